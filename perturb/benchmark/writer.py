@@ -1,0 +1,66 @@
+"""Benchmark files, written whole or not at all.
+
+The file is a temporary sibling until its last image is in and its attribute `complete` is set; then it is flushed and
+renamed. HDF5 alone would not do: a file torn by a kill can open without an error, full shape, zeros at the end.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from perturb.benchmark.schema import CHUNK_IMAGES, FORMAT_VERSION, LAYOUTS, WHITE, image_shape, labels
+from perturb.datasets.ground_truth import GroundTruth
+from perturb.files import written_whole
+
+BATCH = 1_024
+"""Images in memory at a time; a multiple of the chunk."""
+
+
+def write_benchmark_file(
+    path: Path,
+    ground_truth: GroundTruth,
+    images_of: Callable[[np.ndarray], np.ndarray],
+    *,
+    attributes: Mapping[str, str | float],
+    report: Callable[[int, int], None],
+) -> None:
+    """Write all images of a grid and their labels in the dataset's official layout.
+
+    Args:
+        path: of the finished file.
+        ground_truth: grid, labels and layout.
+        images_of: image numbers (n,), consecutive → uint8 (n, height, width, channels).
+        attributes: of the file: ε, source, versions and the like.
+        report: told (images written, images in all).
+
+    """
+    layout, total = LAYOUTS[ground_truth.layout], ground_truth.grid.num_images
+    shape = image_shape(layout, ground_truth)
+    with written_whole(path) as part, h5py.File(part, "w") as file:
+        images = file.create_dataset(
+            layout.images,
+            shape=(total, *shape),
+            dtype=np.uint8,
+            chunks=(min(CHUNK_IMAGES, total), *shape),
+            compression="gzip",
+            compression_opts=4,
+            fletcher32=True,
+        )
+        for name, values in labels(layout, ground_truth).items():
+            file.create_dataset(name, data=values, compression="gzip", compression_opts=4, fletcher32=True)
+        for start in range(0, total, BATCH):
+            numbers = np.arange(start, min(start + BATCH, total))
+            images[start : start + len(numbers)] = images_of(numbers).reshape(len(numbers), *shape)
+            report(start + len(numbers), total)
+        described = {
+            "format_version": FORMAT_VERSION,
+            "dataset": ground_truth.name,
+            "factor_names": ",".join(ground_truth.grid.names),
+            "factor_sizes": ",".join(str(size) for size in ground_truth.grid.sizes),
+            "white": WHITE,
+        }
+        for key, value in (described | dict(attributes)).items():
+            file.attrs[key] = value
+        file.attrs["complete"] = True

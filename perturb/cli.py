@@ -1,0 +1,137 @@
+"""The `perturb` command: reads arguments, calls the library, prints. No logic lives here."""
+
+import logging
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from perturb import __version__
+from perturb.errors import UserError
+
+app = typer.Typer(
+    help="Perturbed disentanglement benchmarks: does a model disentangle, or does it lean on the data?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
+app.add_typer(dataset_app, name="dataset")
+
+ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
+ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]
+BudgetOption = Annotated[float, typer.Option(help="Multiply all steps and counts by this, in (0, 1].")]
+
+
+@app.command()
+def run(
+    config: ConfigArgument,
+    artifacts: ArtifactsOption = Path("artifacts"),
+    workers: Annotated[int | None, typer.Option(help="Trainings at a time; default: one a core.", min=1)] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
+    budget: BudgetOption = 1.0,
+    until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
+    runner: Annotated[str | None, typer.Option(help="thread:N or process:N; default: process:WORKERS.")] = None,
+    prefect: Annotated[bool, typer.Option("--prefect/--no-prefect", help="As a Prefect flow, or in plain Python.")] = True,
+) -> None:
+    """Run an experiment end to end; whatever is already there is reused."""
+    from perturb.config import load_experiment, scaled_down
+    from perturb.pipeline.execute import run_locally
+    from perturb.pipeline.results import publish_results
+    from perturb.pipeline.settings import RunSettings, available_cores, best_device
+    from perturb.pipeline.stages import STAGES
+    from perturb.runs import Store
+
+    experiment = scaled_down(load_experiment(config), budget)
+    settings = RunSettings(
+        artifacts=artifacts.resolve(), workers=workers or available_cores(), device=device or best_device()
+    )
+    if prefect:
+        plan = _orchestrator("prefect")(experiment, settings, until=until, runner=runner)
+    elif runner is not None:
+        raise UserError(f"--runner {runner} chooses how Prefect runs the flow; leave out --no-prefect or --runner.")
+    else:
+        plan = run_locally(experiment, settings, until=until)
+    store = Store(settings.artifacts, STAGES)
+    if store.is_complete(plan.report):
+        _show(publish_results(plan, store), experiment.name)
+    else:
+        for stage in plan.stages:
+            done = sum(store.is_complete(spec) for spec in stage.runs)
+            print(f"{stage.title}: {done} of {len(stage.runs)}")
+
+
+def _orchestrator(name: str):  # noqa: ANN202
+    """Whoever has registered to execute experiments under this name."""
+    for found in entry_points(group="perturb.orchestrators", name=name):
+        try:
+            return found.load()
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"{error.name} is not installed: `pip install 'perturb[flows]'` adds it, and --no-prefect does without."
+            ) from None
+    raise UserError(f"no orchestrator named {name} is installed; reinstall perturb, or use --no-prefect.")
+
+
+def _show(results: Path, name: str) -> None:
+    """The tables in the terminal, then the files worth opening; the path of results.json is the last line."""
+    from perturb.evaluation.page import answer
+    from perturb.evaluation.statistics import Row
+    from perturb.evaluation.tables import as_terminal
+    from perturb.files import read_json
+
+    found = read_json(results)
+    rows = [Row(**row) for row in found["rows"]]
+    console = Console()
+    for table in as_terminal(rows, title=name):
+        console.print(table)
+    for metric in dict.fromkeys(row.metric for row in rows):
+        for sentence in answer(rows, metric):
+            console.print(sentence, highlight=False)
+    print(f"\nPicture  {results.parent / 'images.png'}\nReport   {results.parent / 'report.html'}\n{results}")
+
+
+@app.command()
+def gc(
+    artifacts: ArtifactsOption = Path("artifacts"),
+    hours: Annotated[float, typer.Option(help="Leave alone what was touched within so many hours.", min=0)] = 24.0,
+) -> None:
+    """Remove checkpoints and half-built runs that killed processes left behind."""
+    from perturb.runs import Store
+
+    removed = Store(artifacts, {}).collect_garbage(older_than_hours=hours)
+    print(f"removed {len(removed)} folders")
+
+
+@dataset_app.command("verify")
+def verify_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
+    """Check a benchmark file: complete, labels in grid order, and ε held by every pixel against the renderer."""
+    from perturb.benchmark.verify import verify_against_renderer
+
+    found = verify_against_renderer(path)
+    print(
+        f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
+        f"{found.changed_share:.1%} of the pixels moved. As promised."
+    )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main() -> None:
+    """Entry point: a user's error is one sentence and exit code 2; anything else keeps its traceback."""
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        app()
+    except UserError as error:
+        print(f"perturb: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("perturb: interrupted; running the same command again goes on from here.", file=sys.stderr)
+        sys.exit(130)

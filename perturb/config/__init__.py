@@ -1,0 +1,39 @@
+"""Experiments as frozen, validated data: TOML in, resolved JSON and its hash out.
+
+Importing this package does not import torch.
+"""
+
+from perturb.config.experiment import (
+    DatasetConfig,
+    EvaluationConfig,
+    ExperimentConfig,
+    MethodConfig,
+    MetricsConfig,
+    RestartsConfig,
+    SelectionConfig,
+    TrainingConfig,
+)
+from perturb.config.loading import config_hash, load_experiment, scaled_down
+from perturb.config.objectives import AutoencoderConfig, BetaVAEConfig, ObjectiveConfig
+from perturb.config.perturbation import CollapseConfig, PerturbationConfig
+from perturb.config.section import Section
+
+__all__ = [
+    "AutoencoderConfig",
+    "BetaVAEConfig",
+    "CollapseConfig",
+    "DatasetConfig",
+    "EvaluationConfig",
+    "ExperimentConfig",
+    "MethodConfig",
+    "MetricsConfig",
+    "ObjectiveConfig",
+    "PerturbationConfig",
+    "RestartsConfig",
+    "Section",
+    "SelectionConfig",
+    "TrainingConfig",
+    "config_hash",
+    "load_experiment",
+    "scaled_down",
+]

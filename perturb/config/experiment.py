@@ -1,0 +1,137 @@
+"""The whole experiment: dataset, restarts, selection, perturbation, evaluation."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from perturb.config.objectives import AutoencoderConfig, BetaVAEConfig, ObjectiveConfig
+from perturb.config.perturbation import CollapseConfig, PerturbationConfig
+from perturb.config.section import Section
+
+Variant = Literal["original", "modified", "noise", "untrained"]
+
+
+class DatasetConfig(Section):
+    """Which ground truth."""
+
+    name: Literal["mini", "dsprites", "shapes3d"]
+    """Key in DATASETS."""
+    path: Path | None = None
+    """The official file (`.npz`, `.hdf5` or `.h5`); None: our renderer of the same factor grid."""
+
+
+class TrainingConfig(Section):
+    """How one model is trained. Shared by the restarts and the evaluation."""
+
+    architecture: Literal["conv64", "conv32"]
+    """Key in ARCHITECTURES: conv64 is disentanglement_lib's for 64 × 64 images, conv32 its smaller twin."""
+    latents: int | None = Field(default=None, ge=2)
+    """Size of the code; None: the number of factors, as in the thesis."""
+    steps: int = Field(default=300_000, ge=1)
+    """Updates."""
+    batch_size: int = Field(default=64, ge=1)
+    """Images in a batch, drawn uniformly from the grid with replacement."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Adam's learning rate (betas 0.9 and 0.999, eps 1e-8)."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the networks' forward and backward passes; weights and losses are float32 always."""
+    checkpoint_every: int = Field(default=5_000, ge=1)
+    """Updates between two checkpoints: at most so many are lost when the process dies."""
+
+
+class RestartsConfig(Section):
+    """The β-VAEs among which the most and the least entangled are looked for."""
+
+    num: int = Field(ge=2)
+    """Number of restarts."""
+    objective: BetaVAEConfig = BetaVAEConfig()
+
+
+class SelectionConfig(Section):
+    """Which restarts m_ψ is trained against."""
+
+    metric: Literal["mig"] = "mig"
+    """Key in METRICS."""
+    keep: int = Field(default=1, ge=1)
+    """Models in each of the two ensembles."""
+    max_unit_variance: float = Field(default=0.8, gt=0)
+    """A latent unit is active when its posterior variance, averaged over the data, is below this (thesis 4.3.4)."""
+    active_share: float = Field(default=1.0, ge=0, le=1)
+    """Share of the units, rounded down to a number of them, that must be active in a restart that may be selected."""
+
+
+class MetricsConfig(Section):
+    """How codes are scored."""
+
+    num_samples: int = Field(default=10_000, ge=2)
+    """Codes drawn from the grid with replacement."""
+    num_bins: int = Field(default=20, ge=2)
+    """Equal-width bins of a latent (disentanglement_lib's histogram discretiser)."""
+
+
+class MethodConfig(Section):
+    """A row of the tables."""
+
+    name: str = Field(min_length=1)
+    """As the tables print it."""
+    objective: ObjectiveConfig
+    training: TrainingConfig | None = None
+    """None: the experiment's."""
+
+
+class EvaluationConfig(Section):
+    """Which methods are retrained on which variants, with how many fresh seeds."""
+
+    seeds: int = Field(default=10, ge=2)
+    """Fresh seeds for each method and variant; seed k starts and draws alike on every variant."""
+    variants: tuple[Variant, ...] = ("original", "modified", "noise")
+    """Columns of the tables; the first must be `original`."""
+    methods: tuple[MethodConfig, ...] = Field(min_length=1)
+    metrics: tuple[Literal["mig"], ...] = ("mig",)
+    """Keys in METRICS."""
+    bootstrap_samples: int = Field(default=10_000, ge=100)
+    """Resamples behind each confidence interval."""
+
+    @model_validator(mode="after")
+    def _original_comes_first(self) -> "EvaluationConfig":
+        if not self.variants or self.variants[0] != "original" or len(set(self.variants)) != len(self.variants):
+            raise ValueError("variants must begin with 'original', which the others are compared with, and name each once")
+        names = [method.name for method in self.methods]
+        if len(set(names)) != len(names):
+            raise ValueError("methods must have different names")
+        return self
+
+
+class ExperimentConfig(Section):
+    """Everything that determines the result. Where it runs (device, workers, folders) is not part of it."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """Of the report's folder."""
+    seed: int = Field(default=0, ge=0)
+    """Root of all randomness."""
+    dataset: DatasetConfig
+    training: TrainingConfig
+    restarts: RestartsConfig
+    selection: SelectionConfig = SelectionConfig()
+    perturbation: PerturbationConfig
+    collapse: CollapseConfig = CollapseConfig()
+    evaluation: EvaluationConfig
+    metrics: MetricsConfig = MetricsConfig()
+
+    @model_validator(mode="after")
+    def _enough_restarts(self) -> "ExperimentConfig":
+        needed = 2 * self.selection.keep
+        if self.restarts.num < needed:
+            raise ValueError(
+                f"restarts.num must be at least 2 × selection.keep = {needed}, because the most and the least entangled "
+                f"models are different ones; it is {self.restarts.num}"
+            )
+        return self
+
+
+DEFAULT_METHODS = (
+    MethodConfig(name="AE", objective=AutoencoderConfig()),
+    MethodConfig(name="β-VAE", objective=BetaVAEConfig()),
+)
+"""What the first tables compare; a convenience for tests and notebooks."""

@@ -1,0 +1,102 @@
+"""From a TOML file to a validated experiment, and back to canonical JSON and its hash."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from perturb.config.experiment import ExperimentConfig
+from perturb.config.section import Section
+from perturb.errors import UserError
+
+
+def load_experiment(path: Path) -> ExperimentConfig:
+    """Read an experiment; whatever is wrong with it becomes one `UserError` that names file, key, rule and value."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; the experiments that come with perturb are in configs/.") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder; name a .toml file in it.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a TOML file: {error}.") from None
+    try:
+        config = ExperimentConfig.model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        raise UserError(f"{path}: {_first_sentence(error)}") from None
+    return _relative_to(config, path.parent)
+
+
+def _relative_to(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
+    """A relative data path means: beside the config file."""
+    if config.dataset.path is None or config.dataset.path.is_absolute():
+        return config
+    dataset = config.dataset.model_copy(update={"path": (folder / config.dataset.path).resolve()})
+    return config.model_copy(update={"dataset": dataset})
+
+
+def _first_sentence(error: ValidationError) -> str:
+    """The first problem of a validation as `key`: rule, given value."""
+    problems = error.errors()
+    first = problems[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = f" ({len(problems) - 1} more after it)" if len(problems) > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"unknown key `{key}` (value {first['input']!r}); remove it or correct its name{more}."
+    rule = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"key `{key}` is missing{more}."
+    if first["type"] == "value_error":
+        return f"{f'`{key}`: ' if key else ''}{rule}{more}."
+    return f"`{key}`: {rule[:1].lower()}{rule[1:]}, got {first['input']!r}{more}."
+
+
+def canonical_json(section: Section) -> str:
+    """The resolved config as JSON with sorted keys and no spaces: equal configs, equal text."""
+    return json.dumps(section.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def config_hash(section: Section) -> str:
+    """SHA-256 of the canonical JSON, hexadecimal."""
+    return hashlib.sha256(canonical_json(section).encode()).hexdigest()
+
+
+def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
+    """The same experiment with every number of steps and of trainings multiplied by `budget`, in (0, 1].
+
+    Counts stop at the fewest that make sense: a step, enough restarts to select from, two seeds. The number of units that
+    must be active in a restart shrinks as well, and a collapsed pattern only warns: models and patterns trained so briefly
+    have hardly begun to be what the checks look for.
+    """
+    if not 0 < budget <= 1:
+        raise UserError(f"--budget must be above 0 and at most 1, got {budget:g}.")
+    if budget == 1:
+        return config
+
+    def steps(training: Any) -> Any:  # noqa: ANN401
+        return training and training.model_copy(
+            update={"steps": _scaled(training.steps, budget), "checkpoint_every": _scaled(training.checkpoint_every, budget)}
+        )
+
+    methods = tuple(m.model_copy(update={"training": steps(m.training)}) for m in config.evaluation.methods)
+    active_share = config.selection.active_share * budget
+    restarts = max(2 * config.selection.keep, _scaled(config.restarts.num, budget))
+    return config.model_copy(
+        update={
+            "training": steps(config.training),
+            "collapse": config.collapse.model_copy(update={"action": "warn"}),
+            "selection": config.selection.model_copy(update={"active_share": active_share}),
+            "restarts": config.restarts.model_copy(update={"num": restarts}),
+            "perturbation": config.perturbation.model_copy(update={"steps": _scaled(config.perturbation.steps, budget)}),
+            "evaluation": config.evaluation.model_copy(
+                update={"seeds": max(2, _scaled(config.evaluation.seeds, budget)), "methods": methods}
+            ),
+        }
+    )
+
+
+def _scaled(count: int, budget: float) -> int:
+    return max(1, round(count * budget))

@@ -1,0 +1,47 @@
+"""Ground truths: images by number on a grid of factors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from perturb.config import DatasetConfig
+from perturb.datasets.dsprites import DSprites
+from perturb.datasets.ground_truth import FactorGrid, GroundTruth
+from perturb.datasets.mini import Mini
+from perturb.datasets.official_files import DSpritesFile, Shapes3DFile
+from perturb.datasets.shapes3d import Shapes3D
+from perturb.errors import UserError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A line of the table."""
+
+    renderer: Callable[[], GroundTruth]
+    official_file: Callable[[Path], GroundTruth] | None
+
+
+DATASETS = {
+    "mini": Dataset(Mini, None),
+    "dsprites": Dataset(DSprites, DSpritesFile),
+    "shapes3d": Dataset(Shapes3D, Shapes3DFile),
+}
+"""Keys of DatasetConfig.name."""
+
+
+def open_ground_truth(config: DatasetConfig) -> GroundTruth:
+    """The ground truth that a config names: the official file when it gives a path, else the renderer.
+
+    Raises:
+        UserError: the file is missing, is not the official one, or there is none for this dataset.
+
+    """
+    dataset = DATASETS[config.name]
+    if config.path is None:
+        return dataset.renderer()
+    if dataset.official_file is None:
+        raise UserError(f"dataset.path: {config.name} is always rendered and has no official file; remove the path.")
+    return dataset.official_file(config.path)
+
+
+__all__ = ["DATASETS", "Dataset", "FactorGrid", "GroundTruth", "open_ground_truth"]

@@ -1,0 +1,72 @@
+"""What a dataset with known factors is: a grid of factor values and an image for each of its points.
+
+Images are numbered in mixed radix over the factors, the last factor fastest, as in the official dSprites and Shapes3D
+files; an index therefore is a factor tuple and the other way round.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+Image = np.ndarray
+"""uint8, (height, width, channels), 0–255."""
+
+
+@dataclass(frozen=True)
+class FactorGrid:
+    """Names and numbers of values of the factors, in the order of the dataset's files."""
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def num_factors(self) -> int:
+        """Number of factors."""
+        return len(self.sizes)
+
+    @property
+    def num_images(self) -> int:
+        """Number of points of the grid."""
+        return math.prod(self.sizes)
+
+    def factors_of(self, indices: np.ndarray) -> np.ndarray:
+        """Factor classes, int64 (n, factors), of image numbers (n,)."""
+        return np.stack(np.unravel_index(np.asarray(indices), self.sizes), axis=-1).astype(np.int64)
+
+    def indices_of(self, factors: np.ndarray) -> np.ndarray:
+        """Image numbers, int64 (n,), of factor classes (n, factors); a class outside its range raises ValueError."""
+        return np.ravel_multi_index(tuple(np.asarray(factors).T), self.sizes).astype(np.int64)
+
+    def scaled(self, indices: np.ndarray) -> np.ndarray:
+        """Factor classes spread evenly over [-1, 1], float32 (n, factors): the input w of m_ψ."""
+        spans = np.maximum(np.array(self.sizes) - 1, 1)
+        return (2.0 * self.factors_of(indices) / spans - 1.0).astype(np.float32)
+
+
+class GroundTruth(ABC):
+    """A dataset whose every image belongs to one point of a factor grid."""
+
+    name: str
+    """Key in DATASETS."""
+    layout: str
+    """Which official file layout its benchmark files take: "dsprites" or "shapes3d"."""
+    grid: FactorGrid
+    image_shape: tuple[int, int, int]
+    """(height, width, channels)."""
+    factor_values: tuple[np.ndarray, ...]
+    """For each factor the real value of each of its classes, float64, as the official files state them."""
+
+    @abstractmethod
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number, uint8 (n, height, width, channels), black 0 and white 255."""
+
+    @abstractmethod
+    def provenance(self) -> dict[str, str]:
+        """What made the images: `source` ("renderer" or "file"), and its version or its sha256."""
+
+    def values_of(self, indices: np.ndarray) -> np.ndarray:
+        """Real factor values, float64 (n, factors), of image numbers (n,)."""
+        classes = self.grid.factors_of(indices)
+        return np.stack([values[column] for values, column in zip(self.factor_values, classes.T, strict=True)], axis=-1)

@@ -1,0 +1,8 @@
+"""The one exception meant for a person's eyes."""
+
+
+class UserError(Exception):
+    """Input that cannot be used, said in one sentence: what was given, which rule it breaks, what to do.
+
+    The command line prints the sentence without a traceback and exits with code 2.
+    """

@@ -1,0 +1,1 @@
+"""From scored runs to statistics, tables, figures and a page."""

@@ -1,0 +1,94 @@
+"""Rows as tables: the thesis's Table 4.2 for people, CSV and Markdown for files, rich for the terminal."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from perturb.evaluation.statistics import BASELINE, Row
+from perturb.metrics import METRICS
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """One line a row, with every field."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0].as_json()), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row.as_json() for row in rows)
+    return text.getvalue()
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """A table for each metric in the layout of Table 4.2, then the paired differences."""
+    parts = []
+    for metric in dict.fromkeys(row.metric for row in rows):
+        header, *lines = _grid([row for row in rows if row.metric == metric])
+        parts += [f"### {METRICS[metric].title}", "", _markdown_line(header), _markdown_line(["---"] * len(header))]
+        parts += [*map(_markdown_line, lines), ""]
+    parts += ["### Differences to the original, paired by seed", ""]
+    parts += [_markdown_line(["Method", "Variant", "Metric", "Difference", "95 % interval", "Pairs"])]
+    parts += [_markdown_line(["---"] * 6)]
+    for row in rows:
+        if row.variant != BASELINE:
+            pairs = str(min(row.n, _baseline_of(row, rows).n))
+            title = METRICS[row.metric].title
+            parts.append(_markdown_line([row.method, row.variant, title, signed(row.difference), interval(row), pairs]))
+    return "\n".join(parts) + "\n"
+
+
+def as_terminal(rows: Sequence[Row], *, title: str) -> list[Table]:
+    """A rich table for each metric; under each mean its difference to the original with its interval."""
+    tables = []
+    for metric in dict.fromkeys(row.metric for row in rows):
+        chosen = [row for row in rows if row.metric == metric]
+        header, *lines = _grid(chosen, differences=True)
+        table = Table(title=f"{METRICS[metric].title}, {title}", title_justify="left", show_lines=True)
+        table.add_column(header[0])
+        for name in header[1:]:
+            table.add_column(name, justify="right")
+        for line in lines:
+            table.add_row(*line)
+        tables.append(table)
+    return tables
+
+
+def _grid(rows: Sequence[Row], *, differences: bool = False) -> list[list[str]]:
+    """Header and lines: methods down, variants across."""
+    variants = list(dict.fromkeys(row.variant for row in rows))
+    lines = [["Method", *variants]]
+    for method in dict.fromkeys(row.method for row in rows):
+        cells = {row.variant: cell(row, difference=differences) for row in rows if row.method == method}
+        lines.append([method, *(cells[variant] for variant in variants)])
+    return lines
+
+
+def cell(row: Row, *, difference: bool = False) -> str:
+    """`0.60 ± 0.31`, with what must not be overlooked behind it."""
+    if row.mean is None:
+        return f"all {row.failed} failed"
+    text = f"{row.mean:.2f} ± {row.std:.2f}" if row.std is not None else f"{row.mean:.2f}"
+    text += f" (n = {row.n})" if difference and row.variant == BASELINE else ""
+    text += f", {row.failed} failed" if row.failed else ""
+    text += f", {row.over_pruned} over-pruned" if row.over_pruned else ""
+    if difference and row.difference is not None:
+        text += f"\n{signed(row.difference)} {interval(row)}"
+    return text
+
+
+def signed(value: float | None) -> str:
+    """With its sign, a real minus."""
+    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
+
+
+def interval(row: Row) -> str:
+    """`[−0.43, −0.31]`."""
+    return "–" if row.ci_low is None else f"[{signed(row.ci_low)}, {signed(row.ci_high)}]"
+
+
+def _baseline_of(row: Row, rows: Sequence[Row]) -> Row:
+    return next(r for r in rows if (r.method, r.metric, r.variant) == (row.method, row.metric, BASELINE))
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

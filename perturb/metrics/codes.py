@@ -1,0 +1,25 @@
+"""Codes once: a model encodes a sample of the grid one time, and every metric reads those."""
+
+import numpy as np
+import torch
+
+from perturb.objectives import Objective
+from perturb.training.batches import Pixels
+
+BATCH = 512
+
+
+@torch.no_grad()
+def encode(objective: Objective, pixels: Pixels, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior means and log-variances, each float32 (n, latents), of images by number."""
+    means, logvars = [], []
+    for start in range(0, len(indices), BATCH):
+        posterior = objective.posterior(pixels.batch(indices[start : start + BATCH], device=objective.device))
+        means.append(posterior.mean.cpu().numpy())
+        logvars.append(posterior.logvar.cpu().numpy())
+    return np.concatenate(means), np.concatenate(logvars)
+
+
+def unit_variances(logvars: np.ndarray) -> np.ndarray:
+    """Posterior variance of each unit averaged over the data, float64 (latents,): E[σ²] of thesis 4.3.4."""
+    return np.exp(logvars.astype(np.float64)).mean(axis=0)

@@ -1,0 +1,28 @@
+"""The table of architectures, and what one is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from perturb.models import conv32, conv64
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An encoder and a decoder that fit together, both built from (channels, latents).
+
+    The encoder maps images (n, channels, size, size) to (n, 2 · latents): means, then log-variances; the decoder maps
+    codes (n, latents) to logits (n, channels, size, size). A decoder's first two layers are its dense layer and ReLU.
+    """
+
+    image_size: int
+    encoder: Callable[[int, int], nn.Sequential]
+    decoder: Callable[[int, int], nn.Sequential]
+
+
+ARCHITECTURES = {
+    "conv64": Architecture(64, conv64.encoder, conv64.decoder),
+    "conv32": Architecture(32, conv32.encoder, conv32.decoder),
+}
+"""Keys of TrainingConfig.architecture."""

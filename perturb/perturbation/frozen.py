@@ -1,0 +1,30 @@
+"""The selected models as m_ψ's training sees them: frozen posteriors of the original images."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perturb.metrics.codes import encode
+from perturb.objectives import Objective
+from perturb.training.batches import Pixels
+
+
+class FrozenEncoder:
+    """Posterior means and standard deviations of the whole dataset, each image encoded when it is first asked for."""
+
+    def __init__(self, objective: Objective, pixels: Pixels, latents: int) -> None:
+        self._objective, self._pixels = objective, pixels
+        self._known = np.zeros(len(pixels), dtype=bool)
+        self._mean = np.empty((len(pixels), latents), dtype=np.float32)
+        self._std = np.empty_like(self._mean)
+
+    def sample(self, indices: Tensor, count: int, *, generator: torch.Generator) -> Tensor:
+        """Codes by reparametrisation, float32 (count, n, latents), of image numbers (n,)."""
+        numbers = indices.numpy()
+        missing = np.unique(numbers[~self._known[numbers]])
+        if len(missing):
+            mean, logvar = encode(self._objective, self._pixels, missing)
+            self._mean[missing], self._std[missing] = mean, np.exp(logvar / 2)
+            self._known[missing] = True
+        mean, std = torch.from_numpy(self._mean[numbers]), torch.from_numpy(self._std[numbers])
+        return mean + std * torch.randn((count, *mean.shape), generator=generator)

@@ -1,0 +1,83 @@
+"""m_ψ: factors → one neuron → pattern in [-1, 1] (thesis 4.3.1 and Figure 4.2).
+
+The text extends the decoder's input MLP by a hidden layer of a single neuron. We read: w → 256 ReLU → 1 (linear) → decoder
+with a one-dimensional input → tanh. Without the ReLU layer in front, the neuron could only be a linear projection of w;
+with a ReLU on the neuron, it could die.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from perturb.config import PerturbationConfig
+from perturb.models import ARCHITECTURES, glorot_uniform_
+
+HIDDEN = 256
+COARSE = 8
+
+
+class PerturbationNetwork(nn.Module):
+    """Draws the pattern δ of an image from its factors.
+
+    Args:
+        config: form of the network.
+        num_factors: length of w.
+        image_shape: (height, width, channels).
+        architecture: key in ARCHITECTURES whose decoder `deconv` extends.
+        generator: draws the initial weights.
+
+    """
+
+    def __init__(
+        self,
+        config: PerturbationConfig,
+        *,
+        num_factors: int,
+        image_shape: tuple[int, int, int],
+        architecture: str,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        height, _, channels = image_shape
+        size = height if config.generator == "deconv" else COARSE
+        self.enlargement = height // size
+        self.pattern_shape = (channels, size, size)
+        """Of δ before it is enlarged."""
+        self.squeeze = nn.Sequential(nn.Linear(num_factors, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
+        if config.generator == "deconv":
+            self.draw = ARCHITECTURES[architecture].decoder(channels, 1)
+        else:
+            self.draw = _coarse(channels)
+        glorot_uniform_(self, generator=generator)
+        if config.spread is not None:
+            first = self.draw[0]
+            nn.init.uniform_(first.weight, -config.spread, config.spread, generator=generator)
+            nn.init.uniform_(first.bias, -config.spread, config.spread, generator=generator)
+        self.standardise = nn.BatchNorm1d(1, affine=False) if config.normalise_scalar else nn.Identity()
+        self.register_buffer("gain", torch.ones(()))
+
+    def scalar(self, factors: Tensor) -> Tensor:
+        """The single neuron, (n, 1), of factors (n, factors) in [-1, 1]."""
+        return self.standardise(self.squeeze(factors))
+
+    def coarse_pattern(self, factors: Tensor) -> Tensor:
+        """δ before it is enlarged, (n, *pattern_shape), in [-1, 1]."""
+        return torch.tanh(self.gain * self.draw(self.scalar(factors)))
+
+    def enlarged(self, pattern: Tensor) -> Tensor:
+        """A pattern at the size of the image; the bound is not touched."""
+        if self.enlargement == 1:
+            return pattern
+        return nn.functional.interpolate(pattern, scale_factor=self.enlargement, mode="nearest")
+
+    def forward(self, factors: Tensor) -> Tensor:
+        """δ, (n, channels, height, width), in [-1, 1]."""
+        return self.enlarged(self.coarse_pattern(factors))
+
+
+def _coarse(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(1, HIDDEN), nn.ReLU(),
+        nn.Linear(HIDDEN, HIDDEN), nn.ReLU(),
+        nn.Linear(HIDDEN, channels * COARSE * COARSE),
+        nn.Unflatten(1, (channels, COARSE, COARSE)),
+    )  # fmt: skip

@@ -1,0 +1,109 @@
+"""m_ψ after its training: its scalar calibrated, its pattern measured, its untrained control, its images."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.perturbation.bounds import bounded, quantised
+from perturb.perturbation.network import PerturbationNetwork
+
+SAMPLE = 10_000
+BATCH = 1_000
+LARGEST_GAIN = 2.0**20
+
+
+@dataclass(frozen=True)
+class PatternStatistics:
+    """What the pattern δ does over the data; δ in units of ε, before the mirror."""
+
+    variance: float
+    """Over images, mean over pixels, in [0, 1]."""
+    mean_square: float
+    """In [0, 1]; 1 when every pixel moves by ε."""
+
+    @property
+    def variation(self) -> float:
+        """Share of the mean square that varies over the data, in [0, 1]: near 0 the pattern has collapsed."""
+        return self.variance / self.mean_square if self.mean_square > 0 else 0.0
+
+    def as_json(self) -> dict[str, float]:
+        """For the manifest."""
+        return asdict(self) | {"variation": self.variation}
+
+
+def sample_of(grid: FactorGrid) -> np.ndarray:
+    """The whole grid, or 10,000 images of it, evenly apart in a fixed shuffled order: image numbers."""
+    if grid.num_images <= SAMPLE:
+        return np.arange(grid.num_images)
+    return np.sort(np.random.default_rng(0).choice(grid.num_images, SAMPLE, replace=False))
+
+
+@torch.no_grad()
+def calibrate(network: PerturbationNetwork, grid: FactorGrid) -> None:
+    """Replace the running statistics of the scalar by those of the data, and switch to evaluation."""
+    if isinstance(network.standardise, nn.BatchNorm1d):
+        scalar = network.squeeze(torch.from_numpy(grid.scaled(sample_of(grid))))
+        network.standardise.running_mean.copy_(scalar.mean(dim=0))
+        network.standardise.running_var.copy_(scalar.var(dim=0, unbiased=False))
+    network.eval()
+
+
+@torch.no_grad()
+def measure(network: PerturbationNetwork, grid: FactorGrid) -> PatternStatistics:
+    """Statistics of the pattern over the data, in float64."""
+    total = square = 0.0
+    indices = sample_of(grid)
+    for start in range(0, len(indices), BATCH):
+        factors = torch.from_numpy(grid.scaled(indices[start : start + BATCH]))
+        pattern = network.coarse_pattern(factors).double()
+        total, square = total + pattern.sum(dim=0), square + pattern.square().sum(dim=0)
+    mean, mean_square = total / len(indices), square / len(indices)
+    variance = (mean_square - mean.square()).clamp(min=0)
+    return PatternStatistics(variance.mean().item(), mean_square.mean().item())
+
+
+def match_variance(network: PerturbationNetwork, grid: FactorGrid, variance: float) -> PatternStatistics:
+    """Set the gain before tanh so that the pattern's variance comes to `variance`; its statistics then.
+
+    For the control `untrained`: the same ε and the same variance as the trained network, nothing learned. When even the
+    largest gain stays below, that gain is kept; the statistics tell.
+    """
+    low, high = 0.0, LARGEST_GAIN
+    for _ in range(60):
+        middle = (low * high) ** 0.5 if low > 0 else high / 2**20
+        network.gain.fill_(middle)
+        if measure(network, grid).variance < variance:
+            low = middle
+        else:
+            high = middle
+        if low > 0 and high / low < 1.0005:
+            break
+    network.gain.fill_(high)
+    return measure(network, grid)
+
+
+@torch.no_grad()
+def perturbed(
+    images: np.ndarray, factors: np.ndarray, network: PerturbationNetwork, *, epsilon: float, bound: str
+) -> np.ndarray:
+    """Images x′ as they are stored, uint8 (n, height, width, channels), of originals of the same form.
+
+    Args:
+        images: originals, uint8.
+        factors: float32 (n, factors) in [-1, 1].
+        network: calibrated.
+        epsilon: largest change, of pixels in [0, 1].
+        bound: "reflect" or "clip".
+
+    """
+    pattern = network(torch.from_numpy(factors)).permute(0, 2, 3, 1)
+    return shifted(images, pattern.numpy(), epsilon=epsilon, bound=bound)
+
+
+def shifted(images: np.ndarray, pattern: np.ndarray, *, epsilon: float, bound: str) -> np.ndarray:
+    """Images moved by ε times a pattern in [-1, 1], both (n, height, width, channels), as they are stored, uint8."""
+    moved = bounded(torch.from_numpy(images).float() / 255, torch.from_numpy(pattern), epsilon=epsilon, bound=bound)
+    return quantised(moved.numpy(), images, epsilon=epsilon)

@@ -1,0 +1,78 @@
+"""What identifies a run of each stage: the part of the experiment that its result depends on, and nothing more."""
+
+from perturb.config import (
+    DatasetConfig,
+    ExperimentConfig,
+    MetricsConfig,
+    ObjectiveConfig,
+    PerturbationConfig,
+    Section,
+    SelectionConfig,
+    TrainingConfig,
+)
+from perturb.config.experiment import Variant
+
+
+class ImagesRun(Section):
+    """The images of a ground truth, laid out to be mapped into memory."""
+
+    dataset: DatasetConfig
+
+
+class PixelsRun(Section):
+    """The images of a benchmark file, laid out to be mapped into memory."""
+
+    dataset: DatasetConfig
+
+
+class RestartRun(Section):
+    """One training of one method."""
+
+    objective: ObjectiveConfig
+    training: TrainingConfig
+    latents: int
+    seed: int
+    """Root of its randomness: batches, noise and initial weights."""
+
+
+class ScoresRun(Section):
+    """The scores of one trained model."""
+
+    dataset: DatasetConfig
+    metrics: tuple[str, ...]
+    settings: MetricsConfig
+    seed: int
+    """Draws the sample of the grid."""
+
+
+class SelectionRun(Section):
+    """The choice of the most and the least entangled restarts."""
+
+    selection: SelectionConfig
+
+
+class PerturbationRun(Section):
+    """The training of m_ψ, or (kind `untrained`) the control that never sees it."""
+
+    dataset: DatasetConfig
+    perturbation: PerturbationConfig
+    architecture: str
+    """Whose decoder m_ψ extends."""
+    seed: int
+
+
+class FileRun(Section):
+    """A benchmark file."""
+
+    dataset: DatasetConfig
+    variant: Variant
+    epsilon: float
+    bound: str
+    seed: int
+    """Draws the noise."""
+
+
+class ReportRun(Section):
+    """Tables, figures and the page."""
+
+    experiment: ExperimentConfig

@@ -1,0 +1,105 @@
+"""Who works on what: keeps a number of workers busy with the runs of a plan, whoever the workers are.
+
+Stages are finished in order, but a worker that would be idle takes a run of a later stage whose inputs are there: models
+are retrained on the original while m_ψ still trains.
+"""
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Protocol
+
+from perturb.errors import UserError
+from perturb.pipeline.plan import Plan, PlannedStage
+from perturb.runs import RunSpec, Store
+
+
+class Future(Protocol):
+    """What `submit` must return; concurrent.futures and Prefect both do."""
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        """Call back when the work has ended, however it ended."""
+
+
+class StageError(Exception):
+    """Some runs broke; the others are there, and another `perturb run` goes on from them."""
+
+
+class Crew:
+    """Hands out the runs of a plan.
+
+    Args:
+        plan: what is to be done.
+        store: where it will be.
+        submit: starts a run and returns its future.
+        error_of: the exception that a finished future holds, or None.
+        workers: runs under way at a time.
+
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        store: Store,
+        *,
+        submit: Callable[[RunSpec], Future],
+        error_of: Callable[[Any], BaseException | None],
+        workers: int,
+    ) -> None:
+        self._store, self._submit, self._error_of, self._workers = store, submit, error_of, workers
+        runs = [spec for stage in plan.stages for spec in stage.runs]
+        self._planned = {spec.id for spec in runs}
+        self._waiting = [spec for spec in runs if not store.is_complete(spec)]
+        self._under_way: dict[str, RunSpec] = {}
+        self._ended: SimpleQueue[tuple[RunSpec, Any]] = SimpleQueue()
+        self._errors: dict[str, tuple[RunSpec, BaseException]] = {}
+
+    def finish(self, stage: PlannedStage, *, last: bool = False) -> None:
+        """Work until every run of a stage is there or has failed, then raise what went wrong in it.
+
+        Args:
+            stage: of the plan; those before it are finished.
+            last: look no further than this stage.
+
+        """
+        own = {spec.id for spec in stage.runs}
+        while True:
+            self._hand_out(own if last else self._planned)
+            open_runs = [s for s in (*self._waiting, *self._under_way.values()) if s.id in own]
+            if not self._under_way or not open_runs:
+                break
+            spec, future = self._ended.get()
+            del self._under_way[spec.id]
+            if (error := self._error_of(future)) is not None:
+                self._errors[spec.id] = (spec, error)
+        self._raise_errors(own)
+
+    def _hand_out(self, allowed: set[str]) -> None:
+        """Start what can be started, in the plan's order, while workers are idle."""
+        for spec in list(self._waiting):
+            if len(self._under_way) >= self._workers:
+                return
+            if spec.id in allowed and self._is_ready(spec):
+                self._waiting.remove(spec)
+                self._under_way[spec.id] = spec
+                self._submit(spec).add_done_callback(lambda future, spec=spec: self._ended.put((spec, future)))
+
+    def _is_ready(self, spec: RunSpec) -> bool:
+        """Whether all inputs are there, or are the spec's own to build."""
+        return all(
+            self._store.is_complete(needed) or (needed.id not in self._planned and self._is_ready(needed))
+            for needed in spec.inputs.values()
+        )
+
+    def _raise_errors(self, own: set[str]) -> None:
+        """A user's error as it is, any other as one that names the runs; errors of later stages wait for their stage."""
+        errors = [pair for key, pair in self._errors.items() if key in own]
+        for _, error in errors:
+            if isinstance(error, UserError):
+                raise error
+        if errors:
+            names = ", ".join(spec.label for spec, _ in errors)
+            first = errors[0][1]
+            raise StageError(
+                f"{len(errors)} of {len(own)} runs broke ({names}); the others are kept, and running again goes on from "
+                f"them. The first error: {type(first).__name__}: {first}"
+            ) from first

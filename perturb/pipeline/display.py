@@ -1,0 +1,128 @@
+"""What a person sees while an experiment runs: one bar a stage, the whole, and an estimate of what remains.
+
+It only reads the run directories, so it is the same whoever executes the runs.
+"""
+
+import sys
+import threading
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from perturb.pipeline.plan import Plan
+from perturb.progress import read_fraction
+from perturb.runs import RunSpec, Store
+
+SECONDS_BETWEEN_LOOKS = 0.5
+SECONDS_BETWEEN_LINES = 20.0
+"""Where the output is no terminal, a line now and then replaces the bars."""
+
+
+class PlanDisplay:
+    """Shows a plan's progress on stderr until the block ends."""
+
+    def __init__(self, plan: Plan, store: Store) -> None:
+        self._plan, self._store = plan, store
+        self._complete: set[str] = set()
+        self._console = Console(file=sys.stderr)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._started = time.monotonic()
+        self._done_at_start = self._done()
+
+    def __enter__(self) -> "PlanDisplay":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        if self._console.is_terminal:
+            self._draw_bars()
+        else:
+            self._print_lines()
+
+    def _draw_bars(self) -> None:
+        columns = (
+            TextColumn("{task.description:<16}"),
+            BarColumn(bar_width=32),
+            TextColumn("{task.fields[count]:>8}"),
+            TextColumn("{task.fields[note]}", style="dim"),
+        )
+        with Progress(*columns, console=self._console) as bars:
+            rows = {stage.title: bars.add_task(stage.title, count="", note="") for stage in self._plan.stages}
+            whole = bars.add_task("[bold]all", count="", note="")
+            while True:
+                stopping = self._stop.wait(SECONDS_BETWEEN_LOOKS)
+                for stage in self._plan.stages:
+                    done = sum(self._fraction(spec) * _cost(spec) for spec in stage.runs)
+                    total = sum(_cost(spec) for spec in stage.runs)
+                    finished = sum(self._is_complete(spec) for spec in stage.runs)
+                    count = f"{finished}/{len(stage.runs)}"
+                    bars.update(rows[stage.title], completed=done, total=total, count=count, note=self._running(stage.runs))
+                bars.update(whole, completed=self._done(), total=self._total(), note=self._remaining())
+                if stopping:
+                    return
+
+    def _print_lines(self) -> None:
+        while True:
+            stopping = self._stop.wait(SECONDS_BETWEEN_LINES)
+            counts = [
+                f"{stage.title} {sum(self._is_complete(spec) for spec in stage.runs)}/{len(stage.runs)}"
+                for stage in self._plan.stages
+            ]
+            share = self._done() / self._total()
+            self._console.print(f"{share:4.0%}  {' · '.join(counts)}  {self._remaining()}", soft_wrap=True, highlight=False)
+            if stopping:
+                return
+
+    def _running(self, specs: tuple[RunSpec, ...]) -> str:
+        under_way = [(spec, self._fraction(spec)) for spec in specs if not self._is_complete(spec)]
+        named = [f"{spec.label} {fraction:.0%}" for spec, fraction in under_way if fraction > 0]
+        return "; ".join(named[:3]) + (" …" if len(named) > 3 else "")
+
+    def _remaining(self) -> str:
+        elapsed = time.monotonic() - self._started
+        gained = self._done() - self._done_at_start
+        left = self._total() - self._done()
+        if left <= 0:
+            return f"done in {_duration(elapsed)}"
+        if gained <= 0 or elapsed < 2:
+            return "estimating what remains"
+        return f"{_duration(elapsed)} gone, about {_duration(left * elapsed / gained)} left"
+
+    def _done(self) -> float:
+        return sum(self._fraction(spec) * _cost(spec) for stage in self._plan.stages for spec in stage.runs)
+
+    def _total(self) -> float:
+        return sum(_cost(spec) for stage in self._plan.stages for spec in stage.runs)
+
+    def _fraction(self, spec: RunSpec) -> float:
+        """Of a run and, for scores, of the training that they are of."""
+        if self._is_complete(spec):
+            return 1.0
+        trained = spec.inputs.get("restart")
+        if trained is None:
+            return read_fraction(self._store.scratch(spec))[0]
+        share = 1.0 if self._is_complete(trained) else read_fraction(self._store.scratch(trained))[0]
+        return share * trained.cost / _cost(spec)
+
+    def _is_complete(self, spec: RunSpec) -> bool:
+        if spec.id not in self._complete and self._store.is_complete(spec):
+            self._complete.add(spec.id)
+        return spec.id in self._complete
+
+
+def _cost(spec: RunSpec) -> float:
+    trained = spec.inputs.get("restart")
+    return spec.cost + (trained.cost if trained else 0.0)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

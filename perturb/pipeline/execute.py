@@ -1,0 +1,63 @@
+"""Executing a plan in plain Python, its runs spread over processes."""
+
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+from perturb.config import ExperimentConfig
+from perturb.errors import UserError
+from perturb.pipeline.crew import Crew
+from perturb.pipeline.display import PlanDisplay
+from perturb.pipeline.plan import Plan, PlannedStage, plan_experiment
+from perturb.pipeline.settings import RunSettings
+from perturb.pipeline.stages import STAGES
+from perturb.pipeline.work import die_with_parent, ensure_run
+from perturb.runs import Store
+
+
+def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str | None = None) -> Plan:
+    """Execute an experiment without any server; the plan, all of whose runs (up to stage `until`) are there then."""
+    plan = plan_experiment(config)
+    store = Store(settings.artifacts, STAGES, device=settings.device)
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(settings.workers, mp_context=context, initializer=die_with_parent)
+    crew = Crew(
+        plan,
+        store,
+        submit=lambda spec: pool.submit(ensure_run, spec, settings.artifacts, settings.device, settings.threads),
+        error_of=lambda future: future.exception(),
+        workers=settings.workers,
+    )
+    try:
+        with PlanDisplay(plan, store):
+            for stage, last in stages_until(plan, until):
+                crew.finish(stage, last=last)
+                check_pattern(plan, store)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return plan
+
+
+def stages_until(plan: Plan, until: str | None) -> Iterator[tuple[PlannedStage, bool]]:
+    """The stages up to the one titled `until`, or all; with each, whether to look no further than it."""
+    if until is not None:
+        plan.stage(until)
+    for stage in plan.stages:
+        yield stage, until is not None
+        if stage.title == until:
+            return
+
+
+def check_pattern(plan: Plan, store: Store) -> None:
+    """Stop when m_ψ is trained and its pattern has collapsed, unless the config says to go on."""
+    rule = plan.config.collapse
+    if rule.action == "warn" or not store.is_complete(plan.perturbation):
+        return
+    found = store.result(plan.perturbation)["pattern"]["variation"]
+    if found < rule.min_variation:
+        raise UserError(
+            f"the perturbation has collapsed: {found:.1%} of its mean square varies over the data, and "
+            f"collapse.min_variation asks for {rule.min_variation:.1%}; train longer, set "
+            f'perturbation.normalise_scalar = true and perturbation.spread = 1.0, use perturbation.form = "residual", or '
+            f'set collapse.action = "warn" to go on.'
+        )

@@ -1,0 +1,38 @@
+"""The results of an experiment where a person looks for them: artifacts/results/<name>-<hash>/."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from perturb.config.loading import config_hash
+from perturb.files import read_json, sha256_of, write_json, written_whole
+from perturb.pipeline.plan import Plan
+from perturb.pipeline.stages.report import report_files
+from perturb.runs import Store
+
+RESULTS = "results.json"
+
+
+def publish_results(plan: Plan, store: Store) -> Path:
+    """Copy the report out of its run directory and write results.json beside it, last; its path.
+
+    `files` lists the report's and the benchmark's files with absolute paths: HDF5 files stay in their run directories.
+    """
+    config = plan.config
+    folder = store.root / "results" / f"{config.name}-{config_hash(config)[:8]}"
+    report = store.path(plan.report)
+    listed: list[dict[str, str]] = []
+    for name in report_files(report):
+        with written_whole(folder / name) as part:
+            shutil.copyfile(report / name, part)
+        listed.append(_entry(name, folder / name))
+    for variant, spec in plan.files.items():
+        result: dict[str, Any] = store.result(spec)
+        path = store.path(spec) / result["file"]
+        listed.append({"name": f"{variant}.h5", "path": str(path), "sha256": result["sha256"]})
+    write_json(folder / RESULTS, read_json(report / "rows.json") | {"files": listed})
+    return folder / RESULTS
+
+
+def _entry(name: str, path: Path) -> dict[str, str]:
+    return {"name": name, "path": str(path), "sha256": sha256_of(path)}

@@ -1,0 +1,21 @@
+"""How a run of each kind is built: read the inputs, call the library, write the files. One line a stage in the table."""
+
+from perturb.pipeline.stages.files import build_file, build_pixels
+from perturb.pipeline.stages.images import build_images
+from perturb.pipeline.stages.perturbation import build_perturbation, build_untrained
+from perturb.pipeline.stages.report import build_report
+from perturb.pipeline.stages.restarts import build_restart, build_scores, build_selection
+from perturb.runs import Stage
+
+STAGES = {
+    "images": Stage(version=1, build=build_images),
+    "restart": Stage(version=1, build=build_restart),
+    "scores": Stage(version=1, build=build_scores),
+    "selection": Stage(version=1, build=build_selection),
+    "perturbation": Stage(version=1, build=build_perturbation),
+    "untrained": Stage(version=1, build=build_untrained),
+    "file": Stage(version=1, build=build_file),
+    "pixels": Stage(version=1, build=build_pixels),
+    "report": Stage(version=1, build=build_report),
+}
+"""By the kind of run. Raise a version when the same config would now give another result: old runs are then not reused."""

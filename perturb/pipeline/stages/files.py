@@ -1,0 +1,89 @@
+"""Benchmark files, and their images unpacked for training."""
+
+from collections.abc import Callable
+from typing import Any
+
+import h5py
+import numpy as np
+
+from perturb import __version__
+from perturb.benchmark.schema import LAYOUTS
+from perturb.benchmark.verify import verify
+from perturb.benchmark.writer import write_benchmark_file
+from perturb.config.loading import config_hash
+from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.datasets.mapped import MappedGroundTruth
+from perturb.files import sha256_of
+from perturb.perturbation.noise import uniform_noise
+from perturb.perturbation.pattern import perturbed, shifted
+from perturb.pipeline.stages import images
+from perturb.pipeline.stages.perturbation import load_network
+from perturb.runs import Workplace
+from perturb.seeding import child_seed
+from perturb.training.batches import Pixels
+
+CITATION = "D. Zietlow, M. Rolinek, G. Martius: Demystifying Inductive Biases for (Beta-)VAE Based Architectures. ICML 2021."
+
+
+def build_file(place: Workplace) -> dict[str, Any]:
+    """Write a benchmark file, and check every pixel of it against the originals."""
+    config = place.spec.config
+    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
+    ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), pixels.array)
+    path = place.out / f"{config.variant}.h5"
+    provenance = ground_truth.provenance()
+    attributes = {
+        "variant": config.variant,
+        "epsilon": config.epsilon,
+        "bound": config.bound,
+        "source": ", ".join(f"{key}={value}" for key, value in sorted(provenance.items())),
+        "run": place.spec.id,
+        "config_hash": config_hash(config),
+        "perturb_version": __version__,
+        "citation": CITATION,
+    }
+    write_benchmark_file(
+        path,
+        ground_truth,
+        _images_of(place, ground_truth),
+        attributes=attributes,
+        report=lambda done, total: place.progress.report(done, 2 * total, "writing"),
+    )
+    verified = verify(
+        path, ground_truth, report=lambda done, total: place.progress.report(total + done, 2 * total, "verifying")
+    )
+    return {
+        "file": path.name,
+        "sha256": sha256_of(path),
+        "largest_change": verified.largest_change,
+        "changed_share": verified.changed_share,
+    }
+
+
+def _images_of(place: Workplace, ground_truth: GroundTruth) -> Callable[[np.ndarray], np.ndarray]:
+    """The variant's images by number."""
+    config = place.spec.config
+    bounds = {"epsilon": config.epsilon, "bound": config.bound}
+    if config.variant == "original":
+        return ground_truth.images
+    if config.variant == "noise":
+        seed = child_seed(config.seed, "noise")
+        shape = ground_truth.image_shape
+        return lambda numbers: shifted(ground_truth.images(numbers), uniform_noise(numbers, shape, seed=seed), **bounds)
+    network = load_network(place.inputs["network"], ground_truth)
+    grid = ground_truth.grid
+    return lambda numbers: perturbed(ground_truth.images(numbers), grid.scaled(numbers), network, **bounds)
+
+
+def build_pixels(place: Workplace) -> dict[str, Any]:
+    """Unpack the images of a benchmark file, so that a training can map them."""
+    ground_truth = open_ground_truth(place.spec.config.dataset)
+    (path,) = place.inputs["file"].glob("*.h5")
+    with h5py.File(path, "r") as file:
+        stored = file[LAYOUTS[ground_truth.layout].images]
+        shape = (len(stored), *ground_truth.image_shape)
+        blocks = (
+            stored[i : i + images.BATCH].reshape(-1, *ground_truth.image_shape) for i in range(0, len(stored), images.BATCH)
+        )
+        sha256 = images.write_images(place.out, blocks, shape=shape, progress=place.progress)
+    return {"images": shape[0], "sha256": sha256}

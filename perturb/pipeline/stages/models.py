@@ -1,0 +1,38 @@
+"""Trained models in run directories."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from perturb.files import read_json
+from perturb.objectives import OBJECTIVES, Objective
+from perturb.pipeline.configs import RestartRun
+from perturb.runs import MANIFEST
+
+FILE_NAME = "weights.safetensors"
+
+
+def new_model(config: RestartRun, *, channels: int, generator: torch.Generator, device: str) -> Objective:
+    """A model before its training."""
+    method = OBJECTIVES[config.objective.kind]
+    return method(
+        config.objective, config.training, channels=channels, latents=config.latents, generator=generator, device=device
+    )
+
+
+def load_model(run: Path, device: str) -> Objective:
+    """The model of a finished restart, in evaluation mode."""
+    manifest: dict[str, Any] = read_json(run / MANIFEST)
+    config = RestartRun.model_validate(manifest["config"])
+    model = new_model(config, channels=manifest["result"]["channels"], generator=torch.Generator(), device=device)
+    model.networks.load_state_dict(load_file(run / FILE_NAME, device=device))
+    model.networks.eval().requires_grad_(False)
+    return model
+
+
+def save_weights(networks: nn.Module, path: Path) -> None:
+    """Weights as safetensors, contiguous, on the CPU."""
+    save_file({name: value.detach().cpu().contiguous() for name, value in networks.state_dict().items()}, path)

@@ -1,0 +1,96 @@
+"""m_ψ: trained against the selected restarts, and its untrained control."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.files import read_json
+from perturb.perturbation.frozen import FrozenEncoder
+from perturb.perturbation.game import LiteralPlayer, ResidualPlayer
+from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.pattern import calibrate, match_variance, measure
+from perturb.perturbation.training import PerturbationTraining, Player
+from perturb.pipeline.configs import PerturbationRun
+from perturb.pipeline.stages import images, models
+from perturb.runs import MANIFEST, Workplace
+from perturb.seeding import torch_generator
+from perturb.training.batches import Pixels
+from perturb.training.loop import write_curve
+
+FILE_NAME = "psi.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINTS = 20
+"""Written during a training."""
+
+
+def build_perturbation(place: Workplace) -> dict[str, Any]:
+    """Train m_ψ against the selected restarts; inputs are images, selection, restart-0, restart-1, …"""
+    config: PerturbationRun = place.spec.config
+    ground_truth = open_ground_truth(config.dataset)
+    generator = torch_generator(config.seed, "perturbation")
+    network = new_network(config, ground_truth, generator)
+    chosen = read_json(place.inputs["selection"] / MANIFEST)["result"]
+    training = PerturbationTraining(
+        config.perturbation,
+        network,
+        [_player(place, index, network, generator) for index in chosen["entangled"]],
+        [_player(place, index, network, generator) for index in chosen["disentangled"]],
+        pixels=Pixels.open(place.inputs["images"] / images.FILE_NAME),
+        grid=ground_truth.grid,
+        generator=generator,
+        device=place.device,
+    )
+    curve = training.run(
+        checkpoint=place.scratch / CHECKPOINT,
+        checkpoint_every=max(1, config.perturbation.steps // CHECKPOINTS),
+        progress=place.progress,
+    )
+    write_curve(place.out / "curve.csv", curve)
+    calibrate(network.cpu(), ground_truth.grid)
+    models.save_weights(network, place.out / FILE_NAME)
+    return {"pattern": measure(network, ground_truth.grid).as_json(), "last": curve[-1]}
+
+
+def _player(place: Workplace, index: int, network: PerturbationNetwork, generator: torch.Generator) -> Player:
+    """Restart `index` as m_ψ's training meets it."""
+    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
+    run = place.inputs[f"restart-{index}"]
+    model, latents = models.load_model(run, place.device), read_json(run / MANIFEST)["config"]["latents"]
+    encoder = FrozenEncoder(model, pixels, latents)
+    if place.spec.config.perturbation.form == "literal":
+        return Player(encoder, LiteralPlayer(model.networks["decoder"].requires_grad_(True)))
+    return Player(encoder, ResidualPlayer(latents, network.pattern_shape, generator=generator))
+
+
+def build_untrained(place: Workplace) -> dict[str, Any]:
+    """Draw an m_ψ of its own, never train it, and give its pattern the trained one's variance."""
+    config: PerturbationRun = place.spec.config
+    grid = open_ground_truth(config.dataset).grid
+    wanted = read_json(place.inputs["perturbation"] / MANIFEST)["result"]["pattern"]["variance"]
+    network = new_network(config, open_ground_truth(config.dataset), torch_generator(config.seed, "untrained"))
+    calibrate(network, grid)
+    statistics = match_variance(network, grid, wanted)
+    models.save_weights(network, place.out / FILE_NAME)
+    return {"pattern": statistics.as_json(), "wanted_variance": wanted}
+
+
+def new_network(config: PerturbationRun, ground_truth: GroundTruth, generator: torch.Generator) -> PerturbationNetwork:
+    """m_ψ before its training."""
+    return PerturbationNetwork(
+        config.perturbation,
+        num_factors=ground_truth.grid.num_factors,
+        image_shape=ground_truth.image_shape,
+        architecture=config.architecture,
+        generator=generator,
+    )
+
+
+def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:
+    """m_ψ of a finished run, calibrated."""
+    config = PerturbationRun.model_validate(read_json(run / MANIFEST)["config"])
+    network = new_network(config, ground_truth, torch.Generator())
+    network.load_state_dict(load_file(run / FILE_NAME))
+    return network.eval()

@@ -1,0 +1,79 @@
+"""Restarts: trained, scored, selected from."""
+
+from typing import Any
+
+import numpy as np
+
+from perturb.datasets import open_ground_truth
+from perturb.files import read_json, write_json
+from perturb.metrics import METRICS
+from perturb.metrics.codes import encode, unit_variances
+from perturb.pipeline.stages import images, models
+from perturb.runs import MANIFEST, Workplace
+from perturb.seeding import numpy_generator, torch_generator
+from perturb.selection import ScoredRestart, select
+from perturb.training import train
+from perturb.training.batches import Pixels
+from perturb.training.loop import write_curve
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def build_restart(place: Workplace) -> dict[str, Any]:
+    """Train one model; a diverged one is a result like any other."""
+    config = place.spec.config
+    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
+    generator = torch_generator(config.seed, "training")
+    objective = models.new_model(config, channels=pixels.channels, generator=generator, device=place.device)
+    outcome = train(
+        objective,
+        pixels,
+        config.training,
+        generator=generator,
+        checkpoint=place.scratch / CHECKPOINT,
+        progress=place.progress,
+    )
+    write_curve(place.out / "curve.csv", outcome.curve)
+    models.save_weights(objective.networks, place.out / models.FILE_NAME)
+    last = outcome.curve[-1] if outcome.curve else {}
+    return {"steps": outcome.step, "failure": outcome.failure, "last": last, "channels": pixels.channels}
+
+
+def build_scores(place: Workplace) -> dict[str, Any]:
+    """Encode a sample of the grid once and score it with every metric; a failed restart has no scores."""
+    config = place.spec.config
+    failure = read_json(place.inputs["restart"] / MANIFEST)["result"]["failure"]
+    if failure is not None:
+        return _no_scores(failure)
+    grid = open_ground_truth(config.dataset).grid
+    model = models.load_model(place.inputs["restart"], place.device)
+    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
+    indices = numpy_generator(config.seed, "scores").integers(grid.num_images, size=config.settings.num_samples)
+    means, logvars = encode(model, pixels, indices)
+    if not np.isfinite(means).all():
+        return _no_scores("its codes are not finite")
+    factors = grid.factors_of(indices)
+    scores = {name: METRICS[name].compute(means, factors, config.settings) for name in config.metrics}
+    return {"failure": None, "scores": scores, "unit_variances": unit_variances(logvars).tolist()}
+
+
+def _no_scores(failure: str) -> dict[str, Any]:
+    return {"failure": failure, "scores": None, "unit_variances": []}
+
+
+def build_selection(place: Workplace) -> dict[str, Any]:
+    """Rank the restarts; inputs are named scores-0, scores-1, …"""
+    config = place.spec.config.selection
+    results = {int(name.split("-")[1]): read_json(run / MANIFEST)["result"] for name, run in place.inputs.items()}
+    restarts = [
+        ScoredRestart(
+            index=index,
+            score=result["scores"][config.metric] if result["scores"] else None,
+            unit_variances=tuple(result["unit_variances"]),
+            failure=result["failure"],
+        )
+        for index, result in sorted(results.items())
+    ]
+    answer = select(restarts, config).as_json() | {"scores": {str(r.index): r.score for r in restarts}}
+    write_json(place.out / "selection.json", answer)
+    return answer

@@ -1,0 +1,38 @@
+"""One unit of work for a thread, a process or a worker on another machine: make sure that a run is there."""
+
+import ctypes
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from perturb.runs import RunSpec, Store
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What came of a unit of work."""
+
+    run: str
+    label: str
+    how: str
+    """"built" or "reused"."""
+
+
+def ensure_run(spec: RunSpec, artifacts: Path, device: str, threads: int) -> Finished:
+    """Build a run, or find that it is there."""
+    import torch
+
+    from perturb.pipeline.stages import STAGES
+
+    torch.set_num_threads(threads)
+    store = Store(artifacts, STAGES, device=device)
+    return Finished(spec.id, spec.label, store.ensure(spec))
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this worker when the process that started it dies, so that a kill -9 leaves no orphans."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        parent_death_signal = 1
+        ctypes.CDLL(None, use_errno=True).prctl(parent_death_signal, signal.SIGKILL)

@@ -1,0 +1,48 @@
+"""Progress through the file system.
+
+Whoever builds a run writes a small file in its scratch folder now and then; whoever watches reads it. That works the same
+for threads, processes, Dask workers and Prefect, and a watcher may come and go.
+"""
+
+import json
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+SECONDS_BETWEEN_WRITES = 0.5
+FILE_NAME = "progress.json"
+
+
+class Progress:
+    """Reports how far the building of one run is."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
+        self._last_write = 0.0
+
+    def __enter__(self) -> "Progress":
+        self.report(0, 1)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._path.unlink(missing_ok=True)
+
+    def report(self, done: int, total: int, note: str = "") -> None:
+        """Say that `done` of `total` is done; cheap, written at most twice a second."""
+        now = time.monotonic()
+        if now - self._last_write < SECONDS_BETWEEN_WRITES:
+            return
+        self._last_write = now
+        part = self._path.with_name(f"{FILE_NAME}.{os.getpid()}.part")
+        part.write_text(json.dumps({"done": done, "total": total, "note": note, "pid": os.getpid()}))
+        os.replace(part, self._path)
+
+
+def read_fraction(folder: Path) -> tuple[float, str]:
+    """How much of a run is done, in [0, 1], and its note; (0, "") when nothing is known."""
+    try:
+        state = json.loads((folder / FILE_NAME).read_text())
+        return min(1.0, state["done"] / max(1, state["total"])), str(state["note"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0, ""

@@ -1,0 +1,191 @@
+"""Run directories: the durable unit of work.
+
+A run is named by its kind and a hash of (kind, the stage's version, its config, the ids of its inputs). `ensure` answers
+that it is there, or builds it in a scratch folder, writes the manifest last and renames the folder into place. Resuming,
+sharing between machines and never training a model twice all follow from that; nothing else needs to remember anything.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from perturb.config.loading import canonical_json
+from perturb.config.section import Section
+from perturb.files import flush_to_disk, read_json, sha256_of, write_json
+from perturb.progress import Progress
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunSpec:
+    """What a run is, before it exists: enough to name it and to build it."""
+
+    kind: str
+    """Key in STAGES."""
+    version: int
+    """Of the code of the stage; raised by hand when its results change."""
+    config: Section
+    inputs: Mapping[str, "RunSpec"] = field(default_factory=dict)
+    """Runs whose files this one reads, by the name the stage gives them."""
+    label: str = ""
+    """For people; not part of the identity."""
+    cost: float = 1.0
+    """Expected work in arbitrary units, for the estimate of the remaining time; not part of the identity."""
+
+    @cached_property
+    def id(self) -> str:
+        """`<kind>-<16 hexadecimal digits>`."""
+        identity = {
+            "kind": self.kind,
+            "version": self.version,
+            "config": json.loads(canonical_json(self.config)),
+            "inputs": {name: spec.id for name, spec in self.inputs.items()},
+        }
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """What a stage gets to build its run with."""
+
+    spec: RunSpec
+    inputs: Mapping[str, Path]
+    """Folders of the finished input runs."""
+    out: Path
+    """Where the run's files go."""
+    scratch: Path
+    """For checkpoints: survives a kill, shared by all tries at this run, removed when the run is there."""
+    device: str
+    progress: Progress
+
+
+Build = Callable[[Workplace], dict[str, Any]]
+"""Writes a run's files to `out` and returns the small JSON-able result that its manifest shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """How runs of one kind are built."""
+
+    version: int
+    build: Build
+
+
+class Store:
+    """The run directories below one folder."""
+
+    def __init__(self, root: Path, stages: Mapping[str, Stage], *, device: str = "cpu") -> None:
+        self.root = root.resolve()
+        self.stages = stages
+        self.device = device
+
+    def path(self, spec: RunSpec) -> Path:
+        """Where a run is, or will be."""
+        return self.root / "runs" / spec.id
+
+    def scratch(self, spec: RunSpec) -> Path:
+        """Where a run's checkpoints and progress are while it is being built."""
+        return self.root / "scratch" / spec.id
+
+    def is_complete(self, spec: RunSpec) -> bool:
+        """Whether the run is there, whole."""
+        return (self.path(spec) / MANIFEST).is_file()
+
+    def manifest(self, spec: RunSpec) -> dict[str, Any]:
+        """A finished run's manifest."""
+        return read_json(self.path(spec) / MANIFEST)
+
+    def result(self, spec: RunSpec) -> dict[str, Any]:
+        """A finished run's result."""
+        return self.manifest(spec)["result"]
+
+    def ensure(self, spec: RunSpec) -> str:
+        """Build the run, and before it its inputs, unless they are there; "built" or "reused"."""
+        if self.is_complete(spec):
+            return "reused"
+        for needed in spec.inputs.values():
+            self.ensure(needed)
+        self._build(spec)
+        return "built"
+
+    def _build(self, spec: RunSpec) -> None:
+        scratch, final = self.scratch(spec), self.path(spec)
+        out = self.root / "scratch" / f"{spec.id}.{os.getpid()}-{uuid.uuid4().hex[:8]}.out"
+        scratch.mkdir(parents=True, exist_ok=True)
+        out.mkdir()
+        started = time.time()
+        try:
+            inputs = {name: self.path(needed) for name, needed in spec.inputs.items()}
+            with Progress(scratch) as progress:
+                place = Workplace(spec=spec, inputs=inputs, out=out, scratch=scratch, device=self.device, progress=progress)
+                result = self.stages[spec.kind].build(place)
+            self._seal(spec, out, result, seconds=time.time() - started)
+            self._publish(out, final)
+        except BaseException:
+            shutil.rmtree(out, ignore_errors=True)
+            raise
+        shutil.rmtree(scratch, ignore_errors=True)
+
+    def _seal(self, spec: RunSpec, out: Path, result: dict[str, Any], *, seconds: float) -> None:
+        """Write the manifest, after every other file is on the disk."""
+        files = {}
+        for path in sorted(p for p in out.rglob("*") if p.is_file()):
+            flush_to_disk(path)
+            files[path.relative_to(out).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        write_json(
+            out / MANIFEST,
+            {
+                "id": spec.id,
+                "kind": spec.kind,
+                "stage_version": spec.version,
+                "label": spec.label,
+                "config": spec.config.model_dump(mode="json"),
+                "inputs": {name: needed.id for name, needed in spec.inputs.items()},
+                "files": files,
+                "result": result,
+                "built": {"seconds": round(seconds, 1), "device": self.device, **software_versions()},
+            },
+        )
+
+    def _publish(self, out: Path, final: Path) -> None:
+        """Rename into place; when another process was faster, its run stays and ours goes."""
+        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.rename(out, final)
+        except OSError:
+            if not (final / MANIFEST).is_file():
+                raise
+            shutil.rmtree(out)
+        flush_to_disk(final.parent)
+
+    def collect_garbage(self, *, older_than_hours: float) -> list[Path]:
+        """Remove what killed processes left in scratch and nothing has touched for so long; the folders removed."""
+        limit = time.time() - older_than_hours * 3600
+        folders = [p for p in (self.root / "scratch").glob("*") if p.is_dir()]
+        stale = [p for p in folders if max(q.stat().st_mtime for q in [p, *p.rglob("*")]) < limit]
+        for folder in stale:
+            shutil.rmtree(folder, ignore_errors=True)
+        return stale
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of what a result may depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("perturb", "torch", "numpy", "scikit-learn", "h5py"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

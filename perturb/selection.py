@@ -1,0 +1,73 @@
+"""From scored restarts to the most and the least entangled ones (thesis 4.2.3 and 4.3.6)."""
+
+import math
+from dataclasses import asdict, dataclass
+
+from perturb.config import SelectionConfig
+from perturb.errors import UserError
+from perturb.metrics import METRICS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredRestart:
+    """What the selection looks at."""
+
+    index: int
+    """Number of the restart."""
+    score: float | None
+    """Of the selection's metric; None for a failed restart."""
+    unit_variances: tuple[float, ...]
+    """E[σ²] of each latent unit; empty for a failed restart."""
+    failure: str | None
+    """Why the training was given up, or None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Restart numbers, each group from the most extreme inwards."""
+
+    disentangled: tuple[int, ...]
+    entangled: tuple[int, ...]
+    set_aside: dict[int, str]
+    """Restarts that were not eligible, and why."""
+
+    def as_json(self) -> dict[str, object]:
+        """For the manifest."""
+        return asdict(self) | {"set_aside": {str(index): reason for index, reason in self.set_aside.items()}}
+
+
+def select(restarts: list[ScoredRestart], config: SelectionConfig) -> Selection:
+    """Rank the eligible restarts by the metric and keep `config.keep` at each end.
+
+    A restart is eligible when its training did not fail and enough of its units are active: a collapsed model has a low
+    score without being entangled. Ties go to the lower restart number.
+
+    Raises:
+        UserError: fewer than 2 · keep restarts are eligible.
+
+    """
+    reasons = {restart.index: _why_not(restart, config) for restart in restarts}
+    eligible = [restart for restart in restarts if reasons[restart.index] is None]
+    needed = 2 * config.keep
+    set_aside = {index: reason for index, reason in reasons.items() if reason is not None}
+    if len(eligible) < needed:
+        listed = "; ".join(f"restart {index}: {reason}" for index, reason in set_aside.items())
+        raise UserError(
+            f"selection needs {needed} eligible restarts (2 × selection.keep), and {len(eligible)} of {len(restarts)} are "
+            f"({listed}); raise restarts.num, lower restarts.objective.beta, or lower selection.keep."
+        )
+    sign = -1 if METRICS[config.metric].higher_is_better else 1
+    ranked = [r.index for r in sorted(eligible, key=lambda r: (sign * r.score, r.index))]
+    return Selection(
+        disentangled=tuple(ranked[: config.keep]), entangled=tuple(ranked[::-1][: config.keep]), set_aside=set_aside
+    )
+
+
+def _why_not(restart: ScoredRestart, config: SelectionConfig) -> str | None:
+    if restart.failure is not None:
+        return f"failed ({restart.failure})"
+    pruned = sum(variance >= config.max_unit_variance for variance in restart.unit_variances)
+    allowed = len(restart.unit_variances) - math.floor(config.active_share * len(restart.unit_variances))
+    if pruned > allowed:
+        return f"over-pruned ({pruned} units with mean posterior variance ≥ {config.max_unit_variance:g})"
+    return None

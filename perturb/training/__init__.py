@@ -1,0 +1,5 @@
+"""The engine: one loop for every objective, with exact checkpoints."""
+
+from perturb.training.loop import Outcome, train
+
+__all__ = ["Outcome", "train"]

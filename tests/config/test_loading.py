@@ -1,0 +1,333 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from perturb.config import BetaVAEConfig, ExperimentConfig, config_hash, load_experiment, scaled_down
+from perturb.errors import UserError
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
+METHODS = "[[evaluation.methods]]"
+AUTOENCODER = 'objective = { kind = "autoencoder" }'
+BETA_VAE = 'objective = { kind = "beta_vae", beta = 4.0 }'
+
+
+def _replaced(path: Path, old: str, new: str) -> Path:
+    """The file with the first `old` replaced."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def _error(path: Path) -> str:
+    """What is wrong with a file; always one line that begins with the file."""
+    with pytest.raises(UserError) as caught:
+        load_experiment(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    return message
+
+
+def _flat(value: Any, key: str = "") -> dict[str, Any]:
+    """Nested containers as dotted keys."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {k: v for name, inner in items for k, v in _flat(inner, f"{key}.{name}").items()}
+    return {key.removeprefix("."): value}
+
+
+def _differences(one: ExperimentConfig, other: ExperimentConfig) -> dict[str, Any]:
+    """Values of `other` that are not those of `one`."""
+    before, after = (_flat(config.model_dump(mode="json")) for config in (one, other))
+    assert before.keys() == after.keys()
+    return {key: after[key] for key in before if before[key] != after[key]}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configs_that_come_with_perturb_load(path: Path) -> None:
+    assert load_experiment(path).name == path.stem
+
+
+def test_there_are_configs_that_come_with_perturb() -> None:
+    assert "quickstart" in [path.stem for path in CONFIGS]
+
+
+def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentConfig) -> None:
+    assert (tiny.name, tiny.training.steps, tiny.perturbation.epsilon) == ("tiny", 12, 0.175)
+    assert [method.objective.kind for method in tiny.evaluation.methods] == ["beta_vae", "autoencoder"]
+    assert (tiny.training.latents, tiny.metrics.num_bins, tiny.selection.metric) == (None, 20, "mig")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("seed = 1", "sead = 1", "unknown key `sead` (value 1)"),
+        ('name = "mini"', 'name = "mini"\ncolour = 3', "unknown key `dataset.colour` (value 3)"),
+        ("steps = 12", 'steps = "12"', "`training.steps`: input should be a valid integer, got '12'"),
+        ("steps = 12", "steps = 12.0", "`training.steps`: input should be a valid integer, got 12.0"),
+        ("steps = 12", "steps = 0", "`training.steps`: input should be greater than or equal to 1, got 0"),
+        ("normalise_scalar = true", "normalise_scalar = 1", "`perturbation.normalise_scalar`: input should be a valid bool"),
+        ("epsilon = 0.175", 'epsilon = "0.1"', "`perturbation.epsilon`: input should be a valid number, got '0.1'"),
+        ("epsilon = 0.175", "epsilon = 0", "`perturbation.epsilon`: input should be greater than 0, got 0"),
+        ("epsilon = 0.175", "epsilon = 1", "`perturbation.epsilon`: input should be less than 1, got 1"),
+        ("epsilon = 0.175", "epsilon = -0.1", "`perturbation.epsilon`: input should be greater than 0, got -0.1"),
+        ("epsilon = 0.175", "epsilon = 1.5", "`perturbation.epsilon`: input should be less than 1, got 1.5"),
+        ("epsilon = 0.175", "epsilon = nan", "`perturbation.epsilon`: input should be a finite number, got nan"),
+        ("epsilon = 0.175\n", "", "key `perturbation.epsilon` is missing"),
+        ("num = 2", "", "key `restarts.num` is missing"),
+        ('name = "mini"', 'name = "celeba"', "`dataset.name`: input should be 'mini', 'dsprites' or 'shapes3d', got 'celeba'"),
+        ("[metrics]", '[collapse2]\naction = "warn"\n[metrics]', "unknown key `collapse2` (value {'action': 'warn'})"),
+        ("active_share = 0.0", 'metric = "fid"', "`selection.metric`: input should be 'mig', got 'fid'"),
+        ("seeds = 2", 'seeds = 2\nmetrics = ["fid"]', "`evaluation.metrics.0`: input should be 'mig', got 'fid'"),
+        ("num = 2", 'num = 2\nobjective = { kind = "gan" }', "`restarts.objective.kind`: input should be 'beta_vae', got 'gan'"),
+        ('name = "tiny"', 'name = "Tiny Try"', "`name`: string should match pattern"),
+        ("seeds = 2", "seeds = 1", "`evaluation.seeds`: input should be greater than or equal to 2, got 1"),
+    ],
+)  # fmt: skip
+def test_wrong_value_is_told_with_file_key_rule_and_value(tiny_toml: Path, old: str, new: str, expected: str) -> None:
+    assert expected in _error(_replaced(tiny_toml, old, new))
+
+
+def test_further_problems_are_counted(tiny_toml: Path) -> None:
+    _replaced(_replaced(tiny_toml, "epsilon = 0.175", "epsilon = 2.0"), "seeds = 2", "seeds = 1")
+    assert "(1 more after it)" in _error(tiny_toml)
+
+
+def test_unknown_objective_is_told_with_the_known_ones(tiny_toml: Path) -> None:
+    message = _error(_replaced(tiny_toml, AUTOENCODER, 'objective = { kind = "gan" }'))
+    for part in ("evaluation.methods.1.objective", "kind", "'beta_vae'", "'autoencoder'", "'gan'"):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            AUTOENCODER,
+            'objective = { kind = "autoencoder", beta = 3.0 }',
+            "unknown key `evaluation.methods.1.objective.beta` (value 3.0)",
+        ),
+        (
+            BETA_VAE,
+            'objective = { kind = "beta_vae", beta = -4.0 }',
+            "`evaluation.methods.0.objective.beta`: input should be greater than or equal to 0, got -4.0",
+        ),
+    ],
+)
+def test_key_inside_an_objective_is_named_as_the_file_spells_it(
+    tiny_toml: Path, old: str, new: str, expected: str
+) -> None:
+    assert expected in _error(_replaced(tiny_toml, old, new))
+
+
+def test_too_few_restarts_for_the_selection_are_told_with_both_numbers(tiny_toml: Path) -> None:
+    message = _error(_replaced(tiny_toml, "active_share = 0.0", "active_share = 0.0\nkeep = 2"))
+    assert "restarts.num must be at least 2 × selection.keep = 4" in message
+    assert "it is 2" in message
+
+
+def test_methods_of_one_name_are_told_with_the_name(tiny_toml: Path) -> None:
+    message = _error(_replaced(tiny_toml, 'name = "AE"', 'name = "β-VAE"'))
+    assert "methods must have different names" in message
+    assert "evaluation" in message
+    assert message.count("β-VAE") == 1
+
+
+@pytest.mark.parametrize(
+    ("variants", "value"),
+    [
+        ('["modified", "original"]', "modified"),
+        ('["noise"]', "noise"),
+        ('["original", "untrained", "untrained"]', "untrained"),
+        ("[]", ""),
+    ],
+)
+def test_variants_that_do_not_begin_with_original_or_repeat_are_told_with_the_rule_and_the_value(
+    tiny_toml: Path, variants: str, value: str
+) -> None:
+    message = _error(_replaced(tiny_toml, '["original", "modified", "noise", "untrained"]', variants))
+    assert "evaluation" in message
+    assert "variants must begin with 'original'" in message
+    assert "name each once" in message
+    assert value in message
+
+
+def test_unknown_variant_is_told_with_the_known_ones(tiny_toml: Path) -> None:
+    message = _error(_replaced(tiny_toml, '"noise"', '"blur"'))
+    assert "`evaluation.variants.2`: input should be 'original', 'modified', 'noise' or 'untrained', got 'blur'" in message
+
+
+@pytest.mark.parametrize("value", ["2020-01-01", "07:30:00", "2020-01-01T07:30:00Z"])
+def test_a_toml_date_is_not_taken_for_a_string(tiny_toml: Path, value: str) -> None:
+    assert f"{METHODS[2:-2]}.1.name" in _error(_replaced(tiny_toml, 'name = "AE"', f"name = {value}"))
+
+
+def test_toml_syntax_error_is_told_with_its_line(tiny_toml: Path) -> None:
+    message = _error(_replaced(tiny_toml, "[dataset]", "[dataset"))
+    assert "not a TOML file" in message
+    assert "line 5" in message
+
+
+def test_bytes_that_are_not_text_are_not_toml(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\x89HDF\r\n\x1a\n\xff")
+    assert "not a TOML file" in _error(tmp_path / "a.toml")
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    assert "no such file" in _error(tmp_path / "absent.toml")
+
+
+def test_missing_file_below_a_file_is_told(tiny_toml: Path) -> None:
+    _error(tiny_toml / "absent.toml")
+
+
+def test_folder_instead_of_a_file_is_told(tmp_path: Path) -> None:
+    assert "is a folder; name a .toml file in it" in _error(tmp_path)
+
+
+def test_configs_are_frozen(tiny: ExperimentConfig) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        tiny.seed = 3
+    with pytest.raises(ValidationError, match="frozen"):
+        tiny.training.steps = 3
+
+
+def test_a_config_is_the_same_however_its_file_is_written(tmp_path: Path, tiny_toml: Path, tiny: ExperimentConfig) -> None:
+    lines = tiny_toml.read_text(encoding="utf-8").replace("spread = 1.0", "spread = 1")
+    head, *sections = lines.split("\n\n")
+    table = next(i for i, section in enumerate(sections) if section.startswith(METHODS))
+    assert head.startswith("\nname") or head.startswith("name")
+    moved = [head, *sections[:table][::-1], *sections[table:]]
+    reversed_keys = [_keys_reversed(section) for section in moved]
+    other = tmp_path / "other.toml"
+    other.write_text("# a comment\n" + "\n\n".join(reversed_keys), encoding="utf-8")
+    assert other.read_text(encoding="utf-8") != tiny_toml.read_text(encoding="utf-8")
+    assert load_experiment(other) == tiny
+    assert config_hash(load_experiment(other)) == config_hash(tiny)
+
+
+def _keys_reversed(section: str) -> str:
+    """A section of a TOML file with its lines in the opposite order, the heading first."""
+    lines = section.strip().splitlines()
+    heading = [line for line in lines if line.startswith("[")]
+    return "\n".join(heading + [line for line in lines[::-1] if not line.startswith("[")])
+
+
+def test_a_default_written_out_does_not_change_the_hash(tiny_toml: Path, tiny: ExperimentConfig) -> None:
+    explicit = load_experiment(_replaced(tiny_toml, "num_samples = 500", "num_samples = 500\nnum_bins = 20"))
+    assert config_hash(explicit) == config_hash(tiny)
+
+
+def test_any_change_changes_the_hash(tiny: ExperimentConfig) -> None:
+    raw = tiny.model_dump(mode="json")
+    changes = {
+        ("name",): "other",
+        ("seed",): 2,
+        ("dataset", "name"): "dsprites",
+        ("dataset", "path"): "/data/a.npz",
+        ("training", "architecture"): "conv64",
+        ("training", "latents"): 7,
+        ("training", "learning_rate"): 0.0010000001,
+        ("training", "precision"): "bfloat16",
+        ("restarts", "num"): 3,
+        ("restarts", "objective", "beta"): 8.5,
+        ("selection", "active_share"): 0.1,
+        ("perturbation", "form"): "literal",
+        ("perturbation", "spread"): None,
+        ("perturbation", "normalise_scalar"): False,
+        ("collapse", "action"): "fail",
+        ("evaluation", "variants"): ["original", "noise", "modified", "untrained"],
+        ("evaluation", "methods"): raw["evaluation"]["methods"][::-1],
+        ("metrics", "num_bins"): 21,
+    }
+    hashes = [config_hash(tiny)]
+    for keys, value in changes.items():
+        other = json.loads(json.dumps(raw))
+        place = other
+        for key in keys[:-1]:
+            place = place[key]
+        assert place[keys[-1]] != value
+        place[keys[-1]] = value
+        hashes.append(config_hash(ExperimentConfig.model_validate_json(json.dumps(other))))
+    assert len(set(hashes)) == len(changes) + 1
+
+
+def test_hash_is_that_of_known_bytes() -> None:
+    # sha256 of {"beta":8.0,"kind":"beta_vae"}
+    assert config_hash(BetaVAEConfig(beta=8)) == "e17cdccb7383b1a4c8d0d25614fa225ac15d70b66f75c73f86eb1c7aa928a7de"
+
+
+def test_dumped_config_loads_as_the_same(tiny: ExperimentConfig) -> None:
+    assert ExperimentConfig.model_validate_json(tiny.model_dump_json()) == tiny
+
+
+def test_budget_changes_steps_and_counts_only(tiny_toml: Path) -> None:
+    _replaced(tiny_toml, AUTOENCODER, f'{AUTOENCODER}\ntraining = {{ architecture = "conv32", steps = 40 }}')
+    _replaced(tiny_toml, "active_share = 0.0", "active_share = 0.8")
+    _replaced(tiny_toml, 'action = "warn"', 'action = "fail"')
+    _replaced(tiny_toml, "num = 2", "num = 20")
+    _replaced(tiny_toml, "seeds = 2", "seeds = 10")
+    config = load_experiment(tiny_toml)
+    assert _differences(config, scaled_down(config, 0.5)) == {
+        "training.steps": 6,
+        "training.checkpoint_every": 2,
+        "restarts.num": 10,
+        "selection.active_share": 0.4,
+        "perturbation.steps": 3,
+        "collapse.action": "warn",
+        "evaluation.seeds": 5,
+        "evaluation.methods.1.training.steps": 20,
+        "evaluation.methods.1.training.checkpoint_every": 2_500,
+    }
+
+
+def test_budget_stops_at_the_fewest_that_make_sense(tiny_toml: Path) -> None:
+    _replaced(tiny_toml, "num = 2", "num = 20")
+    config = load_experiment(_replaced(tiny_toml, "active_share = 0.0", "active_share = 0.0\nkeep = 3"))
+    small = scaled_down(config, 1e-6)
+    assert (small.training.steps, small.training.checkpoint_every, small.perturbation.steps) == (1, 1, 1)
+    assert (small.restarts.num, small.evaluation.seeds) == (6, 2)
+    assert ExperimentConfig.model_validate_json(small.model_dump_json()) == small
+
+
+def test_full_budget_changes_nothing(tiny: ExperimentConfig) -> None:
+    assert scaled_down(tiny, 1) == tiny
+
+
+@pytest.mark.parametrize(("budget", "given"), [(0, "0"), (-0.5, "-0.5"), (1.01, "1.01"), (float("nan"), "nan")])
+def test_budget_outside_its_bounds_is_told(tiny: ExperimentConfig, budget: float, given: str) -> None:
+    with pytest.raises(UserError, match=f"--budget must be above 0 and at most 1, got {given}"):
+        scaled_down(tiny, budget)
+
+
+@pytest.mark.parametrize("written", ["data/a.npz", "../tiny_data/a.npz"])
+def test_relative_data_path_means_beside_the_config_file(
+    tmp_path: Path, tiny_toml: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    config = load_experiment(_replaced(tiny_toml, 'name = "mini"', f'name = "dsprites"\npath = "{written}"'))
+    assert config.dataset.path == (tmp_path / written).resolve()
+    assert load_experiment(Path("..") / tiny_toml.name) == config
+
+
+def test_absolute_data_path_stays(tiny_toml: Path) -> None:
+    config = load_experiment(_replaced(tiny_toml, 'name = "mini"', 'name = "dsprites"\npath = "/data/a.npz"'))
+    assert config.dataset.path == Path("/data/a.npz")
+
+
+def test_loading_an_experiment_does_not_import_torch(tiny_toml: Path) -> None:
+    code = (
+        "import sys, pathlib, perturb.config\n"
+        "perturb.config.scaled_down(perturb.config.load_experiment(pathlib.Path(sys.argv[1])), 0.5)\n"
+        "sys.exit('torch was imported' if 'torch' in sys.modules else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tiny_toml)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,90 @@
+"""Fixtures shared by the tests: small experiments, stores below a temporary folder."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from perturb.config import ExperimentConfig, load_experiment
+from perturb.pipeline.stages import STAGES
+from perturb.runs import Store
+
+ROOT = Path(__file__).parent.parent
+
+TINY = """
+name = "tiny"
+seed = 1
+
+[dataset]
+name = "mini"
+
+[training]
+architecture = "conv32"
+steps = 12
+batch_size = 8
+learning_rate = 1e-3
+checkpoint_every = 5
+
+[restarts]
+num = 2
+
+[selection]
+active_share = 0.0
+
+[perturbation]
+form = "residual"
+epsilon = 0.175
+steps = 6
+batch_size = 8
+generator = "coarse"
+normalise_scalar = true
+spread = 1.0
+
+[collapse]
+action = "warn"
+
+[evaluation]
+seeds = 2
+variants = ["original", "modified", "noise", "untrained"]
+bootstrap_samples = 200
+
+[[evaluation.methods]]
+name = "β-VAE"
+objective = { kind = "beta_vae", beta = 4.0 }
+
+[[evaluation.methods]]
+name = "AE"
+objective = { kind = "autoencoder" }
+
+[metrics]
+num_samples = 500
+"""
+"""A whole experiment in a few seconds."""
+
+
+@pytest.fixture
+def tiny_toml(tmp_path: Path) -> Path:
+    """The tiny experiment as a file."""
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def tiny(tiny_toml: Path) -> ExperimentConfig:
+    """The tiny experiment."""
+    return load_experiment(tiny_toml)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(tmp_path / "artifacts", STAGES)
+
+
+def changed(config: ExperimentConfig, **values: object) -> ExperimentConfig:
+    """The config with top-level sections replaced by `dict`s merged into them, validated again."""
+    raw = json.loads(config.model_dump_json())
+    for section, update in values.items():
+        raw[section] = {**raw[section], **update} if isinstance(update, dict) else update
+    return ExperimentConfig.model_validate_json(json.dumps(raw))

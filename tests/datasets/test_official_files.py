@@ -1,0 +1,190 @@
+"""Readers of the published files, on small files with the same layout."""
+
+import hashlib
+import io
+import re
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.official_files import DSPRITES_URL, SHAPES3D_URL, DSpritesFile, Shapes3DFile
+from perturb.datasets.shapes3d import FACTOR_VALUES
+from perturb.errors import UserError
+
+SPRITES = FactorGrid(("shape", "scale", "orientation", "x_position", "y_position"), (2, 1, 3, 2, 4))
+SCENES = FactorGrid(("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"), (2, 1, 2, 2, 1, 3))
+
+
+def sprite_arrays():
+    images = np.random.default_rng(0).integers(0, 2, (SPRITES.num_images, 64, 64)).astype(np.uint8)
+    classes = np.insert(SPRITES.factors_of(np.arange(SPRITES.num_images)), 0, 0, axis=1)
+    return {"imgs": images, "latents_classes": classes}
+
+
+def scene_arrays():
+    images = np.random.default_rng(1).integers(0, 256, (SCENES.num_images, 64, 64, 3)).astype(np.uint8)
+    classes = SCENES.factors_of(np.arange(SCENES.num_images))
+    labels = np.stack([values[column] for values, column in zip(FACTOR_VALUES, classes.T, strict=True)], axis=1)
+    return {"images": images, "labels": labels}
+
+
+def write_hdf5(path, arrays):
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            chunks = (5, 2, 4) if name == "imgs" else True
+            file.create_dataset(name, data=array, chunks=chunks, compression="gzip")
+    return path
+
+
+def write_npz(path, arrays):
+    """With a pickled member beside the others, as the official file has."""
+    np.savez_compressed(path, **arrays, metadata=np.array({"author": "x"}, dtype=object))
+    return path
+
+
+def write_sprites(folder, suffix, arrays):
+    return (write_npz if suffix == ".npz" else write_hdf5)(folder / f"sprites{suffix}", arrays)
+
+
+def open_sprites(path, **options):
+    return DSpritesFile(path, **{"check": False, "grid": SPRITES, **options})
+
+
+def open_scenes(path, **options):
+    return Shapes3DFile(path, **{"check": False, "grid": SCENES, **options})
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
+def test_sprites_come_back_as_black_and_white(tmp_path, suffix, monkeypatch):
+    monkeypatch.setattr("perturb.datasets.official_files.BLOCK", 7)
+    arrays = sprite_arrays()
+    sprites = open_sprites(write_sprites(tmp_path, suffix, arrays))
+    order = np.random.default_rng(2).integers(0, SPRITES.num_images, 70)
+    images = sprites.images(order)
+    assert images.dtype == np.uint8
+    assert images.shape == (70, *sprites.image_shape)
+    np.testing.assert_array_equal(images[..., 0], 255 * arrays["imgs"][order])
+    assert sprites.images(np.array([], np.int64)).shape == (0, 64, 64, 1)
+    assert sprites.values_of(np.array([SPRITES.num_images - 1]))[0, 0] == 2.0
+
+
+def test_scenes_come_back_in_the_order_asked_for(tmp_path):
+    arrays = scene_arrays()
+    scenes = open_scenes(write_hdf5(tmp_path / "3dshapes.h5", arrays))
+    for order in (np.array([5, 3, 5, 20, 0]), np.arange(4, 11), np.arange(10, 3, -1), np.array([], np.int64)):
+        images = scenes.images(order)
+        assert images.dtype == np.uint8
+        assert images.shape == (len(order), *scenes.image_shape)
+        np.testing.assert_array_equal(images, arrays["images"][order])
+
+
+@pytest.mark.parametrize("index", [-1, SCENES.num_images])
+def test_number_outside_the_grid_is_refused(tmp_path, index):
+    scenes = open_scenes(write_hdf5(tmp_path / "3dshapes.h5", scene_arrays()))
+    with pytest.raises(ValueError, match=r"`indices` must lie in 0 … 23, got"):
+        scenes.images(np.array([index]))
+    sprites = open_sprites(write_npz(tmp_path / "sprites.npz", sprite_arrays()))
+    with pytest.raises(ValueError, match=r"`indices` must lie in 0 … 47, got"):
+        sprites.images(np.array([-1]))
+
+
+def test_right_sha256_is_accepted_and_recorded(tmp_path):
+    path = write_hdf5(tmp_path / "3dshapes.h5", scene_arrays())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    scenes = open_scenes(path, check=True, sha256=digest)
+    assert scenes.provenance() == {"source": "file", "path_name": "3dshapes.h5", "sha256": digest}
+    path = write_npz(tmp_path / "sprites.npz", sprite_arrays())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert open_sprites(path, check=True).provenance()["sha256"] == digest
+
+
+def test_wrong_sha256_is_refused(tmp_path):
+    scenes, sprites = scene_arrays(), sprite_arrays()
+    for opened, path, url in (
+        (open_scenes, write_hdf5(tmp_path / "3dshapes.h5", scenes), SHAPES3D_URL),
+        (open_sprites, write_hdf5(tmp_path / "sprites.hdf5", sprites), DSPRITES_URL),
+    ):
+        with pytest.raises(UserError, match=rf"{re.escape(str(path))}: sha256 must be \w{{64}}, got \w{{64}}; .*{url}"):
+            opened(path, check=True)
+
+
+@pytest.mark.parametrize(
+    ("opened", "name", "url"),
+    [
+        (open_sprites, "a.npz", DSPRITES_URL),
+        (open_sprites, "a.hdf5", DSPRITES_URL),
+        (open_scenes, "a.h5", SHAPES3D_URL),
+    ],
+)
+def test_missing_file_says_where_to_get_it_and_that_it_is_not_needed(tmp_path, opened, name, url):
+    pattern = rf"{name}: there is no such file; get it from {url}, or leave out the path in the \[dataset\] section"
+    with pytest.raises(UserError, match=pattern):
+        opened(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
+def test_other_layout_of_sprites_is_refused(tmp_path, suffix):
+    arrays = sprite_arrays()
+    cases = {
+        r"`imgs` must be uint8 \(48, 64, 64\), got uint8 \(47, 64, 64\)": {**arrays, "imgs": arrays["imgs"][:47]},
+        r"`imgs` must be uint8 .*, got float32": {**arrays, "imgs": arrays["imgs"].astype(np.float32)},
+        r"`latents_classes` must be int64 \(48, 6\), got int64 \(48, 5\)": {
+            **arrays,
+            "latents_classes": arrays["latents_classes"][:, 1:],
+        },
+        "`latents_classes` must run through the grid in order": {
+            **arrays,
+            "latents_classes": arrays["latents_classes"][::-1].copy(),
+        },
+        "latents_classes`": {"imgs": arrays["imgs"]},
+    }
+    for pattern, changed in cases.items():
+        with pytest.raises(UserError, match=pattern):
+            open_sprites(write_sprites(tmp_path, suffix, changed))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
+def test_grey_sprites_are_refused(tmp_path, suffix):
+    arrays = sprite_arrays()
+    arrays["imgs"][3, 4, 5] = 255
+    sprites = open_sprites(write_sprites(tmp_path, suffix, arrays))
+    with pytest.raises(UserError, match="`imgs` must hold 0 and 1 only, got 255"):
+        sprites.images(np.array([0]))
+
+
+def test_other_layout_of_scenes_is_refused(tmp_path):
+    arrays = scene_arrays()
+    cases = {
+        r"`images` must be uint8 \(24, 64, 64, 3\), got uint8": {**arrays, "images": arrays["images"][..., :1]},
+        "`labels` must be float64 .*, got int64": {**arrays, "labels": arrays["labels"].astype(np.int64)},
+        "`labels` must run through the grid in order": {**arrays, "labels": arrays["labels"][::-1]},
+        r"must have the array `labels`, got \['images'\]": {"images": arrays["images"]},
+    }
+    for pattern, changed in cases.items():
+        with pytest.raises(UserError, match=pattern):
+            open_scenes(write_hdf5(tmp_path / "3dshapes.h5", changed))
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.hdf5"])
+def test_file_of_another_format_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"neither of them")
+    with pytest.raises(UserError, match=rf"{name}: must be an (archive|HDF5 file).*cannot be (read|opened)"):
+        open_sprites(tmp_path / name)
+
+
+def test_truncated_archive_is_refused(tmp_path):
+    """The header promises more images than follow."""
+    arrays = sprite_arrays()
+    member = io.BytesIO()
+    np.lib.format.write_array(member, arrays["imgs"])
+    classes = io.BytesIO()
+    np.lib.format.write_array(classes, arrays["latents_classes"])
+    with zipfile.ZipFile(tmp_path / "sprites.npz", "w") as archive:
+        archive.writestr("imgs.npy", member.getvalue()[: -3 * 4096])
+        archive.writestr("latents_classes.npy", classes.getvalue())
+    sprites = open_sprites(tmp_path / "sprites.npz")
+    with pytest.raises(UserError, match="`imgs` must hold 48 images, got 45"):
+        sprites.images(np.array([0]))

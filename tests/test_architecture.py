@@ -1,0 +1,83 @@
+"""The house: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ORDER = (
+    "errors", "files", "config", "seeding", "progress", "runs", "datasets", "models", "objectives", "training", "metrics",
+    "selection", "perturbation", "benchmark", "evaluation", "pipeline", "cli",
+)  # fmt: skip
+"""From top to bottom; a module imports from its own room and from rooms above it."""
+MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "perturb").rglob("*.py"))
+
+
+def _imports(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+
+
+def _room(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "perturb" and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_go_upwards_only(module: Path) -> None:
+    if len(module.parts) == 2 and module.name == "__init__":
+        assert _imports(ROOT / module.with_suffix(".py")) == set()
+        return
+    own = ORDER.index(module.parts[1])
+    rooms = {_room(name) for name in _imports(ROOT / module.with_suffix(".py"))} - {None}
+    below = {room for room in rooms if ORDER.index(room) > own}
+    assert not below, f"{module} imports from {below}, which stand below it"
+
+
+def test_every_room_is_in_the_order() -> None:
+    rooms = {module.parts[1] for module in MODULES} - {"__init__"}
+    assert rooms == set(ORDER)
+
+
+def test_the_library_runs_with_prefect_and_the_flows_blocked() -> None:
+    names = [".".join(module.parts).removesuffix(".__init__") for module in MODULES]
+    code = (
+        "import sys, importlib\n"
+        "sys.modules['prefect'] = sys.modules['perturb_flows'] = None\n"
+        f"[importlib.import_module(name) for name in {names!r}]\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_the_config_room_is_torch_free() -> None:
+    subprocess.run(
+        [sys.executable, "-c", "import perturb.config, sys; assert 'torch' not in sys.modules"], check=True, timeout=60
+    )
+
+
+def test_only_seeding_seeds_global_generators() -> None:
+    forbidden = (
+        "torch.manual_seed",
+        "np.random.seed",
+        "random.seed(",
+        "np.random.rand",
+        "np.random.normal",
+        "np.random.uniform",
+    )
+    for module in MODULES:
+        text = (ROOT / module.with_suffix(".py")).read_text(encoding="utf-8")
+        found = [name for name in forbidden if name in text]
+        assert not found, f"{module}: {found}"
+
+
+def test_files_and_functions_stay_small() -> None:
+    for path in [*(ROOT / "perturb").rglob("*.py"), *(ROOT / "flows").rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 330, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno - node.lineno <= 65, f"{path}: {node.name}"
