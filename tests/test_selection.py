@@ -10,9 +10,7 @@ ACTIVE = (0.1, 0.2, 0.3, 0.4)
 
 
 def _restart(index: int, score: float | None, *variances: float, failure: str | None = None) -> ScoredRestart:
-    return ScoredRestart(
-        index=index, score=score, unit_variances=variances or (() if failure else ACTIVE), failure=failure
-    )
+    return ScoredRestart(index=index, score=score, unit_variances=variances or (() if failure else ACTIVE), failure=failure)
 
 
 def _restarts(*scores: float) -> list[ScoredRestart]:

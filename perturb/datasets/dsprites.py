@@ -1,8 +1,9 @@
 """dSprites rendered: a white square, ellipse or heart on black, on the full official grid.
 
-The outlines, the centre of rotation, its sense and the span of the positions were fitted to real frames of the dataset
-(Matthey et al. 2017): with these constants 191 distinct frames come out equal pixel by pixel. As in the original there
-is no antialiasing: a pixel is white when its centre lies inside the outline.
+The outlines, the centre of rotation and the span of the positions were fitted to 191 distinct frames of the dataset's
+animation (Matthey et al. 2017), which come out equal pixel by pixel. The frames carry no labels: that angles grow
+counter-clockwise and positions from the top left is read from their order. As in the original there is no antialiasing:
+a pixel is white when its centre lies inside the outline.
 
 Speed comes from two facts. Position centres lie on a lattice of 1/31 pixel, so that a pixel centre is at one of few
 distances from the sprite's centre; and a line of pixels meets an outline in at most two intervals. Those intervals are
@@ -146,7 +147,7 @@ def _ellipse() -> np.ndarray:
 
 
 def _heart() -> np.ndarray:
-    """Corners (157, 2): 16 sin³ t, 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, which is 32 wide and 29 high, made square."""
+    """Corners (157, 2): 16 sin³ t, 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, 32 wide and 29 high, made square."""
     t = 2.0 * np.pi * np.arange(HEART_CORNERS) / HEART_CORNERS
     height = 13.0 * np.cos(t) - 5.0 * np.cos(2.0 * t) - 2.0 * np.cos(3.0 * t) - np.cos(4.0 * t)
     return np.stack([UNIT * np.sin(t) ** 3 / 2.0, -(UNIT * height / 29.0 + HEART_RISE)], axis=1)

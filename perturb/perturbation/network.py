@@ -25,6 +25,8 @@ class PerturbationNetwork(nn.Module):
         architecture: key in ARCHITECTURES whose decoder `deconv` extends.
         generator: draws the initial weights.
 
+    Its buffers `gain` and `offset`, 1 and 0 here, are the handles by which the untrained control is brought to a variance.
+
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class PerturbationNetwork(nn.Module):
             nn.init.uniform_(first.bias, -config.spread, config.spread, generator=generator)
         self.standardise = nn.BatchNorm1d(1, affine=False) if config.normalise_scalar else nn.Identity()
         self.register_buffer("gain", torch.ones(()))
+        self.register_buffer("offset", torch.zeros(self.pattern_shape))
 
     def scalar(self, factors: Tensor) -> Tensor:
         """The single neuron, (n, 1), of factors (n, factors) in [-1, 1]."""
@@ -61,7 +64,7 @@ class PerturbationNetwork(nn.Module):
 
     def coarse_pattern(self, factors: Tensor) -> Tensor:
         """δ before it is enlarged, (n, *pattern_shape), in [-1, 1]."""
-        return torch.tanh(self.gain * self.draw(self.scalar(factors)))
+        return torch.tanh(self.gain * (self.draw(self.scalar(factors)) - self.offset))
 
     def enlarged(self, pattern: Tensor) -> Tensor:
         """A pattern at the size of the image; the bound is not touched."""

@@ -1,10 +1,13 @@
 """m_ψ after its training: its scalar calibrated, its pattern measured, its untrained control, its images."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from scipy.optimize import brentq
+from torch import Tensor, nn
 
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.perturbation.bounds import bounded, quantised
@@ -12,7 +15,7 @@ from perturb.perturbation.network import PerturbationNetwork
 
 SAMPLE = 10_000
 BATCH = 1_000
-LARGEST_GAIN = 2.0**20
+LARGEST_LOG_GAIN = 14.0
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,13 @@ def sample_of(grid: FactorGrid) -> np.ndarray:
     return np.sort(np.random.default_rng(0).choice(grid.num_images, SAMPLE, replace=False))
 
 
+def _factors(grid: FactorGrid) -> Iterator[Tensor]:
+    """Scaled factors of the sample, in batches."""
+    indices = sample_of(grid)
+    for start in range(0, len(indices), BATCH):
+        yield torch.from_numpy(grid.scaled(indices[start : start + BATCH]))
+
+
 @torch.no_grad()
 def calibrate(network: PerturbationNetwork, grid: FactorGrid) -> None:
     """Replace the running statistics of the scalar by those of the data, and switch to evaluation."""
@@ -55,33 +65,31 @@ def calibrate(network: PerturbationNetwork, grid: FactorGrid) -> None:
 def measure(network: PerturbationNetwork, grid: FactorGrid) -> PatternStatistics:
     """Statistics of the pattern over the data, in float64."""
     total = square = 0.0
-    indices = sample_of(grid)
-    for start in range(0, len(indices), BATCH):
-        factors = torch.from_numpy(grid.scaled(indices[start : start + BATCH]))
+    for factors in _factors(grid):
         pattern = network.coarse_pattern(factors).double()
         total, square = total + pattern.sum(dim=0), square + pattern.square().sum(dim=0)
-    mean, mean_square = total / len(indices), square / len(indices)
+    count = len(sample_of(grid))
+    mean, mean_square = total / count, square / count
     variance = (mean_square - mean.square()).clamp(min=0)
     return PatternStatistics(variance.mean().item(), mean_square.mean().item())
 
 
+@torch.no_grad()
 def match_variance(network: PerturbationNetwork, grid: FactorGrid, variance: float) -> PatternStatistics:
-    """Set the gain before tanh so that the pattern's variance comes to `variance`; its statistics then.
+    """Bring the pattern's variance to `variance` by its offset and gain before tanh; its statistics then.
 
-    For the control `untrained`: the same ε and the same variance as the trained network, nothing learned. When even the
-    largest gain stays below, that gain is kept; the statistics tell.
+    For the control `untrained`: the same ε and the same variance as the trained network, nothing learned. The offset is the
+    median over the data, so that every pixel spends half of the images on either side and any variance below 1 is in reach.
     """
-    low, high = 0.0, LARGEST_GAIN
-    for _ in range(60):
-        middle = (low * high) ** 0.5 if low > 0 else high / 2**20
-        network.gain.fill_(middle)
-        if measure(network, grid).variance < variance:
-            low = middle
-        else:
-            high = middle
-        if low > 0 and high / low < 1.0005:
-            break
-    network.gain.fill_(high)
+    raw = torch.cat([network.draw(network.scalar(factors)) for factors in _factors(grid)])
+    network.offset.copy_(raw.median(dim=0).values)
+
+    def excess(log_gain: float) -> float:
+        network.gain.fill_(math.exp(log_gain))
+        return measure(network, grid).variance - variance
+
+    low, high = -LARGEST_LOG_GAIN, LARGEST_LOG_GAIN
+    excess(high if excess(high) < 0 else brentq(excess, low, high, xtol=1e-3))
     return measure(network, grid)
 
 

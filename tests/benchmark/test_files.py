@@ -1,0 +1,180 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from perturb.benchmark.verify import verify, verify_against_renderer
+from perturb.benchmark.writer import write_benchmark_file
+from perturb.datasets import DSprites, FactorGrid, GroundTruth
+from perturb.datasets.mini import Mini
+from perturb.errors import UserError
+from perturb.perturbation.noise import uniform_noise
+from perturb.perturbation.pattern import shifted
+
+EPSILON = 0.175
+ATTRIBUTES = {"epsilon": EPSILON, "source": "renderer=mini, source=renderer, version=1"}
+
+
+def _noisy(ground_truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
+    noise = uniform_noise(numbers, ground_truth.image_shape, seed=1)
+    return shifted(ground_truth.images(numbers), noise, epsilon=EPSILON, bound="reflect")
+
+
+def _write(path: Path, ground_truth: GroundTruth) -> None:
+    write_benchmark_file(
+        path,
+        ground_truth,
+        lambda numbers: _noisy(ground_truth, numbers),
+        attributes=ATTRIBUTES,
+        report=lambda done, total: None,
+    )
+
+
+@pytest.fixture(scope="module")
+def noise_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("files") / "noise.h5"
+    _write(path, Mini())
+    return path
+
+
+class SmallSprites(DSprites):
+    """A corner of dSprites, so that a whole file is written in no time."""
+
+    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4))
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        return DSprites().images(DSprites.grid.indices_of(self.grid.factors_of(indices)))
+
+
+def test_every_pixel_of_a_file_keeps_the_bound(noise_file: Path) -> None:
+    """Checked here without the verifier's own code."""
+    with h5py.File(noise_file) as file:
+        change = np.abs(file["images"][:].astype(int) - Mini().images(np.arange(4096)).astype(int))
+    assert change.max() == 44
+    assert change.max() / 255 <= EPSILON
+    found = verify(noise_file, Mini())
+    assert (found.images, found.largest_change) == (4096, 44)
+    assert found.changed_share == pytest.approx((change > 0).mean())
+    assert verify_against_renderer(noise_file) == found
+
+
+def test_shapes3d_layout_has_images_and_labels(noise_file: Path) -> None:
+    with h5py.File(noise_file) as file:
+        assert sorted(file) == ["images", "labels"]
+        assert file["images"].shape == (4096, 32, 32, 3)
+        assert file["images"].dtype == np.uint8
+        assert np.array_equal(file["labels"][:], Mini().values_of(np.arange(4096)))
+        assert file.attrs["complete"]
+        assert file.attrs["epsilon"] == EPSILON
+        assert file.attrs["factor_names"] == "floor_hue,wall_hue,object_hue,sky_hue"
+
+
+def test_dsprites_layout_has_imgs_classes_and_values_with_the_colour_first(tmp_path: Path) -> None:
+    sprites = SmallSprites()
+    _write(tmp_path / "noise.h5", sprites)
+    with h5py.File(tmp_path / "noise.h5") as file:
+        assert sorted(file) == ["imgs", "latents_classes", "latents_values"]
+        assert file["imgs"].shape == (96, 64, 64)
+        assert file["latents_classes"].dtype == np.int64
+        assert file["latents_values"].dtype == np.float64
+        assert np.array_equal(file["latents_classes"][:, 1:], sprites.grid.factors_of(np.arange(96)))
+        assert (file["latents_classes"][:, 0] == 0).all()
+        assert (file["latents_values"][:, 0] == 1).all()
+    assert verify(tmp_path / "noise.h5", sprites).largest_change == 44
+
+
+def test_writing_twice_gives_the_same_bytes(noise_file: Path, tmp_path: Path) -> None:
+    _write(tmp_path / "again.h5", Mini())
+    assert (tmp_path / "again.h5").read_bytes() == noise_file.read_bytes()
+
+
+def test_an_exception_while_writing_leaves_nothing(tmp_path: Path) -> None:
+    def broken(numbers: np.ndarray) -> np.ndarray:
+        if numbers[0] > 1000:
+            raise RuntimeError("no more images")
+        return Mini().images(numbers)
+
+    with pytest.raises(RuntimeError, match="no more images"):
+        write_benchmark_file(
+            tmp_path / "x.h5", Mini(), broken, attributes=ATTRIBUTES, report=lambda done, total: None
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_writer_leaves_no_file_of_that_name(tmp_path: Path) -> None:
+    code = f"""
+import sys, time
+from pathlib import Path
+from perturb.benchmark.writer import write_benchmark_file
+from perturb.datasets.mini import Mini
+def images(numbers):
+    if numbers[0] > 2000:
+        print("half", flush=True); time.sleep(60)
+    return Mini().images(numbers)
+write_benchmark_file(Path({str(tmp_path / "x.h5")!r}), Mini(), images, attributes={{}}, report=lambda done, total: None)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().strip() == "half"
+        os.kill(process.pid, signal.SIGKILL)
+    time.sleep(0.1)
+    assert not (tmp_path / "x.h5").exists()
+
+
+def _tampered(noise_file: Path, folder: Path, change: "callable") -> Path:
+    path = folder / "tampered.h5"
+    path.write_bytes(noise_file.read_bytes())
+    with h5py.File(path, "r+") as file:
+        change(file)
+    return path
+
+
+def _one_pixel(file: h5py.File) -> None:
+    image = file["images"][1234]
+    image[5, 6, 2] = 255 if image[5, 6, 2] < 128 else 0
+    file["images"][1234] = image
+
+
+def _labels(file: h5py.File) -> None:
+    file["labels"][17] = file["labels"][18]
+
+
+def _unfinished(file: h5py.File) -> None:
+    file.attrs["complete"] = False
+
+
+def _without_images(file: h5py.File) -> None:
+    del file["images"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_one_pixel, r"image 1234 differs from the original by \d+ grey levels, and ε = 0.175 allows 44"),
+        (_labels, "`labels` must list the factors of mini in grid order"),
+        (_unfinished, "was interrupted; make or download it again"),
+        (_without_images, r"`images` must have the shape \(4096, 32, 32, 3\)"),
+    ],
+)
+def test_the_verifier_finds_what_is_wrong(noise_file: Path, tmp_path: Path, change: "callable", message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        verify(_tampered(noise_file, tmp_path, change), Mini())
+
+
+def test_a_flipped_bit_on_the_disk_is_found(noise_file: Path, tmp_path: Path) -> None:
+    content = bytearray(noise_file.read_bytes())
+    content[len(content) // 2] ^= 4
+    (tmp_path / "flipped.h5").write_bytes(content)
+    with pytest.raises(UserError, match=r"flipped\.h5"):
+        verify(tmp_path / "flipped.h5", Mini())
+
+
+def test_something_else_is_no_benchmark_file(tmp_path: Path) -> None:
+    (tmp_path / "text.h5").write_text("hello")
+    with pytest.raises(UserError, match="cannot be read as HDF5"):
+        verify_against_renderer(tmp_path / "text.h5")

@@ -1,0 +1,58 @@
+import numpy as np
+
+from perturb.datasets.mapped import MappedGroundTruth
+from perturb.datasets.mini import HUES, Mini
+
+MINI = Mini()
+INDICES = np.arange(MINI.grid.num_images)
+
+
+def test_grid_and_images_have_the_stated_form() -> None:
+    assert MINI.grid.sizes == (8, 8, 8, 8)
+    images = MINI.images(INDICES[:5])
+    assert images.shape == (5, 32, 32, 3)
+    assert images.dtype == np.uint8
+
+
+def test_all_images_differ() -> None:
+    assert len({image.tobytes() for image in MINI.images(INDICES)}) == 4096
+
+
+def test_the_last_factor_is_the_fastest() -> None:
+    assert MINI.grid.factors_of(np.array([1, 8, 4095])).tolist() == [[0, 0, 0, 1], [0, 0, 1, 0], [7, 7, 7, 7]]
+    assert MINI.grid.indices_of(MINI.grid.factors_of(INDICES)).tolist() == INDICES.tolist()
+
+
+def test_each_hue_changes_its_own_region() -> None:
+    base = MINI.images(np.array([0]))[0].astype(int)
+    regions = [(30, 2), (10, 2), (24, 16), (1, 16)]
+    for factor, (row, column) in enumerate(regions):
+        changed = MINI.images(MINI.grid.indices_of(np.eye(4, dtype=int)[factor : factor + 1] * 5))[0].astype(int)
+        moved = [bool(np.abs(changed - base)[r, c].any()) for r, c in regions]
+        assert moved == [i == factor for i in range(4)]
+        assert np.abs(changed - base)[row, column].max() > 50
+
+
+def test_variances_of_the_hues_are_well_apart() -> None:
+    """The scene is built so that a β-VAE can line up with the factors: their variances must not be alike."""
+    images = MINI.images(INDICES).reshape(8, 8, 8, 8, -1) / 255
+    induced = [images.mean(axis=tuple(set(range(4)) - {factor})).var(axis=0).sum() for factor in range(4)]
+    ordered = np.sort(induced)
+    assert (ordered[1:] / ordered[:-1]).min() > 1.25
+
+
+def test_order_of_asking_does_not_matter() -> None:
+    shuffled = np.random.default_rng(0).permutation(INDICES)[:100]
+    assert np.array_equal(MINI.images(shuffled), MINI.images(INDICES)[shuffled])
+
+
+def test_labels_are_hues() -> None:
+    assert MINI.values_of(np.array([4095])).tolist() == [[HUES[-1]] * 4]
+
+
+def test_mapped_images_answer_as_their_origin() -> None:
+    mapped = MappedGroundTruth(MINI, MINI.images(INDICES))
+    numbers = np.array([7, 4000, 7])
+    assert np.array_equal(mapped.images(numbers), MINI.images(numbers))
+    assert mapped.provenance() == MINI.provenance()
+    assert np.array_equal(mapped.values_of(numbers), MINI.values_of(numbers))

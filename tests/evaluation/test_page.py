@@ -1,0 +1,186 @@
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perturb.evaluation.page import answer, render_page
+from perturb.evaluation.statistics import Row
+
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+"""A whole PNG."""
+
+
+def _row(variant: str = "original", method: str = "AE", **fields: Any) -> Row:
+    values: dict[str, Any] = {"mean": 0.5, "std": 0.1, "n": 5, "failed": 0, "over_pruned": 0}
+    values |= {"difference": None, "ci_low": None, "ci_high": None} | fields
+    return Row(method=method, variant=variant, metric="mig", **values)
+
+
+def _compared(low: float | None, high: float | None, **fields: Any) -> Row:
+    return _row(**{"variant": "modified", "mean": 0.1, "difference": -0.4, "ci_low": low, "ci_high": high} | fields)
+
+
+class _Found(HTMLParser):
+    """Tags with their attributes, and the text outside style and script."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._inside in ("style", "script") else data
+
+
+def _page(tmp_path: Path, rows: list[Row], **changes: Any) -> str:
+    (tmp_path / "a.png").write_bytes(PIXEL)
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "dataset": "mini",
+        "rows": rows,
+        "notes": ["Mind the gap."],
+        "figures": {"A caption": tmp_path / "a.png"},
+        "provenance": {"config": "0123abcd"},
+    }
+    return render_page(**values | changes)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "chance"),
+    [
+        (-0.6, -0.2, False),
+        (0.2, 0.6, False),
+        (-0.6, 0.2, True),
+        (-0.6, 0.0, True),
+        (0.0, 0.6, True),
+        (0.0, 0.0, True),
+        (-0.6, -1e-9, False),
+    ],
+)
+def test_a_change_may_be_chance_exactly_when_its_interval_contains_zero(low: float, high: float, chance: bool) -> None:
+    (sentence,) = answer([_row(), _compared(low, high)], "mig")
+    assert ("may be chance" in sentence) == chance
+
+
+def test_answer_tells_score_share_difference_and_interval() -> None:
+    assert answer([_row(), _compared(-0.6, -0.2)], "mig") == [
+        "AE reaches a MIG of 0.50 on the original; on modified it keeps 20% of it (−0.40, 95 % interval [−0.60, −0.20])."
+    ]
+
+
+def test_answer_has_a_sentence_for_each_method_and_a_part_for_each_variant() -> None:
+    rows = [
+        _row(), _compared(-0.6, -0.2), _compared(-0.1, 0.1, variant="noise"),
+        _row(method="β-VAE"), _compared(-0.6, -0.2, method="β-VAE"), _compared(-0.1, 0.1, variant="noise", method="β-VAE"),
+    ]  # fmt: skip
+    first, second = answer(rows, "mig")
+    assert first.startswith("AE reaches")
+    assert second.startswith("β-VAE reaches")
+    assert first.index("on modified it") < first.index("on noise it")
+    assert first.count("may be chance") == 1
+
+
+def test_too_few_pairs_are_told_instead_of_an_interval() -> None:
+    (sentence,) = answer([_row(), _compared(None, None)], "mig")
+    assert "too few pairs for an interval" in sentence
+    assert "may be chance" not in sentence
+
+
+def test_a_score_of_zero_leaves_nothing_to_keep() -> None:
+    (sentence,) = answer([_row(mean=0.0), _compared(-0.1, 0.1)], "mig")
+    assert "has nothing to keep" in sentence
+
+
+def test_a_method_that_failed_on_the_original_is_told() -> None:
+    assert answer([_row(mean=None, std=None, n=0, failed=5), _compared(None, None, difference=None)], "mig") == [
+        "AE: all runs on the original failed."
+    ]
+
+
+@pytest.mark.parametrize("fields", [{"mean": None, "std": None, "n": 0, "failed": 5}, {"mean": 0.3}])
+def test_a_variant_without_pairs_is_not_compared(fields: dict[str, Any]) -> None:
+    (sentence,) = answer([_row(), _compared(None, None, difference=None, **fields)], "mig")
+    assert sentence.endswith("; no run on modified could be compared.")
+
+
+def test_answer_without_other_variants_is_a_whole_sentence() -> None:
+    assert answer([_row()], "mig") == ["AE reaches a MIG of 0.50 on the original."]
+
+
+def test_answer_looks_at_its_own_metric_only() -> None:
+    assert answer([_row(), _compared(-0.6, -0.2)], "other") == []
+
+
+def test_page_needs_no_network(tmp_path: Path) -> None:
+    page = _page(tmp_path, [_row(), _compared(-0.6, -0.2)])
+    links = [
+        value
+        for _, attributes in _Found(page).tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "action", "data", "poster")
+    ]
+    assert links
+    assert all(link.startswith("data:") for link in links)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert not re.search(r"https?://", page)
+
+
+def test_page_holds_its_images_as_they_are(tmp_path: Path) -> None:
+    images = [attributes for tag, attributes in _Found(_page(tmp_path, [_row()])).tags if tag == "img"]
+    assert [image["alt"] for image in images] == ["A caption"]
+    kind, data = images[0]["src"].split(",", 1)
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data) == PIXEL
+
+
+def test_page_shows_answers_tables_notes_and_provenance(tmp_path: Path) -> None:
+    rows = [_row(), _compared(-0.6, -0.2), _row(method="β-VAE"), _compared(-0.1, 0.1, method="β-VAE", failed=2)]
+    text = _Found(_page(tmp_path, rows)).text
+    for sentence in answer(rows, "mig"):
+        assert sentence in text
+    for part in (
+        "tiny",
+        "mini",
+        "MIG",
+        "0.50 ± 0.10",
+        "n = 5",
+        "−0.40 [−0.60, −0.20]",
+        "2 failed",
+        "Mind the gap.",
+        "0123abcd",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("place", ["method", "note", "caption", "dataset", "provenance"])
+def test_page_escapes_what_people_named(tmp_path: Path, place: str) -> None:
+    evil = '<script>alert("1")</script>'
+    rows = [_row(method=evil), _compared(-0.6, -0.2, method=evil)] if place == "method" else [_row()]
+    changes: dict[str, dict[str, Any]] = {
+        "method": {},
+        "note": {"notes": [evil]},
+        "caption": {"figures": {evil: tmp_path / "a.png"}},
+        "dataset": {"dataset": evil},
+        "provenance": {"provenance": {evil: evil}},
+    }
+    page = _page(tmp_path, rows, **changes[place])
+    found = _Found(page)
+    assert evil in found.text
+    assert "script" not in [tag for tag, _ in found.tags]
+
+
+def test_page_of_a_method_that_failed_throughout(tmp_path: Path) -> None:
+    failed = {"mean": None, "std": None, "n": 0, "failed": 5}
+    text = _Found(_page(tmp_path, [_row(**failed), _compared(None, None, difference=None, **failed)])).text
+    assert "AE: all runs on the original failed." in text
+    assert text.count("all 5 failed") == 2

@@ -1,0 +1,148 @@
+import csv
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from perturb.evaluation.statistics import Row, Score, summarise
+from perturb.evaluation.tables import as_csv, as_markdown, as_terminal, cell, interval, signed
+
+
+def _row(method: str = "AE", variant: str = "original", **fields: Any) -> Row:
+    values: dict[str, Any] = {"mean": 0.6, "std": 0.31, "n": 10, "failed": 0, "over_pruned": 0}
+    values |= {"difference": None, "ci_low": None, "ci_high": None} | fields
+    return Row(method=method, variant=variant, metric="mig", **values)
+
+
+def _four(first: str = "AE", second: str = "β-VAE") -> list[Row]:
+    """Two methods, two variants."""
+    return [
+        _row(first),
+        _row(first, "modified", mean=0.05, std=0.02, n=9, failed=1, difference=-0.5512, ci_low=-0.62, ci_high=-0.48),
+        _row(second, mean=0.123456789, std=None, n=1, failed=9, over_pruned=1),
+        _row(second, "modified", mean=None, std=None, n=0, failed=10),
+    ]
+
+
+def _markdown_tables(text: str) -> dict[str, list[dict[str, str]]]:
+    """Tables of a Markdown text by their heading; cells by their column, as GitHub reads them."""
+    tables = {}
+    for section in text.split("### ")[1:]:
+        heading, *lines = section.splitlines()
+        escaped = [line.replace("\\|", "\0") for line in lines if line.startswith("|")]
+        cells = [[c.strip().replace("\0", "|") for c in line.strip("|").split("|")] for line in escaped]
+        header, rule, *body = cells
+        assert rule == ["---"] * len(header)
+        tables[heading] = [dict(zip(header, line, strict=True)) for line in body]
+    return tables
+
+
+def _as_text(rows: list[Row]) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    for table in as_terminal(rows, title="tiny"):
+        console.print(table)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.314, "+0.31"), (-0.426, "−0.43"), (0.0, "+0.00"), (1.5, "+1.50"), (None, "–")]
+)
+def test_signed_numbers_have_a_real_minus(value: float | None, text: str) -> None:
+    assert signed(value) == text
+
+
+def test_interval_is_in_brackets_or_a_dash() -> None:
+    assert interval(_row(ci_low=-0.426, ci_high=0.31)) == "[−0.43, +0.31]"
+    assert interval(_row()) == "–"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "0.60 ± 0.31"),
+        ({"std": None, "n": 1}, "0.60"),
+        ({"failed": 2}, "0.60 ± 0.31, 2 failed"),
+        ({"failed": 2, "over_pruned": 3}, "0.60 ± 0.31, 2 failed, 3 over-pruned"),
+        ({"mean": None, "std": None, "n": 0, "failed": 10}, "all 10 failed"),
+    ],
+)
+def test_cell_tells_what_must_not_be_overlooked(fields: dict[str, Any], text: str) -> None:
+    assert cell(_row(**fields)) == text
+
+
+def test_csv_reads_back_with_every_field() -> None:
+    rows = _four()
+    lines = list(csv.DictReader(io.StringIO(as_csv(rows))))
+    expected = [{key: "" if value is None else str(value) for key, value in row.as_json().items()} for row in rows]
+    assert lines == expected
+    assert float(lines[2]["mean"]) == 0.123456789
+
+
+def test_csv_keeps_a_method_name_with_a_comma_in_one_field() -> None:
+    (line,) = csv.DictReader(io.StringIO(as_csv([_row('AE, "large"')])))
+    assert line["method"] == 'AE, "large"'
+
+
+def test_markdown_has_methods_down_and_variants_across() -> None:
+    assert _markdown_tables(as_markdown(_four()))["MIG"] == [
+        {"Method": "AE", "original": "0.60 ± 0.31", "modified": "0.05 ± 0.02, 1 failed"},
+        {"Method": "β-VAE", "original": "0.12, 9 failed, 1 over-pruned", "modified": "all 10 failed"},
+    ]
+
+
+def test_markdown_lists_the_differences_without_the_original() -> None:
+    found = _markdown_tables(as_markdown(_four()))["Differences to the original, paired by seed"]
+    assert [(line["Method"], line["Variant"], line["Metric"]) for line in found] == [
+        ("AE", "modified", "MIG"),
+        ("β-VAE", "modified", "MIG"),
+    ]
+    assert [(line["Difference"], line["95 % interval"]) for line in found] == [("−0.55", "[−0.62, −0.48]"), ("–", "–")]
+
+
+@pytest.mark.parametrize(
+    ("original", "modified", "pairs"),
+    [
+        ((0.1, 0.2, 0.3), (0.1, 0.2, 0.4), "3"),
+        ((0.1, None, 0.3), (0.1, None, 0.4), "2"),
+        ((None, 0.2, 0.3), (0.1, 0.2, None), "1"),
+        ((None, 0.2), (0.1, None), "0"),
+    ],
+)
+def test_markdown_counts_the_pairs_that_the_difference_is_of(
+    original: tuple[float | None, ...], modified: tuple[float | None, ...], pairs: str
+) -> None:
+    scores = [
+        Score(
+            method="AE",
+            variant=variant,
+            seed=seed,
+            values=None if value is None else {"mig": value},
+            failure="loss is NaN" if value is None else None,
+            pruned_units=0,
+        )
+        for variant, values in (("original", original), ("modified", modified))
+        for seed, value in enumerate(values)
+    ]
+    rows = summarise(scores, ["mig"], resamples=100, seed=0)
+    (line,) = _markdown_tables(as_markdown(rows))["Differences to the original, paired by seed"]
+    assert line["Pairs"] == pairs
+
+
+def test_markdown_keeps_a_method_name_with_a_bar_in_one_cell() -> None:
+    tables = _markdown_tables(as_markdown(_four(first="AE | large")))
+    assert [line["Method"] for line in tables["MIG"]] == ["AE | large", "β-VAE"]
+
+
+def test_terminal_shows_methods_means_and_differences() -> None:
+    text = _as_text(_four())
+    assert "MIG, tiny" in text
+    for part in ("Method", "original", "modified", "AE", "β-VAE"):
+        assert part in text
+    for part in ("0.60 ± 0.31 (n = 10)", "0.05 ± 0.02, 1 failed", "−0.55 [−0.62, −0.48]", "0.12 (n = 1)", "all 10 failed"):
+        assert part in text
+
+
+@pytest.mark.parametrize("name", ["AE [large]", "AE [/large]", "AE [bold]x[/bold]"])
+def test_terminal_shows_a_method_name_with_brackets_as_it_is(name: str) -> None:
+    assert name in _as_text(_four(first=name))

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import torch
+
+from perturb.config import PerturbationConfig
+from perturb.datasets import FactorGrid
+from perturb.datasets.mini import Mini
+from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.pattern import calibrate, match_variance, measure, perturbed
+from perturb.perturbation.training import variation
+
+GRID = Mini.grid
+
+
+def _network(seed: int = 0, **settings: object) -> PerturbationNetwork:
+    config = PerturbationConfig(
+        epsilon=0.175, **({"generator": "coarse", "normalise_scalar": True, "spread": 1.0} | settings)
+    )
+    generator = torch.Generator().manual_seed(seed)
+    return PerturbationNetwork(config, num_factors=4, image_shape=(32, 32, 3), architecture="conv32", generator=generator)
+
+
+@pytest.mark.parametrize("generator", ["deconv", "coarse"])
+def test_the_pattern_passes_through_one_neuron(generator: str) -> None:
+    network = _network(generator=generator).eval()
+    factors = torch.from_numpy(GRID.scaled(np.arange(0, 4096, 97)))
+    assert network.scalar(factors).shape == (len(factors), 1)
+    pattern = network(factors)
+    assert pattern.shape == (len(factors), 3, 32, 32)
+    assert torch.equal(pattern, network.enlarged(torch.tanh(network.draw(network.scalar(factors)))))
+    assert pattern.abs().max() <= 1
+
+
+def test_the_deconv_generator_is_the_decoder_with_one_input() -> None:
+    weights = [w.numel() for w in _network(generator="deconv").draw.parameters()]
+    assert weights[:2] == [128, 128]
+
+
+def test_spread_sets_the_layer_after_the_neuron() -> None:
+    first = _network(spread=3.0).draw[0]
+    assert 2.8 < first.weight.detach().abs().max() <= 3
+    assert first.bias.detach().abs().max() > 2.5
+    assert _network(spread=None).draw[0].bias.detach().abs().max() == 0
+
+
+def test_calibration_standardises_the_scalar_over_the_data() -> None:
+    network = _network()
+    calibrate(network, GRID)
+    scalar = network.scalar(torch.from_numpy(GRID.scaled(np.arange(4096))))
+    assert scalar.mean().item() == pytest.approx(0, abs=1e-4)
+    assert scalar.std().item() == pytest.approx(1, abs=1e-3)
+
+
+def test_the_statistics_are_those_of_the_whole_grid() -> None:
+    network = _network()
+    calibrate(network, GRID)
+    with torch.no_grad():
+        pattern = network.coarse_pattern(torch.from_numpy(GRID.scaled(np.arange(4096)))).double()
+    found = measure(network, GRID)
+    assert found.variance == pytest.approx(pattern.var(dim=0, unbiased=False).mean().item())
+    assert found.mean_square == pytest.approx(pattern.square().mean().item())
+    assert found.variation == pytest.approx(variation(pattern))
+
+
+def test_a_constant_pattern_has_no_variation() -> None:
+    assert variation(torch.full((10, 3, 8, 8), 0.9)) == pytest.approx(0, abs=1e-6)
+    assert variation(torch.zeros(4, 1)) == 0
+
+
+@pytest.mark.parametrize("variance", [0.05, 0.3, 0.95])
+def test_the_untrained_control_reaches_the_asked_variance(variance: float) -> None:
+    network = _network(seed=3)
+    calibrate(network, GRID)
+    assert match_variance(network, GRID, variance).variance == pytest.approx(variance, rel=0.02)
+    assert measure(network, GRID).variance == pytest.approx(variance, rel=0.02)
+
+
+def test_perturbed_images_keep_the_bound_and_are_reproducible() -> None:
+    network, indices = _network(), np.arange(0, 4096, 31)
+    calibrate(network, GRID)
+    images = Mini().images(indices)
+    changed = perturbed(images, GRID.scaled(indices), network, epsilon=0.175, bound="reflect")
+    assert changed.dtype == np.uint8
+    assert changed.shape == images.shape
+    assert 20 < np.abs(changed.astype(int) - images).max() <= 44
+    alone = perturbed(images[5:6], GRID.scaled(indices[5:6]), network, epsilon=0.175, bound="reflect")
+    assert np.abs(alone[0].astype(int) - changed[5]).max() <= 1
+
+
+def test_factors_are_scaled_to_plus_minus_one() -> None:
+    grid = FactorGrid(("a", "b", "c"), (3, 1, 5))
+    scaled = grid.scaled(np.arange(15))
+    assert scaled[:, 0].tolist()[::5] == [-1, 0, 1]
+    assert scaled[:5, 2].tolist() == [-1, -0.5, 0, 0.5, 1]
+    assert np.abs(scaled[:, 1]).max() == 1

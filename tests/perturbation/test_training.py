@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from perturb.config import PerturbationConfig
+from perturb.datasets.mini import Mini
+from perturb.perturbation.game import ResidualPlayer
+from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.pattern import calibrate, measure
+from perturb.perturbation.training import PerturbationTraining, Player
+from perturb.progress import Progress
+from perturb.training.batches import Pixels
+
+CONFIG = PerturbationConfig(
+    form="residual", epsilon=0.175, steps=60, batch_size=32, generator="coarse", normalise_scalar=True, spread=1.0,
+    learning_rate=1e-3, decoder_learning_rate=2e-3,
+)  # fmt: skip
+PIXELS = Pixels(Mini().images(np.arange(4096)))
+
+
+class FactorCodes:
+    """An encoder that knows some of the factors and nothing else."""
+
+    def __init__(self, columns: list[int]) -> None:
+        self._columns = columns
+
+    def sample(self, indices: torch.Tensor, count: int, *, generator: torch.Generator) -> torch.Tensor:
+        factors = torch.from_numpy(Mini.grid.scaled(indices.numpy()))[:, self._columns]
+        return factors + 0.05 * torch.randn((count, *factors.shape), generator=generator)
+
+
+def _training(config: PerturbationConfig = CONFIG, seed: int = 0) -> PerturbationTraining:
+    generator = torch.Generator().manual_seed(seed)
+    network = PerturbationNetwork(config, num_factors=4, image_shape=(32, 32, 3), architecture="conv32", generator=generator)
+    players = [
+        Player(FactorCodes(columns), ResidualPlayer(2, network.pattern_shape, generator=generator))
+        for columns in ([0, 1], [2, 3])
+    ]
+    return PerturbationTraining(
+        config, network, players[:1], players[1:], pixels=PIXELS, grid=Mini.grid, generator=generator, device="cpu"
+    )  # fmt: skip
+
+
+def _run(training: PerturbationTraining, folder: Path, progress: Progress | None = None) -> list[dict[str, float]]:
+    return training.run(
+        checkpoint=folder / "checkpoint.safetensors", checkpoint_every=20, progress=progress or Progress(folder)
+    )
+
+
+def test_the_scalar_follows_what_only_the_entangled_side_can_see(tmp_path: Path) -> None:
+    """Two players see different factors: ψ must draw what its own side can predict and the other cannot."""
+    training = _training(CONFIG.model_copy(update={"steps": 250}))
+    curve = _run(training, tmp_path)
+    assert np.mean([point["gap"] for point in curve[-10:]]) > 3 * abs(curve[0]["gap"]) + 1
+    calibrate(training.network, Mini.grid)
+    factors = Mini.grid.scaled(np.arange(4096))
+    with torch.no_grad():
+        scalar = training.network.scalar(torch.from_numpy(factors))[:, 0].numpy()
+    explained = [np.linalg.lstsq(np.c_[factors[:, c], np.ones(4096)], scalar, rcond=None)[1][0] for c in ([0, 1], [2, 3])]
+    assert explained[0] < explained[1]
+    assert measure(training.network, Mini.grid).variation > 0.3
+
+
+def test_interrupted_and_uninterrupted_trainings_end_alike(tmp_path: Path) -> None:
+    class Stopping(Progress):
+        def report(self, done: int, total: int, note: str = "") -> None:
+            if done == 47:
+                raise InterruptedError
+
+    (tmp_path / "whole").mkdir()
+    whole = _training()
+    curve = _run(whole, tmp_path / "whole")
+    with pytest.raises(InterruptedError):
+        _run(_training(), tmp_path, Stopping(tmp_path))
+    resumed = _training()
+    assert _run(resumed, tmp_path) == curve
+    for name, value in whole.networks.state_dict().items():
+        assert torch.equal(value, resumed.networks.state_dict()[name]), name

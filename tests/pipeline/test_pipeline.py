@@ -1,0 +1,204 @@
+"""The whole experiment, tiny: end to end, twice, and after a kill."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from perturb.config import ExperimentConfig
+from perturb.datasets.mini import Mini
+from perturb.errors import UserError
+from perturb.files import read_json, sha256_of
+from perturb.pipeline.crew import StageError
+from perturb.pipeline.execute import run_locally
+from perturb.pipeline.plan import plan_experiment
+from perturb.pipeline.results import publish_results
+from perturb.pipeline.settings import RunSettings
+from perturb.pipeline.stages import STAGES
+from perturb.runs import MANIFEST, Store
+
+COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "run"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The tiny experiment's file and its artifacts, after one run from the command line."""
+    import runpy
+
+    folder = tmp_path_factory.mktemp("finished")
+    config = folder / "tiny.toml"
+    config.write_text(runpy.run_path(str(Path(__file__).parent.parent / "conftest.py"))["TINY"], encoding="utf-8")
+    _run(config, folder / "artifacts")
+    return config, folder / "artifacts"
+
+
+def _run(config: Path, artifacts: Path, *options: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [*COMMAND, str(config), "--artifacts", str(artifacts), "--no-prefect", "--workers", "2", *options],
+        capture_output=True, text=True, timeout=240, check=True,
+    )  # fmt: skip
+
+
+def _files(artifacts: Path) -> dict[str, str]:
+    """Hashes of all files of all runs, without the manifests, which hold times."""
+    return {
+        str(path.relative_to(artifacts)): sha256_of(path)
+        for path in sorted((artifacts / "runs").rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def test_results_json_holds_what_machines_need(finished: tuple[Path, Path]) -> None:
+    config, artifacts = finished
+    last_line = _run(config, artifacts).stdout.strip().splitlines()[-1]
+    results = json.loads(Path(last_line).read_text())
+    assert results["dataset"] == "mini"
+    assert len(results["config_hash"]) == 64
+    assert len(results["rows"]) == 8
+    keys = {"method", "variant", "metric", "mean", "std", "n", "failed", "difference", "ci_low", "ci_high"}
+    assert all(keys <= set(row) for row in results["rows"])
+    names = {entry["name"] for entry in results["files"]}
+    assert {"original.h5", "modified.h5", "noise.h5", "untrained.h5", "table.csv", "table.md", "report.html"} <= names
+    assert {"images.png", "mig.png"} <= names
+    for entry in results["files"]:
+        assert sha256_of(Path(entry["path"])) == entry["sha256"]
+
+
+def test_a_second_run_reuses_everything(finished: tuple[Path, Path]) -> None:
+    config, artifacts = finished
+    before = {path: path.stat().st_mtime_ns for path in (artifacts / "runs").rglob("*")}
+    _run(config, artifacts)
+    assert {path: path.stat().st_mtime_ns for path in (artifacts / "runs").rglob("*")} == before
+    assert list((artifacts / "scratch").iterdir()) == []
+
+
+def test_the_same_config_gives_the_same_bytes(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    config, artifacts = finished
+    _run(config, tmp_path / "again")
+    expected, found = _files(artifacts), _files(tmp_path / "again")
+    assert len(found) > 60
+    assert found == expected
+
+
+def test_every_pixel_of_every_file_keeps_its_bound(finished: tuple[Path, Path]) -> None:
+    originals = Mini().images(np.arange(4096)).astype(int)
+    paths = {path.name: path for path in (finished[1] / "runs").rglob("*.h5")}
+    assert set(paths) == {"original.h5", "modified.h5", "noise.h5", "untrained.h5"}
+    for name, path in paths.items():
+        with h5py.File(path) as file:
+            change = np.abs(file["images"][:].astype(int) - originals).max()
+            assert change <= 255 * file.attrs["epsilon"]
+        assert (change > 0) == (name != "original.h5")
+
+
+def test_killed_at_any_moment_it_goes_on_and_ends_the_same(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    """Three kill -9, each as soon as so many runs are there; what looks whole is whole, and the end is the same bytes."""
+    config, artifacts = finished
+    target = tmp_path / "killed"
+    command = [*COMMAND, str(config), "--artifacts", str(target), "--no-prefect", "--workers", "2"]
+    for enough in (2, 9, 20):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            _wait_for(lambda enough=enough: len(list(target.glob("runs/*"))) >= enough, process)
+            os.kill(process.pid, signal.SIGKILL)
+        assert _no_workers_left(target)
+        for run in (target / "runs").iterdir():
+            files = read_json(run / MANIFEST)["files"]
+            assert all(sha256_of(run / name) == entry["sha256"] for name, entry in files.items())
+        assert not (target / "results").exists()
+    _run(config, target)
+    assert _files(target) == _files(artifacts)
+
+
+def _wait_for(condition: "callable", process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _no_workers_left(target: Path) -> bool:
+    """Workers die with their parent; nothing may still be writing."""
+    for _ in range(50):
+        before = sorted(str(path) for path in target.rglob("*"))
+        time.sleep(0.1)
+        if before == sorted(str(path) for path in target.rglob("*")):
+            return True
+    return False
+
+
+def test_one_stage_by_itself_builds_what_it_needs_and_no_more(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    settings = RunSettings(artifacts=tmp_path, workers=1)
+    plan = run_locally(tiny, settings, until="selection")
+    store = Store(tmp_path, STAGES)
+    kinds = {path.name.split("-")[0] for path in (tmp_path / "runs").iterdir()}
+    assert kinds == {"images", "restart", "scores", "selection"}
+    assert store.is_complete(plan.selection)
+
+
+def test_an_unknown_stage_is_refused_with_the_list(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"stage must be one of ground truth, restarts, .*; got nonsense"):
+        run_locally(tiny, RunSettings(artifacts=tmp_path), until="nonsense")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_collapsed_pattern_stops_the_run_with_advice(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    strict = tiny.model_copy(
+        update={"collapse": tiny.collapse.model_copy(update={"action": "fail", "min_variation": 0.999})}
+    )
+    with pytest.raises(
+        UserError, match=r"has collapsed: .* varies over the data, and collapse.min_variation asks for 99.9%"
+    ):
+        run_locally(strict, RunSettings(artifacts=tmp_path, workers=1))
+    assert not list(tmp_path.glob("runs/report-*"))
+
+
+def test_over_pruned_restarts_are_a_clear_error(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    strict = tiny.model_copy(update={"selection": tiny.selection.model_copy(update={"active_share": 1.0})})
+    with pytest.raises(UserError, match="selection needs 2 eligible restarts"):
+        run_locally(strict, RunSettings(artifacts=tmp_path, workers=1))
+
+
+def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    wild = tiny.training.model_copy(update={"learning_rate": 1e30})
+    methods = (tiny.evaluation.methods[0].model_copy(update={"training": wild}), tiny.evaluation.methods[1])
+    config = tiny.model_copy(update={"evaluation": tiny.evaluation.model_copy(update={"methods": methods})})
+    plan = run_locally(config, RunSettings(artifacts=tmp_path, workers=2))
+    results = read_json(publish_results(plan, Store(tmp_path, STAGES)))
+    rows = {(row["method"], row["variant"]): row for row in results["rows"]}
+    assert rows["β-VAE", "modified"]["failed"] == 2
+    assert rows["β-VAE", "modified"]["mean"] is None
+    assert rows["AE", "modified"]["failed"] == 0
+    assert any("Failed: β-VAE on modified, seed 1: the loss was" in note for note in results["notes"])
+
+
+def test_a_broken_run_is_named_and_the_others_are_kept(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    plan = plan_experiment(tiny)
+    store = Store(tmp_path, STAGES)
+    store.ensure(plan.images)
+    (store.scratch(plan.restarts[1].inputs["restart"])).parent.mkdir(parents=True, exist_ok=True)
+    store.scratch(plan.restarts[1].inputs["restart"]).write_text("a file where a folder must be")
+    with pytest.raises(StageError, match=r"1 of 2 runs broke \(restart 1\)"):
+        run_locally(tiny, RunSettings(artifacts=tmp_path, workers=1))
+    assert store.is_complete(plan.restarts[0])
+
+
+def test_seeds_of_the_evaluation_are_not_those_of_the_selection(tiny: ExperimentConfig) -> None:
+    plan = plan_experiment(tiny)
+    selected = {spec.inputs["restart"].config.seed for spec in plan.restarts}
+    evaluated = {spec.inputs["restart"].config.seed for spec in plan.evaluations.values()}
+    assert not selected & evaluated
+    by_number = {(variant, k): s.inputs["restart"].config.seed for (_, variant, k), s in plan.evaluations.items()}
+    assert by_number["original", 0] == by_number["modified", 0] != by_number["original", 1]
+
+
+def test_a_restart_is_named_alike_alone_and_among_more(tiny: ExperimentConfig) -> None:
+    more = tiny.model_copy(update={"restarts": tiny.restarts.model_copy(update={"num": 20})})
+    assert plan_experiment(more).restarts[1].id == plan_experiment(tiny).restarts[1].id

@@ -1,0 +1,154 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from perturb import __version__
+
+SCRIPT = Path(sys.executable).with_name("perturb")
+
+EXPERIMENT = """
+name = "bad"
+seed = 1
+dataset = { name = "mini" }
+training = { architecture = "conv32", steps = 1 }
+restarts = { num = 2 }
+perturbation = { epsilon = 0.175, steps = 1 }
+
+[evaluation]
+seeds = 2
+methods = [{ name = "AE", objective = { kind = "autoencoder" } }]
+"""
+"""Nothing is wrong with it yet."""
+
+FORKED = """
+import json, os, sys, traceback
+import perturb.benchmark.verify, perturb.pipeline.execute, perturb.pipeline.results
+from perturb.cli import main
+
+def run(folder, arguments):
+    os.chdir(folder)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(f"../{os.path.basename(folder)}.{name}", os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = ["perturb", *arguments]
+    try:
+        main()
+        code = 0
+    except SystemExit as leaving:
+        code = leaving.code or 0
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush(), sys.stderr.flush()
+    os._exit(code)
+
+codes = {}
+for folder, arguments in json.loads(sys.argv[1]).items():
+    child = os.fork()
+    if child == 0:
+        run(folder, arguments)
+    codes[folder] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+print(json.dumps(codes))
+"""
+"""Each command in a process of its own, forked off one that has paid for importing torch: seconds instead of a minute."""
+
+BAD = {
+    "unknown key": (("seed = 1", "sead = 1"), ["run", "a.toml"], "unknown key `sead` (value 1)"),
+    "epsilon": (("epsilon = 0.175", "epsilon = 1.5"), ["run", "a.toml"], "`perturbation.epsilon`"),
+    "missing config": (None, ["run", "absent.toml"], "absent.toml: no such file"),
+    "budget": (None, ["run", "a.toml", "--budget", "1.5"], "--budget must be above 0 and at most 1, got 1.5"),
+    "stage": (None, ["run", "a.toml", "--until", "holiday"], "stage must be one of ground truth, restarts, selection"),
+    "path of mini": (('name = "mini"', 'name = "mini", path = "b.npz"'), ["run", "a.toml"], "mini is always rendered"),
+    "image size": (('"conv32"', '"conv64"'), ["run", "a.toml"], "conv64 is for 64 × 64 images"),
+    "runner without prefect": (None, ["run", "a.toml", "--runner", "thread:1"], "leave out --no-prefect or --runner"),
+    "not HDF5": (None, ["dataset", "verify", "a.toml"], "a.toml: cannot be read as HDF5"),
+}
+"""What is changed in the experiment, the command, part of the sentence."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Of a command."""
+
+    code: int
+    out: str
+    err: str
+    new_files: set[str]
+
+
+@pytest.fixture(scope="module")
+def bad_outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """Every command of BAD, executed in a folder of its own that holds a.toml."""
+    root = tmp_path_factory.mktemp("cli")
+    commands = {}
+    for name, (change, arguments, _) in BAD.items():
+        folder = root / name
+        folder.mkdir()
+        text = EXPERIMENT if change is None else EXPERIMENT.replace(*change)
+        assert change is None or text != EXPERIMENT
+        (folder / "a.toml").write_text(text, encoding="utf-8")
+        commands[str(folder)] = [*arguments, *(["--no-prefect"] if arguments[0] == "run" else [])]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, json.dumps(commands)], check=True, capture_output=True, text=True, timeout=120
+    )
+    codes = json.loads(done.stdout)
+    return {
+        name: Outcome(
+            code=codes[str(root / name)],
+            out=(root / f"{name}.stdout").read_text(encoding="utf-8"),
+            err=(root / f"{name}.stderr").read_text(encoding="utf-8"),
+            new_files={path.name for path in (root / name).rglob("*")} - {"a.toml"},
+        )
+        for name in BAD
+    }
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_told_in_one_line_with_exit_code_2_and_nothing_is_written(
+    bad_outcomes: dict[str, Outcome], name: str
+) -> None:
+    found = bad_outcomes[name]
+    assert found.code == 2, found.err
+    assert found.err.startswith("perturb: ")
+    assert BAD[name][2] in found.err
+    assert "Traceback" not in found.err
+    assert len(found.err.splitlines()) == 1
+    assert found.out == ""
+    assert found.new_files == set()
+
+
+def _perturb(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([SCRIPT, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+
+
+def test_version_is_printed(tmp_path: Path) -> None:
+    done = _perturb(tmp_path, "version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
+
+
+def test_argument_of_another_type_is_a_usage_error(tmp_path: Path) -> None:
+    done = _perturb(tmp_path, "run", "a.toml", "--budget", "half")
+    assert done.returncode == 2
+    assert "--budget" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gc_removes_stale_scratch_folders_and_says_how_many(tmp_path: Path) -> None:
+    scratch, run = tmp_path / "artifacts" / "scratch", tmp_path / "artifacts" / "runs" / "images-0"
+    stale, fresh = scratch / "restart-0", scratch / "restart-1"
+    for folder in (stale, fresh, run):
+        folder.mkdir(parents=True)
+        (folder / "checkpoint.pt").write_text("weights")
+    for path in (stale / "checkpoint.pt", stale, run / "checkpoint.pt", run):
+        os.utime(path, (time.time() - 3 * 3600,) * 2)
+    done = _perturb(tmp_path, "gc", "--hours", "2")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "removed 1 folders\n", "")
+    assert not stale.exists()
+    assert (fresh / "checkpoint.pt").is_file()
+    assert (run / "checkpoint.pt").is_file()
