@@ -35,6 +35,7 @@ def ensure(spec: RunSpec, settings: RunSettings, label: str) -> State:
 def pipeline(config: ExperimentConfig, settings: RunSettings, until: str | None = None) -> None:
     """Ground truth → restarts → selection → perturbation → benchmark files → evaluation → report."""
     plan = plan_experiment(config)
+    stages = stages_until(plan, until)
     store = Store(settings.artifacts, STAGES, device=settings.device)
     crew = Crew(
         plan,
@@ -44,7 +45,7 @@ def pipeline(config: ExperimentConfig, settings: RunSettings, until: str | None 
         workers=settings.workers,
     )
     with PlanDisplay(plan, store):
-        for stage, last in stages_until(plan, until):
+        for stage, last in stages:
             crew.finish(stage, last=last)
             check_pattern(plan, store)
 

@@ -41,14 +41,12 @@ def run(
     from perturb.config import load_experiment, scaled_down
     from perturb.pipeline.execute import run_locally
     from perturb.pipeline.results import publish_results
-    from perturb.pipeline.settings import RunSettings, available_cores, best_device
+    from perturb.pipeline.settings import RunSettings, available_cores, checked_device
     from perturb.pipeline.stages import STAGES
     from perturb.runs import Store
 
     experiment = scaled_down(load_experiment(config), budget)
-    settings = RunSettings(
-        artifacts=artifacts.resolve(), workers=workers or available_cores(), device=device or best_device()
-    )
+    settings = RunSettings(artifacts=_folder(artifacts), workers=workers or available_cores(), device=checked_device(device))
     if prefect:
         plan = _orchestrator("prefect")(experiment, settings, until=until, runner=runner)
     elif runner is not None:
@@ -62,6 +60,13 @@ def run(
         for stage in plan.stages:
             done = sum(store.is_complete(spec) for spec in stage.runs)
             print(f"{stage.title}: {done} of {len(stage.runs)}")
+
+
+def _folder(path: Path) -> Path:
+    """An artifacts folder, existing or not."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--artifacts must be a folder, and {path} is a file; name another place.")
+    return path.resolve()
 
 
 def _orchestrator(name: str):  # noqa: ANN202
@@ -90,7 +95,7 @@ def _show(results: Path, name: str) -> None:
         console.print(table)
     for metric in dict.fromkeys(row.metric for row in rows):
         for sentence in answer(rows, metric):
-            console.print(sentence, highlight=False)
+            console.print(sentence, highlight=False, markup=False)
     print(f"\nPicture  {results.parent / 'images.png'}\nReport   {results.parent / 'report.html'}\n{results}")
 
 

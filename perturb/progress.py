@@ -7,6 +7,7 @@ for threads, processes, Dask workers and Prefect, and a watcher may come and go.
 import json
 import os
 import time
+import uuid
 from pathlib import Path
 from types import TracebackType
 
@@ -34,9 +35,13 @@ class Progress:
         if now - self._last_write < SECONDS_BETWEEN_WRITES:
             return
         self._last_write = now
-        part = self._path.with_name(f"{FILE_NAME}.{os.getpid()}.part")
-        part.write_text(json.dumps({"done": done, "total": total, "note": note, "pid": os.getpid()}))
-        os.replace(part, self._path)
+        part = self._path.with_name(f"{FILE_NAME}.{uuid.uuid4().hex[:8]}.part")
+        try:
+            part.write_text(json.dumps({"done": done, "total": total, "note": note}))
+            os.replace(part, self._path)
+        except FileNotFoundError:
+            # Another process has built the same run faster and removed the folder; there is nobody left to tell.
+            return
 
 
 def read_fraction(folder: Path) -> tuple[float, str]:

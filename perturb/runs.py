@@ -21,6 +21,7 @@ from typing import Any
 
 from perturb.config.loading import canonical_json
 from perturb.config.section import Section
+from perturb.errors import UserError
 from perturb.files import flush_to_disk, read_json, sha256_of, write_json
 from perturb.progress import Progress
 
@@ -115,6 +116,8 @@ class Store:
         """Build the run, and before it its inputs, unless they are there; "built" or "reused"."""
         if self.is_complete(spec):
             return "reused"
+        if self.path(spec).is_dir() and any(self.path(spec).iterdir()):
+            raise UserError(f"{self.path(spec)} has files but no {MANIFEST}, so it is not a run of ours; move it away.")
         for needed in spec.inputs.values():
             self.ensure(needed)
         self._build(spec)

@@ -4,6 +4,7 @@ A child depends on its own path only, so restart 7 draws the same numbers alone 
 """
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 def child_seed(seed: int, *path: str | int) -> int:
     """A seed in [0, 2^63) for the child at `path`: the first 63 bits of SHA-256 over the seed and the path."""
-    text = "/".join(str(part) for part in (seed, *path))
+    text = json.dumps([seed, *path], ensure_ascii=False)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 

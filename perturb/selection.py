@@ -40,7 +40,8 @@ def select(restarts: list[ScoredRestart], config: SelectionConfig) -> Selection:
     """Rank the eligible restarts by the metric and keep `config.keep` at each end.
 
     A restart is eligible when its training did not fail and enough of its units are active: a collapsed model has a low
-    score without being entangled. Ties go to the lower restart number.
+    score without being entangled. Restarts with equal scores keep their
+    order in that one ranking: the lower number counts as less entangled.
 
     Raises:
         UserError: fewer than 2 · keep restarts are eligible.

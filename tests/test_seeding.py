@@ -15,7 +15,7 @@ def test_child_seed_stays_what_it_always_was() -> None:
 
 def test_child_depends_on_nothing_but_its_seed_and_path() -> None:
     alone = child_seed(5, "restart", 7)
-    random.seed(1), np.random.seed(1), torch.manual_seed(1)  # noqa: NPY002
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
     among_fifty = [child_seed(5, "restart", index) for index in range(50)]
     assert among_fifty[7] == alone
 

@@ -95,11 +95,15 @@ class EvaluationConfig(Section):
 
     @model_validator(mode="after")
     def _original_comes_first(self) -> "EvaluationConfig":
-        if not self.variants or self.variants[0] != "original" or len(set(self.variants)) != len(self.variants):
-            raise ValueError("variants must begin with 'original', which the others are compared with, and name each once")
+        variants = list(self.variants)
+        if not variants or variants[0] != "original" or len(set(variants)) != len(variants):
+            raise ValueError(
+                "evaluation.variants must begin with 'original', which the others are compared with, and name each once; "
+                f"got {variants}"
+            )
         names = [method.name for method in self.methods]
-        if len(set(names)) != len(names):
-            raise ValueError("methods must have different names")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"evaluation.methods must have different names; given twice: {', '.join(twice)}")
         return self
 
 

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from perturb.config.experiment import ExperimentConfig
+from perturb.config.objectives import OBJECTIVE_KINDS
 from perturb.config.section import Section
 from perturb.errors import UserError
 
@@ -21,10 +23,12 @@ def load_experiment(path: Path) -> ExperimentConfig:
         raise UserError(f"{path}: no such file; the experiments that come with perturb are in configs/.") from None
     except IsADirectoryError:
         raise UserError(f"{path} is a folder; name a .toml file in it.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a TOML file: {error}.") from None
     try:
-        config = ExperimentConfig.model_validate_json(json.dumps(raw, default=str))
+        config = ExperimentConfig.model_validate_json(json.dumps(raw, default=_as_no_json))
     except ValidationError as error:
         raise UserError(f"{path}: {_first_sentence(error)}") from None
     return _relative_to(config, path.parent)
@@ -42,7 +46,7 @@ def _first_sentence(error: ValidationError) -> str:
     """The first problem of a validation as `key`: rule, given value."""
     problems = error.errors()
     first = problems[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in _as_the_file_spells_it(first["loc"]))
     more = f" ({len(problems) - 1} more after it)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"unknown key `{key}` (value {first['input']!r}); remove it or correct its name{more}."
@@ -52,6 +56,18 @@ def _first_sentence(error: ValidationError) -> str:
     if first["type"] == "value_error":
         return f"{f'`{key}`: ' if key else ''}{rule}{more}."
     return f"`{key}`: {rule[:1].lower()}{rule[1:]}, got {first['input']!r}{more}."
+
+
+def _as_the_file_spells_it(location: tuple[str | int, ...]) -> Iterator[str | int]:
+    """A validation's location without the name of the objective's class that pydantic puts behind `objective`."""
+    for before, part in zip((None, *location), location):
+        if not (before == "objective" and part in OBJECTIVE_KINDS):
+            yield part
+
+
+def _as_no_json(value: object) -> dict[str, str]:
+    """TOML's dates and times as something that no field accepts, so that the validation names the field."""
+    return {"a date or time": str(value)}
 
 
 def canonical_json(section: Section) -> str:

@@ -21,4 +21,6 @@ class AutoencoderConfig(Section):
     kind: Literal["autoencoder"] = "autoencoder"
 
 
+OBJECTIVE_KINDS = ("beta_vae", "autoencoder")
+
 ObjectiveConfig = Annotated[BetaVAEConfig | AutoencoderConfig, Field(discriminator="kind")]

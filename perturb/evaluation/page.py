@@ -26,7 +26,8 @@ def answer(rows: Sequence[Row], metric: str) -> list[str]:
             continue
         parts = [_part(row, original) for row in others]
         title = METRICS[metric].title
-        sentences.append(f"{original.method} reaches a {title} of {original.mean:.2f} on the original; {'; '.join(parts)}.")
+        reached = f"{original.method} reaches a {title} of {original.mean:.2f} on the original"
+        sentences.append("; ".join([reached, *parts]) + ".")
     return sentences
 
 

@@ -40,6 +40,8 @@ class Row:
     failed: int
     over_pruned: int
     """Of the n runs, those with a pruned unit; they are counted, not dropped."""
+    pairs: int | None
+    """Seeds that have a score here and on the original; None for the original."""
     difference: float | None
     """Mean over pairs of variant − original; None for the original."""
     ci_low: float | None
@@ -77,11 +79,11 @@ def summarise(scores: Sequence[Score], metrics: Sequence[str], *, resamples: int
 def _row(runs: dict[int, Score], baseline: dict[int, Score], metric: str, *, resamples: int, seed: int) -> Row:
     first = next(iter(runs.values()))
     values = _values(runs, metric)
-    difference, low, high = None, None, None
+    count, difference, low, high = None, None, None, None
     if first.variant != BASELINE:
         originals = _values(baseline, metric)
         pairs = [values[k] - originals[k] for k in sorted(values.keys() & originals.keys())]
-        difference = float(np.mean(pairs)) if pairs else None
+        count, difference = len(pairs), float(np.mean(pairs)) if pairs else None
         low, high = paired_interval(pairs, resamples=resamples, seed=seed)
     numbers = list(values.values())
     return Row(
@@ -93,6 +95,7 @@ def _row(runs: dict[int, Score], baseline: dict[int, Score], metric: str, *, res
         n=len(numbers),
         failed=len(runs) - len(numbers),
         over_pruned=sum(run.pruned_units > 0 for run in runs.values() if run.values is not None),
+        pairs=count,
         difference=difference,
         ci_low=low,
         ci_high=high,

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from rich.markup import escape
 from rich.table import Table
 
 from perturb.evaluation.statistics import BASELINE, Row
@@ -31,9 +32,10 @@ def as_markdown(rows: Sequence[Row]) -> str:
     parts += [_markdown_line(["---"] * 6)]
     for row in rows:
         if row.variant != BASELINE:
-            pairs = str(min(row.n, _baseline_of(row, rows).n))
             title = METRICS[row.metric].title
-            parts.append(_markdown_line([row.method, row.variant, title, signed(row.difference), interval(row), pairs]))
+            parts.append(
+                _markdown_line([row.method, row.variant, title, signed(row.difference), interval(row), str(row.pairs)])
+            )
     return "\n".join(parts) + "\n"
 
 
@@ -48,7 +50,7 @@ def as_terminal(rows: Sequence[Row], *, title: str) -> list[Table]:
         for name in header[1:]:
             table.add_column(name, justify="right")
         for line in lines:
-            table.add_row(*line)
+            table.add_row(*map(escape, line))
         tables.append(table)
     return tables
 
@@ -86,9 +88,6 @@ def interval(row: Row) -> str:
     return "–" if row.ci_low is None else f"[{signed(row.ci_low)}, {signed(row.ci_high)}]"
 
 
-def _baseline_of(row: Row, rows: Sequence[Row]) -> Row:
-    return next(r for r in rows if (r.method, r.metric, r.variant) == (row.method, row.metric, BASELINE))
-
-
 def _markdown_line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"

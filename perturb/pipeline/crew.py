@@ -46,9 +46,10 @@ class Crew:
         workers: int,
     ) -> None:
         self._store, self._submit, self._error_of, self._workers = store, submit, error_of, workers
-        runs = [spec for stage in plan.stages for spec in stage.runs]
-        self._planned = {spec.id for spec in runs}
-        self._waiting = [spec for spec in runs if not store.is_complete(spec)]
+        # By id: two methods with the same settings share their runs.
+        runs = {spec.id: spec for stage in plan.stages for spec in stage.runs}
+        self._planned = set(runs)
+        self._waiting = [spec for spec in runs.values() if not store.is_complete(spec)]
         self._under_way: dict[str, RunSpec] = {}
         self._ended: SimpleQueue[tuple[RunSpec, Any]] = SimpleQueue()
         self._errors: dict[str, tuple[RunSpec, BaseException]] = {}

@@ -1,7 +1,6 @@
 """Executing a plan in plain Python, its runs spread over processes."""
 
 import multiprocessing
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from perturb.config import ExperimentConfig
@@ -18,6 +17,7 @@ from perturb.runs import Store
 def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str | None = None) -> Plan:
     """Execute an experiment without any server; the plan, all of whose runs (up to stage `until`) are there then."""
     plan = plan_experiment(config)
+    stages = stages_until(plan, until)
     store = Store(settings.artifacts, STAGES, device=settings.device)
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(settings.workers, mp_context=context, initializer=die_with_parent)
@@ -30,7 +30,7 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
     )
     try:
         with PlanDisplay(plan, store):
-            for stage, last in stages_until(plan, until):
+            for stage, last in stages:
                 crew.finish(stage, last=last)
                 check_pattern(plan, store)
     finally:
@@ -38,14 +38,10 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
     return plan
 
 
-def stages_until(plan: Plan, until: str | None) -> Iterator[tuple[PlannedStage, bool]]:
+def stages_until(plan: Plan, until: str | None) -> list[tuple[PlannedStage, bool]]:
     """The stages up to the one titled `until`, or all; with each, whether to look no further than it."""
-    if until is not None:
-        plan.stage(until)
-    for stage in plan.stages:
-        yield stage, until is not None
-        if stage.title == until:
-            return
+    count = plan.stages.index(plan.stage(until)) + 1 if until else len(plan.stages)
+    return [(stage, until is not None) for stage in plan.stages[:count]]
 
 
 def check_pattern(plan: Plan, store: Store) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from perturb.config import Section
+from perturb.errors import UserError
 
 
 class RunSettings(Section):
@@ -29,8 +30,20 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def best_device() -> str:
-    """`cuda` where there is one, else `cpu`."""
+def checked_device(name: str | None) -> str:
+    """The device a user asks for, or the best there is: `cuda`, else `cpu`.
+
+    Raises:
+        UserError: torch does not know the device, or this machine does not have it.
+
+    """
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UserError(f"--device {name} cannot be used here ({reason}); use cpu, or leave it out.") from None
+    return name

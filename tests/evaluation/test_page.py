@@ -14,7 +14,7 @@ PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQV
 
 
 def _row(variant: str = "original", method: str = "AE", **fields: Any) -> Row:
-    values: dict[str, Any] = {"mean": 0.5, "std": 0.1, "n": 5, "failed": 0, "over_pruned": 0}
+    values: dict[str, Any] = {"mean": 0.5, "std": 0.1, "n": 5, "failed": 0, "over_pruned": 0, "pairs": 5}
     values |= {"difference": None, "ci_low": None, "ci_high": None} | fields
     return Row(method=method, variant=variant, metric="mig", **values)
 

@@ -10,7 +10,7 @@ from perturb.evaluation.tables import as_csv, as_markdown, as_terminal, cell, in
 
 
 def _row(method: str = "AE", variant: str = "original", **fields: Any) -> Row:
-    values: dict[str, Any] = {"mean": 0.6, "std": 0.31, "n": 10, "failed": 0, "over_pruned": 0}
+    values: dict[str, Any] = {"mean": 0.6, "std": 0.31, "n": 10, "failed": 0, "over_pruned": 0, "pairs": 10}
     values |= {"difference": None, "ci_low": None, "ci_high": None} | fields
     return Row(method=method, variant=variant, metric="mig", **values)
 
