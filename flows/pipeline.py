@@ -3,7 +3,7 @@
 Prefect's own cache stays off: the run directories are the one source of truth, for every runner and for plain Python.
 """
 
-from perturb_flows.environment import prepare
+from perturb_flows.environment import prepare, silence
 
 prepare()
 
@@ -11,9 +11,10 @@ from perturb_flows.runners import make_runner  # noqa: E402
 from prefect import flow, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 from prefect.futures import PrefectFuture  # noqa: E402
-from prefect.states import Completed, State  # noqa: E402
+from prefect.states import Completed, Failed, State  # noqa: E402
 
 from perturb.config import ExperimentConfig  # noqa: E402
+from perturb.errors import UserError  # noqa: E402
 from perturb.pipeline.crew import Crew  # noqa: E402
 from perturb.pipeline.display import PlanDisplay  # noqa: E402
 from perturb.pipeline.execute import check_pattern, stages_until  # noqa: E402
@@ -26,8 +27,11 @@ from perturb.runs import RunSpec, Store  # noqa: E402
 
 @task(name="run", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
 def ensure(spec: RunSpec, settings: RunSettings, label: str) -> State:
-    """Build a run, or answer `Reused` when it is there."""
-    finished = ensure_run(spec, settings.artifacts, settings.device, settings.threads)
+    """Build a run, or answer `Reused` when it is there; a user's error is a failed state, without a traceback in the log."""
+    try:
+        finished = ensure_run(spec, settings.artifacts, settings.device, settings.threads)
+    except UserError as error:
+        return Failed(message=str(error), data=error)
     return Completed(name="Built" if finished.how == "built" else "Reused", message=finished.run)
 
 
@@ -60,6 +64,7 @@ def run_with_prefect(
     config: ExperimentConfig, settings: RunSettings, *, until: str | None = None, runner: str | None = None
 ) -> Plan:
     """Execute an experiment as a flow, on the server that PREFECT_API_URL names or on a temporary one."""
+    silence()
     chosen = make_runner(runner or f"process:{settings.workers}")
     pipeline.with_options(task_runner=chosen)(config, settings, until)
     return plan_experiment(config)

@@ -5,9 +5,11 @@ its labels run through the factor grid in order, so that an image's number is it
 unpickled: the `metadata` member of the dSprites archive is not touched.
 """
 
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -159,7 +161,7 @@ class DSpritesFile(_OfficialFile):
             with zipfile.ZipFile(self.path) as archive:
                 with archive.open("imgs.npy") as member:
                     self._require("imgs", *_npy_header(member), self._shape, "uint8")
-                with archive.open("latents_classes.npy") as member:
+                with archive.open("latents_classes.npy") as member, _python2_headers_accepted():
                     classes = np.lib.format.read_array(member, allow_pickle=False)
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
             finding = "must be an archive with the arrays `imgs` and `latents_classes`, but cannot be read as one"
@@ -229,13 +231,22 @@ class Shapes3DFile(_OfficialFile):
         return read if np.array_equal(places, np.arange(len(read))) else read[places]
 
 
+@contextmanager
+def _python2_headers_accepted() -> Iterator[None]:
+    """The published archive was written by Python 2, whose headers NumPy reads with a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Reading `.npy` or `.npz` file", category=UserWarning)
+        yield
+
+
 def _npy_header(member: zipfile.ZipExtFile) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type that a .npy stream announces; the stream is left at the first byte of the data."""
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(member)
     if version not in read_header:
         raise ValueError(f"version of the .npy member must be 1.0 or 2.0, got {version}")
-    shape, fortran_order, dtype = read_header[version](member)
+    with _python2_headers_accepted():
+        shape, fortran_order, dtype = read_header[version](member)
     if fortran_order:
         raise ValueError("order of the .npy member must be C, got Fortran")
     return shape, dtype

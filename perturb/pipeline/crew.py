@@ -81,8 +81,17 @@ class Crew:
                 return
             if spec.id in allowed and self._is_ready(spec):
                 self._waiting.remove(spec)
-                self._under_way[spec.id] = spec
-                self._submit(spec).add_done_callback(lambda future, spec=spec: self._ended.put((spec, future)))
+                self._start(spec)
+
+    def _start(self, spec: RunSpec) -> None:
+        try:
+            future = self._submit(spec)
+        except RuntimeError as error:
+            # A pool that lost a worker takes no more work.
+            self._errors[spec.id] = (spec, error)
+            return
+        self._under_way[spec.id] = spec
+        future.add_done_callback(lambda future: self._ended.put((spec, future)))
 
     def _is_ready(self, spec: RunSpec) -> bool:
         """Whether all inputs are there, or are the spec's own to build."""

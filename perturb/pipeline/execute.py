@@ -33,6 +33,11 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
             for stage, last in stages:
                 crew.finish(stage, last=last)
                 check_pattern(plan, store)
+    except BaseException:
+        # Runs under way are given up at once; they go on from their checkpoints next time.
+        for child in multiprocessing.active_children():
+            child.kill()
+        raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     return plan

@@ -188,3 +188,18 @@ def test_truncated_archive_is_refused(tmp_path):
     sprites = open_sprites(tmp_path / "sprites.npz")
     with pytest.raises(UserError, match="`imgs` must hold 48 images, got 45"):
         sprites.images(np.array([0]))
+
+
+def test_archive_written_by_python_2_is_read_without_a_warning(tmp_path):
+    """Python 2 wrote its long integers with an L, as in the published archive."""
+    arrays = sprite_arrays()
+    with zipfile.ZipFile(tmp_path / "sprites.npz", "w") as archive:
+        for name, array in arrays.items():
+            shape = ", ".join(f"{n}L" for n in array.shape)
+            header = f"{{'descr': '{array.dtype.str}', 'fortran_order': False, 'shape': ({shape},), }}"
+            header = header.ljust(-(len(header) + 11) % 16 + len(header)) + "\n"
+            start = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+            archive.writestr(f"{name}.npy", start + np.ascontiguousarray(array).tobytes())
+    sprites = open_sprites(tmp_path / "sprites.npz")
+    indices = np.arange(sprites.grid.num_images)
+    assert np.array_equal(sprites.images(indices)[..., 0], 255 * arrays["imgs"])

@@ -36,10 +36,11 @@ def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Pa
 
 
 @pytest.mark.flow
-def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runner", ["thread:2", "process:1"])
+def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: Path, runner: str) -> None:
     strict = tmp_path / "strict.toml"
     strict.write_text(tiny_toml.read_text().replace("active_share = 0.0", "active_share = 1.0"))
-    found = _run(strict, tmp_path / "artifacts", tmp_path / "prefect", "--runner", "thread:2")
+    found = _run(strict, tmp_path / "artifacts", tmp_path / "prefect", "--runner", runner)
     assert found.returncode == 2
     assert "perturb: selection needs 2 eligible restarts" in found.stderr
     assert "Traceback" not in found.stderr
