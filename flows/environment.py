@@ -21,5 +21,5 @@ def prepare() -> None:
 
 
 def silence() -> None:
-    """Keep the flow's engine from printing the exception that it raises anyway; it still reaches the server and our caller."""
+    """Keep the flow's engine from printing the exception that it raises anyway; the caller still gets it."""
     logging.getLogger("prefect.flow_runs").setLevel(logging.CRITICAL)
