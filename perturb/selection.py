@@ -70,5 +70,6 @@ def _why_not(restart: ScoredRestart, config: SelectionConfig) -> str | None:
     pruned = sum(variance >= config.max_unit_variance for variance in restart.unit_variances)
     allowed = len(restart.unit_variances) - math.floor(config.active_share * len(restart.unit_variances))
     if pruned > allowed:
-        return f"over-pruned ({pruned} units with mean posterior variance ≥ {config.max_unit_variance:g})"
+        units = "1 unit" if pruned == 1 else f"{pruned} units"
+        return f"over-pruned ({units} with mean posterior variance ≥ {config.max_unit_variance:g})"
     return None

@@ -64,7 +64,7 @@ def test_failed_and_over_pruned_restarts_are_set_aside_with_their_reasons() -> N
 def test_a_unit_at_the_limit_is_pruned_and_one_below_it_is_not() -> None:
     restarts = [_restart(0, 0.9, 0.1, 0.5), _restart(1, 0.5, 0.1, 0.499), _restart(2, 0.3, 0.1, 0.1)]
     found = select(restarts, SelectionConfig(max_unit_variance=0.5))
-    assert found.set_aside == {0: "over-pruned (1 units with mean posterior variance ≥ 0.5)"}
+    assert found.set_aside == {0: "over-pruned (1 unit with mean posterior variance ≥ 0.5)"}
 
 
 @pytest.mark.parametrize(("active_share", "pruned_allowed"), [(1.0, 0), (0.75, 1), (0.7, 2), (0.5, 2), (0.25, 3), (0.0, 4)])
@@ -89,7 +89,7 @@ def test_too_few_eligible_restarts_are_told_with_numbers_reasons_and_advice() ->
     message = str(caught.value)
     assert "selection needs 4 eligible restarts (2 × selection.keep), and 3 of 5 are" in message
     assert "restart 0: failed (loss is NaN)" in message
-    assert "restart 1: over-pruned (1 units with mean posterior variance ≥ 0.8)" in message
+    assert "restart 1: over-pruned (1 unit with mean posterior variance ≥ 0.8)" in message
     assert "raise restarts.num, lower restarts.objective.beta, or lower selection.keep" in message
     assert "\n" not in message
 

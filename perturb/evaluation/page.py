@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment
 
 from perturb.evaluation.statistics import BASELINE, Row
-from perturb.evaluation.tables import cell, interval, signed
+from perturb.evaluation.tables import interval, remarks, score, signed
 from perturb.metrics import METRICS
 
 
@@ -84,9 +84,10 @@ def _table(rows: Sequence[Row]) -> dict[str, Any]:
     return {"title": METRICS[rows[0].metric].title, "variants": variants, "lines": lines}
 
 
-def _cell(row: Row) -> dict[str, str]:
-    detail = f"n = {row.n}" if row.difference is None else f"{signed(row.difference)} {interval(row)}"
-    return {"score": cell(row), "detail": detail}
+def _cell(row: Row) -> dict[str, str | list[str]]:
+    """The score, and below it what it must be read with."""
+    details = [f"n = {row.n}" if row.difference is None else f"{signed(row.difference)} {interval(row)}", *remarks(row)]
+    return {"score": score(row), "details": details}
 
 
 def _data_uri(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.markup import escape
 from rich.table import Table
@@ -24,7 +24,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
     """A table for each metric in the layout of Table 4.2, then the paired differences."""
     parts = []
     for metric in dict.fromkeys(row.metric for row in rows):
-        header, *lines = _grid([row for row in rows if row.metric == metric])
+        header, *lines = _grid([row for row in rows if row.metric == metric], cell)
         parts += [f"### {METRICS[metric].title}", "", _markdown_line(header), _markdown_line(["---"] * len(header))]
         parts += [*map(_markdown_line, lines), ""]
     parts += ["### Differences to the original, paired by seed", ""]
@@ -44,38 +44,49 @@ def as_terminal(rows: Sequence[Row], *, title: str) -> list[Table]:
     tables = []
     for metric in dict.fromkeys(row.metric for row in rows):
         chosen = [row for row in rows if row.metric == metric]
-        header, *lines = _grid(chosen, differences=True)
+        header, *lines = _grid(chosen, _terminal_cell)
         table = Table(title=f"{METRICS[metric].title}, {title}", title_justify="left", show_lines=True)
         table.add_column(header[0])
         for name in header[1:]:
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True)
         for line in lines:
             table.add_row(*map(escape, line))
         tables.append(table)
     return tables
 
 
-def _grid(rows: Sequence[Row], *, differences: bool = False) -> list[list[str]]:
+def _grid(rows: Sequence[Row], text: Callable[[Row], str]) -> list[list[str]]:
     """Header and lines: methods down, variants across."""
     variants = list(dict.fromkeys(row.variant for row in rows))
     lines = [["Method", *variants]]
     for method in dict.fromkeys(row.method for row in rows):
-        cells = {row.variant: cell(row, difference=differences) for row in rows if row.method == method}
+        cells = {row.variant: text(row) for row in rows if row.method == method}
         lines.append([method, *(cells[variant] for variant in variants)])
     return lines
 
 
-def cell(row: Row, *, difference: bool = False) -> str:
-    """`0.60 ± 0.31`, with what must not be overlooked behind it."""
+def score(row: Row) -> str:
+    """`0.60 ± 0.31`."""
     if row.mean is None:
         return f"all {row.failed} failed"
-    text = f"{row.mean:.2f} ± {row.std:.2f}" if row.std is not None else f"{row.mean:.2f}"
-    text += f" (n = {row.n})" if difference and row.variant == BASELINE else ""
-    text += f", {row.failed} failed" if row.failed else ""
-    text += f", {row.over_pruned} over-pruned" if row.over_pruned else ""
-    if difference and row.difference is not None:
-        text += f"\n{signed(row.difference)} {interval(row)}"
-    return text
+    return f"{row.mean:.2f} ± {row.std:.2f}" if row.std is not None else f"{row.mean:.2f}"
+
+
+def remarks(row: Row) -> list[str]:
+    """What must not be overlooked beside a score."""
+    failed = [f"{row.failed} failed"] if row.failed and row.mean is not None else []
+    return failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
+
+
+def cell(row: Row) -> str:
+    """`0.60 ± 0.31, 1 failed`."""
+    return ", ".join([score(row), *remarks(row)])
+
+
+def _terminal_cell(row: Row) -> str:
+    """The score, below it its difference to the original or the number of runs, then the remarks."""
+    compared = f"n = {row.n}" if row.difference is None else f"{signed(row.difference)} {interval(row)}"
+    return "\n".join([score(row), compared, *remarks(row)])
 
 
 def signed(value: float | None) -> str:

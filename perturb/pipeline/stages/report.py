@@ -110,6 +110,8 @@ def _notes(config: ExperimentConfig, results: dict[str, Any], scores: list[Score
     ]
     for variant in config.evaluation.variants:
         found = results[f"file/{variant}"]
+        if variant == BASELINE:
+            continue
         notes.append(
             f"{variant}.h5: no pixel moved by more than {found['largest_change']} of 255 grey levels, "
             f"{found['changed_share']:.1%} of the pixels moved."
