@@ -31,6 +31,7 @@ class PlanDisplay:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._started = time.monotonic()
         self._done_at_start = self._done()
+        self._first_gain: tuple[float, float] | None = None
 
     def __enter__(self) -> "PlanDisplay":
         self._thread.start()
@@ -86,14 +87,17 @@ class PlanDisplay:
         return "; ".join(named[:3]) + (" …" if len(named) > 3 else "")
 
     def _remaining(self) -> str:
-        elapsed = time.monotonic() - self._started
-        gained = self._done() - self._done_at_start
-        left = self._total() - self._done()
-        if left <= 0:
+        """Measured from the first gain on: servers and workers take a while to start, and are not part of the pace."""
+        now, done, total = time.monotonic(), self._done(), self._total()
+        elapsed = now - self._started
+        if done >= total:
             return f"done in {_duration(elapsed)}"
-        if gained <= 0 or elapsed < 2:
-            return "estimating what remains"
-        return f"{_duration(elapsed)} gone, about {_duration(left * elapsed / gained)} left"
+        if self._first_gain is None and done > self._done_at_start:
+            self._first_gain = (now, done)
+        if self._first_gain is None or done <= self._first_gain[1]:
+            return f"{_duration(elapsed)} gone"
+        since, at = self._first_gain
+        return f"{_duration(elapsed)} gone, about {_duration((total - done) * (now - since) / (done - at))} left"
 
     def _done(self) -> float:
         return sum(self._fraction(spec) * _cost(spec) for stage in self._plan.stages for spec in stage.runs)

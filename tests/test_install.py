@@ -1,0 +1,27 @@
+"""What an installed perturb looks like from elsewhere."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPT = Path(sys.executable).parent / "perturb"
+
+
+def test_the_command_runs_from_any_folder(tmp_path: Path) -> None:
+    found = subprocess.run([SCRIPT, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert "run" in found.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flows_takes_no_generic_name(tmp_path: Path) -> None:
+    code = "import importlib.util as u; assert u.find_spec('perturb_flows'); assert u.find_spec('flows') is None"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=60, check=True)
+
+
+def test_every_package_folder_is_declared() -> None:
+    import tomllib
+
+    root = Path(__file__).parent.parent
+    declared = set(tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    folders = {".".join(path.parent.relative_to(root).parts) for path in (root / "perturb").rglob("__init__.py")}
+    assert declared == folders | {"perturb_flows"}
