@@ -8,6 +8,7 @@ from perturb_flows.environment import prepare, silence
 prepare()
 
 from perturb_flows.runners import make_runner  # noqa: E402
+from perturb_flows.server import server  # noqa: E402
 from prefect import flow, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 from prefect.futures import PrefectFuture  # noqa: E402
@@ -66,5 +67,6 @@ def run_with_prefect(
     """Execute an experiment as a flow, on the server that PREFECT_API_URL names or on a temporary one."""
     silence()
     chosen = make_runner(runner or f"process:{settings.workers}")
-    pipeline.with_options(task_runner=chosen)(config, settings, until)
+    with server():
+        pipeline.with_options(task_runner=chosen)(config, settings, until)
     return plan_experiment(config)

@@ -1,8 +1,10 @@
 """The same experiment as a real Prefect flow, on a real temporary server, over real worker processes."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,42 @@ def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: 
     assert found.returncode == 2
     assert "perturb: selection needs 2 eligible restarts" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+@pytest.mark.flow
+def test_a_killed_flow_leaves_no_process_behind_and_goes_on(tiny_toml: Path, tmp_path: Path) -> None:
+    artifacts, home = tmp_path / "artifacts", tmp_path / "prefect"
+    command = [*COMMAND, str(tiny_toml), "--artifacts", str(artifacts), "--runner", "process:2"]
+    environment = os.environ | {"PREFECT_HOME": str(home), "PERTURB_TEST_MARK": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 200
+        while len(list(artifacts.glob("runs/*"))) < 5:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert len(_processes_with(str(tmp_path))) >= 4, "the flow, its server and two workers"
+        os.kill(process.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while left := _processes_with(str(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    survivors = {path: path.stat().st_mtime_ns for path in (artifacts / "runs").iterdir()}
+    again = _run(tiny_toml, artifacts, home, "--runner", "process:2")
+    assert again.returncode == 0, again.stderr
+    assert all(path.stat().st_mtime_ns == made for path, made in survivors.items())
+    assert not _processes_with(str(home))
+
+
+def _processes_with(mark: str) -> list[str]:
+    """Processes, other than zombies, whose environment holds the mark."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
 
 
 def test_an_unknown_runner_is_refused(tiny_toml: Path, tmp_path: Path) -> None:

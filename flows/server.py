@@ -1,0 +1,85 @@
+"""One temporary Prefect server for a flow and all of its workers, where the user has none of their own.
+
+Prefect would start one by itself, but another one for every worker process, and a kill -9 would leave them all behind. This
+one is shared through PREFECT_API_URL and dies with the process that started it.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import prefect
+from prefect.context import refresh_global_settings_context
+from prefect.settings import PREFECT_API_URL
+
+from perturb.errors import UserError
+from perturb.pipeline.work import die_with_parent
+
+SECONDS_TO_START = 180
+"""A cold start takes 12-17 s on a small idle machine, and much longer on a busy one."""
+
+
+@contextmanager
+def server() -> Iterator[None]:
+    """Have PREFECT_API_URL name a running server inside the block: the user's, or a temporary one.
+
+    Raises:
+        UserError: the temporary server did not start.
+
+    """
+    if PREFECT_API_URL.value():
+        yield
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    process = _start(address)
+    try:
+        _wait_until_healthy(address, process)
+        # Through the environment, because Prefect's own threads do not see temporary settings, and workers neither.
+        os.environ["PREFECT_API_URL"] = f"{address}/api"
+        refresh_global_settings_context()
+        yield
+    finally:
+        os.environ.pop("PREFECT_API_URL", None)
+        refresh_global_settings_context()
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _start(address: str) -> subprocess.Popen:
+    """The command line that Prefect uses for its own temporary server."""
+    port = address.rpartition(":")[2]
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(prefect.__module_path__.parent), "--factory"]
+    command += ["prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", port, "--log-level", "critical"]
+    environment = os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+    return subprocess.Popen(
+        [*command, "--lifespan", "on"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+
+
+def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{address}/api/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise UserError(
+        f"the temporary Prefect server did not start (exit code {process.poll()}); set PREFECT_API_URL to a running server, "
+        "or use --no-prefect."
+    )
