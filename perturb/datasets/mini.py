@@ -17,8 +17,8 @@ OVERSAMPLING = 4
 SAMPLES = OVERSAMPLING**2
 HUES = np.linspace(0.0, 0.5, 8)
 """Half the colour circle, from red to cyan: open, so that one latent can hold it without a cut."""
-CONTRAST = 0.6
-"""Colours lie between 0.2 and 0.8."""
+CONTRAST = 0.8
+"""Colours lie between 0.1 and 0.9."""
 SKY_BOTTOM, FLOOR_TOP = 0.12 * SIZE, 0.58 * SIZE
 BOX_SIDE, BOX_BOTTOM = 13.0, 30.0
 
@@ -48,7 +48,7 @@ class Mini(GroundTruth):
 
 
 def _colour(hue: float) -> np.ndarray:
-    """RGB at full saturation, int16 in 0.2–0.8 of 255."""
+    """RGB at full saturation, int16 in 0.1–0.9 of 255."""
     return np.rint(255 * (0.5 + (np.array(colorsys.hsv_to_rgb(hue, 1.0, 1.0)) - 0.5) * CONTRAST)).astype(np.int16)
 
 
