@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from perturb.config.objectives import AutoencoderConfig, BetaVAEConfig, ObjectiveConfig
+from perturb.config.objectives import BetaVAEConfig, ObjectiveConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
 
@@ -132,10 +132,3 @@ class ExperimentConfig(Section):
                 f"models are different ones; it is {self.restarts.num}"
             )
         return self
-
-
-DEFAULT_METHODS = (
-    MethodConfig(name="AE", objective=AutoencoderConfig()),
-    MethodConfig(name="β-VAE", objective=BetaVAEConfig()),
-)
-"""What the first tables compare; a convenience for tests and notebooks."""

@@ -117,10 +117,11 @@ class PerturbationTraining:
         """One step of ψ; the decoders stand still. The target it was made for, detached."""
         indices, images, factors = self._batch()
         goal = target(self.network, images, factors, self.config)
-        gradient = target_gradient(*[
+        entangled, disentangled = (
             [(player.network, self._codes(player, indices)) for player in side]
             for side in (self.entangled, self.disentangled)
-        ])  # fmt: skip
+        )
+        gradient = target_gradient(entangled, disentangled, centre=self.config.centre)
         self.optimisers["psi"].zero_grad()
         goal.backward(gradient)
         self.optimisers["psi"].step()

@@ -59,6 +59,6 @@ def check_pattern(plan: Plan, store: Store) -> None:
         raise UserError(
             f"the perturbation has collapsed: {found:.1%} of its mean square varies over the data, and "
             f"collapse.min_variation asks for {rule.min_variation:.1%}; train longer, set "
-            f'perturbation.normalise_scalar = true and perturbation.spread = 1.0, use perturbation.form = "residual", or '
+            f'perturbation.centre = true, perturbation.normalise_scalar = true and perturbation.spread = 1.0, use perturbation.form = "residual", or '
             f'set collapse.action = "warn" to go on.'
         )
