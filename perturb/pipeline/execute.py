@@ -58,7 +58,6 @@ def check_pattern(plan: Plan, store: Store) -> None:
     if found < rule.min_variation:
         raise UserError(
             f"the perturbation has collapsed: {found:.1%} of its mean square varies over the data, and "
-            f"collapse.min_variation asks for {rule.min_variation:.1%}; train longer, set "
-            f'perturbation.centre = true, perturbation.normalise_scalar = true and perturbation.spread = 1.0, use perturbation.form = "residual", or '
-            f'set collapse.action = "warn" to go on.'
+            f"collapse.min_variation asks for {rule.min_variation:.1%}; set centre = true, normalise_scalar = true and "
+            f'spread = 1.0 in [perturbation], use form = "residual", or go on with collapse.action = "warn".'
         )
