@@ -35,6 +35,8 @@ class PerturbationConfig(Section):
     pattern on an 8 × 8 grid, enlarged to the image."""
     normalise_scalar: bool = False
     """Standardise the single neuron over the batch, so that it cannot run into one end."""
+    normalise_pattern: bool = False
+    """Standardise every value of the pattern over the batch before tanh, so that none can stay at one end."""
     spread: float | None = Field(default=None, gt=0)
     """Weights and biases of the layer after the neuron start uniform in ± this; None: Glorot and zero."""
     centre: bool = False

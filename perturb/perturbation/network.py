@@ -13,6 +13,8 @@ from perturb.models import ARCHITECTURES, glorot_uniform_
 
 HIDDEN = 256
 COARSE = 8
+STANDARDISED_GAIN = 2.0
+"""Before tanh, where the pattern is standardised: most values then come close to ±1."""
 
 
 class PerturbationNetwork(nn.Module):
@@ -25,7 +27,7 @@ class PerturbationNetwork(nn.Module):
         architecture: key in ARCHITECTURES whose decoder `deconv` extends.
         generator: draws the initial weights.
 
-    Its buffers `gain` and `offset`, 1 and 0 here, are the handles by which the untrained control is brought to a variance.
+    Its buffers `gain` and `offset` are the handles by which the untrained control is brought to a variance.
 
     """
 
@@ -55,7 +57,9 @@ class PerturbationNetwork(nn.Module):
             nn.init.uniform_(first.weight, -config.spread, config.spread, generator=generator)
             nn.init.uniform_(first.bias, -config.spread, config.spread, generator=generator)
         self.standardise = nn.BatchNorm1d(1, affine=False) if config.normalise_scalar else nn.Identity()
-        self.register_buffer("gain", torch.ones(()))
+        values = nn.BatchNorm1d(channels * size * size, affine=False)
+        self.standardise_pattern = values if config.normalise_pattern else nn.Identity()
+        self.register_buffer("gain", torch.tensor(STANDARDISED_GAIN if config.normalise_pattern else 1.0))
         self.register_buffer("offset", torch.zeros(self.pattern_shape))
 
     def scalar(self, factors: Tensor) -> Tensor:
@@ -64,7 +68,12 @@ class PerturbationNetwork(nn.Module):
 
     def coarse_pattern(self, factors: Tensor) -> Tensor:
         """δ before it is enlarged, (n, *pattern_shape), in [-1, 1]."""
-        return torch.tanh(self.gain * (self.draw(self.scalar(factors)) - self.offset))
+        return torch.tanh(self.gain * (self.before_tanh(factors) - self.offset))
+
+    def before_tanh(self, factors: Tensor) -> Tensor:
+        """What tanh bounds, (n, *pattern_shape), before gain and offset."""
+        drawn = self.draw(self.scalar(factors))
+        return self.standardise_pattern(drawn.flatten(1)).unflatten(1, self.pattern_shape)
 
     def enlarged(self, pattern: Tensor) -> Tensor:
         """A pattern at the size of the image; the bound is not touched."""

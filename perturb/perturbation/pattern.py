@@ -53,12 +53,18 @@ def _factors(grid: FactorGrid) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def calibrate(network: PerturbationNetwork, grid: FactorGrid) -> None:
-    """Replace the running statistics of the scalar by those of the data, and switch to evaluation."""
-    if isinstance(network.standardise, nn.BatchNorm1d):
-        scalar = network.squeeze(torch.from_numpy(grid.scaled(sample_of(grid))))
-        network.standardise.running_mean.copy_(scalar.mean(dim=0))
-        network.standardise.running_var.copy_(scalar.var(dim=0, unbiased=False))
+    """Replace the running statistics of scalar and pattern by those of the data, and switch to evaluation."""
     network.eval()
+    _set_statistics(network.standardise, torch.cat([network.squeeze(factors) for factors in _factors(grid)]))
+    drawn = torch.cat([network.draw(network.scalar(factors)).flatten(1) for factors in _factors(grid)])
+    _set_statistics(network.standardise_pattern, drawn)
+
+
+def _set_statistics(layer: nn.Module, values: Tensor) -> None:
+    """Mean and variance of values (n, features), where the layer keeps any."""
+    if isinstance(layer, nn.BatchNorm1d):
+        layer.running_mean.copy_(values.mean(dim=0))
+        layer.running_var.copy_(values.var(dim=0, unbiased=False))
 
 
 @torch.no_grad()
@@ -81,7 +87,7 @@ def match_variance(network: PerturbationNetwork, grid: FactorGrid, variance: flo
     For the control `untrained`: the same ε and the same variance as the trained network, nothing learned. The offset is the
     median over the data, so that every pixel spends half of the images on either side and any variance below 1 is in reach.
     """
-    raw = torch.cat([network.draw(network.scalar(factors)) for factors in _factors(grid)])
+    raw = torch.cat([network.before_tanh(factors) for factors in _factors(grid)])
     network.offset.copy_(raw.median(dim=0).values)
 
     def excess(log_gain: float) -> float:

@@ -58,6 +58,6 @@ def check_pattern(plan: Plan, store: Store) -> None:
     if found < rule.min_variation:
         raise UserError(
             f"the perturbation has collapsed: {found:.1%} of its mean square varies over the data, and "
-            f"collapse.min_variation asks for {rule.min_variation:.1%}; set centre = true, normalise_scalar = true and "
-            f'spread = 1.0 in [perturbation], use form = "residual", or go on with collapse.action = "warn".'
+            f"collapse.min_variation asks for {rule.min_variation:.1%}; set normalise_pattern = true and "
+            f'normalise_scalar = true in [perturbation], use form = "residual", or go on with collapse.action = "warn".'
         )

@@ -51,6 +51,16 @@ def test_calibration_standardises_the_scalar_over_the_data() -> None:
     assert scalar.std().item() == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("generator", ["deconv", "coarse"])
+def test_a_standardised_pattern_varies_in_every_value(generator: str) -> None:
+    network = _network(generator=generator, normalise_pattern=True)
+    calibrate(network, GRID)
+    with torch.no_grad():
+        pattern = network.coarse_pattern(torch.from_numpy(GRID.scaled(np.arange(0, 4096, 7))))
+    assert pattern.std(dim=0).min() > 0.2
+    assert measure(network, GRID).variation > 0.7
+
+
 def test_the_statistics_are_those_of_the_whole_grid() -> None:
     network = _network()
     calibrate(network, GRID)
