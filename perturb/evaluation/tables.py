@@ -46,7 +46,7 @@ def as_terminal(rows: Sequence[Row], *, title: str) -> list[Table]:
         chosen = [row for row in rows if row.metric == metric]
         header, *lines = _grid(chosen, _terminal_cell)
         table = Table(title=f"{METRICS[metric].title}, {title}", title_justify="left", show_lines=True)
-        table.add_column(header[0])
+        table.add_column(header[0], no_wrap=True)
         for name in header[1:]:
             table.add_column(name, justify="right", no_wrap=True)
         for line in lines:
@@ -85,7 +85,7 @@ def cell(row: Row) -> str:
 
 def _terminal_cell(row: Row) -> str:
     """The score, below it its difference to the original or the number of runs, then the remarks."""
-    compared = f"n = {row.n}" if row.difference is None else f"{signed(row.difference)} {interval(row)}"
+    compared = f"n = {row.n}" if row.difference is None else f"{signed(row.difference)}\n{interval(row)}"
     return "\n".join([score(row), compared, *remarks(row)])
 
 

@@ -38,8 +38,9 @@ def _markdown_tables(text: str) -> dict[str, list[dict[str, str]]]:
     return tables
 
 
-def _as_text(rows: list[Row]) -> str:
-    console = Console(file=io.StringIO(), width=120)
+def _as_text(rows: list[Row], *, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
+
     for table in as_terminal(rows, title="tiny"):
         console.print(table)
     return console.file.getvalue()
@@ -155,3 +156,12 @@ def test_terminal_shows_methods_means_and_differences() -> None:
 @pytest.mark.parametrize("name", ["AE [large]", "AE [/large]", "AE [bold]x[/bold]"])
 def test_terminal_shows_a_method_name_with_brackets_as_it_is(name: str) -> None:
     assert name in _as_text(_four(first=name))
+
+
+def test_four_variants_fit_a_terminal_of_eighty_columns() -> None:
+    compared = {"difference": -0.31, "ci_low": -0.42, "ci_high": -0.2}
+    rows = [_row("β-VAE"), *(_row("β-VAE", name, **compared) for name in ("modified", "noise", "untrained"))]
+    text = _as_text(rows, width=80)
+    assert "…" not in text
+    assert text.count("[−0.42, −0.20]") == 3
+    assert "β-VAE" in text
