@@ -13,11 +13,12 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from perturb.config.loading import canonical_json
 from perturb.config.section import Section
@@ -104,13 +105,9 @@ class Store:
         """Whether the run is there, whole."""
         return (self.path(spec) / MANIFEST).is_file()
 
-    def manifest(self, spec: RunSpec) -> dict[str, Any]:
-        """A finished run's manifest."""
-        return read_json(self.path(spec) / MANIFEST)
-
     def result(self, spec: RunSpec) -> dict[str, Any]:
         """A finished run's result."""
-        return self.manifest(spec)["result"]
+        return read_result(self.path(spec))
 
     def ensure(self, spec: RunSpec) -> str:
         """Build the run, and before it its inputs, unless they are there; "built" or "reused"."""
@@ -177,10 +174,32 @@ class Store:
         """Remove what killed processes left in scratch and nothing has touched for so long; the folders removed."""
         limit = time.time() - older_than_hours * 3600
         folders = [p for p in (self.root / "scratch").glob("*") if p.is_dir()]
-        stale = [p for p in folders if max(q.stat().st_mtime for q in [p, *p.rglob("*")]) < limit]
+        stale = [p for p in folders if last_touched(p) < limit]
         for folder in stale:
             shutil.rmtree(folder, ignore_errors=True)
         return stale
+
+
+def last_touched(folder: Path) -> float:
+    """When anything in a folder last changed, in seconds since the epoch; what vanishes meanwhile does not count."""
+    times = [0.0]
+    for path in [folder, *folder.rglob("*")]:
+        with suppress(FileNotFoundError):
+            times.append(path.stat().st_mtime)
+    return max(times)
+
+
+ConfigOfRun = TypeVar("ConfigOfRun", bound=Section)
+
+
+def read_config(run: Path, kind: type[ConfigOfRun]) -> ConfigOfRun:
+    """The config in a finished run's manifest. As JSON: in Python, strict validation would refuse a path that is text."""
+    return kind.model_validate_json(json.dumps(read_json(run / MANIFEST)["config"]))
+
+
+def read_result(run: Path) -> dict[str, Any]:
+    """The result in a finished run's manifest."""
+    return read_json(run / MANIFEST)["result"]
 
 
 def software_versions() -> dict[str, str]:

@@ -16,7 +16,7 @@ import pytest
 
 from perturb import progress
 from perturb.config import Section
-from perturb.files import sha256_of
+from perturb.files import read_json, sha256_of
 from perturb.progress import Progress, read_fraction
 from perturb.runs import MANIFEST, RunSpec, Stage, Store, Workplace
 
@@ -119,7 +119,7 @@ def test_manifest_lists_what_went_in_and_every_file_that_came_out(tmp_path: Path
     store, first = _store(tmp_path, build), _spec("x")
     spec = _spec("a", {"before": first}, label="a label")
     store.ensure(spec)
-    found, folder = store.manifest(spec), store.path(spec)
+    found, folder = read_json(store.path(spec) / MANIFEST), store.path(spec)
     assert _names(folder) == ["deep", MANIFEST, "word.txt"]
     assert found["files"] == {
         "deep/b.bin": {"bytes": 1_000, "sha256": "541b3e9daa09b20bf85fa273e5cbd3e80185aa4ec298e765db87742b70138a53"},
@@ -225,7 +225,7 @@ def test_two_threads_that_need_one_run_at_once_end_with_one_whole_run(tmp_path: 
     assert set(answers) <= {"built", "reused"}
     assert _names(store.root / "runs") == [spec.id]
     assert _names(store.root / "scratch") == []
-    files = store.manifest(spec)["files"]
+    files = read_json(store.path(spec) / MANIFEST)["files"]
     assert len(files) == 20
     for name, entry in files.items():
         assert sha256_of(store.path(spec) / name) == entry["sha256"]

@@ -1,6 +1,6 @@
 """What a model minimises, and with which weights. One class per method; `kind` is its key in OBJECTIVES."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -21,6 +21,6 @@ class AutoencoderConfig(Section):
     kind: Literal["autoencoder"] = "autoencoder"
 
 
-OBJECTIVE_KINDS = ("beta_vae", "autoencoder")
-
-ObjectiveConfig = Annotated[BetaVAEConfig | AutoencoderConfig, Field(discriminator="kind")]
+_Objectives = BetaVAEConfig | AutoencoderConfig
+ObjectiveConfig = Annotated[_Objectives, Field(discriminator="kind")]
+OBJECTIVE_KINDS = tuple(config.model_fields["kind"].default for config in get_args(_Objectives))

@@ -12,17 +12,18 @@ import h5py
 import numpy as np
 import pytest
 
-from perturb.config import ExperimentConfig
+from perturb.config import DatasetConfig, ExperimentConfig, PerturbationConfig
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
-from perturb.files import read_json, sha256_of
+from perturb.files import read_json, sha256_of, write_json
+from perturb.pipeline.configs import PerturbationRun
 from perturb.pipeline.crew import StageError
 from perturb.pipeline.execute import run_locally
 from perturb.pipeline.plan import plan_experiment
 from perturb.pipeline.results import publish_results
 from perturb.pipeline.settings import RunSettings
 from perturb.pipeline.stages import STAGES
-from perturb.runs import MANIFEST, Store
+from perturb.runs import MANIFEST, Store, read_config
 
 COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "run"]
 
@@ -202,3 +203,11 @@ def test_seeds_of_the_evaluation_are_not_those_of_the_selection(tiny: Experiment
 def test_a_restart_is_named_alike_alone_and_among_more(tiny: ExperimentConfig) -> None:
     more = tiny.model_copy(update={"restarts": tiny.restarts.model_copy(update={"num": 20})})
     assert plan_experiment(more).restarts[1].id == plan_experiment(tiny).restarts[1].id
+
+
+def test_a_runs_config_comes_back_from_its_manifest_with_the_path_of_an_official_file(tmp_path: Path) -> None:
+    dataset = DatasetConfig(name="dsprites", path=Path("/data/dsprites.npz"))
+    settings = {"perturbation": PerturbationConfig(epsilon=0.1), "architecture": "conv64", "seed": 3}
+    config = PerturbationRun(dataset=dataset, **settings)
+    write_json(tmp_path / MANIFEST, {"config": config.model_dump(mode="json")})
+    assert read_config(tmp_path, PerturbationRun) == config

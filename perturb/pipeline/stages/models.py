@@ -1,16 +1,14 @@
 """Trained models in run directories."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from perturb.files import read_json
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.pipeline.configs import RestartRun
-from perturb.runs import MANIFEST
+from perturb.runs import read_config, read_result
 
 FILE_NAME = "weights.safetensors"
 
@@ -25,9 +23,8 @@ def new_model(config: RestartRun, *, channels: int, generator: torch.Generator, 
 
 def load_model(run: Path, device: str) -> Objective:
     """The model of a finished restart, in evaluation mode."""
-    manifest: dict[str, Any] = read_json(run / MANIFEST)
-    config = RestartRun.model_validate(manifest["config"])
-    model = new_model(config, channels=manifest["result"]["channels"], generator=torch.Generator(), device=device)
+    config, channels = read_config(run, RestartRun), read_result(run)["channels"]
+    model = new_model(config, channels=channels, generator=torch.Generator(), device=device)
     model.networks.load_state_dict(load_file(run / FILE_NAME, device=device))
     model.networks.eval().requires_grad_(False)
     return model

@@ -7,15 +7,14 @@ import torch
 from safetensors.torch import load_file
 
 from perturb.datasets import GroundTruth, open_ground_truth
-from perturb.files import read_json
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import LiteralPlayer, ResidualPlayer
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, match_variance, measure
 from perturb.perturbation.training import PerturbationTraining, Player
-from perturb.pipeline.configs import PerturbationRun
+from perturb.pipeline.configs import PerturbationRun, RestartRun
 from perturb.pipeline.stages import images, models
-from perturb.runs import MANIFEST, Workplace
+from perturb.runs import Workplace, read_config, read_result
 from perturb.seeding import torch_generator
 from perturb.training.batches import Pixels
 from perturb.training.loop import write_curve
@@ -32,13 +31,14 @@ def build_perturbation(place: Workplace) -> dict[str, Any]:
     ground_truth = open_ground_truth(config.dataset)
     generator = torch_generator(config.seed, "perturbation")
     network = new_network(config, ground_truth, generator)
-    chosen = read_json(place.inputs["selection"] / MANIFEST)["result"]
+    chosen = read_result(place.inputs["selection"])
+    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
     training = PerturbationTraining(
         config.perturbation,
         network,
-        [_player(place, index, network, generator) for index in chosen["entangled"]],
-        [_player(place, index, network, generator) for index in chosen["disentangled"]],
-        pixels=Pixels.open(place.inputs["images"] / images.FILE_NAME),
+        [_player(place, index, network, pixels, generator) for index in chosen["entangled"]],
+        [_player(place, index, network, pixels, generator) for index in chosen["disentangled"]],
+        pixels=pixels,
         grid=ground_truth.grid,
         generator=generator,
         device=place.device,
@@ -54,11 +54,12 @@ def build_perturbation(place: Workplace) -> dict[str, Any]:
     return {"pattern": measure(network, ground_truth.grid).as_json(), "last": curve[-1]}
 
 
-def _player(place: Workplace, index: int, network: PerturbationNetwork, generator: torch.Generator) -> Player:
+def _player(
+    place: Workplace, index: int, network: PerturbationNetwork, pixels: Pixels, generator: torch.Generator
+) -> Player:
     """Restart `index` as m_ψ's training meets it."""
-    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
     run = place.inputs[f"restart-{index}"]
-    model, latents = models.load_model(run, place.device), read_json(run / MANIFEST)["config"]["latents"]
+    model, latents = models.load_model(run, place.device), read_config(run, RestartRun).latents
     encoder = FrozenEncoder(model, pixels, latents)
     if place.spec.config.perturbation.form == "literal":
         return Player(encoder, LiteralPlayer(model.networks["decoder"].requires_grad_(True)))
@@ -68,11 +69,11 @@ def _player(place: Workplace, index: int, network: PerturbationNetwork, generato
 def build_untrained(place: Workplace) -> dict[str, Any]:
     """Draw an m_ψ of its own, never train it, and give its pattern the trained one's variance."""
     config: PerturbationRun = place.spec.config
-    grid = open_ground_truth(config.dataset).grid
-    wanted = read_json(place.inputs["perturbation"] / MANIFEST)["result"]["pattern"]["variance"]
-    network = new_network(config, open_ground_truth(config.dataset), torch_generator(config.seed, "untrained"))
-    calibrate(network, grid)
-    statistics = match_variance(network, grid, wanted)
+    ground_truth = open_ground_truth(config.dataset)
+    wanted = read_result(place.inputs["perturbation"])["pattern"]["variance"]
+    network = new_network(config, ground_truth, torch_generator(config.seed, "untrained"))
+    calibrate(network, ground_truth.grid)
+    statistics = match_variance(network, ground_truth.grid, wanted)
     models.save_weights(network, place.out / FILE_NAME)
     return {"pattern": statistics.as_json(), "wanted_variance": wanted}
 
@@ -90,7 +91,7 @@ def new_network(config: PerturbationRun, ground_truth: GroundTruth, generator: t
 
 def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:
     """m_ψ of a finished run, calibrated."""
-    config = PerturbationRun.model_validate(read_json(run / MANIFEST)["config"])
+    config = read_config(run, PerturbationRun)
     network = new_network(config, ground_truth, torch.Generator())
     network.load_state_dict(load_file(run / FILE_NAME))
     return network.eval()

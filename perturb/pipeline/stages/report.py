@@ -12,10 +12,10 @@ from perturb.evaluation.figures import draw_images, draw_scores
 from perturb.evaluation.page import answer, render_page
 from perturb.evaluation.statistics import BASELINE, Score, summarise
 from perturb.evaluation.tables import as_csv, as_markdown
-from perturb.files import read_json, write_json, write_text
+from perturb.files import write_json, write_text
 from perturb.metrics import METRICS
 from perturb.pipeline.stages import images
-from perturb.runs import MANIFEST, Workplace, software_versions
+from perturb.runs import MANIFEST, Workplace, read_result, software_versions
 from perturb.seeding import child_seed, numpy_generator
 from perturb.training.batches import Pixels
 
@@ -26,7 +26,7 @@ EXAMPLES = 4
 def build_report(place: Workplace) -> dict[str, Any]:
     """Inputs are images, selection, perturbation, restart/K, file/VARIANT, pixels/VARIANT, scores/METHOD/VARIANT/K."""
     config: ExperimentConfig = place.spec.config.experiment
-    results = {name: read_json(run / MANIFEST)["result"] for name, run in place.inputs.items()}
+    results = {name: read_result(run) for name, run in place.inputs.items()}
     scores = _scores(config, results)
     metrics = config.evaluation.metrics
     rows = summarise(

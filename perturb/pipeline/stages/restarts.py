@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from perturb.datasets import open_ground_truth
-from perturb.files import read_json, write_json
+from perturb.files import write_json
 from perturb.metrics import METRICS
 from perturb.metrics.codes import encode, unit_variances
 from perturb.pipeline.stages import images, models
-from perturb.runs import MANIFEST, Workplace
+from perturb.runs import Workplace, read_result
 from perturb.seeding import numpy_generator, torch_generator
 from perturb.selection import ScoredRestart, select
 from perturb.training import train
@@ -42,7 +42,7 @@ def build_restart(place: Workplace) -> dict[str, Any]:
 def build_scores(place: Workplace) -> dict[str, Any]:
     """Encode a sample of the grid once and score it with every metric; a failed restart has no scores."""
     config = place.spec.config
-    failure = read_json(place.inputs["restart"] / MANIFEST)["result"]["failure"]
+    failure = read_result(place.inputs["restart"])["failure"]
     if failure is not None:
         return _no_scores(failure)
     grid = open_ground_truth(config.dataset).grid
@@ -64,7 +64,7 @@ def _no_scores(failure: str) -> dict[str, Any]:
 def build_selection(place: Workplace) -> dict[str, Any]:
     """Rank the restarts; inputs are named scores-0, scores-1, …"""
     config = place.spec.config.selection
-    results = {int(name.split("-")[1]): read_json(run / MANIFEST)["result"] for name, run in place.inputs.items()}
+    results = {int(name.split("-")[1]): read_result(run) for name, run in place.inputs.items()}
     restarts = [
         ScoredRestart(
             index=index,
