@@ -96,7 +96,11 @@ def _show(results: Path, name: str) -> None:
     for metric in dict.fromkeys(row.metric for row in rows):
         for sentence in answer(rows, metric):
             console.print(sentence, highlight=False, markup=False)
-    print(f"\nPicture  {results.parent / 'images.png'}\nReport   {results.parent / 'report.html'}\n{results}")
+    print()
+    for title, name_of_file in (("Picture", "images.png"), ("Report", "report.html")):
+        if (path := results.parent / name_of_file).is_file():
+            print(f"{title:8} {path}")
+    print(results)
 
 
 @app.command()

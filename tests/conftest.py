@@ -1,6 +1,5 @@
 """Fixtures shared by the tests: small experiments, stores below a temporary folder."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -62,6 +61,12 @@ num_samples = 500
 """A whole experiment in a few seconds."""
 
 
+@pytest.fixture(scope="session")
+def tiny_text() -> str:
+    """The tiny experiment as TOML."""
+    return TINY
+
+
 @pytest.fixture
 def tiny_toml(tmp_path: Path) -> Path:
     """The tiny experiment as a file."""
@@ -80,11 +85,3 @@ def tiny(tiny_toml: Path) -> ExperimentConfig:
 def store(tmp_path: Path) -> Store:
     """An empty store."""
     return Store(tmp_path / "artifacts", STAGES)
-
-
-def changed(config: ExperimentConfig, **values: object) -> ExperimentConfig:
-    """The config with top-level sections replaced by `dict`s merged into them, validated again."""
-    raw = json.loads(config.model_dump_json())
-    for section, update in values.items():
-        raw[section] = {**raw[section], **update} if isinstance(update, dict) else update
-    return ExperimentConfig.model_validate_json(json.dumps(raw))

@@ -39,9 +39,6 @@ class PerturbationConfig(Section):
     """Standardise every value of the pattern over the batch before tanh, so that none can stay at one end."""
     spread: float | None = Field(default=None, gt=0)
     """Weights and biases of the layer after the neuron start uniform in ± this; None: Glorot and zero."""
-    centre: bool = False
-    """Take the batch mean out of the target's gradient. That part is the same for all images, so it tells the two sides
-    apart by nothing that the factors do; left in, it pushes tanh into saturation and the pattern collapses."""
     bound: Literal["reflect", "clip"] = "reflect"
     """How x + ε·m is brought back into [0, 1]."""
 

@@ -17,7 +17,7 @@ from perturb.errors import UserError
 class Dataset:
     """A line of the table."""
 
-    renderer: Callable[[], GroundTruth]
+    renderer: type[GroundTruth]
     official_file: Callable[[Path], GroundTruth] | None
 
 
@@ -44,4 +44,9 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
     return dataset.official_file(config.path)
 
 
-__all__ = ["DATASETS", "Dataset", "FactorGrid", "GroundTruth", "open_ground_truth"]
+def grid_of(config: DatasetConfig) -> FactorGrid:
+    """The factor grid of a config's dataset, the same for the official file and the renderer; opens nothing."""
+    return DATASETS[config.name].renderer.grid
+
+
+__all__ = ["DATASETS", "Dataset", "FactorGrid", "GroundTruth", "grid_of", "open_ground_truth"]

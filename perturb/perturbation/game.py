@@ -76,18 +76,10 @@ def player_loss(player: nn.Module, codes: Tensor, goal: Tensor) -> Tensor:
 
 @torch.no_grad()
 def target_gradient(
-    entangled: Sequence[tuple[nn.Module, Tensor]],
-    disentangled: Sequence[tuple[nn.Module, Tensor]],
-    *,
-    centre: bool = False,
+    entangled: Sequence[tuple[nn.Module, Tensor]], disentangled: Sequence[tuple[nn.Module, Tensor]]
 ) -> Tensor:
-    """d(L_ent − L_dis)/dt, (n, ...), for players each with its codes (samples, n, latents); exact, and cheap.
-
-    With `centre` it is the gradient for targets less their batch mean, which no longer rewards a constant pattern.
-    """
+    """d(L_ent − L_dis)/dt, (n, ...), for players each with its codes (samples, n, latents); exact, and cheap."""
     difference = _mean_prediction(disentangled) - _mean_prediction(entangled)
-    if centre:
-        difference = difference - difference.mean(dim=0)
     return 2 * difference / len(difference)
 
 

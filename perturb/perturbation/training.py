@@ -15,8 +15,7 @@ from perturb.perturbation.network import PerturbationNetwork
 from perturb.progress import Progress
 from perturb.training.batches import Pixels
 from perturb.training.checkpoint import load_checkpoint, save_checkpoint
-
-CURVE_POINTS = 100
+from perturb.training.curve import is_noted
 
 
 @dataclass(frozen=True)
@@ -73,15 +72,14 @@ class PerturbationTraining:
         """
         parts = {"networks": self.networks, "optimisers": self.optimisers, "generator": self.generator}
         state = load_checkpoint(checkpoint, **parts) or {"step": 0, "curve": []}
-        every = max(1, self.config.steps // CURVE_POINTS)
         self.networks.train()
         for step in range(state["step"] + 1, self.config.steps + 1):
             for _ in range(self.config.decoder_steps):
                 losses = self._update_players()
             pattern = self._update_network()
-            if step % every == 0 or step == self.config.steps:
+            if is_noted(step, self.config.steps):
                 state["curve"].append({"step": step, **losses, "variation": variation(pattern)})
-            if step % checkpoint_every == 0:
+            if step % checkpoint_every == 0 and step < self.config.steps:
                 save_checkpoint(checkpoint, **parts, state=state | {"step": step})
             progress.report(step, self.config.steps)
         return state["curve"]
@@ -121,7 +119,7 @@ class PerturbationTraining:
             [(player.network, self._codes(player, indices)) for player in side]
             for side in (self.entangled, self.disentangled)
         )
-        gradient = target_gradient(entangled, disentangled, centre=self.config.centre)
+        gradient = target_gradient(entangled, disentangled)
         self.optimisers["psi"].zero_grad()
         goal.backward(gradient)
         self.optimisers["psi"].step()

@@ -1,6 +1,5 @@
 """One training loop for every objective."""
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,11 @@ from typing import Any
 import torch
 
 from perturb.config import TrainingConfig
-from perturb.files import written_whole
 from perturb.objectives import Objective
 from perturb.progress import Progress
 from perturb.training.batches import Pixels
 from perturb.training.checkpoint import load_checkpoint, save_checkpoint
-
-CURVE_POINTS = 100
+from perturb.training.curve import is_noted
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,11 @@ def train(
         "networks": objective.networks, "optimisers": objective.optimisers, "generator": generator
     }  # fmt: skip
     state = load_checkpoint(checkpoint, **parts) or {"step": 0, "curve": []}
-    curve, every = state["curve"], max(1, config.steps // CURVE_POINTS)
+    curve = state["curve"]
     for step in range(state["step"] + 1, config.steps + 1):
         indices = torch.randint(len(pixels), (config.batch_size,), generator=generator)
         terms = objective.update(pixels.batch(indices, device=objective.device), generator=generator)
-        if step % every == 0 or step == config.steps:
+        if is_noted(step, config.steps):
             curve.append({"step": step, **{name: value.item() for name, value in terms.items()}})
             if not math.isfinite(curve[-1]["loss"]):
                 return Outcome(step, f"the loss was {curve[-1]['loss']} at step {step}", curve[:-1])
@@ -69,11 +66,3 @@ def train(
             save_checkpoint(checkpoint, **parts, state={"step": step, "curve": curve})
         progress.report(step, config.steps)
     return Outcome(config.steps, None, curve)
-
-
-def write_curve(path: Path, curve: list[dict[str, float]]) -> None:
-    """Write a loss curve as CSV."""
-    with written_whole(path) as part, part.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(curve[0]) if curve else ["step"])
-        writer.writeheader()
-        writer.writerows(curve)

@@ -4,9 +4,10 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
+from made_scores import made_scores
 
 from perturb.evaluation.figures import draw_images, draw_scores
-from perturb.evaluation.statistics import Score, summarise
+from perturb.evaluation.statistics import summarise
 
 VARIANTS = ("original", "modified", "noise")
 
@@ -31,23 +32,8 @@ def _has(picture: np.ndarray, colour: tuple[float, ...], *, share: float) -> boo
     return bool(close.mean() >= share)
 
 
-def _scores(values: dict[tuple[str, str], list[float | None]]) -> list[Score]:
-    return [
-        Score(
-            method=method,
-            variant=variant,
-            seed=seed,
-            values=None if value is None else {"mig": value},
-            failure="loss is NaN" if value is None else None,
-            pruned_units=0,
-        )
-        for (method, variant), found in values.items()
-        for seed, value in enumerate(found)
-    ]
-
-
 def _drawn(path: Path, values: dict[tuple[str, str], list[float | None]]) -> np.ndarray:
-    scores = _scores(values)
+    scores = [score for (method, variant), found in values.items() for score in made_scores(method, variant, *found)]
     draw_scores(path, scores, summarise(scores, ["mig"], resamples=100, seed=0), "mig")
     return _read(path)
 

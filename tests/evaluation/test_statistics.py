@@ -2,25 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
+from made_scores import made_scores
 
 from perturb.evaluation.statistics import Row, Score, paired_interval, summarise
 
 SETTINGS = {"resamples": 200, "seed": 0}
-
-
-def _scores(method: str, variant: str, *values: float | None, pruned: tuple[int, ...] = ()) -> list[Score]:
-    """Seeds 0, 1, …; None failed."""
-    return [
-        Score(
-            method=method,
-            variant=variant,
-            seed=seed,
-            values=None if value is None else {"mig": value},
-            failure="loss is NaN" if value is None else None,
-            pruned_units=pruned[seed] if pruned else 0,
-        )
-        for seed, value in enumerate(values)
-    ]
 
 
 def _rows(*scores: list[Score]) -> dict[tuple[str, str], Row]:
@@ -29,50 +15,50 @@ def _rows(*scores: list[Score]) -> dict[tuple[str, str], Row]:
 
 
 def test_mean_and_sample_deviation_by_hand() -> None:
-    row = _rows(_scores("AE", "original", 0.2, 0.4, 0.9))["AE", "original"]
+    row = _rows(made_scores("AE", "original", 0.2, 0.4, 0.9))["AE", "original"]
     assert row.mean == pytest.approx(0.5)
     assert row.std == pytest.approx(0.13**0.5)
     assert (row.n, row.failed, row.over_pruned) == (3, 0, 0)
 
 
 def test_the_original_is_not_compared_with_itself() -> None:
-    row = _rows(_scores("AE", "original", 0.2, 0.4))["AE", "original"]
+    row = _rows(made_scores("AE", "original", 0.2, 0.4))["AE", "original"]
     assert (row.difference, row.ci_low, row.ci_high) == (None, None, None)
 
 
 def test_one_run_has_a_mean_and_no_deviation() -> None:
-    row = _rows(_scores("AE", "original", 0.2, None))["AE", "original"]
+    row = _rows(made_scores("AE", "original", 0.2, None))["AE", "original"]
     assert (row.mean, row.std, row.n, row.failed) == (0.2, None, 1, 1)
 
 
 def test_failed_runs_are_counted_and_left_out_of_the_mean() -> None:
-    row = _rows(_scores("AE", "original", 0.2, None, 0.4, None))["AE", "original"]
+    row = _rows(made_scores("AE", "original", 0.2, None, 0.4, None))["AE", "original"]
     assert row.mean == pytest.approx(0.3)
     assert row.std == pytest.approx(0.02**0.5)
     assert (row.n, row.failed) == (2, 2)
 
 
 def test_over_pruned_runs_are_counted_and_stay_in_the_mean() -> None:
-    row = _rows(_scores("AE", "original", 0.2, 0.6, 0.1, None, pruned=(0, 3, 1, 2)))["AE", "original"]
+    row = _rows(made_scores("AE", "original", 0.2, 0.6, 0.1, None, pruned=(0, 3, 1, 2)))["AE", "original"]
     assert row.mean == pytest.approx(0.3)
     assert (row.n, row.over_pruned) == (3, 2)
 
 
 def test_a_method_all_of_whose_runs_failed_has_no_numbers() -> None:
-    rows = _rows(_scores("AE", "original", None, None), _scores("AE", "noise", None, None))
+    rows = _rows(made_scores("AE", "original", None, None), made_scores("AE", "noise", None, None))
     for row in rows.values():
         assert (row.mean, row.std, row.difference, row.ci_low, row.ci_high) == (None,) * 5
         assert (row.n, row.failed) == (0, 2)
 
 
 def test_a_variant_whose_original_failed_has_a_mean_and_no_difference() -> None:
-    row = _rows(_scores("AE", "original", None, None), _scores("AE", "noise", 0.1, 0.3))["AE", "noise"]
+    row = _rows(made_scores("AE", "original", None, None), made_scores("AE", "noise", 0.1, 0.3))["AE", "noise"]
     assert row.mean == pytest.approx(0.2)
     assert (row.difference, row.ci_low, row.ci_high) == (None, None, None)
 
 
 def test_differences_are_those_of_equal_seeds() -> None:
-    rows = _rows(_scores("AE", "original", 0.1, 0.5, 0.9), _scores("AE", "modified", 0.0, 0.4, 0.8))
+    rows = _rows(made_scores("AE", "original", 0.1, 0.5, 0.9), made_scores("AE", "modified", 0.0, 0.4, 0.8))
     row = rows["AE", "modified"]
     assert row.difference == pytest.approx(-0.1)
     assert row.ci_low == pytest.approx(-0.1)
@@ -80,7 +66,7 @@ def test_differences_are_those_of_equal_seeds() -> None:
 
 
 def test_the_order_of_the_runs_does_not_change_the_pairs() -> None:
-    scores = _scores("AE", "original", 0.1, 0.5, 0.9) + _scores("AE", "modified", 0.0, 0.5, 0.2)
+    scores = made_scores("AE", "original", 0.1, 0.5, 0.9) + made_scores("AE", "modified", 0.0, 0.5, 0.2)
     mixed = [scores[i] for i in (2, 0, 1, 4, 5, 3)]
     for one, other in zip(summarise(scores, ["mig"], **SETTINGS), summarise(mixed, ["mig"], **SETTINGS), strict=True):
         assert other.difference == one.difference
@@ -89,7 +75,7 @@ def test_the_order_of_the_runs_does_not_change_the_pairs() -> None:
 
 
 def test_a_pair_with_a_failed_half_is_dropped_from_the_difference_and_not_from_the_means() -> None:
-    rows = _rows(_scores("AE", "original", 0.8, None, 0.6, 0.4), _scores("AE", "modified", None, 0.1, 0.3, 0.2))
+    rows = _rows(made_scores("AE", "original", 0.8, None, 0.6, 0.4), made_scores("AE", "modified", None, 0.1, 0.3, 0.2))
     row = rows["AE", "modified"]
     assert row.difference == pytest.approx(((0.3 - 0.6) + (0.2 - 0.4)) / 2)
     assert row.mean == pytest.approx(0.2)
@@ -98,21 +84,21 @@ def test_a_pair_with_a_failed_half_is_dropped_from_the_difference_and_not_from_t
 
 
 def test_one_pair_has_a_difference_and_no_interval() -> None:
-    row = _rows(_scores("AE", "original", 0.8, None), _scores("AE", "modified", 0.5, 0.1))["AE", "modified"]
+    row = _rows(made_scores("AE", "original", 0.8, None), made_scores("AE", "modified", 0.5, 0.1))["AE", "modified"]
     assert row.difference == pytest.approx(-0.3)
     assert (row.ci_low, row.ci_high) == (None, None)
 
 
 def test_methods_are_compared_with_their_own_original() -> None:
     rows = _rows(
-        _scores("AE", "original", 0.9, 0.9), _scores("AE", "noise", 0.8, 0.8),
-        _scores("β-VAE", "original", 0.1, 0.1), _scores("β-VAE", "noise", 0.3, 0.3),
+        made_scores("AE", "original", 0.9, 0.9), made_scores("AE", "noise", 0.8, 0.8),
+        made_scores("β-VAE", "original", 0.1, 0.1), made_scores("β-VAE", "noise", 0.3, 0.3),
     )  # fmt: skip
     assert rows["AE", "noise"].difference == pytest.approx(-0.1)
     assert rows["β-VAE", "noise"].difference == pytest.approx(0.2)
 
 
-def test_rows_come_by_metric_method_and_variant_in_the_order_of_the_scores() -> None:
+def test_rows_come_by_metric_method_and_variant_in_the_order_of_themade_scores() -> None:
     scores = [
         Score(method=method, variant=variant, seed=seed, values={"a": 1.0, "b": 2.0}, failure=None, pruned_units=0)
         for method, variant, seed in itertools.product(["z", "y"], ["original", "noise", "modified"], range(2))

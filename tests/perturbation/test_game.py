@@ -38,10 +38,8 @@ def _players(form: str, network: PerturbationNetwork, count: int) -> list[tuple[
 @pytest.mark.parametrize("generator", ["deconv", "coarse"])
 @pytest.mark.parametrize("bound", ["reflect", "clip"])
 @pytest.mark.parametrize("normalise", [False, True])
-@pytest.mark.parametrize(("ensemble", "centre"), [(1, False), (2, False), (2, True)])
-def test_the_cheap_gradient_is_autograds(
-    form: str, generator: str, bound: str, normalise: bool, ensemble: int, centre: bool
-) -> None:
+@pytest.mark.parametrize("ensemble", [1, 2])
+def test_the_cheap_gradient_is_autograds(form: str, generator: str, bound: str, normalise: bool, ensemble: int) -> None:
     config = PerturbationConfig(
         form=form, generator=generator, bound=bound, normalise_scalar=normalise, spread=1.0, epsilon=0.175
     )
@@ -52,13 +50,12 @@ def test_the_cheap_gradient_is_autograds(
     factors = 2 * torch.rand(BATCH, FACTORS, dtype=torch.float64, generator=draw) - 1
 
     goal = target(network, images, factors, config)
-    goal = goal - goal.mean(dim=0) if centre else goal
     objective = torch.stack([player_loss(*player, goal) for player in entangled]).mean()
     objective = objective - torch.stack([player_loss(*player, goal) for player in disentangled]).mean()
     expected = torch.autograd.grad(objective, list(network.parameters()), allow_unused=True)
 
     goal = target(network, images, factors, config)
-    gradient = target_gradient(entangled, disentangled, centre=centre)
+    gradient = target_gradient(entangled, disentangled)
     found = torch.autograd.grad(goal, list(network.parameters()), gradient, allow_unused=True)
     assert any(e is not None and e.abs().max() > 0 for e in expected)
     for e, f in zip(expected, found, strict=True):

@@ -29,13 +29,11 @@ COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "run"]
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> tuple[Path, Path]:
     """The tiny experiment's file and its artifacts, after one run from the command line."""
-    import runpy
-
     folder = tmp_path_factory.mktemp("finished")
     config = folder / "tiny.toml"
-    config.write_text(runpy.run_path(str(Path(__file__).parent.parent / "conftest.py"))["TINY"], encoding="utf-8")
+    config.write_text(tiny_text, encoding="utf-8")
     _run(config, folder / "artifacts")
     return config, folder / "artifacts"
 

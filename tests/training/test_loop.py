@@ -11,7 +11,7 @@ from perturb.progress import Progress
 from perturb.seeding import torch_generator
 from perturb.training import Outcome, train
 from perturb.training.batches import Pixels
-from perturb.training.loop import write_curve
+from perturb.training.curve import is_noted, write_curve
 
 CONFIG = TrainingConfig(architecture="conv32", steps=20, batch_size=8, learning_rate=1e-3, checkpoint_every=7)
 
@@ -95,3 +95,11 @@ def test_batches_are_images_in_unit_range_by_number(pixels: Pixels) -> None:
     batch = pixels.batch(np.array([3, 0]))
     assert batch.shape == (2, 3, 32, 32)
     assert torch.equal((batch[0] * 255).round().permute(1, 2, 0).to(torch.uint8), torch.from_numpy(pixels.array[3]))
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100, 101, 199, 200, 1_050, 300_000])
+def test_a_curve_has_at_most_a_hundred_points_evenly_apart_and_the_last_step(steps: int) -> None:
+    noted = [step for step in range(1, steps + 1) if is_noted(step, steps)]
+    assert min(steps, 50) <= len(noted) <= 100
+    assert noted[-1] == steps
+    assert len(set(np.diff(noted[:-1]))) <= 1

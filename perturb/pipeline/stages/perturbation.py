@@ -17,7 +17,7 @@ from perturb.pipeline.stages import images, models
 from perturb.runs import Workplace, read_config, read_result
 from perturb.seeding import torch_generator
 from perturb.training.batches import Pixels
-from perturb.training.loop import write_curve
+from perturb.training.curve import write_curve
 
 FILE_NAME = "psi.safetensors"
 CHECKPOINT = "checkpoint.safetensors"

@@ -7,7 +7,7 @@ import numpy as np
 
 from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
-from perturb.datasets import open_ground_truth
+from perturb.datasets import grid_of
 from perturb.evaluation.figures import draw_images, draw_scores
 from perturb.evaluation.page import answer, render_page
 from perturb.evaluation.statistics import BASELINE, Score, summarise
@@ -133,7 +133,7 @@ def _provenance(config: ExperimentConfig, results: dict[str, Any]) -> dict[str, 
 
 def _draw(place: Workplace, config: ExperimentConfig, scores: list[Score], rows: list[Any]) -> dict[str, str]:
     """The figures; file name → caption."""
-    grid = open_ground_truth(config.dataset).grid
+    grid = grid_of(config.dataset)
     numbers = np.sort(numpy_generator(config.seed, "examples").choice(grid.num_images, EXAMPLES, replace=False))
     shown = {
         variant: Pixels.open(place.inputs[f"pixels/{variant}"] / images.FILE_NAME).array[numbers]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from perturb.datasets import open_ground_truth
+from perturb.datasets import grid_of
 from perturb.files import write_json
 from perturb.metrics import METRICS
 from perturb.metrics.codes import encode, unit_variances
@@ -14,7 +14,7 @@ from perturb.seeding import numpy_generator, torch_generator
 from perturb.selection import ScoredRestart, select
 from perturb.training import train
 from perturb.training.batches import Pixels
-from perturb.training.loop import write_curve
+from perturb.training.curve import write_curve
 
 CHECKPOINT = "checkpoint.safetensors"
 
@@ -45,7 +45,7 @@ def build_scores(place: Workplace) -> dict[str, Any]:
     failure = read_result(place.inputs["restart"])["failure"]
     if failure is not None:
         return _no_scores(failure)
-    grid = open_ground_truth(config.dataset).grid
+    grid = grid_of(config.dataset)
     model = models.load_model(place.inputs["restart"], place.device)
     pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
     indices = numpy_generator(config.seed, "scores").integers(grid.num_images, size=config.settings.num_samples)

@@ -1,0 +1,21 @@
+"""Loss curves: at which steps a training notes its losses, and how they are kept."""
+
+import csv
+from pathlib import Path
+
+from perturb.files import written_whole
+
+POINTS = 100
+
+
+def is_noted(step: int, steps: int) -> bool:
+    """Whether step 1 … `steps` is one of the evenly spaced ones that a curve holds: at most 100, the last among them."""
+    return step % -(-steps // POINTS) == 0 or step == steps
+
+
+def write_curve(path: Path, curve: list[dict[str, float]]) -> None:
+    """Write a loss curve as CSV."""
+    with written_whole(path) as part, part.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(curve[0]) if curve else ["step"])
+        writer.writeheader()
+        writer.writerows(curve)

@@ -1,0 +1,18 @@
+"""Scores as the tests of tables and figures make them up."""
+
+from perturb.evaluation.statistics import Score
+
+
+def made_scores(method: str, variant: str, *values: float | None, pruned: tuple[int, ...] = ()) -> list[Score]:
+    """Scores of seeds 0, 1, …; None is a training that failed."""
+    return [
+        Score(
+            method=method,
+            variant=variant,
+            seed=seed,
+            values=None if value is None else {"mig": value},
+            failure="loss is NaN" if value is None else None,
+            pruned_units=pruned[seed] if pruned else 0,
+        )
+        for seed, value in enumerate(values)
+    ]
