@@ -1,6 +1,5 @@
 """From scored restarts to the most and the least entangled ones (thesis 4.2.3 and 4.3.6)."""
 
-import math
 from dataclasses import asdict, dataclass
 
 from perturb.config import SelectionConfig
@@ -39,9 +38,9 @@ class Selection:
 def select(restarts: list[ScoredRestart], config: SelectionConfig) -> Selection:
     """Rank the eligible restarts by the metric and keep `config.keep` at each end.
 
-    A restart is eligible when its training did not fail and enough of its units are active: a collapsed model has a low
-    score without being entangled. Restarts with equal scores keep their
-    order in that one ranking: the lower number counts as less entangled.
+    A restart is eligible when its training did not fail and all of its units are active: a collapsed model has a low score
+    without being entangled. Restarts with equal scores keep their order in that one ranking: the lower number counts as
+    less entangled.
 
     Raises:
         UserError: fewer than 2 · keep restarts are eligible.
@@ -68,8 +67,7 @@ def _why_not(restart: ScoredRestart, config: SelectionConfig) -> str | None:
     if restart.failure is not None:
         return f"failed ({restart.failure})"
     pruned = sum(variance >= config.max_unit_variance for variance in restart.unit_variances)
-    allowed = len(restart.unit_variances) - math.floor(config.active_share * len(restart.unit_variances))
-    if pruned > allowed:
+    if pruned:
         units = "1 unit" if pruned == 1 else f"{pruned} units"
         return f"over-pruned ({units} with mean posterior variance ≥ {config.max_unit_variance:g})"
     return None

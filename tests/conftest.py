@@ -28,7 +28,7 @@ checkpoint_every = 5
 num = 2
 
 [selection]
-active_share = 0.0
+max_unit_variance = 100.0
 
 [perturbation]
 form = "residual"

@@ -67,17 +67,6 @@ def test_a_unit_at_the_limit_is_pruned_and_one_below_it_is_not() -> None:
     assert found.set_aside == {0: "over-pruned (1 unit with mean posterior variance ≥ 0.5)"}
 
 
-@pytest.mark.parametrize(("active_share", "pruned_allowed"), [(1.0, 0), (0.75, 1), (0.7, 2), (0.5, 2), (0.25, 3), (0.0, 4)])
-def test_active_share_rounded_down_is_the_number_of_units_that_must_be_active(
-    active_share: float, pruned_allowed: int
-) -> None:
-    units = [tuple(0.9 if unit < pruned else 0.1 for unit in range(4)) for pruned in range(5)]
-    restarts = [_restart(pruned, 0.5, *variances) for pruned, variances in enumerate(units)]
-    restarts += [_restart(5, 0.1), _restart(6, 0.2)]
-    found = select(restarts, SelectionConfig(active_share=active_share))
-    assert sorted(found.set_aside) == list(range(pruned_allowed + 1, 5))
-
-
 def test_too_few_eligible_restarts_are_told_with_numbers_reasons_and_advice() -> None:
     restarts = [
         _restart(0, None, failure="loss is NaN"),

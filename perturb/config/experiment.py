@@ -56,9 +56,8 @@ class SelectionConfig(Section):
     keep: int = Field(default=1, ge=1)
     """Models in each of the two ensembles."""
     max_unit_variance: float = Field(default=0.8, gt=0)
-    """A latent unit is active when its posterior variance, averaged over the data, is below this (thesis 4.3.4)."""
-    active_share: float = Field(default=1.0, ge=0, le=1)
-    """Share of the units, rounded down to a number of them, that must be active in a restart that may be selected."""
+    """A restart is over-pruned, and not eligible, when the posterior variance of one of its units, averaged over the data,
+    is this or more (thesis 4.3.4)."""
 
 
 class MetricsConfig(Section):

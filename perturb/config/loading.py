@@ -83,9 +83,7 @@ def config_hash(section: Section) -> str:
 def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
     """The same experiment with every number of steps and of trainings multiplied by `budget`, in (0, 1].
 
-    Counts stop at the fewest that make sense: a step, enough restarts to select from, two seeds. The number of units that
-    must be active in a restart shrinks as well, and a collapsed pattern only warns: models and patterns trained so briefly
-    have hardly begun to be what the checks look for.
+    Counts stop at the fewest that make sense: one step, the restarts that the selection keeps and two to spare, two seeds.
     """
     if not 0 < budget <= 1:
         raise UserError(f"--budget must be above 0 and at most 1, got {budget:g}.")
@@ -98,13 +96,11 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
         )
 
     methods = tuple(m.model_copy(update={"training": steps(m.training)}) for m in config.evaluation.methods)
-    active_share = config.selection.active_share * budget
-    restarts = max(2 * config.selection.keep, _scaled(config.restarts.num, budget))
+    fewest = min(config.restarts.num, 2 * config.selection.keep + 2)
+    restarts = max(fewest, _scaled(config.restarts.num, budget))
     return config.model_copy(
         update={
             "training": steps(config.training),
-            "collapse": config.collapse.model_copy(update={"action": "warn"}),
-            "selection": config.selection.model_copy(update={"active_share": active_share}),
             "restarts": config.restarts.model_copy(update={"num": restarts}),
             "perturbation": config.perturbation.model_copy(update={"steps": _scaled(config.perturbation.steps, budget)}),
             "evaluation": config.evaluation.model_copy(

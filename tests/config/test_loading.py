@@ -82,7 +82,7 @@ def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentCo
         ("num = 2", "", "key `restarts.num` is missing"),
         ('name = "mini"', 'name = "c"', "`dataset.name`: input should be 'mini', 'dsprites' or 'shapes3d', got 'c'"),
         ("[metrics]", '[collapse2]\naction = "warn"\n[metrics]', "unknown key `collapse2` (value {'action': 'warn'})"),
-        ("active_share = 0.0", 'metric = "fid"', "`selection.metric`: input should be 'mig', got 'fid'"),
+        ("max_unit_variance = 100.0", 'metric = "fid"', "`selection.metric`: input should be 'mig', got 'fid'"),
         ("seeds = 2", 'seeds = 2\nmetrics = ["fid"]', "`evaluation.metrics.0`: input should be 'mig', got 'fid'"),
         ("num = 2", 'num = 2\nobjective.kind = "ae"', "`restarts.objective.kind`: input should be 'beta_vae', got 'ae'"),
         ('name = "tiny"', 'name = "Tiny Try"', "`name`: string should match pattern"),
@@ -125,7 +125,7 @@ def test_key_inside_an_objective_is_named_as_the_file_spells_it(tiny_toml: Path,
 
 
 def test_too_few_restarts_for_the_selection_are_told_with_both_numbers(tiny_toml: Path) -> None:
-    message = _error(_replaced(tiny_toml, "active_share = 0.0", "active_share = 0.0\nkeep = 2"))
+    message = _error(_replaced(tiny_toml, "[selection]", "[selection]\nkeep = 2"))
     assert "restarts.num must be at least 2 × selection.keep = 4" in message
     assert "it is 2" in message
 
@@ -238,7 +238,7 @@ def test_any_change_changes_the_hash(tiny: ExperimentConfig) -> None:
         ("training", "precision"): "bfloat16",
         ("restarts", "num"): 3,
         ("restarts", "objective", "beta"): 8.5,
-        ("selection", "active_share"): 0.1,
+        ("selection", "max_unit_variance"): 0.1,
         ("perturbation", "form"): "literal",
         ("perturbation", "spread"): None,
         ("perturbation", "normalise_scalar"): False,
@@ -270,7 +270,6 @@ def test_dumped_config_loads_as_the_same(tiny: ExperimentConfig) -> None:
 
 def test_budget_changes_steps_and_counts_only(tiny_toml: Path) -> None:
     _replaced(tiny_toml, AUTOENCODER, f'{AUTOENCODER}\ntraining = {{ architecture = "conv32", steps = 40 }}')
-    _replaced(tiny_toml, "active_share = 0.0", "active_share = 0.8")
     _replaced(tiny_toml, 'action = "warn"', 'action = "fail"')
     _replaced(tiny_toml, "num = 2", "num = 20")
     _replaced(tiny_toml, "seeds = 2", "seeds = 10")
@@ -279,9 +278,7 @@ def test_budget_changes_steps_and_counts_only(tiny_toml: Path) -> None:
         "training.steps": 6,
         "training.checkpoint_every": 2,
         "restarts.num": 10,
-        "selection.active_share": 0.4,
         "perturbation.steps": 3,
-        "collapse.action": "warn",
         "evaluation.seeds": 5,
         "evaluation.methods.1.training.steps": 20,
         "evaluation.methods.1.training.checkpoint_every": 2_500,
@@ -290,10 +287,10 @@ def test_budget_changes_steps_and_counts_only(tiny_toml: Path) -> None:
 
 def test_budget_stops_at_the_fewest_that_make_sense(tiny_toml: Path) -> None:
     _replaced(tiny_toml, "num = 2", "num = 20")
-    config = load_experiment(_replaced(tiny_toml, "active_share = 0.0", "active_share = 0.0\nkeep = 3"))
+    config = load_experiment(_replaced(tiny_toml, "[selection]", "[selection]\nkeep = 3"))
     small = scaled_down(config, 1e-6)
     assert (small.training.steps, small.training.checkpoint_every, small.perturbation.steps) == (1, 1, 1)
-    assert (small.restarts.num, small.evaluation.seeds) == (6, 2)
+    assert (small.restarts.num, small.evaluation.seeds) == (8, 2)
     assert ExperimentConfig.model_validate_json(small.model_dump_json()) == small
 
 

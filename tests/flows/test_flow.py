@@ -41,7 +41,7 @@ def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Pa
 @pytest.mark.parametrize("runner", ["thread:2", "process:1"])
 def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: Path, runner: str) -> None:
     strict = tmp_path / "strict.toml"
-    strict.write_text(tiny_toml.read_text().replace("active_share = 0.0", "active_share = 1.0"))
+    strict.write_text(tiny_toml.read_text().replace("max_unit_variance = 100.0", "max_unit_variance = 0.01"))
     found = _run(strict, tmp_path / "artifacts", tmp_path / "prefect", "--runner", runner)
     assert found.returncode == 2
     assert "perturb: selection needs 2 eligible restarts" in found.stderr

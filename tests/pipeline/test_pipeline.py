@@ -160,7 +160,7 @@ def test_a_collapsed_pattern_stops_the_run_with_advice(tiny: ExperimentConfig, t
 
 
 def test_over_pruned_restarts_are_a_clear_error(tiny: ExperimentConfig, tmp_path: Path) -> None:
-    strict = tiny.model_copy(update={"selection": tiny.selection.model_copy(update={"active_share": 1.0})})
+    strict = tiny.model_copy(update={"selection": tiny.selection.model_copy(update={"max_unit_variance": 0.01})})
     with pytest.raises(UserError, match="selection needs 2 eligible restarts"):
         run_locally(strict, RunSettings(artifacts=tmp_path, workers=1))
 
