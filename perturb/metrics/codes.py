@@ -11,12 +11,13 @@ BATCH = 512
 
 @torch.no_grad()
 def encode(objective: Objective, pixels: Pixels, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior means and log-variances, each float32 (n, latents), of images by number."""
+    """Posterior means and log-variances by the only restart, each float32 (n, latents), of images by number."""
     means, logvars = [], []
     for start in range(0, len(indices), BATCH):
-        posterior = objective.posterior(pixels.batch(indices[start : start + BATCH], device=objective.device))
-        means.append(posterior.mean.cpu().numpy())
-        logvars.append(posterior.logvar.cpu().numpy())
+        batch = pixels.batch(indices[start : start + BATCH], device=objective.device)
+        posterior = objective.posterior(batch[None])
+        means.append(posterior.mean[0].cpu().numpy())
+        logvars.append(posterior.logvar[0].cpu().numpy())
     return np.concatenate(means), np.concatenate(logvars)
 
 

@@ -10,15 +10,16 @@ from perturb.models import conv32, conv64
 
 @dataclass(frozen=True)
 class Architecture:
-    """An encoder and a decoder that fit together, both built from (channels, latents).
+    """An encoder and a decoder that fit together, both built from (restarts, channels, latents).
 
-    The encoder maps images (n, channels, size, size) to (n, 2 · latents): means, then log-variances; the decoder maps
-    codes (n, latents) to logits (n, channels, size, size). A decoder's first two layers are its dense layer and ReLU.
+    The encoder maps images (restarts, n, size, size, channels) to (restarts, n, 2 · latents): means, then log-variances; the
+    decoder maps codes (restarts, n, latents) to logits (restarts, n, size, size, channels). A decoder's first two layers are
+    its dense layer and ReLU.
     """
 
     image_size: int
-    encoder: Callable[[int, int], nn.Sequential]
-    decoder: Callable[[int, int], nn.Sequential]
+    encoder: Callable[[int, int, int], nn.Sequential]
+    decoder: Callable[[int, int, int], nn.Sequential]
 
 
 ARCHITECTURES = {

@@ -6,27 +6,28 @@ Ours, not from a paper: cheap enough that a laptop trains dozens of models in mi
 from torch import nn
 
 from perturb.models.gaussian_head import GaussianHead
+from perturb.models.layers import Conv, Deconv, Linear
 
 
-def encoder(channels: int, latents: int) -> nn.Sequential:
-    """Images (n, channels, 32, 32) → (n, 2 · latents): means, then log-variances."""
+def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
+    """Images (restarts, n, 32, 32, channels) → (restarts, n, 2 · latents): means, then log-variances."""
     return nn.Sequential(
-        nn.Conv2d(channels, 16, 4, stride=2, padding=1), nn.ReLU(),
-        nn.Conv2d(16, 32, 4, stride=2, padding=1), nn.ReLU(),
-        nn.Conv2d(32, 32, 2, stride=2), nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(512, 128), nn.ReLU(),
-        GaussianHead(128, latents),
+        Conv(restarts, channels, 16, 4), nn.ReLU(),
+        Conv(restarts, 16, 32, 4), nn.ReLU(),
+        Conv(restarts, 32, 32, 2), nn.ReLU(),
+        nn.Flatten(start_dim=2),
+        Linear(restarts, 512, 128), nn.ReLU(),
+        GaussianHead(restarts, 128, latents),
     )  # fmt: skip
 
 
-def decoder(channels: int, latents: int) -> nn.Sequential:
-    """Codes (n, latents) → logits (n, channels, 32, 32)."""
+def decoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
+    """Codes (restarts, n, latents) → logits (restarts, n, 32, 32, channels)."""
     return nn.Sequential(
-        nn.Linear(latents, 128), nn.ReLU(),
-        nn.Linear(128, 512), nn.ReLU(),
-        nn.Unflatten(1, (32, 4, 4)),
-        nn.ConvTranspose2d(32, 32, 4, stride=2, padding=1), nn.ReLU(),
-        nn.ConvTranspose2d(32, 16, 4, stride=2, padding=1), nn.ReLU(),
-        nn.ConvTranspose2d(16, channels, 4, stride=2, padding=1),
+        Linear(restarts, latents, 128), nn.ReLU(),
+        Linear(restarts, 128, 512), nn.ReLU(),
+        nn.Unflatten(2, (4, 4, 32)),
+        Deconv(restarts, 32, 32), nn.ReLU(),
+        Deconv(restarts, 32, 16), nn.ReLU(),
+        Deconv(restarts, 16, channels),
     )  # fmt: skip

@@ -7,29 +7,30 @@ published models were trained with that. TensorFlow's SAME padding is 1 for kern
 from torch import nn
 
 from perturb.models.gaussian_head import GaussianHead
+from perturb.models.layers import Conv, Deconv, Linear
 
 
-def encoder(channels: int, latents: int) -> nn.Sequential:
-    """Images (n, channels, 64, 64) → (n, 2 · latents): means, then log-variances. 306,634 parameters for (1, 5)."""
+def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
+    """Images (restarts, n, 64, 64, channels) → (restarts, n, 2 · latents). 306,634 parameters for (1, 1, 5)."""
     return nn.Sequential(
-        nn.Conv2d(channels, 32, 4, stride=2, padding=1), nn.ReLU(),
-        nn.Conv2d(32, 32, 4, stride=2, padding=1), nn.ReLU(),
-        nn.Conv2d(32, 64, 2, stride=2), nn.ReLU(),
-        nn.Conv2d(64, 64, 2, stride=2), nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(1024, 256), nn.ReLU(),
-        GaussianHead(256, latents),
+        Conv(restarts, channels, 32, 4), nn.ReLU(),
+        Conv(restarts, 32, 32, 4), nn.ReLU(),
+        Conv(restarts, 32, 64, 2), nn.ReLU(),
+        Conv(restarts, 64, 64, 2), nn.ReLU(),
+        nn.Flatten(start_dim=2),
+        Linear(restarts, 1024, 256), nn.ReLU(),
+        GaussianHead(restarts, 256, latents),
     )  # fmt: skip
 
 
-def decoder(channels: int, latents: int) -> nn.Sequential:
-    """Codes (n, latents) → logits (n, channels, 64, 64). 380,033 parameters for (1, 5)."""
+def decoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
+    """Codes (restarts, n, latents) → logits (restarts, n, 64, 64, channels). 380,033 parameters for (1, 1, 5)."""
     return nn.Sequential(
-        nn.Linear(latents, 256), nn.ReLU(),
-        nn.Linear(256, 1024), nn.ReLU(),
-        nn.Unflatten(1, (64, 4, 4)),
-        nn.ConvTranspose2d(64, 64, 4, stride=2, padding=1), nn.ReLU(),
-        nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1), nn.ReLU(),
-        nn.ConvTranspose2d(32, 32, 4, stride=2, padding=1), nn.ReLU(),
-        nn.ConvTranspose2d(32, channels, 4, stride=2, padding=1),
+        Linear(restarts, latents, 256), nn.ReLU(),
+        Linear(restarts, 256, 1024), nn.ReLU(),
+        nn.Unflatten(2, (4, 4, 64)),
+        Deconv(restarts, 64, 64), nn.ReLU(),
+        Deconv(restarts, 64, 32), nn.ReLU(),
+        Deconv(restarts, 32, 32), nn.ReLU(),
+        Deconv(restarts, 32, channels),
     )  # fmt: skip

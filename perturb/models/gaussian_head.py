@@ -3,15 +3,17 @@
 import torch
 from torch import Tensor, nn
 
+from perturb.models.layers import Linear
+
 
 class GaussianHead(nn.Module):
     """Two dense layers side by side, one for the means and one for the log-variances of a diagonal Gaussian."""
 
-    def __init__(self, features: int, latents: int) -> None:
+    def __init__(self, restarts: int, features: int, latents: int) -> None:
         super().__init__()
-        self.mean = nn.Linear(features, latents)
-        self.logvar = nn.Linear(features, latents)
+        self.mean = Linear(restarts, features, latents)
+        self.logvar = Linear(restarts, features, latents)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(n, features) → (n, 2 · latents): means, then log-variances (unclipped)."""
-        return torch.cat([self.mean(features), self.logvar(features)], dim=1)
+        """(restarts, n, features) → (restarts, n, 2 · latents): means, then log-variances (unclipped)."""
+        return torch.cat([self.mean(features), self.logvar(features)], dim=2)

@@ -1,15 +1,23 @@
 """How weights start."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
+from perturb.models.layers import Conv, Deconv, Linear
 
-def glorot_uniform_(module: nn.Module, *, generator: torch.Generator) -> None:
-    """Glorot-uniform weights and zero biases in every linear and convolutional layer (the tf.layers default).
+
+@torch.no_grad()
+def glorot_uniform_(module: nn.Module, *, generators: Sequence[torch.Generator]) -> None:
+    """Glorot-uniform weights and zero biases in every layer (the tf.layers default), each restart from its own generator.
 
     The fans of a convolution include its receptive field, as in TensorFlow.
     """
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.xavier_uniform_(layer.weight, generator=generator)
-            nn.init.zeros_(layer.bias)
+        if isinstance(layer, Linear | Conv | Deconv):
+            limit = math.sqrt(6 / sum(layer.fans))
+            for weight, generator in zip(layer.weight, generators, strict=True):
+                weight.uniform_(-limit, limit, generator=generator)
+            layer.bias.zero_()

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from perturb.draws import Draws
 from perturb.objectives.losses import Posterior, bernoulli_loss
 from perturb.objectives.objective import Objective
 
@@ -18,8 +19,7 @@ class Autoencoder(Objective):
         mean = super().posterior(images).mean
         return Posterior(mean, torch.full_like(mean, -20.0))
 
-    def losses(self, images: Tensor, *, generator: torch.Generator) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
         """`loss` and `reconstruction`, equal here."""
-        logits = self.logits(self.posterior(images).mean)
-        reconstruction = bernoulli_loss(logits, images)
+        reconstruction = bernoulli_loss(self.logits(self.posterior(images).mean), images)
         return {"loss": reconstruction, "reconstruction": reconstruction}

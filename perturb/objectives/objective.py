@@ -1,26 +1,31 @@
 """What a training loop needs to know of a method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from perturb.config import ObjectiveConfig, TrainingConfig
+from perturb.draws import Draws
 from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.objectives.losses import Posterior
+from perturb.seeding import torch_generator
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 class Objective(ABC):
-    """Networks, optimisers and one update, for one restart of one method.
+    """Networks, optimisers and one update, for some restarts of one method that know nothing of each other.
+
+    Weights, images, codes and losses have the restart as their first axis (perturb/models/layers.py).
 
     Args:
         config: the method's own settings.
         training: architecture, learning rate, precision.
         channels: of the images.
         latents: size of the code.
-        generator: draws the initial weights, on the CPU whatever the device.
+        seeds: one for each restart; its initial weights follow from it, on the CPU whatever the device.
         device: where the networks live.
 
     """
@@ -32,50 +37,40 @@ class Objective(ABC):
         *,
         channels: int,
         latents: int,
-        generator: torch.Generator,
+        seeds: Sequence[int],
         device: str,
     ) -> None:
         self.config = config
         self.training = training
         self.device = torch.device(device)
-        architecture = ARCHITECTURES[training.architecture]
-        self.networks = nn.ModuleDict(
-            {"encoder": architecture.encoder(channels, latents), "decoder": architecture.decoder(channels, latents)}
-        )
-        glorot_uniform_(self.networks, generator=generator)
-        self.networks.to(self.device, memory_format=torch.channels_last)
+        self.restarts = len(seeds)
+        self._dtype = PRECISIONS[training.precision]
+        architecture, sizes = ARCHITECTURES[training.architecture], (self.restarts, channels, latents)
+        self.networks = nn.ModuleDict({"encoder": architecture.encoder(*sizes), "decoder": architecture.decoder(*sizes)})
+        glorot_uniform_(self.networks, generators=[torch_generator(seed, "weights") for seed in seeds])
+        self.networks.to(self.device)
         self.optimisers = {"adam": self._adam(self.networks.parameters(), training.learning_rate)}
 
-    def _adam(self, parameters: Iterator[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
+    def _adam(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
         return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
 
-    @contextmanager
-    def _precision(self) -> Iterator[None]:
-        """Autocast to bfloat16 when the config asks for it."""
-        enabled = self.training.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=enabled):
-            yield
-
     def posterior(self, images: Tensor) -> Posterior:
-        """Posterior of images (n, channels, height, width) in [0, 1]."""
-        with self._precision():
-            statistics = self.networks["encoder"](images)
-        return Posterior(*statistics.float().chunk(2, dim=1))
+        """Posterior of images (restarts, n, height, width, channels) in [0, 1]."""
+        statistics = self.networks["encoder"](images.to(self._dtype)).float()
+        return Posterior(*statistics.chunk(2, dim=2))
 
     def logits(self, codes: Tensor) -> Tensor:
-        """Decoder's logits (n, channels, height, width), float32, of codes (n, latents)."""
-        with self._precision():
-            logits = self.networks["decoder"](codes)
-        return logits.float()
+        """Decoder's logits (restarts, n, height, width, channels), float32, of codes (restarts, n, latents)."""
+        return self.networks["decoder"](codes.to(self._dtype)).float()
 
     @abstractmethod
-    def losses(self, images: Tensor, *, generator: torch.Generator) -> dict[str, Tensor]:
-        """Scalar terms in nats per image; the one named "loss" is minimised. `generator` draws the noise, on the CPU."""
+    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Terms in nats per image, each (restarts,); the one named "loss" is minimised. Noise comes from `draws`."""
 
-    def update(self, images: Tensor, *, generator: torch.Generator) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
         """One step of every optimiser; the terms before it, detached."""
-        losses = self.losses(images, generator=generator)
+        losses = self.losses(images, draws)
         self.optimisers["adam"].zero_grad()
-        losses["loss"].backward()
+        losses["loss"].sum().backward()
         self.optimisers["adam"].step()
         return {name: value.detach() for name, value in losses.items()}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def bounded(images: Tensor, pattern: Tensor, *, epsilon: float, bound: str) -> Tensor:
-    """x′ in [0, 1] from images in [0, 1] and a pattern δ in [-1, 1], all (n, channels, height, width); differentiable."""
+    """x′ in [0, 1] from images in [0, 1] and a pattern δ in [-1, 1], all (n, height, width, channels); differentiable."""
     moved = images + epsilon * pattern
     if bound == "clip":
         return moved.clamp(0, 1)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from perturb.config import PerturbationConfig
 from perturb.models import glorot_uniform_
+from perturb.models.layers import Linear
 from perturb.perturbation.bounds import bounded
 from perturb.perturbation.network import PerturbationNetwork
 
@@ -30,8 +31,8 @@ class LiteralPlayer(nn.Module):
         self.decoder = decoder
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Reconstructions in [0, 1], (n, channels, height, width), of codes (n, latents)."""
-        return torch.sigmoid(self.decoder(codes))
+        """Reconstructions in [0, 1], (n, height, width, channels), of codes (n, latents)."""
+        return torch.sigmoid(self.decoder(codes[None])[0])
 
 
 class ResidualPlayer(nn.Module):
@@ -41,16 +42,16 @@ class ResidualPlayer(nn.Module):
         super().__init__()
         size = int(torch.Size(pattern_shape).numel())
         self.layers = nn.Sequential(
-            nn.Linear(latents, HIDDEN), nn.ReLU(),
-            nn.Linear(HIDDEN, HIDDEN), nn.ReLU(),
-            nn.Linear(HIDDEN, size),
-            nn.Unflatten(1, tuple(pattern_shape)),
+            Linear(1, latents, HIDDEN), nn.ReLU(),
+            Linear(1, HIDDEN, HIDDEN), nn.ReLU(),
+            Linear(1, HIDDEN, size),
+            nn.Unflatten(2, tuple(pattern_shape)),
         )  # fmt: skip
-        glorot_uniform_(self, generator=generator)
+        glorot_uniform_(self, generators=[generator])
 
     def forward(self, codes: Tensor) -> Tensor:
         """Predicted patterns, (n, *pattern_shape), of codes (n, latents)."""
-        return self.layers(codes)
+        return self.layers(codes[None])[0]
 
 
 def target(network: PerturbationNetwork, images: Tensor, factors: Tensor, config: PerturbationConfig) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from perturb.config import PerturbationConfig
 from perturb.models import ARCHITECTURES, glorot_uniform_
+from perturb.models.layers import Linear
 
 HIDDEN = 256
 COARSE = 8
@@ -44,27 +45,35 @@ class PerturbationNetwork(nn.Module):
         height, _, channels = image_shape
         size = height if config.generator == "deconv" else COARSE
         self.enlargement = height // size
-        self.pattern_shape = (channels, size, size)
+        self.pattern_shape = (size, size, channels)
         """Of δ before it is enlarged."""
-        self.squeeze = nn.Sequential(nn.Linear(num_factors, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
+        self.squeeze = nn.Sequential(Linear(1, num_factors, HIDDEN), nn.ReLU(), Linear(1, HIDDEN, 1))
         if config.generator == "deconv":
-            self.draw = ARCHITECTURES[architecture].decoder(channels, 1)
+            self.draw = ARCHITECTURES[architecture].decoder(1, channels, 1)
         else:
             self.draw = _coarse(channels)
-        glorot_uniform_(self, generator=generator)
+        glorot_uniform_(self, generators=[generator])
         if config.spread is not None:
             first = self.draw[0]
             nn.init.uniform_(first.weight, -config.spread, config.spread, generator=generator)
             nn.init.uniform_(first.bias, -config.spread, config.spread, generator=generator)
         self.standardise = nn.BatchNorm1d(1, affine=False) if config.normalise_scalar else nn.Identity()
-        values = nn.BatchNorm1d(channels * size * size, affine=False)
+        values = nn.BatchNorm1d(size * size * channels, affine=False)
         self.standardise_pattern = values if config.normalise_pattern else nn.Identity()
         self.register_buffer("gain", torch.tensor(STANDARDISED_GAIN if config.normalise_pattern else 1.0))
         self.register_buffer("offset", torch.zeros(self.pattern_shape))
 
+    def neuron(self, factors: Tensor) -> Tensor:
+        """The single neuron, (n, 1), of factors (n, factors) in [-1, 1], before it is standardised."""
+        return self.squeeze(factors[None])[0]
+
     def scalar(self, factors: Tensor) -> Tensor:
         """The single neuron, (n, 1), of factors (n, factors) in [-1, 1]."""
-        return self.standardise(self.squeeze(factors))
+        return self.standardise(self.neuron(factors))
+
+    def drawn(self, scalar: Tensor) -> Tensor:
+        """The pattern, (n, *pattern_shape), of scalars (n, 1), before anything standardises or bounds it."""
+        return self.draw(scalar[None])[0]
 
     def coarse_pattern(self, factors: Tensor) -> Tensor:
         """δ before it is enlarged, (n, *pattern_shape), in [-1, 1]."""
@@ -72,24 +81,24 @@ class PerturbationNetwork(nn.Module):
 
     def before_tanh(self, factors: Tensor) -> Tensor:
         """What tanh bounds, (n, *pattern_shape), before gain and offset."""
-        drawn = self.draw(self.scalar(factors))
+        drawn = self.drawn(self.scalar(factors))
         return self.standardise_pattern(drawn.flatten(1)).unflatten(1, self.pattern_shape)
 
     def enlarged(self, pattern: Tensor) -> Tensor:
         """A pattern at the size of the image; the bound is not touched."""
-        if self.enlargement == 1:
-            return pattern
-        return nn.functional.interpolate(pattern, scale_factor=self.enlargement, mode="nearest")
+        for axis in (1, 2):
+            pattern = pattern.repeat_interleave(self.enlargement, dim=axis)
+        return pattern
 
     def forward(self, factors: Tensor) -> Tensor:
-        """δ, (n, channels, height, width), in [-1, 1]."""
+        """δ, (n, height, width, channels), in [-1, 1]."""
         return self.enlarged(self.coarse_pattern(factors))
 
 
 def _coarse(channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(1, HIDDEN), nn.ReLU(),
-        nn.Linear(HIDDEN, HIDDEN), nn.ReLU(),
-        nn.Linear(HIDDEN, channels * COARSE * COARSE),
-        nn.Unflatten(1, (channels, COARSE, COARSE)),
+        Linear(1, 1, HIDDEN), nn.ReLU(),
+        Linear(1, HIDDEN, HIDDEN), nn.ReLU(),
+        Linear(1, HIDDEN, COARSE * COARSE * channels),
+        nn.Unflatten(2, (COARSE, COARSE, channels)),
     )  # fmt: skip

@@ -55,8 +55,8 @@ def _factors(grid: FactorGrid) -> Iterator[Tensor]:
 def calibrate(network: PerturbationNetwork, grid: FactorGrid) -> None:
     """Replace the running statistics of scalar and pattern by those of the data, and switch to evaluation."""
     network.eval()
-    _set_statistics(network.standardise, torch.cat([network.squeeze(factors) for factors in _factors(grid)]))
-    drawn = torch.cat([network.draw(network.scalar(factors)).flatten(1) for factors in _factors(grid)])
+    _set_statistics(network.standardise, torch.cat([network.neuron(factors) for factors in _factors(grid)]))
+    drawn = torch.cat([network.drawn(network.scalar(factors)).flatten(1) for factors in _factors(grid)])
     _set_statistics(network.standardise_pattern, drawn)
 
 
@@ -113,7 +113,7 @@ def perturbed(
         bound: "reflect" or "clip".
 
     """
-    pattern = network(torch.from_numpy(factors)).permute(0, 2, 3, 1)
+    pattern = network(torch.from_numpy(factors))
     return shifted(images, pattern.numpy(), epsilon=epsilon, bound=bound)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from perturb.perturbation.game import player_loss, target, target_gradient
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.progress import Progress
 from perturb.training.batches import Pixels
-from perturb.training.checkpoint import load_checkpoint, save_checkpoint
+from perturb.training.checkpoint import put_back, read_checkpoint, taken, write_checkpoint
 from perturb.training.curve import is_noted
 
 
@@ -70,8 +71,7 @@ class PerturbationTraining:
         Its columns: step, loss_entangled and loss_disentangled (squared error per image before the ψ update), gap
         (disentangled − entangled), variation (share of the pattern's mean square that varies over the batch).
         """
-        parts = {"networks": self.networks, "optimisers": self.optimisers, "generator": self.generator}
-        state = load_checkpoint(checkpoint, **parts) or {"step": 0, "curve": []}
+        state = self._resumed(checkpoint) or {"step": 0, "curve": []}
         self.networks.train()
         for step in range(state["step"] + 1, self.config.steps + 1):
             for _ in range(self.config.decoder_steps):
@@ -80,9 +80,19 @@ class PerturbationTraining:
             if is_noted(step, self.config.steps):
                 state["curve"].append({"step": step, **losses, "variation": variation(pattern)})
             if step % checkpoint_every == 0 and step < self.config.steps:
-                save_checkpoint(checkpoint, **parts, state=state | {"step": step})
+                tensors = taken(self.networks, self.optimisers) | {"generator": self.generator.get_state()}
+                write_checkpoint(checkpoint, tensors, state | {"step": step})
             progress.report(step, self.config.steps)
         return state["curve"]
+
+    def _resumed(self, checkpoint: Path) -> dict[str, Any] | None:
+        """Put a checkpoint back and answer its step and curve; None when there is none."""
+        if (found := read_checkpoint(checkpoint)) is None:
+            return None
+        tensors, state = found
+        self.generator.set_state(tensors.pop("generator"))
+        put_back(self.networks, self.optimisers, tensors)
+        return state
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
         """Image numbers, images and factors of a fresh batch."""

@@ -24,8 +24,10 @@ def ensure_run(spec: RunSpec, artifacts: Path, device: str, threads: int) -> Fin
     import torch
 
     from perturb.pipeline.stages import STAGES
+    from perturb.training.memory import keep_freed_memory
 
     torch.set_num_threads(threads)
+    keep_freed_memory()
     store = Store(artifacts, STAGES, device=device)
     return Finished(spec.id, spec.label, store.ensure(spec))
 

@@ -27,6 +27,6 @@ class Pixels:
         return self.array.shape[-1]
 
     def batch(self, indices: Tensor | np.ndarray, *, device: torch.device | str = "cpu") -> Tensor:
-        """Images by number as float32 (n, channels, height, width) in [0, 1], channels last in memory."""
-        images = torch.from_numpy(self.array[np.asarray(indices)]).to(device)
-        return images.permute(0, 3, 1, 2).float().div_(255)
+        """Images by number, of any shape (...), as float32 (..., height, width, channels) in [0, 1]."""
+        numbers = indices.cpu().numpy() if isinstance(indices, Tensor) else indices
+        return torch.from_numpy(self.array[numbers]).to(device).float().div_(255)

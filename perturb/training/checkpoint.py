@@ -1,7 +1,8 @@
 """One file with all that a training needs to go on exactly where it stopped.
 
-Weights, optimiser moments and the generator's state are tensors of a safetensors file; step and loss curve are JSON in its
-header. One file, one rename: weights and step never disagree.
+Weights, optimiser moments and generators are tensors of a safetensors file; step, loss curve and whatever else a loop wants
+back are JSON in its header. One file, one rename: weights and step never disagree. Restarts that train together write a file
+each, so that they may go on alone or in other company.
 """
 
 import json
@@ -15,40 +16,38 @@ from torch import Tensor, nn
 
 from perturb.files import written_whole
 
+Tensors = dict[str, Tensor]
+Optimisers = dict[str, torch.optim.Optimizer]
 
-def save_checkpoint(
-    path: Path,
-    *,
-    networks: nn.Module,
-    optimisers: dict[str, torch.optim.Optimizer],
-    generator: torch.Generator,
-    state: dict[str, Any],
-) -> None:
-    """Write a checkpoint whole; `state` is whatever JSON the loop wants back."""
-    tensors = {f"weights/{name}": value for name, value in networks.state_dict().items()}
-    tensors["generator"] = generator.get_state()
-    for name, optimiser in optimisers.items():
-        for index, moments in optimiser.state_dict()["state"].items():
-            tensors |= {f"optimisers/{name}/{index}/{key}": value for key, value in moments.items()}
+
+def write_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
+    """Write tensors and JSON whole."""
     contiguous = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
     with written_whole(path) as part:
         save_file(contiguous, part, metadata={"state": json.dumps(state)})
 
 
-def load_checkpoint(
-    path: Path,
-    *,
-    networks: nn.Module,
-    optimisers: dict[str, torch.optim.Optimizer],
-    generator: torch.Generator,
-) -> dict[str, Any] | None:
-    """Put a checkpoint back in place and answer its `state`; None when there is none, or none that can be read."""
+def read_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]] | None:
+    """Tensors and JSON; None when there is no file, or none that can be read."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            state = json.loads(file.metadata()["state"])
+            return tensors, json.loads(file.metadata()["state"])
     except (FileNotFoundError, SafetensorError, KeyError, ValueError):
         return None
+
+
+def taken(networks: nn.Module, optimisers: Optimisers) -> Tensors:
+    """Weights and moments as they are now; not copied."""
+    tensors = {f"weights/{name}": value for name, value in networks.state_dict().items()}
+    for name, optimiser in optimisers.items():
+        for index, moments in optimiser.state_dict()["state"].items():
+            tensors |= {f"optimisers/{name}/{index}/{key}": value for key, value in moments.items()}
+    return tensors
+
+
+def put_back(networks: nn.Module, optimisers: Optimisers, tensors: Tensors) -> None:
+    """Make weights and moments what they were when `tensors` were taken."""
     networks.load_state_dict(_below("weights/", tensors))
     for name, optimiser in optimisers.items():
         whole = optimiser.state_dict()
@@ -57,8 +56,23 @@ def load_checkpoint(
             whole["state"].setdefault(int(index), {})[moment] = value
         optimiser.load_state_dict(whole)
         _match_layouts(optimiser)
-    generator.set_state(tensors["generator"])
-    return state
+
+
+def apart(tensors: Tensors, restart: int) -> Tensors:
+    """One restart's part of tensors that hold many along their first axis."""
+    return {name: value if _is_shared(name) else value[restart] for name, value in tensors.items()}
+
+
+def together(parts: list[Tensors]) -> Tensors:
+    """The reverse: restarts side by side along a new first axis."""
+    return {
+        name: value if _is_shared(name) else torch.stack([part[name] for part in parts]) for name, value in parts[0].items()
+    }
+
+
+def _is_shared(name: str) -> bool:
+    """Adam counts its steps once for all restarts."""
+    return name.endswith("/step")
 
 
 def _match_layouts(optimiser: torch.optim.Optimizer) -> None:
@@ -69,5 +83,5 @@ def _match_layouts(optimiser: torch.optim.Optimizer) -> None:
                 moments[name] = torch.empty_like(weight).copy_(value)
 
 
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _below(prefix: str, tensors: Tensors) -> Tensors:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -1,26 +1,28 @@
-"""One training loop for every objective."""
+"""One training loop for every objective and for any number of restarts at once."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from perturb.config import TrainingConfig
+from perturb.draws import Draws
 from perturb.objectives import Objective
 from perturb.progress import Progress
 from perturb.training.batches import Pixels
-from perturb.training.checkpoint import load_checkpoint, save_checkpoint
+from perturb.training.checkpoint import apart, put_back, read_checkpoint, taken, together, write_checkpoint
 from perturb.training.curve import is_noted
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """How a training ended."""
+    """How the training of a restart ended."""
 
     step: int
-    """Updates made."""
+    """Updates made, or the one at which it failed."""
     failure: str | None
     """Why it was given up, or None."""
     curve: list[dict[str, float]]
@@ -32,37 +34,72 @@ def train(
     pixels: Pixels,
     config: TrainingConfig,
     *,
-    generator: torch.Generator,
-    checkpoint: Path,
+    draws: Draws,
+    checkpoints: Sequence[Path],
     progress: Progress,
-) -> Outcome:
-    """Update `objective` on batches drawn uniformly with replacement, going on from `checkpoint` when it is there.
+) -> list[Outcome]:
+    """Update restarts on batches drawn uniformly with replacement, each on its own, going on from their checkpoints.
+
+    A restart draws the same batches and noise alone or among others. One whose loss is not finite has failed: it stays as it
+    is, and the others go on.
 
     Args:
         objective: changed in place.
         pixels: the images.
-        config: steps, batch size, how often to write the checkpoint.
-        generator: draws batches and noise; the CPU's, so that every device sees the same.
-        checkpoint: file to resume from and to write to.
+        config: steps, batch size, how often to write checkpoints.
+        draws: batches and noise, of the same restarts.
+        checkpoints: a file for each restart, to resume from and to write to. They are used when all are there and of one
+            step.
         progress: told of every step.
 
     Returns:
-        The outcome. A loss that is not finite ends the training as failed instead of raising.
+        An outcome for each restart.
 
     """
-    parts: dict[str, Any] = {
-        "networks": objective.networks, "optimisers": objective.optimisers, "generator": generator
-    }  # fmt: skip
-    state = load_checkpoint(checkpoint, **parts) or {"step": 0, "curve": []}
-    curve = state["curve"]
-    for step in range(state["step"] + 1, config.steps + 1):
-        indices = torch.randint(len(pixels), (config.batch_size,), generator=generator)
-        terms = objective.update(pixels.batch(indices, device=objective.device), generator=generator)
+    start, outcomes = _resumed(objective, checkpoints)
+    for step in range(start + 1, config.steps + 1):
+        if all(outcome.failure for outcome in outcomes):
+            break
+        draws.seek(step)
+        indices = draws.integers("batch", len(pixels), config.batch_size)
+        terms = objective.update(pixels.batch(indices, device=objective.device), draws)
         if is_noted(step, config.steps):
-            curve.append({"step": step, **{name: value.item() for name, value in terms.items()}})
-            if not math.isfinite(curve[-1]["loss"]):
-                return Outcome(step, f"the loss was {curve[-1]['loss']} at step {step}", curve[:-1])
+            _note(step, terms, outcomes)
         if step % config.checkpoint_every == 0 and step < config.steps:
-            save_checkpoint(checkpoint, **parts, state={"step": step, "curve": curve})
+            _save(objective, checkpoints, step, outcomes)
         progress.report(step, config.steps)
-    return Outcome(config.steps, None, curve)
+    return outcomes
+
+
+def _note(step: int, terms: dict[str, Tensor], outcomes: list[Outcome]) -> None:
+    """Add a point to the curve of every restart, or the reason why it failed."""
+    columns = {name: values.tolist() for name, values in terms.items()}
+    for restart, outcome in enumerate(outcomes):
+        if outcome.failure:
+            continue
+        outcome.step = step
+        point = {name: values[restart] for name, values in columns.items()}
+        broken = [name for name, value in point.items() if not math.isfinite(value)]
+        if broken:
+            # The sum of the terms is the last to be suspected.
+            suspect = next((name for name in broken if name != "loss"), "loss")
+            outcome.failure = f"the {suspect} was {point[suspect]} at step {step}"
+        else:
+            outcome.curve.append({"step": step, **point})
+
+
+def _save(objective: Objective, checkpoints: Sequence[Path], step: int, outcomes: list[Outcome]) -> None:
+    """Write the checkpoint of every restart."""
+    tensors = taken(objective.networks, objective.optimisers)
+    for restart, (path, outcome) in enumerate(zip(checkpoints, outcomes, strict=True)):
+        state = {"step": step, "outcome": vars(outcome)}
+        write_checkpoint(path, apart(tensors, restart), state)
+
+
+def _resumed(objective: Objective, checkpoints: Sequence[Path]) -> tuple[int, list[Outcome]]:
+    """The step to go on from and the outcomes so far; weights and moments are put back."""
+    found: list[tuple[dict[str, Tensor], dict[str, Any]]] = [c for path in checkpoints if (c := read_checkpoint(path))]
+    if len(found) < len(checkpoints) or len({state["step"] for _, state in found}) > 1:
+        return 0, [Outcome(0, None, []) for _ in checkpoints]
+    put_back(objective.networks, objective.optimisers, together([tensors for tensors, _ in found]))
+    return found[0][1]["step"], [Outcome(**state["outcome"]) for _, state in found]

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from perturb.config import PerturbationConfig
+from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.perturbation.game import LiteralPlayer, ResidualPlayer, player_loss, target, target_gradient
 from perturb.perturbation.network import PerturbationNetwork
 
@@ -20,13 +21,13 @@ def _network(config: PerturbationConfig) -> PerturbationNetwork:
 
 
 def _players(form: str, network: PerturbationNetwork, count: int) -> list[tuple[nn.Module, Tensor]]:
-    from perturb.models import ARCHITECTURES
-
     generator = torch.Generator().manual_seed(count)
     players = []
     for _ in range(count):
         if form == "literal":
-            player: nn.Module = LiteralPlayer(ARCHITECTURES["conv32"].decoder(3, LATENTS))
+            decoder = ARCHITECTURES["conv32"].decoder(1, 3, LATENTS)
+            glorot_uniform_(decoder, generators=[generator])
+            player: nn.Module = LiteralPlayer(decoder)
         else:
             player = ResidualPlayer(LATENTS, network.pattern_shape, generator=generator)
         codes = torch.randn(SAMPLES, BATCH, LATENTS, dtype=torch.float64, generator=generator)
@@ -46,7 +47,7 @@ def test_the_cheap_gradient_is_autograds(form: str, generator: str, bound: str, 
     network = _network(config)
     entangled, disentangled = _players(form, network, ensemble), _players(form, network, ensemble + 2)
     draw = torch.Generator().manual_seed(9)
-    images = torch.rand(BATCH, 3, 32, 32, dtype=torch.float64, generator=draw)
+    images = torch.rand(BATCH, *SHAPE, dtype=torch.float64, generator=draw)
     factors = 2 * torch.rand(BATCH, FACTORS, dtype=torch.float64, generator=draw) - 1
 
     goal = target(network, images, factors, config)
@@ -71,7 +72,7 @@ def test_a_players_loss_sums_over_values_and_averages_over_images_and_samples() 
 def test_the_literal_target_is_the_bounded_image() -> None:
     config = PerturbationConfig(epsilon=0.1)
     network = _network(config)
-    images, factors = torch.rand(2, 3, 32, 32, dtype=torch.float64), torch.rand(2, FACTORS, dtype=torch.float64)
+    images, factors = torch.rand(2, *SHAPE, dtype=torch.float64), torch.rand(2, FACTORS, dtype=torch.float64)
     goal = target(network, images, factors, config)
     assert goal.min() >= 0
     assert goal.max() <= 1

@@ -6,14 +6,15 @@ import torch
 
 from perturb.config import BetaVAEConfig, TrainingConfig
 from perturb.datasets.mini import Mini
+from perturb.draws import Draws
 from perturb.objectives import OBJECTIVES
 from perturb.progress import Progress
-from perturb.seeding import torch_generator
 from perturb.training import Outcome, train
 from perturb.training.batches import Pixels
 from perturb.training.curve import is_noted, write_curve
 
 CONFIG = TrainingConfig(architecture="conv32", steps=20, batch_size=8, learning_rate=1e-3, checkpoint_every=7)
+SEEDS = (3, 4, 5)
 
 
 @pytest.fixture(scope="module")
@@ -21,16 +22,17 @@ def pixels() -> Pixels:
     return Pixels(Mini().images(np.arange(0, 4096, 16)))
 
 
-def _train(pixels: Pixels, folder: Path, *, seed: int = 3, config: TrainingConfig = CONFIG, stop_at: int | None = None):
-    generator = torch_generator(seed, "training")
+def _train(
+    pixels: Pixels, folder: Path, *seeds: int, config: TrainingConfig = CONFIG, stop_at: int | None = None
+) -> tuple[list[Outcome], torch.Tensor]:
+    """Outcomes and weights (restarts, all of them in a row)."""
     objective = OBJECTIVES["beta_vae"](
-        BetaVAEConfig(beta=4.0), config, channels=3, latents=4, generator=generator, device="cpu"
-    )
+        BetaVAEConfig(beta=4.0), config, channels=3, latents=4, seeds=seeds, device="cpu"
+    )  # fmt: skip
     progress = _Stopping(folder, stop_at) if stop_at else Progress(folder)
-    outcome = train(
-        objective, pixels, config, generator=generator, checkpoint=folder / "checkpoint.safetensors", progress=progress
-    )
-    return outcome, torch.cat([p.detach().reshape(-1) for p in objective.networks.parameters()])
+    checkpoints = [folder / f"{seed}.safetensors" for seed in seeds]
+    outcomes = train(objective, pixels, config, draws=Draws(seeds), checkpoints=checkpoints, progress=progress)
+    return outcomes, torch.cat([p.detach().flatten(1) for p in objective.networks.parameters()], dim=1)
 
 
 class _Stopping(Progress):
@@ -45,40 +47,76 @@ class _Stopping(Progress):
             raise InterruptedError
 
 
-def test_interrupted_and_uninterrupted_trainings_end_in_the_same_weights(pixels: Pixels, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", [(3,), SEEDS])
+def test_interrupted_and_uninterrupted_trainings_end_in_the_same_weights(
+    pixels: Pixels, tmp_path: Path, seeds: tuple[int, ...]
+) -> None:
     (tmp_path / "whole").mkdir()
-    whole, expected = _train(pixels, tmp_path / "whole")
+    whole, expected = _train(pixels, tmp_path / "whole", *seeds)
     with pytest.raises(InterruptedError):
-        _train(pixels, tmp_path, stop_at=17)
-    resumed, weights = _train(pixels, tmp_path)
+        _train(pixels, tmp_path, *seeds, stop_at=17)
+    resumed, weights = _train(pixels, tmp_path, *seeds)
     assert torch.equal(weights, expected)
     assert resumed == whole
 
 
+def test_restarts_that_trained_together_go_on_alone(pixels: Pixels, tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    _, expected = _train(pixels, tmp_path / "whole", *SEEDS)
+    with pytest.raises(InterruptedError):
+        _train(pixels, tmp_path, *SEEDS, stop_at=17)
+    (outcome,), weights = _train(pixels, tmp_path, SEEDS[1])
+    assert outcome.step == CONFIG.steps
+    assert torch.allclose(weights[0], expected[1], rtol=1e-3, atol=1e-4)
+
+
 def test_a_torn_checkpoint_means_starting_over(pixels: Pixels, tmp_path: Path) -> None:
-    _, expected = _train(pixels, tmp_path)
-    (tmp_path / "checkpoint.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0torn")
-    assert torch.equal(_train(pixels, tmp_path)[1], expected)
+    _, expected = _train(pixels, tmp_path, 3)
+    (tmp_path / "3.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0torn")
+    assert torch.equal(_train(pixels, tmp_path, 3)[1], expected)
 
 
-def test_a_restart_is_the_same_alone_and_after_others(pixels: Pixels, tmp_path: Path) -> None:
-    folders = [tmp_path / name for name in ("alone", "before", "after")]
+def test_a_restart_is_the_same_alone_after_others_and_among_them(pixels: Pixels, tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("alone", "before", "after", "among")]
     for folder in folders:
         folder.mkdir()
-    _, alone = _train(pixels, folders[0], seed=7)
-    _, other = _train(pixels, folders[1], seed=6)
-    _, after = _train(pixels, folders[2], seed=7)
+    _, alone = _train(pixels, folders[0], 4)
+    _, other = _train(pixels, folders[1], 3)
+    _, after = _train(pixels, folders[2], 4)
+    _, among = _train(pixels, folders[3], *SEEDS)
     assert torch.equal(alone, after)
     assert not torch.equal(alone, other)
+    assert torch.allclose(among[1], alone[0], rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(among[0], alone[0], rtol=1e-3, atol=1e-4)
 
 
-def test_a_diverging_run_ends_as_failed_and_says_when(pixels: Pixels, tmp_path: Path) -> None:
+def test_a_diverging_run_ends_as_failed_and_says_when_and_which_term(pixels: Pixels, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"learning_rate": 1e30})
-    outcome, _ = _train(pixels, tmp_path, config=config)
+    (outcome,), _ = _train(pixels, tmp_path, 3, config=config)
     assert outcome.failure is not None
-    assert "the loss was" in outcome.failure
+    assert outcome.failure.startswith(("the reconstruction was", "the kl was"))
     assert f"at step {outcome.step}" in outcome.failure
     assert all(np.isfinite(point["loss"]) for point in outcome.curve)
+
+
+def test_a_restart_that_fails_stops_alone(pixels: Pixels, tmp_path: Path) -> None:
+    class Poisoned(OBJECTIVES["beta_vae"]):
+        """Its second restart starts with a weight that is not a number."""
+
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)
+            with torch.no_grad():
+                next(iter(self.networks.parameters()))[1].fill_(float("nan"))
+
+    objective = Poisoned(BetaVAEConfig(beta=4.0), CONFIG, channels=3, latents=4, seeds=SEEDS, device="cpu")
+    checkpoints = [tmp_path / str(seed) for seed in SEEDS]
+    outcomes = train(
+        objective, pixels, CONFIG, draws=Draws(SEEDS), checkpoints=checkpoints, progress=Progress(tmp_path)
+    )  # fmt: skip
+    assert [outcome.failure is None for outcome in outcomes] == [True, False, True]
+    assert [outcome.step for outcome in outcomes] == [CONFIG.steps, 1, CONFIG.steps]
+    assert len(outcomes[0].curve) == CONFIG.steps
+    assert np.isfinite(outcomes[2].curve[-1]["loss"])
 
 
 def test_the_curve_is_written_as_csv(tmp_path: Path) -> None:
@@ -92,9 +130,9 @@ def test_a_training_without_a_point_has_an_empty_curve(tmp_path: Path) -> None:
 
 
 def test_batches_are_images_in_unit_range_by_number(pixels: Pixels) -> None:
-    batch = pixels.batch(np.array([3, 0]))
-    assert batch.shape == (2, 3, 32, 32)
-    assert torch.equal((batch[0] * 255).round().permute(1, 2, 0).to(torch.uint8), torch.from_numpy(pixels.array[3]))
+    batch = pixels.batch(torch.tensor([[3, 0], [1, 1]]))
+    assert batch.shape == (2, 2, 32, 32, 3)
+    assert torch.equal((batch[0, 0] * 255).round().to(torch.uint8), torch.from_numpy(pixels.array[3]))
 
 
 @pytest.mark.parametrize("steps", [1, 7, 100, 101, 199, 200, 1_050, 300_000])

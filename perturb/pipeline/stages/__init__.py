@@ -9,11 +9,11 @@ from perturb.runs import Stage
 
 STAGES = {
     "images": Stage(version=1, build=build_images),
-    "restart": Stage(version=1, build=build_restart),
+    "restart": Stage(version=2, build=build_restart),
     "scores": Stage(version=1, build=build_scores),
     "selection": Stage(version=1, build=build_selection),
-    "perturbation": Stage(version=1, build=build_perturbation),
-    "untrained": Stage(version=1, build=build_untrained),
+    "perturbation": Stage(version=2, build=build_perturbation),
+    "untrained": Stage(version=2, build=build_untrained),
     "file": Stage(version=1, build=build_file),
     "pixels": Stage(version=1, build=build_pixels),
     "report": Stage(version=1, build=build_report),

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -13,18 +12,18 @@ from perturb.runs import read_config, read_result
 FILE_NAME = "weights.safetensors"
 
 
-def new_model(config: RestartRun, *, channels: int, generator: torch.Generator, device: str) -> Objective:
+def new_model(config: RestartRun, *, channels: int, device: str) -> Objective:
     """A model before its training."""
-    method = OBJECTIVES[config.objective.kind]
+    method, seeds = OBJECTIVES[config.objective.kind], [config.seed]
     return method(
-        config.objective, config.training, channels=channels, latents=config.latents, generator=generator, device=device
-    )
+        config.objective, config.training, channels=channels, latents=config.latents, seeds=seeds, device=device
+    )  # fmt: skip
 
 
 def load_model(run: Path, device: str) -> Objective:
     """The model of a finished restart, in evaluation mode."""
     config, channels = read_config(run, RestartRun), read_result(run)["channels"]
-    model = new_model(config, channels=channels, generator=torch.Generator(), device=device)
+    model = new_model(config, channels=channels, device=device)
     model.networks.load_state_dict(load_file(run / FILE_NAME, device=device))
     model.networks.eval().requires_grad_(False)
     return model

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 
 from perturb.datasets import grid_of
+from perturb.draws import Draws
 from perturb.files import write_json
 from perturb.metrics import METRICS
 from perturb.metrics.codes import encode, unit_variances
 from perturb.pipeline.stages import images, models
 from perturb.runs import Workplace, read_result
-from perturb.seeding import numpy_generator, torch_generator
+from perturb.seeding import numpy_generator
 from perturb.selection import ScoredRestart, select
 from perturb.training import train
 from perturb.training.batches import Pixels
@@ -23,14 +24,13 @@ def build_restart(place: Workplace) -> dict[str, Any]:
     """Train one model; a diverged one is a result like any other."""
     config = place.spec.config
     pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
-    generator = torch_generator(config.seed, "training")
-    objective = models.new_model(config, channels=pixels.channels, generator=generator, device=place.device)
-    outcome = train(
+    objective = models.new_model(config, channels=pixels.channels, device=place.device)
+    (outcome,) = train(
         objective,
         pixels,
         config.training,
-        generator=generator,
-        checkpoint=place.scratch / CHECKPOINT,
+        draws=Draws([config.seed], place.device),
+        checkpoints=[place.scratch / CHECKPOINT],
         progress=place.progress,
     )
     write_curve(place.out / "curve.csv", outcome.curve)
