@@ -96,11 +96,12 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
         )
 
     methods = tuple(m.model_copy(update={"training": steps(m.training)}) for m in config.evaluation.methods)
-    fewest = min(config.restarts.num, 2 * config.selection.keep + 2)
-    restarts = max(fewest, _scaled(config.restarts.num, budget))
+    keep = _scaled(config.selection.keep, budget)
+    restarts = max(min(config.restarts.num, 2 * keep + 2), _scaled(config.restarts.num, budget))
     return config.model_copy(
         update={
             "training": steps(config.training),
+            "selection": config.selection.model_copy(update={"keep": keep}),
             "restarts": config.restarts.model_copy(update={"num": restarts}),
             "perturbation": config.perturbation.model_copy(update={"steps": _scaled(config.perturbation.steps, budget)}),
             "evaluation": config.evaluation.model_copy(

@@ -290,7 +290,7 @@ def test_budget_stops_at_the_fewest_that_make_sense(tiny_toml: Path) -> None:
     config = load_experiment(_replaced(tiny_toml, "[selection]", "[selection]\nkeep = 3"))
     small = scaled_down(config, 1e-6)
     assert (small.training.steps, small.training.checkpoint_every, small.perturbation.steps) == (1, 1, 1)
-    assert (small.restarts.num, small.evaluation.seeds) == (8, 2)
+    assert (small.restarts.num, small.selection.keep, small.evaluation.seeds) == (4, 1, 2)
     assert ExperimentConfig.model_validate_json(small.model_dump_json()) == small
 
 
