@@ -3,7 +3,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perturb.models.layers import Conv, Deconv, Linear, OverlapAdd, Patches
+from perturb.models import layers
+from perturb.models.convolution import gather, padding
+from perturb.models.layers import Conv, Deconv, Linear
 
 RESTARTS = 3
 
@@ -28,7 +30,8 @@ def _torchs(layer: nn.Module, images: Tensor) -> Tensor:
             kernel = weight.shape[0]
             wide = functional.conv2d(image, weight.permute(3, 2, 0, 1), bias, stride=2, padding=(kernel - 2) // 2)
         else:
-            wide = functional.conv_transpose2d(image, weight.permute(0, 3, 1, 2), bias, stride=2, padding=1)
+            pad = (weight.shape[1] - 2) // 2
+            wide = functional.conv_transpose2d(image, weight.permute(0, 3, 1, 2), bias, stride=2, padding=pad)
         found.append(wide.permute(0, 2, 3, 1))
     return torch.stack(found)
 
@@ -37,16 +40,20 @@ CASES = {
     "k4": lambda restarts: Conv(restarts, 6, 5, 4),
     "k2": lambda restarts: Conv(restarts, 6, 7, 2),
     "k4, three channels": lambda restarts: Conv(restarts, 3, 5, 4),
+    "k2, three channels": lambda restarts: Conv(restarts, 3, 5, 2),
     "transposed": lambda restarts: Deconv(restarts, 6, 5),
+    "transposed, k2": lambda restarts: Deconv(restarts, 6, 5, 2),
     "transposed, one channel": lambda restarts: Deconv(restarts, 6, 1),
+    "transposed, three channels": lambda restarts: Deconv(restarts, 6, 3),
 }
+THREE = {"k4, three channels", "k2, three channels"}
 
 
 @pytest.mark.parametrize("restarts", [1, RESTARTS])
 @pytest.mark.parametrize("case", CASES)
 def test_convolutions_and_their_gradients_are_torchs(case: str, restarts: int) -> None:
     layer = _filled(CASES[case](restarts))
-    images = _images(restarts, 3 if case == "k4, three channels" else 6).requires_grad_()
+    images = _images(restarts, 3 if case in THREE else 6).requires_grad_()
     found, expected = layer(images), _torchs(layer, images)
     assert torch.allclose(found, expected)
     cotangent = torch.randn(expected.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
@@ -64,18 +71,30 @@ def test_linear_is_affine_in_every_restart() -> None:
         assert torch.allclose(layer(features)[restart], expected)
 
 
+@pytest.mark.parametrize("channels", [2, 6])
 @pytest.mark.parametrize("kernel", [2, 4])
-def test_patches_and_their_overlapping_sum_are_each_others_transpose(kernel: int) -> None:
-    images = _images(RESTARTS, 2)
-    patches = torch.randn(RESTARTS, 2, 4, 4, kernel, kernel, 2, dtype=torch.float64)
-    left = (Patches.apply(images, kernel) * patches).sum()
-    right = (images * OverlapAdd.apply(patches, kernel)).sum()
-    assert left.item() == pytest.approx(right.item())
+def test_patches_are_what_torch_unfolds(kernel: int, channels: int) -> None:
+    images = _images(RESTARTS, channels)
+    found = gather(images, kernel).unflatten(2, (kernel, kernel, channels)).unflatten(1, (2, 16))
+    unfolded = functional.unfold(images.flatten(0, 1).permute(0, 3, 1, 2), kernel, padding=padding(kernel), stride=2)
+    expected = unfolded.unflatten(1, (channels, kernel, kernel)).unflatten(0, (RESTARTS, 2)).permute(0, 1, 5, 3, 4, 2)
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_onednns_path_and_ours_agree(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = _filled(CASES[case](1)).float()
+    images = _images(1, 3 if case in THREE else 6).float()
+    found = []
+    for suits in (True, False):
+        monkeypatch.setattr(layers, "_suits_onednn", lambda *_, suits=suits: suits)
+        found.append(layer(images))
+    assert torch.allclose(*found, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_activations_set_the_precision(case: str) -> None:
     layer = CASES[case](1)
     assert layer.weight.dtype == torch.float32
-    channels = 3 if case == "k4, three channels" else 6
+    channels = 3 if case in THREE else 6
     assert layer(_images(1, channels).bfloat16()).dtype == torch.bfloat16
