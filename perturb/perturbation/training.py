@@ -145,4 +145,4 @@ def variation(pattern: Tensor) -> float:
 
 def _adam(parameters: "torch.nn.ParameterList", learning_rate: float) -> torch.optim.Adam:
     """Adam as thesis 4.3.1 sets it."""
-    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-7)
+    return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-7, fused=True)
