@@ -59,6 +59,11 @@ class Draws:
             self._made.clear()
         self._step = step
 
+    @property
+    def step(self) -> Tensor:
+        """The present step, int64 ()."""
+        return torch.tensor(self._step, device=self.device)
+
     def uniform(self, name: str, *shape: int) -> Tensor:
         """In [0, 1), float32 (restarts, *shape)."""
         return self._drawn(name, "uniform", shape, lambda bits: ((bits >> 8).double() / 2**24).float())

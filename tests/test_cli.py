@@ -65,6 +65,16 @@ BAD = {
     "stage": (None, ["run", "a.toml", "--until", "holiday"], "stage must be one of ground truth, restarts, selection"),
     "path of mini": (('name = "mini"', 'name = "mini", path = "b.npz"'), ["run", "a.toml"], "mini is always rendered"),
     "image size": (('"conv32"', '"conv64"'), ["run", "a.toml"], "conv64 is for 64 × 64 images"),
+    "odd batch of pairs": (
+        ('kind = "autoencoder"', 'kind = "slow_vae" }, training = { architecture = "conv32", batch_size = 9'),
+        ["run", "a.toml"],
+        "AE: training.batch_size must be even",
+    ),
+    "code of the GAN": (
+        ('kind = "autoencoder"', 'kind = "weakly_supervised_gan" }, training = { architecture = "conv32", latents = 7'),
+        ["run", "a.toml"],
+        "AE: training.latents must be 4, the number of factors of mini",
+    ),
     "runner without prefect": (None, ["run", "a.toml", "--runner", "thread:1"], "leave out --no-prefect or --runner"),
     "not HDF5": (None, ["dataset", "verify", "a.toml"], "a.toml: cannot be read as HDF5"),
 }

@@ -14,13 +14,11 @@ from perturb.config.experiment import (
     TrainingConfig,
 )
 from perturb.config.loading import config_hash, load_experiment, scaled_down
-from perturb.config.objectives import AutoencoderConfig, BetaVAEConfig, ObjectiveConfig
+from perturb.config.objectives import ObjectiveConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
 
 __all__ = [
-    "AutoencoderConfig",
-    "BetaVAEConfig",
     "CollapseConfig",
     "DatasetConfig",
     "EvaluationConfig",

@@ -17,7 +17,9 @@ from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 
 RENDERER_VERSION = 1
 SIZE = 64
-GRID = FactorGrid(("shape", "scale", "orientation", "x_position", "y_position"), (3, 6, 40, 32, 32))
+GRID = FactorGrid(
+    ("shape", "scale", "orientation", "x_position", "y_position"), (3, 6, 40, 32, 32), unordered=("shape",)
+)  # fmt: skip
 FACTOR_VALUES = (
     np.array([1.0, 2.0, 3.0]),
     np.linspace(0.5, 1.0, 6),

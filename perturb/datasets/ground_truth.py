@@ -20,6 +20,8 @@ class FactorGrid:
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
+    unordered: tuple[str, ...] = ()
+    """Names of factors whose values have no order, as shapes."""
 
     @property
     def num_factors(self) -> int:

@@ -27,6 +27,7 @@ SUPERSAMPLING = 3
 GRID = FactorGrid(
     ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"),
     (10, 10, 10, 8, 4, 15),
+    unordered=("shape",),
 )
 HUES = np.arange(10) / 10.0
 FACTOR_VALUES = (HUES, HUES, HUES, np.linspace(0.75, 1.25, 8), np.arange(4.0), np.linspace(-30.0, 30.0, 15))

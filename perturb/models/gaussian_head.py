@@ -11,9 +11,26 @@ class GaussianHead(nn.Module):
 
     def __init__(self, restarts: int, features: int, latents: int) -> None:
         super().__init__()
+        self.features = features
         self.mean = Linear(restarts, features, latents)
         self.logvar = Linear(restarts, features, latents)
 
     def forward(self, features: Tensor) -> Tensor:
         """(restarts, n, features) → (restarts, n, 2 · latents): means, then log-variances (unclipped)."""
         return torch.cat([self.mean(features), self.logvar(features)], dim=2)
+
+
+class FullGaussianHead(nn.Module):
+    """A third dense layer for what lies below the diagonal of the covariance's Cholesky factor.
+
+    The diagonal is exp(logvar / 2), so that the diagonal head is the special case of zeros below.
+    """
+
+    def __init__(self, restarts: int, features: int, latents: int) -> None:
+        super().__init__()
+        self.diagonal = GaussianHead(restarts, features, latents)
+        self.below = Linear(restarts, features, latents * (latents - 1) // 2)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(restarts, n, features) → (restarts, n, 2 · latents + latents · (latents − 1) / 2)."""
+        return torch.cat([self.diagonal(features), self.below(features)], dim=2)

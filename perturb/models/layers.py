@@ -12,68 +12,74 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perturb.models.convolution import STRIDE, Convolve, ConvolveTransposed, add_bias_, padding
+from perturb.models.normalisation import SpectralNorm
 
 _LARGE = 2**19
 """Numbers in a batch of images."""
 
 
-class Linear(nn.Module):
+class Layer(nn.Module):
+    """What all have in common: `weight`, `bias` (zero for ever when there is none), and what normalises the weight."""
+
+    fans: tuple[int, int]
+    """Inputs and outputs that a weight connects."""
+
+    def __init__(self, weight: tuple[int, ...], *, bias: bool = True, spectral: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(weight))
+        self.bias = nn.Parameter(torch.empty(weight[0], weight[-1]), requires_grad=bias)
+        self.norm = SpectralNorm(weight) if spectral else nn.Identity()
+
+    def parameters_as(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight and bias in the precision of what they meet."""
+        return self.norm(self.weight).to(features.dtype), self.bias.to(features.dtype)
+
+
+class Linear(Layer):
     """(restarts, n, inputs) → (restarts, n, outputs)."""
 
-    def __init__(self, restarts: int, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(restarts, inputs, outputs))
-        self.bias = nn.Parameter(torch.empty(restarts, outputs))
+    def __init__(self, restarts: int, inputs: int, outputs: int, *, bias: bool = True, spectral: bool = False) -> None:
+        super().__init__((restarts, inputs, outputs), bias=bias, spectral=spectral)
         self.fans = inputs, outputs
 
     def forward(self, features: Tensor) -> Tensor:
         """Affine in every restart."""
-        return _affine(features, self.weight, self.bias)
+        weight, bias = self.parameters_as(features)
+        return torch.baddbmm(bias[:, None], features, weight)
 
 
-class Conv(nn.Module):
+class Conv(Layer):
     """(restarts, n, height, width, inputs) → (restarts, n, height / 2, width / 2, outputs)."""
 
-    def __init__(self, restarts: int, inputs: int, outputs: int, kernel: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(restarts, kernel, kernel, inputs, outputs))
-        self.bias = nn.Parameter(torch.empty(restarts, outputs))
+    def __init__(self, restarts: int, inputs: int, outputs: int, kernel: int, *, spectral: bool = False) -> None:
+        super().__init__((restarts, kernel, kernel, inputs, outputs), spectral=spectral)
         self.fans = kernel * kernel * inputs, kernel * kernel * outputs
 
     def forward(self, images: Tensor) -> Tensor:
         """Convolve every restart's images with its own kernel."""
-        weight, kernel = self.weight.to(images.dtype), self.weight.shape[1]
+        (weight, bias), kernel = self.parameters_as(images), self.weight.shape[1]
         if _suits_onednn(images, kernel):
             kernels = weight[0].permute(3, 2, 0, 1)
             found = functional.conv2d(_channels_first(images), kernels, stride=STRIDE, padding=padding(kernel))
-            return add_bias_(_channels_last(found), self.bias.to(images.dtype))
-        return Convolve.apply(images, weight, self.bias.to(images.dtype))
+            return add_bias_(_channels_last(found), bias)
+        return Convolve.apply(images, weight, bias)
 
 
-class Deconv(nn.Module):
+class Deconv(Layer):
     """(restarts, n, height, width, inputs) → (restarts, n, 2 · height, 2 · width, outputs); kernel 4."""
 
     def __init__(self, restarts: int, inputs: int, outputs: int, kernel: int = 4) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(restarts, inputs, kernel, kernel, outputs))
-        self.bias = nn.Parameter(torch.empty(restarts, outputs))
+        super().__init__((restarts, inputs, kernel, kernel, outputs))
         self.fans = kernel * kernel * inputs, kernel * kernel * outputs
 
     def forward(self, images: Tensor) -> Tensor:
         """Convolve, transposed, every restart's images with its own kernel."""
-        weight, kernel = self.weight.to(images.dtype), self.weight.shape[2]
+        (weight, bias), kernel = self.parameters_as(images), self.weight.shape[2]
         if _suits_onednn(images, kernel):
             kernels = weight[0].permute(0, 3, 1, 2)
             found = functional.conv_transpose2d(_channels_first(images), kernels, stride=STRIDE, padding=padding(kernel))
-            return add_bias_(_channels_last(found), self.bias.to(images.dtype))
-        return ConvolveTransposed.apply(images, weight, self.bias.to(images.dtype))
-
-
-def _affine(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Features (restarts, ..., inputs) times weights (restarts, inputs, outputs), plus biases (restarts, outputs)."""
-    weight, bias = weight.to(features.dtype), bias.to(features.dtype)
-    inner = features.shape[1:-1]
-    return torch.baddbmm(bias[:, None], features.flatten(1, -2), weight).unflatten(1, inner)
+            return add_bias_(_channels_last(found), bias)
+        return ConvolveTransposed.apply(images, weight, bias)
 
 
 def _suits_onednn(images: Tensor, kernel: int) -> bool:

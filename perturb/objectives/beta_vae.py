@@ -1,18 +1,14 @@
-"""β-VAE (Higgins et al. 2017), as in disentanglement_lib: Bernoulli reconstruction + β · KL."""
+"""β-VAE (Higgins et al. 2017), as in disentanglement_lib."""
 
 from torch import Tensor
 
 from perturb.draws import Draws
-from perturb.objectives.losses import bernoulli_loss, gaussian_kl
-from perturb.objectives.objective import Objective
+from perturb.objectives.vae import VAE
 
 
-class BetaVAE(Objective):
-    """reconstruction + β · KL, both in nats per image; read out by the posterior mean."""
+class BetaVAE(VAE):
+    """reconstruction + β · KL."""
 
-    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """`loss`, `reconstruction` and `kl`."""
-        posterior = self.posterior(images)
-        logits = self.logits(posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:])))
-        reconstruction, kl = bernoulli_loss(logits, images), gaussian_kl(posterior)
-        return {"loss": reconstruction + self.config.beta * kl, "reconstruction": reconstruction, "kl": kl}
+    def regulariser(self, terms: dict[str, Tensor], draws: Draws) -> Tensor:
+        """β · KL."""
+        return self.config.beta * terms["kl"]

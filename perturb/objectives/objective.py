@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from perturb.config import ObjectiveConfig, TrainingConfig
+from perturb.datasets import FactorGrid
 from perturb.draws import Draws
 from perturb.models import ARCHITECTURES, glorot_uniform_
-from perturb.objectives.losses import Posterior
+from perturb.objectives.posterior import DiagonalGaussian, Posterior
 from perturb.seeding import torch_generator
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -30,6 +31,9 @@ class Objective(ABC):
 
     """
 
+    steps_per_update = 1
+    """Steps of TrainingConfig that one update counts for."""
+
     def __init__(
         self,
         config: ObjectiveConfig,
@@ -42,33 +46,64 @@ class Objective(ABC):
     ) -> None:
         self.config = config
         self.training = training
+        self.latents = latents
         self.device = torch.device(device)
         self.restarts = len(seeds)
-        self._dtype = PRECISIONS[training.precision]
-        architecture, sizes = ARCHITECTURES[training.architecture], (self.restarts, channels, latents)
-        self.networks = nn.ModuleDict({"encoder": architecture.encoder(*sizes), "decoder": architecture.decoder(*sizes)})
+        self.dtype = PRECISIONS[training.precision]
+        self.networks = nn.ModuleDict(self.new_networks(self.restarts, channels, latents))
         glorot_uniform_(self.networks, generators=[torch_generator(seed, "weights") for seed in seeds])
         self.networks.to(self.device)
-        self.optimisers = {"adam": self._adam(self.networks.parameters(), training.learning_rate)}
+        self.optimisers = self.new_optimisers()
 
-    def _adam(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-        return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-8, fused=True)
+    def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
+        """The architecture's encoder and decoder, before they are initialised."""
+        architecture = ARCHITECTURES[self.training.architecture]
+        sizes = restarts, channels, latents
+        return {"encoder": architecture.encoder(*sizes), "decoder": architecture.decoder(*sizes)}
+
+    def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """One for all weights."""
+        return {"adam": self.new_adam(self.networks.parameters(), self.training.learning_rate)}
+
+    def new_adam(
+        self, weights: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
+    ) -> torch.optim.Adam:
+        """Adam with eps 1e-8, all weights in one go."""
+        is_cuda = self.device.type == "cuda"
+        return torch.optim.Adam(weights, lr=learning_rate, betas=betas, eps=1e-8, fused=True, capturable=is_cuda)
+
+    def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
+        """Numbers of the next images, (restarts, size): uniform over the grid, with replacement."""
+        return draws.integers("batch", grid.num_images, size)
 
     def posterior(self, images: Tensor) -> Posterior:
-        """Posterior of images (restarts, n, height, width, channels) in [0, 1]."""
-        statistics = self.networks["encoder"](images.to(self._dtype)).float()
-        return Posterior(*statistics.chunk(2, dim=2))
+        """Posterior of images (restarts, n, height, width, channels) in [0, 1]; metrics read its mean."""
+        statistics = self.networks["encoder"](images.to(self.dtype)).float()
+        return DiagonalGaussian(*statistics.chunk(2, dim=2))
 
     def logits(self, codes: Tensor) -> Tensor:
         """Decoder's logits (restarts, n, height, width, channels), float32, of codes (restarts, n, latents)."""
-        return self.networks["decoder"](codes.to(self._dtype)).float()
+        return self.networks["decoder"](codes.to(self.dtype)).float()
+
+    @abstractmethod
+    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """One step of every optimiser on images (restarts, n, height, width, channels) in [0, 1].
+
+        Returns:
+            Terms before the step, each (restarts,), detached; one is named "loss". Noise comes from `draws`.
+
+        """
+
+
+class MinimisedObjective(Objective):
+    """A method that minimises one loss with one optimiser."""
 
     @abstractmethod
     def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Terms in nats per image, each (restarts,); the one named "loss" is minimised. Noise comes from `draws`."""
+        """Terms in nats per image, each (restarts,); the one named "loss" is minimised."""
 
     def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """One step of every optimiser; the terms before it, detached."""
+        """One step down the loss."""
         losses = self.losses(images, draws)
         self.optimisers["adam"].zero_grad()
         losses["loss"].sum().backward()

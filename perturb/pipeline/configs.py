@@ -28,6 +28,7 @@ class PixelsRun(Section):
 class RestartRun(Section):
     """One training of one method."""
 
+    dataset: DatasetConfig
     objective: ObjectiveConfig
     training: TrainingConfig
     latents: int

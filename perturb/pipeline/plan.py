@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from perturb.config import ExperimentConfig, MethodConfig, ObjectiveConfig, Section, TrainingConfig
 from perturb.config.experiment import Variant
+from perturb.config.objectives import PAIRED_KINDS
 from perturb.datasets import open_ground_truth
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
@@ -120,7 +121,7 @@ class _Namer:
 
     def __init__(self, config: ExperimentConfig, ground_truth: GroundTruth) -> None:
         self.config = config
-        self.latents = config.training.latents or ground_truth.grid.num_factors
+        self.num_factors = ground_truth.grid.num_factors
         height, width, channels = ground_truth.image_shape
         self.copying = 2e-8 * ground_truth.grid.num_images * height * width * channels
         self.image_seconds = 2.5e-4 * (height / 32) ** 2
@@ -151,7 +152,13 @@ class _Namer:
         seed = child_seed(self.config.seed, *path)
         restart = self.run(
             "restart",
-            configs.RestartRun(objective=objective, training=training, latents=self.latents, seed=seed),
+            configs.RestartRun(
+                dataset=self.config.dataset,
+                objective=objective,
+                training=training,
+                latents=training.latents or self.num_factors,
+                seed=seed,
+            ),
             {"images": images},
             label=label,
             cost=training.steps * training.batch_size * self.image_seconds,
@@ -196,7 +203,7 @@ class _Namer:
 
 
 def _check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
-    """An architecture is made for one image size."""
+    """What an architecture and a method ask of the images, the batch and the code."""
     for training in {config.training, *(m.training for m in config.evaluation.methods if m.training)}:
         wanted, given = ARCHITECTURES[training.architecture].image_size, ground_truth.image_shape[0]
         if wanted != given:
@@ -204,4 +211,17 @@ def _check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
                 f"training.architecture = {training.architecture} is for {wanted} × {wanted} images, and the images of "
                 f"{ground_truth.name} are {given} × {given}; choose "
                 f"{' or '.join(k for k, a in ARCHITECTURES.items() if a.image_size == given)}."
+            )
+    for method in config.evaluation.methods:
+        training = method.training or config.training
+        if method.objective.kind in PAIRED_KINDS and training.batch_size % 2:
+            raise UserError(
+                f"{method.name}: training.batch_size must be even, because its batches are pairs of images; got "
+                f"{training.batch_size}."
+            )
+        factors, latents = ground_truth.grid.num_factors, training.latents
+        if method.objective.kind == "weakly_supervised_gan" and latents not in (None, factors):
+            raise UserError(
+                f"{method.name}: training.latents must be {factors}, the number of factors of {ground_truth.name}, because "
+                f"each unit stands for a factor; got {latents}."
             )

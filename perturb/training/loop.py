@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from perturb.config import TrainingConfig
+from perturb.datasets import FactorGrid
 from perturb.draws import Draws
 from perturb.objectives import Objective
 from perturb.progress import Progress
@@ -32,13 +33,14 @@ class Outcome:
 def train(
     objective: Objective,
     pixels: Pixels,
+    grid: FactorGrid,
     config: TrainingConfig,
     *,
     draws: Draws,
     checkpoints: Sequence[Path],
     progress: Progress,
 ) -> list[Outcome]:
-    """Update restarts on batches drawn uniformly with replacement, each on its own, going on from their checkpoints.
+    """Update restarts, each on batches of its own, going on from their checkpoints.
 
     A restart draws the same batches and noise alone or among others. One whose loss is not finite has failed: it stays as it
     is, and the others go on.
@@ -46,6 +48,7 @@ def train(
     Args:
         objective: changed in place.
         pixels: the images.
+        grid: their factors, by which some methods draw their batches.
         config: steps, batch size, how often to write checkpoints.
         draws: batches and noise, of the same restarts.
         checkpoints: a file for each restart, to resume from and to write to. They are used when all are there and of one
@@ -57,17 +60,18 @@ def train(
 
     """
     start, outcomes = _resumed(objective, checkpoints)
-    for step in range(start + 1, config.steps + 1):
+    updates = -(-config.steps // objective.steps_per_update)
+    for step in range(start + 1, updates + 1):
         if all(outcome.failure for outcome in outcomes):
             break
         draws.seek(step)
-        indices = draws.integers("batch", len(pixels), config.batch_size)
+        indices = objective.batch(draws, grid, config.batch_size)
         terms = objective.update(pixels.batch(indices, device=objective.device), draws)
-        if is_noted(step, config.steps):
+        if is_noted(step, updates):
             _note(step, terms, outcomes)
-        if step % config.checkpoint_every == 0 and step < config.steps:
+        if step % config.checkpoint_every == 0 and step < updates:
             _save(objective, checkpoints, step, outcomes)
-        progress.report(step, config.steps)
+        progress.report(step, updates)
     return outcomes
 
 

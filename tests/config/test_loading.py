@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from perturb.config import BetaVAEConfig, ExperimentConfig, config_hash, load_experiment, scaled_down
+from perturb.config import ExperimentConfig, config_hash, load_experiment, scaled_down
+from perturb.config.objectives import BetaVAEConfig
 from perturb.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))

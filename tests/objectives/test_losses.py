@@ -2,21 +2,23 @@ import math
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, Normal, kl_divergence
+from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
+from torch.nn import functional
 
-from perturb.objectives.losses import Posterior, bernoulli_loss, gaussian_kl
+from perturb.objectives.losses import bernoulli_loss, binary_loss
+from perturb.objectives.posterior import DiagonalGaussian, FullGaussian
 
 
 def test_kl_of_one_unit_by_hand() -> None:
-    posterior = Posterior(torch.tensor([[[1.0]]]), torch.tensor([[[math.log(0.25)]]]))
-    assert gaussian_kl(posterior).item() == pytest.approx(0.5 * (1 + 0.25 - math.log(0.25) - 1))
+    posterior = DiagonalGaussian(torch.tensor([[[1.0]]]), torch.tensor([[[math.log(0.25)]]]))
+    assert posterior.kl().item() == pytest.approx(0.5 * (1 + 0.25 - math.log(0.25) - 1))
 
 
 def test_kl_sums_over_latents_and_averages_over_the_batch() -> None:
     generator = torch.Generator().manual_seed(0)
     mean, logvar = torch.randn(2, 7, 5, generator=generator), torch.randn(2, 7, 5, generator=generator)
     expected = kl_divergence(Normal(mean, (logvar / 2).exp()), Normal(0.0, 1.0)).sum(dim=2).mean(dim=1)
-    assert torch.allclose(gaussian_kl(Posterior(mean, logvar)), expected, rtol=1e-5)
+    assert torch.allclose(DiagonalGaussian(mean, logvar).kl(), expected, rtol=1e-5)
 
 
 def test_bernoulli_loss_of_one_pixel_by_hand() -> None:
@@ -44,7 +46,47 @@ def test_extreme_logits_stay_finite() -> None:
 
 
 def test_samples_have_the_posterior_moments() -> None:
-    posterior = Posterior(torch.full((1, 20_000, 1), 2.0), torch.full((1, 20_000, 1), math.log(0.09)))
+    posterior = DiagonalGaussian(torch.full((1, 20_000, 1), 2.0), torch.full((1, 20_000, 1), math.log(0.09)))
     codes = posterior.sample(torch.randn(1, 20_000, 1, generator=torch.Generator().manual_seed(0)))
     assert codes.mean().item() == pytest.approx(2.0, abs=0.01)
     assert codes.std().item() == pytest.approx(0.3, rel=0.03)
+
+
+def _full(n: int = 5) -> FullGaussian:
+    generator = torch.Generator().manual_seed(3)
+    factor = torch.randn(2, n, 4, 4, generator=generator, dtype=torch.float64).tril()
+    factor.diagonal(dim1=2, dim2=3).abs_().add_(0.1)
+    return FullGaussian(torch.randn(2, n, 4, generator=generator, dtype=torch.float64), factor)
+
+
+def test_kl_of_a_full_gaussian_is_torchs() -> None:
+    posterior = _full()
+    prior = MultivariateNormal(torch.zeros(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64))
+    expected = kl_divergence(MultivariateNormal(posterior.mean, scale_tril=posterior.factor), prior).mean(dim=1)
+    assert torch.allclose(posterior.kl(), expected)
+
+
+def test_a_full_gaussian_without_anything_below_the_diagonal_is_a_diagonal_one() -> None:
+    mean, logvar = torch.randn(1, 3, 4), torch.randn(1, 3, 4)
+    diagonal, full = DiagonalGaussian(mean, logvar), FullGaussian(mean, torch.diag_embed(torch.exp(logvar / 2)))
+    noise = torch.randn(1, 3, 4)
+    assert torch.allclose(diagonal.kl(), full.kl(), rtol=1e-5)
+    assert torch.allclose(diagonal.sample(noise), full.sample(noise))
+    assert torch.allclose(diagonal.logvar, full.logvar, atol=1e-5)
+
+
+def test_samples_of_a_full_gaussian_have_its_covariance() -> None:
+    one = _full(1)
+    posterior = FullGaussian(one.mean[:1].expand(1, 50_000, 4), one.factor[:1].expand(1, 50_000, 4, 4))
+    noise = torch.randn(1, 50_000, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    covariance = one.factor[0, 0] @ one.factor[0, 0].T
+    found = posterior.sample(noise)[0].T.cov()
+    assert torch.allclose(found, covariance, atol=0.05 * covariance.abs().max().item())
+    assert torch.allclose(posterior.logvar[0, 0].exp(), covariance.diagonal())
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_binary_loss_is_torchs(positive: bool) -> None:
+    logits = 3 * torch.randn(2, 7)
+    expected = functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, positive), reduction="none")
+    assert torch.allclose(binary_loss(logits, positive=positive), expected.mean(dim=1))

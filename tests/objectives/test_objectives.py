@@ -1,17 +1,46 @@
+"""What holds for every method; what is particular to one is tested in a file of its own."""
+
 import numpy as np
 import pytest
 import torch
 
-from perturb.config import AutoencoderConfig, BetaVAEConfig, ObjectiveConfig, TrainingConfig
+from perturb.config import ObjectiveConfig, TrainingConfig
+from perturb.config.objectives import (
+    OBJECTIVE_KINDS,
+    AnnealedVAEConfig,
+    AutoencoderConfig,
+    BetaTCVAEConfig,
+    BetaVAEConfig,
+    DIPVAEConfig,
+    FactorVAEConfig,
+    FullCovarianceVAEConfig,
+    PCLConfig,
+    SlowVAEConfig,
+    VAEConfig,
+    WeaklySupervisedGANConfig,
+)
+from perturb.datasets import FactorGrid
 from perturb.datasets.mini import Mini
 from perturb.draws import Draws
 from perturb.objectives import OBJECTIVES, Objective
-from perturb.objectives.losses import bernoulli_loss, gaussian_kl
 from perturb.training.batches import Pixels
 
-CONFIGS = {"beta_vae": BetaVAEConfig(beta=2.0), "autoencoder": AutoencoderConfig()}
+CONFIGS: dict[str, ObjectiveConfig] = {
+    "autoencoder": AutoencoderConfig(),
+    "vae": VAEConfig(),
+    "beta_vae": BetaVAEConfig(beta=2.0),
+    "full_covariance_vae": FullCovarianceVAEConfig(beta=2.0),
+    "beta_tc_vae": BetaTCVAEConfig(beta=3.0),
+    "factor_vae": FactorVAEConfig(gamma=5.0),
+    "annealed_vae": AnnealedVAEConfig(gamma=10.0, annealing_steps=200),
+    "dip_vae": DIPVAEConfig(),
+    "slow_vae": SlowVAEConfig(),
+    "pcl": PCLConfig(),
+    "weakly_supervised_gan": WeaklySupervisedGANConfig(),
+}
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
 SEEDS = [5, 6, 7]
+PIXELS = Pixels(Mini().images(np.arange(4096)))
 
 
 def _objective(config: ObjectiveConfig, seeds: list[int], training: TrainingConfig = TRAINING) -> Objective:
@@ -19,72 +48,124 @@ def _objective(config: ObjectiveConfig, seeds: list[int], training: TrainingConf
 
 
 def _images(count: int, restarts: int = 1) -> torch.Tensor:
-    pixels = Pixels(Mini().images(np.arange(4096)))
-    return pixels.batch(np.arange(restarts * count).reshape(restarts, count) * 37 % 4096)
+    return PIXELS.batch(np.arange(restarts * count).reshape(restarts, count) * 37 % 4096)
+
+
+def _updated(objective: Objective, draws: Draws, step: int, size: int = 8) -> dict[str, torch.Tensor]:
+    draws.seek(step)
+    return objective.update(PIXELS.batch(objective.batch(draws, Mini.grid, size)), draws)
+
+
+def _weights(objective: Objective, restart: int = 0) -> torch.Tensor:
+    return torch.cat([w[restart].detach().reshape(-1) for w in objective.networks.parameters()])
 
 
 def test_every_method_is_tested() -> None:
-    assert set(CONFIGS) == set(OBJECTIVES)
+    assert set(CONFIGS) == set(OBJECTIVES) == set(OBJECTIVE_KINDS)
     assert all(config.kind == kind for kind, config in CONFIGS.items())
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_three_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
+    """Sixteen scenes that differ in two hues."""
     torch.set_num_threads(1)
-    objective, images, draws = _objective(CONFIGS[kind], SEEDS[:1]), _images(16), Draws(SEEDS[:1])
-    losses = []
+    grid = FactorGrid(("a", "b"), (4, 4))
+    chosen = np.array([[512 * 2 * a + 64 * 2 * b for b in range(4)] for a in range(4)]).ravel()
+    pixels = Pixels(PIXELS.array[chosen])
+    training = TRAINING.model_copy(update={"learning_rate": 2e-3})
+    objective = OBJECTIVES[kind](CONFIGS[kind], training, channels=3, latents=2, seeds=SEEDS[:1], device="cpu")
+    draws, losses = Draws(SEEDS[:1]), []
     for step in range(300):
         draws.seek(step)
-        losses.append(objective.update(images, draws)["loss"].item())
-    assert np.mean(losses[-10:]) < 0.9 * losses[0]
+        terms = objective.update(pixels.batch(objective.batch(draws, grid, 8)), draws)
+        losses.append(terms["loss"].item())
+    assert (
+        np.mean(losses[-20:]) < 0.9 * np.mean(losses[:5]) if losses[0] > 0 else np.mean(losses[-20:]) < np.mean(losses[:5])
+    )
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-def test_a_restart_is_the_same_alone_and_among_others(kind: str) -> None:
-    images, found = _images(8, restarts=len(SEEDS)), []
-    for chosen in ([0, 1, 2], [1]):
-        seeds = [SEEDS[k] for k in chosen]
-        objective, draws = _objective(CONFIGS[kind], seeds), Draws(seeds)
-        for step in range(5):
-            draws.seek(step)
-            terms = objective.update(images[chosen], draws)
-        mine = chosen.index(1)
-        weights = torch.cat([w[mine].detach().reshape(-1) for w in objective.networks.parameters()])
-        found.append((weights, torch.stack([value[mine] for value in terms.values()])))
+def test_a_restart_has_the_same_gradients_alone_and_among_others(kind: str) -> None:
+    found = []
+    for seeds in (SEEDS, SEEDS[1:2]):
+        objective, mine = _objective(CONFIGS[kind], seeds), seeds.index(SEEDS[1])
+        terms = _updated(objective, Draws(seeds), 0)
+        gradients = [w.grad[mine].reshape(-1) for w in objective.networks.parameters() if w.grad is not None]
+        found.append((torch.cat(gradients), torch.stack([value[mine] for value in terms.values()])))
     for together, alone in zip(*found, strict=True):
-        assert torch.allclose(together, alone, rtol=1e-3, atol=1e-5)
+        assert torch.allclose(together, alone, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", sorted(set(OBJECTIVES) - {"pcl", "weakly_supervised_gan"}))
+def test_a_restart_is_the_same_alone_and_among_others(kind: str) -> None:
+    """True gradients of 0 come out as rounding errors, and Adam makes steps of them: a few weights differ, and many more
+    where there is a batch norm.
+    """
+    found = []
+    for seeds in (SEEDS, SEEDS[1:2]):
+        objective, draws, mine = _objective(CONFIGS[kind], seeds), Draws(seeds), seeds.index(SEEDS[1])
+        for step in range(5):
+            terms = _updated(objective, draws, step)
+        found.append((_weights(objective, mine), torch.stack([value[mine] for value in terms.values()])))
+    (weights, terms), (alone_weights, alone_terms) = found
+    assert torch.allclose(terms, alone_terms, rtol=1e-3, atol=1e-4)
+    assert ((weights - alone_weights).abs() > 1e-4).float().mean() < 1e-3
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-def test_restarts_start_differently_and_do_not_touch_each_other(kind: str) -> None:
-    objective, images = _objective(CONFIGS[kind], SEEDS), _images(4, restarts=len(SEEDS))
-    before = [w.detach().clone() for w in objective.networks.parameters()]
-    assert not torch.equal(before[0][0], before[0][1])
-    objective.losses(images, Draws(SEEDS))["loss"][1].backward()
-    for weight in objective.networks.parameters():
-        assert weight.grad is None or not weight.grad[[0, 2]].any()
+def test_same_seed_same_weights(kind: str) -> None:
+    first, second = _objective(CONFIGS[kind], SEEDS[:1]), _objective(CONFIGS[kind], SEEDS[:1])
+    for objective in (first, second):
+        draws = Draws(SEEDS[:1])
+        for step in range(3):
+            _updated(objective, draws, step)
+    assert torch.equal(_weights(first), _weights(second))
 
 
-def test_beta_vae_weighs_the_kl_by_beta() -> None:
-    objective, images, draws = _objective(BetaVAEConfig(beta=3.0), SEEDS[:1]), _images(4), Draws(SEEDS[:1])
-    terms = objective.losses(images, draws)
-    posterior = objective.posterior(images)
-    logits = objective.logits(posterior.sample(draws.normal("posterior", 4, 4)))
-    expected = bernoulli_loss(logits, images) + 3.0 * gaussian_kl(posterior)
-    assert terms["loss"].item() == pytest.approx(expected.item(), rel=1e-6)
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_every_weight_that_learns_is_reached(kind: str) -> None:
+    objective, draws = _objective(CONFIGS[kind], SEEDS[:1]), Draws(SEEDS[:1])
+    before = {name: w.detach().clone() for name, w in objective.networks.named_parameters() if w.requires_grad}
+    for step in range(3):
+        _updated(objective, draws, step)
+    still = {n for n, w in objective.networks.named_parameters() if w.requires_grad and torch.equal(before[n], w)}
+    unread = {"autoencoder", "pcl"}
+    assert still == ({n for n in before if ".logvar." in n} if kind in unread else set())
 
 
-def test_autoencoder_uses_no_noise() -> None:
-    objective, images, draws = _objective(AutoencoderConfig(), SEEDS[:1]), _images(4), Draws(SEEDS[:1])
-    first = objective.losses(images, draws)["loss"]
-    draws.seek(1)
-    assert torch.equal(first, objective.losses(images, draws)["loss"])
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_codes_in_evaluation_depend_on_their_own_image_only(kind: str) -> None:
+    objective, draws = _objective(CONFIGS[kind], SEEDS[:1]), Draws(SEEDS[:1])
+    _updated(objective, draws, 0)
+    objective.networks.eval()
+    images = _images(6)
+    with torch.no_grad():
+        together, alone = objective.posterior(images), objective.posterior(images[:, :1])
+    assert together.mean.shape == together.logvar.shape == (1, 6, 4)
+    assert torch.allclose(together.mean[:, :1], alone.mean, atol=1e-5)
+    assert torch.allclose(together.logvar[:, :1], alone.logvar, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", OBJECTIVES)
+def test_restarts_do_not_touch_each_other(kind: str) -> None:
+    """A restart whose weights are not numbers leaves the others as they are."""
+    objectives = [_objective(CONFIGS[kind], SEEDS) for _ in range(2)]
+    assert not torch.equal(_weights(objectives[0], 0), _weights(objectives[0], 2))
+    with torch.no_grad():
+        for weight in objectives[1].networks.parameters():
+            weight[1].fill_(float("nan"))
+    for objective in objectives:
+        draws = Draws(SEEDS)
+        for step in range(2):
+            _updated(objective, draws, step)
+    for restart in (0, 2):
+        assert torch.equal(*(_weights(objective, restart) for objective in objectives))
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_bfloat16_keeps_losses_and_codes_in_float32_and_close(kind: str) -> None:
     half = _objective(CONFIGS[kind], SEEDS[:1], TRAINING.model_copy(update={"precision": "bfloat16"}))
-    full, images = _objective(CONFIGS[kind], SEEDS[:1]), _images(8)
-    assert half.posterior(images).mean.dtype == torch.float32
-    a, b = (o.losses(images, Draws(SEEDS[:1]))["loss"].item() for o in (half, full))
-    assert a == pytest.approx(b, rel=0.02)
+    full = _objective(CONFIGS[kind], SEEDS[:1])
+    assert half.posterior(_images(8)).mean.dtype == torch.float32
+    a, b = (_updated(o, Draws(SEEDS[:1]), 0)["loss"].item() for o in (half, full))
+    assert a == pytest.approx(b, rel=0.03)

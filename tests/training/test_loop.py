@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from perturb.config import BetaVAEConfig, TrainingConfig
+from perturb.config import TrainingConfig
+from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.mini import Mini
 from perturb.draws import Draws
 from perturb.objectives import OBJECTIVES
@@ -19,7 +20,7 @@ SEEDS = (3, 4, 5)
 
 @pytest.fixture(scope="module")
 def pixels() -> Pixels:
-    return Pixels(Mini().images(np.arange(0, 4096, 16)))
+    return Pixels(Mini().images(np.arange(4096)))
 
 
 def _train(
@@ -31,7 +32,7 @@ def _train(
     )  # fmt: skip
     progress = _Stopping(folder, stop_at) if stop_at else Progress(folder)
     checkpoints = [folder / f"{seed}.safetensors" for seed in seeds]
-    outcomes = train(objective, pixels, config, draws=Draws(seeds), checkpoints=checkpoints, progress=progress)
+    outcomes = train(objective, pixels, Mini.grid, config, draws=Draws(seeds), checkpoints=checkpoints, progress=progress)
     return outcomes, torch.cat([p.detach().flatten(1) for p in objective.networks.parameters()], dim=1)
 
 
@@ -111,7 +112,7 @@ def test_a_restart_that_fails_stops_alone(pixels: Pixels, tmp_path: Path) -> Non
     objective = Poisoned(BetaVAEConfig(beta=4.0), CONFIG, channels=3, latents=4, seeds=SEEDS, device="cpu")
     checkpoints = [tmp_path / str(seed) for seed in SEEDS]
     outcomes = train(
-        objective, pixels, CONFIG, draws=Draws(SEEDS), checkpoints=checkpoints, progress=Progress(tmp_path)
+        objective, pixels, Mini.grid, CONFIG, draws=Draws(SEEDS), checkpoints=checkpoints, progress=Progress(tmp_path)
     )  # fmt: skip
     assert [outcome.failure is None for outcome in outcomes] == [True, False, True]
     assert [outcome.step for outcome in outcomes] == [CONFIG.steps, 1, CONFIG.steps]

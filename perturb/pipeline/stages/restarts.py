@@ -28,6 +28,7 @@ def build_restart(place: Workplace) -> dict[str, Any]:
     (outcome,) = train(
         objective,
         pixels,
+        grid_of(config.dataset),
         config.training,
         draws=Draws([config.seed], place.device),
         checkpoints=[place.scratch / CHECKPOINT],

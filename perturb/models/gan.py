@@ -1,0 +1,101 @@
+"""Generator, discriminator and encoder of the weakly supervised GAN, as in Shu et al.'s code ("weak_disentangle", 2020).
+
+Images of 64 × 64 have four convolutions in each network; smaller images have fewer, of the same widths from the code's end.
+"""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from perturb.models.layers import Conv, Deconv, Linear
+from perturb.models.normalisation import BatchNorm
+
+SLOPE = 0.2
+SMALLEST = 4
+"""Side of the image at the end of the convolutions."""
+ENCODER_WIDTHS = 32, 32, 64, 64
+DISCRIMINATOR_WIDTHS = 64, 64, 128, 128
+DISCRIMINATOR_HIDDEN = 256
+NORM_EPSILON = 1e-3
+"""Added to the squared norms of the discriminator's class vectors."""
+
+
+class Generator(nn.Module):
+    """Codes (restarts, n, latents) → logits of images (restarts, n, size, size, channels); batch norm after activations."""
+
+    def __init__(self, restarts: int, channels: int, latents: int, size: int) -> None:
+        super().__init__()
+        stages = _stages(size)
+        widths = [64, *(64, 32, 32)[-(stages - 1) :]]
+        features = SMALLEST**2 * widths[0]
+        self.layers = nn.Sequential(
+            Linear(restarts, latents, 128), nn.ReLU(), BatchNorm(restarts, 128),
+            Linear(restarts, 128, features), nn.ReLU(), BatchNorm(restarts, features),
+            nn.Unflatten(2, (SMALLEST, SMALLEST, widths[0])),
+        )  # fmt: skip
+        for a, b in pairwise(widths):
+            self.layers.extend([Deconv(restarts, a, b), nn.LeakyReLU(SLOPE), BatchNorm(restarts, b)])
+        self.layers.append(Deconv(restarts, widths[-1], channels))
+
+    def forward(self, codes: Tensor) -> Tensor:
+        """Logits; the image is their sigmoid."""
+        return self.layers(codes)
+
+
+class PairDiscriminator(nn.Module):
+    """Whether two images are real and share the factor that they are said to share."""
+
+    def __init__(self, restarts: int, channels: int, classes: int, size: int) -> None:
+        super().__init__()
+        hidden = DISCRIMINATOR_HIDDEN
+        self.body = _convolutions(restarts, channels, DISCRIMINATOR_WIDTHS[-_stages(size) :])
+        features = SMALLEST**2 * DISCRIMINATOR_WIDTHS[-1]
+        self.body.extend([nn.Flatten(2), Linear(restarts, features, hidden, spectral=True), nn.LeakyReLU(SLOPE)])
+        self.neck = nn.Sequential(
+            Linear(restarts, 2 * hidden, hidden, spectral=True), nn.LeakyReLU(SLOPE),
+            Linear(restarts, hidden, hidden, spectral=True), nn.LeakyReLU(SLOPE),
+        )  # fmt: skip
+        self.unconditional = Linear(restarts, hidden, 1, bias=False, spectral=True)
+        self.classes = Linear(restarts, classes, hidden, bias=False)
+
+    def forward(self, first: Tensor, second: Tensor, shared: Tensor) -> Tensor:
+        """Logits (restarts, n) of images (restarts, n, size, size, channels) and factor numbers (restarts, n)."""
+        features = self.body(torch.cat([first, second], dim=1))
+        features = self.neck(torch.cat(features.chunk(2, dim=1), dim=2))
+        vectors = self.classes.weight
+        vectors = vectors * torch.rsqrt(vectors.square().sum(dim=2, keepdim=True) + NORM_EPSILON)
+        chosen = torch.bmm(functional.one_hot(shared, vectors.shape[1]).to(vectors.dtype), vectors)
+        return self.unconditional(features)[..., 0].float() + (features.float() * chosen).sum(dim=2)
+
+
+class ImageEncoder(nn.Module):
+    """Images (restarts, n, size, size, channels) → (restarts, n, 2 · latents): means, then what softplus makes scales of."""
+
+    def __init__(self, restarts: int, channels: int, latents: int, size: int) -> None:
+        super().__init__()
+        self.layers = _convolutions(restarts, channels, ENCODER_WIDTHS[-_stages(size) :])
+        features = SMALLEST**2 * ENCODER_WIDTHS[-1]
+        self.layers.extend([
+            nn.Flatten(2),
+            Linear(restarts, features, 128, spectral=True), nn.LeakyReLU(SLOPE),
+            Linear(restarts, 128, 2 * latents, spectral=True),
+        ])  # fmt: skip
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Statistics of a diagonal Gaussian."""
+        return self.layers(images)
+
+
+def _convolutions(restarts: int, channels: int, widths: tuple[int, ...]) -> nn.Sequential:
+    layers = nn.Sequential()
+    for a, b in pairwise((channels, *widths)):
+        layers.extend([Conv(restarts, a, b, 4, spectral=True), nn.LeakyReLU(SLOPE)])
+    return layers
+
+
+def _stages(size: int) -> int:
+    """Halvings from an image to 4 × 4."""
+    return int(math.log2(size // SMALLEST))

@@ -1,0 +1,80 @@
+"""Normalisations of activations and of weights, each restart by itself."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class BatchNorm(nn.Module):
+    """Normalises every feature over the batch (and over positions), then scales and shifts it; affine parameters are learnt.
+
+    In evaluation it uses running statistics, which move by `rate` of the way at every training step (variance unbiased).
+
+    Args:
+        restarts: first axis of activations (restarts, n, ..., features).
+        features: last axis.
+        rate: 0.1 in torch, and in Shu et al.'s code (momentum 0.9).
+        epsilon: added to the variance.
+
+    """
+
+    def __init__(self, restarts: int, features: int, *, rate: float = 0.1, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.rate, self.epsilon = rate, epsilon
+        self.scale = nn.Parameter(torch.ones(restarts, features))
+        self.shift = nn.Parameter(torch.zeros(restarts, features))
+        self.register_buffer("running_mean", torch.zeros(restarts, features))
+        self.register_buffer("running_variance", torch.ones(restarts, features))
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """Same shape, same precision; statistics are float32."""
+        flat = activations.flatten(1, -2).float()
+        if self.training:
+            variance, mean = torch.var_mean(flat, dim=1, unbiased=False)
+            self._remember(mean.detach(), variance.detach() * flat.shape[1] / max(1, flat.shape[1] - 1))
+        else:
+            variance, mean = self.running_variance, self.running_mean
+        gain = self.scale * torch.rsqrt(variance + self.epsilon)
+        found = torch.addcmul((self.shift - mean * gain)[:, None], flat, gain[:, None])
+        return found.view(activations.shape).to(activations.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        self.running_mean.lerp_(mean, self.rate)
+        self.running_variance.lerp_(variance, self.rate)
+
+
+class SpectralNorm(nn.Module):
+    """Divides a weight (restarts, ..., outputs) by its largest singular value, as a matrix of outputs (Miyato et al. 2018).
+
+    One round of power iteration at every use in training, none in evaluation.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("left", torch.empty(shape[0], math.prod(shape[1:-1]), 1))
+        self.register_buffer("right", torch.empty(shape[0], shape[-1], 1))
+
+    def start_(self, generators: Sequence[torch.Generator]) -> None:
+        """Random directions, each restart's from its own generator."""
+        for vectors in (self.left, self.right):
+            for vector, generator in zip(vectors, generators, strict=True):
+                vector.normal_(generator=generator)
+                vector.div_(vector.norm())
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Same shape."""
+        matrix = weight.flatten(1, -2)
+        if self.training:
+            self._iterate(matrix.detach())
+        left, right = self.left.clone(), self.right.clone()
+        norm = (left * torch.bmm(matrix, right)).sum(dim=(1, 2))
+        return weight / norm.view(-1, *[1] * (weight.dim() - 1))
+
+    @torch.no_grad()
+    def _iterate(self, matrix: Tensor) -> None:
+        self.left.copy_(functional.normalize(torch.bmm(matrix, self.right), dim=1))
+        self.right.copy_(functional.normalize(torch.bmm(matrix.transpose(1, 2), self.left), dim=1))

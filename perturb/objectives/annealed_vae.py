@@ -1,0 +1,15 @@
+"""AnnealedVAE (Burgess et al. 2018), as in disentanglement_lib."""
+
+from torch import Tensor
+
+from perturb.draws import Draws
+from perturb.objectives.vae import VAE
+
+
+class AnnealedVAE(VAE):
+    """reconstruction + γ · |KL − C(step)|."""
+
+    def regulariser(self, terms: dict[str, Tensor], draws: Draws) -> Tensor:
+        """C grows from 0 to its maximum and stays there."""
+        progress = (draws.step / self.config.annealing_steps).clamp(max=1.0)
+        return self.config.gamma * (terms["kl"] - self.config.max_capacity * progress).abs()

@@ -1,0 +1,83 @@
+"""FactorVAE (Kim and Mnih 2018), as in disentanglement_lib."""
+
+import torch
+from torch import Tensor, nn
+
+from perturb.draws import Draws
+from perturb.models.discriminators import code_discriminator
+from perturb.objectives.losses import bernoulli_loss
+from perturb.objectives.objective import Objective
+
+SMALLEST_PROBABILITY = 1e-6
+"""disentanglement_lib clips the discriminator's probabilities to [1e-6, 1 − 1e-6]."""
+
+
+class FactorVAE(Objective):
+    """reconstruction + KL + γ · total correlation, which a discriminator of codes and permuted codes estimates.
+
+    Both sides step at once, on gradients of the same forward pass. The permuted codes are of the same batch.
+    """
+
+    @property
+    def steps_per_update(self) -> int:
+        """As the config counts."""
+        return self.config.steps_per_update
+
+    def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
+        """Encoder, decoder, discriminator."""
+        networks = super().new_networks(restarts, channels, latents)
+        return networks | {"discriminator": code_discriminator(restarts, latents)}
+
+    def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """Adam for the VAE, and another for the discriminator."""
+        discriminator = self.networks["discriminator"].parameters()
+        return {
+            "adam": self.new_adam(self._vae(), self.training.learning_rate),
+            "discriminator": self.new_adam(discriminator, self.config.discriminator_learning_rate, betas=(0.5, 0.9)),
+        }
+
+    def _vae(self) -> list[nn.Parameter]:
+        return [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
+
+    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """`loss`, `reconstruction`, `kl`, `total_correlation` in nats per image, and `discriminator`."""
+        posterior = self.posterior(images)
+        codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
+        reconstruction, kl = bernoulli_loss(self.logits(codes), images), posterior.kl()
+        from_posterior = self._discriminate(codes)
+        from_permuted = self._discriminate(permuted(codes.detach(), draws))
+        correlation = (from_posterior[..., 0] - from_posterior[..., 1]).mean(dim=1)
+        right = log_probabilities(from_posterior)[..., 0].mean(dim=1) + log_probabilities(from_permuted)[..., 1].mean(dim=1)
+        loss = reconstruction + kl + self.config.gamma * correlation
+        return {
+            "loss": loss,
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "total_correlation": correlation,
+            "discriminator": -0.5 * right,
+        }
+
+    def _discriminate(self, codes: Tensor) -> Tensor:
+        return self.networks["discriminator"](codes.to(self.dtype)).float()
+
+    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Both gradients, then both steps; neither side moves the other's weights."""
+        losses = self.losses(images, draws)
+        for optimiser in self.optimisers.values():
+            optimiser.zero_grad()
+        losses["loss"].sum().backward(inputs=self._vae(), retain_graph=True)
+        losses["discriminator"].sum().backward(inputs=list(self.networks["discriminator"].parameters()))
+        for optimiser in self.optimisers.values():
+            optimiser.step()
+        return {name: value.detach() for name, value in losses.items()}
+
+
+def permuted(codes: Tensor, draws: Draws) -> Tensor:
+    """Codes (restarts, n, latents) with every unit permuted over the batch by itself."""
+    orders = draws.permutations("permuted", codes.shape[2], codes.shape[1])
+    return codes.gather(1, orders.transpose(1, 2))
+
+
+def log_probabilities(logits: Tensor) -> Tensor:
+    """Log of clipped probabilities, of logits (..., 2)."""
+    return logits.softmax(dim=-1).clamp(SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY).log()

@@ -1,0 +1,70 @@
+"""Permutation-contrastive learning (Hyvärinen and Morioka 2017), adapted to images.
+
+The authors' network is an MLP on mixed signals. Here the features come from the convolutional encoder and a batch norm, the
+pairs from SlowVAE's sampler, the negatives from permuting second images within the batch, and Adam replaces SGD; the
+contrastive head is theirs. No label is used, but the pairs are made by factors.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from perturb.datasets import FactorGrid
+from perturb.datasets.pairs import drawn_pairs
+from perturb.draws import Draws
+from perturb.models.normalisation import BatchNorm
+from perturb.objectives.losses import binary_loss
+from perturb.objectives.objective import MinimisedObjective
+from perturb.objectives.posterior import DiagonalGaussian, point
+
+
+class ContrastiveHead(nn.Module):
+    """How likely two features are neighbours: −Σ_i |v_i h_i(x) + w_i h_i(x′) + b_i| + a · Σ_i h_i(x)² + c, with a ≥ 0."""
+
+    def __init__(self, restarts: int, latents: int) -> None:
+        super().__init__()
+        self.present = nn.Parameter(torch.ones(restarts, latents))
+        self.other = nn.Parameter(-torch.ones(restarts, latents))
+        self.shift = nn.Parameter(torch.zeros(restarts, latents))
+        self.square = nn.Parameter(torch.ones(restarts))
+        self.constant = nn.Parameter(torch.zeros(restarts))
+
+    def forward(self, present: Tensor, other: Tensor) -> Tensor:
+        """Logits (restarts, n) of features (restarts, n, latents)."""
+        mixed = self.present[:, None] * present + self.other[:, None] * other + self.shift[:, None]
+        energy = self.square[:, None] * present.square().sum(dim=2)
+        return energy + self.constant[:, None] - mixed.abs().sum(dim=2)
+
+
+class PCL(MinimisedObjective):
+    """Tells real pairs from permuted ones; read out by the features, before any absolute value."""
+
+    def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
+        """Encoder, batch norm of its means, contrastive head."""
+        encoder = super().new_networks(restarts, channels, latents)["encoder"]
+        # The batch norm would take a bias away again; its gradient is rounding errors, which Adam would make steps of.
+        encoder[-1].mean.bias.requires_grad_(False)
+        return {"encoder": encoder, "norm": BatchNorm(restarts, latents), "head": ContrastiveHead(restarts, latents)}
+
+    def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
+        """Pairs of images by the config's law."""
+        return torch.cat(drawn_pairs(grid, draws, size // 2, self.config.pairs), dim=1)
+
+    def posterior(self, images: Tensor) -> DiagonalGaussian:
+        """Features as a point."""
+        return point(self.networks["norm"](super().posterior(images).mean))
+
+    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """`loss` (mean of both classes), `real` and `permuted`, in nats per pair."""
+        first, second = self.posterior(images).mean.chunk(2, dim=1)
+        order = draws.permutations("negatives", 1, first.shape[1]).transpose(1, 2)
+        wrong = second.gather(1, order.expand_as(second))
+        head = self.networks["head"]
+        real, permuted = binary_loss(head(first, second), positive=True), binary_loss(head(first, wrong), positive=False)
+        return {"loss": (real + permuted) / 2, "real": real, "permuted": permuted}
+
+    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """One step, after which the head's factor a is 0 or more again."""
+        terms = super().update(images, draws)
+        with torch.no_grad():
+            self.networks["head"].square.clamp_(min=0)
+        return terms

@@ -1,0 +1,69 @@
+"""What an encoder says of an image: a Gaussian over codes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Posterior(Protocol):
+    """A Gaussian for each image. Methods without one answer the code as `mean` and a tiny variance."""
+
+    mean: Tensor
+    """(restarts, n, latents), float32: the code that metrics read."""
+
+    @property
+    def logvar(self) -> Tensor:
+        """Log of each unit's own variance, (restarts, n, latents)."""
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """One code for each image, (restarts, n, latents), from standard normal noise of that shape."""
+
+    def kl(self) -> Tensor:
+        """KL(q(z|x) ‖ N(0, I)) in nats, mean over the batch, (restarts,)."""
+
+
+@dataclass(frozen=True)
+class DiagonalGaussian:
+    """`mean` and `logvar`, both (restarts, n, latents), float32."""
+
+    mean: Tensor
+    logvar: Tensor
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Z = μ + σ · n."""
+        return self.mean + torch.exp(self.logvar / 2) * noise
+
+    def kl(self) -> Tensor:
+        """½ Σ (μ² + σ² − log σ² − 1)."""
+        mean, logvar = self.mean, self.logvar
+        return 0.5 * (mean.square() + logvar.exp() - logvar - 1).sum(dim=2).mean(dim=1)
+
+
+@dataclass(frozen=True)
+class FullGaussian:
+    """`mean` (restarts, n, latents) and the Cholesky factor of the covariance, (restarts, n, latents, latents)."""
+
+    mean: Tensor
+    factor: Tensor
+
+    @property
+    def logvar(self) -> Tensor:
+        """Of the covariance's diagonal."""
+        return self.factor.square().sum(dim=3).log()
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Z = μ + L n (thesis eq. 3.31)."""
+        return self.mean + (self.factor @ noise[..., None])[..., 0]
+
+    def kl(self) -> Tensor:
+        """½ (‖μ‖² + tr Σ − log det Σ − k) (thesis eq. 3.30)."""
+        log_determinant = 2 * self.factor.diagonal(dim1=2, dim2=3).log().sum(dim=2)
+        squares = self.mean.square().sum(dim=2) + self.factor.square().sum(dim=(2, 3))
+        return 0.5 * (squares - log_determinant - self.mean.shape[2]).mean(dim=1)
+
+
+def point(mean: Tensor) -> DiagonalGaussian:
+    """A code without a posterior, with a variance of exp(−20), so that every unit counts as active."""
+    return DiagonalGaussian(mean, torch.full_like(mean, -20.0))

@@ -1,0 +1,54 @@
+"""SlowVAE (Klindt et al. 2021), term by term as its authors' code weighs them."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from perturb.datasets import FactorGrid
+from perturb.datasets.pairs import drawn_pairs
+from perturb.draws import Draws
+from perturb.objectives.losses import bernoulli_loss
+from perturb.objectives.objective import MinimisedObjective
+from perturb.objectives.posterior import DiagonalGaussian
+
+
+class SlowVAE(MinimisedObjective):
+    """2 · reconstruction + β · KL + γ · (cross-entropy to a Laplace transition − entropy); read out by the posterior mean.
+
+    The first half of a batch are the first images of its pairs, the second half the second ones. The code adds both
+    directions of the transition's cross-entropy but subtracts one entropy only, and counts reconstructions twice; so do we.
+    """
+
+    def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
+        """Pairs of images by the config's law."""
+        return torch.cat(drawn_pairs(grid, draws, size // 2, self.config.pairs), dim=1)
+
+    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """`loss`, `reconstruction`, `kl` (means over images) and `transition` (cross-entropy over pairs − entropy)."""
+        posterior = self.posterior(images)
+        logits = self.logits(posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:])))
+        reconstruction, kl = bernoulli_loss(logits, images), posterior.kl()
+        transition = transition_cross_entropy(posterior, self.config.rate) - entropy(posterior)
+        loss = 2 * reconstruction + self.config.beta * kl + self.config.gamma * transition
+        return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "transition": transition}
+
+
+def entropy(posterior: DiagonalGaussian) -> Tensor:
+    """Of the posterior, in nats, mean over images: (restarts,)."""
+    return 0.5 * (posterior.logvar + math.log(2 * math.pi * math.e)).sum(dim=2).mean(dim=1)
+
+
+def transition_cross_entropy(posterior: DiagonalGaussian, rate: float) -> Tensor:
+    """To a Laplace law around the other image's mean, both directions, sum over units, mean over pairs: (restarts,)."""
+    (mean_0, mean_1), (logvar_0, logvar_1) = posterior.mean.chunk(2, dim=1), posterior.logvar.chunk(2, dim=1)
+    forth = laplace_cross_entropy(mean_0 - mean_1, torch.exp(logvar_0 / 2), rate)
+    back = laplace_cross_entropy(mean_1 - mean_0, torch.exp(logvar_1 / 2), rate)
+    return (forth + back).sum(dim=2).mean(dim=1)
+
+
+def laplace_cross_entropy(distance: Tensor, std: Tensor, rate: float) -> Tensor:
+    """E[−log Laplace(z; rate)] in nats for z normal with mean `distance` and deviation `std`, in closed form."""
+    spread = std * math.sqrt(2 / math.pi) * torch.exp(-distance.square() / (2 * std.square()))
+    inside = torch.erf(distance / (std * math.sqrt(2)))
+    return -math.log(rate / 2) + rate * (spread + distance * inside)

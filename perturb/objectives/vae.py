@@ -1,0 +1,28 @@
+"""VAE (Kingma and Welling 2014), and the form that its relatives share: reconstruction + a regulariser."""
+
+from torch import Tensor
+
+from perturb.draws import Draws
+from perturb.objectives.losses import bernoulli_loss
+from perturb.objectives.objective import MinimisedObjective
+from perturb.objectives.posterior import Posterior
+
+
+class VAE(MinimisedObjective):
+    """reconstruction + KL, in nats per image; read out by the posterior mean."""
+
+    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """`loss`, `reconstruction`, `kl`, and what a relative adds."""
+        posterior = self.posterior(images)
+        codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
+        reconstruction = bernoulli_loss(self.logits(codes), images)
+        terms = {"reconstruction": reconstruction, "kl": posterior.kl()} | self.added_terms(posterior, codes)
+        return {"loss": reconstruction + self.regulariser(terms, draws)} | terms
+
+    def added_terms(self, posterior: Posterior, codes: Tensor) -> dict[str, Tensor]:
+        """Further terms, each (restarts,)."""
+        return {}
+
+    def regulariser(self, terms: dict[str, Tensor], draws: Draws) -> Tensor:
+        """What is added to the reconstruction, (restarts,)."""
+        return terms["kl"]

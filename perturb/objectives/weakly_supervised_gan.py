@@ -1,0 +1,103 @@
+"""The weakly supervised GAN of Shu et al. (2020), full sharing: pairs are known to share one factor, and which."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from perturb.datasets import FactorGrid
+from perturb.datasets.pairs import matched_pairs
+from perturb.draws import Draws
+from perturb.models import ARCHITECTURES
+from perturb.models.gan import Generator, ImageEncoder, PairDiscriminator
+from perturb.objectives.losses import binary_loss
+from perturb.objectives.objective import Objective
+from perturb.objectives.posterior import DiagonalGaussian
+
+BETAS = 0.5, 0.999
+SMALLEST_SCALE = 1e-8
+
+
+class WeaklySupervisedGAN(Objective):
+    """Generator against a discriminator of labelled pairs; an encoder learns to invert the generator.
+
+    Discriminator and encoder step first, then the generator with fresh codes. Unit i of the code stands for factor i, so
+    there are as many units as factors. Read out by the encoder's mean on real images; it never sees one in training.
+    """
+
+    def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
+        """Generator, discriminator, encoder."""
+        size = ARCHITECTURES[self.training.architecture].image_size
+        sizes = restarts, channels, latents, size
+        return {"generator": Generator(*sizes), "discriminator": PairDiscriminator(*sizes), "encoder": ImageEncoder(*sizes)}
+
+    def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        """One Adam for each network."""
+        rate = self.training.learning_rate
+        return {name: self.new_adam(network.parameters(), rate, BETAS) for name, network in self.networks.items()}
+
+    def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
+        """Pairs that share a factor."""
+        first, second, _ = matched_pairs(grid, draws, size // 2)
+        return torch.cat([first, second], dim=1)
+
+    def posterior(self, images: Tensor) -> DiagonalGaussian:
+        """The encoder's Gaussian; its scale is softplus + 1e-8."""
+        mean, raw = self.networks["encoder"](images.to(self.dtype)).float().chunk(2, dim=2)
+        return DiagonalGaussian(mean, 2 * torch.log(functional.softplus(raw) + SMALLEST_SCALE))
+
+    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """`loss` (the encoder's negative log-likelihood of codes, mean over the batch), `discriminator`, `generator`."""
+        first, second = images.chunk(2, dim=1)
+        shared = draws.integers("shared", self.latents, first.shape[1])
+        encoder, discriminator = self._update_critics(first, second, shared, draws)
+        return {"loss": encoder, "discriminator": discriminator, "generator": self._update_generator(shared.shape[1], draws)}
+
+    def _update_critics(self, first: Tensor, second: Tensor, shared: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        codes, other, label = self._codes("critics", first.shape[1], draws)
+        with torch.no_grad():
+            fake, other_fake = self._generated(codes), self._generated(other)
+        discriminate = self.networks["discriminator"]
+        both = discriminate(
+            torch.cat([first.to(self.dtype), fake], dim=1),
+            torch.cat([second.to(self.dtype), other_fake], dim=1),
+            torch.cat([shared, label], dim=1),
+        )
+        real, made = both.chunk(2, dim=1)
+        discriminator = (binary_loss(real, positive=True) + binary_loss(made, positive=False)) / 2
+        encoder = negative_log_likelihood(self.posterior(fake), codes)
+        for name in ("discriminator", "encoder"):
+            self.optimisers[name].zero_grad()
+        (discriminator + encoder).sum().backward()
+        for name in ("discriminator", "encoder"):
+            self.optimisers[name].step()
+        return encoder.detach(), discriminator.detach()
+
+    def _update_generator(self, count: int, draws: Draws) -> Tensor:
+        """Non-saturating: fakes should pass for real."""
+        codes, other, label = self._codes("generator", count, draws)
+        logits = self.networks["discriminator"](self._generated(codes), self._generated(other), label)
+        loss = binary_loss(logits, positive=True)
+        self.optimisers["generator"].zero_grad()
+        loss.sum().backward(inputs=list(self.networks["generator"].parameters()))
+        self.optimisers["generator"].step()
+        return loss.detach()
+
+    def _codes(self, name: str, count: int, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """Two codes for each pair that agree in one unit, and which."""
+        codes = draws.normal(f"{name} first", count, self.latents)
+        other = draws.normal(f"{name} second", count, self.latents)
+        label = draws.integers(f"{name} shared", self.latents, count)
+        agrees = functional.one_hot(label, self.latents).bool()
+        return codes, torch.where(agrees, codes, other), label
+
+    def _generated(self, codes: Tensor) -> Tensor:
+        return torch.sigmoid(self.networks["generator"](codes.to(self.dtype)))
+
+
+def negative_log_likelihood(posterior: DiagonalGaussian, codes: Tensor) -> Tensor:
+    """−log N(z; E(G(z))) in nats, sum over units, batch mean: (restarts,)."""
+    mean, logvar = posterior.mean, posterior.logvar
+    per_unit = (codes - mean).square() * torch.exp(-logvar) + logvar + math.log(2 * math.pi)
+    return 0.5 * per_unit.sum(dim=2).mean(dim=1)

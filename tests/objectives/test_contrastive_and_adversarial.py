@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from perturb.config import TrainingConfig
+from perturb.config.objectives import PCLConfig, WeaklySupervisedGANConfig
+from perturb.datasets.mini import Mini
+from perturb.draws import Draws
+from perturb.models.gan import Generator, ImageEncoder, PairDiscriminator
+from perturb.models.initialisation import glorot_uniform_
+from perturb.models.normalisation import BatchNorm, SpectralNorm
+from perturb.objectives.pcl import PCL, ContrastiveHead
+from perturb.objectives.posterior import DiagonalGaussian
+from perturb.objectives.weakly_supervised_gan import WeaklySupervisedGAN, negative_log_likelihood
+from perturb.training.batches import Pixels
+
+TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
+SEEDS = [5, 6]
+PIXELS = Pixels(Mini().images(np.arange(4096)))
+SIZES = {"channels": 3, "latents": 4, "seeds": SEEDS, "device": "cpu"}
+
+
+def test_the_contrastive_head_by_hand() -> None:
+    head = ContrastiveHead(1, 2)
+    with torch.no_grad():
+        head.shift.copy_(torch.tensor([[0.5, 0.0]]))
+        head.square.fill_(2.0)
+        head.constant.fill_(0.25)
+    found = head(torch.tensor([[[1.0, -1.0]]]), torch.tensor([[[0.0, 2.0]]]))
+    assert found.item() == pytest.approx(-(abs(1.0 + 0.5) + abs(-1.0 - 2.0)) + 2.0 * 2.0 + 0.25)
+
+
+def test_pcl_tells_real_pairs_from_permuted_ones() -> None:
+    objective, draws = PCL(PCLConfig(), TRAINING, **SIZES), Draws(SEEDS)
+    images = PIXELS.batch(objective.batch(draws, Mini.grid, 12))
+    terms = objective.losses(images, draws)
+    objective.networks.train()
+    first, second = objective.posterior(images).mean.chunk(2, dim=1)
+    order = draws.permutations("negatives", 1, 6)[:, 0]
+    for r in range(2):
+        logits = torch.stack(
+            [
+                objective.networks["head"](first, second)[r],
+                objective.networks["head"](first, torch.stack([second[s][order[s]] for s in range(2)]))[r],
+            ]
+        )
+        labels = torch.tensor([[1.0], [0.0]]).expand(2, 6)
+        expected = functional.binary_cross_entropy_with_logits(logits, labels)
+        assert terms["loss"][r].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_the_heads_square_never_turns_negative() -> None:
+    objective, draws = PCL(PCLConfig(), TRAINING, **SIZES), Draws(SEEDS)
+    with torch.no_grad():
+        objective.networks["head"].square.fill_(-0.5)
+    objective.update(PIXELS.batch(objective.batch(draws, Mini.grid, 8)), draws)
+    assert torch.equal(objective.networks["head"].square, torch.zeros(2))
+
+
+def test_encoder_likelihood_is_torchs() -> None:
+    posterior, codes = DiagonalGaussian(torch.randn(2, 5, 4), torch.randn(2, 5, 4)), torch.randn(2, 5, 4)
+    normal = torch.distributions.Normal(posterior.mean, torch.exp(posterior.logvar / 2))
+    expected = -normal.log_prob(codes).sum(dim=2).mean(dim=1)
+    assert torch.allclose(negative_log_likelihood(posterior, codes), expected, rtol=1e-4)
+
+
+def test_generated_pairs_agree_in_the_labelled_unit_only() -> None:
+    objective = WeaklySupervisedGAN(WeaklySupervisedGANConfig(), TRAINING, **SIZES)
+    first, second, label = objective._codes("generator", 500, Draws(SEEDS))
+    assert torch.equal(first == second, functional.one_hot(label, 4).bool())
+    assert label.unique().tolist() == [0, 1, 2, 3]
+
+
+def test_the_generators_step_moves_the_generator_alone() -> None:
+    objective, draws = WeaklySupervisedGAN(WeaklySupervisedGANConfig(), TRAINING, **SIZES), Draws(SEEDS)
+    before = {name: w.detach().clone() for name, w in objective.networks.named_parameters()}
+    objective._update_generator(4, draws)
+    moved = {name.split(".")[0] for name, w in objective.networks.named_parameters() if not torch.equal(w, before[name])}
+    assert moved == {"generator"}
+    before = {name: w.detach().clone() for name, w in objective.networks.named_parameters()}
+    images = PIXELS.batch(objective.batch(draws, Mini.grid, 8))
+    shared = draws.integers("shared", 4, 4)
+    objective._update_critics(*images.chunk(2, dim=1), shared, draws)
+    moved = {name.split(".")[0] for name, w in objective.networks.named_parameters() if not torch.equal(w, before[name])}
+    assert moved == {"discriminator", "encoder"}
+
+
+def test_the_gan_has_the_codes_layers_at_64() -> None:
+    generator, discriminator, encoder = Generator(1, 3, 6, 64), PairDiscriminator(1, 3, 6, 64), ImageEncoder(1, 3, 6, 64)
+
+    def shapes(network: torch.nn.Module) -> list[tuple[int, ...]]:
+        return [tuple(w.shape[1:]) for name, w in network.named_parameters() if name.endswith("weight")]
+
+    assert shapes(generator) == [(6, 128), (128, 1024), (64, 4, 4, 64), (64, 4, 4, 32), (32, 4, 4, 32), (32, 4, 4, 3)]
+    convolutions = [(4, 4, 3, 64), (4, 4, 64, 64), (4, 4, 64, 128), (4, 4, 128, 128)]
+    assert shapes(discriminator) == [*convolutions, (2048, 256), (512, 256), (256, 256), (256, 1), (6, 256)]
+    convolutions = [(4, 4, 3, 32), (4, 4, 32, 32), (4, 4, 32, 64), (4, 4, 64, 64)]
+    assert shapes(encoder) == [*convolutions, (1024, 128), (128, 12)]
+    for network in (generator, discriminator, encoder):
+        glorot_uniform_(network, generators=[torch.Generator().manual_seed(0)])
+    images = torch.sigmoid(generator(torch.randn(1, 5, 6)))
+    assert images.shape == (1, 5, 64, 64, 3)
+    assert encoder(images).shape == (1, 5, 12)
+    assert discriminator(images, images, torch.zeros(1, 5, dtype=torch.long)).shape == (1, 5)
+
+
+def test_batch_norm_is_torchs() -> None:
+    ours, theirs = BatchNorm(2, 3), [torch.nn.BatchNorm1d(3) for _ in range(2)]
+    for _ in range(3):
+        values = torch.randn(2, 7, 3) * 3 + 1
+        found = ours(values)
+        for r in range(2):
+            assert torch.allclose(found[r], theirs[r](values[r]), atol=1e-5)
+    ours.eval()
+    for r in range(2):
+        theirs[r].eval()
+        assert torch.allclose(ours(values)[r], theirs[r](values[r]), atol=1e-5)
+
+
+def test_batch_norm_of_images_is_over_positions_too() -> None:
+    values = torch.randn(1, 4, 5, 5, 3)
+    found = BatchNorm(1, 3)(values)
+    assert torch.allclose(found.mean(dim=(1, 2, 3)), torch.zeros(1, 3), atol=1e-5)
+    assert torch.allclose(found.std(dim=(1, 2, 3), unbiased=False), torch.ones(1, 3), atol=1e-3)
+
+
+def test_spectral_norm_brings_the_largest_singular_value_to_one() -> None:
+    weight, norm = torch.randn(2, 4, 4, 3, 8), SpectralNorm((2, 4, 4, 3, 8))
+    norm.start_([torch.Generator().manual_seed(seed) for seed in SEEDS])
+    for _ in range(100):
+        norm(weight)
+    norm.eval()
+    before = norm.left.clone()
+    found = norm(weight)
+    assert torch.equal(norm.left, before)
+    assert torch.allclose(torch.linalg.svdvals(found.flatten(1, 3))[:, 0], torch.ones(2), atol=1e-3)
