@@ -54,6 +54,7 @@ class DSprites(GroundTruth):
     layout = "dsprites"
     grid = GRID
     image_shape = (SIZE, SIZE, 1)
+    binary = True
     factor_values = FACTOR_VALUES
 
     def __init__(self) -> None:

@@ -57,6 +57,8 @@ class GroundTruth(ABC):
     grid: FactorGrid
     image_shape: tuple[int, int, int]
     """(height, width, channels)."""
+    binary: bool = False
+    """Whether every pixel is either black or white."""
     factor_values: tuple[np.ndarray, ...]
     """For each factor the real value of each of its classes, float64, as the official files state them."""
 

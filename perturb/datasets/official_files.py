@@ -110,6 +110,7 @@ class DSpritesFile(_OfficialFile):
     layout = "dsprites"
     url = DSPRITES_URL
     image_shape = (dsprites.SIZE, dsprites.SIZE, 1)
+    binary = True
 
     def __init__(
         self, path: Path, *, check: bool = True, sha256: str | None = None, grid: FactorGrid = dsprites.GRID

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from perturb.datasets.pixels import Pixels
 from perturb.objectives import Objective
-from perturb.training.batches import Pixels
 
 BATCH = 512
 

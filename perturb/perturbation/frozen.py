@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from perturb.datasets.pixels import Pixels
 from perturb.metrics.codes import encode
 from perturb.objectives import Objective
-from perturb.training.batches import Pixels
 
 
 class FrozenEncoder:

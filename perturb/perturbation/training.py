@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from perturb.config import PerturbationConfig
 from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.pixels import Pixels
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import player_loss, target, target_gradient
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.progress import Progress
-from perturb.training.batches import Pixels
 from perturb.training.checkpoint import put_back, read_checkpoint, taken, write_checkpoint
 from perturb.training.curve import is_noted
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from perturb.config import TrainingConfig
 from perturb.datasets import FactorGrid
+from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
 from perturb.objectives import Objective
 from perturb.progress import Progress
-from perturb.training.batches import Pixels
 from perturb.training.checkpoint import apart, put_back, read_checkpoint, taken, together, write_checkpoint
 from perturb.training.curve import is_noted
 

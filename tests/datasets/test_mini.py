@@ -2,6 +2,7 @@ import numpy as np
 
 from perturb.datasets.mapped import MappedGroundTruth
 from perturb.datasets.mini import HUES, Mini
+from perturb.datasets.pixels import Pixels
 
 MINI = Mini()
 INDICES = np.arange(MINI.grid.num_images)
@@ -51,7 +52,7 @@ def test_labels_are_hues() -> None:
 
 
 def test_mapped_images_answer_as_their_origin() -> None:
-    mapped = MappedGroundTruth(MINI, MINI.images(INDICES))
+    mapped = MappedGroundTruth(MINI, Pixels(MINI.images(INDICES)))
     numbers = np.array([7, 4000, 7])
     assert np.array_equal(mapped.images(numbers), MINI.images(numbers))
     assert mapped.provenance() == MINI.provenance()

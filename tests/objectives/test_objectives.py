@@ -21,9 +21,9 @@ from perturb.config.objectives import (
 )
 from perturb.datasets import FactorGrid
 from perturb.datasets.mini import Mini
+from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
 from perturb.objectives import OBJECTIVES, Objective
-from perturb.training.batches import Pixels
 
 CONFIGS: dict[str, ObjectiveConfig] = {
     "autoencoder": AutoencoderConfig(),
@@ -71,7 +71,7 @@ def test_three_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
     torch.set_num_threads(1)
     grid = FactorGrid(("a", "b"), (4, 4))
     chosen = np.array([[512 * 2 * a + 64 * 2 * b for b in range(4)] for a in range(4)]).ravel()
-    pixels = Pixels(PIXELS.array[chosen])
+    pixels = Pixels(PIXELS.images(chosen))
     training = TRAINING.model_copy(update={"learning_rate": 2e-3})
     objective = OBJECTIVES[kind](CONFIGS[kind], training, channels=3, latents=2, seeds=SEEDS[:1], device="cpu")
     draws, losses = Draws(SEEDS[:1]), []

@@ -6,12 +6,12 @@ import torch
 
 from perturb.config import PerturbationConfig
 from perturb.datasets.mini import Mini
+from perturb.datasets.pixels import Pixels
 from perturb.perturbation.game import ResidualPlayer
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, measure
 from perturb.perturbation.training import PerturbationTraining, Player
 from perturb.progress import Progress
-from perturb.training.batches import Pixels
 
 CONFIG = PerturbationConfig(
     form="residual", epsilon=0.175, steps=60, batch_size=32, generator="coarse", normalise_scalar=True, spread=1.0,

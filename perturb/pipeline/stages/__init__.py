@@ -8,8 +8,8 @@ from perturb.pipeline.stages.restarts import build_restart, build_scores, build_
 from perturb.runs import Stage
 
 STAGES = {
-    "images": Stage(version=1, build=build_images),
-    "restart": Stage(version=2, build=build_restart),
+    "images": Stage(version=2, build=build_images),
+    "restart": Stage(version=3, build=build_restart),
     "scores": Stage(version=1, build=build_scores),
     "selection": Stage(version=1, build=build_selection),
     "perturbation": Stage(version=2, build=build_perturbation),

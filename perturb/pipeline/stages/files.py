@@ -13,6 +13,7 @@ from perturb.benchmark.writer import write_benchmark_file
 from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.mapped import MappedGroundTruth
+from perturb.datasets.pixels import Pixels
 from perturb.files import sha256_of
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import perturbed, shifted
@@ -20,7 +21,6 @@ from perturb.pipeline.stages import images
 from perturb.pipeline.stages.perturbation import load_network
 from perturb.runs import Workplace
 from perturb.seeding import child_seed
-from perturb.training.batches import Pixels
 
 CITATION = "D. Zietlow, M. Rolinek, G. Martius: Demystifying Inductive Biases for (Beta-)VAE Based Architectures. ICML 2021."
 
@@ -28,8 +28,8 @@ CITATION = "D. Zietlow, M. Rolinek, G. Martius: Demystifying Inductive Biases fo
 def build_file(place: Workplace) -> dict[str, Any]:
     """Write a benchmark file, and check every pixel of it against the originals."""
     config = place.spec.config
-    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
-    ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), pixels.array)
+    pixels = Pixels.open(place.inputs["images"])
+    ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), pixels)
     path = place.out / f"{config.variant}.h5"
     provenance = ground_truth.provenance()
     attributes = {
@@ -85,5 +85,5 @@ def build_pixels(place: Workplace) -> dict[str, Any]:
         blocks = (
             stored[i : i + images.BATCH].reshape(-1, *ground_truth.image_shape) for i in range(0, len(stored), images.BATCH)
         )
-        sha256 = images.write_images(place.out, blocks, shape=shape, progress=place.progress)
+        sha256 = images.write_images(place.out, blocks, shape=shape, binary=False, progress=place.progress)
     return {"images": shape[0], "sha256": sha256}

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
 
 from perturb.datasets import open_ground_truth
+from perturb.datasets.pixels import PixelsWriter
 from perturb.files import sha256_of
 from perturb.progress import Progress
 from perturb.runs import Workplace
 
-FILE_NAME = "images.npy"
 BATCH = 1_024
 """Images in memory at a time when a whole dataset is copied."""
 
@@ -22,17 +21,17 @@ def build_images(place: Workplace) -> dict[str, Any]:
     ground_truth = open_ground_truth(place.spec.config.dataset)
     total = ground_truth.grid.num_images
     blocks = (ground_truth.images(np.arange(i, min(i + BATCH, total))) for i in range(0, total, BATCH))
-    sha256 = write_images(place.out, blocks, shape=(total, *ground_truth.image_shape), progress=place.progress)
+    shape = (total, *ground_truth.image_shape)
+    sha256 = write_images(place.out, blocks, shape=shape, binary=ground_truth.binary, progress=place.progress)
     return {"images": total, "provenance": ground_truth.provenance(), "sha256": sha256}
 
 
-def write_images(folder: Path, blocks: Iterable[np.ndarray], *, shape: tuple[int, ...], progress: Progress) -> str:
-    """Write blocks of images (k, height, width, channels) one after the other to `images.npy`; its SHA-256."""
-    images = open_memmap(folder / FILE_NAME, mode="w+", dtype=np.uint8, shape=shape)
-    start = 0
+def write_images(
+    folder: Path, blocks: Iterable[np.ndarray], *, shape: tuple[int, ...], binary: bool, progress: Progress
+) -> str:
+    """Write blocks of images (k, height, width, channels) one after the other; the SHA-256 of the file."""
+    writer = PixelsWriter(folder, shape, binary=binary)
     for block in blocks:
-        images[start : start + len(block)] = block
-        start += len(block)
-        progress.report(start, shape[0], "images")
-    images.flush()
-    return sha256_of(folder / FILE_NAME)
+        progress.report(writer.append(block), shape[0], "images")
+    writer.close()
+    return sha256_of(writer.path)

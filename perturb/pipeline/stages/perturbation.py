@@ -7,16 +7,16 @@ import torch
 from safetensors.torch import load_file
 
 from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.datasets.pixels import Pixels
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import LiteralPlayer, ResidualPlayer
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, match_variance, measure
 from perturb.perturbation.training import PerturbationTraining, Player
 from perturb.pipeline.configs import PerturbationRun, RestartRun
-from perturb.pipeline.stages import images, models
+from perturb.pipeline.stages import models
 from perturb.runs import Workplace, read_config, read_result
 from perturb.seeding import torch_generator
-from perturb.training.batches import Pixels
 from perturb.training.curve import write_curve
 
 FILE_NAME = "psi.safetensors"
@@ -32,7 +32,7 @@ def build_perturbation(place: Workplace) -> dict[str, Any]:
     generator = torch_generator(config.seed, "perturbation")
     network = new_network(config, ground_truth, generator)
     chosen = read_result(place.inputs["selection"])
-    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
+    pixels = Pixels.open(place.inputs["images"])
     training = PerturbationTraining(
         config.perturbation,
         network,

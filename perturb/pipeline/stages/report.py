@@ -8,16 +8,15 @@ import numpy as np
 from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
+from perturb.datasets.pixels import Pixels
 from perturb.evaluation.figures import draw_images, draw_scores
 from perturb.evaluation.page import answer, render_page
 from perturb.evaluation.statistics import BASELINE, Score, summarise
 from perturb.evaluation.tables import as_csv, as_markdown
 from perturb.files import write_json, write_text
 from perturb.metrics import METRICS
-from perturb.pipeline.stages import images
 from perturb.runs import MANIFEST, Workplace, read_result, software_versions
 from perturb.seeding import child_seed, numpy_generator
-from perturb.training.batches import Pixels
 
 EXAMPLES = 4
 """Images in the picture of the perturbation."""
@@ -136,8 +135,7 @@ def _draw(place: Workplace, config: ExperimentConfig, scores: list[Score], rows:
     grid = grid_of(config.dataset)
     numbers = np.sort(numpy_generator(config.seed, "examples").choice(grid.num_images, EXAMPLES, replace=False))
     shown = {
-        variant: Pixels.open(place.inputs[f"pixels/{variant}"] / images.FILE_NAME).array[numbers]
-        for variant in config.evaluation.variants
+        variant: Pixels.open(place.inputs[f"pixels/{variant}"]).images(numbers) for variant in config.evaluation.variants
     }
     originals = shown.pop(BASELINE)
     captions = {}

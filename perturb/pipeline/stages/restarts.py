@@ -5,16 +5,16 @@ from typing import Any
 import numpy as np
 
 from perturb.datasets import grid_of
+from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
 from perturb.files import write_json
 from perturb.metrics import METRICS
 from perturb.metrics.codes import encode, unit_variances
-from perturb.pipeline.stages import images, models
+from perturb.pipeline.stages import models
 from perturb.runs import Workplace, read_result
 from perturb.seeding import numpy_generator
 from perturb.selection import ScoredRestart, select
 from perturb.training import train
-from perturb.training.batches import Pixels
 from perturb.training.curve import write_curve
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -23,7 +23,7 @@ CHECKPOINT = "checkpoint.safetensors"
 def build_restart(place: Workplace) -> dict[str, Any]:
     """Train one model; a diverged one is a result like any other."""
     config = place.spec.config
-    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
+    pixels = Pixels.open(place.inputs["images"])
     objective = models.new_model(config, channels=pixels.channels, device=place.device)
     (outcome,) = train(
         objective,
@@ -48,7 +48,7 @@ def build_scores(place: Workplace) -> dict[str, Any]:
         return _no_scores(failure)
     grid = grid_of(config.dataset)
     model = models.load_model(place.inputs["restart"], place.device)
-    pixels = Pixels.open(place.inputs["images"] / images.FILE_NAME)
+    pixels = Pixels.open(place.inputs["images"])
     indices = numpy_generator(config.seed, "scores").integers(grid.num_images, size=config.settings.num_samples)
     means, logvars = encode(model, pixels, indices)
     if not np.isfinite(means).all():

@@ -1,0 +1,51 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from perturb.datasets.dsprites import DSprites
+from perturb.datasets.mini import Mini
+from perturb.datasets.pixels import BITS, IMAGES, Pixels, PixelsWriter
+
+NUMBERS = np.array([[3, 0], [1, 1]])
+
+
+@pytest.fixture(params=["colour", "binary"])
+def original(request: pytest.FixtureRequest) -> np.ndarray:
+    """A few images of either sort."""
+    source = Mini() if request.param == "colour" else DSprites()
+    return source.images(np.arange(0, 700, 100))
+
+
+def _written(images: np.ndarray, folder: Path) -> Pixels:
+    writer = PixelsWriter(folder, images.shape, binary=images.shape[-1] == 1)
+    assert [writer.append(block) for block in np.array_split(images, 3)][-1] == len(images)
+    writer.close()
+    return Pixels.open(folder)
+
+
+def test_images_come_back_as_they_were_written(original: np.ndarray, tmp_path: Path) -> None:
+    pixels = _written(original, tmp_path)
+    assert len(pixels) == len(original)
+    assert pixels.channels == original.shape[-1]
+    assert np.array_equal(pixels.images(np.arange(len(original))), original)
+    assert np.array_equal(pixels.images(NUMBERS), original[NUMBERS])
+
+
+def test_binary_images_take_an_eighth(tmp_path: Path) -> None:
+    images = DSprites().images(np.arange(64))
+    _written(images, tmp_path)
+    assert (tmp_path / BITS).stat().st_size == images.size // 8 + 128
+    assert not (tmp_path / IMAGES).exists()
+
+
+@pytest.mark.parametrize("resident", [False, True])
+@pytest.mark.parametrize("numbers", [NUMBERS, torch.from_numpy(NUMBERS)])
+def test_batches_are_images_in_unit_range(
+    original: np.ndarray, tmp_path: Path, numbers: np.ndarray | torch.Tensor, resident: bool
+) -> None:
+    pixels = _written(original, tmp_path)
+    batch = (pixels.resident("cpu") if resident else pixels).batch(numbers)
+    assert batch.dtype == torch.float32
+    assert torch.equal(batch, torch.from_numpy(original[NUMBERS]).float() / 255)
