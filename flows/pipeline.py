@@ -22,18 +22,19 @@ from perturb.pipeline.execute import check_pattern, stages_until  # noqa: E402
 from perturb.pipeline.plan import Plan, plan_experiment  # noqa: E402
 from perturb.pipeline.settings import RunSettings  # noqa: E402
 from perturb.pipeline.stages import STAGES  # noqa: E402
-from perturb.pipeline.work import ensure_run  # noqa: E402
+from perturb.pipeline.work import ensure_runs  # noqa: E402
 from perturb.runs import RunSpec, Store  # noqa: E402
 
 
-@task(name="run", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
-def ensure(spec: RunSpec, settings: RunSettings, label: str) -> State:
-    """Build a run, or answer `Reused` when it is there; a user's error is a failed state, without a traceback in the log."""
+@task(name="runs", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
+def ensure(specs: list[RunSpec], settings: RunSettings, label: str) -> State:
+    """Build runs, or answer `Reused` when all are there; a user's error is a failed state, its traceback not in the log."""
     try:
-        finished = ensure_run(spec, settings.artifacts, settings.device, settings.threads)
+        finished = ensure_runs(specs, settings.artifacts, settings.device, settings.threads)
     except UserError as error:
         return Failed(message=str(error), data=error)
-    return Completed(name="Built" if finished.how == "built" else "Reused", message=finished.run)
+    built = any(run.how == "built" for run in finished)
+    return Completed(name="Built" if built else "Reused", message=", ".join(run.run for run in finished))
 
 
 @flow(name="perturb", validate_parameters=False, persist_result=False)
@@ -45,9 +46,10 @@ def pipeline(config: ExperimentConfig, settings: RunSettings, until: str | None 
     crew = Crew(
         plan,
         store,
-        submit=lambda spec: ensure.submit(spec, settings, spec.label),
+        submit=lambda unit: ensure.submit(unit, settings, ", ".join(spec.label for spec in unit)),
         error_of=error_of,
         workers=settings.workers,
+        stack=settings.stack,
     )
     with PlanDisplay(plan, store):
         for stage, last in stages:

@@ -32,21 +32,27 @@ def run(
     artifacts: ArtifactsOption = Path("artifacts"),
     workers: Annotated[int | None, typer.Option(help="Trainings at a time; default: one a core.", min=1)] = None,
     device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="processes, stacked or sequential; default: stacked on a GPU, else processes.")
+    ] = None,
     budget: BudgetOption = 1.0,
+    methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
     runner: Annotated[str | None, typer.Option(help="thread:N or process:N; default: process:WORKERS.")] = None,
     prefect: Annotated[bool, typer.Option("--prefect/--no-prefect", help="As a Prefect flow, or in plain Python.")] = True,
 ) -> None:
     """Run an experiment end to end; whatever is already there is reused."""
-    from perturb.config import load_experiment, scaled_down
+    from perturb.config import load_experiment, scaled_down, with_methods
     from perturb.pipeline.execute import run_locally
     from perturb.pipeline.results import publish_results
-    from perturb.pipeline.settings import RunSettings, available_cores, checked_device
+    from perturb.pipeline.settings import run_settings
     from perturb.pipeline.stages import STAGES
     from perturb.runs import Store
 
     experiment = scaled_down(load_experiment(config), budget)
-    settings = RunSettings(artifacts=_folder(artifacts), workers=workers or available_cores(), device=checked_device(device))
+    if methods is not None:
+        experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
+    settings = run_settings(artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers)
     if prefect:
         plan = _orchestrator("prefect")(experiment, settings, until=until, runner=runner)
     elif runner is not None:

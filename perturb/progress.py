@@ -8,6 +8,7 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -42,6 +43,18 @@ class Progress:
         except FileNotFoundError:
             # Another process has built the same run faster and removed the folder; there is nobody left to tell.
             return
+
+
+class Together:
+    """The progress of runs that are built together."""
+
+    def __init__(self, each: Sequence[Progress]) -> None:
+        self._each = each
+
+    def report(self, done: int, total: int, note: str = "") -> None:
+        """All are as far."""
+        for progress in self._each:
+            progress.report(done, total, note)
 
 
 def read_fraction(folder: Path) -> tuple[float, str]:

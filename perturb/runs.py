@@ -12,8 +12,8 @@ import platform
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
@@ -54,8 +54,19 @@ class RunSpec:
             "config": json.loads(canonical_json(self.config)),
             "inputs": {name: spec.id for name, spec in self.inputs.items()},
         }
-        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-        return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        return f"{self.kind}-{_short_hash(identity)}"
+
+    @cached_property
+    def family(self) -> str:
+        """What a run shares with those that differ from it in nothing but the config's seed, here and in their inputs."""
+        config = json.loads(canonical_json(self.config))
+        config.pop("seed", None)
+        return _short_hash([self.kind, self.version, config, {name: spec.family for name, spec in self.inputs.items()}])
+
+
+def _short_hash(identity: Any) -> str:  # noqa: ANN401
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +86,7 @@ class Workplace:
 
 Build = Callable[[Workplace], dict[str, Any]]
 """Writes a run's files to `out` and returns the small JSON-able result that its manifest shows."""
+BuildTogether = Callable[[Sequence[Workplace]], Sequence[dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +95,26 @@ class Stage:
 
     version: int
     build: Build
+    build_together: BuildTogether | None = None
+    """The same for runs of one family at once, where that is faster."""
 
 
 class Store:
-    """The run directories below one folder."""
+    """The run directories below one folder.
 
-    def __init__(self, root: Path, stages: Mapping[str, Stage], *, device: str = "cpu") -> None:
+    Args:
+        root: the folder.
+        stages: how runs of each kind are built.
+        device: where.
+        stack: runs of one family that are built together, at most.
+
+    """
+
+    def __init__(self, root: Path, stages: Mapping[str, Stage], *, device: str = "cpu", stack: int = 1) -> None:
         self.root = root.resolve()
         self.stages = stages
         self.device = device
+        self.stack = stack
 
     def path(self, spec: RunSpec) -> Path:
         """Where a run is, or will be."""
@@ -111,32 +134,55 @@ class Store:
 
     def ensure(self, spec: RunSpec) -> str:
         """Build the run, and before it its inputs, unless they are there; "built" or "reused"."""
-        if self.is_complete(spec):
-            return "reused"
-        if self.path(spec).is_dir() and any(self.path(spec).iterdir()):
-            raise UserError(f"{self.path(spec)} has files but no {MANIFEST}, so it is not a run of ours; move it away.")
-        for needed in spec.inputs.values():
-            self.ensure(needed)
-        self._build(spec)
-        return "built"
+        return self.ensure_all([spec])[0]
 
-    def _build(self, spec: RunSpec) -> None:
-        scratch, final = self.scratch(spec), self.path(spec)
+    def ensure_all(self, specs: Sequence[RunSpec]) -> list[str]:
+        """The same for several runs; those of one family are built together where their stage can."""
+        missing = {spec.id: spec for spec in specs if not self.is_complete(spec)}
+        for spec in missing.values():
+            if self.path(spec).is_dir() and any(self.path(spec).iterdir()):
+                raise UserError(f"{self.path(spec)} has files but no {MANIFEST}, so it is not a run of ours; move it away.")
+        if missing:
+            self.ensure_all([needed for spec in missing.values() for needed in spec.inputs.values()])
+        for group in self._groups(missing.values()):
+            self._build(group)
+        return ["built" if spec.id in missing else "reused" for spec in specs]
+
+    def _groups(self, specs: Iterable[RunSpec]) -> Iterator[list[RunSpec]]:
+        """Runs that are built together."""
+        families: dict[str, list[RunSpec]] = {}
+        for spec in specs:
+            key = spec.family if self.stages[spec.kind].build_together else spec.id
+            families.setdefault(key, []).append(spec)
+        for family in families.values():
+            yield from (family[i : i + self.stack] for i in range(0, len(family), self.stack))
+
+    def _build(self, specs: Sequence[RunSpec]) -> None:
+        """Build one run, or some of a family together."""
+        started, stage = time.time(), self.stages[specs[0].kind]
+        with ExitStack() as stack:
+            places = [stack.enter_context(self._workplace(spec)) for spec in specs]
+            results = [stage.build(places[0])] if len(places) == 1 else stage.build_together(places)
+            seconds = (time.time() - started) / len(specs)
+            for place, result in zip(places, results, strict=True):
+                self._seal(place.spec, place.out, result, seconds=seconds)
+                self._publish(place.out, self.path(place.spec))
+        for spec in specs:
+            shutil.rmtree(self.scratch(spec), ignore_errors=True)
+
+    @contextmanager
+    def _workplace(self, spec: RunSpec) -> Iterator[Workplace]:
+        """Folders for building a run; what is still in `out` afterwards goes, checkpoints stay."""
+        scratch = self.scratch(spec)
         out = self.root / "scratch" / f"{spec.id}.{os.getpid()}-{uuid.uuid4().hex[:8]}.out"
         scratch.mkdir(parents=True, exist_ok=True)
         out.mkdir()
-        started = time.time()
+        inputs = {name: self.path(needed) for name, needed in spec.inputs.items()}
         try:
-            inputs = {name: self.path(needed) for name, needed in spec.inputs.items()}
             with Progress(scratch) as progress:
-                place = Workplace(spec=spec, inputs=inputs, out=out, scratch=scratch, device=self.device, progress=progress)
-                result = self.stages[spec.kind].build(place)
-            self._seal(spec, out, result, seconds=time.time() - started)
-            self._publish(out, final)
-        except BaseException:
+                yield Workplace(spec=spec, inputs=inputs, out=out, scratch=scratch, device=self.device, progress=progress)
+        finally:
             shutil.rmtree(out, ignore_errors=True)
-            raise
-        shutil.rmtree(scratch, ignore_errors=True)
 
     def _seal(self, spec: RunSpec, out: Path, result: dict[str, Any], *, seconds: float) -> None:
         """Write the manifest, after every other file is on the disk."""

@@ -65,6 +65,13 @@ BAD = {
     "stage": (None, ["run", "a.toml", "--until", "holiday"], "stage must be one of ground truth, restarts, selection"),
     "path of mini": (('name = "mini"', 'name = "mini", path = "b.npz"'), ["run", "a.toml"], "mini is always rendered"),
     "image size": (('"conv32"', '"conv64"'), ["run", "a.toml"], "conv64 is for 64 × 64 images"),
+    "methods": (None, ["run", "a.toml", "--methods", "AE,GAM"], "--methods must be among AE, separated by commas; got GAM"),
+    "strategy": (None, ["run", "a.toml", "--strategy", "magic"], "--strategy must be one of processes, stacked, sequential"),
+    "workers of a stack": (
+        None,
+        ["run", "a.toml", "--strategy", "stacked", "--workers", "3"],
+        "--workers 3 is for --strategy processes",
+    ),
     "odd batch of pairs": (
         ('kind = "autoencoder"', 'kind = "slow_vae" }, training = { architecture = "conv32", batch_size = 9'),
         ["run", "a.toml"],

@@ -13,7 +13,7 @@ from perturb.config.experiment import (
     SelectionConfig,
     TrainingConfig,
 )
-from perturb.config.loading import config_hash, load_experiment, scaled_down
+from perturb.config.loading import config_hash, load_experiment, scaled_down, with_methods
 from perturb.config.objectives import ObjectiveConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
@@ -34,4 +34,5 @@ __all__ = [
     "config_hash",
     "load_experiment",
     "scaled_down",
+    "with_methods",
 ]

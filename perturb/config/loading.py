@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,21 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
             ),
         }
     )
+
+
+def with_methods(config: ExperimentConfig, names: Sequence[str]) -> ExperimentConfig:
+    """The same experiment with only some rows of the tables.
+
+    Raises:
+        UserError: a name that no method has.
+
+    """
+    methods = {method.name: method for method in config.evaluation.methods}
+    for name in names:
+        if name not in methods:
+            raise UserError(f"--methods must be among {', '.join(methods)}, separated by commas; got {name}.")
+    chosen = tuple(method for name, method in methods.items() if name in names)
+    return config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"methods": chosen})})
 
 
 def _scaled(count: int, budget: float) -> int:

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from perturb.models.layers import Conv, Deconv, Linear
 from perturb.models.normalisation import BatchNorm
@@ -67,7 +66,7 @@ class PairDiscriminator(nn.Module):
         features = self.neck(torch.cat(features.chunk(2, dim=1), dim=2))
         vectors = self.classes.weight
         vectors = vectors * torch.rsqrt(vectors.square().sum(dim=2, keepdim=True) + NORM_EPSILON)
-        chosen = torch.bmm(functional.one_hot(shared, vectors.shape[1]).to(vectors.dtype), vectors)
+        chosen = vectors.gather(1, shared[..., None].expand(-1, -1, vectors.shape[2]))
         return self.unconditional(features)[..., 0].float() + (features.float() * chosen).sum(dim=2)
 
 

@@ -89,7 +89,7 @@ class WeaklySupervisedGAN(Objective):
         codes = draws.normal(f"{name} first", count, self.latents)
         other = draws.normal(f"{name} second", count, self.latents)
         label = draws.integers(f"{name} shared", self.latents, count)
-        agrees = functional.one_hot(label, self.latents).bool()
+        agrees = label[..., None] == torch.arange(self.latents, device=label.device)
         return codes, torch.where(agrees, codes, other), label
 
     def _generated(self, codes: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ are retrained on the original while m_ψ still trains.
 """
 
 from collections.abc import Callable
+from itertools import chain
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -30,9 +31,10 @@ class Crew:
     Args:
         plan: what is to be done.
         store: where it will be.
-        submit: starts a run and returns its future.
+        submit: starts runs of one family as one unit of work, and returns its future.
         error_of: the exception that a finished future holds, or None.
-        workers: runs under way at a time.
+        workers: units of work under way at a time.
+        stack: runs in a unit, at most.
 
     """
 
@@ -41,17 +43,18 @@ class Crew:
         plan: Plan,
         store: Store,
         *,
-        submit: Callable[[RunSpec], Future],
+        submit: Callable[[list[RunSpec]], Future],
         error_of: Callable[[Any], BaseException | None],
         workers: int,
+        stack: int = 1,
     ) -> None:
-        self._store, self._submit, self._error_of, self._workers = store, submit, error_of, workers
+        self._store, self._submit, self._error_of, self._workers, self._stack = store, submit, error_of, workers, stack
         # By id: two methods with the same settings share their runs.
         runs = {spec.id: spec for stage in plan.stages for spec in stage.runs}
         self._planned = set(runs)
         self._waiting = [spec for spec in runs.values() if not store.is_complete(spec)]
-        self._under_way: dict[str, RunSpec] = {}
-        self._ended: SimpleQueue[tuple[RunSpec, Any]] = SimpleQueue()
+        self._under_way: list[list[RunSpec]] = []
+        self._ended: SimpleQueue[tuple[list[RunSpec], Any]] = SimpleQueue()
         self._errors: dict[str, tuple[RunSpec, BaseException]] = {}
 
     def finish(self, stage: PlannedStage, *, last: bool = False) -> None:
@@ -65,33 +68,34 @@ class Crew:
         own = {spec.id for spec in stage.runs}
         while True:
             self._hand_out(own if last else self._planned)
-            open_runs = [s for s in (*self._waiting, *self._under_way.values()) if s.id in own]
+            open_runs = [spec for spec in chain(self._waiting, *self._under_way) if spec.id in own]
             if not self._under_way or not open_runs:
                 break
-            spec, future = self._ended.get()
-            del self._under_way[spec.id]
+            unit, future = self._ended.get()
+            self._under_way.remove(unit)
             if (error := self._error_of(future)) is not None:
-                self._errors[spec.id] = (spec, error)
+                self._errors |= {spec.id: (spec, error) for spec in unit if not self._store.is_complete(spec)}
         self._raise_errors(own)
 
     def _hand_out(self, allowed: set[str]) -> None:
         """Start what can be started, in the plan's order, while workers are idle."""
-        for spec in list(self._waiting):
-            if len(self._under_way) >= self._workers:
+        while len(self._under_way) < self._workers:
+            ready = [spec for spec in self._waiting if spec.id in allowed and self._is_ready(spec)]
+            if not ready:
                 return
-            if spec.id in allowed and self._is_ready(spec):
-                self._waiting.remove(spec)
-                self._start(spec)
+            unit = [spec for spec in ready if spec.family == ready[0].family][: self._stack]
+            self._waiting = [spec for spec in self._waiting if spec not in unit]
+            self._start(unit)
 
-    def _start(self, spec: RunSpec) -> None:
+    def _start(self, unit: list[RunSpec]) -> None:
         try:
-            future = self._submit(spec)
+            future = self._submit(unit)
         except RuntimeError as error:
             # A pool that lost a worker takes no more work.
-            self._errors[spec.id] = (spec, error)
+            self._errors |= {spec.id: (spec, error) for spec in unit}
             return
-        self._under_way[spec.id] = spec
-        future.add_done_callback(lambda future: self._ended.put((spec, future)))
+        self._under_way.append(unit)
+        future.add_done_callback(lambda future: self._ended.put((unit, future)))
 
     def _is_ready(self, spec: RunSpec) -> bool:
         """Whether all inputs are there, or are the spec's own to build."""

@@ -10,7 +10,7 @@ from perturb.pipeline.display import PlanDisplay
 from perturb.pipeline.plan import Plan, PlannedStage, plan_experiment
 from perturb.pipeline.settings import RunSettings
 from perturb.pipeline.stages import STAGES
-from perturb.pipeline.work import die_with_parent, ensure_run
+from perturb.pipeline.work import die_with_parent, ensure_runs
 from perturb.runs import Store
 
 
@@ -24,9 +24,10 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
     crew = Crew(
         plan,
         store,
-        submit=lambda spec: pool.submit(ensure_run, spec, settings.artifacts, settings.device, settings.threads),
+        submit=lambda unit: pool.submit(ensure_runs, unit, settings.artifacts, settings.device, settings.threads),
         error_of=lambda future: future.exception(),
         workers=settings.workers,
+        stack=settings.stack,
     )
     try:
         with PlanDisplay(plan, store):

@@ -8,6 +8,11 @@ from pydantic import Field
 from perturb.config import Section
 from perturb.errors import UserError
 
+LARGEST_STACK = 32
+STRATEGIES = ("processes", "stacked", "sequential")
+"""How trainings share a machine. `processes`: one in each worker. `stacked`: those that differ in their seed alone as one,
+the restart an axis of every weight. `sequential`: one after the other. A restart is the same in all, up to rounding."""
+
 
 class RunSettings(Section):
     """Folders, workers and device of one execution."""
@@ -15,7 +20,9 @@ class RunSettings(Section):
     artifacts: Path = Path("artifacts")
     """Run directories, scratch and results live below it."""
     workers: int = Field(default=2, ge=1)
-    """Trainings at a time."""
+    """Units of work at a time."""
+    stack: int = Field(default=1, ge=1)
+    """Trainings in a unit of work, at most."""
     device: str = "cpu"
     """A torch device."""
 
@@ -23,6 +30,25 @@ class RunSettings(Section):
     def threads(self) -> int:
         """Threads for each worker, so that together they fill the machine's cores."""
         return max(1, available_cores() // self.workers)
+
+
+def run_settings(*, artifacts: Path, device: str | None, strategy: str | None, workers: int | None) -> RunSettings:
+    """Settings for a user's wishes; None stands for what suits the machine: stacked on an accelerator, else processes.
+
+    Raises:
+        UserError: a strategy or a device that is not there, or workers for a strategy that has one only.
+
+    """
+    device = checked_device(device)
+    chosen = strategy or ("processes" if device.startswith("cpu") else "stacked")
+    if chosen not in STRATEGIES:
+        raise UserError(f"--strategy must be one of {', '.join(STRATEGIES)}; got {chosen}.")
+    if chosen == "processes":
+        return RunSettings(artifacts=artifacts, device=device, workers=workers or available_cores())
+    if workers not in (None, 1):
+        raise UserError(f"--workers {workers} is for --strategy processes; {chosen} has one.")
+    stack = LARGEST_STACK if chosen == "stacked" else 1
+    return RunSettings(artifacts=artifacts, device=device, workers=1, stack=stack)
 
 
 def available_cores() -> int:

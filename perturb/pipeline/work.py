@@ -1,8 +1,9 @@
-"""One unit of work for a thread, a process or a worker on another machine: make sure that a run is there."""
+"""One unit of work for a thread, a process or a worker on another machine: make sure that some runs are there."""
 
 import ctypes
 import signal
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,8 @@ class Finished:
     """"built" or "reused"."""
 
 
-def ensure_run(spec: RunSpec, artifacts: Path, device: str, threads: int) -> Finished:
-    """Build a run, or find that it is there."""
+def ensure_runs(specs: Sequence[RunSpec], artifacts: Path, device: str, threads: int) -> list[Finished]:
+    """Build runs, those of one family together, or find that they are there."""
     import torch
 
     from perturb.pipeline.stages import STAGES
@@ -28,8 +29,8 @@ def ensure_run(spec: RunSpec, artifacts: Path, device: str, threads: int) -> Fin
 
     torch.set_num_threads(threads)
     keep_freed_memory()
-    store = Store(artifacts, STAGES, device=device)
-    return Finished(spec.id, spec.label, store.ensure(spec))
+    how = Store(artifacts, STAGES, device=device, stack=len(specs)).ensure_all(specs)
+    return [Finished(spec.id, spec.label, answer) for spec, answer in zip(specs, how, strict=True)]
 
 
 def die_with_parent() -> None:

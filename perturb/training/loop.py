@@ -13,9 +13,10 @@ from perturb.datasets import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
 from perturb.objectives import Objective
-from perturb.progress import Progress
+from perturb.progress import Progress, Together
 from perturb.training.checkpoint import apart, put_back, read_checkpoint, taken, together, write_checkpoint
 from perturb.training.curve import is_noted
+from perturb.training.replay import Updates
 
 
 @dataclass
@@ -38,7 +39,7 @@ def train(
     *,
     draws: Draws,
     checkpoints: Sequence[Path],
-    progress: Progress,
+    progress: Progress | Together,
 ) -> list[Outcome]:
     """Update restarts, each on batches of its own, going on from their checkpoints.
 
@@ -60,18 +61,19 @@ def train(
 
     """
     start, outcomes = _resumed(objective, checkpoints)
-    updates = -(-config.steps // objective.steps_per_update)
-    for step in range(start + 1, updates + 1):
+    total = -(-config.steps // objective.steps_per_update)
+    updates = Updates(objective, draws)
+    for step in range(start + 1, total + 1):
         if all(outcome.failure for outcome in outcomes):
             break
         draws.seek(step)
         indices = objective.batch(draws, grid, config.batch_size)
-        terms = objective.update(pixels.batch(indices, device=objective.device), draws)
-        if is_noted(step, updates):
+        terms = updates.make(pixels.batch(indices, device=objective.device))
+        if is_noted(step, total):
             _note(step, terms, outcomes)
-        if step % config.checkpoint_every == 0 and step < updates:
+        if step % config.checkpoint_every == 0 and step < total:
             _save(objective, checkpoints, step, outcomes)
-        progress.report(step, updates)
+        progress.report(step, total)
     return outcomes
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from perturb.config import ExperimentConfig, config_hash, load_experiment, scaled_down
+from perturb.config import ExperimentConfig, config_hash, load_experiment, scaled_down, with_methods
 from perturb.config.objectives import BetaVAEConfig
 from perturb.errors import UserError
 
@@ -331,3 +331,8 @@ def test_loading_an_experiment_does_not_import_torch(tiny_toml: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, str(tiny_toml)], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_only_some_methods_in_the_files_order(tiny: ExperimentConfig) -> None:
+    assert [m.name for m in with_methods(tiny, ["AE", "β-VAE"]).evaluation.methods] == ["β-VAE", "AE"]
+    assert [m.name for m in with_methods(tiny, ["AE"]).evaluation.methods] == ["AE"]

@@ -1,5 +1,6 @@
 """The whole experiment, tiny: end to end, twice, and after a kill."""
 
+import dataclasses
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from perturb.config import DatasetConfig, ExperimentConfig, PerturbationConfig
 from perturb.datasets.mini import Mini
@@ -179,6 +181,35 @@ def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentCon
     assert any(
         re.search(r"Failed: β-VAE on modified, seed 1: the (reconstruction|kl) was", note) for note in results["notes"]
     )
+
+
+def test_stacked_restarts_are_the_same_runs_with_the_same_models(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    settings = {
+        "processes": RunSettings(artifacts=tmp_path / "processes", workers=2),
+        "stacked": RunSettings(artifacts=tmp_path / "stacked", workers=1, stack=32),
+    }
+    stores = {name: Store(setting.artifacts, STAGES) for name, setting in settings.items()}
+    plans = {name: run_locally(tiny, setting, until="restarts") for name, setting in settings.items()}
+    for spec, same in zip(plans["processes"].restarts, plans["stacked"].restarts, strict=True):
+        assert spec.id == same.id
+        assert stores["stacked"].is_complete(same.inputs["restart"])
+        lasts = [store.result(spec.inputs["restart"])["last"]["loss"] for store in stores.values()]
+        assert lasts[0] == pytest.approx(lasts[1], rel=1e-3)
+        weights = [load_file(store.path(spec.inputs["restart"]) / "weights.safetensors") for store in stores.values()]
+        for name, value in weights[0].items():
+            assert value.shape == weights[1][name].shape
+            assert ((value - weights[1][name]).abs() > 1e-3).float().mean() < 0.02, name
+
+
+def test_stacked_restarts_train_in_one_call(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    plan, calls = plan_experiment(tiny), []
+    watched = dict(STAGES)
+    together = STAGES["restart"].build_together
+    watched["restart"] = dataclasses.replace(
+        STAGES["restart"], build_together=lambda places: (calls.append(len(places)), together(places))[1]
+    )
+    Store(tmp_path, watched, stack=2).ensure_all(plan.restarts)
+    assert calls == [2]
 
 
 def test_a_broken_run_is_named_and_the_others_are_kept(tiny: ExperimentConfig, tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ from perturb.pipeline.stages.files import build_file, build_pixels
 from perturb.pipeline.stages.images import build_images
 from perturb.pipeline.stages.perturbation import build_perturbation, build_untrained
 from perturb.pipeline.stages.report import build_report
-from perturb.pipeline.stages.restarts import build_restart, build_scores, build_selection
+from perturb.pipeline.stages.restarts import build_restart, build_restarts, build_scores, build_selection
 from perturb.runs import Stage
 
 STAGES = {
     "images": Stage(version=2, build=build_images),
-    "restart": Stage(version=3, build=build_restart),
+    "restart": Stage(version=3, build=build_restart, build_together=build_restarts),
     "scores": Stage(version=1, build=build_scores),
     "selection": Stage(version=1, build=build_selection),
     "perturbation": Stage(version=2, build=build_perturbation),

@@ -1,5 +1,6 @@
 """Trained models in run directories."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -12,9 +13,9 @@ from perturb.runs import read_config, read_result
 FILE_NAME = "weights.safetensors"
 
 
-def new_model(config: RestartRun, *, channels: int, device: str) -> Objective:
-    """A model before its training."""
-    method, seeds = OBJECTIVES[config.objective.kind], [config.seed]
+def new_model(config: RestartRun, *, channels: int, seeds: Sequence[int], device: str) -> Objective:
+    """Models of one method before their training."""
+    method = OBJECTIVES[config.objective.kind]
     return method(
         config.objective, config.training, channels=channels, latents=config.latents, seeds=seeds, device=device
     )  # fmt: skip
@@ -23,12 +24,15 @@ def new_model(config: RestartRun, *, channels: int, device: str) -> Objective:
 def load_model(run: Path, device: str) -> Objective:
     """The model of a finished restart, in evaluation mode."""
     config, channels = read_config(run, RestartRun), read_result(run)["channels"]
-    model = new_model(config, channels=channels, device=device)
+    model = new_model(config, channels=channels, seeds=[config.seed], device=device)
     model.networks.load_state_dict(load_file(run / FILE_NAME, device=device))
     model.networks.eval().requires_grad_(False)
     return model
 
 
-def save_weights(networks: nn.Module, path: Path) -> None:
-    """Weights as safetensors, contiguous, on the CPU."""
-    save_file({name: value.detach().cpu().contiguous() for name, value in networks.state_dict().items()}, path)
+def save_weights(networks: nn.Module, path: Path, *, restart: int | None = None) -> None:
+    """Weights as safetensors, on the CPU; of one restart only where its number is given."""
+    weights = networks.state_dict()
+    if restart is not None:
+        weights = {name: value[restart : restart + 1] for name, value in weights.items()}
+    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)

@@ -1,8 +1,10 @@
 """Restarts: trained, scored, selected from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from perturb.datasets import grid_of
 from perturb.datasets.pixels import Pixels
@@ -11,10 +13,11 @@ from perturb.files import write_json
 from perturb.metrics import METRICS
 from perturb.metrics.codes import encode, unit_variances
 from perturb.pipeline.stages import models
+from perturb.progress import Together
 from perturb.runs import Workplace, read_result
 from perturb.seeding import numpy_generator
 from perturb.selection import ScoredRestart, select
-from perturb.training import train
+from perturb.training import Outcome, train
 from perturb.training.curve import write_curve
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -22,22 +25,34 @@ CHECKPOINT = "checkpoint.safetensors"
 
 def build_restart(place: Workplace) -> dict[str, Any]:
     """Train one model; a diverged one is a result like any other."""
-    config = place.spec.config
-    pixels = Pixels.open(place.inputs["images"])
-    objective = models.new_model(config, channels=pixels.channels, device=place.device)
-    (outcome,) = train(
+    return build_restarts([place])[0]
+
+
+def build_restarts(places: Sequence[Workplace]) -> list[dict[str, Any]]:
+    """Train models that differ in their seeds alone, stacked."""
+    first, seeds = places[0], [place.spec.config.seed for place in places]
+    config, pixels = first.spec.config, Pixels.open(first.inputs["images"])
+    if torch.device(first.device).type != "cpu":
+        pixels = pixels.resident(first.device)
+    objective = models.new_model(config, channels=pixels.channels, seeds=seeds, device=first.device)
+    outcomes = train(
         objective,
         pixels,
         grid_of(config.dataset),
         config.training,
-        draws=Draws([config.seed], place.device),
-        checkpoints=[place.scratch / CHECKPOINT],
-        progress=place.progress,
+        draws=Draws(seeds, first.device),
+        checkpoints=[place.scratch / CHECKPOINT for place in places],
+        progress=Together([place.progress for place in places]),
     )
-    write_curve(place.out / "curve.csv", outcome.curve)
-    models.save_weights(objective.networks, place.out / models.FILE_NAME)
+    for index, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
+        write_curve(place.out / "curve.csv", outcome.curve)
+        models.save_weights(objective.networks, place.out / models.FILE_NAME, restart=index)
+    return [_summary(outcome, pixels.channels) for outcome in outcomes]
+
+
+def _summary(outcome: Outcome, channels: int) -> dict[str, Any]:
     last = outcome.curve[-1] if outcome.curve else {}
-    return {"steps": outcome.step, "failure": outcome.failure, "last": last, "channels": pixels.channels}
+    return {"steps": outcome.step, "failure": outcome.failure, "last": last, "channels": channels}
 
 
 def build_scores(place: Workplace) -> dict[str, Any]:

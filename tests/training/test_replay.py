@@ -1,0 +1,56 @@
+"""The memory that a recorded update works on, without a card: fixed draws and images give the plain training."""
+
+import numpy as np
+import pytest
+import torch
+
+from perturb.config import TrainingConfig
+from perturb.config.objectives import AnnealedVAEConfig, FactorVAEConfig, ObjectiveConfig, WeaklySupervisedGANConfig
+from perturb.datasets.mini import Mini
+from perturb.datasets.pixels import Pixels
+from perturb.draws import Draws
+from perturb.objectives import OBJECTIVES
+from perturb.training.replay import PLAIN_UPDATES, FixedDraws, Updates
+
+SEEDS = [3, 4]
+TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
+PIXELS = Pixels(Mini().images(np.arange(4096)))
+
+
+def test_fixed_draws_stay_in_their_memory_and_follow_the_step() -> None:
+    draws = Draws(SEEDS)
+    fixed = FixedDraws(draws)
+
+    def asked() -> list[torch.Tensor]:
+        return [
+            fixed.step, fixed.uniform("a", 3), fixed.normal("a", 3), fixed.integers("a", 7, 3), fixed.permutations("a", 2, 5)
+        ]  # fmt: skip
+
+    draws.seek(1)
+    before = asked()
+    kept = [values.clone() for values in before]
+    draws.seek(100)
+    fixed.refresh()
+    expected = [
+        draws.step, draws.uniform("a", 3), draws.normal("a", 3), draws.integers("a", 7, 3), draws.permutations("a", 2, 5)
+    ]  # fmt: skip
+    for first, old, new, wanted in zip(before, kept, asked(), expected, strict=True):
+        assert first.data_ptr() == new.data_ptr()
+        assert torch.equal(new, wanted)
+        assert not torch.equal(old, new)
+
+
+@pytest.mark.parametrize(
+    "config", [AnnealedVAEConfig(annealing_steps=5), FactorVAEConfig(), WeaklySupervisedGANConfig()], ids=lambda c: c.kind
+)
+def test_updates_from_fixed_memory_are_the_plain_ones(config: ObjectiveConfig) -> None:
+    found = []
+    for recorded in (False, True):
+        objective = OBJECTIVES[config.kind](config, TRAINING, channels=3, latents=4, seeds=SEEDS, device="cpu")
+        draws = Draws(SEEDS)
+        updates = Updates(objective, draws, recorded=recorded)
+        for step in range(1, PLAIN_UPDATES + 4):
+            draws.seek(step)
+            terms = updates.make(PIXELS.batch(objective.batch(draws, Mini.grid, 8)))
+        found.append([*objective.networks.parameters(), *terms.values()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
