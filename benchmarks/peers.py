@@ -1,6 +1,9 @@
 """What the engine is measured against: the same β-VAE as one would write it plainly, and as the package disent trains it."""
 
+import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from unittest.mock import MagicMock
 
 import numpy as np
 import torch
@@ -8,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 BETA, LATENTS, LEARNING_RATE = 4.0, 5, 1e-4
+TORCHVISION_PARTS = "transforms", "transforms.functional", "datasets", "models", "models.detection"
 
 
 def encoder(channels: int, outputs: int) -> nn.Sequential:
@@ -61,16 +65,17 @@ def plain_loop(images: np.ndarray, batch_size: int, device: str = "cpu") -> Call
 
 def disent_loop(images: np.ndarray, batch_size: int) -> Callable[[], None] | None:
     """A step of disent's BetaVae on the same layers; None where disent is not installed."""
+    _make_torchvision_importable()
     try:
         from disent.frameworks.vae import BetaVae
-        from disent.model import AutoEncoder, BaseDecoderModule, BaseEncoderModule
+        from disent.model import AutoEncoder, DisentDecoder, DisentEncoder
     except ImportError:
         return None
 
     channels, draw = images.shape[-1], _Images(images, batch_size, "cpu")
     shape = (channels, *images.shape[1:3])
 
-    class Encoder(BaseEncoderModule):
+    class Encoder(DisentEncoder):
         def __init__(self) -> None:
             super().__init__(x_shape=shape, z_size=LATENTS, z_multiplier=2)
             self.layers = encoder(channels, 2 * LATENTS)
@@ -78,7 +83,7 @@ def disent_loop(images: np.ndarray, batch_size: int) -> Callable[[], None] | Non
         def encode(self, x: Tensor) -> Tensor:
             return self.layers(x)
 
-    class Decoder(BaseDecoderModule):
+    class Decoder(DisentDecoder):
         def __init__(self) -> None:
             super().__init__(x_shape=shape, z_size=LATENTS, z_multiplier=1)
             self.layers = decoder(channels, LATENTS)
@@ -105,3 +110,14 @@ def disent_loop(images: np.ndarray, batch_size: int) -> Callable[[], None] | Non
         optimiser.step()
 
     return step
+
+
+def _make_torchvision_importable() -> None:
+    """The package imports torchvision, whose wheels on PyPI do not load beside a CPU build of torch; its step uses none of it."""
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):
+        for name in [name for name in sys.modules if name.split(".")[0] in ("torchvision", "torchmetrics")]:
+            del sys.modules[name]
+        for name in ("torchvision", *(f"torchvision.{part}" for part in TORCHVISION_PARTS)):
+            sys.modules[name] = MagicMock(__spec__=ModuleSpec(name, None), __path__=[])

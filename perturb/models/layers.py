@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perturb.models.convolution import STRIDE, Convolve, ConvolveTransposed, add_bias_, padding
+from perturb.models.convolution import FEW_CHANNELS, STRIDE, Convolve, ConvolveTransposed, add_bias_, padding
 from perturb.models.normalisation import SpectralNorm
 
 _LARGE = 2**19
@@ -58,7 +58,7 @@ class Conv(Layer):
     def forward(self, images: Tensor) -> Tensor:
         """Convolve every restart's images with its own kernel."""
         (weight, bias), kernel = self.parameters_as(images), self.weight.shape[1]
-        if _suits_onednn(images, kernel):
+        if _suits_onednn(images, weight.shape[-1], kernel):
             kernels = weight[0].permute(3, 2, 0, 1)
             found = functional.conv2d(_channels_first(images), kernels, stride=STRIDE, padding=padding(kernel))
             return add_bias_(_channels_last(found), bias)
@@ -75,17 +75,19 @@ class Deconv(Layer):
     def forward(self, images: Tensor) -> Tensor:
         """Convolve, transposed, every restart's images with its own kernel."""
         (weight, bias), kernel = self.parameters_as(images), self.weight.shape[2]
-        if _suits_onednn(images, kernel):
+        if _suits_onednn(images, weight.shape[-1], kernel):
             kernels = weight[0].permute(0, 3, 1, 2)
             found = functional.conv_transpose2d(_channels_first(images), kernels, stride=STRIDE, padding=padding(kernel))
             return add_bias_(_channels_last(found), bias)
         return ConvolveTransposed.apply(images, weight, bias)
 
 
-def _suits_onednn(images: Tensor, kernel: int) -> bool:
-    """One restart on a CPU; in bfloat16 only where there is much to do."""
-    is_large = kernel > STRIDE and images.numel() >= _LARGE
-    return images.device.type == "cpu" and len(images) == 1 and (images.dtype == torch.float32 or is_large)
+def _suits_onednn(images: Tensor, outputs: int, kernel: int) -> bool:
+    """One restart on a CPU; in bfloat16 only where there is much to do for many channels."""
+    if images.device.type != "cpu" or len(images) > 1:
+        return False
+    is_large = kernel > STRIDE and outputs > FEW_CHANNELS and images.numel() >= _LARGE
+    return images.dtype == torch.float32 or is_large
 
 
 def _channels_first(images: Tensor) -> Tensor:
