@@ -131,7 +131,7 @@ def peer_rate(make: Callable[[np.ndarray, int], Callable[[], None] | None], step
     return rate
 
 
-def _peer(make: Callable[[np.ndarray, int], Callable[[], None] | None], steps: int, answers: Any) -> None:  # noqa: ANN401
+def _peer(make: Callable[[np.ndarray, int], Callable[[], None] | None], steps: int, answers: Any) -> None:
     torch.set_num_threads(available_cores())
     step = make(images(), BATCH)
     answers.put(step and BATCH / seconds_a_step(lambda _: step(), steps))
