@@ -113,7 +113,7 @@ def disent_loop(images: np.ndarray, batch_size: int) -> Callable[[], None] | Non
 
 
 def _make_torchvision_importable() -> None:
-    """The package imports torchvision, whose PyPI wheels do not load beside a CPU build of torch, and does not use it here."""
+    """The package imports torchvision, whose PyPI wheels do not load beside a CPU build of torch, and has no use for it."""
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError):

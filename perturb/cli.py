@@ -35,6 +35,7 @@ def run(
     strategy: Annotated[
         str | None, typer.Option(help="processes, stacked or sequential; default: stacked on a GPU, else processes.")
     ] = None,
+    stack: Annotated[int | None, typer.Option(help="Restarts trained at once by --strategy stacked.", min=1)] = None,
     budget: BudgetOption = 1.0,
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
@@ -52,7 +53,7 @@ def run(
     experiment = scaled_down(load_experiment(config), budget)
     if methods is not None:
         experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
-    settings = run_settings(artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers)
+    settings = run_settings(artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers, stack=stack)
     if prefect:
         plan = _orchestrator("prefect")(experiment, settings, until=until, runner=runner)
     elif runner is not None:

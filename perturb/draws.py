@@ -48,6 +48,7 @@ class Draws:
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
+        self.seeds = tuple(seeds)
         words = torch.tensor([[seed & WORD, (seed >> 32) & WORD] for seed in seeds], device=self.device)
         self._key = words[:, 0, None, None], words[:, 1, None, None]
         self._step = 0

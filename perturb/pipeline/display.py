@@ -11,7 +11,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from perturb.pipeline.plan import Plan
+from perturb.pipeline.plan import Plan, PlannedStage
 from perturb.progress import read_fraction
 from perturb.runs import RunSpec, Store
 
@@ -26,6 +26,7 @@ class PlanDisplay:
     def __init__(self, plan: Plan, store: Store) -> None:
         self._plan, self._store = plan, store
         self._complete: set[str] = set()
+        self._failed: dict[str, bool] = {}
         self._console = Console(file=sys.stderr)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -62,9 +63,8 @@ class PlanDisplay:
                 for stage in self._plan.stages:
                     done = sum(self._fraction(spec) * _cost(spec) for spec in stage.runs)
                     total = sum(_cost(spec) for spec in stage.runs)
-                    finished = sum(self._is_complete(spec) for spec in stage.runs)
-                    count = f"{finished}/{len(stage.runs)}"
-                    bars.update(rows[stage.title], completed=done, total=total, count=count, note=self._running(stage.runs))
+                    count, note = self._count(stage), self._running(stage.runs)
+                    bars.update(rows[stage.title], completed=done, total=total, count=count, note=note)
                 bars.update(whole, completed=self._done(), total=self._total(), note=self._remaining())
                 if stopping:
                     return
@@ -72,18 +72,29 @@ class PlanDisplay:
     def _print_lines(self) -> None:
         while True:
             stopping = self._stop.wait(SECONDS_BETWEEN_LINES)
-            counts = [
-                f"{stage.title} {sum(self._is_complete(spec) for spec in stage.runs)}/{len(stage.runs)}"
-                for stage in self._plan.stages
-            ]
+            counts = [f"{stage.title} {self._count(stage)}" for stage in self._plan.stages]
             share = self._done() / self._total()
             self._console.print(f"{share:4.0%}  {' · '.join(counts)}  {self._remaining()}", soft_wrap=True, highlight=False)
             if stopping:
                 return
 
+    def _count(self, stage: PlannedStage) -> str:
+        """`5/8`, with what failed: `5/8, 1 failed`."""
+        finished = [spec for spec in stage.runs if self._is_complete(spec)]
+        failed = sum(self._has_failed(spec) for spec in finished)
+        return f"{len(finished)}/{len(stage.runs)}" + (f", {failed} failed" if failed else "")
+
+    def _has_failed(self, spec: RunSpec) -> bool:
+        if spec.kind != "scores":
+            return False
+        if spec.id not in self._failed:
+            self._failed[spec.id] = self._store.result(spec)["failure"] is not None
+        return self._failed[spec.id]
+
     def _running(self, specs: tuple[RunSpec, ...]) -> str:
+        """What is under way, how far, how fast."""
         under_way = [(spec, self._fraction(spec)) for spec in specs if not self._is_complete(spec)]
-        named = [f"{spec.label} {fraction:.0%}" for spec, fraction in under_way if fraction > 0]
+        named = [f"{spec.label} {fraction:.0%} {self._note(spec)}".rstrip() for spec, fraction in under_way if fraction > 0]
         return "; ".join(named[:3]) + (" …" if len(named) > 3 else "")
 
     def _remaining(self) -> str:
@@ -114,6 +125,9 @@ class PlanDisplay:
             return read_fraction(self._store.scratch(spec))[0]
         share = 1.0 if self._is_complete(trained) else read_fraction(self._store.scratch(trained))[0]
         return share * trained.cost / _cost(spec)
+
+    def _note(self, spec: RunSpec) -> str:
+        return read_fraction(self._store.scratch(spec.inputs.get("restart", spec)))[1]
 
     def _is_complete(self, spec: RunSpec) -> bool:
         if spec.id not in self._complete and self._store.is_complete(spec):

@@ -32,23 +32,28 @@ class RunSettings(Section):
         return max(1, available_cores() // self.workers)
 
 
-def run_settings(*, artifacts: Path, device: str | None, strategy: str | None, workers: int | None) -> RunSettings:
+def run_settings(
+    *, artifacts: Path, device: str | None, strategy: str | None, workers: int | None, stack: int | None
+) -> RunSettings:
     """Settings for a user's wishes; None stands for what suits the machine: stacked on an accelerator, else processes.
 
     Raises:
-        UserError: a strategy or a device that is not there, or workers for a strategy that has one only.
+        UserError: a strategy or a device that is not there, workers for a strategy that has one only, or a stack for one
+            that has none.
 
     """
     device = checked_device(device)
     chosen = strategy or ("processes" if device.startswith("cpu") else "stacked")
     if chosen not in STRATEGIES:
         raise UserError(f"--strategy must be one of {', '.join(STRATEGIES)}; got {chosen}.")
+    if chosen != "stacked" and stack not in (None, 1):
+        raise UserError(f"--stack {stack} is for --strategy stacked; {chosen} trains one restart at a time.")
     if chosen == "processes":
         return RunSettings(artifacts=artifacts, device=device, workers=workers or available_cores())
     if workers not in (None, 1):
         raise UserError(f"--workers {workers} is for --strategy processes; {chosen} has one.")
-    stack = LARGEST_STACK if chosen == "stacked" else 1
-    return RunSettings(artifacts=artifacts, device=device, workers=1, stack=stack)
+    largest = (stack or LARGEST_STACK) if chosen == "stacked" else 1
+    return RunSettings(artifacts=artifacts, device=device, workers=1, stack=largest)
 
 
 def available_cores() -> int:

@@ -1,22 +1,32 @@
 """One training loop for every objective and for any number of restarts at once."""
 
+import hashlib
+import json
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from perturb.config import TrainingConfig
+from perturb.config.loading import canonical_json
 from perturb.datasets import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
+from perturb.errors import UserError
 from perturb.objectives import Objective
 from perturb.progress import Progress, Together
 from perturb.training.checkpoint import apart, put_back, read_checkpoint, taken, together, write_checkpoint
 from perturb.training.curve import is_noted
 from perturb.training.replay import Updates
+
+ACTIVE = 0.8
+CHECKPOINT_FORM = 1
+"""Raised by hand when checkpoints of before can no longer be gone on from."""
 
 
 @dataclass
@@ -28,7 +38,7 @@ class Outcome:
     failure: str | None
     """Why it was given up, or None."""
     curve: list[dict[str, float]]
-    """Loss terms in nats per image at up to 100 steps."""
+    """Loss terms in nats per image, and active units, at up to 100 steps."""
 
 
 def train(
@@ -59,8 +69,13 @@ def train(
     Returns:
         An outcome for each restart.
 
+    Raises:
+        UserError: a checkpoint is of another config or version.
+
     """
-    start, outcomes = _resumed(objective, checkpoints)
+    identities = [identity_of(objective, seed) for seed in draws.seeds]
+    start, outcomes = _resumed(objective, checkpoints, identities)
+    started = time.monotonic()
     total = -(-config.steps // objective.steps_per_update)
     updates = Updates(objective, draws)
     for step in range(start + 1, total + 1):
@@ -68,17 +83,35 @@ def train(
             break
         draws.seek(step)
         indices = objective.batch(draws, grid, config.batch_size)
-        terms = updates.make(pixels.batch(indices, device=objective.device))
+        images = pixels.batch(indices, device=objective.device)
+        terms = updates.make(images)
         if is_noted(step, total):
-            _note(step, terms, outcomes)
+            terms = terms | {"active_units": active_units(objective, images)}
+            _note(step, terms, outcomes, safe=(step - 1) // config.checkpoint_every * config.checkpoint_every)
         if step % config.checkpoint_every == 0 and step < total:
-            _save(objective, checkpoints, step, outcomes)
-        progress.report(step, total)
+            _save(objective, checkpoints, identities, step, outcomes)
+        pace = objective.restarts * (step - start) / max(time.monotonic() - started, 1e-9)
+        progress.report(step, total, f"{pace:.0f} steps/s")
     return outcomes
 
 
-def _note(step: int, terms: dict[str, Tensor], outcomes: list[Outcome]) -> None:
-    """Add a point to the curve of every restart, or the reason why it failed."""
+def identity_of(objective: Objective, seed: int) -> str:
+    """What a checkpoint must agree in to be gone on from: method, training, sizes, seed, and the form of checkpoints."""
+    parts = [canonical_json(objective.config), canonical_json(objective.training), objective.latents, seed, CHECKPOINT_FORM]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+@torch.no_grad()
+def active_units(objective: Objective, images: Tensor) -> Tensor:
+    """Units whose posterior variance, averaged over a batch, is below 0.8 (thesis 4.3.4): (restarts,)."""
+    objective.networks.eval()
+    variances = objective.posterior(images).logvar.exp().mean(dim=1)
+    objective.networks.train()
+    return (variances < ACTIVE).sum(dim=1)
+
+
+def _note(step: int, terms: dict[str, Tensor], outcomes: list[Outcome], *, safe: int) -> None:
+    """Add a point to the curve of every restart, or the reason why it failed; `safe` is the step of the last checkpoint."""
     columns = {name: values.tolist() for name, values in terms.items()}
     for restart, outcome in enumerate(outcomes):
         if outcome.failure:
@@ -89,22 +122,31 @@ def _note(step: int, terms: dict[str, Tensor], outcomes: list[Outcome]) -> None:
         if broken:
             # The sum of the terms is the last to be suspected.
             suspect = next((name for name in broken if name != "loss"), "loss")
-            outcome.failure = f"the {suspect} was {point[suspect]} at step {step}"
+            outcome.failure = f"the {suspect} was {point[suspect]} at step {step} (last checkpoint before: step {safe})"
         else:
             outcome.curve.append({"step": step, **point})
 
 
-def _save(objective: Objective, checkpoints: Sequence[Path], step: int, outcomes: list[Outcome]) -> None:
+def _save(
+    objective: Objective, checkpoints: Sequence[Path], identities: Sequence[str], step: int, outcomes: list[Outcome]
+) -> None:
     """Write the checkpoint of every restart."""
     tensors = taken(objective.networks, objective.optimisers)
-    for restart, (path, outcome) in enumerate(zip(checkpoints, outcomes, strict=True)):
-        state = {"step": step, "outcome": vars(outcome)}
-        write_checkpoint(path, apart(tensors, restart), state)
+    for restart, (path, identity, outcome) in enumerate(zip(checkpoints, identities, outcomes, strict=True)):
+        write_checkpoint(path, apart(tensors, restart), {"identity": identity, "step": step, "outcome": vars(outcome)})
 
 
-def _resumed(objective: Objective, checkpoints: Sequence[Path]) -> tuple[int, list[Outcome]]:
+def _resumed(objective: Objective, checkpoints: Sequence[Path], identities: Sequence[str]) -> tuple[int, list[Outcome]]:
     """The step to go on from and the outcomes so far; weights and moments are put back."""
-    found: list[tuple[dict[str, Tensor], dict[str, Any]]] = [c for path in checkpoints if (c := read_checkpoint(path))]
+    found: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+    for path, identity in zip(checkpoints, identities, strict=True):
+        if checkpoint := read_checkpoint(path):
+            if checkpoint[1].get("identity") != identity:
+                raise UserError(
+                    f"{path} is a checkpoint of another config or version ({checkpoint[1].get('identity')}, and this "
+                    f"training is {identity}); remove it to start over."
+                )
+            found.append(checkpoint)
     if len(found) < len(checkpoints) or len({state["step"] for _, state in found}) > 1:
         return 0, [Outcome(0, None, []) for _ in checkpoints]
     put_back(objective.networks, objective.optimisers, together([tensors for tensors, _ in found]))

@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from perturb.config import DatasetConfig, ExperimentConfig, PerturbationConfig
@@ -210,6 +211,20 @@ def test_stacked_restarts_train_in_one_call(tiny: ExperimentConfig, tmp_path: Pa
     )
     Store(tmp_path, watched, stack=2).ensure_all(plan.restarts)
     assert calls == [2]
+
+
+@pytest.mark.parametrize(
+    ("restarts", "advice"), [(1, "lower training.batch_size"), (2, "2 restarts at once.*lower --stack")]
+)
+def test_out_of_memory_names_the_setting_to_lower(
+    tiny: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: int, advice: str
+) -> None:
+    def too_large(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("perturb.pipeline.stages.restarts.train", too_large)
+    with pytest.raises(UserError, match=f"cpu ran out of memory.*{advice}"):
+        Store(tmp_path, STAGES, stack=2).ensure_all(plan_experiment(tiny).restarts[:restarts])
 
 
 def test_a_broken_run_is_named_and_the_others_are_kept(tiny: ExperimentConfig, tmp_path: Path) -> None:

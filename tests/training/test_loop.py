@@ -9,10 +9,12 @@ from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
+from perturb.errors import UserError
 from perturb.objectives import OBJECTIVES
 from perturb.progress import Progress
 from perturb.training import Outcome, train
 from perturb.training.curve import is_noted, write_curve
+from perturb.training.loop import active_units
 
 CONFIG = TrainingConfig(architecture="conv32", steps=20, batch_size=8, learning_rate=1e-3, checkpoint_every=7)
 SEEDS = (3, 4, 5)
@@ -76,6 +78,39 @@ def test_restarts_that_trained_together_go_on_alone(pixels: Pixels, tmp_path: Pa
     assert _are_alike(weights[0], expected[1])
 
 
+@pytest.mark.parametrize("change", [{"learning_rate": 2e-3}, {"precision": "bfloat16"}, {"steps": 30}])
+def test_a_checkpoint_of_another_config_is_refused_with_both_hashes(
+    pixels: Pixels, tmp_path: Path, change: dict[str, object]
+) -> None:
+    with pytest.raises(InterruptedError):
+        _train(pixels, tmp_path, 3, stop_at=17)
+    with pytest.raises(UserError, match=r"another config or version \([0-9a-f]{16}, and this training is [0-9a-f]{16}\)"):
+        _train(pixels, tmp_path, 3, config=CONFIG.model_copy(update=change))
+
+
+def test_a_checkpoint_of_another_seed_is_refused(pixels: Pixels, tmp_path: Path) -> None:
+    with pytest.raises(InterruptedError):
+        _train(pixels, tmp_path, 3, stop_at=17)
+    (tmp_path / "3.safetensors").rename(tmp_path / "4.safetensors")
+    with pytest.raises(UserError, match="another config"):
+        _train(pixels, tmp_path, 4)
+
+
+def test_the_curve_counts_active_units(pixels: Pixels, tmp_path: Path) -> None:
+    (outcome,), _ = _train(pixels, tmp_path, 3)
+    assert all(point["active_units"] in range(5) for point in outcome.curve)
+    objective = OBJECTIVES["beta_vae"](
+        BetaVAEConfig(beta=4.0), CONFIG, channels=3, latents=4, seeds=SEEDS, device="cpu"
+    )  # fmt: skip
+    with torch.no_grad():
+        head = objective.networks["encoder"][-1].logvar
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, -1.0, -3.0, 0.5], [-1.0, -1.0, -1.0, -0.1]]))
+    images = pixels.batch(np.zeros((3, 2), int))
+    assert active_units(objective, images).tolist() == [0, 2, 3]
+    assert objective.networks.training
+
+
 def test_a_torn_checkpoint_means_starting_over(pixels: Pixels, tmp_path: Path) -> None:
     _, expected = _train(pixels, tmp_path, 3)
     (tmp_path / "3.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0torn")
@@ -101,7 +136,7 @@ def test_a_diverging_run_ends_as_failed_and_says_when_and_which_term(pixels: Pix
     (outcome,), _ = _train(pixels, tmp_path, 3, config=config)
     assert outcome.failure is not None
     assert outcome.failure.startswith(("the reconstruction was", "the kl was"))
-    assert f"at step {outcome.step}" in outcome.failure
+    assert f"at step {outcome.step} (last checkpoint before: step 0)" in outcome.failure
     assert all(np.isfinite(point["loss"]) for point in outcome.curve)
 
 

@@ -9,9 +9,11 @@ import torch
 from perturb.datasets import grid_of
 from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
+from perturb.errors import UserError
 from perturb.files import write_json
 from perturb.metrics import METRICS
 from perturb.metrics.codes import encode, unit_variances
+from perturb.pipeline.configs import RestartRun
 from perturb.pipeline.stages import models
 from perturb.progress import Together
 from perturb.runs import Workplace, read_result
@@ -34,20 +36,30 @@ def build_restarts(places: Sequence[Workplace]) -> list[dict[str, Any]]:
     config, pixels = first.spec.config, Pixels.open(first.inputs["images"])
     if torch.device(first.device).type != "cpu":
         pixels = pixels.resident(first.device)
-    objective = models.new_model(config, channels=pixels.channels, seeds=seeds, device=first.device)
-    outcomes = train(
-        objective,
-        pixels,
-        grid_of(config.dataset),
-        config.training,
-        draws=Draws(seeds, first.device),
-        checkpoints=[place.scratch / CHECKPOINT for place in places],
-        progress=Together([place.progress for place in places]),
-    )
+    try:
+        objective = models.new_model(config, channels=pixels.channels, seeds=seeds, device=first.device)
+        outcomes = train(
+            objective,
+            pixels,
+            grid_of(config.dataset),
+            config.training,
+            draws=Draws(seeds, first.device),
+            checkpoints=[place.scratch / CHECKPOINT for place in places],
+            progress=Together([place.progress for place in places]),
+        )
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise UserError(_too_large(config, len(places), first.device)) from error
     for index, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
         write_curve(place.out / "curve.csv", outcome.curve)
         models.save_weights(objective.networks, place.out / models.FILE_NAME, restart=index)
     return [_summary(outcome, pixels.channels) for outcome in outcomes]
+
+
+def _too_large(config: RestartRun, restarts: int, device: str) -> str:
+    batch = config.training.batch_size
+    together = f"{restarts} restarts at once, " if restarts > 1 else ""
+    advice = "lower --stack" if restarts > 1 else "lower training.batch_size"
+    return f"{device} ran out of memory ({together}batches of {batch} images); {advice}, or use --device cpu."
 
 
 def _summary(outcome: Outcome, channels: int) -> dict[str, Any]:
