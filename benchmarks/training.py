@@ -51,7 +51,13 @@ def images() -> np.ndarray:
 
 
 def engine_step(
-    restarts: int, pixels: Pixels, *, precision: str = "bfloat16", device: str = "cpu", latents: int = LATENTS
+    restarts: int,
+    pixels: Pixels,
+    *,
+    precision: str = "bfloat16",
+    device: str = "cpu",
+    latents: int = LATENTS,
+    compiled: bool = False,
 ) -> Callable[[int], None]:
     """A step of our engine for some restarts at once, batches and noise included."""
     size = pixels.batch(np.zeros(1, int)).shape[1]
@@ -60,6 +66,8 @@ def engine_step(
     objective = OBJECTIVES["beta_vae"](
         config, training, channels=pixels.channels, latents=latents, seeds=seeds, device=device
     )  # fmt: skip
+    if compiled:
+        objective.compile()
     draws, grid = Draws(seeds, device), FactorGrid(("image",), (len(pixels),))
     updates = Updates(objective, draws)
 
@@ -87,12 +95,12 @@ def _wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _worker(restarts: int, steps: int, precision: str, barrier: Any, answers: Any) -> None:
+def _worker(restarts: int, steps: int, precision: str, compiled: bool, barrier: Any, answers: Any) -> None:
     """One process of the strategy `processes`: its restarts one after the other, on one core."""
     torch.set_num_threads(1)
     keep_freed_memory()
     pixels = Pixels(np.packbits(images()[..., 0] > 0, axis=-1), packed=True)
-    each = [engine_step(1, pixels, precision=precision) for _ in range(restarts)]
+    each = [engine_step(1, pixels, precision=precision, compiled=compiled) for _ in range(restarts)]
     for step in each:
         seconds_a_step(step, 1)
     barrier.wait()
@@ -103,12 +111,13 @@ def _worker(restarts: int, steps: int, precision: str, barrier: Any, answers: An
     answers.put(time.perf_counter() - started)
 
 
-def engine_rate(steps: int, precision: str) -> float:
+def engine_rate(steps: int, precision: str, *, compiled: bool = False) -> float:
     """Images a second over 8 restarts, spread over a process for each core."""
     context, cores = multiprocessing.get_context("spawn"), available_cores()
     barrier, answers = context.Barrier(cores), context.Queue()
     share = RESTARTS // cores
-    workers = [context.Process(target=_worker, args=(share, steps, precision, barrier, answers)) for _ in range(cores)]
+    arguments = share, steps, precision, compiled, barrier, answers
+    workers = [context.Process(target=_worker, args=arguments) for _ in range(cores)]
     for worker in workers:
         worker.start()
     slowest = max(answers.get() for _ in workers)
@@ -144,6 +153,7 @@ def measure_cpu(steps: int, rounds: int) -> list[dict[str, Any]]:
         "disent 0.8, BetaVae": lambda: peer_rate(disent_loop, steps),
         "perturb, float32": lambda: engine_rate(steps, "float32"),
         "perturb, bfloat16": lambda: engine_rate(steps, "bfloat16"),
+        "perturb, bfloat16, --compile": lambda: engine_rate(steps, "bfloat16", compiled=True),
     }
     rates: dict[str, list[float | None]] = {name: [] for name in contestants}
     for _ in range(rounds):

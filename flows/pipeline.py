@@ -30,7 +30,7 @@ from perturb.runs import RunSpec, Store  # noqa: E402
 def ensure(specs: list[RunSpec], settings: RunSettings, label: str) -> State:
     """Build runs, or answer `Reused` when all are there; a user's error is a failed state, its traceback not in the log."""
     try:
-        finished = ensure_runs(specs, settings.artifacts, settings.device, settings.threads)
+        finished = ensure_runs(specs, settings)
     except UserError as error:
         return Failed(message=str(error), data=error)
     built = any(run.how == "built" for run in finished)

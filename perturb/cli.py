@@ -36,6 +36,7 @@ def run(
         str | None, typer.Option(help="processes, stacked or sequential; default: stacked on a GPU, else processes.")
     ] = None,
     stack: Annotated[int | None, typer.Option(help="Restarts trained at once by --strategy stacked.", min=1)] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Have torch compile the networks.")] = False,
     budget: BudgetOption = 1.0,
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
@@ -54,6 +55,7 @@ def run(
     if methods is not None:
         experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
     settings = run_settings(artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers, stack=stack)
+    settings = settings.model_copy(update={"compile": compiled})
     if prefect:
         plan = _orchestrator("prefect")(experiment, settings, until=until, runner=runner)
     elif runner is not None:

@@ -82,6 +82,8 @@ class Workplace:
     """For checkpoints: survives a kill, shared by all tries at this run, removed when the run is there."""
     device: str
     progress: Progress
+    compile: bool = False
+    """Whether torch should compile the networks."""
 
 
 Build = Callable[[Workplace], dict[str, Any]]
@@ -107,14 +109,18 @@ class Store:
         stages: how runs of each kind are built.
         device: where.
         stack: runs of one family that are built together, at most.
+        compile: whether networks are compiled.
 
     """
 
-    def __init__(self, root: Path, stages: Mapping[str, Stage], *, device: str = "cpu", stack: int = 1) -> None:
+    def __init__(
+        self, root: Path, stages: Mapping[str, Stage], *, device: str = "cpu", stack: int = 1, compile: bool = False
+    ) -> None:
         self.root = root.resolve()
         self.stages = stages
         self.device = device
         self.stack = stack
+        self.compile = compile
 
     def path(self, spec: RunSpec) -> Path:
         """Where a run is, or will be."""
@@ -180,7 +186,15 @@ class Store:
         inputs = {name: self.path(needed) for name, needed in spec.inputs.items()}
         try:
             with Progress(scratch) as progress:
-                yield Workplace(spec=spec, inputs=inputs, out=out, scratch=scratch, device=self.device, progress=progress)
+                yield Workplace(
+                    spec=spec,
+                    inputs=inputs,
+                    out=out,
+                    scratch=scratch,
+                    device=self.device,
+                    progress=progress,
+                    compile=self.compile,
+                )
         finally:
             shutil.rmtree(out, ignore_errors=True)
 

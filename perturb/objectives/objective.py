@@ -72,6 +72,11 @@ class Objective(ABC):
         is_cuda = self.device.type == "cuda"
         return torch.optim.Adam(weights, lr=learning_rate, betas=betas, eps=1e-8, fused=True, capturable=is_cuda)
 
+    def compile(self, *, backend: str = "inductor") -> None:
+        """Have torch compile every network at its first use, which takes about half a minute; weights keep their names."""
+        for network in self.networks.values():
+            network.compile(backend=backend)
+
     def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
         """Numbers of the next images, (restarts, size): uniform over the grid, with replacement."""
         return draws.integers("batch", grid.num_images, size)

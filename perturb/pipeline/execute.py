@@ -24,7 +24,7 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
     crew = Crew(
         plan,
         store,
-        submit=lambda unit: pool.submit(ensure_runs, unit, settings.artifacts, settings.device, settings.threads),
+        submit=lambda unit: pool.submit(ensure_runs, unit, settings),
         error_of=lambda future: future.exception(),
         workers=settings.workers,
         stack=settings.stack,

@@ -25,6 +25,8 @@ class RunSettings(Section):
     """Trainings in a unit of work, at most."""
     device: str = "cpu"
     """A torch device."""
+    compile: bool = False
+    """Have torch compile the networks. Slower on the CPU (benchmarks/README.md), and needs a C++ compiler."""
 
     @property
     def threads(self) -> int:

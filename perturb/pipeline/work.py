@@ -5,8 +5,8 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from perturb.pipeline.settings import RunSettings
 from perturb.runs import RunSpec, Store
 
 
@@ -20,16 +20,17 @@ class Finished:
     """"built" or "reused"."""
 
 
-def ensure_runs(specs: Sequence[RunSpec], artifacts: Path, device: str, threads: int) -> list[Finished]:
+def ensure_runs(specs: Sequence[RunSpec], settings: RunSettings) -> list[Finished]:
     """Build runs, those of one family together, or find that they are there."""
     import torch
 
     from perturb.pipeline.stages import STAGES
     from perturb.training.memory import keep_freed_memory
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    how = Store(artifacts, STAGES, device=device, stack=len(specs)).ensure_all(specs)
+    store = Store(settings.artifacts, STAGES, device=settings.device, stack=len(specs), compile=settings.compile)
+    how = store.ensure_all(specs)
     return [Finished(spec.id, spec.label, answer) for spec, answer in zip(specs, how, strict=True)]
 
 

@@ -169,3 +169,13 @@ def test_bfloat16_keeps_losses_and_codes_in_float32_and_close(kind: str) -> None
     assert half.posterior(_images(8)).mean.dtype == torch.float32
     a, b = (_updated(o, Draws(SEEDS[:1]), 0)["loss"].item() for o in (half, full))
     assert a == pytest.approx(b, rel=0.03)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+def test_compiled_networks_answer_alike_and_keep_their_names() -> None:
+    plain, compiled = (_objective(CONFIGS["beta_vae"], SEEDS[:1]) for _ in range(2))
+    names = list(plain.networks.state_dict())
+    compiled.compile(backend="eager")
+    a, b = (_updated(o, Draws(SEEDS[:1]), 0)["loss"].item() for o in (plain, compiled))
+    assert a == pytest.approx(b, rel=1e-5)
+    assert list(compiled.networks.state_dict()) == names

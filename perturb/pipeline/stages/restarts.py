@@ -38,6 +38,8 @@ def build_restarts(places: Sequence[Workplace]) -> list[dict[str, Any]]:
         pixels = pixels.resident(first.device)
     try:
         objective = models.new_model(config, channels=pixels.channels, seeds=seeds, device=first.device)
+        if first.compile:
+            objective.compile()
         outcomes = train(
             objective,
             pixels,
