@@ -28,7 +28,7 @@ from perturb.draws import Draws
 from perturb.evaluation.statistics import paired_interval
 from perturb.metrics import METRICS
 from perturb.metrics.codes import encode
-from perturb.objectives import OBJECTIVES
+from perturb.objectives import OBJECTIVES, Objective
 from perturb.pipeline.settings import available_cores
 from perturb.progress import Progress
 from perturb.runs import software_versions
@@ -56,13 +56,20 @@ def fit(seed: int, precision: str, steps: int) -> dict[str, float]:
         )  # fmt: skip
     if outcome.failure:
         raise RuntimeError(f"seed {seed}, {precision}: {outcome.failure}")
-    model.dtype = torch.float32
+    model = _in_float32(model, config, training, seed)
     numbers = np.random.default_rng(0).integers(Mini.grid.num_images, size=10_000)
     means, _ = encode(model, pixels, numbers)
     with torch.no_grad():
         terms = model.losses(pixels.batch(numbers[None, :2_000]), Draws([0]))
     elbo = -(terms["reconstruction"] + terms["kl"]).item()
     return {"mig": METRICS["mig"].compute(means, Mini.grid.factors_of(numbers), MetricsConfig()), "elbo": elbo}
+
+
+def _in_float32(model: Objective, config: BetaVAEConfig, training: TrainingConfig, seed: int) -> Objective:
+    plain = training.model_copy(update={"precision": "float32"})
+    found = OBJECTIVES["beta_vae"](config, plain, channels=3, latents=4, seeds=[seed], device="cpu")
+    found.networks.load_state_dict(model.networks.state_dict())
+    return found
 
 
 def compare(found: dict[str, Sequence[dict[str, float]]], name: str) -> dict[str, float]:

@@ -22,26 +22,19 @@ NORM_EPSILON = 1e-3
 """Added to the squared norms of the discriminator's class vectors."""
 
 
-class Generator(nn.Module):
+def generator(restarts: int, channels: int, latents: int, size: int) -> nn.Sequential:
     """Codes (restarts, n, latents) → logits of images (restarts, n, size, size, channels); batch norm after activations."""
-
-    def __init__(self, restarts: int, channels: int, latents: int, size: int) -> None:
-        super().__init__()
-        stages = _stages(size)
-        widths = [64, *(64, 32, 32)[-(stages - 1) :]]
-        features = SMALLEST**2 * widths[0]
-        self.layers = nn.Sequential(
-            Linear(restarts, latents, 128), nn.ReLU(), BatchNorm(restarts, 128),
-            Linear(restarts, 128, features), nn.ReLU(), BatchNorm(restarts, features),
-            nn.Unflatten(2, (SMALLEST, SMALLEST, widths[0])),
-        )  # fmt: skip
-        for a, b in pairwise(widths):
-            self.layers.extend([Deconv(restarts, a, b), nn.LeakyReLU(SLOPE), BatchNorm(restarts, b)])
-        self.layers.append(Deconv(restarts, widths[-1], channels))
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """Logits; the image is their sigmoid."""
-        return self.layers(codes)
+    stages = _stages(size)
+    widths = [64, *(64, 32, 32)[-(stages - 1) :]]
+    features = SMALLEST**2 * widths[0]
+    layers = nn.Sequential(
+        Linear(restarts, latents, 128), nn.ReLU(), BatchNorm(restarts, 128),
+        Linear(restarts, 128, features), nn.ReLU(), BatchNorm(restarts, features),
+        nn.Unflatten(2, (SMALLEST, SMALLEST, widths[0])),
+    )  # fmt: skip
+    for a, b in pairwise(widths):
+        layers.extend([Deconv(restarts, a, b), nn.LeakyReLU(SLOPE), BatchNorm(restarts, b)])
+    return layers.append(Deconv(restarts, widths[-1], channels))
 
 
 class PairDiscriminator(nn.Module):
@@ -70,22 +63,15 @@ class PairDiscriminator(nn.Module):
         return self.unconditional(features)[..., 0].float() + (features.float() * chosen).sum(dim=2)
 
 
-class ImageEncoder(nn.Module):
+def image_encoder(restarts: int, channels: int, latents: int, size: int) -> nn.Sequential:
     """Images (restarts, n, size, size, channels) → (restarts, n, 2 · latents): means, then what softplus makes scales of."""
-
-    def __init__(self, restarts: int, channels: int, latents: int, size: int) -> None:
-        super().__init__()
-        self.layers = _convolutions(restarts, channels, ENCODER_WIDTHS[-_stages(size) :])
-        features = SMALLEST**2 * ENCODER_WIDTHS[-1]
-        self.layers.extend([
-            nn.Flatten(2),
-            Linear(restarts, features, 128, spectral=True), nn.LeakyReLU(SLOPE),
-            Linear(restarts, 128, 2 * latents, spectral=True),
-        ])  # fmt: skip
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Statistics of a diagonal Gaussian."""
-        return self.layers(images)
+    layers = _convolutions(restarts, channels, ENCODER_WIDTHS[-_stages(size) :])
+    features = SMALLEST**2 * ENCODER_WIDTHS[-1]
+    return layers.extend([
+        nn.Flatten(2),
+        Linear(restarts, features, 128, spectral=True), nn.LeakyReLU(SLOPE),
+        Linear(restarts, 128, 2 * latents, spectral=True),
+    ])  # fmt: skip
 
 
 def _convolutions(restarts: int, channels: int, widths: tuple[int, ...]) -> nn.Sequential:

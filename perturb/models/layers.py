@@ -4,7 +4,8 @@ Activations are (restarts, n, features) or, channels last, (restarts, n, height,
 image and transposed ones double it. One restart in float32 on a CPU takes oneDNN's convolutions, which are faster there,
 without their bias: its gradient alone would take as long as all the rest.
 
-Weights are float32; they are used in the precision of the activations.
+Weights are float32; they are used in the precision of the activations. Codes are float32 always (`Cast`): bfloat16 would
+round every unit by itself, to steps as wide as a posterior, and noise along the axes is what makes VAEs align with them.
 """
 
 import torch
@@ -46,6 +47,28 @@ class Linear(Layer):
         """Affine in every restart."""
         weight, bias = self.parameters_as(features)
         return torch.baddbmm(bias[:, None], features, weight)
+
+
+class Cast(nn.Module):
+    """Activations in another precision from here on."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """Same shape."""
+        return activations.to(self.dtype)
+
+
+def reading_codes(network: nn.Sequential, dtype: torch.dtype) -> nn.Sequential:
+    """A network whose first layer reads float32 codes in float32, and whose other layers work in `dtype`."""
+    return nn.Sequential(network[0], Cast(dtype), *network[1:])
+
+
+def writing_codes(network: nn.Sequential) -> nn.Sequential:
+    """A network whose last layer writes codes in float32, whatever the others work in."""
+    return nn.Sequential(*network[:-1], Cast(torch.float32), network[-1])
 
 
 class Conv(Layer):

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from perturb.draws import Draws
 from perturb.models.discriminators import code_discriminator
+from perturb.models.layers import reading_codes
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import Objective
 
@@ -26,7 +27,7 @@ class FactorVAE(Objective):
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
         """Encoder, decoder, discriminator."""
         networks = super().new_networks(restarts, channels, latents)
-        return networks | {"discriminator": code_discriminator(restarts, latents)}
+        return networks | {"discriminator": reading_codes(code_discriminator(restarts, latents), self.dtype)}
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam for the VAE, and another for the discriminator."""
@@ -58,7 +59,7 @@ class FactorVAE(Objective):
         }
 
     def _discriminate(self, codes: Tensor) -> Tensor:
-        return self.networks["discriminator"](codes.to(self.dtype)).float()
+        return self.networks["discriminator"](codes).float()
 
     def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
         """Both gradients, then both steps; neither side moves the other's weights."""

@@ -20,7 +20,7 @@ class FullCovarianceVAE(BetaVAE):
 
     def posterior(self, images: Tensor) -> FullGaussian:
         """Mean and Cholesky factor."""
-        statistics = self.networks["encoder"](images.to(self.dtype)).float()
+        statistics = self.networks["encoder"](images.to(self.dtype))
         mean, logvar, below = statistics.split([self.latents, self.latents, statistics.shape[2] - 2 * self.latents], dim=2)
         factor = torch.diag_embed(torch.exp(logvar / 2))
         rows, columns = torch.tril_indices(self.latents, self.latents, offset=-1, device=factor.device)

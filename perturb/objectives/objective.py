@@ -10,6 +10,7 @@ from perturb.config import ObjectiveConfig, TrainingConfig
 from perturb.datasets import FactorGrid
 from perturb.draws import Draws
 from perturb.models import ARCHITECTURES, glorot_uniform_
+from perturb.models.layers import reading_codes, writing_codes
 from perturb.objectives.posterior import DiagonalGaussian, Posterior
 from perturb.seeding import torch_generator
 
@@ -59,7 +60,10 @@ class Objective(ABC):
         """The architecture's encoder and decoder, before they are initialised."""
         architecture = ARCHITECTURES[self.training.architecture]
         sizes = restarts, channels, latents
-        return {"encoder": architecture.encoder(*sizes), "decoder": architecture.decoder(*sizes)}
+        return {
+            "encoder": writing_codes(architecture.encoder(*sizes)),
+            "decoder": reading_codes(architecture.decoder(*sizes), self.dtype),
+        }
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One for all weights."""
@@ -83,12 +87,11 @@ class Objective(ABC):
 
     def posterior(self, images: Tensor) -> Posterior:
         """Posterior of images (restarts, n, height, width, channels) in [0, 1]; metrics read its mean."""
-        statistics = self.networks["encoder"](images.to(self.dtype)).float()
-        return DiagonalGaussian(*statistics.chunk(2, dim=2))
+        return DiagonalGaussian(*self.networks["encoder"](images.to(self.dtype)).chunk(2, dim=2))
 
     def logits(self, codes: Tensor) -> Tensor:
         """Decoder's logits (restarts, n, height, width, channels), float32, of codes (restarts, n, latents)."""
-        return self.networks["decoder"](codes.to(self.dtype)).float()
+        return self.networks["decoder"](codes).float()
 
     @abstractmethod
     def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from perturb.datasets import FactorGrid
 from perturb.datasets.pairs import matched_pairs
 from perturb.draws import Draws
 from perturb.models import ARCHITECTURES
-from perturb.models.gan import Generator, ImageEncoder, PairDiscriminator
+from perturb.models.gan import PairDiscriminator, generator, image_encoder
+from perturb.models.layers import reading_codes, writing_codes
 from perturb.objectives.losses import binary_loss
 from perturb.objectives.objective import Objective
 from perturb.objectives.posterior import DiagonalGaussian
@@ -30,7 +31,11 @@ class WeaklySupervisedGAN(Objective):
         """Generator, discriminator, encoder."""
         size = ARCHITECTURES[self.training.architecture].image_size
         sizes = restarts, channels, latents, size
-        return {"generator": Generator(*sizes), "discriminator": PairDiscriminator(*sizes), "encoder": ImageEncoder(*sizes)}
+        return {
+            "generator": reading_codes(generator(*sizes), self.dtype),
+            "discriminator": PairDiscriminator(*sizes),
+            "encoder": writing_codes(image_encoder(*sizes)),
+        }
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One Adam for each network."""
@@ -44,7 +49,7 @@ class WeaklySupervisedGAN(Objective):
 
     def posterior(self, images: Tensor) -> DiagonalGaussian:
         """The encoder's Gaussian; its scale is softplus + 1e-8."""
-        mean, raw = self.networks["encoder"](images.to(self.dtype)).float().chunk(2, dim=2)
+        mean, raw = self.networks["encoder"](images.to(self.dtype)).chunk(2, dim=2)
         return DiagonalGaussian(mean, 2 * torch.log(functional.softplus(raw) + SMALLEST_SCALE))
 
     def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
@@ -93,7 +98,7 @@ class WeaklySupervisedGAN(Objective):
         return codes, torch.where(agrees, codes, other), label
 
     def _generated(self, codes: Tensor) -> Tensor:
-        return torch.sigmoid(self.networks["generator"](codes.to(self.dtype)))
+        return torch.sigmoid(self.networks["generator"](codes))
 
 
 def negative_log_likelihood(posterior: DiagonalGaussian, codes: Tensor) -> Tensor:

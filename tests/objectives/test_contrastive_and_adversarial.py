@@ -8,7 +8,7 @@ from perturb.config.objectives import PCLConfig, WeaklySupervisedGANConfig
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
-from perturb.models.gan import Generator, ImageEncoder, PairDiscriminator
+from perturb.models.gan import PairDiscriminator, generator, image_encoder
 from perturb.models.initialisation import glorot_uniform_
 from perturb.models.normalisation import BatchNorm, SpectralNorm
 from perturb.objectives.pcl import PCL, ContrastiveHead
@@ -87,19 +87,20 @@ def test_the_generators_step_moves_the_generator_alone() -> None:
 
 
 def test_the_gan_has_the_codes_layers_at_64() -> None:
-    generator, discriminator, encoder = Generator(1, 3, 6, 64), PairDiscriminator(1, 3, 6, 64), ImageEncoder(1, 3, 6, 64)
+    sizes = 1, 3, 6, 64
+    made, discriminator, encoder = generator(*sizes), PairDiscriminator(*sizes), image_encoder(*sizes)
 
     def shapes(network: torch.nn.Module) -> list[tuple[int, ...]]:
         return [tuple(w.shape[1:]) for name, w in network.named_parameters() if name.endswith("weight")]
 
-    assert shapes(generator) == [(6, 128), (128, 1024), (64, 4, 4, 64), (64, 4, 4, 32), (32, 4, 4, 32), (32, 4, 4, 3)]
+    assert shapes(made) == [(6, 128), (128, 1024), (64, 4, 4, 64), (64, 4, 4, 32), (32, 4, 4, 32), (32, 4, 4, 3)]
     convolutions = [(4, 4, 3, 64), (4, 4, 64, 64), (4, 4, 64, 128), (4, 4, 128, 128)]
     assert shapes(discriminator) == [*convolutions, (2048, 256), (512, 256), (256, 256), (256, 1), (6, 256)]
     convolutions = [(4, 4, 3, 32), (4, 4, 32, 32), (4, 4, 32, 64), (4, 4, 64, 64)]
     assert shapes(encoder) == [*convolutions, (1024, 128), (128, 12)]
-    for network in (generator, discriminator, encoder):
+    for network in (made, discriminator, encoder):
         glorot_uniform_(network, generators=[torch.Generator().manual_seed(0)])
-    images = torch.sigmoid(generator(torch.randn(1, 5, 6)))
+    images = torch.sigmoid(made(torch.randn(1, 5, 6)))
     assert images.shape == (1, 5, 64, 64, 3)
     assert encoder(images).shape == (1, 5, 12)
     assert discriminator(images, images, torch.zeros(1, 5, dtype=torch.long)).shape == (1, 5)

@@ -171,6 +171,17 @@ def test_bfloat16_keeps_losses_and_codes_in_float32_and_close(kind: str) -> None
     assert a == pytest.approx(b, rel=0.03)
 
 
+@pytest.mark.parametrize("kind", ["beta_vae", "full_covariance_vae", "pcl", "weakly_supervised_gan"])
+def test_codes_are_not_rounded_to_bfloat16(kind: str) -> None:
+    """Neither those that an encoder writes nor those that a decoder reads."""
+    objective = _objective(CONFIGS[kind], SEEDS[:1], TRAINING.model_copy(update={"precision": "bfloat16"}))
+    means = objective.posterior(_images(8)).mean
+    assert not torch.equal(means, means.bfloat16().float())
+    if kind != "pcl":
+        reads = objective.networks["generator" if kind == "weakly_supervised_gan" else "decoder"][0]
+        assert reads(means).dtype == torch.float32
+
+
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 def test_compiled_networks_answer_alike_and_keep_their_names() -> None:
     plain, compiled = (_objective(CONFIGS["beta_vae"], SEEDS[:1]) for _ in range(2))

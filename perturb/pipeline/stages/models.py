@@ -22,8 +22,9 @@ def new_model(config: RestartRun, *, channels: int, seeds: Sequence[int], device
 
 
 def load_model(run: Path, device: str) -> Objective:
-    """The model of a finished restart, in evaluation mode."""
+    """The model of a finished restart, in evaluation mode and in float32, whatever it was trained in."""
     config, channels = read_config(run, RestartRun), read_result(run)["channels"]
+    config = config.model_copy(update={"training": config.training.model_copy(update={"precision": "float32"})})
     model = new_model(config, channels=channels, seeds=[config.seed], device=device)
     model.networks.load_state_dict(load_file(run / FILE_NAME, device=device))
     model.networks.eval().requires_grad_(False)
