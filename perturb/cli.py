@@ -35,7 +35,7 @@ def run(
     strategy: Annotated[
         str | None, typer.Option(help="processes, stacked or sequential; default: stacked on a GPU, else processes.")
     ] = None,
-    stack: Annotated[int | None, typer.Option(help="Restarts trained at once by --strategy stacked.", min=1)] = None,
+    stack: Annotated[int | None, typer.Option(help="Restarts that a worker trains at once, at most.", min=1)] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Have torch compile the networks.")] = False,
     budget: BudgetOption = 1.0,
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
@@ -45,6 +45,7 @@ def run(
 ) -> None:
     """Run an experiment end to end; whatever is already there is reused."""
     from perturb.config import load_experiment, scaled_down, with_methods
+    from perturb.models import ARCHITECTURES
     from perturb.pipeline.execute import run_locally
     from perturb.pipeline.results import publish_results
     from perturb.pipeline.settings import run_settings
@@ -54,7 +55,10 @@ def run(
     experiment = scaled_down(load_experiment(config), budget)
     if methods is not None:
         experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
-    settings = run_settings(artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers, stack=stack)
+    settings = run_settings(
+        artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers, stack=stack,
+        restarts_a_core=ARCHITECTURES[experiment.training.architecture].restarts_a_core,
+    )  # fmt: skip
     settings = settings.model_copy(update={"compile": compiled})
     if prefect:
         plan = _orchestrator("prefect")(experiment, settings, until=until, runner=runner)

@@ -67,10 +67,10 @@ BAD = {
     "image size": (('"conv32"', '"conv64"'), ["run", "a.toml"], "conv64 is for 64 × 64 images"),
     "methods": (None, ["run", "a.toml", "--methods", "AE,GAM"], "--methods must be among AE, separated by commas; got GAM"),
     "strategy": (None, ["run", "a.toml", "--strategy", "magic"], "--strategy must be one of processes, stacked, sequential"),
-    "stack of processes": (
+    "stack of one": (
         None,
-        ["run", "a.toml", "--strategy", "processes", "--stack", "3"],
-        "--stack 3 is for --strategy stacked",
+        ["run", "a.toml", "--strategy", "sequential", "--stack", "3"],
+        "--stack 3 is not for --strategy sequential",
     ),
     "workers of a stack": (
         None,

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from perturb.evaluation.statistics import Row, Score
 from perturb.metrics import METRICS
@@ -23,6 +22,8 @@ def draw_images(path: Path, originals: np.ndarray, variants: Mapping[str, np.nda
         epsilon: the differences are drawn from −ε (black) over 0 (grey) to ε (white).
 
     """
+    from matplotlib.figure import Figure
+
     columns = 1 + 2 * len(variants)
     figure = Figure(figsize=(1.25 * columns, 1.25 * len(originals) + 0.35), dpi=140, layout="constrained")
     axes = figure.subplots(len(originals), columns, squeeze=False)
@@ -46,6 +47,8 @@ def _show(axes: "matplotlib.axes.Axes", image: np.ndarray, title: str) -> None: 
 
 def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric: str) -> None:
     """Each run's score as a dot, pairs joined by lines, mean as a bar: a panel a method, variants across."""
+    from matplotlib.figure import Figure
+
     methods = list(dict.fromkeys(score.method for score in scores))
     variants = list(dict.fromkeys(score.variant for score in scores))
     figure = Figure(figsize=(1.0 + (0.6 + 0.75 * len(variants)) * len(methods), 3.4), dpi=140, layout="constrained")

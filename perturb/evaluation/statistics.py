@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
 
 BASELINE = "original"
 CONFIDENCE = 0.95
@@ -108,6 +107,8 @@ def _values(runs: dict[int, Score], metric: str) -> dict[int, float]:
 
 def paired_interval(differences: Sequence[float], *, resamples: int, seed: int) -> tuple[float | None, float | None]:
     """95 % percentile bootstrap interval of the mean difference; (None, None) below two differences."""
+    from scipy.stats import bootstrap
+
     if len(differences) < 2:
         return None, None
     sample = np.asarray(differences, dtype=np.float64)

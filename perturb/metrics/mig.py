@@ -6,9 +6,9 @@ latent, divided by the factor's entropy; the score is the mean over the factors.
 """
 
 import numpy as np
-from sklearn.metrics import mutual_info_score
 
 from perturb.config import MetricsConfig
+from perturb.metrics.information import discretised, entropies, mutual_information
 
 
 def compute_mig(codes: np.ndarray, factors: np.ndarray, config: MetricsConfig) -> float:
@@ -31,22 +31,7 @@ def compute_factor_gaps(codes: np.ndarray, factors: np.ndarray, config: MetricsC
     _check(codes, factors)
     information = mutual_information(discretised(codes, config.num_bins), factors)
     best, second = np.sort(information, axis=0)[::-1][:2]
-    entropies = np.array([mutual_info_score(factor, factor) for factor in factors.T])
-    return (best - second) / entropies
-
-
-def discretised(codes: np.ndarray, num_bins: int) -> np.ndarray:
-    """Bin numbers 1 … num_bins, int64 (n, latents): equal widths from a latent's minimum to its maximum.
-
-    The left edges alone decide, so that the maximum falls into the last bin.
-    """
-    columns = [np.digitize(column, np.histogram(column, num_bins)[1][:-1]) for column in codes.T]
-    return np.stack(columns, axis=1)
-
-
-def mutual_information(bins: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Plug-in mutual information in nats, float64 (latents, factors), of discrete columns."""
-    return np.array([[mutual_info_score(factor, latent) for factor in factors.T] for latent in bins.T])
+    return (best - second) / entropies(factors)
 
 
 def _check(codes: np.ndarray, factors: np.ndarray) -> None:

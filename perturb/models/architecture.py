@@ -20,10 +20,12 @@ class Architecture:
     image_size: int
     encoder: Callable[[int, int, int], nn.Sequential]
     decoder: Callable[[int, int, int], nn.Sequential]
+    restarts_a_core: int = 1
+    """Restarts that a CPU core trains fastest side by side (benchmarks/README.md)."""
 
 
 ARCHITECTURES = {
     "conv64": Architecture(64, conv64.encoder, conv64.decoder),
-    "conv32": Architecture(32, conv32.encoder, conv32.decoder),
+    "conv32": Architecture(32, conv32.encoder, conv32.decoder, restarts_a_core=3),
 }
 """Keys of TrainingConfig.architecture."""

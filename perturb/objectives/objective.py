@@ -15,6 +15,8 @@ from perturb.objectives.posterior import DiagonalGaussian, Posterior
 from perturb.seeding import torch_generator
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+LONGEST_VECTOR = 16
+"""float32 numbers that a processor treats at once, at most."""
 
 
 class Objective(ABC):
@@ -72,9 +74,17 @@ class Objective(ABC):
     def new_adam(
         self, weights: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
     ) -> torch.optim.Adam:
-        """Adam with eps 1e-8, all weights in one go."""
-        is_cuda = self.device.type == "cuda"
-        return torch.optim.Adam(weights, lr=learning_rate, betas=betas, eps=1e-8, fused=True, capturable=is_cuda)
+        """Adam with eps 1e-8, all weights in one go.
+
+        The fused step rounds what does not fill a vector of the processor differently, so such small weights take the plain
+        one: else a restart's steps would depend on the company it trains in.
+        """
+        groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+        for weight in weights:
+            groups[weight[0].numel() % LONGEST_VECTOR == 0].append(weight)
+        settings = {"lr": learning_rate, "betas": betas, "eps": 1e-8, "capturable": self.device.type == "cuda"}
+        chosen = [{"params": found, "fused": fused, "foreach": not fused} for fused, found in groups.items() if found]
+        return torch.optim.Adam(chosen, **settings)
 
     def compile(self, *, backend: str = "inductor") -> None:
         """Have torch compile every network at its first use, which takes about half a minute; weights keep their names."""

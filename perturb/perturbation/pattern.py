@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import brentq
 from torch import Tensor, nn
 
 from perturb.datasets.ground_truth import FactorGrid
@@ -87,6 +86,8 @@ def match_variance(network: PerturbationNetwork, grid: FactorGrid, variance: flo
     For the control `untrained`: the same ε and the same variance as the trained network, nothing learned. The offset is the
     median over the data, so that every pixel spends half of the images on either side and any variance below 1 is in reach.
     """
+    from scipy.optimize import brentq
+
     raw = torch.cat([network.before_tanh(factors) for factors in _factors(grid)])
     network.offset.copy_(raw.median(dim=0).values)
 

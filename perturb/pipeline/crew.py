@@ -4,6 +4,7 @@ Stages are finished in order, but a worker that would be idle takes a run of a l
 are retrained on the original while m_ψ still trains.
 """
 
+import math
 from collections.abc import Callable
 from itertools import chain
 from queue import SimpleQueue
@@ -34,7 +35,7 @@ class Crew:
         submit: starts runs of one family as one unit of work, and returns its future.
         error_of: the exception that a finished future holds, or None.
         workers: units of work under way at a time.
-        stack: runs in a unit, at most.
+        stack: runs in a unit, at most; less where others would be left without work.
 
     """
 
@@ -83,7 +84,8 @@ class Crew:
             ready = [spec for spec in self._waiting if spec.id in allowed and self._is_ready(spec)]
             if not ready:
                 return
-            unit = [spec for spec in ready if spec.family == ready[0].family][: self._stack]
+            share = math.ceil(len(ready) / self._workers)
+            unit = [spec for spec in ready if spec.family == ready[0].family][: min(self._stack, share)]
             self._waiting = [spec for spec in self._waiting if spec not in unit]
             self._start(unit)
 

@@ -10,8 +10,9 @@ from perturb.errors import UserError
 
 LARGEST_STACK = 32
 STRATEGIES = ("processes", "stacked", "sequential")
-"""How trainings share a machine. `processes`: one in each worker. `stacked`: those that differ in their seed alone as one,
-the restart an axis of every weight. `sequential`: one after the other. A restart is the same in all, up to rounding."""
+"""How trainings share a machine. `processes`: a worker on each core, with as few at once as suit it. `stacked`: those that
+differ in their seed alone as one, the restart an axis of every weight. `sequential`: one after the other. A restart is the
+same in all of them, up to rounding."""
 
 
 class RunSettings(Section):
@@ -35,9 +36,23 @@ class RunSettings(Section):
 
 
 def run_settings(
-    *, artifacts: Path, device: str | None, strategy: str | None, workers: int | None, stack: int | None
+    *,
+    artifacts: Path,
+    device: str | None,
+    strategy: str | None,
+    workers: int | None,
+    stack: int | None,
+    restarts_a_core: int = 1,
 ) -> RunSettings:
     """Settings for a user's wishes; None stands for what suits the machine: stacked on an accelerator, else processes.
+
+    Args:
+        artifacts: folder of run directories and results.
+        device: of torch.
+        strategy: one of STRATEGIES.
+        workers: units of work at a time.
+        stack: trainings in a unit.
+        restarts_a_core: what the architecture recommends for `stack` where workers share the cores.
 
     Raises:
         UserError: a strategy or a device that is not there, workers for a strategy that has one only, or a stack for one
@@ -48,10 +63,11 @@ def run_settings(
     chosen = strategy or ("processes" if device.startswith("cpu") else "stacked")
     if chosen not in STRATEGIES:
         raise UserError(f"--strategy must be one of {', '.join(STRATEGIES)}; got {chosen}.")
-    if chosen != "stacked" and stack not in (None, 1):
-        raise UserError(f"--stack {stack} is for --strategy stacked; {chosen} trains one restart at a time.")
+    if chosen == "sequential" and stack not in (None, 1):
+        raise UserError(f"--stack {stack} is not for --strategy sequential, which trains one restart at a time.")
     if chosen == "processes":
-        return RunSettings(artifacts=artifacts, device=device, workers=workers or available_cores())
+        together = stack or restarts_a_core
+        return RunSettings(artifacts=artifacts, device=device, workers=workers or available_cores(), stack=together)
     if workers not in (None, 1):
         raise UserError(f"--workers {workers} is for --strategy processes; {chosen} has one.")
     largest = (stack or LARGEST_STACK) if chosen == "stacked" else 1

@@ -5,7 +5,8 @@ import pytest
 
 from perturb.config import MetricsConfig
 from perturb.metrics import METRICS
-from perturb.metrics.mig import compute_factor_gaps, compute_mig, discretised
+from perturb.metrics.information import discretised
+from perturb.metrics.mig import compute_factor_gaps, compute_mig
 
 SETTINGS = MetricsConfig()
 SIZES = (3, 6, 8, 8, 8)
