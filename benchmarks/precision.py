@@ -20,13 +20,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from perturb.config import MetricsConfig, TrainingConfig
+from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
 from perturb.evaluation.statistics import paired_interval
-from perturb.metrics import METRICS
+from perturb.metrics import Coded, score
 from perturb.metrics.codes import encode
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.pipeline.settings import available_cores
@@ -62,7 +62,7 @@ def fit(seed: int, precision: str, steps: int) -> dict[str, float]:
     with torch.no_grad():
         terms = model.losses(pixels.batch(numbers[None, :2_000]), Draws([0]))
     elbo = -(terms["reconstruction"] + terms["kl"]).item()
-    return {"mig": METRICS["mig"].compute(means, Mini.grid.factors_of(numbers), MetricsConfig()), "elbo": elbo}
+    return {"mig": score(Coded(means, Mini.grid.factors_of(numbers)), ["mig"])["mig"]["mig"], "elbo": elbo}
 
 
 def _in_float32(model: Objective, config: BetaVAEConfig, training: TrainingConfig, seed: int) -> Objective:

@@ -55,8 +55,8 @@ objective = { kind = "beta_vae", beta = 4.0 }
 name = "AE"
 objective = { kind = "autoencoder" }
 
-[metrics]
-num_samples = 500
+[metrics.mig]
+num_train = 500
 """
 """A whole experiment in a few seconds."""
 

@@ -88,6 +88,8 @@ BAD = {
         "AE: training.latents must be 4, the number of factors of mini",
     ),
     "runner without prefect": (None, ["run", "a.toml", "--runner", "thread:1"], "leave out --no-prefect or --runner"),
+    "codes": (None, ["score", "absent.npz"], "absent.npz: no such file; save codes with numpy.savez"),
+    "metric": (None, ["score", "absent.npz", "--metrics", "fid"], "metrics must be among mig, dci"),
     "not HDF5": (None, ["dataset", "verify", "a.toml"], "a.toml: cannot be read as HDF5"),
 }
 """What is changed in the experiment, the command, part of the sentence."""

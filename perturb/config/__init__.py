@@ -8,12 +8,12 @@ from perturb.config.experiment import (
     EvaluationConfig,
     ExperimentConfig,
     MethodConfig,
-    MetricsConfig,
     RestartsConfig,
     SelectionConfig,
     TrainingConfig,
 )
 from perturb.config.loading import config_hash, load_experiment, scaled_down, with_methods
+from perturb.config.metrics import MetricsConfig
 from perturb.config.objectives import ObjectiveConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.config.objectives import BetaVAEConfig, ObjectiveConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
@@ -51,22 +52,13 @@ class RestartsConfig(Section):
 class SelectionConfig(Section):
     """Which restarts m_ψ is trained against."""
 
-    metric: Literal["mig"] = "mig"
+    metric: MetricName = "mig"
     """Key in METRICS."""
     keep: int = Field(default=1, ge=1)
     """Models in each of the two ensembles."""
     max_unit_variance: float = Field(default=0.8, gt=0)
     """A restart is over-pruned, and not eligible, when the posterior variance of one of its units, averaged over the data,
     is this or more (thesis 4.3.4)."""
-
-
-class MetricsConfig(Section):
-    """How codes are scored."""
-
-    num_samples: int = Field(default=10_000, ge=2)
-    """Codes drawn from the grid with replacement."""
-    num_bins: int = Field(default=20, ge=2)
-    """Equal-width bins of a latent (disentanglement_lib's histogram discretiser)."""
 
 
 class MethodConfig(Section):
@@ -87,7 +79,7 @@ class EvaluationConfig(Section):
     variants: tuple[Variant, ...] = ("original", "modified", "noise")
     """Columns of the tables; the first must be `original`."""
     methods: tuple[MethodConfig, ...] = Field(min_length=1)
-    metrics: tuple[Literal["mig"], ...] = ("mig",)
+    metrics: tuple[MetricName, ...] = Field(default=("mig",), min_length=1)
     """Keys in METRICS."""
     bootstrap_samples: int = Field(default=10_000, ge=100)
     """Resamples behind each confidence interval."""

@@ -1,11 +1,22 @@
-"""Scores of codes against factors. One file a metric, one line in the table."""
+"""Scores of codes against factors. One file a metric, one line in the table.
 
-from perturb.metrics.metric import Metric
-from perturb.metrics.mig import compute_mig
+Two lines score codes from anywhere: `coded = Coded(codes, factors)`, then `score(coded, ["mig", "dci"])`.
+"""
 
-METRICS: dict[str, Metric] = {
-    "mig": Metric(title="MIG", compute=compute_mig, higher_is_better=True),
-}
-"""Keys of EvaluationConfig.metrics."""
+from perturb.config.metrics import MetricsConfig
+from perturb.metrics.coded import Coded
+from perturb.metrics.metric import Metric, Scores
+from perturb.metrics.scoring import check_names, rows_to_encode, score
+from perturb.metrics.table import METRICS, TABLE_METRICS
 
-__all__ = ["METRICS", "Metric", "compute_mig"]
+__all__ = [
+    "METRICS",
+    "TABLE_METRICS",
+    "Coded",
+    "Metric",
+    "MetricsConfig",
+    "Scores",
+    "check_names",
+    "rows_to_encode",
+    "score",
+]

@@ -1,4 +1,4 @@
-"""Codes once: a model encodes a sample of the grid one time, and every metric reads those."""
+"""Codes once: a model encodes the grid, or a sample of it, one time, and every metric reads those."""
 
 import numpy as np
 import torch

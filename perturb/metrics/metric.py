@@ -2,18 +2,38 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
-from perturb.config import MetricsConfig
+from perturb.config.section import Section
+from perturb.metrics.coded import Coded
+
+Scores = dict[str, float]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
     """How a metric is called and read."""
 
     title: str
     """As tables print it."""
-    compute: Callable[[np.ndarray, np.ndarray, MetricsConfig], float]
-    """(codes (n, latents), factors (n, factors), settings) → score."""
+    compute: Callable[[Coded, Any, np.random.Generator], Scores]
+    """(codes and factors, settings, generator) → scores by name. Raises UserError where they are not defined."""
+    score: str
+    """Which of the scores stands in tables."""
+    range: tuple[float, float | None]
+    """Smallest and largest value; None: as many as there are latents, or no bound."""
     higher_is_better: bool
+    source: str
+    """Where it was defined."""
+    in_library: bool = False
+    """Whether disentanglement_lib 1.5 has it; then definition and default settings are its own."""
+    cost: Literal["milliseconds", "seconds", "minutes"]
+    """Order of magnitude, for 10,000 codes of 5 factors on one core."""
+    interventional: bool = False
+    """Whether it draws images that share a factor, and so wants the codes of a whole grid."""
+    settings: Section
+    """The defaults."""
+    fast: Section
+    """Cheaper settings, for a look while a model trains; not for tables."""

@@ -1,46 +1,59 @@
-"""Mutual information gap (Chen et al. 2018), as disentanglement_lib computes it.
+"""Mutual information gaps: over latents (MIG, Chen et al. 2018) and over factors (MIG-sup, Li et al. 2020).
 
-Each latent is cut into equal-width bins between its smallest and its largest value; the mutual information with each
-factor is the plug-in estimate of the contingency table, in nats; a factor's gap is that of its best and its second-best
-latent, divided by the factor's entropy; the score is the mean over the factors.
+As disentanglement_lib computes the first: each latent is cut into equal-width bins between its smallest and its largest
+value; the mutual information with each factor is the plug-in estimate, divided by the factor's entropy. MIG is the gap of a
+factor's two best latents, mean over factors: is a factor in one latent only? MIG-sup is the gap of a latent's two best
+factors, mean over latents that are not constant: does a latent hold one factor only?
 """
 
 import numpy as np
 
-from perturb.config import MetricsConfig
+from perturb.config.metrics import MIGConfig
+from perturb.errors import UserError
+from perturb.metrics.coded import Coded
 from perturb.metrics.information import discretised, entropies, mutual_information
+from perturb.metrics.metric import Scores
 
 
-def compute_mig(codes: np.ndarray, factors: np.ndarray, config: MetricsConfig) -> float:
-    """MIG in [0, 1], higher is better.
-
-    Args:
-        codes: float (n, latents), at least two latents, finite.
-        factors: int (n, factors), each with at least two values in the sample.
-        config: number of bins.
+def compute_mig(coded: Coded, settings: MIGConfig, rng: np.random.Generator) -> Scores:
+    """`mig` in [0, 1], higher is better, and each factor's gap, `mig_factor_0`, … (thesis Figure 4.9).
 
     Raises:
-        ValueError: the score is not defined for these arrays; says why.
+        UserError: fewer than two latents.
 
     """
-    return float(compute_factor_gaps(codes, factors, config).mean())
+    ((codes, factors),) = coded.drawn([settings.num_train], rng)
+    gaps = factor_gaps(codes, factors, settings.num_bins)
+    return {"mig": float(gaps.mean())} | {f"mig_factor_{k}": float(gap) for k, gap in enumerate(gaps)}
 
 
-def compute_factor_gaps(codes: np.ndarray, factors: np.ndarray, config: MetricsConfig) -> np.ndarray:
-    """The normalised gap of each factor, float64 (factors,): thesis Figure 4.9. Raises as `compute_mig`."""
-    _check(codes, factors)
-    information = mutual_information(discretised(codes, config.num_bins), factors)
-    best, second = np.sort(information, axis=0)[::-1][:2]
-    return (best - second) / entropies(factors)
+def compute_mig_sup(coded: Coded, settings: MIGConfig, rng: np.random.Generator) -> Scores:
+    """`mig_sup` in [0, 1], higher is better; 0 when every latent is constant.
+
+    Raises:
+        UserError: fewer than two factors.
+
+    """
+    if coded.num_factors < 2:
+        raise UserError("MIG-sup is a gap between factors and needs at least 2, got 1.")
+    ((codes, factors),) = coded.drawn([settings.num_train], rng)
+    shares = information_shares(codes, factors, settings.num_bins)[np.ptp(codes, axis=0) > 0]
+    return {"mig_sup": float(gaps(shares.T).mean()) if len(shares) else 0.0}
 
 
-def _check(codes: np.ndarray, factors: np.ndarray) -> None:
-    if codes.ndim != 2 or codes.shape[1] < 2:
-        raise ValueError(f"`codes` must be (n, latents) with at least 2 latents for a gap, got shape {codes.shape}.")
-    if factors.ndim != 2 or len(factors) != len(codes):
-        raise ValueError(f"`factors` must be (n, factors) with n = {len(codes)}, got shape {factors.shape}.")
-    if not np.isfinite(codes).all():
-        raise ValueError("`codes` must be finite, got NaN or infinity.")
-    constant = [column for column, factor in enumerate(factors.T) if len(np.unique(factor)) < 2]
-    if constant:
-        raise ValueError(f"every factor must take at least 2 values in the sample; these columns take one: {constant}.")
+def factor_gaps(codes: np.ndarray, factors: np.ndarray, num_bins: int) -> np.ndarray:
+    """MIG's gap of each factor, float64 (factors,), of codes (n, latents) and factors (n, factors)."""
+    if codes.shape[1] < 2:
+        raise UserError(f"MIG is a gap between latents and needs at least 2, got {codes.shape[1]}.")
+    return gaps(information_shares(codes, factors, num_bins))
+
+
+def information_shares(codes: np.ndarray, factors: np.ndarray, num_bins: int) -> np.ndarray:
+    """Mutual information over the factor's entropy, in [0, 1], float64 (latents, factors)."""
+    return mutual_information(discretised(codes, num_bins), factors) / entropies(factors)
+
+
+def gaps(shares: np.ndarray) -> np.ndarray:
+    """Largest minus second largest of each column."""
+    best, second = np.sort(shares, axis=0)[::-1][:2]
+    return best - second

@@ -19,7 +19,7 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
     plan = plan_experiment(config)
     stages = stages_until(plan, until)
     store = Store(settings.artifacts, STAGES, device=settings.device)
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(settings.workers, mp_context=context, initializer=die_with_parent)
     crew = Crew(
         plan,
@@ -36,7 +36,7 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
                 check_pattern(plan, store)
     except BaseException:
         # Runs under way are given up at once; they go on from their checkpoints next time.
-        for child in multiprocessing.active_children():
+        for child in set(multiprocessing.active_children()) - others:
             child.kill()
         raise
     finally:

@@ -5,15 +5,20 @@ from dataclasses import dataclass
 
 from perturb.config import ExperimentConfig, MethodConfig, ObjectiveConfig, Section, TrainingConfig
 from perturb.config.experiment import Variant
+from perturb.config.metrics import MetricName
 from perturb.config.objectives import PAIRED_KINDS
 from perturb.datasets import open_ground_truth
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
+from perturb.metrics import METRICS
 from perturb.models import ARCHITECTURES
 from perturb.pipeline import configs
 from perturb.pipeline.stages import STAGES
 from perturb.runs import RunSpec
 from perturb.seeding import child_seed
+
+SECONDS = {"milliseconds": 0.1, "seconds": 5.0, "minutes": 100.0}
+"""Of a metric, by its cost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +126,9 @@ class _Namer:
 
     def __init__(self, config: ExperimentConfig, ground_truth: GroundTruth) -> None:
         self.config = config
-        self.num_factors = ground_truth.grid.num_factors
+        self.num_factors, self.num_images = ground_truth.grid.num_factors, ground_truth.grid.num_images
         height, width, channels = ground_truth.image_shape
-        self.copying = 2e-8 * ground_truth.grid.num_images * height * width * channels
+        self.copying = 2e-8 * self.num_images * height * width * channels
         self.image_seconds = 2.5e-4 * (height / 32) ** 2
         perturbation = config.perturbation
         literal = perturbation.form == "literal"
@@ -135,22 +140,23 @@ class _Namer:
         return RunSpec(kind=kind, version=STAGES[kind].version, config=config, inputs=inputs, label=label or kind, cost=cost)
 
     def restart(self, images: RunSpec, index: int) -> RunSpec:
-        return self._trained(
+        trained = self._trained(
             images, self.config.restarts.objective, self.config.training, ("restart", index), f"restart {index}"
         )
+        return self._scored(images, trained, (self.config.selection.metric,))
 
     def evaluation(self, method: MethodConfig, variant: Variant, pixels: RunSpec, index: int) -> RunSpec:
         training = method.training or self.config.training
-        return self._trained(
+        trained = self._trained(
             pixels, method.objective, training, ("evaluation", index), f"{method.name}, {variant}, seed {index}"
         )
+        return self._scored(pixels, trained, self.config.evaluation.metrics)
 
     def _trained(
         self, images: RunSpec, objective: ObjectiveConfig, training: TrainingConfig, path: Sequence[str | int], label: str
     ) -> RunSpec:
-        """Scores of a training; both are named here."""
         seed = child_seed(self.config.seed, *path)
-        restart = self.run(
+        return self.run(
             "restart",
             configs.RestartRun(
                 dataset=self.config.dataset,
@@ -163,13 +169,19 @@ class _Namer:
             label=label,
             cost=training.steps * training.batch_size * self.image_seconds,
         )
+
+    def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
+        """Scores of a training, under its label."""
         settings = configs.ScoresRun(
             dataset=self.config.dataset,
-            metrics=self.config.evaluation.metrics,
+            metrics=metrics,
             settings=self.config.metrics,
             seed=child_seed(self.config.seed, "scores"),
         )
-        return self.run("scores", settings, {"images": images, "restart": restart}, label=label)
+        encoded = self.num_images if any(METRICS[name].interventional for name in metrics) else 0
+        cost = 1.0 + sum(SECONDS[METRICS[name].cost] for name in metrics) + encoded * self.image_seconds / 3
+        inputs = {"images": images, "restart": restart}
+        return self.run("scores", settings, inputs, label=restart.label, cost=cost)
 
     def perturbation_config(self, stage: str) -> configs.PerturbationRun:
         return configs.PerturbationRun(

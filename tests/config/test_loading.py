@@ -61,7 +61,7 @@ def test_there_are_configs_that_come_with_perturb() -> None:
 def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentConfig) -> None:
     assert (tiny.name, tiny.training.steps, tiny.perturbation.epsilon) == ("tiny", 12, 0.175)
     assert [method.objective.kind for method in tiny.evaluation.methods] == ["beta_vae", "autoencoder"]
-    assert (tiny.training.latents, tiny.metrics.num_bins, tiny.selection.metric) == (None, 20, "mig")
+    assert (tiny.training.latents, tiny.metrics.mig.num_bins, tiny.selection.metric) == (None, 20, "mig")
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentCo
         ("epsilon = 0.175\n", "", "key `perturbation.epsilon` is missing"),
         ("num = 2", "", "key `restarts.num` is missing"),
         ('name = "mini"', 'name = "c"', "`dataset.name`: input should be 'mini', 'dsprites' or 'shapes3d', got 'c'"),
-        ("[metrics]", '[collapse2]\naction = "warn"\n[metrics]', "unknown key `collapse2` (value {'action': 'warn'})"),
-        ("max_unit_variance = 100.0", 'metric = "fid"', "`selection.metric`: input should be 'mig', got 'fid'"),
-        ("seeds = 2", 'seeds = 2\nmetrics = ["fid"]', "`evaluation.metrics.0`: input should be 'mig', got 'fid'"),
+        ("[metrics.mig]", '[collapse2]\naction = "warn"\n[metrics.mig]', "unknown key `collapse2` (value {'action'"),
+        ("max_unit_variance = 100.0", 'metric = "fid"', "`selection.metric`: input should be 'mig', 'dci', "),
+        ("seeds = 2", 'seeds = 2\nmetrics = ["fid"]', "`evaluation.metrics.0`: input should be 'mig', 'dci', "),
         ("num = 2", 'num = 2\nobjective.kind = "ae"', "`restarts.objective.kind`: input should be 'beta_vae', got 'ae'"),
         ('name = "tiny"', 'name = "Tiny Try"', "`name`: string should match pattern"),
         ("seeds = 2", "seeds = 1", "`evaluation.seeds`: input should be greater than or equal to 2, got 1"),
@@ -222,7 +222,7 @@ def _keys_reversed(section: str) -> str:
 
 
 def test_a_default_written_out_does_not_change_the_hash(tiny_toml: Path, tiny: ExperimentConfig) -> None:
-    explicit = load_experiment(_replaced(tiny_toml, "num_samples = 500", "num_samples = 500\nnum_bins = 20"))
+    explicit = load_experiment(_replaced(tiny_toml, "num_train = 500", "num_train = 500\nnum_bins = 20"))
     assert config_hash(explicit) == config_hash(tiny)
 
 
@@ -246,7 +246,7 @@ def test_any_change_changes_the_hash(tiny: ExperimentConfig) -> None:
         ("collapse", "action"): "fail",
         ("evaluation", "variants"): ["original", "noise", "modified", "untrained"],
         ("evaluation", "methods"): raw["evaluation"]["methods"][::-1],
-        ("metrics", "num_bins"): 21,
+        ("metrics", "mig", "num_bins"): 21,
     }
     hashes = [config_hash(tiny)]
     for keys, value in changes.items():

@@ -11,13 +11,13 @@ from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
 from perturb.errors import UserError
 from perturb.files import write_json
-from perturb.metrics import METRICS
+from perturb.metrics import METRICS, Coded, rows_to_encode, score
 from perturb.metrics.codes import encode, unit_variances
 from perturb.pipeline.configs import RestartRun
 from perturb.pipeline.stages import models
 from perturb.progress import Together
 from perturb.runs import Workplace, read_result
-from perturb.seeding import numpy_generator
+from perturb.seeding import child_seed
 from perturb.selection import ScoredRestart, select
 from perturb.training import Outcome, train
 from perturb.training.curve import write_curve
@@ -70,7 +70,7 @@ def _summary(outcome: Outcome, channels: int) -> dict[str, Any]:
 
 
 def build_scores(place: Workplace) -> dict[str, Any]:
-    """Encode a sample of the grid once and score it with every metric; a failed restart has no scores."""
+    """Encode what the metrics need once and score it; a failed restart has no scores."""
     config = place.spec.config
     failure = read_result(place.inputs["restart"])["failure"]
     if failure is not None:
@@ -78,17 +78,19 @@ def build_scores(place: Workplace) -> dict[str, Any]:
     grid = grid_of(config.dataset)
     model = models.load_model(place.inputs["restart"], place.device)
     pixels = Pixels.open(place.inputs["images"])
-    indices = numpy_generator(config.seed, "scores").integers(grid.num_images, size=config.settings.num_samples)
+    seed = child_seed(config.seed, "scores")
+    indices = rows_to_encode(config.metrics, config.settings, grid.num_images, seed=seed)
     means, logvars = encode(model, pixels, indices)
     if not np.isfinite(means).all():
         return _no_scores("its codes are not finite")
-    factors = grid.factors_of(indices)
-    scores = {name: METRICS[name].compute(means, factors, config.settings) for name in config.metrics}
-    return {"failure": None, "scores": scores, "unit_variances": unit_variances(logvars).tolist()}
+    coded = Coded(means, grid.factors_of(indices))
+    details = score(coded, config.metrics, settings=config.settings, seed=seed, threads=torch.get_num_threads())
+    scores = {name: found[METRICS[name].score] for name, found in details.items()}
+    return {"failure": None, "scores": scores, "details": details, "unit_variances": unit_variances(logvars).tolist()}
 
 
 def _no_scores(failure: str) -> dict[str, Any]:
-    return {"failure": failure, "scores": None, "unit_variances": []}
+    return {"failure": failure, "scores": None, "details": None, "unit_variances": []}
 
 
 def build_selection(place: Workplace) -> dict[str, Any]:

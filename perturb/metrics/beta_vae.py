@@ -1,0 +1,41 @@
+"""BetaVAE score (Higgins et al. 2017), as in disentanglement_lib: which factor do the pairs of a batch share?"""
+
+import numpy as np
+
+from perturb.config.metrics import BetaVAEScoreConfig
+from perturb.metrics.coded import Coded
+from perturb.metrics.metric import Scores
+
+PAIRS_AT_ONCE = 2**18
+
+
+def compute_beta_vae(coded: Coded, settings: BetaVAEScoreConfig, rng: np.random.Generator) -> Scores:
+    """`beta_vae` (test accuracy) and `beta_vae_train` in [0, 1], higher is better; 1 where there is one factor only."""
+    from sklearn.linear_model import LogisticRegression
+
+    if coded.num_factors == 1:
+        return {"beta_vae": 1.0, "beta_vae_train": 1.0}
+    samples = []
+    for count in (settings.num_train, settings.num_test):
+        fixed, first, second = draw_pairs(coded, count, settings.batch_size, rng)
+        samples.append((mean_differences(coded.codes, first, second), fixed))
+    model = LogisticRegression(random_state=0).fit(*samples[0])
+    return {"beta_vae": float(model.score(*samples[1])), "beta_vae_train": float(model.score(*samples[0]))}
+
+
+def draw_pairs(coded: Coded, count: int, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A factor for each batch (count,), and pairs of rows that share its value: two int64 (count, batch)."""
+    fixed = rng.integers(coded.num_factors, size=count)
+    first = rng.integers(len(coded), size=(count, batch))
+    second = np.empty_like(first)
+    for factor in range(coded.num_factors):
+        mine = fixed == factor
+        second[mine] = coded.alike(first[mine].ravel(), factor, 1, rng).reshape(-1, batch)
+    return fixed, first, second
+
+
+def mean_differences(codes: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Mean of |z − z′| over pairs of rows, each (count, batch): (count, latents)."""
+    part = max(1, PAIRS_AT_ONCE // first.shape[1])
+    parts = (slice(start, start + part) for start in range(0, len(first), part))
+    return np.concatenate([np.abs(codes[first[some]] - codes[second[some]]).mean(axis=1) for some in parts])

@@ -1,0 +1,105 @@
+"""Codes of images and their factors, checked once; what a metric draws from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from perturb.errors import UserError
+
+
+class Coded:
+    """Rows of codes and factors: those of a whole grid of factors, or a sample.
+
+    Args:
+        codes: finite numbers (n, latents), any number of latents; float32 and float64 are kept as they are.
+        factors: class numbers (n, factors), integers, each column with at least two values.
+
+    Raises:
+        UserError: an array breaks one of these rules; says which, and what was given.
+
+    """
+
+    def __init__(self, codes: np.ndarray, factors: np.ndarray) -> None:
+        codes, factors = np.asarray(codes), np.asarray(factors)
+        _check(codes, factors)
+        self.codes = codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float64)
+        self.factors = factors.astype(np.int64)
+        self.is_grid = _is_grid(self.factors)
+        self._groups: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def latents(self) -> int:
+        """Number of latents."""
+        return self.codes.shape[1]
+
+    @property
+    def num_factors(self) -> int:
+        """Number of factors."""
+        return self.factors.shape[1]
+
+    def drawn(self, counts: Sequence[int], rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Samples of so many rows each: (codes, factors).
+
+        Of a whole grid, with replacement, as if images were drawn from the ground truth; of a sample, its rows in their
+        order, none of them twice.
+
+        Raises:
+            UserError: a sample has fewer rows.
+
+        """
+        if self.is_grid:
+            return [self[rng.integers(len(self), size=count)] for count in counts]
+        if len(self) < sum(counts):
+            raise UserError(
+                f"the metric's settings ask for {' + '.join(f'{count:,}' for count in counts)} rows, and the codes have "
+                f"{len(self):,}, which are not a whole grid of factors; give more rows, or lower num_train and num_test."
+            )
+        ends = np.cumsum(counts)
+        return [self[slice(end - count, end)] for count, end in zip(counts, ends, strict=True)]
+
+    def __getitem__(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+        return self.codes[rows], self.factors[rows]
+
+    def alike(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
+        """For each of some rows (m,), `count` rows drawn among those with the same value of a factor: int64 (m, count)."""
+        order, starts, sizes = self._grouped(factor)
+        values = self.factors[rows, factor]
+        within = rng.integers(sizes[values][:, None], size=(len(rows), count))
+        return order[starts[values][:, None] + within]
+
+    def _grouped(self, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows sorted by a factor, and for each value where its rows start and how many they are."""
+        if factor not in self._groups:
+            sizes = np.bincount(self.factors[:, factor])
+            order = np.argsort(self.factors[:, factor], kind="stable")
+            self._groups[factor] = order, np.cumsum(sizes) - sizes, sizes
+        return self._groups[factor]
+
+
+def _check(codes: np.ndarray, factors: np.ndarray) -> None:
+    if codes.ndim != 2 or 0 in codes.shape or codes.dtype.kind not in "fiu":
+        raise UserError(f"codes must be numbers (n, latents), got {codes.dtype} of shape {codes.shape}.")
+    if factors.ndim != 2 or len(factors) != len(codes) or factors.shape[1] == 0:
+        raise UserError(f"factors must be (n, factors) with n = {len(codes):,} as the codes, got shape {factors.shape}.")
+    if factors.dtype.kind not in "iu":
+        raise UserError(f"factors must be class numbers as integers, got {factors.dtype}; number each factor's values.")
+    if not np.isfinite(codes).all():
+        bad = np.flatnonzero(~np.isfinite(codes).all(axis=1))
+        raise UserError(f"codes must be finite; {len(bad):,} of {len(codes):,} rows are not, the first is row {bad[0]}.")
+    if factors.min() < 0:
+        raise UserError(f"factors must be class numbers from 0, got {factors.min()}.")
+    constant = np.flatnonzero(factors.min(axis=0) == factors.max(axis=0)).tolist()
+    if constant:
+        raise UserError(f"every factor must take at least 2 values; drop the columns {constant}, which take one.")
+
+
+def _is_grid(factors: np.ndarray) -> bool:
+    """Whether every combination of the factors' values is there once."""
+    sizes = factors.max(axis=0) + 1
+    if np.prod(sizes.astype(float)) != len(factors):
+        return False
+    numbers = np.ravel_multi_index(tuple(factors.T), tuple(sizes))
+    return bool((np.bincount(numbers, minlength=len(factors)) == 1).all())

@@ -1,0 +1,46 @@
+"""Explicitness (Ridgeway and Mozer 2018), as in disentanglement_lib: can factors be read linearly off the whole code?"""
+
+import numpy as np
+
+from perturb.config.metrics import ExplicitnessConfig
+from perturb.errors import UserError
+from perturb.metrics.coded import Coded
+from perturb.metrics.metric import Scores
+
+
+def compute_explicitness(coded: Coded, settings: ExplicitnessConfig, rng: np.random.Generator) -> Scores:
+    """`explicitness_test` and `explicitness_train` in [0, 1], higher is better: mean area under ROC curves.
+
+    Logistic regression on codes that are standardised by the training rows. Constant latents, which disentanglement_lib
+    divides by 0, are left out.
+
+    Raises:
+        UserError: a factor's value is missing in one of the two samples.
+
+    """
+    train, test = coded.drawn([settings.num_train, settings.num_test], rng)
+    mean, std = train[0].mean(axis=0), train[0].std(axis=0)
+    kept = np.ptp(train[0], axis=0) > 0
+    x_train, x_test = ((codes[:, kept] - mean[kept]) / std[kept] for codes, _ in (train, test))
+    if not kept.any():
+        return {"explicitness_test": 0.5, "explicitness_train": 0.5}
+    areas = [areas_of(x_train, y_train, x_test, y_test) for y_train, y_test in zip(train[1].T, test[1].T, strict=True)]
+    in_train, in_test = np.mean(areas, axis=0)
+    return {"explicitness_test": float(in_test), "explicitness_train": float(in_train)}
+
+
+def areas_of(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> tuple[float, float]:
+    """Areas under the ROC curves of one factor's values against the rest, mean over values: (train, test)."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
+    values = np.unique(y_train)
+    if not np.array_equal(values, np.unique(y_test)):
+        raise UserError(
+            "explicitness needs every value of a factor in both samples; give more rows, or raise num_train and num_test."
+        )
+    model = LogisticRegression().fit(x_train, y_train)
+    of_train, of_test = (
+        float(roc_auc_score(y[:, None] == values, model.predict_proba(x))) for x, y in ((x_train, y_train), (x_test, y_test))
+    )
+    return of_train, of_test

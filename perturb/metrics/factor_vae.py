@@ -1,0 +1,64 @@
+"""FactorVAE score (Kim and Mnih 2018), as in disentanglement_lib.
+
+A vote: a factor is drawn, and a batch whose images share its value; the latent that varies least, in units of its global
+variance, votes for the factor. The classifier that gives each latent its most frequent factor is tested on other votes.
+"""
+
+import numpy as np
+
+from perturb.config.metrics import FactorVAEScoreConfig
+from perturb.metrics.coded import Coded
+from perturb.metrics.metric import Scores
+
+ROWS_AT_ONCE = 2**18
+
+
+def compute_factor_vae(coded: Coded, settings: FactorVAEScoreConfig, rng: np.random.Generator) -> Scores:
+    """`factor_vae` (test accuracy) and `factor_vae_train` in [0, 1], higher is better; 0 without an active latent.
+
+    Batches are drawn among the rows that share a value, with replacement: what disentanglement_lib draws from a whole grid.
+    """
+    codes = coded.codes[rng.integers(len(coded), size=settings.num_variance)]
+    variances = codes.var(axis=0, ddof=1)
+    active = np.flatnonzero((np.sqrt(variances) >= settings.min_std) & (np.ptp(codes, axis=0) > 0))
+    if len(active) == 0:
+        return {"factor_vae": 0.0, "factor_vae_train": 0.0, "factor_vae_active": 0.0}
+    tables = []
+    for count in (settings.num_train, settings.num_test):
+        drawn, rows = draw_batches(coded, count, settings.batch_size, rng)
+        winners = least_varying(coded.codes, rows, active, variances)
+        tables.append(vote_table(drawn, winners, coded.num_factors, len(active)))
+    train, test = accuracies(*tables)
+    return {"factor_vae": test, "factor_vae_train": train, "factor_vae_active": float(len(active))}
+
+
+def draw_batches(coded: Coded, votes: int, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A factor for each vote (votes,) and rows that share its value (votes, batch); the value is that of a random row."""
+    fixed = rng.integers(coded.num_factors, size=votes)
+    firsts = rng.integers(len(coded), size=votes)
+    rows = np.empty((votes, batch), dtype=np.int64)
+    for factor in range(coded.num_factors):
+        mine = fixed == factor
+        rows[mine] = coded.alike(firsts[mine], factor, batch, rng)
+    return fixed, rows
+
+
+def least_varying(codes: np.ndarray, rows: np.ndarray, active: np.ndarray, variances: np.ndarray) -> np.ndarray:
+    """For each batch of rows (votes, batch), which of the active latents varies least: positions in `active`, (votes,)."""
+    part = max(1, ROWS_AT_ONCE // rows.shape[1])
+    chosen, scale = codes[:, active], variances[active]
+    parts = (rows[start : start + part] for start in range(0, len(rows), part))
+    return np.concatenate([(chosen[some].var(axis=1, ddof=1) / scale).argmin(axis=1) for some in parts])
+
+
+def vote_table(factors: np.ndarray, latents: np.ndarray, num_factors: int, num_latents: int) -> np.ndarray:
+    """How often a latent voted for a factor, int64 (factors, latents)."""
+    counts = np.bincount(factors * num_latents + latents, minlength=num_factors * num_latents)
+    return counts.reshape(num_factors, num_latents)
+
+
+def accuracies(train: np.ndarray, test: np.ndarray) -> tuple[float, float]:
+    """Of the majority classifier of the first table on the first and on the second."""
+    classes, latents = train.argmax(axis=0), np.arange(train.shape[1])
+    in_train, in_test = (float(table[classes, latents].sum() / table.sum()) for table in (train, test))
+    return in_train, in_test

@@ -1,0 +1,99 @@
+"""InfoM, InfoE, InfoC (Hsu et al. 2023, arXiv 2305.18378), as the authors' latent_quantization computes them.
+
+From mutual information over the factor's entropy, NMI: modularity is how much of a latent's NMI is with its best factor,
+compactness how much of a factor's NMI is with its best latent, each rescaled so that an even spread is 0. Explicitness is
+the share of a factor's uncertainty that logistic regression on all latents removes. Latents whose range is a twentieth of
+the largest or less have no say in the first two.
+"""
+
+import warnings
+
+import numpy as np
+
+from perturb.config.metrics import InfoMECConfig
+from perturb.errors import UserError
+from perturb.metrics.coded import Coded
+from perturb.metrics.information import entropies, mutual_information
+from perturb.metrics.metric import Scores
+
+SMALL_RANGE = 1 / 20
+
+
+def compute_infomec(coded: Coded, settings: InfoMECConfig, rng: np.random.Generator) -> Scores:
+    """`infom`, `infoc` and `infoe`, at most 1, higher is better.
+
+    The first two are 0 when no latent is active or none of the active ones informs of anything, and InfoC is 1 with a single
+    active latent, for which there is no other. The authors' code divides by 0 in these cases.
+
+    Raises:
+        UserError: fewer than two factors.
+
+    """
+    if coded.num_factors < 2:
+        raise UserError("InfoM compares factors and needs at least 2, got 1.")
+    ((codes, factors),) = coded.drawn([settings.num_train], rng)
+    ranges = np.ptp(codes, axis=0)
+    threshold = 0.0 if settings.discrete else ranges.max() * SMALL_RANGE
+    active = codes[:, ranges > threshold]
+    explicitness = predictive_information(codes, factors, discrete=settings.discrete)
+    if active.shape[1] == 0:
+        return {"infom": 0.0, "infoc": 0.0, "infoe": explicitness}
+    information = normalised_information(active, factors, settings, seed=int(rng.spawn(1)[0].integers(2**31)))
+    return {
+        "infom": concentration(information.T),
+        "infoc": 1.0 if active.shape[1] == 1 else concentration(information),
+        "infoe": explicitness,
+    }
+
+
+def concentration(rows: np.ndarray) -> float:
+    """Share of its sum that a row's largest entry holds, mean over rows that are not 0; 0 for even rows, 1 for one entry."""
+    rows = rows[rows.sum(axis=1) > 0]
+    if len(rows) == 0:
+        return 0.0
+    even = 1 / rows.shape[1]
+    return float((np.mean(rows.max(axis=1) / rows.sum(axis=1)) - even) / (1 - even))
+
+
+def normalised_information(codes: np.ndarray, factors: np.ndarray, settings: InfoMECConfig, seed: int) -> np.ndarray:
+    """Mutual information over the factor's entropy, ≥ 0, (factors, latents); by nearest neighbours unless discrete."""
+    from sklearn.feature_selection import mutual_info_classif
+
+    if settings.discrete:
+        return mutual_information(factors, codes) / entropies(factors)[:, None]
+    scaled = _standardised(codes)
+    rows = [
+        mutual_info_classif(
+            scaled, factor, discrete_features=False, n_neighbors=settings.neighbours, random_state=seed
+        )
+        for factor in factors.T
+    ]  # fmt: skip
+    return np.array(rows) / entropies(factors)[:, None]
+
+
+def predictive_information(codes: np.ndarray, factors: np.ndarray, *, discrete: bool) -> float:
+    """InfoE: 1 − log loss of balanced multinomial regression on the codes over that on nothing, mean over factors."""
+    from sklearn.preprocessing import OneHotEncoder
+
+    features = OneHotEncoder().fit_transform(codes) if discrete else _standardised(codes)
+    nothing = np.zeros((len(codes), 1))
+    shares = [1 - _log_loss(features, factor) / _log_loss(nothing, factor) for factor in factors.T]
+    return float(np.mean(shares))
+
+
+def _standardised(codes: np.ndarray) -> np.ndarray:
+    std = codes.std(axis=0)
+    return (codes - codes.mean(axis=0)) / np.where(std > 0, std, 1.0)
+
+
+def _log_loss(features: np.ndarray, factor: np.ndarray) -> float:
+    """Of the fit on its own data, in nats."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import log_loss
+
+    # As the authors have it: 100 iterations without a penalty, converged or not.
+    model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        model.fit(features, factor)
+    return float(log_loss(factor, model.predict_proba(features)))

@@ -1,0 +1,39 @@
+"""Modularity (Ridgeway and Mozer 2018), as in disentanglement_lib: does a latent hold information of one factor only?"""
+
+import numpy as np
+
+from perturb.config.metrics import ModularityConfig
+from perturb.errors import UserError
+from perturb.metrics.coded import Coded
+from perturb.metrics.information import discretised, mutual_information
+from perturb.metrics.metric import Scores
+
+
+def compute_modularity(coded: Coded, settings: ModularityConfig, rng: np.random.Generator) -> Scores:
+    """`modularity` in [0, 1], higher is better.
+
+    Raises:
+        UserError: fewer than two factors.
+
+    """
+    if coded.num_factors < 2:
+        raise UserError("modularity compares factors and needs at least 2, got 1.")
+    ((codes, factors),) = coded.drawn([settings.num_train], rng)
+    return {"modularity": modularity(mutual_information(discretised(codes, settings.num_bins), factors))}
+
+
+def modularity(information: np.ndarray) -> float:
+    """1 − squared information of all but the best factor, over its largest possible value, mean over latents.
+
+    A latent without any information counts as 0.
+
+    Args:
+        information: mutual information (latents, factors) ≥ 0.
+
+    """
+    squares = np.square(information)
+    best = squares.max(axis=1)
+    others = squares.sum(axis=1) - best
+    largest = best * (squares.shape[1] - 1.0)
+    per_latent = 1.0 - np.divide(others, largest, out=np.ones_like(best), where=best > 0)
+    return float(per_latent.mean())

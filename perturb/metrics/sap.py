@@ -1,0 +1,56 @@
+"""Separated attribute predictability (Kumar et al. 2018), as in disentanglement_lib."""
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from perturb.config.metrics import SAPConfig
+from perturb.errors import UserError
+from perturb.metrics.coded import Coded
+from perturb.metrics.metric import Scores
+
+SMALLEST_VARIANCE = 1e-12
+"""Of a latent, below which its correlation counts as 0."""
+
+Sample = tuple[np.ndarray, np.ndarray]
+
+
+def compute_sap(coded: Coded, settings: SAPConfig, rng: np.random.Generator) -> Scores:
+    """`sap` in [0, 1], higher is better: a factor's best predictability by one latent minus its second best.
+
+    Raises:
+        UserError: fewer than two latents.
+
+    """
+    if coded.latents < 2:
+        raise UserError(f"SAP is a gap between latents and needs at least 2, got {coded.latents}.")
+    train, test = coded.drawn([settings.num_train, settings.num_test], rng)
+    matrix = squared_correlations(*train) if settings.continuous else accuracies(train, test)
+    best, second = np.sort(matrix, axis=0)[::-1][:2]
+    return {"sap": float((best - second).mean())}
+
+
+def accuracies(train: Sample, test: Sample) -> np.ndarray:
+    """Test accuracies of linear support-vector machines on single latents, float64 (latents, factors).
+
+    C = 0.01, classes balanced. Side by side: liblinear lets go of the interpreter's lock.
+    """
+    pairs = [(latent, factor) for latent in range(train[0].shape[1]) for factor in range(train[1].shape[1])]
+    found = Parallel()(delayed(_accuracy)(train, test, *pair) for pair in pairs)
+    return np.reshape(found, (train[0].shape[1], -1))
+
+
+def _accuracy(train: Sample, test: Sample, latent: int, factor: int) -> float:
+    from sklearn.svm import LinearSVC
+
+    machine = LinearSVC(C=0.01, class_weight="balanced").fit(train[0][:, [latent]], train[1][:, factor])
+    return np.mean(machine.predict(test[0][:, [latent]]) == test[1][:, factor])
+
+
+def squared_correlations(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Between every latent and every factor, float64 (latents, factors); 0 for a constant latent."""
+    covariances = np.cov(codes.T, factors.T, ddof=1)
+    latents = codes.shape[1]
+    of_codes, of_factors = np.split(np.diag(covariances), [latents])
+    varies = of_codes > SMALLEST_VARIANCE
+    squares = np.square(covariances[:latents, latents:]) / of_factors
+    return np.divide(squares, of_codes[:, None], out=np.zeros_like(squares), where=varies[:, None])

@@ -1,0 +1,54 @@
+"""Scores of the codes alone, as in disentanglement_lib: how far are latents from being independent?"""
+
+import numpy as np
+
+from perturb.config.metrics import UnsupervisedConfig
+from perturb.errors import UserError
+from perturb.metrics.coded import Coded
+from perturb.metrics.information import discretised, mutual_information
+from perturb.metrics.metric import Scores
+
+
+def compute_unsupervised(coded: Coded, settings: UnsupervisedConfig, rng: np.random.Generator) -> Scores:
+    """Four scores, 0 for independent latents, lower is better; constant latents are left out.
+
+    `gaussian_total_correlation` (nats), `gaussian_wasserstein_correlation` (squared distance), the same `_norm` (over the
+    total variance), `mutual_information` (nats, mean over pairs of latents). All are 0 when fewer than two latents vary.
+    Where latents are copies of each other the total correlation is infinite, which is refused.
+
+    Raises:
+        UserError: the covariance of the varying latents is singular.
+
+    """
+    ((codes, _),) = coded.drawn([settings.num_train], rng)
+    codes = codes[:, np.ptp(codes, axis=0) > 0]
+    names = "gaussian_total_correlation", "gaussian_wasserstein_correlation"
+    if codes.shape[1] < 2:
+        return dict.fromkeys((*names, f"{names[1]}_norm", "mutual_information"), 0.0)
+    covariance = np.cov(codes.T)
+    correlation, distance = total_correlation(covariance), wasserstein_correlation(covariance)
+    bins = discretised(codes, settings.num_bins)
+    information = mutual_information(bins, bins)
+    latents = len(information)
+    return {
+        names[0]: correlation,
+        names[1]: distance,
+        f"{names[1]}_norm": distance / float(np.trace(covariance)),
+        "mutual_information": float((information.sum() - np.trace(information)) / (latents**2 - latents)),
+    }
+
+
+def total_correlation(covariance: np.ndarray) -> float:
+    """KL divergence in nats of a Gaussian from the product of its marginals."""
+    sign, logarithm = np.linalg.slogdet(covariance)
+    if sign <= 0 or np.linalg.matrix_rank(covariance) < len(covariance):
+        raise UserError("the total correlation is infinite: some latents are linear combinations of others; leave them out.")
+    return float(0.5 * (np.log(np.diag(covariance)).sum() - logarithm))
+
+
+def wasserstein_correlation(covariance: np.ndarray) -> float:
+    """Squared Wasserstein-2 distance of a Gaussian from the product of its marginals."""
+    from scipy.linalg import sqrtm
+
+    root = sqrtm(covariance * np.diag(covariance)[:, None])
+    return float(2 * np.trace(covariance) - 2 * np.trace(np.real(root)))

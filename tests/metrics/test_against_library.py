@@ -1,0 +1,94 @@
+"""Metrics of disentanglement_lib: ours equal its values, live where the library is installed, and its numbers on file."""
+
+import json
+import warnings
+
+import numpy as np
+import oracle
+import pytest
+from metric_cases import CASES, TRAIN
+
+from perturb.config.metrics import (
+    DCIConfig,
+    ExplicitnessConfig,
+    IRSConfig,
+    MetricsConfig,
+    MIGConfig,
+    ModularityConfig,
+    SAPConfig,
+    UnsupervisedConfig,
+)
+from perturb.metrics import METRICS, Scores
+from perturb.metrics import dci as our_dci
+from perturb.metrics.sap import compute_sap
+
+TEST = TRAIN // 2
+SETTINGS = MetricsConfig(
+    mig=MIGConfig(num_train=TRAIN),
+    sap=SAPConfig(num_train=TRAIN, num_test=TEST),
+    modularity=ModularityConfig(num_train=TRAIN),
+    explicitness=ExplicitnessConfig(num_train=TRAIN, num_test=TEST),
+    irs=IRSConfig(num_train=TRAIN),
+    unsupervised=UnsupervisedConfig(num_train=TRAIN),
+    factor_vae=oracle.VOTES,
+    beta_vae=oracle.PAIRS,
+    dci=DCIConfig(num_train=oracle.DCI_ROWS, num_test=oracle.DCI_ROWS // 2, trees=oracle.TREES),
+)
+ON_FILE = json.loads(oracle.FIXTURE.read_text(encoding="utf-8"))
+PAIRS = [(metric, case) for metric in oracle.ORACLES for case in oracle.cases_of(metric)]
+
+
+def _ours(metric: str, case: str) -> Scores:
+    coded = CASES[case]
+    if metric == "dci":
+        codes, factors, codes_test, factors_test = (array.T for array in oracle.halves(coded, oracle.DCI_ROWS))
+        matrix, in_train, in_test = our_dci.importances(
+            (codes, factors), (codes_test, factors_test), trees=oracle.TREES, seed=oracle.SEED
+        )  # fmt: skip
+        return {
+            "dci_disentanglement": our_dci.disentanglement(matrix),
+            "dci_completeness": our_dci.completeness(matrix),
+            "dci_informativeness": in_test,
+            "dci_informativeness_train": in_train,
+        }
+    found = METRICS[metric].compute(coded, getattr(SETTINGS, metric), np.random.default_rng(oracle.SEED))
+    if metric == "sap":
+        continuous = SETTINGS.sap.model_copy(update={"continuous": True})
+        found |= {"sap_continuous": compute_sap(coded, continuous, np.random.default_rng(0))["sap"]}
+    return found
+
+
+@pytest.fixture(scope="module")
+def library():
+    pytest.importorskip("disentanglement_lib")
+    with warnings.catch_warnings(action="ignore"):
+        yield oracle.library()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("metric", "case"), PAIRS)
+def test_equals_the_live_library(library, metric: str, case: str) -> None:
+    expected, found = oracle.ORACLES[metric](library, CASES[case]), _ours(metric, case)
+    for name, value in expected.items():
+        if metric == "dci":
+            assert found[name] == value
+        else:
+            assert found[name] == pytest.approx(value, abs=1e-9), name
+
+
+@pytest.mark.parametrize(("metric", "case"), [pair for pair in PAIRS if pair[0] != "dci"])
+def test_equals_the_numbers_on_file(metric: str, case: str) -> None:
+    found = _ours(metric, case)
+    for name, value in ON_FILE[metric][case].items():
+        # What an optimiser ends in varies with the processor.
+        assert found[name] == pytest.approx(value, abs=2e-3 if metric in ("beta_vae", "explicitness", "sap") else 1e-9), name
+
+
+def test_dci_equals_the_numbers_on_file() -> None:
+    found = _ours("dci", "noisy")
+    assert found == pytest.approx(ON_FILE["dci"]["noisy"], abs=1e-6)
+
+
+def test_every_metric_of_the_library_has_an_oracle() -> None:
+    assert set(oracle.ORACLES) == {name for name, metric in METRICS.items() if metric.in_library}
+    assert set(ON_FILE) == set(oracle.ORACLES)
