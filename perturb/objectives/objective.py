@@ -87,9 +87,9 @@ class Objective(ABC):
         return torch.optim.Adam(chosen, **settings)
 
     def compile(self, *, backend: str = "inductor") -> None:
-        """Have torch compile every network at its first use, which takes about half a minute; weights keep their names."""
+        """Have torch compile every network for the shapes it meets, about half a minute each; weights keep their names."""
         for network in self.networks.values():
-            network.compile(backend=backend)
+            network.compile(backend=backend, dynamic=False)
 
     def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
         """Numbers of the next images, (restarts, size): uniform over the grid, with replacement."""

@@ -1,5 +1,6 @@
 """What is true of every metric: bounds, invariances, degenerate input, and that none goes without these tests."""
 
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -42,6 +43,15 @@ def test_the_table_the_settings_and_the_keys_agree() -> None:
         assert type(metric.fast) is type(metric.settings)
         assert metric.source
         assert metric.title
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_is_documented_as_the_table_has_it(metric: str) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    (line,) = [line for line in document.splitlines() if line.startswith(f"| `{metric}`")]
+    assert line.startswith(f"| `{metric}` *") == METRICS[metric].in_library
+    assert ("| higher |" in line) == METRICS[metric].higher_is_better
+    assert METRICS[metric].source.split(",")[0] in line
 
 
 @pytest.mark.parametrize("metric", METRICS)

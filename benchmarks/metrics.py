@@ -1,0 +1,226 @@
+"""What metrics cost: ours against disentanglement_lib's own code, one model, the same representation, the same settings.
+
+    python benchmarks/metrics.py [--quick] [--json OUT]
+
+The model is a β-VAE on rendered dSprites, trained for a few hundred steps. disentanglement_lib draws and encodes images for
+every metric; we encode the whole grid once, and that time is shown by itself. `--quick` asks both for a tenth of the rows.
+"""
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from scipy.stats import spearmanr
+
+from perturb.config import TrainingConfig
+from perturb.config.metrics import DCIConfig, FactorVAEScoreConfig, MetricsConfig, MIGConfig, SAPConfig
+from perturb.config.objectives import BetaVAEConfig
+from perturb.datasets.dsprites import DSprites
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.pixels import Pixels
+from perturb.draws import Draws
+from perturb.metrics import METRICS, TABLE_METRICS, Coded, score
+from perturb.metrics.codes import encode
+from perturb.objectives import OBJECTIVES, Objective
+from perturb.pipeline.settings import available_cores
+from perturb.runs import software_versions
+from perturb.training.memory import keep_freed_memory
+
+STEPS = 300
+console = Console()
+
+
+def trained_model(pixels: Pixels, grid: FactorGrid) -> Objective:
+    """A β-VAE that has seen a little."""
+    training = TrainingConfig(architecture="conv64", learning_rate=1e-3)
+    model = OBJECTIVES["beta_vae"](
+        BetaVAEConfig(beta=1.0), training, channels=1, latents=grid.num_factors, seeds=[0], device="cpu"
+    )  # fmt: skip
+    draws = Draws([0])
+    for step in track(range(STEPS), "training", console=console, transient=True):
+        draws.seek(step)
+        model.update(pixels.batch(model.batch(draws, grid, 64)), draws)
+    model.networks.eval().requires_grad_(False)
+    return model
+
+
+class LibraryGroundTruth:
+    """dSprites as disentanglement_lib asks for it: images are drawn as factors, and looked up."""
+
+    def __init__(self, pixels: Pixels, grid: FactorGrid) -> None:
+        self.pixels, self.grid, self.num_factors = pixels, grid, grid.num_factors
+
+    def sample_factors(self, count: int, generator: np.random.RandomState) -> np.ndarray:
+        """Uniform and independent, (count, factors)."""
+        return np.stack([generator.randint(size, size=count) for size in self.grid.sizes], axis=1)
+
+    def sample_observations_from_factors(self, factors: np.ndarray, generator: np.random.RandomState) -> torch.Tensor:
+        """Images (count, height, width, channels) in [0, 1]."""
+        rows = np.ravel_multi_index(tuple(factors.T), self.grid.sizes)
+        return self.pixels.batch(rows)
+
+    def sample(self, count: int, generator: np.random.RandomState) -> tuple[np.ndarray, torch.Tensor]:
+        """Both."""
+        factors = self.sample_factors(count, generator)
+        return factors, self.sample_observations_from_factors(factors, generator)
+
+    def sample_observations(self, count: int, generator: np.random.RandomState) -> torch.Tensor:
+        """Images of random factors."""
+        return self.sample(count, generator)[1]
+
+
+def library_calls(truth: LibraryGroundTruth, represent: Callable, settings: MetricsConfig) -> dict[str, Callable[[], Any]]:
+    """disentanglement_lib's own functions, by our keys."""
+    import gin
+
+    sys.modules["gin.tf"] = gin
+    gin.tf = gin
+    with warnings.catch_warnings(action="ignore"):
+        from disentanglement_lib.evaluation.metrics import dci, factor_vae, mig, sap_score, utils
+    with gin.unlock_config():
+        gin.bind_parameter("discretizer.discretizer_fn", utils._histogram_discretize)
+        gin.bind_parameter("discretizer.num_bins", settings.mig.num_bins)
+        gin.bind_parameter("prune_dims.threshold", settings.factor_vae.min_std)
+    common = truth, represent
+    votes = settings.factor_vae
+
+    def generator() -> np.random.RandomState:
+        return np.random.RandomState(0)
+
+    return {
+        "mig": lambda: mig.compute_mig(*common, generator(), None, settings.mig.num_train),
+        "dci": lambda: dci.compute_dci(*common, generator(), None, settings.dci.num_train, settings.dci.num_test),
+        "factor_vae": lambda: factor_vae.compute_factor_vae(
+            *common, generator(), None, votes.batch_size, votes.num_train, votes.num_test, votes.num_variance
+        ),
+        "sap": lambda: sap_score.compute_sap(
+            *common, generator(), None, settings.sap.num_train, settings.sap.num_test, continuous_factors=False
+        ),
+    }  # fmt: skip
+
+
+def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    """How long, and what came out."""
+    started = time.perf_counter()
+    found = work()
+    return time.perf_counter() - started, found
+
+
+def settings_for(quick: bool) -> MetricsConfig:
+    """The study's, or a tenth of the rows and votes."""
+    if not quick:
+        return MetricsConfig()
+    return MetricsConfig(
+        mig=MIGConfig(num_train=1_000),
+        dci=DCIConfig(num_train=1_000, num_test=500),
+        factor_vae=FactorVAEScoreConfig(num_variance=1_000, num_train=1_000, num_test=500),
+        sap=SAPConfig(num_train=1_000, num_test=500),
+    )
+
+
+def compare(quick: bool) -> dict[str, Any]:
+    """The four metrics of the tables."""
+    grid = DSprites.grid
+    with console.status("rendering dSprites"):
+        images = DSprites().images(np.arange(grid.num_images))
+        pixels = Pixels(np.packbits(images[..., 0] > 0, axis=-1), packed=True)
+    del images
+    model = trained_model(pixels, grid)
+    rows = np.arange(grid.num_images)
+    with console.status("encoding the grid"):
+        encoding, (means, _) = seconds(lambda: encode(model, pixels, rows))
+    coded, settings = Coded(means, grid.factors_of(rows)), settings_for(quick)
+
+    @torch.no_grad()
+    def represent(batch: torch.Tensor) -> np.ndarray:
+        return model.posterior(batch[None]).mean[0].numpy()
+
+    table = []
+    for name, library in library_calls(LibraryGroundTruth(pixels, grid), represent, settings).items():
+        with console.status(METRICS[name].title):
+            theirs, _ = seconds(library)
+            ours, found = seconds(lambda name=name: score(coded, [name], settings=settings))
+        table.append(
+            {"metric": name, "disentanglement_lib_s": theirs, "ours_s": ours, "times": theirs / ours, **found[name]}
+        )
+        console.print(f"{name}: {theirs:.2f} s, ours {ours:.3f} s")
+    return {"encoding_the_grid_s": encoding, "images": grid.num_images, "rows": table}
+
+
+def families(count: int) -> list[Coded]:
+    """Different codes of a grid of four factors: rotated a little or a lot, noisy, squashed, with spare latents."""
+    sizes = (6, 6, 6, 6)
+    factors = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), axis=1)
+    plain, found = factors / np.array(sizes) - 0.5, []
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        mixing = np.eye(4) + rng.uniform(0, 1.2) * rng.normal(size=(4, 4))
+        codes = np.tanh(2 * plain @ mixing) + rng.uniform(0, 0.3) * rng.normal(size=plain.shape)
+        spare = rng.normal(size=(len(codes), number % 3))
+        found.append(Coded(np.concatenate([codes, spare], axis=1), factors))
+    return found
+
+
+def compare_fast(count: int) -> dict[str, Any]:
+    """DCI with fast settings against exact DCI, over different codes."""
+    exact, fast, times = [], [], []
+    for coded in track(families(count), "fast DCI against exact DCI", console=console, transient=True):
+        slow, found = seconds(lambda coded=coded: score(coded, ["dci"])["dci"]["dci_disentanglement"])
+        quick, cheap = seconds(lambda coded=coded: score(coded, ["dci"], fast=True)["dci"]["dci_disentanglement"])
+        exact.append(found)
+        fast.append(cheap)
+        times.append(slow / quick)
+    return {
+        "codes": count,
+        "rank_correlation": float(spearmanr(exact, fast).statistic),
+        "times": float(np.median(times)),
+        "exact": exact,
+        "fast": fast,
+    }
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="A tenth of the rows, six codes.")] = False,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
+) -> None:
+    """Measure, print, and write."""
+    warnings.simplefilter("ignore")
+    keep_freed_memory()
+    results = {"cores": available_cores(), "quick": quick, "versions": software_versions()}
+    results["metrics"] = compare(quick)
+    table = Table(title=f"dSprites, {available_cores()} cores", title_justify="left")
+    for header in ("", "disentanglement_lib", "ours", "times faster"):
+        table.add_column(header, justify="right")
+    for row in results["metrics"]["rows"]:
+        seconds_of = (f"{row[key]:,.2f} s" for key in ("disentanglement_lib_s", "ours_s"))
+        table.add_row(METRICS[row["metric"]].title, *seconds_of, f"{row['times']:,.1f}")
+    console.print(table)
+    ours = sum(row["ours_s"] for row in results["metrics"]["rows"] if row["metric"] != "dci")
+    encoding = results["metrics"]["encoding_the_grid_s"]
+    console.print(
+        f"Encoding all {DSprites.grid.num_images:,} images: {encoding:.0f} s, once for all metrics; "
+        f"with MIG, FactorVAE score and SAP {encoding + ours:.0f} s."
+    )
+    results["fast_dci"] = compare_fast(6 if quick else 32)
+    found = results["fast_dci"]
+    console.print(
+        f"Fast DCI: {found['times']:.0f} times faster than exact, rank correlation {found['rank_correlation']:.3f} "
+        f"over {found['codes']} codes."
+    )
+    assert {row["metric"] for row in results["metrics"]["rows"]} == set(TABLE_METRICS)
+    if out is not None:
+        out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
