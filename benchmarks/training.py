@@ -184,6 +184,19 @@ def _ratio(values: list[float | None], others: list[float | None]) -> float | No
     return statistics.median(a / b for a, b in zip(values, others, strict=True))
 
 
+def matrix_share(rates: list[dict[str, Any]], side: int = 4_096) -> dict[str, float]:
+    """What share of this machine's bfloat16 matrix rate the engine reaches, and what share 4 × the plain loop would need."""
+    torch.set_num_threads(available_cores())
+    matrix = torch.randn(side, side).bfloat16()
+    flops = 2 * side**3 / seconds_a_step(lambda _: matrix @ matrix, 20)
+    by_name = {row["name"]: row["images_a_second"] * flops_of_a_step() / BATCH for row in rates if row["images_a_second"]}
+    return {
+        "bf16_gflops": flops / 1e9,
+        "share_reached": by_name["perturb, bfloat16"] / flops,
+        "share_for_4_times_plain": 4 * by_name["plain eager loop, float32"] / flops,
+    }
+
+
 def measure_memory(steps: int) -> dict[str, Any]:
     """8 restarts on full rendered dSprites, as `perturb run` trains them."""
     with tempfile.TemporaryDirectory() as folder:
@@ -291,6 +304,8 @@ def main(
         "cpu": measure_cpu(steps, rounds),
     }
     show(f"CPU, {available_cores()} cores, 64 × 64, batch {BATCH}, {RESTARTS} restarts", results["cpu"])
+    results["matrix"] = matrix_share(results["cpu"])
+    show("Against matrix products alone", [results["matrix"]])
     results["memory"] = measure_memory(100 if quick else 400)
     show("Memory", [results["memory"]])
     results["card"] = measure_card(20 if quick else 200)

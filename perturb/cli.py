@@ -57,7 +57,7 @@ def run(
         experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
     settings = run_settings(
         artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers, stack=stack,
-        restarts_a_core=ARCHITECTURES[experiment.training.architecture].restarts_a_core,
+        restarts_a_core=ARCHITECTURES[experiment.training.architecture].default_stack(experiment.training.precision),
     )  # fmt: skip
     settings = settings.model_copy(update={"compile": compiled})
     if prefect:

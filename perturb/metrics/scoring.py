@@ -56,11 +56,11 @@ def check_names(metrics: Sequence[str]) -> None:
 def rows_to_encode(metrics: Sequence[str], settings: MetricsConfig, num_images: int, *, seed: int) -> np.ndarray:
     """Which images' codes some metrics need, int64 (rows,): the whole grid in its order, or a sample drawn from it.
 
-    Without a metric that intervenes on factors a sample does. It is drawn as `score` would draw it from the whole grid with
-    the same seed, so that scores do not depend on which of the two was encoded.
+    Without a metric that intervenes on factors a sample does, where it is smaller. It is drawn as `score` would draw it from
+    the whole grid with the same seed, so that scores do not depend on which of the two was encoded.
     """
-    if any(METRICS[name].interventional for name in metrics):
-        return np.arange(num_images)
     wanted = [getattr(settings, name) for name in metrics]
-    most = max(chosen.num_train + getattr(chosen, "num_test", 0) for chosen in wanted)
+    most = max(getattr(chosen, "num_train", 0) + getattr(chosen, "num_test", 0) for chosen in wanted)
+    if most >= num_images or any(METRICS[name].interventional for name in metrics):
+        return np.arange(num_images)
     return np.random.default_rng(seed).integers(num_images, size=most)

@@ -124,7 +124,11 @@ def test_a_sample_drawn_for_the_metric_gives_the_score_of_the_whole_grid(metric:
 
 def test_metrics_that_intervene_ask_for_the_whole_grid() -> None:
     assert rows_to_encode(["mig", "factor_vae"], MetricsConfig(), 50, seed=0).tolist() == list(range(50))
-    assert len(rows_to_encode(["mig", "dci"], MetricsConfig(), 50, seed=0)) == 15_000
+    assert len(rows_to_encode(["mig", "dci"], MetricsConfig(), 737_280, seed=0)) == 15_000
+
+
+def test_a_grid_that_is_smaller_than_the_sample_is_encoded_instead() -> None:
+    assert rows_to_encode(["mig"], MetricsConfig(), 50, seed=0).tolist() == list(range(50))
 
 
 def _grid() -> np.ndarray:
