@@ -23,7 +23,7 @@ from rich.table import Table
 from scipy.stats import spearmanr
 
 from perturb.config import TrainingConfig
-from perturb.config.metrics import DCIConfig, FactorVAEScoreConfig, MetricsConfig, MIGConfig, SAPConfig
+from perturb.config.metrics import BinnedConfig, DCIConfig, FactorVAEScoreConfig, MetricsConfig, SAPConfig
 from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid
@@ -121,7 +121,7 @@ def settings_for(quick: bool) -> MetricsConfig:
     if not quick:
         return MetricsConfig()
     return MetricsConfig(
-        mig=MIGConfig(num_train=1_000),
+        mig=BinnedConfig(num_train=1_000),
         dci=DCIConfig(num_train=1_000, num_test=500),
         factor_vae=FactorVAEScoreConfig(num_variance=1_000, num_train=1_000, num_test=500),
         sap=SAPConfig(num_train=1_000, num_test=500),

@@ -119,26 +119,28 @@ def _show(results: Path, name: str) -> None:
 @app.command()
 def score(
     codes: Annotated[Path, typer.Argument(help="An .npz with the arrays codes (n, latents) and factors (n, factors).")],
-    metrics: Annotated[str, typer.Option(help="Keys separated by commas, or all.")] = "mig,dci,factor_vae,sap",
+    metrics: Annotated[str | None, typer.Option(help="Keys separated by commas, or all; default: the tables' four.")] = None,
     out: Annotated[Path | None, typer.Option("--json", help="Write scores, settings and versions here.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw what each latent knows of each factor (PNG).")] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
     fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings: for a look, not for a table.")] = False,
 ) -> None:
     """Score codes from any framework."""
-    from perturb.evaluation.codes_file import as_table, draw_matrices, read_codes, score_file
-    from perturb.files import write_json
-    from perturb.metrics import METRICS
+    from perturb.evaluation.codes_file import as_table, draw_matrices, read_codes, score_each, shuffled
+    from perturb.files import sha256_of, write_json
+    from perturb.metrics import METRICS, TABLE_METRICS, check_names
 
-    names = list(METRICS) if metrics == "all" else [name.strip() for name in metrics.split(",")]
-    console = Console()
+    named = TABLE_METRICS if metrics is None else [name.strip() for name in metrics.split(",")]
+    chosen = list(METRICS) if metrics == "all" else named
+    check_names(chosen)
+    coded, console = shuffled(read_codes(codes), seed), Console()
     with console.status(f"scoring {codes}"):
-        found = score_file(codes, names, seed=seed, fast=fast)
+        found = {"file": str(codes), "sha256": sha256_of(codes)} | score_each(coded, chosen, seed=seed, fast=fast)
     console.print(as_table(found))
     for note in found["notes"]:
         console.print(note, highlight=False)
     if picture is not None:
-        draw_matrices(picture, read_codes(codes), seed=seed)
+        draw_matrices(picture, coded, seed=seed)
         print(picture)
     if out is not None:
         write_json(out, found)

@@ -11,21 +11,53 @@ from pydantic import Field
 from perturb.config.section import Section
 
 
-class MIGConfig(Section):
-    """Mutual information gap, and MIG-sup."""
+class SampleConfig(Section):
+    """A metric of one sample of rows."""
 
     num_train: int = Field(default=10_000, ge=2)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by setting, in the order in which they are drawn."""
+        return {name: getattr(self, name) for name in ("num_train", "num_test") if name in type(self).model_fields}
+
+
+class BinnedConfig(SampleConfig):
+    """A metric of information between bins: MIG, MIG-sup, modularity, the unsupervised scores; IRS bins factors so."""
+
     num_bins: int = Field(default=20, ge=2)
-    """Equal-width bins of a latent (histogram discretiser)."""
+    """Equal-width bins (histogram discretiser)."""
 
 
-class DCIConfig(Section):
+class TrainTestConfig(SampleConfig):
+    """A metric that fits something to one sample and tests it on another."""
+
+    num_test: int = Field(default=5_000, ge=2)
+
+
+class DCIConfig(TrainTestConfig):
     """Disentanglement, completeness, informativeness by gradient-boosted trees."""
 
-    num_train: int = Field(default=10_000, ge=2)
-    num_test: int = Field(default=5_000, ge=1)
     trees: int = Field(default=100, ge=1)
     """Boosting stages, one tree a class each; 100 is scikit-learn's default and disentanglement_lib's."""
+
+
+class SAPConfig(TrainTestConfig):
+    """Separated attribute predictability."""
+
+    continuous: bool = False
+    """Squared correlations instead of linear support-vector machines."""
+
+
+class BetaVAEScoreConfig(Section):
+    """BetaVAE score: which factor do pairs share, by logistic regression on mean absolute differences."""
+
+    num_train: int = Field(default=10_000, ge=2)
+    """Batches of pairs to fit it to."""
+    num_test: int = Field(default=5_000, ge=1)
+    """Batches that test it."""
+    batch_size: int = Field(default=64, ge=1)
+    """Pairs in a batch."""
 
 
 class FactorVAEScoreConfig(Section):
@@ -43,80 +75,37 @@ class FactorVAEScoreConfig(Section):
     """A latent whose standard deviation is below this has no say; a constant one never has."""
 
 
-class BetaVAEScoreConfig(Section):
-    """BetaVAE score: which factor do pairs share, by logistic regression on mean absolute differences."""
-
-    num_train: int = Field(default=10_000, ge=2)
-    num_test: int = Field(default=5_000, ge=1)
-    batch_size: int = Field(default=64, ge=1)
-
-
-class SAPConfig(Section):
-    """Separated attribute predictability."""
-
-    num_train: int = Field(default=10_000, ge=2)
-    num_test: int = Field(default=5_000, ge=1)
-    continuous: bool = False
-    """Squared correlations instead of linear support-vector machines."""
-
-
-class ModularityConfig(Section):
-    """Modularity."""
-
-    num_train: int = Field(default=10_000, ge=2)
-    num_bins: int = Field(default=20, ge=2)
-
-
-class ExplicitnessConfig(Section):
-    """Explicitness."""
-
-    num_train: int = Field(default=10_000, ge=2)
-    num_test: int = Field(default=5_000, ge=2)
-
-
-class IRSConfig(Section):
+class IRSConfig(BinnedConfig):
     """Interventional robustness score."""
 
-    num_train: int = Field(default=10_000, ge=2)
-    num_bins: int = Field(default=20, ge=2)
-    """Of the factors, which disentanglement_lib puts through its discretiser too."""
     quantile: float = Field(default=0.99, gt=0, le=1)
     """Of the deviations within a factor's value; 1 is the paper's maximum."""
 
 
-class UnsupervisedConfig(Section):
-    """Scores that need no factors."""
-
-    num_train: int = Field(default=10_000, ge=2)
-    num_bins: int = Field(default=20, ge=2)
-
-
-class DisentanglementScoreConfig(Section):
-    """The thesis's DS (section 3.3): k-nearest neighbours on single latents."""
+class DisentanglementScoreConfig(TrainTestConfig):
+    """The thesis's DS (section 3.3): k-nearest neighbours on single latents, four fifths of the rows to fit them to."""
 
     num_train: int = Field(default=8_000, ge=2)
-    num_test: int = Field(default=2_000, ge=1)
+    num_test: int = Field(default=2_000, ge=2)
     neighbours: int = Field(default=5, ge=1)
     unordered: tuple[int, ...] = ()
     """Columns of factors without an order, such as a shape: classified instead of regressed."""
 
 
-class MCCConfig(Section):
+class MCCConfig(SampleConfig):
     """Mean correlation coefficient."""
 
-    num_train: int = Field(default=10_000, ge=3)
     correlation: Literal["pearson", "spearman"] = "pearson"
 
 
-class ActiveUnitsConfig(Section):
+class ActiveUnitsConfig(SampleConfig):
     """Active units."""
 
-    num_train: int = Field(default=10_000, ge=2)
     min_variance: float = Field(default=0.01, ge=0)
     """Of the posterior means over the data."""
 
 
-class InfoMECConfig(Section):
+class InfoMECConfig(SampleConfig):
     """InfoM, InfoE, InfoC."""
 
     num_train: int = Field(default=10_000, ge=20)
@@ -136,16 +125,16 @@ MetricName = Literal[
 class MetricsConfig(Section):
     """Settings of every metric, by its key in METRICS."""
 
-    mig: MIGConfig = MIGConfig()
-    mig_sup: MIGConfig = MIGConfig()
+    mig: BinnedConfig = BinnedConfig()
+    mig_sup: BinnedConfig = BinnedConfig()
     dci: DCIConfig = DCIConfig()
     factor_vae: FactorVAEScoreConfig = FactorVAEScoreConfig()
     sap: SAPConfig = SAPConfig()
     beta_vae: BetaVAEScoreConfig = BetaVAEScoreConfig()
-    modularity: ModularityConfig = ModularityConfig()
-    explicitness: ExplicitnessConfig = ExplicitnessConfig()
+    modularity: BinnedConfig = BinnedConfig()
+    explicitness: TrainTestConfig = TrainTestConfig()
     irs: IRSConfig = IRSConfig()
-    unsupervised: UnsupervisedConfig = UnsupervisedConfig()
+    unsupervised: BinnedConfig = BinnedConfig()
     disentanglement_score: DisentanglementScoreConfig = DisentanglementScoreConfig()
     mcc: MCCConfig = MCCConfig()
     active_units: ActiveUnitsConfig = ActiveUnitsConfig()

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
 from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import sha256_of, written_whole
-from perturb.metrics import METRICS, Coded, check_names, score
+from perturb.files import written_whole
+from perturb.metrics import METRICS, Coded, check_names, score_one
 from perturb.metrics.dci import importances
 from perturb.metrics.mig import information_shares
 from perturb.runs import software_versions
@@ -49,46 +50,59 @@ def read_codes(path: Path) -> Coded:
         raise UserError(f"{path}: {error}") from None
 
 
-def score_file(path: Path, metrics: Sequence[str], *, seed: int = 0, fast: bool = False) -> dict[str, Any]:
-    """Everything about the codes of a file, ready for JSON.
+def shuffled(coded: Coded, seed: int) -> Coded:
+    """A sample's rows in a random order, for who saved them sorted; a whole grid as it is."""
+    return coded if coded.is_grid else Coded(*coded[np.random.default_rng(seed).permutation(len(coded))])
 
-    Keys: `file`, `sha256`, `rows`, `latents`, `factors`, `whole_grid`, `seed`, `scores` (by metric and name), `refused`
-    (metric → why it has none), `settings` (by metric), `notes`, `versions`.
+
+def score_each(coded: Coded, metrics: Sequence[str], *, seed: int = 0, fast: bool = False) -> dict[str, Any]:
+    """Every metric that the codes have a value for, ready for JSON.
+
+    Keys: `rows`, `latents`, `factors`, `whole_grid`, `seed`, `scores` (by metric and name), `refused` (metric → why it has
+    none), `settings` (by metric), `notes`, `versions`.
 
     Raises:
-        UserError: the file cannot be used, or a metric is unknown.
+        UserError: a metric is unknown.
 
     """
     check_names(metrics)
-    coded = read_codes(path)
     found: dict[str, Any] = {"scores": {}, "refused": {}, "settings": {}, "notes": []}
     for name in dict.fromkeys(metrics):
-        settings, note = _fitting(name, coded, fast=fast)
         try:
-            found["scores"] |= score(coded, [name], settings=MetricsConfig().model_copy(update={name: settings}), seed=seed)
+            settings, note = fitting(name, coded, fast=fast)
+            found["scores"][name] = score_one(coded, name, settings, seed=seed)
         except UserError as error:
             found["refused"][name] = str(error)
+            continue
         found["settings"][name] = settings.model_dump(mode="json")
         found["notes"] += [note] if note else []
     about = {"rows": len(coded), "latents": coded.latents, "factors": coded.num_factors, "whole_grid": coded.is_grid}
-    return {"file": str(path), "sha256": sha256_of(path), "seed": seed, **about, **found, "versions": software_versions()}
+    return about | {"seed": seed} | found | {"versions": software_versions()}
 
 
-def _fitting(name: str, coded: Coded, *, fast: bool) -> tuple[Section, str | None]:
-    """A metric's settings, with fewer rows where a sample has not enough, and a note that says so."""
-    settings = METRICS[name].fast if fast else METRICS[name].settings
-    counts = {key: getattr(settings, key) for key in ("num_train", "num_test") if hasattr(settings, key)}
-    if coded.is_grid or METRICS[name].interventional or sum(counts.values()) <= len(coded):
+def fitting(name: str, coded: Coded, *, fast: bool) -> tuple[Section, str | None]:
+    """A metric's settings, with fewer rows where a sample has not enough, and a note that says so.
+
+    Raises:
+        UserError: the metric cannot do with so few.
+
+    """
+    metric = METRICS[name]
+    settings = metric.fast if fast else getattr(MetricsConfig(), name)
+    if coded.is_grid or metric.interventional or sum(settings.counts.values()) <= len(coded):
         return settings, None
-    fewer = {key: max(2, len(coded) * count // sum(counts.values())) for key, count in counts.items()}
+    fewer = {key: len(coded) * count // sum(settings.counts.values()) for key, count in settings.counts.items()}
+    try:
+        settings = type(settings).model_validate(settings.model_dump() | fewer)
+    except ValidationError:
+        raise UserError(f"{metric.title} needs more than {len(coded)} rows.") from None
     rows = " + ".join(f"{count:,}" for count in fewer.values())
-    wanted = " + ".join(f"{count:,}" for count in counts.values())
-    return settings.model_copy(update=fewer), f"{METRICS[name].title} on {rows} rows instead of {wanted}: there are no more."
+    return settings, f"{metric.title} on {rows} rows, fewer than usual: there are no more."
 
 
 def as_table(found: dict[str, Any]) -> Table:
     """A rich table: one line a score, the one of tables first."""
-    table = Table(title=f"{found['file']}: {found['rows']:,} codes of {found['latents']} latents", title_justify="left")
+    table = Table(title=f"{found['rows']:,} codes of {found['latents']} latents", title_justify="left")
     table.caption = "* with the definition and the settings of disentanglement_lib 1.5"
     for header, side in (("Metric", "left"), ("Score", "right"), ("Range", "left"), ("Better", "left"), ("Source", "left")):
         table.add_column(header, justify=side)
@@ -115,10 +129,14 @@ def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
         coded: codes and factors.
         seed: of the draws.
 
+    Raises:
+        UserError: too few rows, latents or factors for trees.
+
     """
     from matplotlib.figure import Figure
 
-    settings, _ = _fitting("dci", coded, fast=True)
+    coded.need("the picture", latents=2, factors=2)
+    settings, _ = fitting("dci", coded, fast=True)
     train, test = coded.drawn([settings.num_train, settings.num_test], np.random.default_rng(seed))
     matrices = {
         "mutual information / entropy": information_shares(*train, MetricsConfig().mig.num_bins),

@@ -6,7 +6,7 @@ Two lines score codes from anywhere: `coded = Coded(codes, factors)`, then `scor
 from perturb.config.metrics import MetricsConfig
 from perturb.metrics.coded import Coded
 from perturb.metrics.metric import Metric, Scores
-from perturb.metrics.scoring import check_names, rows_to_encode, score
+from perturb.metrics.scoring import check_names, rows_to_encode, score, score_one
 from perturb.metrics.table import METRICS, TABLE_METRICS
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "check_names",
     "rows_to_encode",
     "score",
+    "score_one",
 ]

@@ -40,6 +40,12 @@ class Coded:
         """Number of factors."""
         return self.factors.shape[1]
 
+    def need(self, metric: str, *, latents: int = 1, factors: int = 1) -> None:
+        """Refuse to be scored by a metric that compares more latents or factors than there are, with a UserError."""
+        for name, wanted, given in (("latents", latents, self.latents), ("factors", factors, self.num_factors)):
+            if given < wanted:
+                raise UserError(f"{metric} compares {name} and needs at least {wanted}, got {given}.")
+
     def drawn(self, counts: Sequence[int], rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
         """Samples of so many rows each: (codes, factors).
 
@@ -47,7 +53,7 @@ class Coded:
         order, none of them twice.
 
         Raises:
-            UserError: a sample has fewer rows.
+            UserError: a sample has fewer rows, or a factor with one value among those that are drawn.
 
         """
         if self.is_grid:
@@ -58,7 +64,14 @@ class Coded:
                 f"{len(self):,}, which are not a whole grid of factors; give more rows, or lower num_train and num_test."
             )
         ends = np.cumsum(counts)
-        return [self[slice(end - count, end)] for count, end in zip(counts, ends, strict=True)]
+        parts = [self[slice(end - count, end)] for count, end in zip(counts, ends, strict=True)]
+        for _, factors in parts:
+            if constant := np.flatnonzero(np.ptp(factors, axis=0) == 0).tolist():
+                raise UserError(
+                    f"among {len(factors):,} rows in their order the factors {constant} take one value; shuffle the rows, "
+                    f"or give more."
+                )
+        return parts
 
     def __getitem__(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
         return self.codes[rows], self.factors[rows]
@@ -77,6 +90,22 @@ class Coded:
             order = np.argsort(self.factors[:, factor], kind="stable")
             self._groups[factor] = order, np.cumsum(sizes) - sizes, sizes
         return self._groups[factor]
+
+
+def varying(codes: np.ndarray) -> np.ndarray:
+    """Which latents are not constant, bool (latents,); by their range, for a constant's variance may be a rounding error."""
+    return np.ptp(codes, axis=0) > 0
+
+
+def standardised(codes: np.ndarray) -> np.ndarray:
+    """Latents with mean 0 and standard deviation 1; constant ones are 0."""
+    return (codes - codes.mean(axis=0)) / np.where(varying(codes), codes.std(axis=0), 1.0)
+
+
+def top_gaps(matrix: np.ndarray) -> np.ndarray:
+    """Largest minus second largest of each column, of two rows or more."""
+    best, second = np.sort(matrix, axis=0)[::-1][:2]
+    return best - second
 
 
 def _check(codes: np.ndarray, factors: np.ndarray) -> None:

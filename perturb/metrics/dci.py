@@ -12,7 +12,6 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from perturb.config.metrics import DCIConfig
-from perturb.errors import UserError
 from perturb.metrics.coded import Coded
 from perturb.metrics.metric import Scores
 
@@ -30,8 +29,7 @@ def compute_dci(coded: Coded, settings: DCIConfig, rng: np.random.Generator) -> 
         UserError: fewer than two latents or factors: an entropy over one thing has no unit.
 
     """
-    if min(coded.latents, coded.num_factors) < 2:
-        raise UserError(f"DCI needs at least 2 latents and 2 factors, got {coded.latents} and {coded.num_factors}.")
+    coded.need("DCI", latents=2, factors=2)
     train, test = coded.drawn([settings.num_train, settings.num_test], rng)
     matrix, in_train, in_test = importances(train, test, trees=settings.trees, seed=int(rng.spawn(1)[0].integers(2**31)))
     return {

@@ -13,7 +13,7 @@ import numpy as np
 
 from perturb.config.metrics import DisentanglementScoreConfig
 from perturb.errors import UserError
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, top_gaps
 from perturb.metrics.metric import Scores
 
 Sample = tuple[np.ndarray, np.ndarray]
@@ -26,8 +26,7 @@ def compute_disentanglement_score(coded: Coded, settings: DisentanglementScoreCo
         UserError: fewer than two latents, fewer training rows than neighbours, or an unordered factor that is not there.
 
     """
-    if coded.latents < 2:
-        raise UserError(f"DS is a gap between latents and needs at least 2, got {coded.latents}.")
+    coded.need("DS", latents=2)
     if settings.num_train < settings.neighbours:
         raise UserError(f"num_train must be at least the {settings.neighbours} neighbours, got {settings.num_train}.")
     if max(settings.unordered, default=0) >= coded.num_factors:
@@ -39,8 +38,7 @@ def compute_disentanglement_score(coded: Coded, settings: DisentanglementScoreCo
         relative_accuracies(train, test, settings.neighbours),
         explained_deviations(train, test, settings.neighbours),
     )
-    best, second = np.sort(gains, axis=0)[::-1][:2]
-    return {"ds": float((best - second).mean())}
+    return {"ds": float(top_gaps(gains).mean())}
 
 
 def explained_deviations(train: Sample, test: Sample, neighbours: int) -> np.ndarray:

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from perturb.config.metrics import ExplicitnessConfig
+from perturb.config.metrics import TrainTestConfig
 from perturb.errors import UserError
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, varying
 from perturb.metrics.metric import Scores
 
 
-def compute_explicitness(coded: Coded, settings: ExplicitnessConfig, rng: np.random.Generator) -> Scores:
+def compute_explicitness(coded: Coded, settings: TrainTestConfig, rng: np.random.Generator) -> Scores:
     """`explicitness_test` and `explicitness_train` in [0, 1], higher is better: mean area under ROC curves.
 
     Logistic regression on codes that are standardised by the training rows. Constant latents, which disentanglement_lib
@@ -20,7 +20,7 @@ def compute_explicitness(coded: Coded, settings: ExplicitnessConfig, rng: np.ran
     """
     train, test = coded.drawn([settings.num_train, settings.num_test], rng)
     mean, std = train[0].mean(axis=0), train[0].std(axis=0)
-    kept = np.ptp(train[0], axis=0) > 0
+    kept = varying(train[0])
     x_train, x_test = ((codes[:, kept] - mean[kept]) / std[kept] for codes, _ in (train, test))
     if not kept.any():
         return {"explicitness_test": 0.5, "explicitness_train": 0.5}

@@ -7,7 +7,7 @@ variance, votes for the factor. The classifier that gives each latent its most f
 import numpy as np
 
 from perturb.config.metrics import FactorVAEScoreConfig
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, varying
 from perturb.metrics.metric import Scores
 
 ROWS_AT_ONCE = 2**18
@@ -20,7 +20,7 @@ def compute_factor_vae(coded: Coded, settings: FactorVAEScoreConfig, rng: np.ran
     """
     codes = coded.codes[rng.integers(len(coded), size=settings.num_variance)]
     variances = codes.var(axis=0, ddof=1)
-    active = np.flatnonzero((np.sqrt(variances) >= settings.min_std) & (np.ptp(codes, axis=0) > 0))
+    active = np.flatnonzero((np.sqrt(variances) >= settings.min_std) & varying(codes))
     if len(active) == 0:
         return {"factor_vae": 0.0, "factor_vae_train": 0.0, "factor_vae_active": 0.0}
     tables = []

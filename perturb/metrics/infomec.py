@@ -11,8 +11,7 @@ import warnings
 import numpy as np
 
 from perturb.config.metrics import InfoMECConfig
-from perturb.errors import UserError
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, standardised
 from perturb.metrics.information import entropies, mutual_information
 from perturb.metrics.metric import Scores
 
@@ -29,8 +28,7 @@ def compute_infomec(coded: Coded, settings: InfoMECConfig, rng: np.random.Genera
         UserError: fewer than two factors.
 
     """
-    if coded.num_factors < 2:
-        raise UserError("InfoM compares factors and needs at least 2, got 1.")
+    coded.need("InfoM", factors=2)
     ((codes, factors),) = coded.drawn([settings.num_train], rng)
     ranges = np.ptp(codes, axis=0)
     threshold = 0.0 if settings.discrete else ranges.max() * SMALL_RANGE
@@ -61,7 +59,7 @@ def normalised_information(codes: np.ndarray, factors: np.ndarray, settings: Inf
 
     if settings.discrete:
         return mutual_information(factors, codes) / entropies(factors)[:, None]
-    scaled = _standardised(codes)
+    scaled = standardised(codes)
     rows = [
         mutual_info_classif(
             scaled, factor, discrete_features=False, n_neighbors=settings.neighbours, random_state=seed
@@ -75,15 +73,10 @@ def predictive_information(codes: np.ndarray, factors: np.ndarray, *, discrete: 
     """InfoE: 1 − log loss of balanced multinomial regression on the codes over that on nothing, mean over factors."""
     from sklearn.preprocessing import OneHotEncoder
 
-    features = OneHotEncoder().fit_transform(codes) if discrete else _standardised(codes)
+    features = OneHotEncoder().fit_transform(codes) if discrete else standardised(codes)
     nothing = np.zeros((len(codes), 1))
     shares = [1 - _log_loss(features, factor) / _log_loss(nothing, factor) for factor in factors.T]
     return float(np.mean(shares))
-
-
-def _standardised(codes: np.ndarray) -> np.ndarray:
-    std = codes.std(axis=0)
-    return (codes - codes.mean(axis=0)) / np.where(std > 0, std, 1.0)
 
 
 def _log_loss(features: np.ndarray, factor: np.ndarray) -> float:

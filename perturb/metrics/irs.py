@@ -3,7 +3,7 @@
 import numpy as np
 
 from perturb.config.metrics import IRSConfig
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, varying
 from perturb.metrics.information import discretised
 from perturb.metrics.metric import Scores
 
@@ -14,7 +14,7 @@ def compute_irs(coded: Coded, settings: IRSConfig, rng: np.random.Generator) -> 
     disentanglement_lib's `num_active_dims` is the sum of all codes; `irs_code_sum` is that number, for comparison.
     """
     ((codes, factors),) = coded.drawn([settings.num_train], rng)
-    active = codes[:, np.ptp(codes, axis=0) > 0]
+    active = codes[:, varying(codes)]
     counts = {"irs_active": float(active.shape[1]), "irs_code_sum": float(active.sum())}
     if active.shape[1] == 0:
         return {"irs": 0.0} | counts

@@ -33,7 +33,5 @@ class Metric:
     """Order of magnitude, for 10,000 codes of 5 factors on one core."""
     interventional: bool = False
     """Whether it draws images that share a factor, and so wants the codes of a whole grid."""
-    settings: Section
-    """The defaults."""
     fast: Section
     """Cheaper settings, for a look while a model trains; not for tables."""

@@ -2,22 +2,20 @@
 
 import numpy as np
 
-from perturb.config.metrics import ModularityConfig
-from perturb.errors import UserError
+from perturb.config.metrics import BinnedConfig
 from perturb.metrics.coded import Coded
 from perturb.metrics.information import discretised, mutual_information
 from perturb.metrics.metric import Scores
 
 
-def compute_modularity(coded: Coded, settings: ModularityConfig, rng: np.random.Generator) -> Scores:
+def compute_modularity(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) -> Scores:
     """`modularity` in [0, 1], higher is better.
 
     Raises:
         UserError: fewer than two factors.
 
     """
-    if coded.num_factors < 2:
-        raise UserError("modularity compares factors and needs at least 2, got 1.")
+    coded.need("modularity", factors=2)
     ((codes, factors),) = coded.drawn([settings.num_train], rng)
     return {"modularity": modularity(mutual_information(discretised(codes, settings.num_bins), factors))}
 

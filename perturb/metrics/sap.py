@@ -4,8 +4,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from perturb.config.metrics import SAPConfig
-from perturb.errors import UserError
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, top_gaps
 from perturb.metrics.metric import Scores
 
 SMALLEST_VARIANCE = 1e-12
@@ -21,12 +20,10 @@ def compute_sap(coded: Coded, settings: SAPConfig, rng: np.random.Generator) -> 
         UserError: fewer than two latents.
 
     """
-    if coded.latents < 2:
-        raise UserError(f"SAP is a gap between latents and needs at least 2, got {coded.latents}.")
+    coded.need("SAP", latents=2)
     train, test = coded.drawn([settings.num_train, settings.num_test], rng)
     matrix = squared_correlations(*train) if settings.continuous else accuracies(train, test)
-    best, second = np.sort(matrix, axis=0)[::-1][:2]
-    return {"sap": float((best - second).mean())}
+    return {"sap": float(top_gaps(matrix).mean())}
 
 
 def accuracies(train: Sample, test: Sample) -> np.ndarray:

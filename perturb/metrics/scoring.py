@@ -6,6 +6,7 @@ import numpy as np
 from joblib import parallel_config
 
 from perturb.config.metrics import MetricsConfig
+from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.metrics.coded import Coded
 from perturb.metrics.metric import Scores
@@ -38,13 +39,14 @@ def score(
     check_names(metrics)
     if fast and settings is not None:
         raise UserError("fast brings its own settings; give one or the other.")
-    found = {}
-    for name in metrics:
-        metric = METRICS[name]
-        chosen = metric.fast if fast else getattr(settings or MetricsConfig(), name)
-        with parallel_config("threading", n_jobs=threads):
-            found[name] = metric.compute(coded, chosen, np.random.default_rng(seed))
-    return found
+    chosen = {name: METRICS[name].fast if fast else getattr(settings or MetricsConfig(), name) for name in metrics}
+    return {name: score_one(coded, name, chosen[name], seed=seed, threads=threads) for name in metrics}
+
+
+def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, threads: int = -1) -> Scores:
+    """One metric with its own settings; seed, threads and errors as `score`."""
+    with parallel_config("threading", n_jobs=threads):
+        return METRICS[name].compute(coded, settings, np.random.default_rng(seed))
 
 
 def check_names(metrics: Sequence[str]) -> None:
@@ -59,8 +61,9 @@ def rows_to_encode(metrics: Sequence[str], settings: MetricsConfig, num_images: 
     Without a metric that intervenes on factors a sample does, where it is smaller. It is drawn as `score` would draw it from
     the whole grid with the same seed, so that scores do not depend on which of the two was encoded.
     """
-    wanted = [getattr(settings, name) for name in metrics]
-    most = max(getattr(chosen, "num_train", 0) + getattr(chosen, "num_test", 0) for chosen in wanted)
-    if most >= num_images or any(METRICS[name].interventional for name in metrics):
+    if any(METRICS[name].interventional for name in metrics):
+        return np.arange(num_images)
+    most = max(sum(getattr(settings, name).counts.values()) for name in metrics)
+    if most >= num_images:
         return np.arange(num_images)
     return np.random.default_rng(seed).integers(num_images, size=most)

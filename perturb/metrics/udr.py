@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 
 from perturb.errors import UserError
+from perturb.metrics.coded import standardised
+from perturb.metrics.mcc import absolute_correlations
 
 SMALLEST_KL = 0.01
 """In nats: a latent below it says nothing."""
@@ -34,7 +36,7 @@ def compute_udr(
     if len(codes) < 2 or len(shapes) != 1 or len(kl) != len(codes):
         raise UserError(f"UDR needs codes of one shape, and KL divergences, of at least 2 models; got {sorted(shapes)}.")
     active = [np.asarray(values) > SMALLEST_KL for values in kl]
-    scaled = [_standardised(np.asarray(array)) * mask for array, mask in zip(codes, active, strict=True)]
+    scaled = [standardised(np.asarray(array)) * mask for array, mask in zip(codes, active, strict=True)]
     matrix = lasso_coefficients if correlation == "lasso" else rank_correlations
     models = range(len(codes))
     agreement = np.array([
@@ -64,11 +66,4 @@ def lasso_coefficients(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Absolute rank correlations: (latents of first, of second); 0 where one is constant."""
-    from perturb.metrics.mcc import absolute_correlations
-
     return absolute_correlations(first, second, "spearman")
-
-
-def _standardised(codes: np.ndarray) -> np.ndarray:
-    std = codes.std(axis=0)
-    return (codes - codes.mean(axis=0)) / np.where(std > 0, std, 1.0)

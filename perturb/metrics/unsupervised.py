@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from perturb.config.metrics import UnsupervisedConfig
+from perturb.config.metrics import BinnedConfig
 from perturb.errors import UserError
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, varying
 from perturb.metrics.information import discretised, mutual_information
 from perturb.metrics.metric import Scores
 
 
-def compute_unsupervised(coded: Coded, settings: UnsupervisedConfig, rng: np.random.Generator) -> Scores:
+def compute_unsupervised(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) -> Scores:
     """Four scores, 0 for independent latents, lower is better; constant latents are left out.
 
     `gaussian_total_correlation` (nats), `gaussian_wasserstein_correlation` (squared distance), the same `_norm` (over the
@@ -21,7 +21,7 @@ def compute_unsupervised(coded: Coded, settings: UnsupervisedConfig, rng: np.ran
 
     """
     ((codes, _),) = coded.drawn([settings.num_train], rng)
-    codes = codes[:, np.ptp(codes, axis=0) > 0]
+    codes = codes[:, varying(codes)]
     names = "gaussian_total_correlation", "gaussian_wasserstein_correlation"
     if codes.shape[1] < 2:
         return dict.fromkeys((*names, f"{names[1]}_norm", "mutual_information"), 0.0)

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
-from perturb.evaluation.codes_file import as_table, draw_matrices, read_codes, score_file
-from perturb.metrics import Coded, score
+from perturb.evaluation.codes_file import as_table, draw_matrices, read_codes, score_each, shuffled
+from perturb.metrics import METRICS, Coded, score
 
 PNG = b"\x89PNG"
 
@@ -26,7 +26,7 @@ def grid_file(tmp_path: Path) -> Path:
 
 
 def test_a_whole_grid_is_scored_as_in_python(grid_file: Path) -> None:
-    found = score_file(grid_file, ["mig", "factor_vae"], seed=4)
+    found = score_each(shuffled(read_codes(grid_file), 4), ["mig", "factor_vae"], seed=4)
     assert found["whole_grid"]
     assert found["notes"] == []
     with np.load(grid_file) as file:
@@ -37,16 +37,16 @@ def test_a_whole_grid_is_scored_as_in_python(grid_file: Path) -> None:
 def test_a_sample_with_fewer_rows_is_scored_on_what_there_is_and_says_so(tmp_path: Path) -> None:
     path, case = tmp_path / "sample.npz", CASES["noisy"]
     np.savez(path, codes=case.codes, factors=case.factors)
-    found = score_file(path, ["mig", "sap", "irs"])
+    found = score_each(read_codes(path), ["mig", "sap", "irs"])
     assert not found["whole_grid"]
     assert found["settings"]["sap"] == {"num_train": 2_700, "num_test": 1_350, "continuous": False}
-    assert "SAP on 2,700 + 1,350 rows instead of 10,000 + 5,000: there are no more." in found["notes"]
+    assert "SAP on 2,700 + 1,350 rows, fewer than usual: there are no more." in found["notes"]
 
 
 def test_a_metric_that_is_not_defined_says_why_and_the_others_are_scored(tmp_path: Path) -> None:
     path, case = tmp_path / "one.npz", CASES["one latent"]
     np.savez(path, codes=case.codes, factors=case.factors)
-    found = score_file(path, ["mig", "mcc"])
+    found = score_each(read_codes(path), ["mig", "mcc"])
     assert list(found["scores"]) == ["mcc"]
     assert "at least 2" in found["refused"]["mig"]
     console = Console(width=100, record=True, file=io.StringIO())
@@ -55,6 +55,24 @@ def test_a_metric_that_is_not_defined_says_why_and_the_others_are_scored(tmp_pat
     assert "MCC" in text
     assert f"{found['scores']['mcc']['mcc']:.4f}" in text
     assert "at least 2" in text
+
+
+def test_sorted_rows_of_a_sample_are_shuffled_and_a_grid_is_left_alone(grid_file: Path) -> None:
+    case = CASES["noisy"]
+    order = np.argsort(case.factors[:, 0], kind="stable")
+    coded = shuffled(Coded(*case[order]), 0)
+    assert score_each(coded, ["mig"])["refused"] == {}
+    assert np.array_equal(np.sort(coded.codes, axis=0), np.sort(case.codes, axis=0))
+    grid = read_codes(grid_file)
+    assert shuffled(grid, 0) is grid
+
+
+def test_a_handful_of_rows_is_scored_where_it_can_be_and_refused_elsewhere(tmp_path: Path) -> None:
+    coded = Coded(CASES["noisy"].codes[:12], CASES["noisy"].factors[:12])
+    found = score_each(coded, list(METRICS))
+    assert "mcc" in found["scores"]
+    assert found["refused"]["infomec"] == "InfoM needs more than 12 rows."
+    assert set(found["scores"]) | set(found["refused"]) == set(METRICS)
 
 
 def test_the_picture_shows_both_matrices(grid_file: Path, tmp_path: Path) -> None:

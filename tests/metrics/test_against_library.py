@@ -9,14 +9,12 @@ import pytest
 from metric_cases import CASES, TRAIN
 
 from perturb.config.metrics import (
+    BinnedConfig,
     DCIConfig,
-    ExplicitnessConfig,
     IRSConfig,
     MetricsConfig,
-    MIGConfig,
-    ModularityConfig,
     SAPConfig,
-    UnsupervisedConfig,
+    TrainTestConfig,
 )
 from perturb.metrics import METRICS, Scores
 from perturb.metrics import dci as our_dci
@@ -24,12 +22,12 @@ from perturb.metrics.sap import compute_sap
 
 TEST = TRAIN // 2
 SETTINGS = MetricsConfig(
-    mig=MIGConfig(num_train=TRAIN),
+    mig=BinnedConfig(num_train=TRAIN),
     sap=SAPConfig(num_train=TRAIN, num_test=TEST),
-    modularity=ModularityConfig(num_train=TRAIN),
-    explicitness=ExplicitnessConfig(num_train=TRAIN, num_test=TEST),
+    modularity=BinnedConfig(num_train=TRAIN),
+    explicitness=TrainTestConfig(num_train=TRAIN, num_test=TEST),
     irs=IRSConfig(num_train=TRAIN),
-    unsupervised=UnsupervisedConfig(num_train=TRAIN),
+    unsupervised=BinnedConfig(num_train=TRAIN),
     factor_vae=oracle.VOTES,
     beta_vae=oracle.PAIRS,
     dci=DCIConfig(num_train=oracle.DCI_ROWS, num_test=oracle.DCI_ROWS // 2, trees=oracle.TREES),

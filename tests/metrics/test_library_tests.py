@@ -17,11 +17,11 @@ from perturb.metrics import (
     factor_vae,
     information,
     irs,
-    mig,
     modularity,
     sap,
     unsupervised,
 )
+from perturb.metrics.coded import top_gaps
 
 MODULES = (
     "utils_test", "mig_test", "dci_test", "sap_score_test", "factor_vae_test", "beta_vae_test", "irs_test",
@@ -49,7 +49,7 @@ def _swap(lib: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     def compute_mig(codes, factors):
         bins = lib.utils.make_discretizer(codes)
         shares = information.mutual_information(bins.T, factors.T) / information.entropies(factors.T)
-        return {"discrete_mig": mig.gaps(shares).mean()}
+        return {"discrete_mig": top_gaps(shares).mean()}
 
     def importances(x_train, y_train, x_test, y_test):
         return dci.importances((x_train.T, y_train.T), (x_test.T, y_test.T), trees=100, seed=0)
@@ -59,19 +59,19 @@ def _swap(lib: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
             return sap.squared_correlations(x_train.T, y_train.T)
         return sap.accuracies((x_train.T, y_train.T), (x_test.T, y_test.T))
 
-    def coded(data, represent, generator):
+    def sampled(data, represent, generator):
         factors = data.sample_factors(ROWS, generator)
         images = data.sample_observations_from_factors(factors, generator)
         return Coded(np.asarray(represent(images), dtype=float), factors)
 
     def compute_factor_vae(data, represent, generator, _, batch, train, test, variance):
         settings = FactorVAEScoreConfig(num_variance=variance, num_train=train, num_test=test, batch_size=batch)
-        found = factor_vae.compute_factor_vae(coded(data, represent, generator), settings, np.random.default_rng(0))
+        found = factor_vae.compute_factor_vae(sampled(data, represent, generator), settings, np.random.default_rng(0))
         return {"eval_accuracy": found["factor_vae"], "train_accuracy": found["factor_vae_train"]}
 
     def compute_beta_vae(data, represent, generator, _, batch, train, test):
         settings = BetaVAEScoreConfig(num_train=train, num_test=test, batch_size=batch)
-        found = beta_vae.compute_beta_vae(coded(data, represent, generator), settings, np.random.default_rng(0))
+        found = beta_vae.compute_beta_vae(sampled(data, represent, generator), settings, np.random.default_rng(0))
         return {"eval_accuracy": found["beta_vae"], "train_accuracy": found["beta_vae_train"]}
 
     def robustness(factors, codes, quantile=0.99):

@@ -39,8 +39,7 @@ def test_the_table_the_settings_and_the_keys_agree() -> None:
     assert set(METRICS) == set(MetricsConfig.model_fields) == set(get_args(MetricName))
     assert set(TABLE_METRICS) <= set(METRICS)
     for name, metric in METRICS.items():
-        assert metric.settings == getattr(MetricsConfig(), name)
-        assert type(metric.fast) is type(metric.settings)
+        assert type(metric.fast) is type(getattr(MetricsConfig(), name))
         assert metric.source
         assert metric.title
 
@@ -166,6 +165,14 @@ def test_a_constant_whose_variance_is_a_rounding_error_is_a_constant(metric: str
     assert constant.var() > 0
     with_it = _scores(metric, Coded(np.concatenate([IDENTITY, constant], axis=1), FACTORS))
     assert with_it == pytest.approx(_scores(metric, CASES["identity"]), abs=1e-6)
+
+
+@pytest.mark.parametrize("metric", [name for name in METRICS if not METRICS[name].interventional])
+def test_rows_sorted_by_a_factor_are_a_sentence(metric: str) -> None:
+    halves = np.arange(len(FACTORS)) >= len(FACTORS) // 2
+    sorted_rows = Coded(IDENTITY, np.stack([halves.astype(int), FACTORS[:, 1]], axis=1))
+    with pytest.raises(UserError, match=r"factors \[0\] take one value; shuffle the rows"):
+        _scores(metric, sorted_rows)
 
 
 def test_copied_latents_have_no_total_correlation() -> None:

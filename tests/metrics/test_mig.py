@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from metric_cases import CASES, FACTORS
 
-from perturb.config.metrics import MIGConfig
+from perturb.config.metrics import BinnedConfig
 from perturb.metrics import Coded
 from perturb.metrics.information import discretised, entropies, mutual_information
 from perturb.metrics.mig import compute_mig, compute_mig_sup
 
-SETTINGS = MIGConfig(num_train=4_000)
+SETTINGS = BinnedConfig(num_train=4_000)
 
 
 def _mig(coded: Coded) -> dict[str, float]:

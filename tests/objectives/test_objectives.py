@@ -96,6 +96,23 @@ def test_a_restart_has_the_same_gradients_alone_and_among_others(kind: str) -> N
         assert torch.allclose(together, alone, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [3, 4, 16, 50])
+def test_equal_gradients_make_equal_steps_to_the_bit_alone_and_among_others(size: int) -> None:
+    """Of weights that fill a vector of the processor, and of those that do not."""
+    objective = _objective(CONFIGS["beta_vae"], SEEDS)
+    generator = torch.Generator().manual_seed(0)
+    start, gradients = torch.randn(3, size, generator=generator), torch.randn(5, 3, size, generator=generator)
+    found = []
+    for chosen in (slice(0, 3), slice(1, 2)):
+        weight = torch.nn.Parameter(start[chosen].clone())
+        adam = objective.new_adam([weight], 1e-3)
+        for gradient in gradients:
+            weight.grad = gradient[chosen].clone()
+            adam.step()
+        found.append(weight.detach())
+    assert torch.equal(found[0][1:2], found[1])
+
+
 @pytest.mark.parametrize("kind", sorted(set(OBJECTIVES) - {"pcl", "weakly_supervised_gan"}))
 def test_a_restart_is_the_same_alone_and_among_others(kind: str) -> None:
     """True gradients of 0 come out as rounding errors, and Adam makes steps of them: a few weights differ, and many more
