@@ -3,19 +3,30 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARTIFACTS ?= artifacts
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+
+# Python compiles what it imports, once, and keeps it beside the sources in the environment, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: install demo test check clean
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit("perturb needs Python 3.11 or newer; set PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[flows,oracle,dev]'
-	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
-demo: install
+# What the demo needs; the tests need the oracle and the tools of developers besides.
+$(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
+	$(PIP) -e '.[flows]'
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.runs
+	$(PIP) -e '.[flows,oracle,dev]'
+	@touch $@
+
+demo: $(VENV)/.runs
 	$(BIN)/perturb run configs/quickstart.toml --artifacts $(ARTIFACTS)
 
 test: install

@@ -23,6 +23,10 @@ app.add_typer(dataset_app, name="dataset")
 
 ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
 ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Another value for a setting, for example restarts.num=3; repeatable."),
+]
 BudgetOption = Annotated[float, typer.Option(help="Multiply all steps and counts by this, in (0, 1].")]
 
 
@@ -37,6 +41,7 @@ def run(
     ] = None,
     stack: Annotated[int | None, typer.Option(help="Restarts that a worker trains at once, at most.", min=1)] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="Have torch compile the networks.")] = False,
+    changes: SetOption = None,
     budget: BudgetOption = 1.0,
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
@@ -52,7 +57,7 @@ def run(
     from perturb.pipeline.stages import STAGES
     from perturb.runs import Store
 
-    experiment = scaled_down(load_experiment(config), budget)
+    experiment = scaled_down(load_experiment(config, changes or ()), budget)
     if methods is not None:
         experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
     settings = run_settings(

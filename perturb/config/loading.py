@@ -15,8 +15,15 @@ from perturb.config.section import Section
 from perturb.errors import UserError
 
 
-def load_experiment(path: Path) -> ExperimentConfig:
-    """Read an experiment; whatever is wrong with it becomes one `UserError` that names file, key, rule and value."""
+def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig:
+    """Read an experiment; whatever is wrong with it becomes one `UserError` that names file, key, rule and value.
+
+    Args:
+        path: a TOML file.
+        changes: settings that take the place of the file's, each a line of TOML such as `restarts.num=3`; text needs no
+            quotes.
+
+    """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -27,11 +34,31 @@ def load_experiment(path: Path) -> ExperimentConfig:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a TOML file: {error}.") from None
+    for change in changes:
+        raw = _merged(raw, _parsed(change))
     try:
         config = ExperimentConfig.model_validate_json(json.dumps(raw, default=_as_no_json))
     except ValidationError as error:
         raise UserError(f"{path}: {_first_sentence(error)}") from None
     return _relative_to(config, path.parent)
+
+
+def _parsed(change: str) -> dict[str, Any]:
+    """A line of TOML, whose value may be text without quotes."""
+    key, given, value = change.partition("=")
+    for line in (change, f"{key} = {json.dumps(value.strip())}") if given else ():
+        try:
+            return tomllib.loads(line)
+        except tomllib.TOMLDecodeError:
+            continue
+    raise UserError(f"--set must be KEY=VALUE, for example restarts.num=3, got {change}.")
+
+
+def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401
+    """`old` with the values of `new` in their places, table by table."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return old | {key: _merged(old.get(key), value) for key, value in new.items()}
 
 
 def _relative_to(config: ExperimentConfig, folder: Path) -> ExperimentConfig:

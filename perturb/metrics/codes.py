@@ -5,15 +5,23 @@ import torch
 
 from perturb.datasets.pixels import Pixels
 from perturb.objectives import Objective
+from perturb.progress import Progress
 
 BATCH = 512
 
 
 @torch.no_grad()
-def encode(objective: Objective, pixels: Pixels, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior means and log-variances by the only restart, each float32 (n, latents), of images by number."""
+def encode(
+    objective: Objective, pixels: Pixels, indices: np.ndarray, *, progress: Progress | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior means and log-variances by the only restart, each float32 (n, latents), of images by number.
+
+    `progress` is told of every batch.
+    """
     means, logvars = [], []
     for start in range(0, len(indices), BATCH):
+        if progress:
+            progress.report(start, len(indices), "encoding")
         batch = pixels.batch(indices[start : start + BATCH], device=objective.device)
         posterior = objective.posterior(batch[None])
         means.append(posterior.mean[0].cpu().numpy())

@@ -6,17 +6,17 @@ Ours, not from a paper: cheap enough that a laptop trains dozens of models in mi
 from torch import nn
 
 from perturb.models.gaussian_head import GaussianHead
-from perturb.models.layers import Conv, Deconv, Linear
+from perturb.models.layers import Conv, Deconv, Linear, Rectifier
 
 
 def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
     """Images (restarts, n, 32, 32, channels) → (restarts, n, 2 · latents): means, then log-variances."""
     return nn.Sequential(
-        Conv(restarts, channels, 16, 4), nn.ReLU(),
-        Conv(restarts, 16, 32, 4), nn.ReLU(),
-        Conv(restarts, 32, 32, 2), nn.ReLU(),
+        Conv(restarts, channels, 16, 4), Rectifier(),
+        Conv(restarts, 16, 32, 4), Rectifier(),
+        Conv(restarts, 32, 32, 2), Rectifier(),
         nn.Flatten(start_dim=2),
-        Linear(restarts, 512, 128), nn.ReLU(),
+        Linear(restarts, 512, 128), Rectifier(),
         GaussianHead(restarts, 128, latents),
     )  # fmt: skip
 
@@ -24,10 +24,10 @@ def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
 def decoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
     """Codes (restarts, n, latents) → logits (restarts, n, 32, 32, channels)."""
     return nn.Sequential(
-        Linear(restarts, latents, 128), nn.ReLU(),
-        Linear(restarts, 128, 512), nn.ReLU(),
+        Linear(restarts, latents, 128), Rectifier(),
+        Linear(restarts, 128, 512), Rectifier(),
         nn.Unflatten(2, (4, 4, 32)),
-        Deconv(restarts, 32, 32), nn.ReLU(),
-        Deconv(restarts, 32, 16), nn.ReLU(),
+        Deconv(restarts, 32, 32), Rectifier(),
+        Deconv(restarts, 32, 16), Rectifier(),
         Deconv(restarts, 16, channels),
     )  # fmt: skip

@@ -49,6 +49,14 @@ class Linear(Layer):
         return torch.baddbmm(bias[:, None], features, weight)
 
 
+class Rectifier(nn.Module):
+    """ReLU, in place where no gradient is asked for: a fresh array for every layer costs as much as a convolution."""
+
+    def forward(self, activations: Tensor) -> Tensor:
+        """Same shape; what a layer has just put out, for it may be overwritten."""
+        return torch.relu(activations) if torch.is_grad_enabled() else activations.relu_()
+
+
 class Cast(nn.Module):
     """Activations in another precision from here on."""
 
@@ -83,8 +91,10 @@ class Conv(Layer):
         (weight, bias), kernel = self.parameters_as(images), self.weight.shape[1]
         if _suits_onednn(images, weight.shape[-1], kernel):
             kernels = weight[0].permute(3, 2, 0, 1)
-            found = functional.conv2d(_channels_first(images), kernels, stride=STRIDE, padding=padding(kernel))
-            return add_bias_(_channels_last(found), bias)
+            settings = {"stride": STRIDE, "padding": padding(kernel)}
+            if not torch.is_grad_enabled():
+                return _channels_last(functional.conv2d(_channels_first(images), kernels, bias[0], **settings))
+            return add_bias_(_channels_last(functional.conv2d(_channels_first(images), kernels, **settings)), bias)
         return Convolve.apply(images, weight, bias)
 
 

@@ -226,6 +226,34 @@ def test_a_default_written_out_does_not_change_the_hash(tiny_toml: Path, tiny: E
     assert config_hash(explicit) == config_hash(tiny)
 
 
+def test_settings_given_beside_the_file_take_the_place_of_its_own(tiny_toml: Path, tiny: ExperimentConfig) -> None:
+    given = ["restarts.num=5", "training.precision = bfloat16", "dataset.name='mini'", "metrics.mig.num_bins=10"]
+    assert _differences(tiny, load_experiment(tiny_toml, given)) == {
+        "restarts.num": 5,
+        "training.precision": "bfloat16",
+        "metrics.mig.num_bins": 10,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("restarts.num", "--set must be KEY=VALUE, for example restarts.num=3, got restarts.num."),
+        ("=3", "--set must be KEY=VALUE, for example restarts.num=3, got =3."),
+        ("restarts.many=3", "unknown key `restarts.many` (value 3)"),
+        (
+            "restarts.num=few",
+            "`restarts.num`: input should be a valid integer, ",
+        ),
+        ("restarts=3", "`restarts`: "),
+    ],
+)
+def test_settings_given_beside_the_file_are_checked_as_its_own(tiny_toml: Path, given: str, message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_experiment(tiny_toml, [given])
+    assert message in str(caught.value)
+
+
 def test_any_change_changes_the_hash(tiny: ExperimentConfig) -> None:
     raw = tiny.model_dump(mode="json")
     changes = {

@@ -80,7 +80,7 @@ def build_scores(place: Workplace) -> dict[str, Any]:
     pixels = Pixels.open(place.inputs["images"])
     seed = child_seed(config.seed, "scores")
     indices = rows_to_encode(config.metrics, config.settings, grid.num_images, seed=seed)
-    means, logvars = encode(model, pixels, indices)
+    means, logvars = encode(model, pixels, indices, progress=place.progress)
     if not np.isfinite(means).all():
         return _no_scores("its codes are not finite")
     coded = Coded(means, grid.factors_of(indices))

@@ -1,0 +1,121 @@
+"""Codes once: what metrics draw from an encoded grid is what they would get from images encoded anew."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import oracle
+import pytest
+import torch
+from scipy.stats import ks_2samp
+
+from perturb.config import TrainingConfig
+from perturb.config.metrics import BinnedConfig, FactorVAEScoreConfig, MetricsConfig
+from perturb.config.objectives import BetaVAEConfig
+from perturb.datasets.mini import Mini
+from perturb.datasets.pixels import Pixels
+from perturb.metrics import Coded, score
+from perturb.metrics.codes import encode
+from perturb.objectives import OBJECTIVES, Objective
+
+GRID = Mini.grid
+ROWS = np.arange(GRID.num_images)
+PIXELS = Pixels(Mini().images(ROWS))
+SETTINGS = MetricsConfig(
+    mig=BinnedConfig(num_train=300),
+    factor_vae=FactorVAEScoreConfig(num_variance=200, num_train=40, num_test=20, batch_size=8),
+)
+REPEATS = 25
+
+
+class Heard:
+    """What an encoder said of its progress."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[int, int]] = []
+
+    def report(self, done: int, total: int, note: str = "") -> None:
+        self.reports.append((done, total))
+
+
+class Images:
+    """A ground truth as the library wants it: it draws factors, and hands out their images."""
+
+    num_factors = GRID.num_factors
+
+    def sample_factors(self, count: int, generator: np.random.RandomState) -> np.ndarray:
+        return np.stack([generator.randint(size, size=count) for size in GRID.sizes], axis=1)
+
+    def sample_observations_from_factors(self, factors: np.ndarray, generator: np.random.RandomState) -> np.ndarray:
+        return PIXELS.images(np.ravel_multi_index(tuple(factors.T), GRID.sizes))
+
+    def sample(self, count: int, generator: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+        factors = self.sample_factors(count, generator)
+        return factors, self.sample_observations_from_factors(factors, generator)
+
+    def sample_observations(self, count: int, generator: np.random.RandomState) -> np.ndarray:
+        return self.sample(count, generator)[1]
+
+
+@pytest.fixture(scope="module")
+def model() -> Objective:
+    training = TrainingConfig(architecture="conv32")
+    made = OBJECTIVES["beta_vae"](BetaVAEConfig(beta=1.0), training, channels=3, latents=5, seeds=[1], device="cpu")
+    made.networks.eval().requires_grad_(False)
+    return made
+
+
+def _library_scores(metric: str, model: Objective) -> Callable[[int], float]:
+    """The library's metric, images encoded as it asks for them, by seed."""
+    library, votes = oracle.library(), SETTINGS.factor_vae
+
+    @torch.no_grad()
+    def represent(images: np.ndarray) -> np.ndarray:
+        return model.posterior(torch.from_numpy(images).float().div(255)[None]).mean[0].numpy()
+
+    def mig(generator: np.random.RandomState) -> Any:
+        return library.mig.compute_mig(Images(), represent, generator, None, SETTINGS.mig.num_train)["discrete_mig"]
+
+    def factor_vae(generator: np.random.RandomState) -> Any:
+        counts = votes.batch_size, votes.num_train, votes.num_test, votes.num_variance
+        return library.factor_vae.compute_factor_vae(Images(), represent, generator, None, *counts)["eval_accuracy"]
+
+    chosen = {"mig": mig, "factor_vae": factor_vae}[metric]
+    return lambda seed: chosen(np.random.RandomState(seed))
+
+
+def test_codes_do_not_depend_on_the_company_they_are_encoded_in(model: Objective) -> None:
+    mixed = np.random.default_rng(0).permutation(ROWS)
+    means, logvars = encode(model, PIXELS, ROWS)
+    for whole, part in zip((means, logvars), encode(model, PIXELS, mixed[:700]), strict=True):
+        assert np.allclose(whole[mixed[:700]], part, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_do_not_change_codes(model: Objective) -> None:
+    """Without them, activations are overwritten."""
+    images = PIXELS.batch(ROWS[:64])[None]
+    before = images.clone()
+    with torch.no_grad():
+        silent = model.posterior(images).mean
+    assert torch.allclose(silent, model.posterior(images).mean, rtol=1e-4, atol=1e-6)
+    assert torch.equal(images, before)
+
+
+def test_encoding_says_how_far_it_is(model: Objective) -> None:
+    heard = Heard()
+    encode(model, PIXELS, ROWS[:1_100], progress=heard)
+    assert heard.reports == [(0, 1_100), (512, 1_100), (1_024, 1_100)]
+
+
+@pytest.mark.parametrize("metric", ["mig", "factor_vae"])
+def test_scores_of_codes_once_are_distributed_as_those_of_images_encoded_anew(metric: str, model: Objective) -> None:
+    pytest.importorskip("disentanglement_lib")
+    coded = Coded(encode(model, PIXELS, ROWS)[0], GRID.factors_of(ROWS))
+    with warnings.catch_warnings(action="ignore"):
+        theirs = _library_scores(metric, model)
+        anew = np.array([theirs(seed) for seed in range(REPEATS)])
+    once = np.array([score(coded, [metric], settings=SETTINGS, seed=seed)[metric][metric] for seed in range(REPEATS)])
+    assert np.std(anew) > 0
+    assert abs(once.mean() - anew.mean()) < 4 * np.hypot(once.std(), anew.std()) / np.sqrt(REPEATS)
+    assert ks_2samp(once, anew).pvalue > 1e-3
