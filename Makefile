@@ -19,6 +19,7 @@ $(VENV)/.python:
 
 # What the demo needs; the tests need the oracle and the tools of developers besides.
 $(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
+	@echo "Installing into $(VENV), about a minute where the network is fast"
 	$(PIP) -e '.[flows]'
 	@touch $@
 

@@ -49,4 +49,14 @@ def grid_of(config: DatasetConfig) -> FactorGrid:
     return DATASETS[config.name].renderer.grid
 
 
-__all__ = ["DATASETS", "Dataset", "FactorGrid", "GroundTruth", "grid_of", "open_ground_truth"]
+__all__ = [
+    "DATASETS",
+    "DSprites",
+    "Dataset",
+    "FactorGrid",
+    "GroundTruth",
+    "Mini",
+    "Shapes3D",
+    "grid_of",
+    "open_ground_truth",
+]

@@ -1,10 +1,12 @@
 """Scores of codes against factors. One file a metric, one line in the table.
 
-Two lines score codes from anywhere: `coded = Coded(codes, factors)`, then `score(coded, ["mig", "dci"])`.
+Two lines score codes from anywhere: `coded = Coded(codes, factors)`, then `score(coded, ["mig", "dci"])`. One scores an
+encoder: `score_encoder(encoder, DSprites(), ["mig", "dci"])`.
 """
 
 from perturb.config.metrics import MetricsConfig
 from perturb.metrics.coded import Coded
+from perturb.metrics.encoder import score_encoder
 from perturb.metrics.metric import Metric, Scores
 from perturb.metrics.scoring import check_names, rows_to_encode, score, score_one
 from perturb.metrics.table import METRICS, TABLE_METRICS
@@ -19,5 +21,6 @@ __all__ = [
     "check_names",
     "rows_to_encode",
     "score",
+    "score_encoder",
     "score_one",
 ]

@@ -36,17 +36,24 @@ def score(
         UserError: an unknown metric, settings together with `fast`, or codes for which a metric is not defined.
 
     """
-    check_names(metrics)
-    if fast and settings is not None:
-        raise UserError("fast brings its own settings; give one or the other.")
-    chosen = {name: METRICS[name].fast if fast else getattr(settings or MetricsConfig(), name) for name in metrics}
-    return {name: score_one(coded, name, chosen[name], seed=seed, threads=threads) for name in metrics}
+    chosen = chosen_settings(metrics, settings, fast=fast)
+    return {name: score_one(coded, name, getattr(chosen, name), seed=seed, threads=threads) for name in metrics}
 
 
 def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, threads: int = -1) -> Scores:
     """One metric with its own settings; seed, threads and errors as `score`."""
     with parallel_config("threading", n_jobs=threads):
         return METRICS[name].compute(coded, settings, np.random.default_rng(seed))
+
+
+def chosen_settings(metrics: Sequence[str], settings: MetricsConfig | None, *, fast: bool) -> MetricsConfig:
+    """What `score` scores with; errors as there."""
+    check_names(metrics)
+    if not fast:
+        return settings or MetricsConfig()
+    if settings is not None:
+        raise UserError("fast brings its own settings; give one or the other.")
+    return MetricsConfig(**{name: METRICS[name].fast for name in metrics})
 
 
 def check_names(metrics: Sequence[str]) -> None:

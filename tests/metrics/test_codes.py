@@ -15,7 +15,8 @@ from perturb.config.metrics import BinnedConfig, FactorVAEScoreConfig, MetricsCo
 from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
-from perturb.metrics import Coded, score
+from perturb.errors import UserError
+from perturb.metrics import Coded, score, score_encoder
 from perturb.metrics.codes import encode
 from perturb.objectives import OBJECTIVES, Objective
 
@@ -119,3 +120,28 @@ def test_scores_of_codes_once_are_distributed_as_those_of_images_encoded_anew(me
     assert np.std(anew) > 0
     assert abs(once.mean() - anew.mean()) < 4 * np.hypot(once.std(), anew.std()) / np.sqrt(REPEATS)
     assert ks_2samp(once, anew).pvalue > 1e-3
+
+
+def _shrunk(images: np.ndarray) -> np.ndarray:
+    """Codes without a network: an image as 3 × 2 × 2 mean colours."""
+    return images.reshape(len(images), 2, 16, 2, 16, 3).mean(axis=(2, 4)).reshape(len(images), -1)
+
+
+@pytest.mark.parametrize("metrics", [["mig"], ["mig", "factor_vae"]])
+def test_an_encoder_of_any_kind_is_scored_as_its_codes_are(metrics: list[str]) -> None:
+    heard = Heard()
+    found = score_encoder(_shrunk, Mini(), metrics, settings=SETTINGS, seed=3, progress=heard)
+    coded = Coded(_shrunk(Mini().images(ROWS)), GRID.factors_of(ROWS))
+    assert found == score(coded, metrics, settings=SETTINGS, seed=3)
+    assert heard.reports[-1][1] == (len(ROWS) if "factor_vae" in metrics else SETTINGS.mig.num_train)
+
+
+def test_an_encoder_is_scored_with_fast_settings_when_asked() -> None:
+    coded = Coded(_shrunk(Mini().images(ROWS)), GRID.factors_of(ROWS))
+    expected = score(coded, ["factor_vae"], fast=True)
+    assert score_encoder(_shrunk, Mini(), ["factor_vae"], fast=True) == expected
+
+
+def test_an_encoder_that_returns_no_codes_is_refused() -> None:
+    with pytest.raises(UserError, match=r"an encoder of 300 images must return codes \(300, latents\), got \(300, 2, 2\)\."):
+        score_encoder(lambda images: images[:, :2, :2, 0], Mini(), ["mig"], settings=SETTINGS)
