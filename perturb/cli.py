@@ -152,6 +152,14 @@ def score(
         print(out)
 
 
+@app.command("metrics")
+def list_metrics() -> None:
+    """List the metrics: ranges, costs, settings, sources."""
+    from perturb.evaluation.metric_list import as_table
+
+    Console().print(as_table())
+
+
 @app.command()
 def gc(
     artifacts: ArtifactsOption = Path("artifacts"),

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
+from perturb.evaluation import metric_list
 from perturb.evaluation.codes_file import as_table, draw_matrices, read_codes, score_each, shuffled
 from perturb.metrics import METRICS, Coded, score
 
@@ -101,3 +102,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     for name, message in (("one.npy", "holds one array"), ("text.npz", "cannot be read"), ("none.npz", "no such file")):
         with pytest.raises(UserError, match=message):
             read_codes(tmp_path / name)
+
+
+def test_the_list_of_metrics_has_every_setting_and_what_is_fast() -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(metric_list.as_table())
+    text = console.export_text()
+    for name, metric in METRICS.items():
+        assert f"│ {name} " in text
+        assert all(f"{key} " in text for key in type(metric.fast).model_fields)
+    assert "num_train 10,000 (2,500)" in text
+    assert "0 to ∞ ↓" in text
