@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from perturb import __version__
 from perturb.errors import UserError
@@ -170,6 +171,37 @@ def gc(
 
     removed = Store(artifacts, {}).collect_garbage(older_than_hours=hours)
     print(f"removed {len(removed)} folders")
+
+
+@dataset_app.command("list")
+def list_datasets() -> None:
+    """List the ground truths."""
+    from perturb.benchmark.describe import as_table
+
+    Console().print(as_table())
+
+
+@dataset_app.command("info")
+def describe_dataset(what: Annotated[str, typer.Argument(help="A dataset of the list, or a benchmark file.")]) -> None:
+    """Describe a ground truth by its factors, or a benchmark file by what it says of itself."""
+    from perturb.benchmark.describe import described
+
+    Console().print(described(what))
+
+
+@dataset_app.command("render")
+def render_dataset(
+    name: Annotated[str, typer.Argument(help="A dataset of the list.")],
+    out: Annotated[Path, typer.Option(help="An .h5 or .hdf5 file; for dSprites also .npz.")],
+) -> None:
+    """Render a ground truth into a file of its official layout, for code that reads nothing else."""
+    from perturb.benchmark.official import write_official
+    from perturb.datasets import renderer_of
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(f"rendering {name}")
+        write_official(out, renderer_of(name), report=lambda done, total: progress.update(task, completed=done, total=total))
+    print(out)
 
 
 @dataset_app.command("verify")

@@ -4,7 +4,7 @@ dSprites: imgs (n, 64, 64), latents_classes and latents_values (n, 6) with the o
 Shapes3D: images (n, 64, 64, 3) and labels (n, 6), real values.
 The mini scene has no official layout; it takes Shapes3D's.
 Images are uint8 with black 0 and white 255 in every variant, so that one loader reads them all alike: the original dSprites
-file holds 0 and 1, which a perturbed image cannot. The attribute `white` states the scale.
+file holds 0 and 1, as official.py writes it, which a perturbed image cannot. The attribute `white` states the scale.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from perturb.benchmark.schema import LAYOUTS, image_shape, labels
+from perturb.benchmark.schema import LAYOUTS, WHITE, image_shape, labels
 from perturb.datasets import DATASETS, GroundTruth
 from perturb.errors import UserError
 from perturb.perturbation.bounds import largest_step
@@ -51,20 +51,22 @@ def verify(
             for name, expected in labels(layout, ground_truth).items():
                 if name not in file or not np.array_equal(file[name][:], expected):
                     raise UserError(f"{path}: `{name}` must list the factors of {ground_truth.name} in grid order.")
-            return _check_pixels(path, file[layout.images], float(file.attrs["epsilon"]), ground_truth, report)
+            return _check_pixels(path, file, ground_truth, report)
     except OSError as error:
         raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
 
 
-def _check_pixels(
-    path: Path, stored: h5py.Dataset, epsilon: float, ground_truth: GroundTruth, report: Callable[[int, int], None]
-) -> Verified:
-    allowed = largest_step(epsilon)
+def _check_pixels(path: Path, file: h5py.File, ground_truth: GroundTruth, report: Callable[[int, int], None]) -> Verified:
+    stored, epsilon = file[LAYOUTS[ground_truth.layout].images], float(file.attrs["epsilon"])
+    allowed, white = largest_step(epsilon), file.attrs.get("white", WHITE)
+    if white not in (1, WHITE):
+        raise UserError(f"{path}: attribute `white` must be 1 or {WHITE}, got {white}; make or download the file again.")
+    scale = WHITE // int(white)
     total, largest, changed, pixels = ground_truth.grid.num_images, 0, 0, 0
     for start in range(0, total, BATCH):
         numbers = np.arange(start, min(start + BATCH, total))
         originals = ground_truth.images(numbers).astype(np.int16)
-        change = np.abs(stored[start : start + len(numbers)].reshape(originals.shape) - originals)
+        change = np.abs(scale * stored[start : start + len(numbers)].reshape(originals.shape).astype(np.int16) - originals)
         largest = max(largest, int(change.max()))
         if largest > allowed:
             first = start + int(np.flatnonzero((change > allowed).reshape(len(numbers), -1).any(axis=1))[0])

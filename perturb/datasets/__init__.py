@@ -44,6 +44,13 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
     return dataset.official_file(config.path)
 
 
+def renderer_of(name: str) -> GroundTruth:
+    """The renderer of a dataset by its key; an unknown one is a UserError that lists those there are."""
+    if name not in DATASETS:
+        raise UserError(f"dataset must be one of {', '.join(DATASETS)}, got {name}.")
+    return DATASETS[name].renderer()
+
+
 def grid_of(config: DatasetConfig) -> FactorGrid:
     """The factor grid of a config's dataset, the same for the official file and the renderer; opens nothing."""
     return DATASETS[config.name].renderer.grid
@@ -59,4 +66,5 @@ __all__ = [
     "Shapes3D",
     "grid_of",
     "open_ground_truth",
+    "renderer_of",
 ]

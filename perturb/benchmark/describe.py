@@ -1,0 +1,68 @@
+"""Ground truths and benchmark files, for people to look at."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+from rich.table import Table
+
+from perturb.datasets import DATASETS, GroundTruth
+from perturb.errors import UserError
+
+
+def as_table() -> Table:
+    """A row a dataset: key, number and size of images, factors (the last runs fastest) with numbers of values, origin."""
+    table = Table(show_lines=True)
+    for header in ("dataset", "images", "of", "factors", "made by"):
+        table.add_column(header, justify="right" if header == "images" else "left")
+    for name, dataset in DATASETS.items():
+        truth = dataset.renderer
+        factors = ", ".join(f"{factor} {size}" for factor, size in zip(truth.grid.names, truth.grid.sizes, strict=True))
+        made_by = "our renderer" + (", or the official file" if dataset.official_file else "")
+        table.add_row(name, f"{truth.grid.num_images:,}", _size(truth.image_shape), factors, made_by)
+    return table
+
+
+def described(name_or_file: str) -> Table:
+    """A dataset by its key, or a benchmark file by its path.
+
+    Raises:
+        UserError: it is neither, or the file cannot be read.
+
+    """
+    if name_or_file in DATASETS:
+        return _of_dataset(DATASETS[name_or_file].renderer)
+    path = Path(name_or_file)
+    if not path.is_file():
+        raise UserError(f"{name_or_file} is neither a dataset ({', '.join(DATASETS)}) nor a file.")
+    return _of_file(path)
+
+
+def _of_dataset(truth: type[GroundTruth]) -> Table:
+    table = Table(
+        title=f"{truth.name}: {truth.grid.num_images:,} images of {_size(truth.image_shape)}", title_justify="left"
+    )
+    for header in ("factor", "values", "from", "to"):
+        table.add_column(header, justify="left" if header == "factor" else "right")
+    for name, values in zip(truth.grid.names, truth.factor_values, strict=True):
+        table.add_row(name, str(len(values)), f"{values[0]:g}", f"{values[-1]:g}")
+    return table
+
+
+def _of_file(path: Path) -> Table:
+    table = Table(title=str(path), title_justify="left", show_header=False)
+    try:
+        with h5py.File(path, "r") as file:
+            for name, array in file.items():
+                if isinstance(array, h5py.Dataset):
+                    table.add_row(name, f"{array.dtype} {array.shape}")
+            for name, value in sorted(file.attrs.items()):
+                table.add_row(name, str(np.asarray(value).item() if np.size(value) == 1 else value))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
+    return table
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    height, width, channels = shape
+    return f"{height} × {width}, {'grey' if channels == 1 else 'RGB'}"

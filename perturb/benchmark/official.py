@@ -1,0 +1,92 @@
+"""A ground truth as the file that its authors publish: for code that reads nothing else.
+
+HDF5 files take the official keys; binary images are 0 and 1 in them, as in dSprites' own. The archive of dSprites has a
+member `metadata` besides, a pickled dictionary, because disentanglement_lib reads the factors' sizes from there; we only
+ever write it.
+"""
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from perturb import __version__
+from perturb.benchmark.schema import LAYOUTS, image_shape, labels
+from perturb.benchmark.writer import write_benchmark_file
+from perturb.datasets import GroundTruth
+from perturb.errors import UserError
+from perturb.files import written_whole
+
+BATCH = 4_096
+Report = Callable[[int, int], None]
+
+
+def write_official(path: Path, truth: GroundTruth, *, report: Report = lambda done, total: None) -> None:
+    """Write all images and labels of a ground truth in its official layout.
+
+    Args:
+        path: ends in .h5 or .hdf5, or, of dSprites, in .npz.
+        truth: a renderer, or an official file.
+        report: told (images written, images in all).
+
+    Raises:
+        UserError: another ending, or a disk that is full.
+
+    """
+    endings = [".h5", ".hdf5"] + [".npz"] * (truth.layout == "dsprites")
+    if path.suffix not in endings:
+        raise UserError(f"--out must end in {', '.join(endings)} for {truth.name}, got {path.name}.")
+    try:
+        _write_archive(path, truth, report) if path.suffix == ".npz" else _write_hdf5(path, truth, report)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was left behind.") from None
+
+
+def _write_hdf5(path: Path, truth: GroundTruth, report: Report) -> None:
+    provenance = ", ".join(f"{key}={value}" for key, value in sorted(truth.provenance().items()))
+    attributes = {
+        "variant": "original",
+        "epsilon": 0.0,
+        "source": provenance,
+        "white": 1 if truth.binary else 255,
+        "perturb_version": __version__,
+    }
+    write_benchmark_file(path, truth, lambda numbers: _levels(truth, numbers), attributes=attributes, report=report)
+
+
+def _write_archive(path: Path, truth: GroundTruth, report: Report) -> None:
+    layout, total = LAYOUTS[truth.layout], truth.grid.num_images
+    shape = (total, *image_shape(layout, truth))
+    with written_whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(f"{layout.images}.npy", "w", force_zip64=True) as member:
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(member, header)
+            for start in range(0, total, BATCH):
+                numbers = np.arange(start, min(start + BATCH, total))
+                member.write(_levels(truth, numbers).tobytes())
+                report(start + len(numbers), total)
+        for name, values in (labels(layout, truth) | {"metadata": _metadata(truth)}).items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(values))
+
+
+def _levels(truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
+    """Images as the official file has them: binary ones are 0 and 1."""
+    images = truth.images(numbers)
+    return images // 255 if truth.binary else images
+
+
+def _metadata(truth: GroundTruth) -> np.ndarray:
+    """What loaders of the archive look up: names and sizes of the latents, colour first, and their values."""
+    names = ("color", *truth.grid.names)
+    values = (np.ones(1), *truth.factor_values)
+    return np.array(
+        {
+            "title": f"{truth.name}, written by perturb {__version__}",
+            "latents_names": names,
+            "latents_sizes": np.array([1, *truth.grid.sizes]),
+            "latents_possible_values": dict(zip(names, values, strict=True)),
+        },
+        dtype=object,
+    )

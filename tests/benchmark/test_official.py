@@ -1,0 +1,108 @@
+"""Ground truths written as their authors' files, read back by our readers and as others read them."""
+
+import io
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from rich.console import Console
+
+from perturb.benchmark.describe import as_table, described
+from perturb.benchmark.official import write_official
+from perturb.benchmark.verify import verify
+from perturb.datasets import DATASETS, DSprites, FactorGrid, Mini, renderer_of
+from perturb.datasets.official_files import DSpritesFile
+from perturb.errors import UserError
+
+
+class SmallSprites(DSprites):
+    """A corner of dSprites, so that a whole file is written in no time."""
+
+    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4))
+    factor_values = tuple(values[:size] for values, size in zip(DSprites.factor_values, (3, 1, 2, 4, 4), strict=True))
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        return DSprites().images(DSprites.grid.indices_of(self.grid.factors_of(indices)))
+
+
+ALL = np.arange(SmallSprites.grid.num_images)
+
+
+def _text(table: object) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(table)
+    return console.export_text()
+
+
+@pytest.mark.parametrize("ending", ["npz", "hdf5", "h5"])
+def test_dsprites_comes_back_from_its_official_file(tmp_path: Path, ending: str) -> None:
+    path, told = tmp_path / f"dsprites.{ending}", []
+    write_official(path, SmallSprites(), report=lambda done, total: told.append((done, total)))
+    found = DSpritesFile(path, check=False, grid=SmallSprites.grid)
+    assert np.array_equal(found.images(ALL), SmallSprites().images(ALL))
+    assert told[-1] == (len(ALL), len(ALL))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_disentanglement_libs_way_of_reading_finds_what_it_looks_for(tmp_path: Path) -> None:
+    """Its loader's own lines: pickles allowed, for the sizes of the factors."""
+    write_official(tmp_path / "dsprites.npz", SmallSprites())
+    with (tmp_path / "dsprites.npz").open("rb") as file:
+        data = np.load(file, encoding="latin1", allow_pickle=True)
+        images = np.array(data["imgs"])
+        sizes = np.array(data["metadata"][()]["latents_sizes"], dtype=np.int64)
+        assert np.array_equal(data["latents_values"][:, 0], np.ones(len(images)))
+    assert sizes.tolist() == [1, *SmallSprites.grid.sizes]
+    assert images.shape == (np.prod(sizes), 64, 64)
+    assert np.unique(images).tolist() == [0, 1]
+
+
+def test_rendered_files_pass_the_verifier(tmp_path: Path) -> None:
+    for name, truth in {"mini": Mini(), "sprites": SmallSprites()}.items():
+        write_official(tmp_path / f"{name}.h5", truth)
+        assert verify(tmp_path / f"{name}.h5", truth).largest_change == 0
+    with h5py.File(tmp_path / "sprites.h5", "r+") as file:
+        assert file["imgs"][:].max() == 1
+        file.attrs["white"] = 0
+    with pytest.raises(UserError, match="attribute `white` must be 1 or 255, got 0"):
+        verify(tmp_path / "sprites.h5", SmallSprites())
+
+
+def test_another_ending_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--out must end in \.h5, \.hdf5 for mini, got mini\.npz"):
+        write_official(tmp_path / "mini.npz", Mini())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"mini\.h5: cannot be written"):
+        write_official(tmp_path / "file" / "mini.h5", Mini())
+
+
+def test_the_list_has_every_dataset_and_its_grid() -> None:
+    text = _text(as_table())
+    for name, dataset in DATASETS.items():
+        grid = dataset.renderer.grid
+        assert name in text
+        assert f"{grid.num_images:,}" in text
+        assert all(f"{factor} {size}" in text for factor, size in zip(grid.names, grid.sizes, strict=True))
+
+
+def test_a_dataset_is_described_by_its_factors_and_a_file_by_its_attributes(tmp_path: Path) -> None:
+    assert "orientation │     15 │  -30 │   30" in _text(described("shapes3d"))
+    write_official(tmp_path / "mini.h5", Mini())
+    text = _text(described(str(tmp_path / "mini.h5")))
+    assert "uint8 (4096, 32, 32, 3)" in text
+    assert "renderer=mini" in text
+
+
+def test_what_is_neither_dataset_nor_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cars is neither a dataset"):
+        described("cars")
+    with pytest.raises(UserError, match="dataset must be one of mini, dsprites, shapes3d, got cars"):
+        renderer_of("cars")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with pytest.raises(UserError, match="cannot be read as HDF5"):
+        described(str(tmp_path / "text.h5"))
