@@ -4,6 +4,7 @@ Importing this package does not import torch.
 """
 
 from perturb.config.experiment import (
+    OWN,
     DatasetConfig,
     EvaluationConfig,
     ExperimentConfig,
@@ -19,6 +20,7 @@ from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
 
 __all__ = [
+    "OWN",
     "CollapseConfig",
     "DatasetConfig",
     "EvaluationConfig",

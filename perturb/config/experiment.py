@@ -1,9 +1,9 @@
 """The whole experiment: dataset, restarts, selection, perturbation, evaluation."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.config.objectives import BetaVAEConfig, ObjectiveConfig
@@ -13,13 +13,29 @@ from perturb.config.section import Section
 Variant = Literal["original", "modified", "noise", "untrained"]
 
 
+OWN = "own"
+
+
 class DatasetConfig(Section):
     """Which ground truth."""
 
-    name: Literal["mini", "dsprites", "shapes3d"]
-    """Key in DATASETS."""
+    name: Literal["mini", "dsprites", "shapes3d", "own"]
+    """Key in DATASETS, or "own" for a ground truth that a Python file defines."""
     path: Path | None = None
-    """The official file (`.npz`, `.hdf5` or `.h5`); None: our renderer of the same factor grid."""
+    """The official file (`.npz`, `.hdf5` or `.h5`), or that Python file; None: our renderer of the same factor grid."""
+    code_sha256: str | None = None
+    """Of that Python file, filled in when the config is loaded: other code makes other runs."""
+
+    @model_validator(mode="after")
+    def _own_has_a_file(self) -> "DatasetConfig":
+        if self.name == OWN and self.path is None:
+            raise ValueError(f'dataset.path must name the Python file of your ground truth, because dataset.name is "{OWN}"')
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_others_lack(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Other datasets' hashes do not change by a field that they have no use for."""
+        return {key: value for key, value in handler(self).items() if key != "code_sha256" or value is not None}
 
 
 class TrainingConfig(Section):

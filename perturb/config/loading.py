@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from perturb.config.experiment import ExperimentConfig
+from perturb.config.experiment import OWN, ExperimentConfig
 from perturb.config.objectives import OBJECTIVE_KINDS
 from perturb.config.section import Section
 from perturb.errors import UserError
+from perturb.files import sha256_of
 
 
 def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig:
@@ -40,7 +41,7 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig
         config = ExperimentConfig.model_validate_json(json.dumps(raw, default=_as_no_json))
     except ValidationError as error:
         raise UserError(f"{path}: {_first_sentence(error)}") from None
-    return _relative_to(config, path.parent)
+    return _located(config, path.parent)
 
 
 def _parsed(change: str) -> dict[str, Any]:
@@ -61,12 +62,16 @@ def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401
     return old | {key: _merged(old.get(key), value) for key, value in new.items()}
 
 
-def _relative_to(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
-    """A relative data path means: beside the config file."""
-    if config.dataset.path is None or config.dataset.path.is_absolute():
+def _located(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
+    """A relative data path means: beside the config file; a ground truth of one's own is told by the bytes of its code."""
+    dataset = config.dataset
+    if dataset.path is None:
         return config
-    dataset = config.dataset.model_copy(update={"path": (folder / config.dataset.path).resolve()})
-    return config.model_copy(update={"dataset": dataset})
+    path = dataset.path if dataset.path.is_absolute() else (folder / dataset.path).resolve()
+    update: dict[str, Any] = {"path": path}
+    if dataset.name == OWN and path.is_file():
+        update["code_sha256"] = sha256_of(path)
+    return config.model_copy(update={"dataset": dataset.model_copy(update=update)})
 
 
 def _first_sentence(error: ValidationError) -> str:

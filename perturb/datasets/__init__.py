@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from perturb.config import DatasetConfig
+from perturb.config import OWN, DatasetConfig
 from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 from perturb.datasets.mini import Mini
 from perturb.datasets.official_files import DSpritesFile, Shapes3DFile
+from perturb.datasets.own import load_own
 from perturb.datasets.shapes3d import Shapes3D
 from perturb.errors import UserError
 
@@ -26,16 +27,18 @@ DATASETS = {
     "dsprites": Dataset(DSprites, DSpritesFile),
     "shapes3d": Dataset(Shapes3D, Shapes3DFile),
 }
-"""Keys of DatasetConfig.name."""
+"""Keys of DatasetConfig.name, beside that of a ground truth of one's own."""
 
 
 def open_ground_truth(config: DatasetConfig) -> GroundTruth:
-    """The ground truth that a config names: the official file when it gives a path, else the renderer.
+    """The ground truth that a config names: of one's own, the official file when it gives a path, else the renderer.
 
     Raises:
-        UserError: the file is missing, is not the official one, or there is none for this dataset.
+        UserError: the file is missing, is not the official one, or there is none for this dataset; or as `load_own`.
 
     """
+    if config.name == OWN:
+        return load_own(config.path, config.code_sha256)
     dataset = DATASETS[config.name]
     if config.path is None:
         return dataset.renderer()
@@ -52,7 +55,9 @@ def renderer_of(name: str) -> GroundTruth:
 
 
 def grid_of(config: DatasetConfig) -> FactorGrid:
-    """The factor grid of a config's dataset, the same for the official file and the renderer; opens nothing."""
+    """The factor grid of a config's dataset, the same for the official file and the renderer; opens no images."""
+    if config.name == OWN:
+        return load_own(config.path, config.code_sha256).grid
     return DATASETS[config.name].renderer.grid
 
 
@@ -65,6 +70,7 @@ __all__ = [
     "Mini",
     "Shapes3D",
     "grid_of",
+    "load_own",
     "open_ground_truth",
     "renderer_of",
 ]

@@ -48,11 +48,14 @@ class FactorGrid:
 
 
 class GroundTruth(ABC):
-    """A dataset whose every image belongs to one point of a factor grid."""
+    """A dataset whose every image belongs to one point of a factor grid.
+
+    A subclass has `grid`, `image_shape` and `images`; the rest has defaults.
+    """
 
     name: str
-    """Key in DATASETS."""
-    layout: str
+    """Key in DATASETS; else the class's name in small letters."""
+    layout: str = "shapes3d"
     """Which official file layout its benchmark files take: "dsprites" or "shapes3d"."""
     grid: FactorGrid
     image_shape: tuple[int, int, int]
@@ -60,15 +63,24 @@ class GroundTruth(ABC):
     binary: bool = False
     """Whether every pixel is either black or white."""
     factor_values: tuple[np.ndarray, ...]
-    """For each factor the real value of each of its classes, float64, as the official files state them."""
+    """For each factor the real value of each of its classes, float64, as the official files state them; else 0, 1, 2, …"""
+    code_sha256: str = ""
+    """Of the file that defines a ground truth of a user's own."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not hasattr(cls, "name"):
+            cls.name = cls.__name__.lower()
+        if isinstance(getattr(cls, "grid", None), FactorGrid) and not hasattr(cls, "factor_values"):
+            cls.factor_values = tuple(np.arange(float(size)) for size in cls.grid.sizes)
 
     @abstractmethod
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, uint8 (n, height, width, channels), black 0 and white 255."""
 
-    @abstractmethod
     def provenance(self) -> dict[str, str]:
-        """What made the images: `source` ("renderer" or "file"), and its version or its sha256."""
+        """What made the images: `source` ("renderer", "file" or "code"), and its version or its sha256."""
+        return {"source": "code", "class": type(self).__name__, "sha256": self.code_sha256}
 
     def values_of(self, indices: np.ndarray) -> np.ndarray:
         """Real factor values, float64 (n, factors), of image numbers (n,)."""

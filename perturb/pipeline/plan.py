@@ -217,12 +217,13 @@ class _Namer:
 def _check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
     """What an architecture and a method ask of the images, the batch and the code."""
     for training in {config.training, *(m.training for m in config.evaluation.methods if m.training)}:
-        wanted, given = ARCHITECTURES[training.architecture].image_size, ground_truth.image_shape[0]
-        if wanted != given:
+        wanted, (height, width, _) = ARCHITECTURES[training.architecture].image_size, ground_truth.image_shape
+        if (height, width) != (wanted, wanted):
+            fitting = [name for name, a in ARCHITECTURES.items() if height == width == a.image_size]
+            advice = f"choose {' or '.join(fitting)}" if fitting else "make images of 32 × 32 or 64 × 64"
             raise UserError(
                 f"training.architecture = {training.architecture} is for {wanted} × {wanted} images, and the images of "
-                f"{ground_truth.name} are {given} × {given}; choose "
-                f"{' or '.join(k for k, a in ARCHITECTURES.items() if a.image_size == given)}."
+                f"{ground_truth.name} are {height} × {width}; {advice}."
             )
     for method in config.evaluation.methods:
         training = method.training or config.training
