@@ -12,7 +12,7 @@ from perturb.datasets import DATASETS, GroundTruth
 from perturb.errors import UserError
 from perturb.perturbation.bounds import largest_step
 
-BATCH = 1_024
+BATCH = 128
 
 
 @dataclass(frozen=True)

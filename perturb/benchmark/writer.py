@@ -4,7 +4,9 @@ The file is a temporary sibling until its last image is in and its attribute `co
 renamed. HDF5 alone would not do: a file torn by a kill can open without an error, full shape, zeros at the end.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from pathlib import Path
 
 import h5py
@@ -14,8 +16,8 @@ from perturb.benchmark.schema import CHUNK_IMAGES, FORMAT_VERSION, LAYOUTS, WHIT
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.files import written_whole
 
-BATCH = 1_024
-"""Images in memory at a time; a multiple of the chunk."""
+BATCH = 128
+"""Images made at a time, a multiple of the chunk: what that takes stays in the processor's cache."""
 
 
 def write_benchmark_file(
@@ -31,7 +33,7 @@ def write_benchmark_file(
     Args:
         path: of the finished file.
         ground_truth: grid, labels and layout.
-        images_of: image numbers (n,), consecutive → uint8 (n, height, width, channels).
+        images_of: image numbers (n,), consecutive → uint8 (n, height, width, channels); called in another thread.
         attributes: of the file: ε, source, versions and the like.
         report: told (images written, images in all).
 
@@ -50,10 +52,9 @@ def write_benchmark_file(
         )
         for name, values in labels(layout, ground_truth).items():
             file.create_dataset(name, data=values, compression="gzip", compression_opts=4, fletcher32=True)
-        for start in range(0, total, BATCH):
-            numbers = np.arange(start, min(start + BATCH, total))
-            images[start : start + len(numbers)] = images_of(numbers).reshape(len(numbers), *shape)
-            report(start + len(numbers), total)
+        for start, batch in _made_ahead(images_of, total):
+            images[start : start + len(batch)] = batch.reshape(len(batch), *shape)
+            report(start + len(batch), total)
         described = {
             "format_version": FORMAT_VERSION,
             "dataset": ground_truth.name,
@@ -64,3 +65,15 @@ def write_benchmark_file(
         for key, value in (described | dict(attributes)).items():
             file.attrs[key] = value
         file.attrs["complete"] = True
+
+
+def _made_ahead(images_of: Callable[[np.ndarray], np.ndarray], total: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Batches of images with the number of their first; one is made while the one before it is compressed."""
+    batches = [np.arange(start, min(start + BATCH, total)) for start in range(0, total, BATCH)]
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = maker.submit(images_of, batches[0])
+        for numbers, following in zip_longest(batches, batches[1:]):
+            made = coming.result()
+            if following is not None:
+                coming = maker.submit(images_of, following)
+            yield int(numbers[0]), made

@@ -108,10 +108,13 @@ class Deconv(Layer):
     def forward(self, images: Tensor) -> Tensor:
         """Convolve, transposed, every restart's images with its own kernel."""
         (weight, bias), kernel = self.parameters_as(images), self.weight.shape[2]
-        if _suits_onednn(images, weight.shape[-1], kernel):
+        # To one channel, torch scatters columns instead.
+        if weight.shape[-1] > 1 and _suits_onednn(images, weight.shape[-1], kernel):
             kernels = weight[0].permute(0, 3, 1, 2)
-            found = functional.conv_transpose2d(_channels_first(images), kernels, stride=STRIDE, padding=padding(kernel))
-            return add_bias_(_channels_last(found), bias)
+            settings = {"stride": STRIDE, "padding": padding(kernel)}
+            if not torch.is_grad_enabled():
+                return _channels_last(functional.conv_transpose2d(_channels_first(images), kernels, bias[0], **settings))
+            return add_bias_(_channels_last(functional.conv_transpose2d(_channels_first(images), kernels, **settings)), bias)
         return ConvolveTransposed.apply(images, weight, bias)
 
 

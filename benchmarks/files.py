@@ -1,0 +1,142 @@
+"""How fast benchmark files are written, against h5py alone writing the same images when they are already there.
+
+    python benchmarks/files.py [--quick] [--json OUT]
+
+Both write a part of the full grid with the same chunks, compression and checksums; only ours also makes the images. The
+network m_ψ is untrained: it costs the same. Writing and reading back take turns.
+"""
+
+import json
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import h5py
+import numpy as np
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from perturb.benchmark.schema import CHUNK_IMAGES, LAYOUTS, image_shape
+from perturb.benchmark.writer import BATCH, write_benchmark_file
+from perturb.config import PerturbationConfig
+from perturb.datasets import FactorGrid, GroundTruth, renderer_of
+from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.noise import uniform_noise
+from perturb.perturbation.pattern import calibrate, perturbed, shifted
+from perturb.pipeline.settings import available_cores
+from perturb.runs import software_versions
+from perturb.training.memory import keep_freed_memory
+
+BOUNDS = {"epsilon": 0.175, "bound": "reflect"}
+console = Console()
+Images = Callable[[np.ndarray], np.ndarray]
+
+
+class Part(GroundTruth):
+    """The first images of a ground truth, as a grid of their own."""
+
+    def __init__(self, whole: GroundTruth, count: int) -> None:
+        self.name, self.layout, self.image_shape = whole.name, whole.layout, whole.image_shape
+        self.grid, self.factor_values = FactorGrid(("number",), (count,)), (np.arange(float(count)),)
+        self._whole = whole
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """The whole's."""
+        return self._whole.images(indices)
+
+
+def variants(truth: GroundTruth) -> dict[str, Images]:
+    """How each variant's images are made, as the pipeline does."""
+    config = PerturbationConfig(form="literal", epsilon=0.175, generator="deconv", normalise_pattern=True)
+    network = PerturbationNetwork(
+        config, num_factors=truth.grid.num_factors, image_shape=truth.image_shape, architecture="conv64",
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    calibrate(network, truth.grid)
+    shape = truth.image_shape
+    return {
+        "original": truth.images,
+        "noise": lambda numbers: shifted(truth.images(numbers), uniform_noise(numbers, shape, seed=1), **BOUNDS),
+        "modified": lambda numbers: perturbed(truth.images(numbers), truth.grid.scaled(numbers), network, **BOUNDS),
+    }
+
+
+def h5py_alone(path: Path, part: GroundTruth, ready: np.ndarray) -> None:
+    """What a user's own script would do."""
+    layout = LAYOUTS[part.layout]
+    shape = image_shape(layout, part)
+    with h5py.File(path, "w") as file:
+        stored = file.create_dataset(
+            layout.images, shape=(len(ready), *shape), dtype=np.uint8, chunks=(CHUNK_IMAGES, *shape),
+            compression="gzip", compression_opts=4, fletcher32=True,
+        )  # fmt: skip
+        for start in range(0, len(ready), BATCH):
+            stored[start : start + BATCH] = ready[start : start + BATCH].reshape(-1, *shape)
+
+
+def ours_of(path: Path, part: GroundTruth, images_of: Images) -> None:
+    """What the pipeline does."""
+    write_benchmark_file(path, part, images_of, attributes={}, report=lambda done, total: None)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def measured(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
+    """Every variant of a dataset."""
+    whole = renderer_of(name)
+    part, rows = Part(whole, count), []
+    for variant, images_of in variants(whole).items():
+        with console.status(f"{name}, {variant}"):
+            ready = np.concatenate([images_of(np.arange(i, min(i + BATCH, count))) for i in range(0, count, BATCH)])
+            alone = seconds(lambda ready=ready: h5py_alone(folder / "alone.h5", part, ready))
+            ours = seconds(lambda images_of=images_of: ours_of(folder / "ours.h5", part, images_of))
+        rows.append(
+            {
+                "dataset": name,
+                "variant": variant,
+                "images": count,
+                "ours": count / ours,
+                "h5py_alone": count / alone,
+                "share": alone / ours,
+                "minutes_in_all": whole.grid.num_images / count * ours / 60,
+            }
+        )
+    return rows
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="2,048 images instead of 16,384.")] = False,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
+) -> None:
+    """Measure, print, and write."""
+    rows = []
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("dsprites", "shapes3d"):
+            rows += measured(name, 2_048 if quick else 16_384, Path(folder))
+    table = Table(title=f"Writing files, {available_cores()} cores; images a second", title_justify="left")
+    for header in ("", "", "perturb, images made on the way", "h5py alone, images there", "share", "full file, minutes"):
+        table.add_column(header, justify="right")
+    for row in rows:
+        numbers = f"{row['ours']:,.0f}", f"{row['h5py_alone']:,.0f}", f"{row['share']:.0%}", f"{row['minutes_in_all']:.1f}"
+        table.add_row(row["dataset"], row["variant"], *numbers)
+    console.print(table)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(f"At most {peak:.2f} GiB of memory.")
+    if out is not None:
+        found = {"cores": available_cores(), "quick": quick, "rows": rows, "peak_gib": peak, "versions": software_versions()}
+        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    typer.run(main)
