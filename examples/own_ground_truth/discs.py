@@ -7,9 +7,16 @@ import numpy as np
 from perturb.datasets import FactorGrid, GroundTruth
 
 SIZE = 32
-COLOURS = np.array([colorsys.hsv_to_rgb(hue, 1.0, 0.9) for hue in np.linspace(0.0, 0.6, 6)]) * 255
 PLACES = np.linspace(10, 22, 6)
 RADII = np.linspace(4, 9, 5)
+
+
+def palette(first: float, last: float) -> np.ndarray:
+    """RGB of six hues, float64 (6, 3) up to 255."""
+    return 255 * np.array([colorsys.hsv_to_rgb(hue, 1.0, 0.9) for hue in np.linspace(first, last, 6)])
+
+
+BACKGROUNDS, COLOURS = palette(0.0, 0.35), palette(0.5, 0.85)
 
 
 class Discs(GroundTruth):
@@ -23,4 +30,4 @@ class Discs(GroundTruth):
         background, colour, place, radius = self.grid.factors_of(indices).T[:, :, None, None]
         y, x = np.mgrid[:SIZE, :SIZE] + 0.5
         inside = (x - PLACES[place]) ** 2 + (y - SIZE / 2) ** 2 <= RADII[radius] ** 2
-        return np.where(inside[..., None], COLOURS[colour], COLOURS[background]).astype(np.uint8)
+        return np.where(inside[..., None], COLOURS[colour], BACKGROUNDS[background]).astype(np.uint8)
