@@ -143,5 +143,5 @@ def test_an_encoder_is_scored_with_fast_settings_when_asked() -> None:
 
 
 def test_an_encoder_that_returns_no_codes_is_refused() -> None:
-    with pytest.raises(UserError, match=r"an encoder of 300 images must return codes \(300, latents\), got \(300, 2, 2\)\."):
+    with pytest.raises(UserError, match=r"must return codes \(300, latents\) for 300 images, got \(300, 2, 2\)\."):
         score_encoder(lambda images: images[:, :2, :2, 0], Mini(), ["mig"], settings=SETTINGS)
