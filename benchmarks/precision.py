@@ -37,8 +37,8 @@ from perturb.training.memory import keep_freed_memory
 
 PRECISIONS = "float32", "bfloat16"
 BETA, STEPS, LEARNING_RATE = 16.0, 1_000, 1e-3
-FIRST_SEED = 9_000
-"""Far from those of any experiment."""
+SEEDS, FIRST_SEED = 24, 9_000
+"""How many, and from which on: far from those of any experiment."""
 
 
 def fit(seed: int, precision: str, steps: int) -> dict[str, float]:
@@ -87,7 +87,7 @@ def main(
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
     """Train, compare, print, and write."""
-    count, steps = (3, 100) if quick else (12, STEPS)
+    count, steps = (3, 100) if quick else (SEEDS, STEPS)
     jobs = [(FIRST_SEED + k, precision, steps) for k in range(count) for precision in PRECISIONS]
     with ProcessPoolExecutor(available_cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
         scores = list(pool.map(fit, *zip(*jobs, strict=True)))
