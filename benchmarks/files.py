@@ -21,8 +21,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from perturb.benchmark.schema import CHUNK_IMAGES, LAYOUTS, image_shape
-from perturb.benchmark.writer import BATCH, write_benchmark_file
+from perturb.benchmark.schema import BATCH, CHUNK_IMAGES, LAYOUTS, image_shape
+from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid, GroundTruth, renderer_of
 from perturb.perturbation.network import PerturbationNetwork

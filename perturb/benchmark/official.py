@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from perturb import __version__
-from perturb.benchmark.schema import LAYOUTS, image_shape, labels
+from perturb.benchmark.schema import BATCH, LAYOUTS, WHITE, image_shape, labels, source
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
 from perturb.files import written_whole
 
-BATCH = 4_096
 Report = Callable[[int, int], None]
 
 
@@ -44,12 +43,11 @@ def write_official(path: Path, truth: GroundTruth, *, report: Report = lambda do
 
 
 def _write_hdf5(path: Path, truth: GroundTruth, report: Report) -> None:
-    provenance = ", ".join(f"{key}={value}" for key, value in sorted(truth.provenance().items()))
     attributes = {
         "variant": "original",
         "epsilon": 0.0,
-        "source": provenance,
-        "white": 1 if truth.binary else 255,
+        "source": source(truth),
+        "white": 1 if truth.binary else WHITE,
         "perturb_version": __version__,
     }
     write_benchmark_file(path, truth, lambda numbers: _levels(truth, numbers), attributes=attributes, report=report)
@@ -74,7 +72,7 @@ def _write_archive(path: Path, truth: GroundTruth, report: Report) -> None:
 def _levels(truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
     """Images as the official file has them: binary ones are 0 and 1."""
     images = truth.images(numbers)
-    return images // 255 if truth.binary else images
+    return images // WHITE if truth.binary else images
 
 
 def _metadata(truth: GroundTruth) -> np.ndarray:

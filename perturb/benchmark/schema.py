@@ -14,6 +14,8 @@ import numpy as np
 from perturb.datasets.ground_truth import GroundTruth
 
 CHUNK_IMAGES = 16
+BATCH = 128
+"""Images made, written or checked at a time, a multiple of the chunk: what that takes stays in the processor's cache."""
 FORMAT_VERSION = 1
 WHITE = 255
 
@@ -49,3 +51,8 @@ def labels(layout: Layout, ground_truth: GroundTruth) -> dict[str, np.ndarray]:
         values = np.concatenate([np.ones((len(values), 1)), values], axis=1)
         classes = np.concatenate([np.zeros((len(classes), 1), np.int64), classes], axis=1)
     return {layout.values: values} | ({layout.classes: classes} if layout.classes else {})
+
+
+def source(ground_truth: GroundTruth) -> str:
+    """The attribute `source`: what made the original images, in one line."""
+    return ", ".join(f"{key}={value}" for key, value in sorted(ground_truth.provenance().items()))

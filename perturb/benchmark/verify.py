@@ -7,12 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from perturb.benchmark.schema import LAYOUTS, WHITE, image_shape, labels
+from perturb.benchmark.schema import BATCH, LAYOUTS, WHITE, image_shape, labels
 from perturb.datasets import DATASETS, GroundTruth
 from perturb.errors import UserError
 from perturb.perturbation.bounds import largest_step
-
-BATCH = 128
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from perturb.benchmark.schema import CHUNK_IMAGES, FORMAT_VERSION, LAYOUTS, WHITE, image_shape, labels
+from perturb.benchmark.schema import BATCH, CHUNK_IMAGES, FORMAT_VERSION, LAYOUTS, WHITE, image_shape, labels
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.files import written_whole
-
-BATCH = 128
-"""Images made at a time, a multiple of the chunk: what that takes stays in the processor's cache."""
 
 
 def write_benchmark_file(

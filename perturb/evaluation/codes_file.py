@@ -14,7 +14,7 @@ from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import written_whole
-from perturb.metrics import METRICS, Coded, check_names, score_one
+from perturb.metrics import METRICS, Coded, check_names, chosen_settings, score_one
 from perturb.metrics.dci import importances
 from perturb.metrics.mig import information_shares
 from perturb.runs import software_versions
@@ -88,7 +88,7 @@ def fitting(name: str, coded: Coded, *, fast: bool) -> tuple[Section, str | None
 
     """
     metric = METRICS[name]
-    settings = metric.fast if fast else getattr(MetricsConfig(), name)
+    settings = getattr(chosen_settings([name], None, fast=fast), name)
     if coded.is_grid or metric.interventional or sum(settings.counts.values()) <= len(coded):
         return settings, None
     fewer = {key: len(coded) * count // sum(settings.counts.values()) for key, count in settings.counts.items()}

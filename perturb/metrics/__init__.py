@@ -8,7 +8,7 @@ from perturb.config.metrics import MetricsConfig
 from perturb.metrics.coded import Coded
 from perturb.metrics.encoder import score_encoder
 from perturb.metrics.metric import Metric, Scores
-from perturb.metrics.scoring import check_names, rows_to_encode, score, score_one
+from perturb.metrics.scoring import check_names, chosen_settings, rows_to_encode, score, score_one
 from perturb.metrics.table import METRICS, TABLE_METRICS
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "MetricsConfig",
     "Scores",
     "check_names",
+    "chosen_settings",
     "rows_to_encode",
     "score",
     "score_encoder",

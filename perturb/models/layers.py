@@ -8,6 +8,8 @@ Weights are float32; they are used in the precision of the activations. Codes ar
 round every unit by itself, to steps as wide as a posterior, and noise along the axes is what makes VAEs align with them.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -91,10 +93,7 @@ class Conv(Layer):
         (weight, bias), kernel = self.parameters_as(images), self.weight.shape[1]
         if _suits_onednn(images, weight.shape[-1], kernel):
             kernels = weight[0].permute(3, 2, 0, 1)
-            settings = {"stride": STRIDE, "padding": padding(kernel)}
-            if not torch.is_grad_enabled():
-                return _channels_last(functional.conv2d(_channels_first(images), kernels, bias[0], **settings))
-            return add_bias_(_channels_last(functional.conv2d(_channels_first(images), kernels, **settings)), bias)
+            return _by_onednn(functional.conv2d, images, kernels, bias)
         return Convolve.apply(images, weight, bias)
 
 
@@ -111,10 +110,7 @@ class Deconv(Layer):
         # To one channel, torch scatters columns instead.
         if weight.shape[-1] > 1 and _suits_onednn(images, weight.shape[-1], kernel):
             kernels = weight[0].permute(0, 3, 1, 2)
-            settings = {"stride": STRIDE, "padding": padding(kernel)}
-            if not torch.is_grad_enabled():
-                return _channels_last(functional.conv_transpose2d(_channels_first(images), kernels, bias[0], **settings))
-            return add_bias_(_channels_last(functional.conv_transpose2d(_channels_first(images), kernels, **settings)), bias)
+            return _by_onednn(functional.conv_transpose2d, images, kernels, bias)
         return ConvolveTransposed.apply(images, weight, bias)
 
 
@@ -124,6 +120,14 @@ def _suits_onednn(images: Tensor, outputs: int, kernel: int) -> bool:
         return False
     is_large = kernel > STRIDE and outputs > FEW_CHANNELS and images.numel() >= _LARGE
     return images.dtype == torch.float32 or is_large
+
+
+def _by_onednn(convolve: Callable[..., Tensor], images: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
+    """The only restart's images convolved; the bias is added apart where it needs a gradient."""
+    settings = {"stride": STRIDE, "padding": padding(kernels.shape[-1])}
+    if not torch.is_grad_enabled():
+        return _channels_last(convolve(_channels_first(images), kernels, bias[0], **settings))
+    return add_bias_(_channels_last(convolve(_channels_first(images), kernels, **settings)), bias)
 
 
 def _channels_first(images: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 
 from perturb import __version__
-from perturb.benchmark.schema import LAYOUTS
+from perturb.benchmark.schema import LAYOUTS, source
 from perturb.benchmark.verify import verify
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config.loading import config_hash
@@ -31,12 +31,11 @@ def build_file(place: Workplace) -> dict[str, Any]:
     pixels = Pixels.open(place.inputs["images"])
     ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), pixels)
     path = place.out / f"{config.variant}.h5"
-    provenance = ground_truth.provenance()
     attributes = {
         "variant": config.variant,
         "epsilon": config.epsilon,
         "bound": config.bound,
-        "source": ", ".join(f"{key}={value}" for key, value in sorted(provenance.items())),
+        "source": source(ground_truth),
         "run": place.spec.id,
         "config_hash": config_hash(config),
         "perturb_version": __version__,
