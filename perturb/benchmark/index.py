@@ -1,0 +1,137 @@
+"""index.json: which benchmark files a folder publishes, with their sizes and hashes.
+
+Whoever downloads trusts nothing else: a file that is not listed, or whose bytes differ, does not get its name. Names of
+files are relative to the index and may not leave its folder.
+"""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import h5py
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from perturb.config.section import Section
+from perturb.errors import UserError
+from perturb.files import sha256_of, write_json
+
+INDEX = "index.json"
+LARGEST_INDEX = 1 << 20
+"""Bytes; a larger one is not read."""
+
+
+class Entry(Section):
+    """One published file."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """What people ask for: `<dataset>-<variant>`."""
+    file: str
+    """Path below the index, with forward slashes."""
+    bytes: int = Field(ge=1)
+    """Size."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Of the bytes."""
+    dataset: str
+    """Key of the ground truth."""
+    variant: str
+    """original, modified, noise or untrained."""
+    epsilon: float = Field(ge=0, le=1)
+    """Largest change of a pixel in [0, 1]."""
+    images: int = Field(ge=1)
+    """Number of images."""
+
+    @field_validator("file")
+    @classmethod
+    def _stays_below(cls, file: str) -> str:
+        path = PurePosixPath(file)
+        if "\\" in file or path.is_absolute() or not path.parts or any(part in ("..", "~") for part in path.parts):
+            raise ValueError("must be a path below the index, with forward slashes and without '..'")
+        return file
+
+
+class Index(Section):
+    """All published files of a folder."""
+
+    format: Literal[1] = 1
+    """Of this index."""
+    entries: list[Entry]
+    """Each name once."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Index":
+        names = [entry.name for entry in self.entries]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"entries must have different names; given twice: {', '.join(twice)}")
+        return self
+
+    def entry(self, name: str) -> Entry:
+        """The file of that name; an unknown one is a UserError that lists those there are."""
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in self.entries) or "nothing"
+        raise UserError(f"{name} is not published there; the index lists {known}.")
+
+
+def write_index(folder: Path) -> Index:
+    """List every finished benchmark file below a folder in its index.json, hashing each.
+
+    Raises:
+        UserError: there is none, one is unfinished, or two are the same variant of the same dataset.
+
+    """
+    paths = sorted(path for path in folder.rglob("*.h5") if not path.is_symlink())
+    if not paths:
+        raise UserError(f"{folder}: must hold benchmark files (*.h5), and there is none.")
+    try:
+        index = Index(entries=[_entry(path, folder) for path in paths])
+    except ValidationError as error:
+        raise UserError(f"{folder}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; move one elsewhere.") from None
+    write_json(folder / INDEX, index.model_dump(mode="json"))
+    return index
+
+
+def parse_index(text: bytes, origin: str) -> Index:
+    """The index in a file or an answer.
+
+    Args:
+        text: its bytes.
+        origin: path or address, for the message.
+
+    Raises:
+        UserError: it is none.
+
+    """
+    if len(text) > LARGEST_INDEX:
+        raise UserError(f"{origin}: an index must have at most {LARGEST_INDEX:,} bytes; this is not one of ours.")
+    try:
+        return Index.model_validate(json.loads(text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        rule = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{origin}: {f'`{key}`: ' if key else ''}{rule}; this is not an index of ours.") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{origin}: must be JSON; this is not an index of ours.") from None
+
+
+def _entry(path: Path, folder: Path) -> Entry:
+    """What a benchmark file says of itself."""
+    try:
+        with h5py.File(path, "r") as file:
+            said = dict(file.attrs)
+            images = max((len(array) for array in file.values() if isinstance(array, h5py.Dataset)), default=0)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
+    if not said.get("complete", False) or not {"dataset", "variant", "epsilon"} <= set(said):
+        raise UserError(f"{path}: must be a finished benchmark file; move it elsewhere, or make it again.")
+    return Entry(
+        name=f"{said['dataset']}-{said['variant']}",
+        file=path.relative_to(folder).as_posix(),
+        bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        dataset=str(said["dataset"]),
+        variant=str(said["variant"]),
+        epsilon=float(said["epsilon"]),
+        images=images,
+    )
