@@ -1,6 +1,7 @@
 """Benchmark files, and their images unpacked for training."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import h5py
@@ -16,7 +17,8 @@ from perturb.datasets.mapped import MappedGroundTruth
 from perturb.datasets.pixels import Pixels
 from perturb.files import sha256_of
 from perturb.perturbation.noise import uniform_noise
-from perturb.perturbation.pattern import perturbed, shifted
+from perturb.perturbation.pattern import shifted
+from perturb.perturbation.ruler import patterns_of
 from perturb.pipeline.stages import images
 from perturb.pipeline.stages.perturbation import load_network
 from perturb.runs import Workplace
@@ -62,16 +64,16 @@ def build_file(place: Workplace) -> dict[str, Any]:
 def _images_of(place: Workplace, ground_truth: GroundTruth) -> Callable[[np.ndarray], np.ndarray]:
     """The variant's images by number."""
     config = place.spec.config
-    bounds = {"epsilon": config.epsilon, "bound": config.bound}
     if config.variant == "original":
         return ground_truth.images
     if config.variant == "noise":
-        seed = child_seed(config.seed, "noise")
-        shape = ground_truth.image_shape
-        return lambda numbers: shifted(ground_truth.images(numbers), uniform_noise(numbers, shape, seed=seed), **bounds)
-    network = load_network(place.inputs["network"], ground_truth)
-    grid = ground_truth.grid
-    return lambda numbers: perturbed(ground_truth.images(numbers), grid.scaled(numbers), network, **bounds)
+        patterns = partial(uniform_noise, shape=ground_truth.image_shape, seed=child_seed(config.seed, "noise"))
+    else:
+        network = load_network(place.inputs["network"], ground_truth)
+        patterns = patterns_of(network, ground_truth.grid, epsilon=config.epsilon)
+    return lambda numbers: shifted(
+        ground_truth.images(numbers), patterns(numbers), epsilon=config.epsilon, bound=config.bound
+    )
 
 
 def build_pixels(place: Workplace) -> dict[str, Any]:
