@@ -22,10 +22,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from perturb.benchmark.schema import BATCH, CHUNK_IMAGES, LAYOUTS, image_shape
+from perturb.benchmark.schema import BATCH, CHUNK_IMAGES
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid, GroundTruth, renderer_of
+from perturb.datasets.layouts import LAYOUTS, image_shape
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import calibrate, shifted

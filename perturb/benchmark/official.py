@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from perturb import __version__
-from perturb.benchmark.schema import BATCH, LAYOUTS, WHITE, image_shape, labels, source
+from perturb.benchmark.schema import BATCH, source
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets import GroundTruth
+from perturb.datasets.layouts import LAYOUTS, WHITE, image_shape, labels
 from perturb.errors import UserError
 from perturb.files import written_whole
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from perturb.benchmark.schema import BATCH, LAYOUTS, WHITE, image_shape, labels
+from perturb.benchmark.schema import BATCH
 from perturb.datasets import DATASETS, GroundTruth
+from perturb.datasets.layouts import LAYOUTS, WHITE, image_shape, labels
 from perturb.errors import UserError
 from perturb.perturbation.bounds import largest_step
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from perturb.benchmark.schema import BATCH, CHUNK_IMAGES, FORMAT_VERSION, LAYOUTS, WHITE, image_shape, labels
+from perturb.benchmark.schema import BATCH, CHUNK_IMAGES, FORMAT_VERSION
 from perturb.datasets.ground_truth import GroundTruth
+from perturb.datasets.layouts import LAYOUTS, WHITE, image_shape, labels
 from perturb.files import written_whole
 
 

@@ -8,11 +8,12 @@ import h5py
 import numpy as np
 
 from perturb import __version__
-from perturb.benchmark.schema import LAYOUTS, source
+from perturb.benchmark.schema import source
 from perturb.benchmark.verify import verify
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.datasets.layouts import LAYOUTS
 from perturb.datasets.mapped import MappedGroundTruth
 from perturb.datasets.pixels import Pixels
 from perturb.files import sha256_of
