@@ -1,5 +1,6 @@
 """The `perturb` command: reads arguments, calls the library, prints. No logic lives here."""
 
+import json
 import logging
 import sys
 from importlib.metadata import entry_points
@@ -214,6 +215,59 @@ def verify_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")])
         f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
         f"{found.changed_share:.1%} of the pixels moved. As promised."
     )
+
+
+@dataset_app.command("fetch")
+def fetch_dataset(
+    name: Annotated[str, typer.Argument(help="A dataset whose authors publish a file, for example dsprites.")],
+    to: Annotated[Path, typer.Option(help="Folder for the file.")] = Path(),
+    origin: Annotated[str | None, typer.Option("--from", help="A mirror: address or path of the file.")] = None,
+) -> None:
+    """Download the file that a dataset's authors publish, check it, and say how a config names it; goes on after a break."""
+    from perturb.benchmark.downloads import fetch_official, transfer_bars
+
+    with transfer_bars() as report:
+        path, fetched = fetch_official(name, to, origin=origin, report=report)
+    print(f"{path}: {'downloaded' if fetched else 'was there already'}, sha256 as published. In a config, under [dataset]:")
+    print(f"path = {json.dumps(str(path), ensure_ascii=False)}")
+
+
+@dataset_app.command("download")
+def download_files(
+    name: Annotated[str, typer.Argument(help="A name that the index lists, for example dsprites-modified, or all.")],
+    origin: Annotated[str, typer.Option("--from", help="Address or path of the folder that has the index.")],
+    to: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+) -> None:
+    """Download benchmark files that somebody publishes, each whole and checked or not at all; goes on after a break."""
+    from perturb.benchmark.downloads import download_published, transfer_bars
+
+    with transfer_bars() as report:
+        files = download_published(name, origin, to, report=report)
+    for path, fetched in files:
+        print(f"{path}: {'downloaded' if fetched else 'was there already'}, sha256 as in the index")
+
+
+@dataset_app.command("index")
+def index_folder(folder: Annotated[Path, typer.Argument(help="A folder with benchmark files.")]) -> None:
+    """List a folder's benchmark files with their hashes in its index.json, for `serve` and `download`."""
+    from perturb.benchmark.index import INDEX, write_index
+
+    for entry in write_index(folder).entries:
+        print(f"{entry.name}: {entry.file}, {entry.bytes:,} bytes")
+    print(folder / INDEX)
+
+
+@dataset_app.command("serve")
+def serve_folder(
+    folder: Annotated[Path, typer.Argument(help="A folder with an index.json.")],
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets the whole network read.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65535)] = 8000,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
+) -> None:
+    """Serve a folder's index.json and the files that it lists over HTTP, read-only, with ranges, until Ctrl-C."""
+    from perturb.benchmark.serving import serve
+
+    serve(folder, host=host, port=port, quiet=quiet)
 
 
 @app.command()
