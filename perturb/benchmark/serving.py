@@ -104,8 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_POST(self) -> None:
-        """Refuse; what would follow the headers is not read as another request."""
-        self.close_connection = True
+        """Refuse, and hang up: what follows the headers must not be read as another request."""
         self._say(HTTPStatus.METHOD_NOT_ALLOWED, "this server is read-only", {"Allow": "GET, HEAD", "Connection": "close"})
 
     do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = do_POST

@@ -304,6 +304,26 @@ def test_a_part_that_was_renamed_while_we_opened_it_is_not_written_to(
     assert _names(tmp_path) == ["a.h5"]
 
 
+def test_a_part_that_was_removed_while_we_opened_it_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process finds that what it got is wrong, between our opening of its part and our lock on it."""
+    _leave_part(tmp_path, CONTENT[:1000])
+    lock, opened = fcntl.flock, []
+
+    def removed_first(descriptor: int, how: int) -> None:
+        opened.append(descriptor)
+        if len(opened) == 1:
+            (tmp_path / "a.h5.part.json").unlink()
+            (tmp_path / "a.h5.part").unlink()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(part.fcntl, "flock", removed_first)
+    with odd_server(CONTENT) as server:
+        assert _fetch(server.url, tmp_path / "a.h5")
+    assert len(opened) == 2
+    assert (tmp_path / "a.h5").read_bytes() == CONTENT
+    assert _names(tmp_path) == ["a.h5"]
+
+
 @pytest.mark.parametrize("content", [b"mine", bytes(len(CONTENT))])
 def test_another_file_of_that_name_is_never_replaced(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.h5").write_bytes(content)
