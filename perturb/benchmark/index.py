@@ -44,7 +44,7 @@ class Entry(Section):
     @classmethod
     def _stays_below(cls, file: str) -> str:
         path = PurePosixPath(file)
-        if "\\" in file or path.is_absolute() or not path.parts or any(part in ("..", "~") for part in path.parts):
+        if "\\" in file or not file.isprintable() or path.is_absolute() or not path.parts or {"..", "~"} & set(path.parts):
             raise ValueError("must be a path below the index, with forward slashes and without '..'")
         return file
 
@@ -108,7 +108,7 @@ def parse_index(text: bytes, origin: str) -> Index:
         return Index.model_validate(json.loads(text))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ascii(".".join(str(part) for part in first["loc"]))[1:-1][:80]
         rule = first["msg"].removeprefix("Value error, ")
         raise UserError(f"{origin}: {f'`{key}`: ' if key else ''}{rule}; this is not an index of ours.") from None
     except (ValueError, RecursionError):

@@ -2,17 +2,15 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
 from perturb import __version__
+from perturb.cli.dataset import dataset_app
 from perturb.errors import UserError
 
 app = typer.Typer(
@@ -21,13 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
-
-DIFFERS = (
-    "Some pixels are not the published ones: other machines and versions round otherwise, by one grey level at most. "
-    "`perturb dataset compare` counts them where you have the published file too; `perturb dataset verify` proves ε."
-)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
 ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]
@@ -178,99 +170,6 @@ def gc(
 
     removed = Store(artifacts, {}).collect_garbage(older_than_hours=hours)
     print(f"removed {len(removed)} folders")
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left, on the error output; yields what to tell (done, total)."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
-
-
-@dataset_app.command("list")
-def list_datasets() -> None:
-    """List the ground truths."""
-    from perturb.benchmark.describe import as_table
-
-    Console().print(as_table())
-
-
-@dataset_app.command("info")
-def describe_dataset(what: Annotated[str, typer.Argument(help="A dataset of the list, or a benchmark file.")]) -> None:
-    """Describe a ground truth by its factors, or a benchmark file by what it says of itself."""
-    from perturb.benchmark.describe import described
-
-    Console().print(described(what))
-
-
-@dataset_app.command("render")
-def render_dataset(
-    name: Annotated[str, typer.Argument(help="A dataset of the list.")],
-    out: Annotated[Path, typer.Option(help="An .h5 or .hdf5 file; for dSprites also .npz.")],
-) -> None:
-    """Render a ground truth into a file of its official layout, for code that reads nothing else."""
-    from perturb.benchmark.official import write_official
-    from perturb.datasets import renderer_of
-
-    with _bar(f"rendering {name}") as report:
-        write_official(out, renderer_of(name), report=report)
-    print(out)
-
-
-@dataset_app.command("verify")
-def verify_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
-    """Check a benchmark file: complete, labels in grid order, and ε held by every pixel against the renderer."""
-    from perturb.benchmark.verify import verify_against_renderer
-
-    with _bar(f"verifying {path.name}") as report:
-        found = verify_against_renderer(path, report=report)
-    print(
-        f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
-        f"{found.changed_share:.1%} of the pixels moved. As promised."
-    )
-
-
-@dataset_app.command("cache")
-def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
-    """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
-    from perturb.datasets.benchmark_file import write_twin
-
-    with _bar(f"unpacking {path.name}") as report:
-        folder = write_twin(path, report=report)
-    print(folder)
-
-
-@dataset_app.command("build")
-def build_file(
-    recipe: Annotated[Path, typer.Argument(help="A <variant>.recipe.json, its .safetensors beside it.")],
-    out: Annotated[Path, typer.Option(help="Where the benchmark file goes.")],
-    origin: Annotated[Path | None, typer.Option(help="The official file, if the originals came from one.")] = None,
-) -> None:
-    """Make a benchmark file again from its recipe."""
-    from perturb.benchmark.recipe import build
-
-    with _bar(f"building {out.name}") as report:
-        same = build(recipe, out, origin=origin, report=report)
-    print(out)
-    print("Every pixel is the published one." if same else DIFFERS)
-
-
-@dataset_app.command("compare")
-def compare_files(
-    first: Annotated[Path, typer.Argument(help="A benchmark file.")],
-    second: Annotated[Path, typer.Argument(help="Another one of the same grid.")],
-) -> None:
-    """Count the pixels in which two benchmark files differ."""
-    from perturb.benchmark.compare import compare
-
-    with _bar("comparing") as report:
-        found = compare(first, second, report=report)
-    print(
-        f"{found.differing:,} of {found.pixels:,} pixels differ ({found.differing / found.pixels:.4%}), "
-        f"by {found.largest} of 255 grey levels at most."
-    )
 
 
 @app.command()

@@ -1,0 +1,93 @@
+"""What can be downloaded by name: the authors' files, and what an index lists."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from perturb.benchmark.fetching import fetch
+from perturb.benchmark.index import INDEX, LARGEST_INDEX, Entry, parse_index
+from perturb.benchmark.remote import address_below, read_at_most
+from perturb.datasets.official_sources import OFFICIAL_SOURCES
+from perturb.errors import UserError
+
+ALL = "all"
+
+Report = Callable[[str, int, int], None]
+
+
+def _silent(name: str, done: int, total: int) -> None:
+    """No report."""
+
+
+def fetch_official(name: str, folder: Path, *, origin: str | None = None, report: Report = _silent) -> tuple[Path, bool]:
+    """The file that the authors of a dataset publish.
+
+    Args:
+        name: key of the dataset.
+        folder: to put the file into.
+        origin: address of the file, or with a slash at its end of its folder, instead of the authors' own.
+        report: told (name, bytes here, bytes in all).
+
+    Returns:
+        The file, and whether it had to be brought.
+
+    Raises:
+        UserError: there is no such download, or as `fetch`.
+
+    """
+    if name not in OFFICIAL_SOURCES:
+        raise UserError(f"{name} has no official file to fetch; those there are: {', '.join(OFFICIAL_SOURCES)}.")
+    source = OFFICIAL_SOURCES[name]
+    address = source.url if origin is None else origin
+    if address.endswith("/"):
+        address = address_below(address, source.file)
+    target = folder.resolve() / source.file
+    return target, fetch(address, target, sha256=source.sha256, size=source.size, report=partial(report, name))
+
+
+def download_published(name: str, origin: str, folder: Path, *, report: Report = _silent) -> list[tuple[Path, bool]]:
+    """Files that an index lists, as `<name>.h5`: names in an index are safe and differ, those of its files may not.
+
+    Args:
+        name: of an entry, or `all`.
+        origin: address of the folder with the index, or of the index.
+        folder: to put the files into.
+        report: told (name, bytes here, bytes in all).
+
+    Returns:
+        Each file, and whether it had to be brought.
+
+    Raises:
+        UserError: there is no index, it does not list the name, or as `fetch`.
+
+    """
+    base = origin.removesuffix(f"/{INDEX}")
+    address = address_below(base, INDEX)
+    index = parse_index(read_at_most(address, LARGEST_INDEX + 1), address)
+    chosen = index.entries if name == ALL else [index.entry(name)]
+    return [_downloaded(entry, base, folder, report) for entry in chosen]
+
+
+def _downloaded(entry: Entry, base: str, folder: Path, report: Report) -> tuple[Path, bool]:
+    address, target = address_below(base, entry.file), folder.resolve() / f"{entry.name}.h5"
+    return target, fetch(address, target, sha256=entry.sha256, size=entry.bytes, report=partial(report, entry.name))
+
+
+@contextmanager
+def transfer_bars() -> Iterator[Report]:
+    """Bars on stderr, where that is a terminal, a line a file: bytes, speed, time left."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, completed=done, total=total)
+            bars.update(tasks[name], completed=done)
+
+        yield report

@@ -1,0 +1,204 @@
+"""Bytes from an address: http, https, or a path on this machine. Whatever goes wrong is one sentence, or `Dropped`."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path, PurePosixPath
+from re import fullmatch
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
+
+import requests
+from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
+
+from perturb import __version__
+from perturb.errors import UserError
+
+CHUNK = 1 << 16
+"""Bytes read at a time, at most: what has arrived is handed on at once, so that a lost connection loses none."""
+TIMEOUT = (10, 30)
+"""Seconds to wait for a connection, and for the next bytes."""
+MOST_REDIRECTS = 5
+
+
+class Dropped(Exception):
+    """The connection was lost midway; asking for the rest may help."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What comes."""
+
+    start: int
+    """Place of its first byte in the file: the one asked for, or 0."""
+    validator: str | None
+    """What an If-Range may name later: a strong ETag or a date."""
+    chunks: Iterator[bytes]
+    """To the end of the file, if nothing happens; raises Dropped."""
+
+
+def address_below(base: str, name: str) -> str:
+    """Address of a file by its path, with forward slashes, below a folder."""
+    path = PurePosixPath(name).as_posix()
+    if (folder := _local_path(base)) is not None:
+        return str(folder / path)
+    parts = urlsplit(base)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(path)}"))
+
+
+@contextmanager
+def ask(address: str, *, offset: int = 0, size: int | None = None, validator: str | None = None) -> Iterator[Answer]:
+    """Ask for a file from a byte on.
+
+    Args:
+        address: http://, https://, file:// or a path.
+        offset: of the first byte wanted. Servers that cannot, or whose file is another by now, begin at 0.
+        size: of the whole file, in bytes; None: any.
+        validator: of the file that the bytes before `offset` came from.
+
+    Raises:
+        UserError: nobody there, an answer that is no success, a file of another size, another scheme.
+
+    """
+    if (path := _local_path(address)) is not None:
+        with _read(path, offset, size) as answer:
+            yield answer
+        return
+    headers = {"Accept-Encoding": "identity", "User-Agent": f"perturb/{__version__}"}
+    if offset:
+        headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": validator} if validator else {})
+    with _requested(address, headers) as response:
+        start = _checked_start(response, address, offset, size)
+        if start is not None:
+            read = partial(response.raw.read1, CHUNK, decode_content=False)
+            yield Answer(start, _validator(response), _until_dropped(read))
+            return
+    with ask(address, size=size) as answer:
+        yield answer
+
+
+def read_at_most(address: str, limit: int) -> bytes:
+    """The first `limit` bytes of a small file; errors as of `ask`."""
+    text = b""
+    try:
+        with ask(address) as answer:
+            for chunk in answer.chunks:
+                text += chunk
+                if len(text) >= limit:
+                    break
+    except Dropped:
+        raise UserError(f"{address}: the connection was lost after {len(text):,} bytes; try again.") from None
+    return text[:limit]
+
+
+def _local_path(address: str) -> Path | None:
+    """The path that an address means on this machine; None for http and https."""
+    try:
+        scheme, host, path, *_ = urlsplit(address) if "://" in address else ("", "", address)
+    except ValueError:
+        scheme, host, path = "malformed", "", ""
+    if scheme in ("http", "https") and host:
+        return None
+    if scheme not in ("", "file") or host or not path or not address.isprintable():
+        raise UserError(f"{address!r} must be an address that begins with http:// or https://, or a path on this machine.")
+    return Path(unquote(path)) if scheme else Path(path).expanduser()
+
+
+@contextmanager
+def _read(path: Path, offset: int, size: int | None) -> Iterator[Answer]:
+    try:
+        if not path.is_file():
+            raise UserError(f"{path}: there is no such file; check the address.")
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the address.") from None
+    with file:
+        _require_size(str(path), os.fstat(file.fileno()).st_size, size)
+        file.seek(offset)
+        yield Answer(offset, None, _until_dropped(partial(file.read, CHUNK)))
+
+
+def _requested(address: str, headers: dict[str, str]) -> requests.Response:
+    """The beginning of an answer. Redirects are followed here: requests would read their bodies, however long."""
+    url = address
+    for _ in range(MOST_REDIRECTS + 1):
+        response = _got(url, headers)
+        if not response.is_redirect:
+            return response
+        response.close()
+        url = _redirected(url, response.headers["Location"])
+    raise UserError(f"{address}: redirects more than {MOST_REDIRECTS} times; check the address.")
+
+
+def _redirected(url: str, target: str) -> str:
+    """Where a redirect leads: to http or https, and not from https to http, since an index could be exchanged on the way."""
+    found = urljoin(url, target)
+    scheme, before = urlsplit(found).scheme, urlsplit(url).scheme
+    if scheme not in ("http", "https") or (scheme, before) == ("http", "https"):
+        raise UserError(f"{url}: redirects from {before} to {scheme[:20]!r}, and that is not followed; check the address.")
+    return found
+
+
+def _got(url: str, headers: dict[str, str]) -> requests.Response:
+    try:
+        return requests.get(url, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
+    except requests.exceptions.SSLError:
+        raise UserError(f"{url}: the server's certificate cannot be verified; check the address.") from None
+    except requests.Timeout:
+        raise UserError(f"{url}: the server does not answer in time; try again later.") from None
+    except requests.ConnectionError as error:
+        raise UserError(f"{url}: {_why_not_connected(error)}") from None
+    except (requests.RequestException, HTTPError, UnicodeError):
+        raise UserError(f"{url!r} is no address that can be asked; check it.") from None
+
+
+def _why_not_connected(error: requests.ConnectionError) -> str:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(reason, NameResolutionError):
+        return "the host's name cannot be resolved; check the address and the network."
+    if isinstance(reason, NewConnectionError):
+        return "the connection was refused; is the server running, and the port right?"
+    return "the connection broke before an answer came; is this a web server?"
+
+
+def _checked_start(response: requests.Response, address: str, offset: int, size: int | None) -> int | None:
+    """Where an answer begins; None for one that is of no use, when asking for everything may be."""
+    status, headers = response.status_code, response.headers
+    if status not in (200, 206) and not (status == 416 and offset):
+        phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "(unknown)"
+        raise UserError(f"{address}: the server answers {status} {phrase}; check the address, or try again later.")
+    if headers.get("Content-Encoding", "identity") != "identity":
+        raise UserError(f"{address}: the server sends another encoding than asked for; use another one.")
+    if status == 200:
+        length = headers.get("Content-Length", "")
+        if length.isdecimal():
+            _require_size(address, int(length), size)
+        return 0
+    found = fullmatch(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)", headers.get("Content-Range", ""))
+    if status == 416 or not found or int(found[1]) != offset:
+        if not offset:
+            raise UserError(f"{address}: the server sends a part of the file where all was asked for; use another one.")
+        return None
+    if found[2] != "*":
+        _require_size(address, int(found[2]), size)
+    return offset
+
+
+def _require_size(address: str, found: int, size: int | None) -> None:
+    if size is not None and found != size:
+        raise UserError(f"{address}: must have {size:,} bytes, and has {found:,}; this is another file.")
+
+
+def _validator(response: requests.Response) -> str | None:
+    tag = response.headers.get("ETag", "")
+    return tag if tag.startswith('"') else response.headers.get("Last-Modified")
+
+
+def _until_dropped(read: Callable[[], bytes]) -> Iterator[bytes]:
+    try:
+        while chunk := read():
+            yield chunk
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise Dropped from error

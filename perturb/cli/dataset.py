@@ -1,0 +1,164 @@
+"""`perturb dataset`: ground truths and benchmark files."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
+
+DIFFERS = (
+    "Some pixels are not the published ones: other machines and versions round otherwise, by one grey level at most. "
+    "`perturb dataset compare` counts them where you have the published file too; `perturb dataset verify` proves ε."
+)
+
+
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left, on the error output; yields what to tell (done, total)."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@dataset_app.command("list")
+def list_datasets() -> None:
+    """List the ground truths."""
+    from perturb.benchmark.describe import as_table
+
+    Console().print(as_table())
+
+
+@dataset_app.command("info")
+def describe_dataset(what: Annotated[str, typer.Argument(help="A dataset of the list, or a benchmark file.")]) -> None:
+    """Describe a ground truth by its factors, or a benchmark file by what it says of itself."""
+    from perturb.benchmark.describe import described
+
+    Console().print(described(what))
+
+
+@dataset_app.command("render")
+def render_dataset(
+    name: Annotated[str, typer.Argument(help="A dataset of the list.")],
+    out: Annotated[Path, typer.Option(help="An .h5 or .hdf5 file; for dSprites also .npz.")],
+) -> None:
+    """Render a ground truth into a file of its official layout, for code that reads nothing else."""
+    from perturb.benchmark.official import write_official
+    from perturb.datasets import renderer_of
+
+    with _bar(f"rendering {name}") as report:
+        write_official(out, renderer_of(name), report=report)
+    print(out)
+
+
+@dataset_app.command("verify")
+def verify_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
+    """Check a benchmark file: complete, labels in grid order, and ε held by every pixel against the renderer."""
+    from perturb.benchmark.verify import verify_against_renderer
+
+    with _bar(f"verifying {path.name}") as report:
+        found = verify_against_renderer(path, report=report)
+    print(
+        f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
+        f"{found.changed_share:.1%} of the pixels moved. As promised."
+    )
+
+
+@dataset_app.command("cache")
+def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
+    """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
+    from perturb.datasets.benchmark_file import write_twin
+
+    with _bar(f"unpacking {path.name}") as report:
+        folder = write_twin(path, report=report)
+    print(folder)
+
+
+@dataset_app.command("build")
+def build_file(
+    recipe: Annotated[Path, typer.Argument(help="A <variant>.recipe.json, its .safetensors beside it.")],
+    out: Annotated[Path, typer.Option(help="Where the benchmark file goes.")],
+    origin: Annotated[Path | None, typer.Option(help="The official file, if the originals came from one.")] = None,
+) -> None:
+    """Make a benchmark file again from its recipe."""
+    from perturb.benchmark.recipe import build
+
+    with _bar(f"building {out.name}") as report:
+        same = build(recipe, out, origin=origin, report=report)
+    print(out)
+    print("Every pixel is the published one." if same else DIFFERS)
+
+
+@dataset_app.command("compare")
+def compare_files(
+    first: Annotated[Path, typer.Argument(help="A benchmark file.")],
+    second: Annotated[Path, typer.Argument(help="Another one of the same grid.")],
+) -> None:
+    """Count the pixels in which two benchmark files differ."""
+    from perturb.benchmark.compare import compare
+
+    with _bar("comparing") as report:
+        found = compare(first, second, report=report)
+    print(
+        f"{found.differing:,} of {found.pixels:,} pixels differ ({found.differing / found.pixels:.4%}), "
+        f"by {found.largest} of 255 grey levels at most."
+    )
+
+
+@dataset_app.command("fetch")
+def fetch_dataset(
+    name: Annotated[str, typer.Argument(help="A dataset whose authors publish a file, for example dsprites.")],
+    to: Annotated[Path, typer.Option(help="Folder for the file.")] = Path(),
+    origin: Annotated[str | None, typer.Option("--from", help="A mirror: address or path of the file.")] = None,
+) -> None:
+    """Download the file that a dataset's authors publish, check it, and say how a config names it; goes on after a break."""
+    from perturb.benchmark.downloads import fetch_official, transfer_bars
+
+    with transfer_bars() as report:
+        path, fetched = fetch_official(name, to, origin=origin, report=report)
+    print(f"{path}: {'downloaded' if fetched else 'was there already'}, sha256 as published. In a config, under [dataset]:")
+    print(f"path = {json.dumps(str(path), ensure_ascii=False)}")
+
+
+@dataset_app.command("download")
+def download_files(
+    name: Annotated[str, typer.Argument(help="A name that the index lists, for example dsprites-modified, or all.")],
+    origin: Annotated[str, typer.Option("--from", help="Address or path of the folder that has the index.")],
+    to: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+) -> None:
+    """Download benchmark files that somebody publishes, each whole and checked or not at all; goes on after a break."""
+    from perturb.benchmark.downloads import download_published, transfer_bars
+
+    with transfer_bars() as report:
+        files = download_published(name, origin, to, report=report)
+    for path, fetched in files:
+        print(f"{path}: {'downloaded' if fetched else 'was there already'}, sha256 as in the index")
+
+
+@dataset_app.command("index")
+def index_folder(folder: Annotated[Path, typer.Argument(help="A folder with benchmark files.")]) -> None:
+    """List a folder's benchmark files with their hashes in its index.json, for `serve` and `download`."""
+    from perturb.benchmark.index import INDEX, write_index
+
+    for entry in write_index(folder).entries:
+        print(f"{entry.name}: {entry.file}, {entry.bytes:,} bytes")
+    print(folder / INDEX)
+
+
+@dataset_app.command("serve")
+def serve_folder(
+    folder: Annotated[Path, typer.Argument(help="A folder with an index.json.")],
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets the whole network read.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65535)] = 8000,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
+) -> None:
+    """Serve a folder's index.json and the files that it lists over HTTP, read-only, with ranges, until Ctrl-C."""
+    from perturb.benchmark.serving import serve
+
+    serve(folder, host=host, port=port, quiet=quiet)

@@ -1,0 +1,31 @@
+"""Where the authors of the datasets publish their files; adding one is one line."""
+
+from dataclasses import dataclass
+
+from perturb.datasets.official_files import DSPRITES_HDF5_SHA256, SHAPES3D_SHA256, SHAPES3D_URL
+
+
+@dataclass(frozen=True)
+class OfficialSource:
+    """A published file."""
+
+    url: str
+    file: str
+    """Its name here, which tells the reader what it is."""
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+DSPRITES = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"
+
+OFFICIAL_SOURCES = {
+    "dsprites": OfficialSource(
+        f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{DSPRITES}",
+        DSPRITES,
+        28_024_106,
+        DSPRITES_HDF5_SHA256,
+    ),
+    "shapes3d": OfficialSource(SHAPES3D_URL, "3dshapes.h5", 267_573_662, SHAPES3D_SHA256),
+}
+"""Keys of DatasetConfig.name."""
