@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from perturb.benchmark.fetching import fetch
-from perturb.benchmark.index import INDEX, LARGEST_INDEX, Entry, parse_index
+from perturb.benchmark.index import INDEX, LARGEST_INDEX, RECIPE, WEIGHTS, Entry, Listed, parse_index
 from perturb.benchmark.remote import address_below, read_at_most
 from perturb.datasets.official_sources import OFFICIAL_SOURCES
 from perturb.errors import UserError
@@ -49,32 +49,46 @@ def fetch_official(name: str, folder: Path, *, origin: str | None = None, report
     return target, fetch(address, target, sha256=source.sha256, size=source.size, report=partial(report, name))
 
 
-def download_published(name: str, origin: str, folder: Path, *, report: Report = _silent) -> list[tuple[Path, bool]]:
+def download_published(
+    name: str, origin: str, folder: Path, *, recipe: bool = False, report: Report = _silent
+) -> list[tuple[Path, bool]]:
     """Files that an index lists, as `<name>.h5`: names in an index are safe and differ, those of its files may not.
 
     Args:
         name: of an entry, or `all`.
         origin: address of the folder with the index, or of the index.
         folder: to put the files into.
+        recipe: bring `<name>.recipe.json` and the weights instead, which make the file again.
         report: told (name, bytes here, bytes in all).
 
     Returns:
         Each file, and whether it had to be brought.
 
     Raises:
-        UserError: there is no index, it does not list the name, or as `fetch`.
+        UserError: there is no index, it does not list the name or a recipe for it, or as `fetch`.
 
     """
     base = origin.removesuffix(f"/{INDEX}")
     address = address_below(base, INDEX)
     index = parse_index(read_at_most(address, LARGEST_INDEX + 1), address)
     chosen = index.entries if name == ALL else [index.entry(name)]
-    return [_downloaded(entry, base, folder, report) for entry in chosen]
+    wanted = [(f"{entry.name}{ending}", part) for entry in chosen for ending, part in _parts(entry, recipe=recipe)]
+    return [_downloaded(each, base, folder / saved_as, report) for saved_as, each in wanted]
 
 
-def _downloaded(entry: Entry, base: str, folder: Path, report: Report) -> tuple[Path, bool]:
-    address, target = address_below(base, entry.file), folder.resolve() / f"{entry.name}.h5"
-    return target, fetch(address, target, sha256=entry.sha256, size=entry.bytes, report=partial(report, entry.name))
+def _parts(entry: Entry, *, recipe: bool) -> list[tuple[str, Listed]]:
+    """Ending of the name to save it by, and the file."""
+    if not recipe:
+        return [(".h5", entry)]
+    found = [(ending, part) for part in entry.recipe for ending in (RECIPE, WEIGHTS) if part.file.endswith(ending)]
+    if RECIPE not in dict(found):
+        raise UserError(f"{entry.name} is published without a recipe; leave out --recipe.")
+    return found
+
+
+def _downloaded(listed: Listed, base: str, target: Path, report: Report) -> tuple[Path, bool]:
+    address, target = address_below(base, listed.file), target.resolve()
+    return target, fetch(address, target, sha256=listed.sha256, size=listed.bytes, report=partial(report, target.name))
 
 
 @contextmanager

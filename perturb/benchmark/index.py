@@ -6,7 +6,7 @@ files are relative to the index and may not leave its folder.
 
 import json
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 import h5py
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -16,29 +16,21 @@ from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
 
 INDEX = "index.json"
+RECIPE, WEIGHTS = ".recipe.json", ".safetensors"
+"""Endings of what lies beside `<variant>.h5`."""
 LARGEST_INDEX = 1 << 20
 """Bytes; a larger one is not read."""
 
 
-class Entry(Section):
-    """One published file."""
+class Listed(Section):
+    """A file that is listed."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    """What people ask for: `<dataset>-<variant>`."""
     file: str
     """Path below the index, with forward slashes."""
     bytes: int = Field(ge=1)
     """Size."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Of the bytes."""
-    dataset: str
-    """Key of the ground truth."""
-    variant: str
-    """original, modified, noise or untrained."""
-    epsilon: float = Field(ge=0, le=1)
-    """Largest change of a pixel in [0, 1]."""
-    images: int = Field(ge=1)
-    """Number of images."""
 
     @field_validator("file")
     @classmethod
@@ -47,6 +39,23 @@ class Entry(Section):
         if "\\" in file or not file.isprintable() or path.is_absolute() or not path.parts or {"..", "~"} & set(path.parts):
             raise ValueError("must be a path below the index, with forward slashes and without '..'")
         return file
+
+
+class Entry(Listed):
+    """A published benchmark file."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """What people ask for: `<dataset>-<variant>`."""
+    dataset: str
+    """Key of the ground truth."""
+    variant: str
+    """original, modified, noise or untrained."""
+    epsilon: float = Field(ge=0, le=1)
+    """Largest change of a pixel in [0, 1]."""
+    images: int = Field(ge=1)
+    """Number of images."""
+    recipe: list[Listed] = Field(default=[], max_length=2)
+    """What makes the file again: its recipe and, where there is one, the network's weights."""
 
 
 class Index(Section):
@@ -63,6 +72,12 @@ class Index(Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"entries must have different names; given twice: {', '.join(twice)}")
         return self
+
+    @property
+    def files(self) -> dict[str, Listed]:
+        """All listed files by their path below the index, normalised."""
+        listed = [*self.entries, *(part for entry in self.entries for part in entry.recipe)]
+        return {PurePosixPath(each.file).as_posix(): each for each in listed}
 
     def entry(self, name: str) -> Entry:
         """The file of that name; an unknown one is a UserError that lists those there are."""
@@ -125,13 +140,17 @@ def _entry(path: Path, folder: Path) -> Entry:
         raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
     if not said.get("complete", False) or not {"dataset", "variant", "epsilon"} <= set(said):
         raise UserError(f"{path}: must be a finished benchmark file; move it elsewhere, or make it again.")
+    beside = [path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
     return Entry(
+        **_listed(path, folder),
         name=f"{said['dataset']}-{said['variant']}",
-        file=path.relative_to(folder).as_posix(),
-        bytes=path.stat().st_size,
-        sha256=sha256_of(path),
+        recipe=[Listed(**_listed(part, folder)) for part in beside if part.is_file() and not part.is_symlink()],
         dataset=str(said["dataset"]),
         variant=str(said["variant"]),
         epsilon=float(said["epsilon"]),
         images=images,
     )
+
+
+def _listed(path: Path, folder: Path) -> dict[str, Any]:
+    return {"file": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": sha256_of(path)}

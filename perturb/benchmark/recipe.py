@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from perturb import __version__
+from perturb.benchmark.index import RECIPE, WEIGHTS
 from perturb.benchmark.schema import source
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
@@ -139,7 +140,7 @@ def _images_of(
 
 def weights_of(path: Path) -> Path:
     """Where the weights of a recipe `<variant>.recipe.json` are."""
-    return path.with_name(path.name.removesuffix(".recipe.json") + ".safetensors")
+    return path.with_name(path.name.removesuffix(RECIPE) + WEIGHTS)
 
 
 def read_recipe(path: Path) -> Published:

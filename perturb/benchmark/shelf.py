@@ -12,9 +12,8 @@ from typing import BinaryIO
 from perturb.benchmark.index import INDEX, LARGEST_INDEX, Index, parse_index
 from perturb.errors import UserError
 
-COMPANIONS = ("README.md", "croissant.json", "recipe.json")
-"""Public where they lie beside the index or a listed file, as *.safetensors are."""
-WEIGHTS = ".safetensors"
+COMPANIONS = ("README.md", "croissant.json")
+"""Public where they lie beside the index or a listed file."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def opened(folder: Path, name: str) -> Iterator[Published | None]:
 
     """
     index = published_index(folder)
-    listed = {PurePosixPath(entry.file).as_posix(): entry for entry in index.entries}
+    listed = index.files
     descriptor = _descriptor(folder, name) if name == INDEX or name in listed or _is_companion(name, listed) else None
     if descriptor is None:
         yield None
@@ -77,8 +76,7 @@ def opened(folder: Path, name: str) -> Iterator[Published | None]:
 def _is_companion(name: str, listed: dict) -> bool:
     path = PurePosixPath(name)
     beside = {PurePosixPath(".")} | {PurePosixPath(file).parent for file in listed}
-    known = path.name in COMPANIONS or (path.suffix == WEIGHTS and not path.name.startswith("."))
-    return known and path.as_posix() == name and path.parent in beside
+    return path.name in COMPANIONS and path.as_posix() == name and path.parent in beside
 
 
 def _descriptor(folder: Path, name: str) -> int | None:

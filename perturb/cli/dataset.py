@@ -131,12 +131,15 @@ def download_files(
     name: Annotated[str, typer.Argument(help="A name that the index lists, for example dsprites-modified, or all.")],
     origin: Annotated[str, typer.Option("--from", help="Address or path of the folder that has the index.")],
     to: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    recipe: Annotated[
+        bool, typer.Option("--recipe", help="Bring what `build` makes the file from: megabytes at most.")
+    ] = False,
 ) -> None:
     """Download benchmark files that somebody publishes, each whole and checked or not at all; goes on after a break."""
     from perturb.benchmark.downloads import download_published, transfer_bars
 
     with transfer_bars() as report:
-        files = download_published(name, origin, to, report=report)
+        files = download_published(name, origin, to, recipe=recipe, report=report)
     for path, fetched in files:
         print(f"{path}: {'downloaded' if fetched else 'was there already'}, sha256 as in the index")
 

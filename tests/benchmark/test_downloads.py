@@ -55,6 +55,28 @@ def address(published: Path) -> Iterator[str]:
         thread.join()
 
 
+def test_a_recipe_comes_instead_of_its_file(tmp_path: Path) -> None:
+    public = tmp_path / "public"
+    write_benchmark_file(
+        public / "modified.h5", Mini(), Mini().images, attributes={"variant": "modified", "epsilon": 0.25}
+    )  # fmt: skip
+    for ending in (".recipe.json", ".safetensors"):
+        (public / f"modified{ending}").write_text(ending)
+    _command("dataset", "index", str(public))
+    with FileServer(public, port=0, quiet=True) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        files = download_published("mini-modified", server.url, tmp_path / "here", recipe=True)
+        server.shutdown()
+        thread.join()
+    assert [path.name for path, _ in files] == ["mini-modified.recipe.json", "mini-modified.safetensors"]
+    assert [path.read_text() for path, _ in files] == [".recipe.json", ".safetensors"]
+    (public / "modified.recipe.json").unlink()
+    _command("dataset", "index", str(public))
+    with pytest.raises(UserError, match="mini-modified is published without a recipe; leave out --recipe"):
+        download_published("mini-modified", str(public), tmp_path / "there", recipe=True)
+
+
 @pytest.fixture
 def small_official(monkeypatch: pytest.MonkeyPatch) -> OfficialSource:
     source = OfficialSource("http://127.0.0.1:9/a.h5", "official.h5", len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
@@ -76,7 +98,7 @@ def test_all_files_of_a_server_come_under_their_own_names(published: Path, addre
     told = set()
     found = download_published("all", address, tmp_path, report=lambda name, done, total: told.add((name, done == total)))
     assert found == [(tmp_path / "mini-modified.h5", True), (tmp_path / "mini-noise.h5", True)]
-    assert {("mini-modified", True), ("mini-noise", True)} <= told
+    assert {("mini-modified.h5", True), ("mini-noise.h5", True)} <= told
     for path, _ in found:
         assert path.read_bytes() == (published / path.stem.removeprefix("mini-") / "file.h5").read_bytes()
     with h5py.File(tmp_path / "mini-noise.h5") as file:

@@ -50,6 +50,16 @@ def test_the_index_lists_every_file_with_its_hash(tmp_path: Path) -> None:
         index.entry("mini-original")
 
 
+def test_recipes_and_weights_are_listed_with_their_files(tmp_path: Path) -> None:
+    _file(tmp_path / "modified.h5", "modified")
+    for name in ("modified.recipe.json", "modified.safetensors", "other.safetensors"):
+        (tmp_path / name).write_text(name)
+    index = write_index(tmp_path)
+    assert [part.file for part in index.entries[0].recipe] == ["modified.recipe.json", "modified.safetensors"]
+    assert sorted(index.files) == ["modified.h5", "modified.recipe.json", "modified.safetensors"]
+    assert index.files["modified.safetensors"].sha256 == sha256_of(tmp_path / "modified.safetensors")
+
+
 def test_what_is_no_finished_benchmark_file_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="must hold benchmark files"):
         write_index(tmp_path)

@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
     (public / "other").mkdir()
     for name in ("noise.h5", "sub/b c.h5", "unlisted.h5", "other/unlisted.h5"):
         (public / name).write_bytes(CONTENT)
-    for name in ("README.md", "sub/recipe.json", "sub/m.safetensors", "notes.txt", "other/README.md", ".x.safetensors"):
+    for name in ("README.md", "sub/croissant.json", "sub/m.safetensors", "notes.txt", "other/README.md", "x.recipe.json"):
         (public / name).write_text(name)
     (tmp_path / "secret.h5").write_bytes(CONTENT)
     _write_index(public, "noise.h5", "sub/b c.h5")
@@ -144,7 +144,7 @@ def test_if_range_decides_between_the_rest_and_the_whole(server: FileServer) -> 
 
 
 def test_companions_beside_listed_files_are_public(server: FileServer) -> None:
-    for path in ("README.md", "sub/recipe.json", "sub/m.safetensors"):
+    for path in ("README.md", "sub/croissant.json"):
         assert _ask(server, f"/{path}").body == path.encode()
     assert json.loads(_ask(server, "/index.json").body)["entries"][0]["file"] == "noise.h5"
 
@@ -152,7 +152,8 @@ def test_companions_beside_listed_files_are_public(server: FileServer) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/", "", "/unlisted.h5", "/other/unlisted.h5", "/other/README.md", "/notes.txt", "/.x.safetensors", "/sub", "/sub/",
+        "/", "", "/unlisted.h5", "/other/unlisted.h5", "/other/README.md", "/notes.txt", "/x.recipe.json",
+        "/sub/m.safetensors", "/sub", "/sub/",
         "/../secret.h5", "/%2e%2e/secret.h5", "/..%2fsecret.h5", "/%2e%2e%2fsecret.h5", "/sub/../../secret.h5",
         "/sub/%2e%2e/%2e%2e/secret.h5", "/..%5csecret.h5", "/sub/../README.md", "//etc/passwd", "/%2fetc/passwd",
         "/noise.h5%00", "/noise.h5/", "/./noise.h5", "/NOISE.H5", "/sub%2f..%2fnoise.h5", "http://x/../secret.h5",
@@ -246,13 +247,13 @@ def test_what_is_no_request_is_refused_and_the_server_goes_on(
 
 
 def test_a_client_that_leaves_midway_is_no_error(server: FileServer, folder: Path, capfd: pytest.CaptureFixture) -> None:
-    large = folder / "large.safetensors"
+    large = folder / "croissant.json"
     with large.open("wb") as file:
         file.truncate(1 << 28)
     for _ in range(3):
         with socket.create_connection(server.server_address[:2]) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
-            connection.sendall(b"GET /large.safetensors HTTP/1.1\r\n\r\n")
+            connection.sendall(b"GET /croissant.json HTTP/1.1\r\n\r\n")
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
     assert _ask(server, "/noise.h5").body == CONTENT
     assert capfd.readouterr().err == ""
@@ -263,10 +264,10 @@ def test_slow_clients_are_dropped(
 ) -> None:
     monkeypatch.setattr(serving._Handler, "timeout", 0.2)
     assert _raw(server, b"GET /noise.h5 HT") == b""
-    with (folder / "large.safetensors").open("wb") as file:
+    with (folder / "croissant.json").open("wb") as file:
         file.truncate(1 << 28)
     with socket.create_connection(server.server_address[:2]) as connection:
-        connection.sendall(b"GET /large.safetensors HTTP/1.1\r\n\r\n")
+        connection.sendall(b"GET /croissant.json HTTP/1.1\r\n\r\n")
         threading.Event().wait(0.8)
         received = 0
         while data := connection.recv(1 << 20):
