@@ -4,6 +4,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from perturb.datasets import DATASETS, GroundTruth
@@ -11,15 +12,16 @@ from perturb.errors import UserError
 
 
 def as_table() -> Table:
-    """A row a dataset: key, number and size of images, factors (the last runs fastest) with numbers of values, origin."""
-    table = Table(show_lines=True)
-    for header in ("dataset", "images", "of", "factors", "made by"):
-        table.add_column(header, justify="right" if header == "images" else "left")
+    """A row a dataset: key, number and size of images, factors (the last runs fastest) with numbers of values, sources."""
+    table = Table(show_lines=True, box=box.HORIZONTALS, pad_edge=False)
+    for header in ("dataset", "images", "of", "factors", "from"):
+        table.add_column(header, justify="right" if header == "images" else "left", no_wrap=header in ("dataset", "of"))
     for name, dataset in DATASETS.items():
-        truth = dataset.renderer
-        factors = ", ".join(f"{factor} {size}" for factor, size in zip(truth.grid.names, truth.grid.sizes, strict=True))
-        made_by = "our renderer" + (", or the official file" if dataset.official_file else "")
-        table.add_row(name, f"{truth.grid.num_images:,}", _size(truth.image_shape), factors, made_by)
+        grid = dataset.kind.grid
+        factors = "\n".join(f"{factor} {size}" for factor, size in zip(grid.names, grid.sizes, strict=True))
+        sources = {"renderer": dataset.renderer, "file": dataset.official_file}
+        named = "\n".join(source for source, there in sources.items() if there)
+        table.add_row(name, f"{grid.num_images:,}", _size(dataset.kind.image_shape), factors, named)
     return table
 
 
@@ -31,7 +33,7 @@ def described(name_or_file: str) -> Table:
 
     """
     if name_or_file in DATASETS:
-        return _of_dataset(DATASETS[name_or_file].renderer)
+        return _of_dataset(DATASETS[name_or_file].kind)
     path = Path(name_or_file)
     if not path.is_file():
         raise UserError(f"{name_or_file} is neither a dataset ({', '.join(DATASETS)}) nor a file.")

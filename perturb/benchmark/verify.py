@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from perturb.benchmark.schema import BATCH, LAYOUTS, WHITE, image_shape, labels
-from perturb.datasets import DATASETS, GroundTruth
+from perturb.datasets import DATASETS, GroundTruth, renderer_of
 from perturb.errors import UserError
 from perturb.perturbation.bounds import largest_step
 
@@ -93,4 +93,4 @@ def verify_against_renderer(path: Path) -> Verified:
         raise UserError(f"{path}: attribute `dataset` must be one of {', '.join(DATASETS)}, got {name!r}.")
     if "source=renderer" not in source:
         raise UserError(f"{path}: made from {source}; name the official file in a config's dataset.path and run that.")
-    return verify(path, DATASETS[name].renderer())
+    return verify(path, renderer_of(name))

@@ -84,7 +84,7 @@ def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None
 def test_the_list_has_every_dataset_and_its_grid() -> None:
     text = _text(as_table())
     for name, dataset in DATASETS.items():
-        grid = dataset.renderer.grid
+        grid = dataset.kind.grid
         assert name in text
         assert f"{grid.num_images:,}" in text
         assert all(f"{factor} {size}" in text for factor, size in zip(grid.names, grid.sizes, strict=True))
@@ -92,6 +92,7 @@ def test_the_list_has_every_dataset_and_its_grid() -> None:
 
 def test_a_dataset_is_described_by_its_factors_and_a_file_by_its_attributes(tmp_path: Path) -> None:
     assert "orientation │     15 │  -30 │   30" in _text(described("shapes3d"))
+    assert "azimuth   │     18 │    0 │ 340" in _text(described("smallnorb"))
     write_official(tmp_path / "mini.h5", Mini())
     text = _text(described(str(tmp_path / "mini.h5")))
     assert "uint8 (4096, 32, 32, 3)" in text
@@ -101,8 +102,12 @@ def test_a_dataset_is_described_by_its_factors_and_a_file_by_its_attributes(tmp_
 def test_what_is_neither_dataset_nor_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cars is neither a dataset"):
         described("cars")
-    with pytest.raises(UserError, match="dataset must be one of mini, dsprites, shapes3d, got cars"):
+    with pytest.raises(UserError, match=r"dataset must be one of mini, dsprites, shapes3d, mpi3d_toy, .*, got cars"):
         renderer_of("cars")
+    with pytest.raises(
+        UserError, match=r"cars3d exists as its authors' file only, .*; perturb renders mini, dsprites, shap"
+    ):
+        renderer_of("cars3d")
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(UserError, match="cannot be read as HDF5"):
         described(str(tmp_path / "text.h5"))
