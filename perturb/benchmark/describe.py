@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from perturb.datasets import DATASETS, GroundTruth
+from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
 from perturb.errors import UserError
 
 
@@ -25,6 +26,16 @@ def as_table() -> Table:
     return table
 
 
+def table_of_vectors() -> Table:
+    """A row a synthetic set: key, number of samples, size of an observation, what it is."""
+    table = Table(box=box.HORIZONTALS, pad_edge=False)
+    for header in ("synthetic set", "samples", "of", "what"):
+        table.add_column(header, justify="right" if header == "samples" else "left", no_wrap=header != "what")
+    for name, made in SYNTHETIC.items():
+        table.add_row(name, f"{SAMPLES:,}", f"{made.dimensions} numbers", made.description)
+    return table
+
+
 def described(name_or_file: str) -> Table:
     """A dataset by its key, or a benchmark file by its path.
 
@@ -34,9 +45,11 @@ def described(name_or_file: str) -> Table:
     """
     if name_or_file in DATASETS:
         return _of_dataset(DATASETS[name_or_file].kind)
+    if name_or_file in SYNTHETIC:
+        return _of_vectors(SYNTHETIC[name_or_file])
     path = Path(name_or_file)
     if not path.is_file():
-        raise UserError(f"{name_or_file} is neither a dataset ({', '.join(DATASETS)}) nor a file.")
+        raise UserError(f"{name_or_file} is neither a dataset ({', '.join([*DATASETS, *SYNTHETIC])}) nor a file.")
     return _of_file(path)
 
 
@@ -48,6 +61,15 @@ def _of_dataset(truth: type[GroundTruth]) -> Table:
         table.add_column(header, justify="left" if header == "factor" else "right")
     for name, values in zip(truth.grid.names, truth.factor_values, strict=True):
         table.add_row(name, str(len(values)), f"{values[0]:g}", f"{values[-1]:g}")
+    return table
+
+
+def _of_vectors(made: Synthetic) -> Table:
+    table = Table(title=f"{made.name}: {made.description}, {made.dimensions} numbers a sample", title_justify="left")
+    for header in ("factor", "law"):
+        table.add_column(header)
+    for name in made.factor_names:
+        table.add_row(name, "uniform on [0, 1)")
     return table
 
 
