@@ -20,7 +20,7 @@ def as_table() -> Table:
     for name, dataset in DATASETS.items():
         grid = dataset.kind.grid
         factors = "\n".join(f"{factor} {size}" for factor, size in zip(grid.names, grid.sizes, strict=True))
-        sources = {"renderer": dataset.renderer, "file": dataset.official_file}
+        sources = {"renderer": dataset.renderer, "file": dataset.official_file, "TFDS": dataset.tfds_folder}
         named = "\n".join(source for source, there in sources.items() if there)
         table.add_row(name, f"{grid.num_images:,}", _size(dataset.kind.image_shape), factors, named)
     return table

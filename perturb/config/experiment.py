@@ -26,7 +26,8 @@ class DatasetConfig(Section):
     name: Literal["mini", "dsprites", "shapes3d", "mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb", "own"]
     """Key in DATASETS, or "own" for a ground truth that a Python file defines."""
     path: Path | None = None
-    """The official file or folder, or that Python file; None: our renderer of the same factor grid."""
+    """The official file or folder, of dSprites and Shapes3D also a folder that tensorflow_datasets has prepared, or that
+    Python file; None: our renderer of the same factor grid."""
     code_sha256: str | None = None
     """Of that Python file, filled in when the config is loaded: other code makes other runs."""
 

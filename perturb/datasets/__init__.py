@@ -13,15 +13,18 @@ from perturb.datasets.own import load_own
 from perturb.datasets.published import PublishedFile
 from perturb.datasets.shapes3d import Shapes3D
 from perturb.datasets.smallnorb import SmallNORBFile
+from perturb.datasets.tfds_folder import DSpritesFolder, Shapes3DFolder
 from perturb.errors import UserError
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A line of the table: at least one of the two."""
+    """A line of the table: a renderer, a reader of the official file, or both."""
 
     renderer: type[GroundTruth] | None
     official_file: type[PublishedFile] | None
+    tfds_folder: type[PublishedFile] | None = None
+    """The reader of a folder that tensorflow_datasets has prepared."""
 
     @property
     def kind(self) -> type[GroundTruth]:
@@ -31,8 +34,8 @@ class Dataset:
 
 DATASETS = {
     "mini": Dataset(Mini, None),
-    "dsprites": Dataset(DSprites, DSpritesFile),
-    "shapes3d": Dataset(Shapes3D, Shapes3DFile),
+    "dsprites": Dataset(DSprites, DSpritesFile, DSpritesFolder),
+    "shapes3d": Dataset(Shapes3D, Shapes3DFile, Shapes3DFolder),
     "mpi3d_toy": Dataset(None, MPI3DToyFile),
     "mpi3d_realistic": Dataset(None, MPI3DRealisticFile),
     "mpi3d_real": Dataset(None, MPI3DRealFile),
@@ -44,6 +47,8 @@ DATASETS = {
 
 def open_ground_truth(config: DatasetConfig) -> GroundTruth:
     """The ground truth that a config names: of one's own, the official file when it gives a path, else the renderer.
+
+    Of dSprites and Shapes3D a path may also be a folder that tensorflow_datasets has prepared, such as dsprites/2.0.0.
 
     Raises:
         UserError: the file is missing, is not the official one, or there is none for this dataset; the dataset has no
@@ -57,6 +62,8 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
     dataset = DATASETS[config.name]
     if dataset.official_file is None:
         raise UserError(f"dataset.path: {config.name} is always rendered and has no official file; remove the path.")
+    if dataset.tfds_folder is not None and config.path.is_dir():
+        return dataset.tfds_folder(config.path)
     return dataset.official_file(config.path)
 
 
