@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +23,11 @@ app = typer.Typer(
 )
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
+
+DIFFERS = (
+    "Some pixels are not the published ones: other machines and versions round otherwise, by one grey level at most. "
+    "`perturb dataset compare` counts them where you have the published file too; `perturb dataset verify` proves ε."
+)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
 ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]
@@ -173,6 +180,15 @@ def gc(
     print(f"removed {len(removed)} folders")
 
 
+@contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left, on the error output; yields what to tell (done, total)."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
 @dataset_app.command("list")
 def list_datasets() -> None:
     """List the ground truths and the synthetic sets."""
@@ -198,11 +214,8 @@ def render_dataset(
     """Render a ground truth into a file of its official layout, for code that reads nothing else."""
     from perturb.benchmark.official import write_named
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"rendering {name}")
-        write_named(
-            out, name, seed=seed, report=lambda done, total: progress.update(task, completed=done, total=total)
-        )  # fmt: skip
+    with _bar(f"rendering {name}") as report:
+        write_named(out, name, seed=seed, report=report)
     print(out)
 
 
@@ -211,10 +224,52 @@ def verify_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")])
     """Check a benchmark file: complete, labels in grid order, and ε held by every pixel against the renderer."""
     from perturb.benchmark.verify import verify_against_renderer
 
-    found = verify_against_renderer(path)
+    with _bar(f"verifying {path.name}") as report:
+        found = verify_against_renderer(path, report=report)
     print(
         f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
         f"{found.changed_share:.1%} of the pixels moved. As promised."
+    )
+
+
+@dataset_app.command("cache")
+def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
+    """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
+    from perturb.datasets.benchmark_file import write_twin
+
+    with _bar(f"unpacking {path.name}") as report:
+        folder = write_twin(path, report=report)
+    print(folder)
+
+
+@dataset_app.command("build")
+def build_file(
+    recipe: Annotated[Path, typer.Argument(help="A <variant>.recipe.json, its .safetensors beside it.")],
+    out: Annotated[Path, typer.Option(help="Where the benchmark file goes.")],
+    origin: Annotated[Path | None, typer.Option(help="The official file, if the originals came from one.")] = None,
+) -> None:
+    """Make a benchmark file again from its recipe."""
+    from perturb.benchmark.recipe import build
+
+    with _bar(f"building {out.name}") as report:
+        same = build(recipe, out, origin=origin, report=report)
+    print(out)
+    print("Every pixel is the published one." if same else DIFFERS)
+
+
+@dataset_app.command("compare")
+def compare_files(
+    first: Annotated[Path, typer.Argument(help="A benchmark file.")],
+    second: Annotated[Path, typer.Argument(help="Another one of the same grid.")],
+) -> None:
+    """Count the pixels in which two benchmark files differ."""
+    from perturb.benchmark.compare import compare
+
+    with _bar("comparing") as report:
+        found = compare(first, second, report=report)
+    print(
+        f"{found.differing:,} of {found.pixels:,} pixels differ ({found.differing / found.pixels:.4%}), "
+        f"by {found.largest} of 255 grey levels at most."
     )
 
 

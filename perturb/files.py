@@ -7,11 +7,14 @@ killed the writer.
 import hashlib
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from perturb.errors import UserError
 
 
 @contextmanager
@@ -27,6 +30,26 @@ def written_whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
         raise
     flush_to_disk(path.parent)
+
+
+def require_room(path: Path, now: int, *, in_all: int) -> None:
+    """Refuse to go on writing a file for which the disk has too little room.
+
+    Args:
+        path: what is being written.
+        now: bytes that must fit at this moment.
+        in_all: bytes that the whole file may need, for the message.
+
+    Raises:
+        UserError: there is too little room.
+
+    """
+    folder = path.parent
+    if (free := shutil.disk_usage(folder).free) < now:
+        raise UserError(
+            f"{path}: needs up to {in_all / 1e9:,.2f} GB, and {folder} has {free / 1e9:,.2f} GB left; make room or name "
+            "another folder. Nothing was left behind."
+        )
 
 
 def flush_to_disk(path: Path) -> None:

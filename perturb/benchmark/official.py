@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from perturb import __version__
-from perturb.benchmark.schema import BATCH, LAYOUTS, WHITE, image_shape, labels, source
+from perturb.benchmark.schema import BATCH, source
 from perturb.benchmark.vectors import write_vectors
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets import DATASETS, GroundTruth, renderer_of
+from perturb.datasets.layouts import LAYOUTS, WHITE, image_shape, labels
 from perturb.datasets.synthetic import SYNTHETIC
 from perturb.errors import UserError
 from perturb.files import written_whole

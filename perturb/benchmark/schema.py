@@ -1,56 +1,11 @@
-"""The official file layouts, in one place for writers and readers.
-
-dSprites: imgs (n, 64, 64), latents_classes and latents_values (n, 6) with the one-valued colour first.
-Shapes3D: images (n, 64, 64, 3) and labels (n, 6), real values.
-The mini scene has no official layout; it takes Shapes3D's.
-Images are uint8 with black 0 and white 255 in every variant, so that one loader reads them all alike: the original dSprites
-file holds 0 and 1, as official.py writes it, which a perturbed image cannot. The attribute `white` states the scale.
-"""
-
-from dataclasses import dataclass
-
-import numpy as np
+"""What all benchmark files share."""
 
 from perturb.datasets.ground_truth import GroundTruth
 
 CHUNK_IMAGES = 16
 BATCH = 128
 """Images made, written or checked at a time, a multiple of the chunk: what that takes stays in the processor's cache."""
-FORMAT_VERSION = 1
-WHITE = 255
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Names of the datasets in a file."""
-
-    images: str
-    values: str
-    classes: str | None
-    has_channel_axis: bool
-    has_colour: bool
-    """Whether the labels begin with dSprites' colour, which has one value."""
-
-
-LAYOUTS = {
-    "dsprites": Layout("imgs", "latents_values", "latents_classes", has_channel_axis=False, has_colour=True),
-    "shapes3d": Layout("images", "labels", None, has_channel_axis=True, has_colour=False),
-}
-
-
-def image_shape(layout: Layout, ground_truth: GroundTruth) -> tuple[int, ...]:
-    """Shape of one stored image."""
-    return ground_truth.image_shape if layout.has_channel_axis else ground_truth.image_shape[:2]
-
-
-def labels(layout: Layout, ground_truth: GroundTruth) -> dict[str, np.ndarray]:
-    """All labels by their name in the file: real values float64 and, where the layout has them, classes int64."""
-    numbers = np.arange(ground_truth.grid.num_images)
-    values, classes = ground_truth.values_of(numbers), ground_truth.grid.factors_of(numbers)
-    if layout.has_colour:
-        values = np.concatenate([np.ones((len(values), 1)), values], axis=1)
-        classes = np.concatenate([np.zeros((len(classes), 1), np.int64), classes], axis=1)
-    return {layout.values: values} | ({layout.classes: classes} if layout.classes else {})
+FORMAT_VERSION = 2
 
 
 def source(ground_truth: GroundTruth) -> str:

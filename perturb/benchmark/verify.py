@@ -1,5 +1,6 @@
 """Proof, pixel by pixel, that a benchmark file keeps its promise."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from perturb.benchmark.schema import BATCH, LAYOUTS, WHITE, image_shape, labels
+from perturb.benchmark.schema import BATCH
 from perturb.datasets import DATASETS, GroundTruth, renderer_of
+from perturb.datasets.benchmark_file import BenchmarkFile
+from perturb.datasets.layouts import LAYOUTS, WHITE, labels
 from perturb.errors import UserError
 from perturb.perturbation.bounds import largest_step
 
@@ -38,33 +41,33 @@ def verify(
         UserError: the first thing that is not as promised.
 
     """
-    layout, total = LAYOUTS[ground_truth.layout], ground_truth.grid.num_images
+    stored = BenchmarkFile(path)
+    layout, shape = LAYOUTS[ground_truth.layout], ground_truth.image_shape
+    if (stored.layout, stored.grid.sizes, stored.image_shape) != (ground_truth.layout, ground_truth.grid.sizes, shape):
+        raise UserError(
+            f"{path}: must have the grid {ground_truth.grid.sizes} and images {shape} of {ground_truth.name}, got "
+            f"{stored.grid.sizes} and {stored.image_shape}; make or download it again."
+        )
     try:
         with h5py.File(path, "r") as file:
-            if not file.attrs.get("complete", False):
-                raise UserError(f"{path}: the writing of this file was interrupted; make or download it again.")
-            shape = (total, *image_shape(layout, ground_truth))
-            if layout.images not in file or file[layout.images].shape != shape:
-                raise UserError(f"{path}: dataset `{layout.images}` must have the shape {shape} of {ground_truth.name}.")
             for name, expected in labels(layout, ground_truth).items():
                 if name not in file or not np.array_equal(file[name][:], expected):
                     raise UserError(f"{path}: `{name}` must list the factors of {ground_truth.name} in grid order.")
             return _check_pixels(path, file, ground_truth, report)
     except OSError as error:
-        raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
+        raise UserError(f"{path}: is damaged ({error}); make or download it again.") from None
 
 
 def _check_pixels(path: Path, file: h5py.File, ground_truth: GroundTruth, report: Callable[[int, int], None]) -> Verified:
-    stored, epsilon = file[LAYOUTS[ground_truth.layout].images], float(file.attrs["epsilon"])
-    allowed, white = largest_step(epsilon), file.attrs.get("white", WHITE)
-    if white not in (1, WHITE):
-        raise UserError(f"{path}: attribute `white` must be 1 or {WHITE}, got {white}; make or download the file again.")
-    scale = WHITE // int(white)
+    stored, epsilon = file[LAYOUTS[ground_truth.layout].images], _epsilon(path, file)
+    allowed, scale, digest = largest_step(epsilon), WHITE // int(file.attrs.get("white", WHITE)), hashlib.sha256()
     total, largest, changed, pixels = ground_truth.grid.num_images, 0, 0, 0
     for start in range(0, total, BATCH):
         numbers = np.arange(start, min(start + BATCH, total))
         originals = ground_truth.images(numbers).astype(np.int16)
-        change = np.abs(scale * stored[start : start + len(numbers)].reshape(originals.shape).astype(np.int16) - originals)
+        read = stored[start : start + len(numbers)]
+        digest.update(read)
+        change = np.abs(scale * read.reshape(originals.shape).astype(np.int16) - originals)
         largest = max(largest, int(change.max()))
         if largest > allowed:
             first = start + int(np.flatnonzero((change > allowed).reshape(len(numbers), -1).any(axis=1))[0])
@@ -74,23 +77,35 @@ def _check_pixels(path: Path, file: h5py.File, ground_truth: GroundTruth, report
             )
         changed, pixels = changed + int((change > 0).sum()), pixels + change.size
         report(start + len(numbers), total)
+    promised = str(file.attrs.get("images_sha256", ""))
+    if promised != digest.hexdigest():
+        raise UserError(
+            f"{path}: the sha256 of its images must be {promised or 'among its attributes'}, got {digest.hexdigest()}; "
+            "make or download the file again."
+        )
     return Verified(total, largest, changed / pixels)
 
 
-def verify_against_renderer(path: Path) -> Verified:
+def _epsilon(path: Path, file: h5py.File) -> float:
+    """The bound that a file promises."""
+    epsilon = file.attrs.get("epsilon")
+    if not isinstance(epsilon, float) or not 0 <= epsilon <= 1:
+        raise UserError(f"{path}: attribute `epsilon` must be a number in [0, 1], got {epsilon}; make or download it again.")
+    return float(epsilon)
+
+
+def verify_against_renderer(path: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Verified:
     """Check a file against the renderer that its attributes name.
 
     Raises:
         UserError: the file fails, or was made from an official file, which only that file can vouch for.
 
     """
-    try:
-        with h5py.File(path, "r") as file:
-            name, source = str(file.attrs.get("dataset", "")), str(file.attrs.get("source", ""))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
+    name = BenchmarkFile(path).name
+    with h5py.File(path, "r") as file:
+        made_from = str(file.attrs.get("source", ""))
+    if "source=renderer" not in made_from:
+        raise UserError(f"{path}: made from {made_from}; name the official file in a config's dataset.path and run that.")
     if name not in DATASETS:
         raise UserError(f"{path}: attribute `dataset` must be one of {', '.join(DATASETS)}, got {name!r}.")
-    if "source=renderer" not in source:
-        raise UserError(f"{path}: made from {source}; name the official file in a config's dataset.path and run that.")
-    return verify(path, renderer_of(name))
+    return verify(path, renderer_of(name), report=report)

@@ -1,6 +1,7 @@
 """Ground truths: images by number on a grid of factors."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from perturb.config import OWN, DatasetConfig
 from perturb.datasets.cars3d import Cars3DFile
@@ -59,12 +60,22 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
         return load_own(config.path, config.code_sha256)
     if config.path is None:
         return renderer_of(config.name)
-    dataset = DATASETS[config.name]
-    if dataset.official_file is None:
+    if DATASETS[config.name].official_file is None:
         raise UserError(f"dataset.path: {config.name} is always rendered and has no official file; remove the path.")
-    if dataset.tfds_folder is not None and config.path.is_dir():
-        return dataset.tfds_folder(config.path)
-    return dataset.official_file(config.path)
+    return reader_of(config.name, config.path)
+
+
+def reader_of(name: str, path: Path) -> GroundTruth:
+    """The official file at a path, of a dataset that has one, or the folder that tensorflow_datasets has prepared.
+
+    Raises:
+        UserError: as the dataset's readers.
+
+    """
+    dataset = DATASETS[name]
+    if dataset.tfds_folder is not None and path.is_dir():
+        return dataset.tfds_folder(path)
+    return dataset.official_file(path)
 
 
 def renderer_of(name: str) -> GroundTruth:
@@ -101,5 +112,6 @@ __all__ = [
     "grid_of",
     "load_own",
     "open_ground_truth",
+    "reader_of",
     "renderer_of",
 ]

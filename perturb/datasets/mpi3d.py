@@ -6,6 +6,7 @@ Those that are published now have 6 colours and 6 shapes (1,036,800 images, all 
 challenge, which disentanglement_lib knows as toy and realistic, have 4 and 4 (460,800).
 """
 
+import errno
 import shutil
 import struct
 import tempfile
@@ -123,17 +124,19 @@ class MPI3DFile(PublishedFile):
     def _unpacked(self, member: zipfile.ZipExtFile) -> np.ndarray:
         shape = (self.grid.num_images, *self.image_shape)
         needed, folder = int(np.prod(shape)), tempfile.gettempdir()
-        free = shutil.disk_usage(folder).free
-        if free < needed:
+        try:
+            if shutil.disk_usage(folder).free < needed:
+                raise OSError(errno.ENOSPC, "too little room is left")
+            with tempfile.TemporaryFile(dir=folder) as file:
+                while block := self._block(member):
+                    file.write(block)
+                file.flush()
+                return np.memmap(file, np.uint8, "r", shape=shape)
+        except OSError as error:
             raise UserError(
-                f"{self.path}: must be unpacked, which needs {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB "
-                "left; name another folder in the environment variable TMPDIR."
-            )
-        with tempfile.TemporaryFile() as file:
-            while block := self._block(member):
-                file.write(block)
-            file.flush()
-            return np.memmap(file, np.uint8, "r", shape=shape)
+                f"{self.path}: must be unpacked, which needs {needed / 1e9:,.2f} GB in {folder} ({error.strerror}); make "
+                "room, or name another folder in the environment variable TMPDIR."
+            ) from None
 
     def _block(self, member: zipfile.ZipExtFile) -> bytes:
         """The next bytes of the member; its checksum is checked with the last ones."""

@@ -3,11 +3,11 @@
 Binary images are kept as bits, an eighth of the memory: the 737,280 images of dSprites take 360 MiB.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from torch import Tensor
 
 IMAGES, BITS = "images.npy", "bits.npy"
@@ -75,16 +75,23 @@ class PixelsWriter:
 
     def __init__(self, folder: Path, shape: tuple[int, int, int, int], *, binary: bool) -> None:
         self.path = folder / (BITS if binary else IMAGES)
-        self._binary, self._next = binary, 0
+        self._binary, self._next, self._total = binary, 0, shape[0]
         stored = (*shape[:2], shape[2] // _BITS_OF_A_BYTE) if binary else shape
-        self._array = open_memmap(self.path, mode="w+", dtype=np.uint8, shape=stored)
+        # Not a memory map: a disk that fills up would kill the process instead of raising an error.
+        self._file = self.path.open("wb")
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": stored}
+        np.lib.format.write_array_header_1_0(self._file, header)
 
     def append(self, images: np.ndarray) -> int:
         """Add images, uint8 (k, height, width, channels); how many are there now."""
-        start, self._next = self._next, self._next + len(images)
-        self._array[start : self._next] = np.packbits(images[..., 0] > 0, axis=-1) if self._binary else images
+        self._file.write(np.packbits(images[..., 0] > 0, axis=-1) if self._binary else np.ascontiguousarray(images))
+        self._next += len(images)
         return self._next
 
     def close(self) -> None:
-        """Flush."""
-        self._array.flush()
+        """Flush to the disk; fewer images than announced are a ValueError."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        if self._next != self._total:
+            raise ValueError(f"{self.path} must get {self._total} images, got {self._next}.")

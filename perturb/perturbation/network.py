@@ -77,12 +77,15 @@ class PerturbationNetwork(nn.Module):
 
     def coarse_pattern(self, factors: Tensor) -> Tensor:
         """δ before it is enlarged, (n, *pattern_shape), in [-1, 1]."""
-        return torch.tanh(self.gain * (self.before_tanh(factors) - self.offset))
+        return self.pattern_of(self.scalar(factors))
 
-    def before_tanh(self, factors: Tensor) -> Tensor:
-        """What tanh bounds, (n, *pattern_shape), before gain and offset."""
-        drawn = self.drawn(self.scalar(factors))
-        return self.standardise_pattern(drawn.flatten(1)).unflatten(1, self.pattern_shape)
+    def pattern_of(self, scalar: Tensor) -> Tensor:
+        """The same of scalars (n, 1)."""
+        return torch.tanh(self.gain * (self.before_tanh(scalar) - self.offset))
+
+    def before_tanh(self, scalar: Tensor) -> Tensor:
+        """What tanh bounds, (n, *pattern_shape), before gain and offset, of scalars (n, 1)."""
+        return self.standardise_pattern(self.drawn(scalar).flatten(1)).unflatten(1, self.pattern_shape)
 
     def enlarged(self, pattern: Tensor) -> Tensor:
         """A pattern at the size of the image; the bound is not touched."""

@@ -88,7 +88,7 @@ def match_variance(network: PerturbationNetwork, grid: FactorGrid, variance: flo
     """
     from scipy.optimize import brentq
 
-    raw = torch.cat([network.before_tanh(factors) for factors in _factors(grid)])
+    raw = torch.cat([network.before_tanh(network.scalar(factors)) for factors in _factors(grid)])
     network.offset.copy_(raw.median(dim=0).values)
 
     def excess(log_gain: float) -> float:
@@ -100,25 +100,15 @@ def match_variance(network: PerturbationNetwork, grid: FactorGrid, variance: flo
     return measure(network, grid)
 
 
-@torch.no_grad()
-def perturbed(
-    images: np.ndarray, factors: np.ndarray, network: PerturbationNetwork, *, epsilon: float, bound: str
-) -> np.ndarray:
-    """Images x′ as they are stored, uint8 (n, height, width, channels), of originals of the same form.
+def shifted(images: np.ndarray, pattern: np.ndarray, *, epsilon: float, bound: str) -> np.ndarray:
+    """Images moved by ε times a pattern, as they are stored, uint8 (n, height, width, channels).
 
     Args:
         images: originals, uint8.
-        factors: float32 (n, factors) in [-1, 1].
-        network: calibrated.
+        pattern: float32 in [-1, 1], same shape.
         epsilon: largest change, of pixels in [0, 1].
         bound: "reflect" or "clip".
 
     """
-    pattern = network(torch.from_numpy(factors))
-    return shifted(images, pattern.numpy(), epsilon=epsilon, bound=bound)
-
-
-def shifted(images: np.ndarray, pattern: np.ndarray, *, epsilon: float, bound: str) -> np.ndarray:
-    """Images moved by ε times a pattern in [-1, 1], both (n, height, width, channels), as they are stored, uint8."""
     moved = bounded(torch.from_numpy(images).float() / 255, torch.from_numpy(pattern), epsilon=epsilon, bound=bound)
     return quantised(moved.numpy(), images, epsilon=epsilon)

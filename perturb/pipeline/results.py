@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from perturb.config.loading import config_hash
 from perturb.files import read_json, sha256_of, write_json, written_whole
@@ -26,10 +25,9 @@ def publish_results(plan: Plan, store: Store) -> Path:
         with written_whole(folder / name) as part:
             shutil.copyfile(report / name, part)
         listed.append(_entry(name, folder / name))
-    for variant, spec in plan.files.items():
-        result: dict[str, Any] = store.result(spec)
-        path = store.path(spec) / result["file"]
-        listed.append({"name": f"{variant}.h5", "path": str(path), "sha256": result["sha256"]})
+    for spec in plan.files.values():
+        hashes = store.result(spec)["files"]
+        listed += [{"name": n, "path": str(store.path(spec) / n), "sha256": sha256} for n, sha256 in hashes.items()]
     write_json(folder / RESULTS, read_json(report / "rows.json") | {"files": listed})
     return folder / RESULTS
 

@@ -16,6 +16,7 @@ from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import shifted
+from tests.helpers.full_disk import small_disk
 
 EPSILON = 0.175
 ATTRIBUTES = {"epsilon": EPSILON, "source": "renderer=mini, source=renderer, version=1"}
@@ -126,6 +127,21 @@ write_benchmark_file(Path({str(tmp_path / "x.h5")!r}), Mini(), images, attribute
     assert not (tmp_path / "x.h5").exists()
 
 
+def test_a_disk_that_fills_up_is_told_how_much_was_needed_and_nothing_stays(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", megabytes=14) as disk:
+        written = []
+        with pytest.raises(UserError, match=r"x\.h5: needs up to 0\.01 GB, and .*disk has 0\.01 GB left; make room"):
+            write_benchmark_file(
+                disk / "x.h5",
+                Mini(),
+                lambda numbers: np.random.default_rng(0).integers(0, 256, (len(numbers), 32, 32, 3), np.uint8),
+                attributes=ATTRIBUTES,
+                report=lambda done, total: written.append(done),
+            )
+        assert 500 < written[-1] < 3500
+        assert list(disk.iterdir()) == []
+
+
 def _tampered(noise_file: Path, folder: Path, change: "callable") -> Path:
     path = folder / "tampered.h5"
     path.write_bytes(noise_file.read_bytes())
@@ -144,6 +160,27 @@ def _labels(file: h5py.File) -> None:
     file["labels"][17] = file["labels"][18]
 
 
+def _other_labels(file: h5py.File) -> None:
+    file["labels"][:] = file["labels"][:] + 1
+
+
+def _other_grid(file: h5py.File) -> None:
+    values = FactorGrid(("a", "b", "c"), (64, 8, 8)).factors_of(np.arange(4096)).astype(float)
+    del file["labels"]
+    file["labels"] = values
+    file.attrs["factor_names"], file.attrs["factor_sizes"] = "a,b,c", "64,8,8"
+
+
+def _without_bound(file: h5py.File) -> None:
+    del file.attrs["epsilon"]
+
+
+def _one_allowed_pixel(file: h5py.File) -> None:
+    image, original = file["images"][1234], Mini().images(np.array([1234]))[0]
+    image[5, 6, 2] = original[5, 6, 2] if image[5, 6, 2] != original[5, 6, 2] else original[5, 6, 2] ^ 1
+    file["images"][1234] = image
+
+
 def _unfinished(file: h5py.File) -> None:
     file.attrs["complete"] = False
 
@@ -156,9 +193,13 @@ def _without_images(file: h5py.File) -> None:
     ("change", "message"),
     [
         (_one_pixel, r"image 1234 differs from the original by \d+ grey levels, and ε = 0.175 allows 44"),
-        (_labels, "`labels` must list the factors of mini in grid order"),
-        (_unfinished, "was interrupted; make or download it again"),
-        (_without_images, r"`images` must have the shape \(4096, 32, 32, 3\)"),
+        (_labels, "`labels` must run through the grid in order"),
+        (_other_labels, "`labels` must list the factors of mini in grid order"),
+        (_unfinished, "`complete` is not set: it is no benchmark file, or was not finished; make or download it again"),
+        (_without_images, "must have one of the arrays imgs, images"),
+        (_other_grid, r"must have the grid \(8, 8, 8, 8\) and images \(32, 32, 3\) of mini, got \(64, 8, 8\)"),
+        (_without_bound, r"attribute `epsilon` must be a number in \[0, 1\], got None"),
+        (_one_allowed_pixel, "the sha256 of its images must be [0-9a-f]{64}, got [0-9a-f]{64}"),
     ],
 )
 def test_the_verifier_finds_what_is_wrong(noise_file: Path, tmp_path: Path, change: "callable", message: str) -> None:

@@ -1,14 +1,15 @@
 """The reader of MPI3D's published files, on small files with the same layout."""
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from full_disk import small_disk
 
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.mpi3d import NAMES, UNORDERED, MPI3DFile, MPI3DRealFile, MPI3DToyFile
@@ -64,12 +65,21 @@ def test_compressed_images_are_unpacked_into_a_file_without_a_name(tmp_path, mon
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
-def test_too_little_space_to_unpack_is_told_with_what_is_needed(tmp_path, monkeypatch):
-    np.savez_compressed(tmp_path / "a.npz", images=pictures())
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(1, 1, 0))
-    pattern = r"a\.npz: must be unpacked, which needs 0\.0 GB, and .* has 0\.0 GB left; name another folder in .*TMPDIR"
-    with pytest.raises(UserError, match=pattern):
-        opened(tmp_path / "a.npz").images(np.array([0]))
+@pytest.mark.parametrize("looks_roomy", [False, True])
+def test_too_little_room_to_unpack_is_told_with_what_is_needed(tmp_path, monkeypatch, looks_roomy):
+    """Seen beforehand, and when another program fills the disk meanwhile."""
+    grid = FactorGrid(NAMES, (3, 2, 2, 1, 2, 2, 4), UNORDERED)
+    np.savez_compressed(tmp_path / "a.npz", images=pictures(grid))
+    truth = opened(tmp_path / "a.npz", grids=(grid,))
+    with small_disk(tmp_path / "disk", 1) as disk:
+        monkeypatch.setattr("tempfile.tempdir", str(disk))
+        if looks_roomy:
+            monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1 << 40))
+        reason = "No space left on device" if looks_roomy else "too little room is left"
+        pattern = rf"a\.npz: must be unpacked, which needs 0\.00 GB in .*disk \({reason}\); make room, or name .* TMPDIR\.$"
+        with pytest.raises(UserError, match=pattern):
+            truth.images(np.array([0]))
+        assert list(disk.iterdir()) == []
 
 
 def test_the_md5_is_checked_where_one_is_known(tmp_path):

@@ -6,7 +6,8 @@ from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid
 from perturb.datasets.mini import Mini
 from perturb.perturbation.network import PerturbationNetwork
-from perturb.perturbation.pattern import calibrate, match_variance, measure, perturbed
+from perturb.perturbation.pattern import calibrate, match_variance, measure, shifted
+from perturb.perturbation.ruler import patterns_of
 from perturb.perturbation.training import variation
 
 GRID = Mini.grid
@@ -88,12 +89,12 @@ def test_the_untrained_control_reaches_the_asked_variance(variance: float) -> No
 def test_perturbed_images_keep_the_bound_and_are_reproducible() -> None:
     network, indices = _network(), np.arange(0, 4096, 31)
     calibrate(network, GRID)
-    images = Mini().images(indices)
-    changed = perturbed(images, GRID.scaled(indices), network, epsilon=0.175, bound="reflect")
+    images, patterns = Mini().images(indices), patterns_of(network, GRID, epsilon=0.175)
+    changed = shifted(images, patterns(indices), epsilon=0.175, bound="reflect")
     assert changed.dtype == np.uint8
     assert changed.shape == images.shape
     assert 20 < np.abs(changed.astype(int) - images).max() <= 44
-    alone = perturbed(images[5:6], GRID.scaled(indices[5:6]), network, epsilon=0.175, bound="reflect")
+    alone = shifted(images[5:6], patterns(indices[5:6]), epsilon=0.175, bound="reflect")
     assert np.abs(alone[0].astype(int) - changed[5]).max() <= 1
 
 

@@ -14,7 +14,7 @@ STAGES = {
     "selection": Stage(version=1, build=build_selection),
     "perturbation": Stage(version=2, build=build_perturbation),
     "untrained": Stage(version=2, build=build_untrained),
-    "file": Stage(version=1, build=build_file),
+    "file": Stage(version=2, build=build_file),
     "pixels": Stage(version=1, build=build_pixels),
     "report": Stage(version=1, build=build_report),
 }

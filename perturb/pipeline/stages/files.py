@@ -1,77 +1,80 @@
 """Benchmark files, and their images unpacked for training."""
 
-from collections.abc import Callable
+import shutil
 from typing import Any
 
 import h5py
-import numpy as np
 
-from perturb import __version__
-from perturb.benchmark.schema import LAYOUTS, source
+from perturb.benchmark.recipe import Network, Published, Recipe, weights_of, write_from
+from perturb.benchmark.schema import source
 from perturb.benchmark.verify import verify
-from perturb.benchmark.writer import write_benchmark_file
 from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.datasets.layouts import LAYOUTS
 from perturb.datasets.mapped import MappedGroundTruth
 from perturb.datasets.pixels import Pixels
-from perturb.files import sha256_of
-from perturb.perturbation.noise import uniform_noise
-from perturb.perturbation.pattern import perturbed, shifted
+from perturb.files import sha256_of, write_json
+from perturb.pipeline.configs import PerturbationRun
 from perturb.pipeline.stages import images
+from perturb.pipeline.stages.perturbation import FILE_NAME as NETWORK
 from perturb.pipeline.stages.perturbation import load_network
-from perturb.runs import Workplace
+from perturb.runs import Workplace, read_config, software_versions
 from perturb.seeding import child_seed
-
-CITATION = "D. Zietlow, M. Rolinek, G. Martius: Demystifying Inductive Biases for (Beta-)VAE Based Architectures. ICML 2021."
 
 
 def build_file(place: Workplace) -> dict[str, Any]:
-    """Write a benchmark file, and check every pixel of it against the originals."""
+    """Write a benchmark file with its recipe, and check every pixel of it against the originals."""
     config = place.spec.config
-    pixels = Pixels.open(place.inputs["images"])
-    ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), pixels)
+    ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), Pixels.open(place.inputs["images"]))
     path = place.out / f"{config.variant}.h5"
-    attributes = {
-        "variant": config.variant,
-        "epsilon": config.epsilon,
-        "bound": config.bound,
-        "source": source(ground_truth),
-        "run": place.spec.id,
-        "config_hash": config_hash(config),
-        "perturb_version": __version__,
-        "citation": CITATION,
-    }
-    write_benchmark_file(
+    network = load_network(place.inputs["network"], ground_truth) if "network" in place.inputs else None
+    recipe = _recipe(place, ground_truth)
+    images_sha256 = write_from(
+        recipe,
         path,
         ground_truth,
-        _images_of(place, ground_truth),
-        attributes=attributes,
+        network,
         report=lambda done, total: place.progress.report(done, 2 * total, "writing"),
     )
     verified = verify(
         path, ground_truth, report=lambda done, total: place.progress.report(total + done, 2 * total, "verifying")
     )
+    published = Published(recipe=recipe, images_sha256=images_sha256, sha256=sha256_of(path), versions=software_versions())
+    beside = place.out / f"{config.variant}.recipe.json"
+    write_json(beside, published.model_dump(mode="json"))
+    files = {path.name: published.sha256, beside.name: sha256_of(beside)}
+    if network is not None:
+        shutil.copyfile(place.inputs["network"] / NETWORK, weights_of(beside))
+        files[weights_of(beside).name] = recipe.network.sha256
     return {
         "file": path.name,
-        "sha256": sha256_of(path),
+        "files": files,
+        "sha256": published.sha256,
         "largest_change": verified.largest_change,
         "changed_share": verified.changed_share,
     }
 
 
-def _images_of(place: Workplace, ground_truth: GroundTruth) -> Callable[[np.ndarray], np.ndarray]:
-    """The variant's images by number."""
-    config = place.spec.config
-    bounds = {"epsilon": config.epsilon, "bound": config.bound}
-    if config.variant == "original":
-        return ground_truth.images
-    if config.variant == "noise":
-        seed = child_seed(config.seed, "noise")
-        shape = ground_truth.image_shape
-        return lambda numbers: shifted(ground_truth.images(numbers), uniform_noise(numbers, shape, seed=seed), **bounds)
-    network = load_network(place.inputs["network"], ground_truth)
-    grid = ground_truth.grid
-    return lambda numbers: perturbed(ground_truth.images(numbers), grid.scaled(numbers), network, **bounds)
+def _recipe(place: Workplace, ground_truth: GroundTruth) -> Recipe:
+    """What the file is made from."""
+    config, network = place.spec.config, None
+    if "network" in place.inputs:
+        run = place.inputs["network"]
+        trained = read_config(run, PerturbationRun)
+        network = Network(
+            architecture=trained.architecture, perturbation=trained.perturbation, sha256=sha256_of(run / NETWORK)
+        )
+    return Recipe(
+        dataset=ground_truth.name,
+        source=source(ground_truth),
+        variant=config.variant,
+        epsilon=config.epsilon,
+        bound=config.bound,
+        noise_seed=child_seed(config.seed, "noise") if config.variant == "noise" else None,
+        network=network,
+        config_hash=config_hash(config),
+        run=place.spec.id,
+    )
 
 
 def build_pixels(place: Workplace) -> dict[str, Any]:

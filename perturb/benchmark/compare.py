@@ -1,0 +1,50 @@
+"""How much two benchmark files of one grid differ."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from perturb.benchmark.schema import BATCH
+from perturb.datasets.benchmark_file import BenchmarkFile
+from perturb.errors import UserError
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of all pixels of two files."""
+
+    images: int
+    pixels: int
+    differing: int
+    largest: int
+    """In grey levels of 255."""
+
+
+def compare(first: Path, second: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Difference:
+    """Compare all images of two files, streaming.
+
+    Args:
+        first: a benchmark file.
+        second: another one.
+        report: told (images compared, images in all).
+
+    Raises:
+        UserError: one cannot be read, or their grids or image sizes differ.
+
+    """
+    left, right = BenchmarkFile(first), BenchmarkFile(second)
+    if (left.grid.sizes, left.image_shape) != (right.grid.sizes, right.image_shape):
+        raise UserError(
+            f"{second}: must have the grid {left.grid.sizes} and images {left.image_shape} of {first}, got "
+            f"{right.grid.sizes} and {right.image_shape}."
+        )
+    total, pixels, differing, largest = left.grid.num_images, 0, 0, 0
+    for start in range(0, total, BATCH):
+        numbers = np.arange(start, min(start + BATCH, total))
+        change = np.abs(left.images(numbers).astype(np.int16) - right.images(numbers))
+        pixels, differing = pixels + change.size, differing + int(np.count_nonzero(change))
+        largest = max(largest, int(change.max()))
+        report(start + len(numbers), total)
+    return Difference(total, pixels, differing, largest)

@@ -1,0 +1,220 @@
+"""Recipes: all that a benchmark file is made from, in a few kilobytes and the weights of m_ψ.
+
+`<variant>.recipe.json` stands beside a file, and where a network draws the pattern `<variant>.safetensors` does too. With
+the ground truth they make the file again: on the same machine and versions every byte, elsewhere every pixel but for
+roundings of the network, which move a pixel by one grey level at most (docs/files.md says how many, as measured).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field, ValidationError, model_validator
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from perturb import __version__
+from perturb.benchmark.schema import source
+from perturb.benchmark.writer import write_benchmark_file
+from perturb.config import PerturbationConfig
+from perturb.config.experiment import Variant
+from perturb.config.section import Section
+from perturb.datasets import DATASETS, GroundTruth, load_own, reader_of, renderer_of
+from perturb.errors import UserError
+from perturb.files import sha256_of
+from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.noise import uniform_noise
+from perturb.perturbation.pattern import shifted
+from perturb.perturbation.ruler import patterns_of
+
+LICENCE = "Apache-2.0"
+CITATION = "D. Zietlow, M. Rolinek, G. Martius: Demystifying Inductive Biases for (Beta-)VAE Based Architectures. ICML 2021."
+LARGEST_RECIPE = 1 << 20
+"""Bytes; a larger one is not read."""
+SHA256 = r"^[0-9a-f]{64}$"
+Report = Callable[[int, int], None]
+Images = Callable[[np.ndarray], np.ndarray]
+
+
+class Network(Section):
+    """m_ψ of a recipe."""
+
+    architecture: Literal["conv64", "conv32"]
+    """Key in ARCHITECTURES, whose decoder it extends."""
+    perturbation: PerturbationConfig
+    """Its form."""
+    sha256: str = Field(pattern=SHA256)
+    """Of its weights, `<variant>.safetensors`."""
+
+
+class Recipe(Section):
+    """What a file is made from."""
+
+    format: Literal[1] = 1
+    """Of this recipe."""
+    dataset: str
+    """Name of the ground truth."""
+    source: str
+    """What made the originals."""
+    variant: Variant
+    epsilon: float = Field(ge=0, le=1)
+    """Largest change of a pixel in [0, 1]."""
+    bound: Literal["reflect", "clip"]
+    """What happens to values out of [0, 1]."""
+    noise_seed: int | None = Field(default=None, ge=0, lt=2**64)
+    """Of the variant noise."""
+    network: Network | None = None
+    """Of the variants modified and untrained."""
+    config_hash: str
+    """Of the config of the run that wrote the file first."""
+    run: str
+    """That run."""
+
+    @model_validator(mode="after")
+    def _has_what_its_variant_needs(self) -> "Recipe":
+        if (self.variant == "noise") != (self.noise_seed is not None):
+            raise ValueError("noise_seed must be given for the variant noise, and for no other")
+        if (self.variant in ("modified", "untrained")) != (self.network is not None):
+            raise ValueError("network must be given for the variants modified and untrained, and for no other")
+        return self
+
+
+class Published(Section):
+    """A recipe and what came out of it."""
+
+    recipe: Recipe
+    images_sha256: str = Field(pattern=SHA256)
+    """Of the images' bytes in order."""
+    sha256: str = Field(pattern=SHA256)
+    """Of the file's bytes."""
+    versions: dict[str, str]
+    """Of the software that wrote it."""
+
+
+def write_from(
+    recipe: Recipe, path: Path, truth: GroundTruth, network: PerturbationNetwork | None, *, report: Report
+) -> str:
+    """Write the file of a recipe; SHA-256 of its images' bytes in order.
+
+    Args:
+        recipe: what to do.
+        path: of the file.
+        truth: the originals.
+        network: m_ψ, calibrated, where the recipe has one.
+        report: told (images written, images in all).
+
+    """
+    attributes = {
+        "variant": recipe.variant,
+        "epsilon": recipe.epsilon,
+        "bound": recipe.bound,
+        "source": recipe.source,
+        "recipe": recipe.model_dump_json(),
+        "run": recipe.run,
+        "config_hash": recipe.config_hash,
+        "perturb_version": __version__,
+        "torch_version": str(torch.__version__),
+        "licence": LICENCE,
+        "citation": CITATION,
+    }
+    return write_benchmark_file(path, truth, _images_of(recipe, truth, network), attributes=attributes, report=report)
+
+
+def _images_of(
+    recipe: Recipe, truth: GroundTruth, network: PerturbationNetwork | None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The variant's images by number."""
+    if recipe.variant == "original":
+        return truth.images
+    if recipe.variant == "noise":
+        patterns = partial(uniform_noise, shape=truth.image_shape, seed=recipe.noise_seed)
+    else:
+        patterns = patterns_of(network, truth.grid, epsilon=recipe.epsilon)
+    bounds = {"epsilon": recipe.epsilon, "bound": recipe.bound}
+    return lambda numbers: shifted(truth.images(numbers), patterns(numbers), **bounds)
+
+
+def weights_of(path: Path) -> Path:
+    """Where the weights of a recipe `<variant>.recipe.json` are."""
+    return path.with_name(path.name.removesuffix(".recipe.json") + ".safetensors")
+
+
+def read_recipe(path: Path) -> Published:
+    """A recipe from its file.
+
+    Raises:
+        UserError: there is none, or it is not one of ours.
+
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file; name a recipe, <variant>.recipe.json.")
+    if path.stat().st_size > LARGEST_RECIPE:
+        raise UserError(f"{path}: must have at most {LARGEST_RECIPE:,} bytes; this is not a recipe of ours.")
+    try:
+        return Published.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key, rule = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {f'`{key}`: ' if key else ''}{rule}; this is not a recipe of ours.") from None
+
+
+def build(path: Path, out: Path, *, origin: Path | None = None, report: Report = lambda done, total: None) -> bool:
+    """Make a benchmark file again from its recipe.
+
+    Args:
+        path: the recipe; the weights stand beside it.
+        out: of the file.
+        origin: the official file, or the Python file of a user's own ground truth, where the originals came from one.
+        report: told (images written, images in all).
+
+    Returns:
+        Whether every pixel is the published one.
+
+    Raises:
+        UserError: the recipe, its weights or the originals cannot be used, or are other ones.
+
+    """
+    published = read_recipe(path)
+    recipe = published.recipe
+    truth = _originals(recipe, path, origin)
+    network = None if recipe.network is None else _network(recipe.network, weights_of(path), truth)
+    return write_from(recipe, out, truth, network, report=report) == published.images_sha256
+
+
+def _originals(recipe: Recipe, path: Path, origin: Path | None) -> GroundTruth:
+    """The ground truth that a recipe names."""
+    if origin is None and "source=renderer" not in recipe.source:
+        raise UserError(f"{path}: was made from {recipe.source}; name that file with --origin.")
+    if origin is None:
+        truth = renderer_of(recipe.dataset)
+    elif recipe.dataset in DATASETS and DATASETS[recipe.dataset].official_file is not None:
+        truth = reader_of(recipe.dataset, origin)
+    else:
+        truth = load_own(origin)
+    if (found := source(truth)) != recipe.source:
+        raise UserError(f"{path}: its originals must be {recipe.source}; what is there is {found}.")
+    return truth
+
+
+def _network(wanted: Network, weights: Path, truth: GroundTruth) -> PerturbationNetwork:
+    """m_ψ with the weights of a recipe."""
+    if not weights.is_file():
+        raise UserError(f"{weights}: there is no such file; the recipe needs its weights beside it.")
+    if (found := sha256_of(weights)) != wanted.sha256:
+        raise UserError(f"{weights}: sha256 must be {wanted.sha256}, got {found}; download recipe and weights again.")
+    network = PerturbationNetwork(
+        wanted.perturbation,
+        num_factors=truth.grid.num_factors,
+        image_shape=truth.image_shape,
+        architecture=wanted.architecture,
+        generator=torch.Generator(),
+    )
+    try:
+        network.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{weights}: does not hold the network of its recipe ({reason}).") from None
+    return network.eval()

@@ -1,0 +1,194 @@
+"""A benchmark file of any variant, read as a ground truth; and its twin, which random access is fast in.
+
+A file is read image by image from its compressed chunks, each of which holds 16: fine for going through it in order. Who
+draws images at random, as every training does, wants the twin: `write_twin` unpacks all images once into a folder beside the
+file, and from then on they are mapped from there. A twin that belongs to other bytes than the file's is passed over.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from perturb.datasets.ground_truth import FactorGrid, GroundTruth
+from perturb.datasets.layouts import LAYOUTS, WHITE, Layout
+from perturb.datasets.pixels import Pixels, PixelsWriter
+from perturb.errors import UserError
+from perturb.files import flush_to_disk, read_json, require_room, sha256_of, write_json
+
+TWIN = ".pixels"
+"""What a twin's folder is called beyond its file's name."""
+MANIFEST = "manifest.json"
+BATCH = 1_024
+LARGEST_CHUNK = 1 << 26
+"""Bytes that a chunk may unpack to."""
+MOST_COMPRESSED = 2_000
+"""Times; gzip reaches 1,032. An array that would unpack to more is hollow."""
+MOST_FACTORS = 32
+
+
+class BenchmarkFile(GroundTruth):
+    """Images, grid and labels of a benchmark file.
+
+    Args:
+        path: of the HDF5 file.
+
+    Raises:
+        UserError: it is no finished benchmark file, or contradicts itself.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        try:
+            with h5py.File(self.path, "r") as file:
+                self._read_header(file)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be read as HDF5 ({error}); make or download it again.") from None
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
+        wanted = np.asarray(indices)
+        if self._twin is not None:
+            return self._twin.images(wanted)
+        numbers, places = np.unique(wanted, return_inverse=True)
+        if len(numbers) == 0:
+            return np.empty((0, *self.image_shape), np.uint8)
+        first, end = int(numbers[0]), int(numbers[-1]) + 1
+        chosen = slice(first, end) if end - first == len(numbers) else numbers
+        try:
+            with h5py.File(self.path, "r") as file:
+                read = file[self._layout.images][chosen]
+        except OSError as error:
+            raise UserError(f"{self.path}: is damaged ({error}); make or download it again.") from None
+        return (read if self._white == WHITE else read * np.uint8(WHITE))[places].reshape(-1, *self.image_shape)
+
+    def provenance(self) -> dict[str, str]:
+        """`source`, `path_name` (without its folder), `variant`, `sha256`."""
+        return {
+            "source": "benchmark file",
+            "path_name": self.path.name,
+            "variant": self.variant,
+            "sha256": sha256_of(self.path),
+        }
+
+    def _read_header(self, file: h5py.File) -> None:
+        said = dict(file.attrs)
+        if any(np.ndim(value) for value in said.values()) or not said.get("complete", False):
+            raise self._unusable("its attribute `complete` is not set: it is no benchmark file, or was not finished")
+        self.name, self.variant = str(said.get("dataset", "")), str(said.get("variant", ""))
+        self._white, self.images_sha256 = said.get("white", WHITE), str(said.get("images_sha256", ""))
+        if self._white not in (1, WHITE):
+            raise self._unusable(f"attribute `white` must be 1 or {WHITE}, got {self._white}")
+        self.grid = self._grid_in(said)
+        self._layout = next((layout for layout in LAYOUTS.values() if layout.images in file), None)
+        if self._layout is None:
+            raise self._unusable(f"must have one of the arrays {', '.join(x.images for x in LAYOUTS.values())}")
+        self.layout = next(key for key, layout in LAYOUTS.items() if layout is self._layout)
+        images = self._array(file, self._layout.images, np.uint8)
+        self.image_shape = images.shape[1:] if self._layout.has_channel_axis else (*images.shape[1:], 1)
+        if len(self.image_shape) != 3 or len(images) != self.grid.num_images:
+            raise self._unusable(f"`{self._layout.images}` must hold {self.grid.num_images} images, got {images.shape}")
+        self.factor_values = self._values_in(file, self._layout)
+
+    def _grid_in(self, said: dict) -> FactorGrid:
+        names = tuple(str(said.get("factor_names", "")).split(","))
+        try:
+            sizes = tuple(int(size) for size in str(said.get("factor_sizes", "")).split(","))
+        except ValueError:
+            sizes = ()
+        if len(names) != len(sizes) or not 0 < len(sizes) <= MOST_FACTORS or min(sizes) < 1:
+            raise self._unusable(
+                "attributes `factor_names` and `factor_sizes` must name each factor and its number of values"
+            )
+        unordered = tuple(name for name in str(said.get("unordered_factors", "")).split(",") if name in names)
+        return FactorGrid(names, sizes, unordered)
+
+    def _values_in(self, file: h5py.File, layout: Layout) -> tuple[np.ndarray, ...]:
+        """For each factor the values of its classes, read where the other factors are at their first."""
+        labels = self._array(file, layout.values, np.float64)
+        if labels.shape != (self.grid.num_images, self.grid.num_factors + layout.has_colour):
+            raise self._unusable(f"`{layout.values}` must have a row an image and a column a factor, got {labels.shape}")
+        rows, values = labels[:][:, layout.has_colour :], []
+        for factor, size in enumerate(self.grid.sizes):
+            classes = np.zeros((size, self.grid.num_factors), np.int64)
+            classes[:, factor] = np.arange(size)
+            values.append(rows[self.grid.indices_of(classes), factor])
+        self.factor_values = tuple(values)
+        if not np.array_equal(rows, self.values_of(np.arange(self.grid.num_images))):
+            raise self._unusable(f"`{layout.values}` must run through the grid in order, the last factor fastest")
+        return self.factor_values
+
+    def _array(self, file: h5py.File, name: str, dtype: type) -> h5py.Dataset:
+        """An array whose data lie in this very file."""
+        array = file.get(name) if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+        if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual or array.dtype != dtype:
+            raise self._unusable(f"must have the array `{name}` of type {np.dtype(dtype)} in itself")
+        if array.chunks and np.prod(array.chunks, dtype=float) * array.dtype.itemsize > LARGEST_CHUNK:
+            raise self._unusable(f"chunks of `{name}` must have at most {LARGEST_CHUNK} bytes, got {array.chunks} values")
+        if array.id.get_storage_size() * MOST_COMPRESSED < array.nbytes:
+            raise self._unusable(
+                f"`{name}` must be there in full, and most of its {array.nbytes:,} bytes were never written"
+            )
+        return array
+
+    def _unusable(self, finding: str) -> UserError:
+        return UserError(f"{self.path}: {finding}; make or download it again.")
+
+    @cached_property
+    def _twin(self) -> Pixels | None:
+        """The unpacked images, where they are those of this file."""
+        folder = twin_of(self.path)
+        if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST) != _identity(self):
+            return None
+        return Pixels.open(folder)
+
+
+def twin_of(path: Path) -> Path:
+    """The folder of a file's twin."""
+    return path.with_name(path.name + TWIN)
+
+
+def write_twin(path: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Path:
+    """Unpack all images of a benchmark file beside it; the folder. Does nothing when it is there already.
+
+    Args:
+        path: of the file.
+        report: told (images unpacked, images in all).
+
+    Raises:
+        UserError: no benchmark file, or a disk without the room for it.
+
+    """
+    file, folder = BenchmarkFile(path), twin_of(path)
+    if file._twin is not None:
+        return folder
+    total = file.grid.num_images
+    needed = total * int(np.prod(file.image_shape))
+    require_room(folder, needed, in_all=needed)
+    part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        part.mkdir()
+        writer = PixelsWriter(part, (total, *file.image_shape), binary=False)
+        for start in range(0, total, BATCH):
+            report(writer.append(file.images(np.arange(start, min(start + BATCH, total)))), total)
+        writer.close()
+        write_json(part / MANIFEST, _identity(file))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(part, folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    flush_to_disk(folder.parent)
+    return folder
+
+
+def _identity(file: BenchmarkFile) -> dict[str, str | int]:
+    """What tells whether a twin is a file's, without hashing gigabytes at every opening."""
+    status = file.path.stat()
+    return {"images_sha256": file.images_sha256, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}

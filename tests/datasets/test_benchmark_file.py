@@ -1,0 +1,220 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from perturb.benchmark.writer import write_benchmark_file
+from perturb.datasets import DSprites, FactorGrid, GroundTruth
+from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, twin_of, write_twin
+from perturb.datasets.mini import Mini
+from perturb.errors import UserError
+from perturb.files import read_json
+
+ATTRIBUTES = {"variant": "noise", "epsilon": 0.25}
+SCATTERED = np.array([[4000, 3], [3, 17]])
+
+
+class SmallSprites(DSprites):
+    """A corner of dSprites."""
+
+    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4), ("shape",))
+    factor_values = tuple(values[:n] for values, n in zip(DSprites.factor_values, (3, 1, 2, 4, 4), strict=True))
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        return DSprites().images(DSprites.grid.indices_of(self.grid.factors_of(indices)))
+
+
+def _written(path: Path, truth: GroundTruth, images_of: Callable | None = None, **attributes: object) -> Path:
+    write_benchmark_file(path, truth, images_of or truth.images, attributes=ATTRIBUTES | attributes)
+    return path
+
+
+@pytest.fixture(scope="module")
+def mini_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All images of the mini scene, inverted, so that nobody renders them instead."""
+    truth = Mini()
+    return _written(tmp_path_factory.mktemp("files") / "x.h5", truth, lambda numbers: 255 - truth.images(numbers))
+
+
+def _copy(path: Path, folder: Path) -> Path:
+    return Path(shutil.copy2(path, folder))
+
+
+def test_a_benchmark_file_is_a_ground_truth(mini_file: Path) -> None:
+    found, truth = BenchmarkFile(mini_file), Mini()
+    assert (found.name, found.layout, found.variant, found.grid) == ("mini", "shapes3d", "noise", truth.grid)
+    assert found.image_shape == (32, 32, 3)
+    assert all(np.array_equal(a, b) for a, b in zip(found.factor_values, truth.factor_values, strict=True))
+    for numbers in (np.arange(100, 140), SCATTERED.ravel(), np.array([7]), np.array([], int)):
+        assert np.array_equal(found.images(numbers), 255 - truth.images(numbers))
+    assert found.provenance()["source"] == "benchmark file"
+
+
+def test_the_layout_of_dsprites_is_read_too(tmp_path: Path) -> None:
+    sprites = SmallSprites()
+    found = BenchmarkFile(_written(tmp_path / "x.h5", sprites))
+    assert (found.name, found.layout, found.grid) == ("dsprites", "dsprites", sprites.grid)
+    assert np.array_equal(found.images(np.arange(96)), sprites.images(np.arange(96)))
+    assert np.array_equal(found.values_of(np.arange(96)), sprites.values_of(np.arange(96)))
+
+
+def test_files_whose_white_is_one_come_out_alike(tmp_path: Path) -> None:
+    sprites = SmallSprites()
+    path = _written(tmp_path / "x.h5", sprites, lambda numbers: sprites.images(numbers) // 255, white=1)
+    assert np.array_equal(BenchmarkFile(path).images(np.arange(96)), sprites.images(np.arange(96)))
+
+
+def test_a_twin_gives_the_same_images_and_is_used(mini_file: Path, tmp_path: Path) -> None:
+    path = _copy(mini_file, tmp_path)
+    folder = write_twin(path)
+    assert folder == twin_of(path) == tmp_path / "x.h5.pixels"
+    found = BenchmarkFile(path)
+    assert np.array_equal(found.images(SCATTERED), 255 - Mini().images(SCATTERED.ravel()).reshape(2, 2, 32, 32, 3))
+    np.save(folder / "images.npy", np.zeros((4096, 32, 32, 3), np.uint8))
+    assert BenchmarkFile(path).images(np.array([5])).max() == 0, "the twin is what is read"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.h5", "x.h5.pixels"]
+
+
+def test_a_twin_is_not_made_twice_but_anew_for_another_file(mini_file: Path, tmp_path: Path) -> None:
+    path = _copy(mini_file, tmp_path)
+    manifest = write_twin(path) / MANIFEST
+    made = manifest.stat().st_mtime_ns
+    write_twin(path)
+    assert manifest.stat().st_mtime_ns == made
+    _written(path, Mini())
+    assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5]))), "passed over"
+    write_twin(path)
+    assert read_json(manifest)["images_sha256"] == BenchmarkFile(path).images_sha256
+    assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5])))
+
+
+def test_killed_while_unpacking_it_leaves_no_twin(mini_file: Path, tmp_path: Path) -> None:
+    path = _copy(mini_file, tmp_path)
+    code = f"""
+import time
+from pathlib import Path
+from perturb.datasets.benchmark_file import write_twin
+def report(done, total):
+    if done > 2000:
+        print("half", flush=True); time.sleep(60)
+write_twin(Path({str(path)!r}), report=report)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().strip() == "half"
+        os.kill(process.pid, signal.SIGKILL)
+    time.sleep(0.1)
+    assert not twin_of(path).exists()
+    write_twin(path)
+    assert np.array_equal(BenchmarkFile(path).images(np.array([9])), 255 - Mini().images(np.array([9])))
+
+
+def test_a_disk_without_the_room_is_told_how_much_is_needed(
+    mini_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, usage = _copy(mini_file, tmp_path), namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 10**7, 10**7))
+    with pytest.raises(UserError, match=r"x\.h5\.pixels: needs up to 0\.01 GB, and .* has 0\.01 GB left; make room"):
+        write_twin(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def _set(name: str, value: object) -> Callable[[h5py.File], None]:
+    return lambda file: file.attrs.__setitem__(name, value)
+
+
+def _elsewhere(file: h5py.File) -> None:
+    del file["images"]
+    file["images"] = h5py.ExternalLink("/etc/passwd", "images")
+
+
+def _external(file: h5py.File) -> None:
+    del file["images"]
+    stored = [("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
+    file.create_dataset("images", (4096, 32, 32, 3), np.uint8, external=stored)
+
+
+def _virtual(file: h5py.File) -> None:
+    del file["images"]
+    layout = h5py.VirtualLayout((4096, 32, 32, 3), np.uint8)
+    layout[:] = h5py.VirtualSource("/tmp/other.h5", "images", (4096, 32, 32, 3))
+    file.create_virtual_dataset("images", layout)
+
+
+def _large_chunks(file: h5py.File) -> None:
+    del file["labels"]
+    file.create_dataset("labels", (4096, 4), float, chunks=(10**7, 4), maxshape=(None, 4))
+
+
+def _hollow(file: h5py.File) -> None:
+    del file["images"]
+    file.create_dataset("images", (2**40, 32, 32, 3), np.uint8, chunks=(16, 32, 32, 3))
+    file.attrs["factor_sizes"] = f"8,8,8,{2**31}"
+
+
+def _floats(file: h5py.File) -> None:
+    del file["images"]
+    file["images"] = np.zeros((4096, 2, 2, 1))
+
+
+def _labels_short(file: h5py.File) -> None:
+    del file["labels"]
+    file["labels"] = np.zeros((10, 4))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_set("complete", False), "its attribute `complete` is not set"),
+        (_set("complete", np.ones(3)), "its attribute `complete` is not set"),
+        (_set("white", "x"), "attribute `white` must be 1 or 255, got x"),
+        (_hollow, "`images` must be there in full, and most of its 3,377,699,720,527,872 bytes were never written"),
+        (_set("white", 7), "attribute `white` must be 1 or 255, got 7"),
+        (_set("factor_sizes", "4,4"), "`factor_names` and `factor_sizes` must name each factor"),
+        (_set("factor_sizes", "8,8,8,x"), "`factor_names` and `factor_sizes` must name each factor"),
+        (_set("factor_sizes", "8,8,8,9"), r"`images` must hold 4608 images, got \(4096, 32, 32, 3\)"),
+        (_elsewhere, "must have one of the arrays|must have the array `images` of type uint8 in itself"),
+        (_external, "must have the array `images` of type uint8 in itself"),
+        (_virtual, "must have the array `images` of type uint8 in itself"),
+        (_floats, "must have the array `images` of type uint8 in itself"),
+        (_large_chunks, "chunks of `labels` must have at most 67108864 bytes"),
+        (_labels_short, r"`labels` must have a row an image and a column a factor, got \(10, 4\)"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_refused(mini_file: Path, tmp_path: Path, change: Callable, sentence: str) -> None:
+    path = _copy(mini_file, tmp_path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(UserError, match=sentence) as caught:
+        BenchmarkFile(path)
+    assert str(caught.value).endswith("make or download it again.")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"\x89HDF\r\n\x1a\n" + b"\xff" * 500]
+)
+def test_a_torn_file_is_refused(mini_file: Path, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "torn.h5"
+    path.write_bytes(damage(mini_file.read_bytes()))
+    with pytest.raises(UserError, match=r"torn\.h5: cannot be read as HDF5 \(.*\); make or download it again"):
+        BenchmarkFile(path)
+
+
+def test_a_flipped_bit_is_found_when_its_image_is_read(mini_file: Path, tmp_path: Path) -> None:
+    path = _copy(mini_file, tmp_path)
+    with h5py.File(path) as file:
+        place = file["images"].id.get_chunk_info(10).byte_offset + 100
+    content = bytearray(path.read_bytes())
+    content[place] ^= 16
+    path.write_bytes(content)
+    found = BenchmarkFile(path)
+    with pytest.raises(UserError, match=r"x\.h5: is damaged \(.*\); make or download it again"):
+        found.images(np.arange(4096))
