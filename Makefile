@@ -24,7 +24,7 @@ $(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.runs
-	$(PIP) -e '.[flows,oracle,dev]'
+	$(PIP) -e '.[flows,oracle,tfds,dev]'
 	@touch $@
 
 demo: $(VENV)/.runs

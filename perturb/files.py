@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,3 +81,13 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digests_of(path: Path, kinds: Sequence[str]) -> dict[str, str]:
+    """Several digests of a file's bytes, in hexadecimal, by their names in hashlib; the file is read once."""
+    hashes = {kind: hashlib.new(kind, usedforsecurity=False) for kind in kinds}
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            for digest in hashes.values():
+                digest.update(block)
+    return {kind: digest.hexdigest() for kind, digest in hashes.items()}

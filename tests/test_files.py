@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perturb.files import read_json, sha256_of, write_json, write_text, written_whole
+from perturb.files import digests_of, read_json, sha256_of, write_json, write_text, written_whole
 
 
 def _names(folder: Path) -> list[str]:
@@ -93,3 +93,10 @@ def test_sha256_reads_a_file_larger_than_its_buffer_to_the_end(tmp_path: Path) -
     content = bytes(range(256)) * 4_096
     (tmp_path / "a.bin").write_bytes(content)
     assert sha256_of(tmp_path / "a.bin") == hashlib.sha256(content).hexdigest()
+
+
+def test_several_digests_come_of_one_reading(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5_000
+    (tmp_path / "a").write_bytes(content)
+    expected = {"md5": hashlib.md5(content).hexdigest(), "sha256": sha256_of(tmp_path / "a")}
+    assert digests_of(tmp_path / "a", ("md5", "sha256")) == expected

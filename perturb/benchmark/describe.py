@@ -4,22 +4,35 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from perturb.datasets import DATASETS, GroundTruth
+from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
 from perturb.errors import UserError
 
 
 def as_table() -> Table:
-    """A row a dataset: key, number and size of images, factors (the last runs fastest) with numbers of values, origin."""
-    table = Table(show_lines=True)
-    for header in ("dataset", "images", "of", "factors", "made by"):
-        table.add_column(header, justify="right" if header == "images" else "left")
+    """A row a dataset: key, number and size of images, factors (the last runs fastest) with numbers of values, sources."""
+    table = Table(show_lines=True, box=box.HORIZONTALS, pad_edge=False)
+    for header in ("dataset", "images", "of", "factors", "from"):
+        table.add_column(header, justify="right" if header == "images" else "left", no_wrap=header in ("dataset", "of"))
     for name, dataset in DATASETS.items():
-        truth = dataset.renderer
-        factors = ", ".join(f"{factor} {size}" for factor, size in zip(truth.grid.names, truth.grid.sizes, strict=True))
-        made_by = "our renderer" + (", or the official file" if dataset.official_file else "")
-        table.add_row(name, f"{truth.grid.num_images:,}", _size(truth.image_shape), factors, made_by)
+        grid = dataset.kind.grid
+        factors = "\n".join(f"{factor} {size}" for factor, size in zip(grid.names, grid.sizes, strict=True))
+        sources = {"renderer": dataset.renderer, "file": dataset.official_file, "TFDS": dataset.tfds_folder}
+        named = "\n".join(source for source, there in sources.items() if there)
+        table.add_row(name, f"{grid.num_images:,}", _size(dataset.kind.image_shape), factors, named)
+    return table
+
+
+def table_of_vectors() -> Table:
+    """A row a synthetic set: key, number of samples, size of an observation, what it is."""
+    table = Table(box=box.HORIZONTALS, pad_edge=False)
+    for header in ("synthetic set", "samples", "of", "what"):
+        table.add_column(header, justify="right" if header == "samples" else "left", no_wrap=header != "what")
+    for name, made in SYNTHETIC.items():
+        table.add_row(name, f"{SAMPLES:,}", f"{made.dimensions} numbers", made.description)
     return table
 
 
@@ -31,10 +44,12 @@ def described(name_or_file: str) -> Table:
 
     """
     if name_or_file in DATASETS:
-        return _of_dataset(DATASETS[name_or_file].renderer)
+        return _of_dataset(DATASETS[name_or_file].kind)
+    if name_or_file in SYNTHETIC:
+        return _of_vectors(SYNTHETIC[name_or_file])
     path = Path(name_or_file)
     if not path.is_file():
-        raise UserError(f"{name_or_file} is neither a dataset ({', '.join(DATASETS)}) nor a file.")
+        raise UserError(f"{name_or_file} is neither a dataset ({', '.join([*DATASETS, *SYNTHETIC])}) nor a file.")
     return _of_file(path)
 
 
@@ -46,6 +61,15 @@ def _of_dataset(truth: type[GroundTruth]) -> Table:
         table.add_column(header, justify="left" if header == "factor" else "right")
     for name, values in zip(truth.grid.names, truth.factor_values, strict=True):
         table.add_row(name, str(len(values)), f"{values[0]:g}", f"{values[-1]:g}")
+    return table
+
+
+def _of_vectors(made: Synthetic) -> Table:
+    table = Table(title=f"{made.name}: {made.description}, {made.dimensions} numbers a sample", title_justify="left")
+    for header in ("factor", "law"):
+        table.add_column(header)
+    for name in made.factor_names:
+        table.add_row(name, "uniform on [0, 1)")
     return table
 
 

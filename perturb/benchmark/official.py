@@ -13,13 +13,36 @@ import numpy as np
 
 from perturb import __version__
 from perturb.benchmark.schema import BATCH, source
+from perturb.benchmark.vectors import write_vectors
 from perturb.benchmark.writer import write_benchmark_file
-from perturb.datasets import GroundTruth
+from perturb.datasets import DATASETS, GroundTruth, renderer_of
 from perturb.datasets.layouts import LAYOUTS, WHITE, image_shape, labels
+from perturb.datasets.synthetic import SYNTHETIC
 from perturb.errors import UserError
 from perturb.files import written_whole
 
 Report = Callable[[int, int], None]
+
+
+def write_named(path: Path, name: str, *, seed: int = 0, report: Report = lambda done, total: None) -> None:
+    """Write what a dataset's key names: a rendered ground truth in its official layout, or samples of a synthetic set.
+
+    Args:
+        path: of the file.
+        name: key in DATASETS or in SYNTHETIC.
+        seed: of the samples; what is rendered needs none.
+        report: told (images written, images in all).
+
+    Raises:
+        UserError: the name is unknown, or of a dataset without a renderer; or as `write_official` and `write_vectors`.
+
+    """
+    if name in SYNTHETIC:
+        write_vectors(path, SYNTHETIC[name], seed=seed)
+    elif name in DATASETS:
+        write_official(path, renderer_of(name), report=report)
+    else:
+        raise UserError(f"dataset must be one of {', '.join([*DATASETS, *SYNTHETIC])}, got {name}.")
 
 
 def write_official(path: Path, truth: GroundTruth, *, report: Report = lambda done, total: None) -> None:

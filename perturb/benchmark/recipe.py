@@ -23,7 +23,7 @@ from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.config.experiment import Variant
 from perturb.config.section import Section
-from perturb.datasets import DATASETS, GroundTruth, load_own, renderer_of
+from perturb.datasets import DATASETS, GroundTruth, load_own, reader_of, renderer_of
 from perturb.errors import UserError
 from perturb.files import sha256_of
 from perturb.perturbation.network import PerturbationNetwork
@@ -192,7 +192,7 @@ def _originals(recipe: Recipe, path: Path, origin: Path | None) -> GroundTruth:
     if origin is None:
         truth = renderer_of(recipe.dataset)
     elif recipe.dataset in DATASETS and DATASETS[recipe.dataset].official_file is not None:
-        truth = DATASETS[recipe.dataset].official_file(origin)
+        truth = reader_of(recipe.dataset, origin)
     else:
         truth = load_own(origin)
     if (found := source(truth)) != recipe.source:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from perturb.benchmark.schema import BATCH
-from perturb.datasets import DATASETS, GroundTruth
+from perturb.datasets import DATASETS, GroundTruth, renderer_of
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.datasets.layouts import LAYOUTS, WHITE, labels
 from perturb.errors import UserError
@@ -108,4 +108,4 @@ def verify_against_renderer(path: Path, *, report: Callable[[int, int], None] = 
         raise UserError(f"{path}: made from {made_from}; name the official file in a config's dataset.path and run that.")
     if name not in DATASETS:
         raise UserError(f"{path}: attribute `dataset` must be one of {', '.join(DATASETS)}, got {name!r}.")
-    return verify(path, DATASETS[name].renderer(), report=report)
+    return verify(path, renderer_of(name), report=report)

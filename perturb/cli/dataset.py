@@ -29,10 +29,10 @@ def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 @dataset_app.command("list")
 def list_datasets() -> None:
-    """List the ground truths."""
-    from perturb.benchmark.describe import as_table
+    """List the ground truths and the synthetic sets."""
+    from perturb.benchmark.describe import as_table, table_of_vectors
 
-    Console().print(as_table())
+    Console().print(as_table(), table_of_vectors())
 
 
 @dataset_app.command("info")
@@ -46,14 +46,14 @@ def describe_dataset(what: Annotated[str, typer.Argument(help="A dataset of the 
 @dataset_app.command("render")
 def render_dataset(
     name: Annotated[str, typer.Argument(help="A dataset of the list.")],
-    out: Annotated[Path, typer.Option(help="An .h5 or .hdf5 file; for dSprites also .npz.")],
+    out: Annotated[Path, typer.Option(help="An .h5 or .hdf5 file; for dSprites also .npz, for a synthetic set .npz only.")],
+    seed: Annotated[int, typer.Option(help="Of the samples of a synthetic set.", min=0)] = 0,
 ) -> None:
     """Render a ground truth into a file of its official layout, for code that reads nothing else."""
-    from perturb.benchmark.official import write_official
-    from perturb.datasets import renderer_of
+    from perturb.benchmark.official import write_named
 
     with _bar(f"rendering {name}") as report:
-        write_official(out, renderer_of(name), report=report)
+        write_named(out, name, seed=seed, report=report)
     print(out)
 
 

@@ -16,20 +16,29 @@ Variant = Literal["original", "modified", "noise", "untrained"]
 OWN = "own"
 
 
+FILES_ONLY = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb")
+"""Datasets that perturb does not render."""
+
+
 class DatasetConfig(Section):
     """Which ground truth."""
 
-    name: Literal["mini", "dsprites", "shapes3d", "own"]
+    name: Literal["mini", "dsprites", "shapes3d", "mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb", "own"]
     """Key in DATASETS, or "own" for a ground truth that a Python file defines."""
     path: Path | None = None
-    """The official file (`.npz`, `.hdf5` or `.h5`), or that Python file; None: our renderer of the same factor grid."""
+    """The official file or folder, of dSprites and Shapes3D also a folder that tensorflow_datasets has prepared, or that
+    Python file; None: our renderer of the same factor grid."""
     code_sha256: str | None = None
     """Of that Python file, filled in when the config is loaded: other code makes other runs."""
 
     @model_validator(mode="after")
-    def _own_has_a_file(self) -> "DatasetConfig":
+    def _what_is_not_rendered_has_a_file(self) -> "DatasetConfig":
         if self.name == OWN and self.path is None:
             raise ValueError(f'dataset.path must name the Python file of your ground truth, because dataset.name is "{OWN}"')
+        if self.name in FILES_ONLY and self.path is None:
+            raise ValueError(
+                f"dataset.path must name the official file or folder of {self.name}, because perturb has no renderer of it"
+            )
         return self
 
     @model_serializer(mode="wrap")

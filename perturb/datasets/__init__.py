@@ -1,31 +1,47 @@
 """Ground truths: images by number on a grid of factors."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from perturb.config import OWN, DatasetConfig
+from perturb.datasets.cars3d import Cars3DFile
 from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 from perturb.datasets.mini import Mini
+from perturb.datasets.mpi3d import MPI3DRealFile, MPI3DRealisticFile, MPI3DToyFile
 from perturb.datasets.official_files import DSpritesFile, Shapes3DFile
 from perturb.datasets.own import load_own
+from perturb.datasets.published import PublishedFile
 from perturb.datasets.shapes3d import Shapes3D
+from perturb.datasets.smallnorb import SmallNORBFile
+from perturb.datasets.tfds_folder import DSpritesFolder, Shapes3DFolder
 from perturb.errors import UserError
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A line of the table."""
+    """A line of the table: a renderer, a reader of the official file, or both."""
 
-    renderer: type[GroundTruth]
-    official_file: Callable[[Path], GroundTruth] | None
+    renderer: type[GroundTruth] | None
+    official_file: type[PublishedFile] | None
+    tfds_folder: type[PublishedFile] | None = None
+    """The reader of a folder that tensorflow_datasets has prepared."""
+
+    @property
+    def kind(self) -> type[GroundTruth]:
+        """A class that has the grid, the image's shape and the factors' values; of two, the renderer."""
+        return self.renderer or self.official_file
 
 
 DATASETS = {
     "mini": Dataset(Mini, None),
-    "dsprites": Dataset(DSprites, DSpritesFile),
-    "shapes3d": Dataset(Shapes3D, Shapes3DFile),
+    "dsprites": Dataset(DSprites, DSpritesFile, DSpritesFolder),
+    "shapes3d": Dataset(Shapes3D, Shapes3DFile, Shapes3DFolder),
+    "mpi3d_toy": Dataset(None, MPI3DToyFile),
+    "mpi3d_realistic": Dataset(None, MPI3DRealisticFile),
+    "mpi3d_real": Dataset(None, MPI3DRealFile),
+    "cars3d": Dataset(None, Cars3DFile),
+    "smallnorb": Dataset(None, SmallNORBFile),
 }
 """Keys of DatasetConfig.name, beside that of a ground truth of one's own."""
 
@@ -33,32 +49,56 @@ DATASETS = {
 def open_ground_truth(config: DatasetConfig) -> GroundTruth:
     """The ground truth that a config names: of one's own, the official file when it gives a path, else the renderer.
 
+    Of dSprites and Shapes3D a path may also be a folder that tensorflow_datasets has prepared, such as dsprites/2.0.0.
+
     Raises:
-        UserError: the file is missing, is not the official one, or there is none for this dataset; or as `load_own`.
+        UserError: the file is missing, is not the official one, or there is none for this dataset; the dataset has no
+            renderer and no file is named; or as `load_own`.
 
     """
     if config.name == OWN:
         return load_own(config.path, config.code_sha256)
-    dataset = DATASETS[config.name]
     if config.path is None:
-        return dataset.renderer()
-    if dataset.official_file is None:
+        return renderer_of(config.name)
+    if DATASETS[config.name].official_file is None:
         raise UserError(f"dataset.path: {config.name} is always rendered and has no official file; remove the path.")
-    return dataset.official_file(config.path)
+    return reader_of(config.name, config.path)
+
+
+def reader_of(name: str, path: Path) -> GroundTruth:
+    """The official file at a path, of a dataset that has one, or the folder that tensorflow_datasets has prepared.
+
+    Raises:
+        UserError: as the dataset's readers.
+
+    """
+    dataset = DATASETS[name]
+    if dataset.tfds_folder is not None and path.is_dir():
+        return dataset.tfds_folder(path)
+    return dataset.official_file(path)
 
 
 def renderer_of(name: str) -> GroundTruth:
-    """The renderer of a dataset by its key; an unknown one is a UserError that lists those there are."""
+    """The renderer of a dataset by its key; an unknown one, or one without a renderer, is a UserError that lists others."""
     if name not in DATASETS:
         raise UserError(f"dataset must be one of {', '.join(DATASETS)}, got {name}.")
-    return DATASETS[name].renderer()
+    renderer = DATASETS[name].renderer
+    if renderer is None:
+        rendered = ", ".join(key for key, dataset in DATASETS.items() if dataset.renderer)
+        raise UserError(
+            f"{name} exists as its authors' file only, which a config names in dataset.path; perturb renders {rendered}."
+        )
+    return renderer()
 
 
 def grid_of(config: DatasetConfig) -> FactorGrid:
-    """The factor grid of a config's dataset, the same for the official file and the renderer; opens no images."""
+    """The factor grid of a config's dataset; reads no images, and of a file at most its headers."""
     if config.name == OWN:
         return load_own(config.path, config.code_sha256).grid
-    return DATASETS[config.name].renderer.grid
+    dataset = DATASETS[config.name]
+    if config.path is None or dataset.official_file is None:
+        return dataset.kind.grid
+    return dataset.official_file.grid_in(config.path)
 
 
 __all__ = [
@@ -72,5 +112,6 @@ __all__ = [
     "grid_of",
     "load_own",
     "open_ground_truth",
+    "reader_of",
     "renderer_of",
 ]

@@ -5,21 +5,17 @@ its labels run through the factor grid in order, so that an image's number is it
 unpickled: the `metadata` member of the dSprites archive is not touched.
 """
 
-import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from perturb.datasets import dsprites, shapes3d
-from perturb.datasets.ground_truth import FactorGrid, GroundTruth
-from perturb.errors import UserError
-from perturb.files import sha256_of
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.published import PublishedFile, npy_header, python2_headers_accepted
 
 DSPRITES_URL = "https://github.com/google-deepmind/dsprites-dataset"
 DSPRITES_HDF5_SHA256 = "729fa22e884c9c500e1f17415d580746b4c5894fbbb780a1319bbcfa39a745bb"
@@ -29,66 +25,11 @@ BLOCK = 8192
 """Images decoded together: 32 MB of dSprites."""
 
 
-class _OfficialFile(GroundTruth):
-    """What the two readers share: the checks of the file as a whole, and where the images come from."""
-
-    url: str
-
-    def __init__(self, path: Path, grid: FactorGrid, values: tuple[np.ndarray, ...], sha256: str | None) -> None:
-        self.path = Path(path)
-        self.grid = grid
-        self.factor_values = tuple(column[:size] for column, size in zip(values, grid.sizes, strict=True))
-        if not self.path.is_file():
-            raise UserError(
-                f"{self.path}: there is no such file; get it from {self.url}, or leave out the path in the [dataset] "
-                "section to render the images instead."
-            )
-        if sha256 is not None and self._sha256 != sha256:
-            raise self._unusable(f"sha256 must be {sha256}, got {self._sha256}")
-
-    def provenance(self) -> dict[str, str]:
-        """`source`, `path_name` (without its folder), `sha256`."""
-        return {"source": "file", "path_name": self.path.name, "sha256": self._sha256}
-
-    @cached_property
-    def _sha256(self) -> str:
-        return sha256_of(self.path)
-
-    def _unusable(self, finding: str) -> UserError:
-        return UserError(
-            f"{self.path}: {finding}; get the file again from {self.url}, or leave out the path in the [dataset] "
-            "section to render the images instead."
-        )
-
-    def _in_range(self, indices: np.ndarray) -> np.ndarray:
-        """Image numbers (n,), or ValueError: a negative number would silently count from the end."""
-        numbers = np.asarray(indices)
-        if len(numbers) and (numbers.min() < 0 or numbers.max() >= self.grid.num_images):
-            last = self.grid.num_images - 1
-            raise ValueError(f"`indices` must lie in 0 … {last}, got {numbers.min()} … {numbers.max()}.")
-        return numbers
-
-    def _require(self, name: str, shape: tuple[int, ...], dtype: np.dtype, expected: tuple, kind: str) -> None:
-        """Raise unless an array of the file has the shape and the type that the published one has."""
-        if shape != expected or dtype != np.dtype(kind):
-            raise self._unusable(f"`{name}` must be {np.dtype(kind)} {expected}, got {dtype} {shape}")
-
-    def _open_hdf5(self) -> h5py.File:
-        try:
-            return h5py.File(self.path, "r")
-        except OSError as error:
-            raise self._unusable("must be an HDF5 file, but cannot be opened as one") from error
-
-    def _hdf5_array(self, file: h5py.File, name: str, expected: tuple[int, ...], kind: str) -> h5py.Dataset:
-        array = file.get(name)
-        if not isinstance(array, h5py.Dataset):
-            raise self._unusable(f"must have the array `{name}`, got {sorted(file)}")
-        self._require(name, array.shape, array.dtype, expected, kind)
-        return array
-
-
-class DSpritesFile(_OfficialFile):
+class DSpritesFile(PublishedFile):
     """dSprites from the published .npz or .hdf5 file.
+
+    The published HDF5 file has its classes in a group, `latents/classes`; files of ours have the name of the archive,
+    `latents_classes`, and are read as well.
 
     Neither file can be read by image: the archive is one compressed stream, and a chunk of the HDF5 file holds a few
     pixels of 23,040 images. The first call of `images` therefore decodes the whole file, block by block, into one bit
@@ -108,6 +49,8 @@ class DSpritesFile(_OfficialFile):
 
     name = "dsprites"
     layout = "dsprites"
+    grid = dsprites.GRID
+    factor_values = dsprites.FACTOR_VALUES
     url = DSPRITES_URL
     image_shape = (dsprites.SIZE, dsprites.SIZE, 1)
     binary = True
@@ -117,7 +60,8 @@ class DSpritesFile(_OfficialFile):
     ) -> None:
         self._archive = Path(path).suffix == ".npz"
         published = None if self._archive else DSPRITES_HDF5_SHA256
-        super().__init__(path, grid, dsprites.FACTOR_VALUES, (sha256 or published) if check else None)
+        super().__init__(path, grid, dsprites.FACTOR_VALUES)
+        self._require_digest((sha256 or published) if check else None)
         self._shape = (grid.num_images, dsprites.SIZE, dsprites.SIZE)
         classes = self._archive_classes() if self._archive else self._hdf5_classes()
         expected = np.insert(grid.factors_of(np.arange(grid.num_images)), 0, 0, axis=1)
@@ -146,8 +90,8 @@ class DSpritesFile(_OfficialFile):
     def _hdf5_classes(self) -> np.ndarray:
         with self._open_hdf5() as file:
             self._hdf5_array(file, "imgs", self._shape, "uint8")
-            classes = self._hdf5_array(file, "latents_classes", (self._shape[0], self.grid.num_factors + 1), "int64")
-            return classes[:]
+            name = "latents/classes" if "latents/classes" in file else "latents_classes"
+            return self._hdf5_array(file, name, (self._shape[0], self.grid.num_factors + 1), "int64")[:]
 
     def _hdf5_blocks(self) -> Iterator[np.ndarray]:
         """All images in order, uint8 (n, 64, 64); a block is as long as a chunk, so that each is decoded once."""
@@ -161,8 +105,8 @@ class DSpritesFile(_OfficialFile):
         try:
             with zipfile.ZipFile(self.path) as archive:
                 with archive.open("imgs.npy") as member:
-                    self._require("imgs", *_npy_header(member), self._shape, "uint8")
-                with archive.open("latents_classes.npy") as member, _python2_headers_accepted():
+                    self._require("imgs", *npy_header(member), self._shape, "uint8")
+                with archive.open("latents_classes.npy") as member, python2_headers_accepted():
                     classes = np.lib.format.read_array(member, allow_pickle=False)
         except (KeyError, ValueError, zipfile.BadZipFile) as error:
             finding = "must be an archive with the arrays `imgs` and `latents_classes`, but cannot be read as one"
@@ -175,7 +119,7 @@ class DSpritesFile(_OfficialFile):
         """All images in order, uint8 (n, 64, 64): the compressed member is decoded as it is read."""
         num_images, height, width = self._shape
         with zipfile.ZipFile(self.path) as archive, archive.open("imgs.npy") as member:
-            _npy_header(member)
+            npy_header(member)
             for start in range(0, num_images, BLOCK):
                 length = min(BLOCK, num_images - start)
                 try:
@@ -187,7 +131,7 @@ class DSpritesFile(_OfficialFile):
                 yield block
 
 
-class Shapes3DFile(_OfficialFile):
+class Shapes3DFile(PublishedFile):
     """Shapes3D from the published 3dshapes.h5.
 
     Images are read from the disk at each call, because all of them would take 5.9 GB. The file is chunked and
@@ -207,13 +151,16 @@ class Shapes3DFile(_OfficialFile):
 
     name = "shapes3d"
     layout = "shapes3d"
+    grid = shapes3d.GRID
+    factor_values = shapes3d.FACTOR_VALUES
     url = SHAPES3D_URL
     image_shape = (shapes3d.SIZE, shapes3d.SIZE, 3)
 
     def __init__(
         self, path: Path, *, check: bool = True, sha256: str = SHAPES3D_SHA256, grid: FactorGrid = shapes3d.GRID
     ) -> None:
-        super().__init__(path, grid, shapes3d.FACTOR_VALUES, sha256 if check else None)
+        super().__init__(path, grid, shapes3d.FACTOR_VALUES)
+        self._require_digest(sha256 if check else None)
         with self._open_hdf5() as file:
             self._hdf5_array(file, "images", (grid.num_images, *self.image_shape), "uint8")
             labels = self._hdf5_array(file, "labels", (grid.num_images, grid.num_factors), "float64")[:]
@@ -230,24 +177,3 @@ class Shapes3DFile(_OfficialFile):
             chosen = slice(first, end) if end - first == len(numbers) else numbers
             read = file["images"][chosen]
         return read if np.array_equal(places, np.arange(len(read))) else read[places]
-
-
-@contextmanager
-def _python2_headers_accepted() -> Iterator[None]:
-    """The published archive was written by Python 2, whose headers NumPy reads with a warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Reading `.npy` or `.npz` file", category=UserWarning)
-        yield
-
-
-def _npy_header(member: zipfile.ZipExtFile) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type that a .npy stream announces; the stream is left at the first byte of the data."""
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(member)
-    if version not in read_header:
-        raise ValueError(f"version of the .npy member must be 1.0 or 2.0, got {version}")
-    with _python2_headers_accepted():
-        shape, fortran_order, dtype = read_header[version](member)
-    if fortran_order:
-        raise ValueError("order of the .npy member must be C, got Fortran")
-    return shape, dtype

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from perturb.benchmark.describe import as_table, described
-from perturb.benchmark.official import write_official
+from perturb.benchmark.describe import as_table, described, table_of_vectors
+from perturb.benchmark.official import write_named, write_official
 from perturb.benchmark.verify import verify
 from perturb.datasets import DATASETS, DSprites, FactorGrid, Mini, renderer_of
 from perturb.datasets.official_files import DSpritesFile
+from perturb.datasets.synthetic import SYNTHETIC
 from perturb.errors import UserError
 
 
@@ -84,14 +85,45 @@ def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None
 def test_the_list_has_every_dataset_and_its_grid() -> None:
     text = _text(as_table())
     for name, dataset in DATASETS.items():
-        grid = dataset.renderer.grid
+        grid = dataset.kind.grid
         assert name in text
         assert f"{grid.num_images:,}" in text
         assert all(f"{factor} {size}" in text for factor, size in zip(grid.names, grid.sizes, strict=True))
 
 
+def test_synthetic_sets_are_listed_and_described() -> None:
+    text = _text(table_of_vectors())
+    for name, made in SYNTHETIC.items():
+        assert name in text
+        assert made.description in text
+        assert "uniform on [0, 1)" in _text(described(name))
+
+
+def test_a_synthetic_set_is_written_as_two_arrays_without_pickles(tmp_path: Path) -> None:
+    write_named(tmp_path / "a.npz", "synthetic_linear", seed=5)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as found:
+        assert set(found) == {"observations", "factors"}
+        factors, observations = SYNTHETIC["synthetic_linear"].sample(5)
+        assert np.array_equal(found["factors"], factors)
+        assert np.array_equal(found["observations"], observations)
+    with pytest.raises(UserError, match=r"--out must end in \.npz for synthetic_linear, got a\.h5"):
+        write_named(tmp_path / "a.h5", "synthetic_linear")
+    with pytest.raises(UserError, match=r"a\.npz: cannot be written"):
+        write_named(tmp_path / "a.npz" / "a.npz", "synthetic_linear")
+    with pytest.raises(UserError, match=r"dataset must be one of mini, .*, smallnorb, synthetic_linear, .*, got cars"):
+        write_named(tmp_path / "b.npz", "cars")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_a_rendered_dataset_is_written_by_its_name(tmp_path: Path) -> None:
+    told = []
+    write_named(tmp_path / "mini.h5", "mini", report=lambda done, total: told.append((done, total)))
+    assert verify(tmp_path / "mini.h5", Mini()).images == told[-1][0] == 4_096
+
+
 def test_a_dataset_is_described_by_its_factors_and_a_file_by_its_attributes(tmp_path: Path) -> None:
     assert "orientation │     15 │  -30 │   30" in _text(described("shapes3d"))
+    assert "azimuth   │     18 │    0 │ 340" in _text(described("smallnorb"))
     write_official(tmp_path / "mini.h5", Mini())
     text = _text(described(str(tmp_path / "mini.h5")))
     assert "uint8 (4096, 32, 32, 3)" in text
@@ -101,8 +133,12 @@ def test_a_dataset_is_described_by_its_factors_and_a_file_by_its_attributes(tmp_
 def test_what_is_neither_dataset_nor_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cars is neither a dataset"):
         described("cars")
-    with pytest.raises(UserError, match="dataset must be one of mini, dsprites, shapes3d, got cars"):
+    with pytest.raises(UserError, match=r"dataset must be one of mini, dsprites, shapes3d, mpi3d_toy, .*, got cars"):
         renderer_of("cars")
+    with pytest.raises(
+        UserError, match=r"cars3d exists as its authors' file only, .*; perturb renders mini, dsprites, shap"
+    ):
+        renderer_of("cars3d")
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(UserError, match="cannot be read as HDF5"):
         described(str(tmp_path / "text.h5"))

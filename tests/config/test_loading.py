@@ -81,7 +81,11 @@ def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentCo
         ("epsilon = 0.175", "epsilon = nan", "`perturbation.epsilon`: input should be a finite number, got nan"),
         ("epsilon = 0.175\n", "", "key `perturbation.epsilon` is missing"),
         ("num = 2", "", "key `restarts.num` is missing"),
-        ('name = "mini"', 'name = "c"', "`dataset.name`: input should be 'mini', 'dsprites', 'shapes3d' or 'own', got 'c'"),
+        ('name = "mini"', 'name = "c"', "`dataset.name`: input should be 'mini', 'dsprites', 'shapes3d', 'mpi3d_toy', "),
+        (
+            'name = "mini"', 'name = "cars3d"',
+            "dataset.path must name the official file or folder of cars3d, because perturb has no renderer of it",
+        ),
         ("[metrics.mig]", '[collapse2]\naction = "warn"\n[metrics.mig]', "unknown key `collapse2` (value {'action'"),
         ("max_unit_variance = 100.0", 'metric = "fid"', "`selection.metric`: input should be 'mig', 'dci', "),
         ("seeds = 2", 'seeds = 2\nmetrics = ["fid"]', "`evaluation.metrics.0`: input should be 'mig', 'dci', "),

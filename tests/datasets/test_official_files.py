@@ -39,6 +39,12 @@ def write_hdf5(path, arrays):
     return path
 
 
+def write_published_hdf5(path, arrays):
+    """With the classes in a group, as tensorflow_datasets' builder reads them from the published file."""
+    renamed = {"latents_classes": "latents/classes"}
+    return write_hdf5(path, {renamed.get(name, name): array for name, array in arrays.items()})
+
+
 def write_npz(path, arrays):
     """With a pickled member beside the others, as the official file has."""
     np.savez_compressed(path, **arrays, metadata=np.array({"author": "x"}, dtype=object))
@@ -69,6 +75,15 @@ def test_sprites_come_back_as_black_and_white(tmp_path, suffix, monkeypatch):
     np.testing.assert_array_equal(images[..., 0], 255 * arrays["imgs"][order])
     assert sprites.images(np.array([], np.int64)).shape == (0, 64, 64, 1)
     assert sprites.values_of(np.array([SPRITES.num_images - 1]))[0, 0] == 2.0
+
+
+def test_sprites_of_the_published_hdf5_file_have_their_classes_in_a_group(tmp_path):
+    arrays = sprite_arrays()
+    sprites = open_sprites(write_published_hdf5(tmp_path / "sprites.hdf5", arrays))
+    np.testing.assert_array_equal(sprites.images(np.arange(5))[..., 0], 255 * arrays["imgs"][:5])
+    arrays["latents_classes"] = arrays["latents_classes"][::-1]
+    with pytest.raises(UserError, match="must run through the grid in order"):
+        open_sprites(write_published_hdf5(tmp_path / "other.hdf5", arrays))
 
 
 def test_scenes_come_back_in_the_order_asked_for(tmp_path):

@@ -1,0 +1,122 @@
+"""What readers of published files share: where a file is missing or is another one, and how parts of it are read."""
+
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from perturb.datasets.ground_truth import FactorGrid, GroundTruth
+from perturb.errors import UserError
+from perturb.files import digests_of
+
+
+class PublishedFile(GroundTruth):
+    """A ground truth whose images are a file, or a folder of files, of its authors."""
+
+    url: str
+    rendered = True
+    """Whether perturb has a renderer of the same images."""
+    digests: tuple[str, ...] = ("sha256",)
+    """Names in hashlib of what is computed of the file, in one reading of it."""
+
+    def __init__(self, path: Path, grid: FactorGrid, values: tuple[np.ndarray, ...]) -> None:
+        self.path = Path(path)
+        self.grid = grid
+        self.factor_values = tuple(column[:size] for column, size in zip(values, grid.sizes, strict=True))
+        if not self._is_there():
+            raise UserError(f"{self.path}: there is no such {self._kind}; get it from {self.url}{self._otherwise}.")
+
+    @classmethod
+    def grid_in(cls, path: Path) -> FactorGrid:
+        """The grid of the file at a path; files of most datasets have the same one, and are not opened for it."""
+        return cls.grid
+
+    def provenance(self) -> dict[str, str]:
+        """`source`, `path_name` (without its folder), `sha256`."""
+        return {"source": "file", "path_name": self.path.name, "sha256": self._digests["sha256"]}
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        return digests_of(self.path, self.digests)
+
+    _kind = "file"
+
+    def _is_there(self) -> bool:
+        return self.path.is_file()
+
+    @property
+    def _otherwise(self) -> str:
+        if not self.rendered:
+            return ""
+        return ", or leave out the path in the [dataset] section to render the images instead"
+
+    def _unusable(self, finding: str) -> UserError:
+        return UserError(f"{self.path}: {finding}; get the {self._kind} again from {self.url}{self._otherwise}.")
+
+    def _require_digest(self, expected: str | None, kind: str = "sha256") -> None:
+        """Raise unless the file is the one that is expected; None: any."""
+        if expected is not None and self._digests[kind] != expected:
+            raise self._unusable(f"{kind} must be {expected}, got {self._digests[kind]}")
+
+    def _in_range(self, indices: np.ndarray) -> np.ndarray:
+        """Image numbers (n,), or ValueError: a negative number would silently count from the end."""
+        numbers = np.asarray(indices)
+        if len(numbers) and (numbers.min() < 0 or numbers.max() >= self.grid.num_images):
+            last = self.grid.num_images - 1
+            raise ValueError(f"`indices` must lie in 0 … {last}, got {numbers.min()} … {numbers.max()}.")
+        return numbers
+
+    def _require(self, name: str, shape: tuple[int, ...], dtype: np.dtype, expected: tuple, kind: str) -> None:
+        """Raise unless an array of the file has the shape and the type that the published one has."""
+        if shape != expected or dtype != np.dtype(kind):
+            raise self._unusable(f"`{name}` must be {np.dtype(kind)} {expected}, got {dtype} {shape}")
+
+    def _open_hdf5(self) -> h5py.File:
+        try:
+            return h5py.File(self.path, "r")
+        except OSError as error:
+            raise self._unusable("must be an HDF5 file, but cannot be opened as one") from error
+
+    def _hdf5_array(self, file: h5py.File, name: str, expected: tuple[int, ...], kind: str) -> h5py.Dataset:
+        array = file.get(name)
+        if not isinstance(array, h5py.Dataset):
+            raise self._unusable(f"must have the array `{name}`, got {sorted(file)}")
+        self._require(name, array.shape, array.dtype, expected, kind)
+        return array
+
+
+def resized(image: np.ndarray, size: int) -> np.ndarray:
+    """An image, uint8 (height, width) or (height, width, 3), as a square of `size` pixels, by Lanczos as others do it."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
+
+
+@contextmanager
+def python2_headers_accepted() -> Iterator[None]:
+    """The published archive of dSprites was written by Python 2, whose headers NumPy reads with a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Reading `.npy` or `.npz` file", category=UserWarning)
+        yield
+
+
+def npy_header(member: zipfile.ZipExtFile) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type that a .npy stream announces; the stream is left at the first byte of the data.
+
+    Raises:
+        ValueError: it is no such stream, of another version, or in Fortran's order.
+
+    """
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(member)
+    if version not in read_header:
+        raise ValueError(f"version of the .npy member must be 1.0 or 2.0, got {version}")
+    with python2_headers_accepted():
+        shape, fortran_order, dtype = read_header[version](member)
+    if fortran_order:
+        raise ValueError("order of the .npy member must be C, got Fortran")
+    return shape, dtype

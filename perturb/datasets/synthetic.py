@@ -1,0 +1,85 @@
+"""The thesis's synthetic sets (Zietlow, section 3.3): a unit square embedded in a space of more dimensions.
+
+They are vectors and not images on a grid, so they stand beside the ground truths: two factors, uniform on [0, 1]², and an
+embedding of them. The linear one stretches the first axis by a ratio (2; the thesis stretches one axis by 2 and says not
+which), adds a third coordinate of 0, and turns by 45° about the line through (1, −1, 1). With the ratio 1 it is degenerate:
+both directions have the same variance, and neither PCA nor a VAE has a reason to prefer the axes of the square; Table 3.4
+has the ratios 1.0, 1.2 and 1.5. The non-linear one is a random network of one hidden layer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from perturb.seeding import numpy_generator
+
+SAMPLES = 50_000
+"""As many as the thesis draws."""
+AXIS, DEGREES = np.array([1.0, -1.0, 1.0]), 45.0
+"""Of the rotation; positive by the right-hand rule, which the thesis leaves open."""
+HIDDEN, NONLINEAR_DIMENSIONS = 10, 6
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A set of vectors with two factors."""
+
+    name: str
+    dimensions: int
+    """Of an observation."""
+    embedding: Callable[[np.ndarray], np.ndarray]
+    """Factors, float64 (n, 2) → observations, float64 (n, dimensions)."""
+    description: str
+    factor_names: tuple[str, str] = ("w1", "w2")
+
+    def sample(self, seed: int, n: int = SAMPLES) -> tuple[np.ndarray, np.ndarray]:
+        """Factors, float64 (n, 2), uniform on [0, 1)², and observations, float32 (n, dimensions)."""
+        factors = numpy_generator(seed, "synthetic").random((n, 2))
+        return factors, self.embedding(factors).astype(np.float32)
+
+
+def linear(ratio: float = 2.0, *, name: str = "synthetic_linear") -> Synthetic:
+    """The linear set whose first direction is `ratio` times as long as its second."""
+    matrix = linear_matrix(ratio)
+    description = f"a square stretched {ratio:g} : 1, turned in space"
+    return Synthetic(name, 3, lambda factors: factors @ matrix.T, description)
+
+
+def linear_matrix(ratio: float) -> np.ndarray:
+    """The linear embedding, float64 (3, 2)."""
+    turn = Rotation.from_rotvec(np.radians(DEGREES) * AXIS / np.linalg.norm(AXIS)).as_matrix()
+    return turn @ np.array([[ratio, 0.0], [0.0, 1.0], [0.0, 0.0]])
+
+
+def nonlinear(network_seed: int = 0, *, name: str = "synthetic_nonlinear") -> Synthetic:
+    """The set that a random network makes: 2 → 10 tanh → 6, biases in both layers.
+
+    The thesis leaves the law of the weights open; here it is PyTorch's default, uniform in ±1/√(number of inputs).
+
+    Args:
+        network_seed: of the weights: another one is another dataset.
+        name: of the set.
+
+    """
+    generator = numpy_generator(network_seed, "synthetic", "network")
+    sizes = ((2, HIDDEN), (HIDDEN, NONLINEAR_DIMENSIONS))
+    layers = [
+        (_uniform(generator, inputs, (inputs, outputs)), _uniform(generator, inputs, (outputs,)))
+        for inputs, outputs in sizes
+    ]
+    (first, first_bias), (second, second_bias) = layers
+
+    def embedding(factors: np.ndarray) -> np.ndarray:
+        return np.tanh(factors @ first + first_bias) @ second + second_bias
+
+    return Synthetic(name, NONLINEAR_DIMENSIONS, embedding, f"a square through a random network, seed {network_seed}")
+
+
+def _uniform(generator: np.random.Generator, inputs: int, shape: tuple[int, ...]) -> np.ndarray:
+    return generator.uniform(-1.0, 1.0, shape) / np.sqrt(inputs)
+
+
+SYNTHETIC = {found.name: found for found in (linear(), linear(1.0, name="synthetic_degenerate"), nonlinear())}
+"""The thesis's sets by their names."""
