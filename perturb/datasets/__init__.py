@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perturb.config import OWN, DatasetConfig
+from perturb.datasets.benchmark_file import BenchmarkFile, is_benchmark_file
 from perturb.datasets.cars3d import Cars3DFile
 from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
@@ -49,7 +50,8 @@ DATASETS = {
 def open_ground_truth(config: DatasetConfig) -> GroundTruth:
     """The ground truth that a config names: of one's own, the official file when it gives a path, else the renderer.
 
-    Of dSprites and Shapes3D a path may also be a folder that tensorflow_datasets has prepared, such as dsprites/2.0.0.
+    A path may also be a benchmark file of the dataset, of any variant, and of dSprites and Shapes3D a folder that
+    tensorflow_datasets has prepared, such as dsprites/2.0.0.
 
     Raises:
         UserError: the file is missing, is not the official one, or there is none for this dataset; the dataset has no
@@ -60,19 +62,24 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
         return load_own(config.path, config.code_sha256)
     if config.path is None:
         return renderer_of(config.name)
-    if DATASETS[config.name].official_file is None:
-        raise UserError(f"dataset.path: {config.name} is always rendered and has no official file; remove the path.")
     return reader_of(config.name, config.path)
 
 
 def reader_of(name: str, path: Path) -> GroundTruth:
-    """The official file at a path, of a dataset that has one, or the folder that tensorflow_datasets has prepared.
+    """What lies at a path: a benchmark file of the dataset, its official file, or a folder of tensorflow_datasets.
 
     Raises:
-        UserError: as the dataset's readers.
+        UserError: it is of another dataset, the dataset has no official file, or as the readers.
 
     """
     dataset = DATASETS[name]
+    if is_benchmark_file(path):
+        file = BenchmarkFile(path)
+        if file.name != name:
+            raise UserError(f"dataset.path: {path} is a benchmark file of {file.name}, and dataset.name is {name}.")
+        return file
+    if dataset.official_file is None:
+        raise UserError(f"dataset.path: {name} is always rendered and has no official file; remove the path.")
     if dataset.tfds_folder is not None and path.is_dir():
         return dataset.tfds_folder(path)
     return dataset.official_file(path)
@@ -96,8 +103,10 @@ def grid_of(config: DatasetConfig) -> FactorGrid:
     if config.name == OWN:
         return load_own(config.path, config.code_sha256).grid
     dataset = DATASETS[config.name]
-    if config.path is None or dataset.official_file is None:
+    if config.path is None:
         return dataset.kind.grid
+    if is_benchmark_file(config.path) or dataset.official_file is None:
+        return reader_of(config.name, config.path).grid
     return dataset.official_file.grid_in(config.path)
 
 

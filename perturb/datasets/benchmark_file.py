@@ -149,6 +149,14 @@ class BenchmarkFile(GroundTruth):
         return Pixels.open(folder)
 
 
+def is_benchmark_file(path: Path) -> bool:
+    """Whether it is an HDF5 file that we have written, finished or not."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return {"format_version", "images_sha256"} <= set(file.attrs)
+
+
 def twin_of(path: Path) -> Path:
     """The folder of a file's twin."""
     return path.with_name(path.name + TWIN)

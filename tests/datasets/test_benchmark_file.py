@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from perturb.benchmark.writer import write_benchmark_file
-from perturb.datasets import DSprites, FactorGrid, GroundTruth
+from perturb.config import DatasetConfig
+from perturb.datasets import DSprites, FactorGrid, GroundTruth, grid_of, open_ground_truth
 from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, twin_of, write_twin
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
@@ -57,6 +58,15 @@ def test_a_benchmark_file_is_a_ground_truth(mini_file: Path) -> None:
     for numbers in (np.arange(100, 140), SCATTERED.ravel(), np.array([7]), np.array([], int)):
         assert np.array_equal(found.images(numbers), 255 - truth.images(numbers))
     assert found.provenance()["source"] == "benchmark file"
+
+
+def test_a_config_may_name_a_benchmark_file(mini_file: Path) -> None:
+    config = DatasetConfig(name="mini", path=mini_file)
+    found = open_ground_truth(config)
+    assert np.array_equal(found.images(np.array([7])), 255 - Mini().images(np.array([7])))
+    assert grid_of(config) == Mini.grid
+    with pytest.raises(UserError, match=r"x\.h5 is a benchmark file of mini, and dataset\.name is shapes3d"):
+        open_ground_truth(DatasetConfig(name="shapes3d", path=mini_file))
 
 
 def test_the_layout_of_dsprites_is_read_too(tmp_path: Path) -> None:
