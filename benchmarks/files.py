@@ -26,6 +26,7 @@ from perturb.benchmark.schema import BATCH, CHUNK_IMAGES
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid, GroundTruth, renderer_of
+from perturb.datasets.benchmark_file import BenchmarkFile, write_twin
 from perturb.datasets.layouts import LAYOUTS, image_shape
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.noise import uniform_noise
@@ -35,6 +36,7 @@ from perturb.pipeline.settings import available_cores
 from perturb.runs import software_versions
 from perturb.training.memory import keep_freed_memory
 
+READ_BATCH = 64
 BOUNDS = {"epsilon": 0.175, "bound": "reflect"}
 console = Console()
 Images = Callable[[np.ndarray], np.ndarray]
@@ -54,7 +56,7 @@ class Part(GroundTruth):
 
 
 def network_for(truth: GroundTruth) -> PerturbationNetwork:
-    """m_ψ with as many kinks as a trained one, or more."""
+    """m_ψ with kinks spread over its whole range."""
     config = PerturbationConfig(form="literal", epsilon=0.175, generator="deconv", normalise_pattern=True, spread=1.0)
     network = PerturbationNetwork(
         config, num_factors=truth.grid.num_factors, image_shape=truth.image_shape, architecture="conv64",
@@ -130,6 +132,20 @@ def measured(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def read_at_random(name: str, images_of: Images, count: int, folder: Path) -> dict[str, Any]:
+    """How fast random batches of 64 come out of a file and out of its twin, images a second."""
+    truth, path = Part(renderer_of(name), count), folder / "read.h5"
+    ours_of(path, truth, images_of)
+    batches = np.random.default_rng(0).integers(0, count, (64, READ_BATCH))
+    rates = {}
+    for where, prepare in (("file", lambda: None), ("twin", lambda: write_twin(path))):
+        prepare()
+        file = BenchmarkFile(path)
+        file.images(batches[0])
+        rates[where] = batches.size / seconds(lambda file=file: [file.images(batch) for batch in batches])
+    return {"dataset": name, **rates}
+
+
 def read_off(name: str, count: int) -> dict[str, Any]:
     """How stored images change because patterns are read off a ruler and not drawn one by one."""
     truth = renderer_of(name)
@@ -172,6 +188,15 @@ def main(
         console.print(
             f"{row['dataset']}: against m_ψ drawn image by image, {row['pixels_differing']:.4%} of the pixels of "
             f"{row['images']:,} modified images differ, by {row['grey_levels_at_most']} grey level at most."
+        )
+    read = []
+    for name in ("dsprites", "shapes3d"):
+        with tempfile.TemporaryDirectory() as folder:
+            images_of = variants(renderer_of(name))["noise"]()
+            read.append(read_at_random(name, images_of, count, Path(folder)))
+        console.print(
+            f"{name}: random batches of {READ_BATCH} come at {read[-1]['file']:,.0f} images a second from noise.h5, at "
+            f"{read[-1]['twin']:,.0f} from its twin (`perturb dataset cache`)."
         )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(f"At most {peak:.2f} GiB of memory.")

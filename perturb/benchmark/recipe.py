@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 
 from perturb import __version__
 from perturb.benchmark.index import RECIPE, WEIGHTS
-from perturb.benchmark.schema import source
+from perturb.benchmark.originals import originals
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.config.experiment import Variant
 from perturb.config.section import Section
-from perturb.datasets import DATASETS, GroundTruth, load_own, reader_of, renderer_of
+from perturb.datasets import GroundTruth
 from perturb.errors import UserError
 from perturb.files import sha256_of
 from perturb.perturbation.network import PerturbationNetwork
@@ -180,24 +180,9 @@ def build(path: Path, out: Path, *, origin: Path | None = None, report: Report =
     """
     published = read_recipe(path)
     recipe = published.recipe
-    truth = _originals(recipe, path, origin)
+    truth = originals(path, recipe.dataset, recipe.source, origin)
     network = None if recipe.network is None else _network(recipe.network, weights_of(path), truth)
     return write_from(recipe, out, truth, network, report=report) == published.images_sha256
-
-
-def _originals(recipe: Recipe, path: Path, origin: Path | None) -> GroundTruth:
-    """The ground truth that a recipe names."""
-    if origin is None and "source=renderer" not in recipe.source:
-        raise UserError(f"{path}: was made from {recipe.source}; name that file with --origin.")
-    if origin is None:
-        truth = renderer_of(recipe.dataset)
-    elif recipe.dataset in DATASETS and DATASETS[recipe.dataset].official_file is not None:
-        truth = reader_of(recipe.dataset, origin)
-    else:
-        truth = load_own(origin)
-    if (found := source(truth)) != recipe.source:
-        raise UserError(f"{path}: its originals must be {recipe.source}; what is there is {found}.")
-    return truth
 
 
 def _network(wanted: Network, weights: Path, truth: GroundTruth) -> PerturbationNetwork:

@@ -8,8 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from perturb.benchmark.originals import originals
 from perturb.benchmark.schema import BATCH
-from perturb.datasets import DATASETS, GroundTruth, renderer_of
+from perturb.datasets import GroundTruth
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.datasets.layouts import LAYOUTS, WHITE, labels
 from perturb.errors import UserError
@@ -94,18 +95,21 @@ def _epsilon(path: Path, file: h5py.File) -> float:
     return float(epsilon)
 
 
-def verify_against_renderer(path: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Verified:
-    """Check a file against the renderer that its attributes name.
+def verify_file(
+    path: Path, *, origin: Path | None = None, report: Callable[[int, int], None] = lambda done, total: None
+) -> Verified:
+    """Check a file against the originals that its attributes name.
+
+    Args:
+        path: of the file.
+        origin: the official file, where the originals came from one; None: the renderer.
+        report: told (images checked, images in all).
 
     Raises:
-        UserError: the file fails, or was made from an official file, which only that file can vouch for.
+        UserError: the file fails, or its originals are not these.
 
     """
     name = BenchmarkFile(path).name
     with h5py.File(path, "r") as file:
         made_from = str(file.attrs.get("source", ""))
-    if "source=renderer" not in made_from:
-        raise UserError(f"{path}: made from {made_from}; name the official file in a config's dataset.path and run that.")
-    if name not in DATASETS:
-        raise UserError(f"{path}: attribute `dataset` must be one of {', '.join(DATASETS)}, got {name!r}.")
-    return verify(path, renderer_of(name), report=report)
+    return verify(path, originals(path, name, made_from, origin), report=report)

@@ -58,12 +58,15 @@ def render_dataset(
 
 
 @dataset_app.command("verify")
-def verify_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
-    """Check a benchmark file: complete, labels in grid order, and ε held by every pixel against the renderer."""
-    from perturb.benchmark.verify import verify_against_renderer
+def verify_file(
+    path: Annotated[Path, typer.Argument(help="A benchmark file.")],
+    origin: Annotated[Path | None, typer.Option(help="The official file, if the originals came from one.")] = None,
+) -> None:
+    """Check a benchmark file: complete, undamaged, labels in grid order, and ε held by every pixel against the originals."""
+    from perturb.benchmark.verify import verify_file
 
     with _bar(f"verifying {path.name}") as report:
-        found = verify_against_renderer(path, report=report)
+        found = verify_file(path, origin=origin, report=report)
     print(
         f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
         f"{found.changed_share:.1%} of the pixels moved. As promised."

@@ -9,15 +9,17 @@ import h5py
 import numpy as np
 import pytest
 
-from perturb.benchmark.verify import verify, verify_against_renderer
+from perturb.benchmark.schema import source
+from perturb.benchmark.verify import verify, verify_file
 from perturb.benchmark.writer import write_benchmark_file
-from perturb.datasets import DSprites, FactorGrid, GroundTruth
+from perturb.datasets import DSprites, FactorGrid, GroundTruth, load_own
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import shifted
 from tests.helpers.full_disk import small_disk
 
+ROOT = Path(__file__).parent.parent.parent
 EPSILON = 0.175
 ATTRIBUTES = {"epsilon": EPSILON, "source": "renderer=mini, source=renderer, version=1"}
 
@@ -62,7 +64,7 @@ def test_every_pixel_of_a_file_keeps_the_bound(noise_file: Path) -> None:
     found = verify(noise_file, Mini())
     assert (found.images, found.largest_change) == (4096, 44)
     assert found.changed_share == pytest.approx((change > 0).mean())
-    assert verify_against_renderer(noise_file) == found
+    assert verify_file(noise_file) == found
 
 
 def test_shapes3d_layout_has_images_and_labels(noise_file: Path) -> None:
@@ -218,4 +220,19 @@ def test_a_flipped_bit_on_the_disk_is_found(noise_file: Path, tmp_path: Path) ->
 def test_something_else_is_no_benchmark_file(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("hello")
     with pytest.raises(UserError, match="cannot be read as HDF5"):
-        verify_against_renderer(tmp_path / "text.h5")
+        verify_file(tmp_path / "text.h5")
+
+
+def test_a_file_from_other_originals_is_verified_against_those(tmp_path: Path) -> None:
+    code = tmp_path / "discs.py"
+    code.write_text((ROOT / "examples" / "own_ground_truth" / "discs.py").read_text())
+    truth = load_own(code)
+    path = tmp_path / "noise.h5"
+    attributes = {"variant": "noise", "epsilon": 0.0, "source": source(truth)}
+    write_benchmark_file(path, truth, truth.images, attributes=attributes)
+    with pytest.raises(UserError, match=r"was made from .*source=code; name that file with --origin"):
+        verify_file(path)
+    assert verify_file(path, origin=code).largest_change == 0
+    code.write_text(code.read_text() + "\n")
+    with pytest.raises(UserError, match=r"its originals must be .*source=code; what is there is"):
+        verify_file(path, origin=code)

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from perturb.benchmark.compare import compare
 from perturb.benchmark.recipe import Network, Published, Recipe, build, read_recipe, weights_of, write_from
 from perturb.benchmark.schema import source
-from perturb.benchmark.verify import verify_against_renderer
+from perturb.benchmark.verify import verify_file
 from perturb.config import PerturbationConfig
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
@@ -64,7 +64,7 @@ def test_a_recipe_makes_the_same_bytes_again(recipes: dict[str, Path], variant: 
     assert build(recipes[variant], out)
     assert sha256_of(out) == read_recipe(recipes[variant]).sha256
     assert compare(out, recipes[variant].with_name(f"{variant}.h5")).differing == 0
-    assert verify_against_renderer(out).images == 4096
+    assert verify_file(out).images == 4096
 
 
 def test_a_file_says_what_it_was_made_from(recipes: dict[str, Path]) -> None:
@@ -101,7 +101,7 @@ def test_elsewhere_pixels_differ_by_one_grey_level_at_most(
     found = compare(out, recipes["modified"].with_name("modified.h5"))
     assert found.largest <= 1
     assert found.differing / found.pixels < 1e-4
-    verify_against_renderer(out)
+    verify_file(out)
 
 
 def test_comparing_counts_pixels(recipes: dict[str, Path]) -> None:

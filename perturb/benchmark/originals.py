@@ -1,0 +1,31 @@
+"""The originals that a benchmark file or its recipe says it was made from."""
+
+from pathlib import Path
+
+from perturb.benchmark.schema import source
+from perturb.datasets import DATASETS, GroundTruth, load_own, reader_of, renderer_of
+from perturb.errors import UserError
+
+
+def originals(asker: Path, dataset: str, made_from: str, origin: Path | None) -> GroundTruth:
+    """The ground truth whose images a file was made from.
+
+    Args:
+        asker: the file, for messages.
+        dataset: name of the ground truth.
+        made_from: the file's attribute `source`.
+        origin: the official file, or the Python file of a ground truth of one's own; None: the renderer.
+
+    Raises:
+        UserError: that ground truth needs an `origin`, or is another one now.
+
+    """
+    if origin is None and "source=renderer" not in made_from:
+        raise UserError(f"{asker}: was made from {made_from or 'unknown originals'}; name that file with --origin.")
+    if origin is None:
+        truth = renderer_of(dataset)
+    else:
+        truth = reader_of(dataset, origin) if dataset in DATASETS else load_own(origin)
+    if (found := source(truth)) != made_from:
+        raise UserError(f"{asker}: its originals must be {made_from}; what is there is {found}.")
+    return truth
