@@ -26,10 +26,10 @@ class DatasetConfig(Section):
     name: Literal["mini", "dsprites", "shapes3d", "mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb", "own"]
     """Key in DATASETS, or "own" for a ground truth that a Python file defines."""
     path: Path | None = None
-    """The official file or folder, of dSprites and Shapes3D also a folder that tensorflow_datasets has prepared, or that
-    Python file; None: our renderer of the same factor grid."""
-    code_sha256: str | None = None
-    """Of that Python file, filled in when the config is loaded: other code makes other runs."""
+    """The official file or folder, a benchmark file, of dSprites and Shapes3D also a folder that tensorflow_datasets has
+    prepared, or that Python file; None: our renderer of the same factor grid."""
+    sha256: str | None = None
+    """Of that Python file, or of a benchmark file's images; filled in when the config is loaded: others make other runs."""
 
     @model_validator(mode="after")
     def _what_is_not_rendered_has_a_file(self) -> "DatasetConfig":
@@ -44,7 +44,7 @@ class DatasetConfig(Section):
     @model_serializer(mode="wrap")
     def _without_what_others_lack(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Other datasets' hashes do not change by a field that they have no use for."""
-        return {key: value for key, value in handler(self).items() if key != "code_sha256" or value is not None}
+        return {key: value for key, value in handler(self).items() if key != "sha256" or value is not None}
 
 
 class TrainingConfig(Section):

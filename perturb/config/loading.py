@@ -4,6 +4,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +64,26 @@ def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401
 
 
 def _located(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
-    """A relative data path means: beside the config file; a ground truth of one's own is told by the bytes of its code."""
+    """A relative data path means: beside the config file; what may change under one name is told by its hash."""
     dataset = config.dataset
     if dataset.path is None:
         return config
     path = dataset.path if dataset.path.is_absolute() else (folder / dataset.path).resolve()
     update: dict[str, Any] = {"path": path}
-    if dataset.name == OWN and path.is_file():
-        update["code_sha256"] = sha256_of(path)
+    if path.is_file():
+        update["sha256"] = sha256_of(path) if dataset.name == OWN else _images_sha256(path)
     return config.model_copy(update={"dataset": dataset.model_copy(update=update)})
+
+
+def _images_sha256(path: Path) -> str | None:
+    """What a benchmark file says of its images; None of any other file."""
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return None
+    with suppress(OSError), h5py.File(path, "r") as file:
+        return str(file.attrs["images_sha256"]) if "images_sha256" in file.attrs else None
+    return None
 
 
 def _first_sentence(error: ValidationError) -> str:

@@ -59,10 +59,13 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
 
     """
     if config.name == OWN:
-        return load_own(config.path, config.code_sha256)
+        return load_own(config.path, config.sha256)
     if config.path is None:
         return renderer_of(config.name)
-    return reader_of(config.name, config.path)
+    truth = reader_of(config.name, config.path)
+    if isinstance(truth, BenchmarkFile) and config.sha256 not in (None, truth.images_sha256):
+        raise UserError(f"{config.path}: has changed while the experiment was running; run the same command again.")
+    return truth
 
 
 def reader_of(name: str, path: Path) -> GroundTruth:
@@ -101,7 +104,7 @@ def renderer_of(name: str) -> GroundTruth:
 def grid_of(config: DatasetConfig) -> FactorGrid:
     """The factor grid of a config's dataset; reads no images, and of a file at most its headers."""
     if config.name == OWN:
-        return load_own(config.path, config.code_sha256).grid
+        return load_own(config.path, config.sha256).grid
     dataset = DATASETS[config.name]
     if config.path is None:
         return dataset.kind.grid

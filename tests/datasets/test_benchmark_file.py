@@ -12,13 +12,16 @@ import h5py
 import numpy as np
 import pytest
 
+from perturb.benchmark.verify import verify_file
 from perturb.benchmark.writer import write_benchmark_file
-from perturb.config import DatasetConfig
+from perturb.config import DatasetConfig, load_experiment
 from perturb.datasets import DSprites, FactorGrid, GroundTruth, grid_of, open_ground_truth
 from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, twin_of, write_twin
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.files import read_json
+from perturb.pipeline.execute import run_locally
+from perturb.pipeline.settings import run_settings
 
 ATTRIBUTES = {"variant": "noise", "epsilon": 0.25}
 SCATTERED = np.array([[4000, 3], [3, 17]])
@@ -228,3 +231,26 @@ def test_a_flipped_bit_is_found_when_its_image_is_read(mini_file: Path, tmp_path
     found = BenchmarkFile(path)
     with pytest.raises(UserError, match=r"x\.h5: is damaged \(.*\); make or download it again"):
         found.images(np.arange(4096))
+
+
+def test_another_file_of_the_same_name_makes_other_runs(mini_file: Path, tmp_path: Path, tiny_text: str) -> None:
+    path = _copy(mini_file, tmp_path)
+    toml = tmp_path / "tiny.toml"
+    toml.write_text(tiny_text.replace('name = "mini"', 'name = "mini"\npath = "x.h5"'))
+    config = load_experiment(toml)
+    assert config.dataset.sha256 == BenchmarkFile(path).images_sha256
+    assert load_experiment(toml) == config
+    _written(path, Mini())
+    assert load_experiment(toml) != config
+    with pytest.raises(UserError, match=r"x\.h5: has changed while the experiment was running"):
+        open_ground_truth(config.dataset)
+
+
+def test_an_experiment_on_a_benchmark_file_runs_to_its_report(mini_file: Path, tmp_path: Path, tiny_text: str) -> None:
+    path = _copy(mini_file, tmp_path)
+    toml = tmp_path / "tiny.toml"
+    toml.write_text(tiny_text.replace('name = "mini"', f'name = "mini"\npath = "{path}"'))
+    settings = run_settings(artifacts=tmp_path / "artifacts", device="cpu", strategy="sequential", workers=1, stack=None)
+    plan = run_locally(load_experiment(toml), settings)
+    place = tmp_path / "artifacts" / "runs" / plan.files["modified"].id / "modified.h5"
+    assert verify_file(place, origin=path).images == 4096
