@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
@@ -214,6 +216,62 @@ def verify_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")])
         f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
         f"{found.changed_share:.1%} of the pixels moved. As promised."
     )
+
+
+@dataset_app.command("publish")
+def publish_files(
+    what: Annotated[Path, typer.Argument(help="A folder of benchmark files, or the results.json of an experiment.")],
+    out: Annotated[Path | None, typer.Option(help="Of a results.json: the folder to gather its files in.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where the folder will be found, for croissant.json.")] = None,
+) -> None:
+    """Describe a folder of benchmark files for other people: dataset card, croissant.json, index.json."""
+    from datetime import UTC, datetime
+
+    from perturb.benchmark.publish import gather, publish
+
+    if what.is_dir() != (out is None):
+        raise UserError("--out names the folder for the files of a results.json: give it with one, and not with a folder.")
+    with Console(stderr=True).status(f"publishing {what}"):
+        if out is not None:
+            gather(what, out)
+        written = publish(out or what, today=datetime.now(UTC).date(), url=url)
+    for path in written:
+        print(path)
+
+
+@dataset_app.command("export")
+def export_file(
+    path: Annotated[Path, typer.Argument(help="A benchmark file of dSprites or Shapes3D.")],
+    out: Annotated[Path, typer.Option(help="An .npz file.")],
+) -> None:
+    """Write a benchmark file as the archive that disentanglement_lib's own classes load."""
+    from perturb.benchmark.export import export
+
+    with _reported(f"exporting {path}") as report:
+        export(path, out, report=report)
+    print(out)
+
+
+@dataset_app.command("to-tfds")
+def prepare_tfds(
+    path: Annotated[Path, typer.Argument(help="A benchmark file.")],
+    out: Annotated[Path, typer.Option(help="A data folder of TensorFlow Datasets.")],
+) -> None:
+    """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
+    from perturb.benchmark.tfds_builder import prepare
+
+    with _reported(f"preparing {path}") as report:
+        place = prepare(path, out, report=report)
+    print(place)
+
+
+@contextmanager
+def _reported(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr where that is a terminal; it is told (done, in all)."""
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @app.command()
