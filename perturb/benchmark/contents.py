@@ -1,5 +1,6 @@
 """What a benchmark file says of itself, and its images in order: for whatever is made from files."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,11 @@ class Contents:
         """(height, width, channels)."""
         shape = self.arrays[self.layout.images][1][1:]
         return shape if self.layout.has_channel_axis else (*shape, 1)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Of all images, uncompressed."""
+        return math.prod(self.arrays[self.layout.images][1])
 
     def blocks(self, length: int, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Images start … stop - 1 in order as they are stored, uint8 (at most `length`, height, width, channels).

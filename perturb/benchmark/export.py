@@ -46,12 +46,20 @@ def export(source: Path, out: Path, *, report: Report = lambda done, total: None
     try:
         _export_sprites(found, out, report) if found.layout.has_colour else _export_shapes(found, out, report)
     except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror or error}); nothing was left behind.") from None
+        needed = found.pixel_bytes * _pixel_type(found).itemsize
+        raise UserError(
+            f"{out}: cannot be written ({error.strerror or error}); at most {needed:,} bytes are needed, and nothing was "
+            "left behind."
+        ) from None
+
+
+def _pixel_type(found: Contents) -> np.dtype:
+    return np.dtype(np.float32 if found.layout.has_colour and found.white == WHITE else np.uint8)
 
 
 def _export_sprites(found: Contents, out: Path, report: Report) -> None:
-    dtype = np.uint8 if found.white == 1 else np.float32
-    blocks = (block if found.white == 1 else block.astype(np.float32) / WHITE for block in _reported(found, report))
+    dtype = _pixel_type(found)
+    blocks = (block if dtype == np.uint8 else block.astype(dtype) / WHITE for block in _reported(found, report))
     others = found.read_labels() | {"metadata": sprites_metadata(found.dataset, found.grid, found.values)}
     write_archive(out, found.layout.images, found.arrays[found.layout.images][1], dtype, blocks, others)
 

@@ -53,8 +53,17 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
             with tempfile.TemporaryDirectory() as downloads:
                 builder.download_and_prepare(download_dir=downloads)
     except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror or error}); nothing was left behind.") from None
+        raise _unwritable(out, found, error.strerror or str(error)) from None
+    except RuntimeError as error:
+        if "write() failed" not in str(error):
+            raise
+        raise _unwritable(out, found, str(error).split(";")[0]) from None
     return Path(builder.data_dir)
+
+
+def _unwritable(out: Path, found: Contents, reason: str) -> UserError:
+    needed = f"about {found.pixel_bytes:,} bytes are needed at most"
+    return UserError(f"{out}: cannot be written ({reason}); {needed}, and nothing was left behind.")
 
 
 def name_of(dataset: str, variant: str) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_files import SmallShapes, SmallSprites, write_small_file
+from small_files import SmallShapes, SmallSprites, disk_that_is_full_at, write_small_file
 
 from perturb.benchmark.export import export
-from perturb.datasets import FactorGrid, Mini
+from perturb.datasets import FactorGrid, GroundTruth, Mini
 from perturb.errors import UserError
 
 
@@ -32,12 +32,23 @@ def test_only_datasets_that_the_library_knows_are_exported(tmp_path: Path) -> No
 
 def test_a_damaged_file_or_a_place_that_cannot_be_written_to_leaves_nothing(tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "modified.h5", SmallShapes())
-    with pytest.raises(UserError, match=r"x\.npz: cannot be written \(File exists\); nothing was left behind"):
+    with pytest.raises(UserError, match=r"x\.npz: cannot be written \(File exists\)"):
         export(source, source / "x.npz")
     content = bytearray(source.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 64] = bytes(64)
     source.write_bytes(content)
     with pytest.raises(UserError, match=r"modified\.h5: cannot be read as HDF5"):
+        export(source, tmp_path / "x.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["modified.h5"]
+
+
+@pytest.mark.parametrize(("truth", "needed"), [(SmallSprites(), "1,572,864"), (SmallShapes(), "5,898,240")])
+def test_a_full_disk_is_told_with_what_was_needed(truth: GroundTruth, needed: str, tmp_path: Path) -> None:
+    source = write_small_file(tmp_path / "modified.h5", truth)
+    sentence = (
+        rf"x\.npz: cannot be written \(File too large\); at most {needed} bytes are needed, and nothing was left behind"
+    )
+    with disk_that_is_full_at(100_000), pytest.raises(UserError, match=sentence):
         export(source, tmp_path / "x.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["modified.h5"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_files import SmallShapes, SmallSprites, images_of, write_small_file
+from small_files import SmallShapes, SmallSprites, disk_that_is_full_at, images_of, write_small_file
 
 from perturb.benchmark import tfds_builder
 from perturb.benchmark.tfds_builder import name_of, prepare
@@ -84,8 +84,16 @@ def test_a_damaged_file_leaves_nothing_prepared(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "modified.h5", SmallSprites())
-    with pytest.raises(UserError, match=r"modified\.h5: cannot be written \(.+\); nothing was left behind"):
+    with pytest.raises(UserError, match=r"modified\.h5: cannot be written \(.+\); about 393,216 bytes"):
         prepare(source, source)
+
+
+def test_a_full_disk_is_told_with_what_was_needed(tmp_path: Path) -> None:
+    source = write_small_file(tmp_path / "modified.h5", SmallShapes())
+    sentence = r"data: cannot be written \(write\(\) failed: File too large\); about 5,898,240 bytes are needed at most"
+    with disk_that_is_full_at(100_000), pytest.raises(UserError, match=sentence):
+        prepare(source, tmp_path / "data")
+    assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
 
 
 def test_without_tfds_a_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

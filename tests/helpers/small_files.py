@@ -1,5 +1,8 @@
 """Benchmark files that are written in no time, for whatever reads them."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +68,14 @@ def write_small_file(path: Path, truth: GroundTruth, variant: str = "modified", 
         report=lambda done, total: None,
     )
     return path
+
+
+@contextmanager
+def disk_that_is_full_at(size: int) -> Iterator[None]:
+    """No file of this process grows beyond so many bytes meanwhile, as on a disk that has no more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
