@@ -17,14 +17,14 @@ $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# What the demo needs; the tests need the oracle and the tools of developers besides.
+# What the demo needs; the tests need the oracle, readers of benchmark files and the tools of developers besides.
 $(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), about a minute where the network is fast"
 	$(PIP) -e '.[flows]'
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.runs
-	$(PIP) -e '.[flows,oracle,tfds,dev]'
+	$(PIP) -e '.[flows,oracle,tfds,publish,peers,dev]'
 	@touch $@
 
 demo: $(VENV)/.runs

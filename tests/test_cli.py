@@ -91,6 +91,12 @@ BAD = {
     "codes": (None, ["score", "absent.npz"], "absent.npz: no such file; save codes with numpy.savez"),
     "metric": (None, ["score", "absent.npz", "--metrics", "fid"], "metrics must be among mig, dci"),
     "not HDF5": (None, ["dataset", "verify", "a.toml"], "a.toml: cannot be read as HDF5"),
+    "nothing to publish": (None, ["dataset", "publish", "."], ".: must hold benchmark files (*.h5), and there is none"),
+    "publish where": (None, ["dataset", "publish", "a.toml"], "--out names the folder for the files of a results.json"),
+    "no results": (None, ["dataset", "publish", "a.toml", "--out", "b"], "a.toml: must be a results.json of `perturb run`"),
+    "export of text": (None, ["dataset", "export", "a.toml", "--out", "a.npz"], "a.toml: cannot be read as HDF5"),
+    "export to text": (None, ["dataset", "export", "a.toml", "--out", "a.txt"], "--out must end in .npz, got a.txt"),
+    "tfds of text": (None, ["dataset", "to-tfds", "a.toml", "--out", "b"], "a.toml: cannot be read as HDF5"),
 }
 """What is changed in the experiment, the command, part of the sentence."""
 

@@ -22,6 +22,13 @@ LARGEST_INDEX = 1 << 20
 """Bytes; a larger one is not read."""
 
 
+def stays_below(file: str) -> bool:
+    """Whether a relative path, with forward slashes, leads to somewhere below the folder that it starts from."""
+    path = PurePosixPath(file)
+    outside = "\\" in file or not file.isprintable() or path.is_absolute() or {"..", "~"} & set(path.parts)
+    return bool(path.parts) and not outside
+
+
 class Listed(Section):
     """A file that is listed."""
 
@@ -35,8 +42,7 @@ class Listed(Section):
     @field_validator("file")
     @classmethod
     def _stays_below(cls, file: str) -> str:
-        path = PurePosixPath(file)
-        if "\\" in file or not file.isprintable() or path.is_absolute() or not path.parts or {"..", "~"} & set(path.parts):
+        if not stays_below(file):
             raise ValueError("must be a path below the index, with forward slashes and without '..'")
         return file
 
@@ -89,7 +95,14 @@ class Index(Section):
 
 
 def write_index(folder: Path) -> Index:
-    """List every finished benchmark file below a folder in its index.json, hashing each.
+    """Write what `index_of` finds into the folder's index.json; raises as it does."""
+    index = index_of(folder)
+    write_json(folder / INDEX, index.model_dump(mode="json"))
+    return index
+
+
+def index_of(folder: Path) -> Index:
+    """List every finished benchmark file below a folder, hashing each.
 
     Raises:
         UserError: there is none, one is unfinished, or two are the same variant of the same dataset.
@@ -99,11 +112,9 @@ def write_index(folder: Path) -> Index:
     if not paths:
         raise UserError(f"{folder}: must hold benchmark files (*.h5), and there is none.")
     try:
-        index = Index(entries=[_entry(path, folder) for path in paths])
+        return Index(entries=[_entry(path, folder) for path in paths])
     except ValidationError as error:
         raise UserError(f"{folder}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; move one elsewhere.") from None
-    write_json(folder / INDEX, index.model_dump(mode="json"))
-    return index
 
 
 def parse_index(text: bytes, origin: str) -> Index:

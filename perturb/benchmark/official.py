@@ -1,17 +1,15 @@
 """A ground truth as the file that its authors publish: for code that reads nothing else.
 
-HDF5 files take the official keys; binary images are 0 and 1 in them, as in dSprites' own. The archive of dSprites has a
-member `metadata` besides, a pickled dictionary, because disentanglement_lib reads the factors' sizes from there; we only
-ever write it.
+HDF5 files take the official keys; binary images are 0 and 1 in them, as in dSprites' own.
 """
 
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from perturb import __version__
+from perturb.benchmark.archive import sprites_metadata, write_archive
 from perturb.benchmark.schema import BATCH, source
 from perturb.benchmark.vectors import write_vectors
 from perturb.benchmark.writer import write_benchmark_file
@@ -19,7 +17,6 @@ from perturb.datasets import DATASETS, GroundTruth, renderer_of
 from perturb.datasets.layouts import LAYOUTS, WHITE, image_shape, labels
 from perturb.datasets.synthetic import SYNTHETIC
 from perturb.errors import UserError
-from perturb.files import written_whole
 
 Report = Callable[[int, int], None]
 
@@ -80,35 +77,19 @@ def _write_hdf5(path: Path, truth: GroundTruth, report: Report) -> None:
 def _write_archive(path: Path, truth: GroundTruth, report: Report) -> None:
     layout, total = LAYOUTS[truth.layout], truth.grid.num_images
     shape = (total, *image_shape(layout, truth))
-    with written_whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open(f"{layout.images}.npy", "w", force_zip64=True) as member:
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(member, header)
-            for start in range(0, total, BATCH):
-                numbers = np.arange(start, min(start + BATCH, total))
-                member.write(_levels(truth, numbers).tobytes())
-                report(start + len(numbers), total)
-        for name, values in (labels(layout, truth) | {"metadata": _metadata(truth)}).items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(values))
+    others = labels(layout, truth) | {"metadata": sprites_metadata(truth.name, truth.grid, truth.factor_values)}
+    write_archive(path, layout.images, shape, np.uint8, _blocks(truth, report), others)
+
+
+def _blocks(truth: GroundTruth, report: Report) -> Iterator[np.ndarray]:
+    total = truth.grid.num_images
+    for start in range(0, total, BATCH):
+        numbers = np.arange(start, min(start + BATCH, total))
+        yield _levels(truth, numbers)
+        report(start + len(numbers), total)
 
 
 def _levels(truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
     """Images as the official file has them: binary ones are 0 and 1."""
     images = truth.images(numbers)
     return images // WHITE if truth.binary else images
-
-
-def _metadata(truth: GroundTruth) -> np.ndarray:
-    """What loaders of the archive look up: names and sizes of the latents, colour first, and their values."""
-    names = ("color", *truth.grid.names)
-    values = (np.ones(1), *truth.factor_values)
-    return np.array(
-        {
-            "title": f"{truth.name}, written by perturb {__version__}",
-            "latents_names": names,
-            "latents_sizes": np.array([1, *truth.grid.sizes]),
-            "latents_possible_values": dict(zip(names, values, strict=True)),
-        },
-        dtype=object,
-    )

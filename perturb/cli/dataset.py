@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from perturb.errors import UserError
+
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 
 DIFFERS = (
@@ -168,3 +170,50 @@ def serve_folder(
     from perturb.benchmark.serving import serve
 
     serve(folder, host=host, port=port, quiet=quiet)
+
+
+@dataset_app.command("publish")
+def publish_files(
+    what: Annotated[Path, typer.Argument(help="A folder of benchmark files, or the results.json of an experiment.")],
+    out: Annotated[Path | None, typer.Option(help="Of a results.json: the folder to gather its files in.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where the folder will be found, for croissant.json.")] = None,
+) -> None:
+    """Describe a folder of benchmark files for other people: dataset card, croissant.json, index.json."""
+    from datetime import UTC, datetime
+
+    from perturb.benchmark.publish import gather, publish
+
+    if what.is_dir() != (out is None):
+        raise UserError("--out names the folder for the files of a results.json: give it with one, and not with a folder.")
+    with Console(stderr=True).status(f"publishing {what}"):
+        if out is not None:
+            gather(what, out)
+        written = publish(out or what, today=datetime.now(UTC).date(), url=url)
+    for path in written:
+        print(path)
+
+
+@dataset_app.command("export")
+def export_file(
+    path: Annotated[Path, typer.Argument(help="A benchmark file of dSprites or Shapes3D.")],
+    out: Annotated[Path, typer.Option(help="An .npz file.")],
+) -> None:
+    """Write a benchmark file as the archive that disentanglement_lib's own classes load."""
+    from perturb.benchmark.export import export
+
+    with _bar(f"exporting {path}") as report:
+        export(path, out, report=report)
+    print(out)
+
+
+@dataset_app.command("to-tfds")
+def prepare_tfds(
+    path: Annotated[Path, typer.Argument(help="A benchmark file.")],
+    out: Annotated[Path, typer.Option(help="A data folder of TensorFlow Datasets.")],
+) -> None:
+    """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
+    from perturb.benchmark.tfds_builder import prepare
+
+    with _bar(f"preparing {path}") as report:
+        place = prepare(path, out, report=report)
+    print(place)

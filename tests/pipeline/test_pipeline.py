@@ -101,6 +101,23 @@ def test_every_pixel_of_every_file_keeps_its_bound(finished: tuple[Path, Path]) 
         assert (change > 0) == (name != "original.h5")
 
 
+def test_the_files_of_a_run_are_published_by_one_command(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    (results,) = (finished[1] / "results").glob("*/results.json")
+    out = tmp_path / "out"
+    command = [*COMMAND[:-1], "dataset", "publish", str(results), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == [str(out / name) for name in ("README.md", "croissant.json", "index.json")]
+    listed = {entry["name"]: entry["sha256"] for entry in read_json(results)["files"]}
+    index = read_json(out / "index.json")
+    assert {entry["file"]: entry["sha256"] for entry in index["entries"]} == {
+        f"{variant}.h5": listed[f"{variant}.h5"] for variant in ("original", "modified", "noise", "untrained")
+    }
+    card = (out / "README.md").read_text(encoding="utf-8")
+    for path in out.glob("*.h5"):
+        with h5py.File(path) as file:
+            assert f"| {path.name} | renderer=mini, source=renderer, version=1 | reflect | {file.attrs['run']} |" in card
+
+
 def test_killed_at_any_moment_it_goes_on_and_ends_the_same(finished: tuple[Path, Path], tmp_path: Path) -> None:
     """Three kill -9, each as soon as so many runs are there; what looks whole is whole, and the end is the same bytes."""
     config, artifacts = finished

@@ -1,0 +1,150 @@
+"""The dataset card: a README in Markdown, with the header that the Hugging Face Hub reads.
+
+Everything in it comes from the files' own attributes and labels; a test runs its code.
+"""
+
+import re
+import shlex
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from perturb.benchmark.contents import Contents
+from perturb.benchmark.credits import PAPER_URL
+from perturb.benchmark.export import ARCHIVES
+from perturb.benchmark.listing import Listing
+from perturb.benchmark.schema import CHUNK_IMAGES
+from perturb.benchmark.tfds_builder import name_of
+from perturb.datasets.layouts import WHITE
+from perturb.perturbation.bounds import largest_step
+
+MARK = "<!-- Written by `perturb dataset publish`"
+"""By which a card of ours is told from a README of the user's."""
+VARIANTS = {
+    "original": "the images unchanged.",
+    "modified": "δ is a trained pattern in [−1, 1], a function of the factors through a single neuron.",
+    "noise": "δ is uniform in [−1, 1], independent for each pixel of each image.",
+    "untrained": "δ is a pattern of the same network that was never trained, brought to the variance of the trained one.",
+}
+MADE = ("source", "bound", "run", "config_hash", "perturb_version", "versions", "recipe", "content_sha256")
+"""Attributes of how a file was made, shown where a file has them."""
+LONGEST = 100
+SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
+LIBRARY_CLASSES = {"dsprites": "DSprites([1, 2, 3, 4, 5])", "shapes3d": "Shapes3D()"}
+
+
+def render_card(listing: Listing) -> str:
+    """The card of a folder, as its README.md."""
+    template = files("perturb.benchmark").joinpath("card.md.j2").read_text(encoding="utf-8")
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    environment.filters |= {"cell": _cell, "shell": shlex.quote}
+    example = listing.variants.index("modified") if "modified" in listing.variants else 0
+    text = environment.from_string(template).render(
+        **_about(listing),
+        **_made(listing),
+        **_grid(listing.contents[0]),
+        **_reading(listing.contents[example], listing.index.entries[example].file),
+    )
+    return text.rstrip("\n") + "\n"
+
+
+def _about(listing: Listing) -> dict[str, Any]:
+    """What is said of the folder as a whole."""
+    found, licences = listing.contents[0], listing.licences
+    images, hub = found.grid.num_images, licences[0].lower()
+    rendered = "source=renderer" in str(found.attributes.get("source", ""))
+    return {
+        "title": listing.title,
+        "dataset": found.dataset,
+        "images": f"{images:,}",
+        "colours": "grey" if found.image_shape[-1] == 1 else "RGB",
+        "size_category": next((name for bound, name in SIZES.items() if images < bound), "n>10M"),
+        "licence": ", ".join(licences),
+        "hub_licence": hub if len(licences) == 1 and re.fullmatch(r"[a-z0-9.+-]+", hub) else "other",
+        "paper_url": PAPER_URL,
+        "origin": listing.credit,
+        "citation": listing.citation,
+        "renderer": (listing.credit.renderer or "they have no other source") if rendered else None,
+        "limits": listing.credit.limits,
+        "variants": {name: meaning for name, meaning in VARIANTS.items() if name in listing.variants},
+        "recipes": listing.recipes,
+    }
+
+
+def _made(listing: Listing) -> dict[str, Any]:
+    """Every file with its size, its hash and what made it."""
+    keys = [key for key in MADE if any(key in found.attributes for found in listing.contents)]
+    rows = []
+    for entry, found in zip(listing.index.entries, listing.contents, strict=True):
+        made = [str(found.attributes.get(key, "")) for key in keys]
+        rows.append(
+            entry.model_dump()
+            | {
+                "step": largest_step(entry.epsilon),
+                "made": [text if len(text) <= LONGEST else "in the file's attributes" for text in made],
+            }
+        )
+    return {"files": rows, "made_keys": keys}
+
+
+def _grid(found: Contents) -> dict[str, Any]:
+    """Factors, arrays and attributes, which all files share."""
+    meanings = {
+        found.layout.images: f"images; black is 0, white is {found.white}",
+        found.layout.values: "real values of the factors" + (", colour first" if found.layout.has_colour else ""),
+        found.layout.classes: "numbers of those values from 0" + (", colour first" if found.layout.has_colour else ""),
+    }
+    return {
+        "factors": [
+            {"name": name, "size": size, "first": f"{values[0]:g}", "last": f"{values[-1]:g}"}
+            for name, size, values in zip(found.grid.names, found.grid.sizes, found.values, strict=True)
+        ],
+        "arrays": [
+            {"name": name, "dtype": dtype, "shape": shape, "meaning": meanings.get(name, "")}
+            for name, (dtype, shape) in found.arrays.items()
+        ],
+        "attributes": sorted(found.attributes),
+        "chunk": min(CHUNK_IMAGES, found.grid.num_images),
+    }
+
+
+def _reading(found: Contents, path: str) -> dict[str, Any]:
+    """What the code needs that reads one of the files."""
+    height, width, channels = found.image_shape
+    return {
+        "example": path,
+        "row": found.grid.num_images // 2,
+        "batch": min(64, found.grid.num_images),
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "white": found.white,
+        "images_key": found.layout.images,
+        "values_key": found.layout.values,
+        "stored_shape": found.arrays[found.layout.images][1][1:],
+        "has_channel_axis": found.layout.has_channel_axis,
+        "names": found.grid.names,
+        "sizes": found.grid.sizes,
+        "tfds_name": name_of(found.dataset, found.variant),
+        "library": _library(found),
+    }
+
+
+def _library(found: Contents) -> dict[str, Any] | None:
+    """How the class that disentanglement_lib has of the dataset is fed, where it has one."""
+    if found.dataset not in ARCHIVES:
+        return None
+    in_floats = found.layout.has_colour and found.white == WHITE
+    gigabytes = 4 * found.grid.num_images * found.image_shape[0] * found.image_shape[1] / 1e9
+    return {
+        "archive": ARCHIVES[found.dataset],
+        "module": found.dataset,
+        "made": LIBRARY_CLASSES[found.dataset],
+        "memory": f"{gigabytes:.3g} GB" if in_floats else None,
+    }
+
+
+def _cell(text: object) -> str:
+    """Text that stays within a cell of a table."""
+    return " ".join(str(text).replace("|", "\\|").split())
