@@ -1,6 +1,6 @@
 """How fast benchmark files are written, against h5py alone writing the same images when they are already there.
 
-    python benchmarks/files.py [--quick] [--json OUT]
+    python benchmarks/files.py [--quick] [--full] [--json OUT]
 
 Both write a part of the full grid with the same chunks, compression and checksums; only ours also makes the images. The
 network m_ψ is untrained: it costs the same. Preparing counts too, for its share of a whole file.
@@ -11,7 +11,9 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +24,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from perturb.benchmark.schema import BATCH, CHUNK_IMAGES
+from perturb.benchmark.schema import BATCH, CHUNK_IMAGES, source
+from perturb.benchmark.verify import verify_file
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid, GroundTruth, renderer_of
@@ -37,6 +40,7 @@ from perturb.runs import software_versions
 from perturb.training.memory import keep_freed_memory
 
 READ_BATCH = 64
+NAMES = ("dsprites", "shapes3d")
 BOUNDS = {"epsilon": 0.175, "bound": "reflect"}
 console = Console()
 Images = Callable[[np.ndarray], np.ndarray]
@@ -158,58 +162,92 @@ def read_off(name: str, count: int) -> dict[str, Any]:
         with torch.no_grad():
             drawn = shifted(images, network(torch.from_numpy(truth.grid.scaled(part))).numpy(), **BOUNDS)
         change = np.abs(drawn.astype(np.int16) - shifted(images, patterns(part), **BOUNDS))
-        largest, differing, pixels = (
-            max(largest, int(change.max())),
-            differing + int((change > 0).sum()),
-            pixels + change.size,
-        )
+        largest, pixels = max(largest, int(change.max())), pixels + change.size
+        differing += int((change > 0).sum())
     return {"dataset": name, "images": count, "pixels_differing": differing / pixels, "grey_levels_at_most": largest}
 
 
-def main(
-    quick: Annotated[bool, typer.Option(help="2,048 images instead of 16,384.")] = False,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
-) -> None:
-    """Measure, print, and write."""
-    rows, count = [], 2_048 if quick else 16_384
+def whole(name: str, variant: str, folder: Path) -> dict[str, Any]:
+    """A file of full size, written and then verified by a process of its own."""
     keep_freed_memory()
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("dsprites", "shapes3d"):
-            rows += measured(name, count, Path(folder))
+    truth, path = renderer_of(name), folder / f"{name}.h5"
+    attributes = {"epsilon": BOUNDS["epsilon"], "variant": variant, "source": source(truth)}
+    started = time.perf_counter()
+    write_benchmark_file(path, truth, variants(truth)[variant](), attributes=attributes)
+    written = time.perf_counter()
+    verify_file(path)
+    return {
+        "dataset": name,
+        "variant": variant,
+        "images": truth.grid.num_images,
+        "minutes_writing": (written - started) / 60,
+        "minutes_verifying": (time.perf_counter() - written) / 60,
+        "gigabytes": path.stat().st_size / 1e9,
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+def of_full_size() -> list[dict[str, Any]]:
+    """Both perturbed variants of both datasets."""
+    rows = []
+    for name in NAMES:
+        for variant in ("noise", "modified"):
+            spawn = get_context("spawn")
+            with (
+                console.status(f"{name}, {variant}, all images"),
+                tempfile.TemporaryDirectory() as folder,
+                ProcessPoolExecutor(1, mp_context=spawn) as pool,
+            ):
+                rows.append(pool.submit(whole, name, variant, Path(folder)).result())
+    return rows
+
+
+def as_table(rows: list[dict[str, Any]]) -> Table:
+    """How fast parts are written."""
     table = Table(title=f"Writing files, {available_cores()} cores; images a second", title_justify="left")
     for header in ("", "", "perturb, images made on the way", "h5py alone, images there", "share", "full file, minutes"):
         table.add_column(header, justify="right")
     for row in rows:
         numbers = f"{row['ours']:,.0f}", f"{row['h5py_alone']:,.0f}", f"{row['share']:.0%}", f"{row['minutes_in_all']:.1f}"
         table.add_row(row["dataset"], row["variant"], *numbers)
-    console.print(table)
-    drawn = [read_off(name, count // 8) for name in ("dsprites", "shapes3d")]
+    return table
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="2,048 images instead of 16,384.")] = False,
+    full: Annotated[bool, typer.Option(help="Write and verify files of full size too, about half an hour.")] = False,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
+) -> None:
+    """Measure, print, and write."""
+    rows, drawn, read, count = [], [], [], 2_048 if quick else 16_384
+    keep_freed_memory()
+    for name in NAMES:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += measured(name, count, Path(folder))
+            drawn.append(read_off(name, count // 8))
+            read.append(read_at_random(name, variants(renderer_of(name))["noise"](), count, Path(folder)))
+    console.print(as_table(rows))
     for row in drawn:
         console.print(
             f"{row['dataset']}: against m_ψ drawn image by image, {row['pixels_differing']:.4%} of the pixels of "
             f"{row['images']:,} modified images differ, by {row['grey_levels_at_most']} grey level at most."
         )
-    read = []
-    for name in ("dsprites", "shapes3d"):
-        with tempfile.TemporaryDirectory() as folder:
-            images_of = variants(renderer_of(name))["noise"]()
-            read.append(read_at_random(name, images_of, count, Path(folder)))
+    for row in read:
         console.print(
-            f"{name}: random batches of {READ_BATCH} come at {read[-1]['file']:,.0f} images a second from noise.h5, at "
-            f"{read[-1]['twin']:,.0f} from its twin (`perturb dataset cache`)."
+            f"{row['dataset']}: random batches of {READ_BATCH} come at {row['file']:,.0f} images a second from noise.h5, at "
+            f"{row['twin']:,.0f} from its twin (`perturb dataset cache`)."
         )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    console.print(f"At most {peak:.2f} GiB of memory.")
+    found = {"cores": available_cores(), "quick": quick, "rows": rows, "drawn": drawn, "read": read}
+    if full:
+        found["full"] = of_full_size()
+        for row in found["full"]:
+            console.print(
+                f"{row['dataset']}, {row['variant']}: {row['images']:,} images, {row['gigabytes']:.2f} GB, written in "
+                f"{row['minutes_writing']:.1f} min, verified in {row['minutes_verifying']:.1f} min, at most "
+                f"{row['peak_gib']:.2f} GiB of memory."
+            )
     if out is not None:
-        found = {
-            "cores": available_cores(),
-            "quick": quick,
-            "rows": rows,
-            "drawn": drawn,
-            "peak_gib": peak,
-            "versions": software_versions(),
-        }
-        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(found | {"versions": software_versions()}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
