@@ -1,4 +1,4 @@
-"""How long the whole dSprites grid takes to encode, once for all metrics, and how long at the processor's matrix rate.
+"""How long the whole dSprites grid takes to encode, and how long at the processor's matrix rate.
 
     python benchmarks/encoding.py [--quick] [--json OUT]
 

@@ -33,6 +33,9 @@ class FactorGrid:
         """Number of points of the grid."""
         return math.prod(self.sizes)
 
+    def __len__(self) -> int:
+        return self.num_images
+
     def factors_of(self, indices: np.ndarray) -> np.ndarray:
         """Factor classes, int64 (n, factors), of image numbers (n,)."""
         return np.stack(np.unravel_index(np.asarray(indices), self.sizes), axis=-1).astype(np.int64)
@@ -40,6 +43,13 @@ class FactorGrid:
     def indices_of(self, factors: np.ndarray) -> np.ndarray:
         """Image numbers, int64 (n,), of factor classes (n, factors); a class outside its range raises ValueError."""
         return np.ravel_multi_index(tuple(np.asarray(factors).T), self.sizes).astype(np.int64)
+
+    def alike(self, indices: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
+        """For each image (m,), `count` images drawn among those with the same value of a factor: int64 (m, count)."""
+        size, below = self.sizes[factor], math.prod(self.sizes[factor + 1 :])
+        values = np.asarray(indices) // below % size
+        above, rest = np.divmod(rng.integers(self.num_images // size, size=(len(values), count)), below)
+        return (above * size + values[:, None]) * below + rest
 
     def scaled(self, indices: np.ndarray) -> np.ndarray:
         """Factor classes spread evenly over [-1, 1], float32 (n, factors): the input w of m_ψ."""

@@ -3,10 +3,12 @@
 import numpy as np
 
 from perturb.config.metrics import BetaVAEScoreConfig
+from perturb.datasets.ground_truth import FactorGrid
 from perturb.metrics.coded import Coded
 from perturb.metrics.metric import Scores
 
 PAIRS_AT_ONCE = 2**18
+Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def compute_beta_vae(coded: Coded, settings: BetaVAEScoreConfig, rng: np.random.Generator) -> Scores:
@@ -15,22 +17,32 @@ def compute_beta_vae(coded: Coded, settings: BetaVAEScoreConfig, rng: np.random.
 
     if coded.num_factors == 1:
         return {"beta_vae": 1.0, "beta_vae_train": 1.0}
-    samples = []
-    for count in (settings.num_train, settings.num_test):
-        fixed, first, second = draw_pairs(coded, count, settings.batch_size, rng)
-        samples.append((mean_differences(coded.codes, first, second), fixed))
-    model = LogisticRegression(random_state=0).fit(*samples[0])
-    return {"beta_vae": float(model.score(*samples[1])), "beta_vae_train": float(model.score(*samples[0]))}
+    train, test = (
+        (mean_differences(coded.codes, coded.places(first), coded.places(second)), fixed)
+        for fixed, first, second in draw(coded, settings, rng)
+    )
+    model = LogisticRegression(random_state=0).fit(*train)
+    return {"beta_vae": float(model.score(*test)), "beta_vae_train": float(model.score(*train))}
 
 
-def draw_pairs(coded: Coded, count: int, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def rows_of_beta_vae(grid: FactorGrid, settings: BetaVAEScoreConfig, rng: np.random.Generator) -> np.ndarray:
+    """Images whose codes `compute_beta_vae` reads, int64 (n,)."""
+    return np.concatenate([rows.ravel() for _, *pairs in draw(grid, settings, rng) for rows in pairs])
+
+
+def draw(source: Coded | FactorGrid, settings: BetaVAEScoreConfig, rng: np.random.Generator) -> list[Pairs]:
+    """The pairs that it is fitted to, and those that test it; codes have no part in it."""
+    return [draw_pairs(source, count, settings.batch_size, rng) for count in (settings.num_train, settings.num_test)]
+
+
+def draw_pairs(source: Coded | FactorGrid, count: int, batch: int, rng: np.random.Generator) -> Pairs:
     """A factor for each batch (count,), and pairs of rows that share its value: two int64 (count, batch)."""
-    fixed = rng.integers(coded.num_factors, size=count)
-    first = rng.integers(len(coded), size=(count, batch))
+    fixed = rng.integers(source.num_factors, size=count)
+    first = rng.integers(len(source), size=(count, batch))
     second = np.empty_like(first)
-    for factor in range(coded.num_factors):
+    for factor in range(source.num_factors):
         mine = fixed == factor
-        second[mine] = coded.alike(first[mine].ravel(), factor, 1, rng).reshape(-1, batch)
+        second[mine] = source.alike(first[mine].ravel(), factor, 1, rng).reshape(-1, batch)
     return fixed, first, second
 
 

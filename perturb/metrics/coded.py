@@ -53,25 +53,29 @@ class Coded:
         order, none of them twice.
 
         Raises:
-            UserError: a sample has fewer rows, or a factor with one value among those that are drawn.
+            UserError: a sample has fewer rows, or a factor has one value among those that are drawn.
 
         """
-        if self.is_grid:
-            return [self[rng.integers(len(self), size=count)] for count in counts]
-        if len(self) < sum(counts):
+        if not self.is_grid and len(self) < sum(counts):
             raise UserError(
                 f"the metric's settings ask for {' + '.join(f'{count:,}' for count in counts)} rows, and the codes have "
                 f"{len(self):,}, which are not a whole grid of factors; give more rows, or lower num_train and num_test."
             )
-        ends = np.cumsum(counts)
-        parts = [self[slice(end - count, end)] for count, end in zip(counts, ends, strict=True)]
+        if self.is_grid:
+            parts = [self[self.places(rng.integers(len(self), size=count))] for count in counts]
+        else:
+            parts = [self[slice(end - count, end)] for count, end in zip(counts, np.cumsum(counts), strict=True)]
         for _, factors in parts:
             if constant := np.flatnonzero(np.ptp(factors, axis=0) == 0).tolist():
                 raise UserError(
-                    f"among {len(factors):,} rows in their order the factors {constant} take one value; shuffle the rows, "
-                    f"or give more."
+                    f"among {len(factors):,} rows that are drawn the factors {constant} take one value; shuffle the rows if "
+                    f"they are sorted, or draw more (num_train, num_test)."
                 )
         return parts
+
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """Where the codes and factors of rows that were drawn are: here, at their number."""
+        return rows
 
     def __getitem__(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
         return self.codes[rows], self.factors[rows]

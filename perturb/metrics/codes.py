@@ -1,13 +1,12 @@
-"""Codes once: a model encodes the grid, or a sample of it, one time, and every metric reads those."""
+"""Codes once: a model encodes the images that metrics read one time, and every metric reads those."""
 
 import numpy as np
 import torch
 
 from perturb.datasets.pixels import Pixels
+from perturb.metrics.encoder import batches
 from perturb.objectives import Objective
 from perturb.progress import Progress
-
-BATCH = 512
 
 
 @torch.no_grad()
@@ -19,16 +18,16 @@ def encode(
     `progress` is told of every batch.
     """
     means, logvars = [], []
-    for start in range(0, len(indices), BATCH):
-        if progress:
-            progress.report(start, len(indices), "encoding")
-        batch = pixels.batch(indices[start : start + BATCH], device=objective.device)
-        posterior = objective.posterior(batch[None])
+    for numbers in batches(indices, progress):
+        posterior = objective.posterior(pixels.batch(numbers, device=objective.device)[None])
         means.append(posterior.mean[0].cpu().numpy())
         logvars.append(posterior.logvar[0].cpu().numpy())
     return np.concatenate(means), np.concatenate(logvars)
 
 
 def unit_variances(logvars: np.ndarray) -> np.ndarray:
-    """Posterior variance of each unit averaged over the data, float64 (latents,): E[σ²] of thesis 4.3.4."""
+    """Posterior variance of each unit averaged over the encoded images, float64 (latents,): E[σ²] of thesis 4.3.4.
+
+    Metrics draw every image of a grid with the same probability, so that this estimates the mean over all of them.
+    """
     return np.exp(logvars.astype(np.float64)).mean(axis=0)

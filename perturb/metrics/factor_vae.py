@@ -4,9 +4,12 @@ A vote: a factor is drawn, and a batch whose images share its value; the latent 
 variance, votes for the factor. The classifier that gives each latent its most frequent factor is tested on other votes.
 """
 
+from typing import Any
+
 import numpy as np
 
 from perturb.config.metrics import FactorVAEScoreConfig
+from perturb.datasets.ground_truth import FactorGrid
 from perturb.metrics.coded import Coded, varying
 from perturb.metrics.metric import Scores
 
@@ -18,28 +21,43 @@ def compute_factor_vae(coded: Coded, settings: FactorVAEScoreConfig, rng: np.ran
 
     Batches are drawn among the rows that share a value, with replacement: what disentanglement_lib draws from a whole grid.
     """
-    codes = coded.codes[rng.integers(len(coded), size=settings.num_variance)]
+    sample, *votes = draw(coded, settings, rng)
+    codes = coded.codes[coded.places(sample)]
     variances = codes.var(axis=0, ddof=1)
     active = np.flatnonzero((np.sqrt(variances) >= settings.min_std) & varying(codes))
     if len(active) == 0:
         return {"factor_vae": 0.0, "factor_vae_train": 0.0, "factor_vae_active": 0.0}
     tables = []
-    for count in (settings.num_train, settings.num_test):
-        drawn, rows = draw_batches(coded, count, settings.batch_size, rng)
-        winners = least_varying(coded.codes, rows, active, variances)
-        tables.append(vote_table(drawn, winners, coded.num_factors, len(active)))
+    for fixed, rows in votes:
+        winners = least_varying(coded.codes, coded.places(rows), active, variances)
+        tables.append(vote_table(fixed, winners, coded.num_factors, len(active)))
     train, test = accuracies(*tables)
     return {"factor_vae": test, "factor_vae_train": train, "factor_vae_active": float(len(active))}
 
 
-def draw_batches(coded: Coded, votes: int, batch: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def rows_of_factor_vae(grid: FactorGrid, settings: FactorVAEScoreConfig, rng: np.random.Generator) -> np.ndarray:
+    """Images whose codes `compute_factor_vae` reads, int64 (n,)."""
+    sample, *votes = draw(grid, settings, rng)
+    return np.concatenate([sample, *(rows.ravel() for _, rows in votes)])
+
+
+def draw(source: Coded | FactorGrid, settings: FactorVAEScoreConfig, rng: np.random.Generator) -> tuple[Any, ...]:
+    """Rows for the global variances, and the batches of both groups of votes; codes have no part in it."""
+    sample = rng.integers(len(source), size=settings.num_variance)
+    counts = settings.num_train, settings.num_test
+    return sample, *(draw_batches(source, count, settings.batch_size, rng) for count in counts)
+
+
+def draw_batches(
+    source: Coded | FactorGrid, votes: int, batch: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """A factor for each vote (votes,) and rows that share its value (votes, batch); the value is that of a random row."""
-    fixed = rng.integers(coded.num_factors, size=votes)
-    firsts = rng.integers(len(coded), size=votes)
+    fixed = rng.integers(source.num_factors, size=votes)
+    firsts = rng.integers(len(source), size=votes)
     rows = np.empty((votes, batch), dtype=np.int64)
-    for factor in range(coded.num_factors):
+    for factor in range(source.num_factors):
         mine = fixed == factor
-        rows[mine] = coded.alike(firsts[mine], factor, batch, rng)
+        rows[mine] = source.alike(firsts[mine], factor, batch, rng)
     return fixed, rows
 
 

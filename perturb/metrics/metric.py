@@ -7,9 +7,15 @@ from typing import Any, Literal
 import numpy as np
 
 from perturb.config.section import Section
+from perturb.datasets.ground_truth import FactorGrid
 from perturb.metrics.coded import Coded
 
 Scores = dict[str, float]
+
+
+def drawn_rows(grid: FactorGrid, settings: Any, rng: np.random.Generator) -> np.ndarray:  # noqa: ANN401
+    """Images whose codes a metric reads that asks `Coded.drawn` for its settings' counts, int64 (n,)."""
+    return rng.integers(len(grid), size=sum(settings.counts.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +37,12 @@ class Metric:
     """Whether disentanglement_lib 1.5 has it; then definition and default settings are its own."""
     cost: Literal["milliseconds", "seconds", "minutes"]
     """Order of magnitude, for 10,000 codes of 5 factors on one core."""
-    interventional: bool = False
-    """Whether it draws images that share a factor, and so wants the codes of a whole grid."""
+    rows: Callable[[FactorGrid, Any, np.random.Generator], np.ndarray] = drawn_rows
+    """(grid, settings, generator) → numbers of the images whose codes `compute` reads with the same generator."""
     fast: Section
     """Cheaper settings, for a look while a model trains; not for tables."""
+
+    @property
+    def interventional(self) -> bool:
+        """Whether it draws images that share a factor."""
+        return self.rows is not drawn_rows

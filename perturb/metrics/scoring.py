@@ -7,6 +7,7 @@ from joblib import parallel_config
 
 from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
+from perturb.datasets.ground_truth import FactorGrid
 from perturb.errors import UserError
 from perturb.metrics.coded import Coded
 from perturb.metrics.metric import Scores
@@ -62,15 +63,13 @@ def check_names(metrics: Sequence[str]) -> None:
         raise UserError(f"metrics must be among {', '.join(METRICS)}; got {', '.join(unknown)}.")
 
 
-def rows_to_encode(metrics: Sequence[str], settings: MetricsConfig, num_images: int, *, seed: int) -> np.ndarray:
-    """Which images' codes some metrics need, int64 (rows,): the whole grid in its order, or a sample drawn from it.
+def rows_to_encode(metrics: Sequence[str], settings: MetricsConfig, grid: FactorGrid, *, seed: int) -> np.ndarray:
+    """Images of a grid whose codes `score` reads with the same settings and seed: numbers, each once, ascending, int64 (n,).
 
-    Without a metric that intervenes on factors a sample does, where it is smaller. It is drawn as `score` would draw it from
-    the whole grid with the same seed, so that scores do not depend on which of the two was encoded.
+    What a metric draws does not depend on codes, so it can be told beforehand; with `CodedPart` the scores are those of the
+    whole grid.
     """
-    if any(METRICS[name].interventional for name in metrics):
-        return np.arange(num_images)
-    most = max(sum(getattr(settings, name).counts.values()) for name in metrics)
-    if most >= num_images:
-        return np.arange(num_images)
-    return np.random.default_rng(seed).integers(num_images, size=most)
+    read = np.zeros(len(grid), dtype=bool)
+    for name in metrics:
+        read[METRICS[name].rows(grid, getattr(settings, name), np.random.default_rng(seed))] = True
+    return np.flatnonzero(read)

@@ -14,11 +14,11 @@ from perturb.config.metrics import (
     TrainTestConfig,
 )
 from perturb.metrics.active_units import compute_active_units
-from perturb.metrics.beta_vae import compute_beta_vae
+from perturb.metrics.beta_vae import compute_beta_vae, rows_of_beta_vae
 from perturb.metrics.dci import compute_dci
 from perturb.metrics.disentanglement_score import compute_disentanglement_score
 from perturb.metrics.explicitness import compute_explicitness
-from perturb.metrics.factor_vae import compute_factor_vae
+from perturb.metrics.factor_vae import compute_factor_vae, rows_of_factor_vae
 from perturb.metrics.infomec import compute_infomec
 from perturb.metrics.irs import compute_irs
 from perturb.metrics.mcc import compute_mcc
@@ -42,7 +42,7 @@ METRICS: dict[str, Metric] = {
     ),
     "factor_vae": Metric(
         title="FactorVAE score", compute=compute_factor_vae, score="factor_vae", range=UNIT, higher_is_better=True,
-        interventional=True, cost="milliseconds", source="Kim and Mnih 2018", in_library=True,
+        rows=rows_of_factor_vae, cost="milliseconds", source="Kim and Mnih 2018", in_library=True,
         fast=FactorVAEScoreConfig(num_train=1_000, num_test=1_000),
     ),
     "sap": Metric(
@@ -51,7 +51,7 @@ METRICS: dict[str, Metric] = {
     ),
     "beta_vae": Metric(
         title="BetaVAE score", compute=compute_beta_vae, score="beta_vae", range=UNIT, higher_is_better=True,
-        interventional=True, cost="seconds", source="Higgins et al. 2017", in_library=True,
+        rows=rows_of_beta_vae, cost="seconds", source="Higgins et al. 2017", in_library=True,
         fast=BetaVAEScoreConfig(num_train=1_000, num_test=1_000),
     ),
     "modularity": Metric(

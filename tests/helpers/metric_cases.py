@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from perturb.config.metrics import MetricsConfig
 from perturb.datasets.mini import Mini
 from perturb.metrics import Coded
 
@@ -13,6 +14,17 @@ FACTORS = np.random.default_rng(0).integers(0, SIZES, size=(ROWS, len(SIZES)))
 IDENTITY = FACTORS / np.array(SIZES)
 NOISE = np.random.default_rng(1).normal(size=(ROWS, 5))
 ROTATION = np.linalg.qr(np.random.default_rng(3).normal(size=(5, 5)))[0]
+SMALL = MetricsConfig.model_validate({
+    "mig": {"num_train": 2000}, "mig_sup": {"num_train": 2000}, "modularity": {"num_train": 2000},
+    "irs": {"num_train": 2000}, "unsupervised": {"num_train": 2000}, "mcc": {"num_train": 2000},
+    "active_units": {"num_train": 2000},
+    "dci": {"num_train": 400, "num_test": 200, "trees": 5}, "sap": {"num_train": 1000, "num_test": 500},
+    "factor_vae": {"num_variance": 2000, "num_train": 400, "num_test": 400, "batch_size": 16},
+    "beta_vae": {"num_train": 400, "num_test": 400, "batch_size": 16},
+    "explicitness": {"num_train": 1000, "num_test": 500}, "disentanglement_score": {"num_train": 1600, "num_test": 400},
+    "infomec": {"num_train": 400},
+})  # fmt: skip
+"""Settings for few rows."""
 TRAINED = Path(__file__).parent.parent / "metrics" / "trained_codes.npz"
 """Posterior means of two β-VAEs of the quickstart over the whole grid of mini: the most and the least entangled."""
 

@@ -5,23 +5,13 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from metric_cases import CASES, FACTORS, IDENTITY, NOISE, SIZES
+from metric_cases import CASES, FACTORS, IDENTITY, NOISE, SIZES, SMALL
 
 from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.errors import UserError
-from perturb.metrics import METRICS, TABLE_METRICS, Coded, Scores, rows_to_encode, score
+from perturb.metrics import METRICS, TABLE_METRICS, Coded, Scores, score
 from perturb.metrics.udr import compute_udr
 
-SMALL = MetricsConfig.model_validate({
-    "mig": {"num_train": 2000}, "mig_sup": {"num_train": 2000}, "modularity": {"num_train": 2000},
-    "irs": {"num_train": 2000}, "unsupervised": {"num_train": 2000}, "mcc": {"num_train": 2000},
-    "active_units": {"num_train": 2000},
-    "dci": {"num_train": 400, "num_test": 200, "trees": 5}, "sap": {"num_train": 1000, "num_test": 500},
-    "factor_vae": {"num_variance": 2000, "num_train": 400, "num_test": 400, "batch_size": 16},
-    "beta_vae": {"num_train": 400, "num_test": 400, "batch_size": 16},
-    "explicitness": {"num_train": 1000, "num_test": 500}, "disentanglement_score": {"num_train": 1600, "num_test": 400},
-    "infomec": {"num_train": 400},
-})  # fmt: skip
 TWO_LATENTS = {"mig", "dci", "sap", "disentanglement_score"}
 """Gaps between latents, or entropies over them."""
 TWO_FACTORS = {"dci", "modularity", "mig_sup", "infomec"}
@@ -110,24 +100,6 @@ def test_the_same_seed_gives_the_same_scores_whatever_else_is_asked_for(metric: 
     grid = Coded(np.random.default_rng(0).normal(size=(np.prod(SIZES), 3)), _grid())
     alone = score(grid, [metric], settings=SMALL, seed=3)
     assert alone == {metric: score(grid, ["mig", metric], settings=SMALL, seed=3)[metric]}
-
-
-@pytest.mark.parametrize("metric", [name for name in METRICS if not METRICS[name].interventional])
-def test_a_sample_drawn_for_the_metric_gives_the_score_of_the_whole_grid(metric: str) -> None:
-    grid = Coded(np.random.default_rng(0).normal(size=(np.prod(SIZES), 3)) + _grid()[:, :3], _grid())
-    assert grid.is_grid
-    rows = rows_to_encode([metric, "mig"], SMALL, len(grid), seed=5)
-    sample = Coded(*grid[rows])
-    assert score(sample, [metric], settings=SMALL, seed=5) == score(grid, [metric], settings=SMALL, seed=5)
-
-
-def test_metrics_that_intervene_ask_for_the_whole_grid() -> None:
-    assert rows_to_encode(["mig", "factor_vae"], MetricsConfig(), 50, seed=0).tolist() == list(range(50))
-    assert len(rows_to_encode(["mig", "dci"], MetricsConfig(), 737_280, seed=0)) == 15_000
-
-
-def test_a_grid_that_is_smaller_than_the_sample_is_encoded_instead() -> None:
-    assert rows_to_encode(["mig"], MetricsConfig(), 50, seed=0).tolist() == list(range(50))
 
 
 def _grid() -> np.ndarray:

@@ -11,7 +11,7 @@ from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
 from perturb.errors import UserError
 from perturb.files import write_json
-from perturb.metrics import METRICS, Coded, rows_to_encode, score
+from perturb.metrics import METRICS, CodedPart, rows_to_encode, score
 from perturb.metrics.codes import encode, unit_variances
 from perturb.pipeline.configs import RestartRun
 from perturb.pipeline.stages import models
@@ -70,7 +70,7 @@ def _summary(outcome: Outcome, channels: int) -> dict[str, Any]:
 
 
 def build_scores(place: Workplace) -> dict[str, Any]:
-    """Encode what the metrics need once and score it; a failed restart has no scores."""
+    """Encode what the metrics read once and score it; a failed restart has no scores."""
     config = place.spec.config
     failure = read_result(place.inputs["restart"])["failure"]
     if failure is not None:
@@ -79,11 +79,11 @@ def build_scores(place: Workplace) -> dict[str, Any]:
     model = models.load_model(place.inputs["restart"], place.device)
     pixels = Pixels.open(place.inputs["images"])
     seed = child_seed(config.seed, "scores")
-    indices = rows_to_encode(config.metrics, config.settings, grid.num_images, seed=seed)
-    means, logvars = encode(model, pixels, indices, progress=place.progress)
+    encoded = rows_to_encode(config.metrics, config.settings, grid, seed=seed)
+    means, logvars = encode(model, pixels, encoded, progress=place.progress)
     if not np.isfinite(means).all():
         return _no_scores("its codes are not finite")
-    coded = Coded(means, grid.factors_of(indices))
+    coded = CodedPart(means, grid, encoded)
     details = score(coded, config.metrics, settings=config.settings, seed=seed, threads=torch.get_num_threads())
     scores = {name: found[METRICS[name].score] for name, found in details.items()}
     return {"failure": None, "scores": scores, "details": details, "unit_variances": unit_variances(logvars).tolist()}

@@ -1,0 +1,59 @@
+"""What metrics read of a grid: told beforehand, encoded alone, and scored as the whole grid is."""
+
+import numpy as np
+import pytest
+from metric_cases import SMALL
+
+from perturb.config.metrics import BinnedConfig, MetricsConfig
+from perturb.datasets.dsprites import DSprites
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.errors import UserError
+from perturb.metrics import METRICS, TABLE_METRICS, Coded, CodedPart, rows_to_encode, score
+
+GRID = FactorGrid(("a", "b", "c", "d", "e"), (3, 5, 8, 9, 10))
+ROWS = np.arange(GRID.num_images)
+FACTORS = GRID.factors_of(ROWS)
+CODES = FACTORS[:, :4] / 8 + 0.3 * np.random.default_rng(0).normal(size=(len(ROWS), 4))
+
+
+@pytest.mark.parametrize("metrics", [*([name] for name in METRICS), TABLE_METRICS, list(METRICS)], ids="+".join)
+def test_scores_of_what_metrics_read_are_those_of_the_whole_grid(metrics: list[str]) -> None:
+    read = rows_to_encode(metrics, SMALL, GRID, seed=5)
+    assert len(read) < len(ROWS)
+    part = score(CodedPart(CODES[read], GRID, read), metrics, settings=SMALL, seed=5)
+    assert part == score(Coded(CODES, FACTORS), metrics, settings=SMALL, seed=5)
+
+
+def test_each_image_that_is_read_is_told_once_in_the_order_of_the_grid() -> None:
+    read = rows_to_encode(TABLE_METRICS, MetricsConfig(), DSprites.grid, seed=0)
+    assert (np.diff(read) > 0).all()
+    # 15,000 votes of 64 images hit an image 1.3 times on average, and miss exp(−1.3) of them.
+    assert len(read) / DSprites.grid.num_images == pytest.approx(0.73, abs=0.01)
+    assert 14_700 < len(rows_to_encode(["mig", "dci"], MetricsConfig(), DSprites.grid, seed=0)) < 15_000
+
+
+def test_a_small_grid_is_read_whole() -> None:
+    small = FactorGrid(("a", "b"), (5, 10))
+    assert rows_to_encode(["mig"], MetricsConfig(), small, seed=0).tolist() == list(range(50))
+
+
+@pytest.mark.parametrize("metric", ["mig", "factor_vae", "beta_vae"])
+def test_images_that_were_not_told_cannot_be_read(metric: str) -> None:
+    read = rows_to_encode([metric], SMALL, GRID, seed=5)
+    for kept in (read[:-1], read[1:]):
+        with pytest.raises(IndexError, match="not encoded; encode what rows_to_encode says"):
+            score(CodedPart(CODES[kept], GRID, kept), [metric], settings=SMALL, seed=5)
+
+
+def test_images_that_share_a_factor_are_drawn_from_a_grid_as_from_its_codes() -> None:
+    coded, chosen = Coded(CODES, FACTORS), np.random.default_rng(1).integers(len(ROWS), size=300)
+    for factor in range(GRID.num_factors):
+        of_grid, of_codes = (found.alike(chosen, factor, 7, np.random.default_rng(factor)) for found in (GRID, coded))
+        assert np.array_equal(of_grid, of_codes)
+        assert (FACTORS[of_grid, factor] == FACTORS[chosen, factor][:, None]).all()
+
+
+def test_a_draw_in_which_a_factor_stands_still_is_a_sentence() -> None:
+    settings = MetricsConfig(mig=BinnedConfig(num_train=2))
+    with pytest.raises(UserError, match=r"among 2 rows that are drawn .* take one value; .* draw more \(num_train"):
+        score(Coded(CODES, FACTORS), ["mig"], settings=settings, seed=1)
