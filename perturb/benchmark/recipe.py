@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from perturb import __version__
-from perturb.benchmark.index import RECIPE, WEIGHTS
 from perturb.benchmark.originals import originals
+from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.config.experiment import Variant

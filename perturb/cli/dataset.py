@@ -123,7 +123,7 @@ def fetch_dataset(
     origin: Annotated[str | None, typer.Option("--from", help="A mirror: address or path of the file.")] = None,
 ) -> None:
     """Download the file that a dataset's authors publish, check it, and say how a config names it; goes on after a break."""
-    from perturb.benchmark.downloads import fetch_official, transfer_bars
+    from perturb.transfer.downloads import fetch_official, transfer_bars
 
     with transfer_bars() as report:
         path, fetched = fetch_official(name, to, origin=origin, report=report)
@@ -141,7 +141,7 @@ def download_files(
     ] = False,
 ) -> None:
     """Download benchmark files that somebody publishes, each whole and checked or not at all; goes on after a break."""
-    from perturb.benchmark.downloads import download_published, transfer_bars
+    from perturb.transfer.downloads import download_published, transfer_bars
 
     with transfer_bars() as report:
         files = download_published(name, origin, to, recipe=recipe, report=report)
@@ -152,7 +152,7 @@ def download_files(
 @dataset_app.command("index")
 def index_folder(folder: Annotated[Path, typer.Argument(help="A folder with benchmark files.")]) -> None:
     """List a folder's benchmark files with their hashes in its index.json, for `serve` and `download`."""
-    from perturb.benchmark.index import INDEX, write_index
+    from perturb.publishing.index import INDEX, write_index
 
     for entry in write_index(folder).entries:
         print(f"{entry.name}: {entry.file}, {entry.bytes:,} bytes")
@@ -167,7 +167,7 @@ def serve_folder(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
 ) -> None:
     """Serve a folder's index.json and the files that it lists over HTTP, read-only, with ranges, until Ctrl-C."""
-    from perturb.benchmark.serving import serve
+    from perturb.transfer.serving import serve
 
     serve(folder, host=host, port=port, quiet=quiet)
 
@@ -181,7 +181,7 @@ def publish_files(
     """Describe a folder of benchmark files for other people: dataset card, croissant.json, index.json."""
     from datetime import UTC, datetime
 
-    from perturb.benchmark.publish import gather, publish
+    from perturb.publishing.publish import gather, publish
 
     if what.is_dir() != (out is None):
         raise UserError("--out names the folder for the files of a results.json: give it with one, and not with a folder.")
@@ -199,7 +199,7 @@ def export_file(
     out: Annotated[Path, typer.Option(help="An .npz file.")],
 ) -> None:
     """Write a benchmark file as the archive that disentanglement_lib's own classes load."""
-    from perturb.benchmark.export import export
+    from perturb.publishing.export import export
 
     with _bar(f"exporting {path}") as report:
         export(path, out, report=report)
@@ -212,7 +212,7 @@ def prepare_tfds(
     out: Annotated[Path, typer.Option(help="A data folder of TensorFlow Datasets.")],
 ) -> None:
     """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
-    from perturb.benchmark.tfds_builder import prepare
+    from perturb.publishing.tfds_builder import prepare
 
     with _bar(f"preparing {path}") as report:
         place = prepare(path, out, report=report)

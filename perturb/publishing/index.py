@@ -11,13 +11,12 @@ from typing import Any, Literal
 import h5py
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
 
 INDEX = "index.json"
-RECIPE, WEIGHTS = ".recipe.json", ".safetensors"
-"""Endings of what lies beside `<variant>.h5`."""
 LARGEST_INDEX = 1 << 20
 """Bytes; a larger one is not read."""
 

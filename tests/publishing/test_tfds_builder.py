@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from small_files import SmallShapes, SmallSprites, disk_that_is_full_at, images_of, write_small_file
 
-from perturb.benchmark import tfds_builder
-from perturb.benchmark.tfds_builder import name_of, prepare
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
+from perturb.publishing import tfds_builder
+from perturb.publishing.tfds_builder import name_of, prepare
 
 tfds = pytest.importorskip("tensorflow_datasets")
 

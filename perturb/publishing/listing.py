@@ -5,9 +5,9 @@ from pathlib import Path
 
 from perturb.benchmark.contents import Contents, contents_of
 from perturb.benchmark.credits import PAPER, Credit, credit_of, licence_of
-from perturb.benchmark.index import Index, index_of
 from perturb.errors import UserError
 from perturb.files import sha256_of
+from perturb.publishing.index import Index, index_of
 
 RECIPES = (".recipe.json", ".safetensors")
 """Endings of files that belong to benchmark files."""

@@ -9,9 +9,9 @@ import pytest
 from small_files import SmallSprites, write_small_file
 
 from perturb.benchmark.credits import PAPER_URL
-from perturb.benchmark.croissant import croissant_of
-from perturb.benchmark.listing import list_folder
 from perturb.files import sha256_of, write_json
+from perturb.publishing.croissant import croissant_of
+from perturb.publishing.listing import list_folder
 
 mlc = pytest.importorskip("mlcroissant")
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from odd_server import odd_server, raw_server
 
-from perturb.benchmark.downloads import download_published, fetch_official
-from perturb.benchmark.index import LARGEST_INDEX
-from perturb.benchmark.serving import FileServer
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.cli import app
 from perturb.datasets import official_sources
 from perturb.datasets.mini import Mini
 from perturb.datasets.official_sources import OFFICIAL_SOURCES, OfficialSource
 from perturb.errors import UserError
+from perturb.publishing.index import LARGEST_INDEX
+from perturb.transfer.downloads import download_published, fetch_official
+from perturb.transfer.serving import FileServer
 
 CONTENT = np.random.default_rng(3).bytes(200_000)
 

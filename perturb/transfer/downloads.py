@@ -8,11 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from perturb.benchmark.fetching import fetch
-from perturb.benchmark.index import INDEX, LARGEST_INDEX, RECIPE, WEIGHTS, Entry, Listed, parse_index
-from perturb.benchmark.remote import address_below, read_at_most
+from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.datasets.official_sources import OFFICIAL_SOURCES
 from perturb.errors import UserError
+from perturb.publishing.index import INDEX, LARGEST_INDEX, Entry, Listed, parse_index
+from perturb.transfer.fetching import fetch
+from perturb.transfer.remote import address_below, read_at_most
 
 ALL = "all"
 

@@ -7,12 +7,12 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from perturb.benchmark.card import MARK, render_card
-from perturb.benchmark.croissant import croissant_of
-from perturb.benchmark.index import INDEX, stays_below
-from perturb.benchmark.listing import RECIPES, list_folder
 from perturb.errors import UserError
 from perturb.files import read_json, sha256_of, write_json, write_text, written_whole
+from perturb.publishing.card import MARK, render_card
+from perturb.publishing.croissant import croissant_of
+from perturb.publishing.index import INDEX, stays_below
+from perturb.publishing.listing import RECIPES, list_folder
 
 CARD, CROISSANT = "README.md", "croissant.json"
 

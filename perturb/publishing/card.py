@@ -12,12 +12,12 @@ from jinja2 import Environment, StrictUndefined
 
 from perturb.benchmark.contents import Contents
 from perturb.benchmark.credits import PAPER_URL
-from perturb.benchmark.export import ARCHIVES
-from perturb.benchmark.listing import Listing
 from perturb.benchmark.schema import CHUNK_IMAGES
-from perturb.benchmark.tfds_builder import name_of
 from perturb.datasets.layouts import WHITE
 from perturb.perturbation.bounds import largest_step
+from perturb.publishing.export import ARCHIVES
+from perturb.publishing.listing import Listing
+from perturb.publishing.tfds_builder import name_of
 
 MARK = "<!-- Written by `perturb dataset publish`"
 """By which a card of ours is told from a README of the user's."""
@@ -36,7 +36,7 @@ LIBRARY_CLASSES = {"dsprites": "DSprites([1, 2, 3, 4, 5])", "shapes3d": "Shapes3
 
 def render_card(listing: Listing) -> str:
     """The card of a folder, as its README.md."""
-    template = files("perturb.benchmark").joinpath("card.md.j2").read_text(encoding="utf-8")
+    template = files("perturb.publishing").joinpath("card.md.j2").read_text(encoding="utf-8")
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     environment.filters |= {"cell": _cell, "shell": shlex.quote}
     example = listing.variants.index("modified") if "modified" in listing.variants else 0

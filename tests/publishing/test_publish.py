@@ -10,13 +10,13 @@ import h5py
 import pytest
 from small_files import SmallShapes, SmallSprites, write_small_file
 
-from perturb.benchmark import publish as module
 from perturb.benchmark.contents import contents_of
-from perturb.benchmark.index import parse_index
-from perturb.benchmark.listing import list_folder
-from perturb.benchmark.publish import gather, publish
 from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
+from perturb.publishing import publish as module
+from perturb.publishing.index import parse_index
+from perturb.publishing.listing import list_folder
+from perturb.publishing.publish import gather, publish
 
 TODAY = date(2026, 1, 2)
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from perturb.benchmark.credits import PAPER_URL
-from perturb.benchmark.listing import Listing
+from perturb.publishing.listing import Listing
 
 ENCODINGS = {".h5": "application/x-hdf5", ".json": "application/json", ".safetensors": "application/octet-stream"}
 AS_JSON = ("data", "examples")

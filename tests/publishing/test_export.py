@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from small_files import SmallShapes, SmallSprites, disk_that_is_full_at, write_small_file
 
-from perturb.benchmark.export import export
 from perturb.datasets import FactorGrid, GroundTruth, Mini
 from perturb.errors import UserError
+from perturb.publishing.export import export
 
 
 class FewColours(Mini):

@@ -14,12 +14,12 @@ import yaml
 from peers import disent_data, tensorflow_stands_in
 from small_files import SmallShapes, SmallSprites, write_small_file
 
-from perturb.benchmark.card import render_card
-from perturb.benchmark.listing import list_folder
-from perturb.benchmark.publish import publish
 from perturb.cli import app
 from perturb.datasets import GroundTruth, Mini
 from perturb.files import sha256_of
+from perturb.publishing.card import render_card
+from perturb.publishing.listing import list_folder
+from perturb.publishing.publish import publish
 
 TRUTHS = {"mini": Mini, "sprites": SmallSprites, "shapes": SmallShapes}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

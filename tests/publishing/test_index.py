@@ -5,11 +5,11 @@ import h5py
 import numpy as np
 import pytest
 
-from perturb.benchmark.index import INDEX, LARGEST_INDEX, parse_index, write_index
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.files import sha256_of
+from perturb.publishing.index import INDEX, LARGEST_INDEX, parse_index, write_index
 
 ENTRY = {
     "name": "mini-noise",
