@@ -5,14 +5,15 @@ files are relative to the index and may not leave its folder.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-import h5py
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.config.section import Section
+from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
 
@@ -94,24 +95,34 @@ class Index(Section):
 
 
 def write_index(folder: Path) -> Index:
-    """Write what `index_of` finds into the folder's index.json; raises as it does."""
-    index = index_of(folder)
+    """Write what `index_of` says of all files of a folder into its index.json; raises as it and `files_below` do."""
+    index = index_of(folder, files_below(folder))
     write_json(folder / INDEX, index.model_dump(mode="json"))
     return index
 
 
-def index_of(folder: Path) -> Index:
-    """List every finished benchmark file below a folder, hashing each.
+def files_below(folder: Path) -> list[BenchmarkFile]:
+    """Every benchmark file below a folder, sorted by path.
 
     Raises:
-        UserError: there is none, one is unfinished, or two are the same variant of the same dataset.
+        UserError: there is none, or one is unfinished or damaged.
 
     """
     paths = sorted(path for path in folder.rglob("*.h5") if not path.is_symlink())
     if not paths:
         raise UserError(f"{folder}: must hold benchmark files (*.h5), and there is none.")
+    return [BenchmarkFile(path) for path in paths]
+
+
+def index_of(folder: Path, files: Iterable[BenchmarkFile]) -> Index:
+    """List files of a folder, hashing each and its recipe.
+
+    Raises:
+        UserError: two are the same variant of the same dataset, or their names cannot be asked for.
+
+    """
     try:
-        return Index(entries=[_entry(path, folder) for path in paths])
+        return Index(entries=[_entry(file, folder) for file in files])
     except ValidationError as error:
         raise UserError(f"{folder}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; move one elsewhere.") from None
 
@@ -140,25 +151,17 @@ def parse_index(text: bytes, origin: str) -> Index:
         raise UserError(f"{origin}: must be JSON; this is not an index of ours.") from None
 
 
-def _entry(path: Path, folder: Path) -> Entry:
-    """What a benchmark file says of itself."""
-    try:
-        with h5py.File(path, "r") as file:
-            said = dict(file.attrs)
-            images = max((len(array) for array in file.values() if isinstance(array, h5py.Dataset)), default=0)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
-    if not said.get("complete", False) or not {"dataset", "variant", "epsilon"} <= set(said):
-        raise UserError(f"{path}: must be a finished benchmark file; move it elsewhere, or make it again.")
-    beside = [path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
+def _entry(file: BenchmarkFile, folder: Path) -> Entry:
+    """What a benchmark file says of itself, and what lies beside it."""
+    beside = [file.path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
     return Entry(
-        **_listed(path, folder),
-        name=f"{said['dataset']}-{said['variant']}",
+        **_listed(file.path, folder),
+        name=f"{file.name}-{file.variant}",
         recipe=[Listed(**_listed(part, folder)) for part in beside if part.is_file() and not part.is_symlink()],
-        dataset=str(said["dataset"]),
-        variant=str(said["variant"]),
-        epsilon=float(said["epsilon"]),
-        images=images,
+        dataset=file.name,
+        variant=file.variant,
+        epsilon=file.epsilon,
+        images=file.grid.num_images,
     )
 
 

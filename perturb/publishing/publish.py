@@ -7,12 +7,13 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.errors import UserError
 from perturb.files import read_json, sha256_of, write_json, write_text, written_whole
 from perturb.publishing.card import MARK, render_card
 from perturb.publishing.croissant import croissant_of
 from perturb.publishing.index import INDEX, stays_below
-from perturb.publishing.listing import RECIPES, list_folder
+from perturb.publishing.listing import list_folder
 
 CARD, CROISSANT = "README.md", "croissant.json"
 
@@ -55,7 +56,8 @@ def gather(results: Path, folder: Path) -> None:
         UserError: it is no such file, names no benchmark file, or one is missing, has changed since, or cannot be copied.
 
     """
-    wanted = [(name, Path(path), sha256) for name, path, sha256 in _listed(results) if name.endswith((".h5", *RECIPES))]
+    ours = (".h5", RECIPE, WEIGHTS)
+    wanted = [(name, Path(path), sha256) for name, path, sha256 in _listed(results) if name.endswith(ours)]
     if not wanted:
         raise UserError(f"{results}: names no benchmark files; run the experiment to its end first.")
     for name, path, sha256 in wanted:

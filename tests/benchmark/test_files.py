@@ -21,7 +21,7 @@ from tests.helpers.full_disk import small_disk
 
 ROOT = Path(__file__).parent.parent.parent
 EPSILON = 0.175
-ATTRIBUTES = {"epsilon": EPSILON, "source": "renderer=mini, source=renderer, version=1"}
+ATTRIBUTES = {"variant": "noise", "epsilon": EPSILON, "source": "renderer=mini, source=renderer, version=1"}
 
 
 def _noisy(ground_truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:

@@ -65,7 +65,7 @@ def test_what_is_no_finished_benchmark_file_is_not_published(tmp_path: Path) -> 
         write_index(tmp_path)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["images"] = np.zeros(3)
-    with pytest.raises(UserError, match="must be a finished benchmark file"):
+    with pytest.raises(UserError, match="its attribute `complete` is not set: it is no benchmark file, or was not finished"):
         write_index(tmp_path)
     (tmp_path / "other.h5").write_bytes(b"no HDF5")
     with pytest.raises(UserError, match="cannot be read as HDF5"):

@@ -76,7 +76,7 @@ def test_a_damaged_file_leaves_nothing_prepared(tmp_path: Path) -> None:
     middle = len(content) // 2
     content[middle : middle + 64] = bytes(64)
     (tmp_path / "modified.h5").write_bytes(content)
-    with pytest.raises(UserError, match=r"modified\.h5: cannot be read as HDF5"):
+    with pytest.raises(UserError, match=r"modified\.h5: is damaged \(.*\); make or download it again"):
         prepare(tmp_path / "modified.h5", tmp_path / "data")
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
     assert [path.name for path in (tmp_path / "data").rglob("*1.0.0*")] == []
