@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from perturb import __version__
+from perturb.benchmark.credits import CITATION, credit_of
 from perturb.benchmark.originals import originals
 from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.benchmark.writer import write_benchmark_file
@@ -31,8 +32,6 @@ from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import shifted
 from perturb.perturbation.ruler import patterns_of
 
-LICENCE = "Apache-2.0"
-CITATION = "D. Zietlow, M. Rolinek, G. Martius: Demystifying Inductive Biases for (Beta-)VAE Based Architectures. ICML 2021."
 LARGEST_RECIPE = 1 << 20
 """Bytes; a larger one is not read."""
 SHA256 = r"^[0-9a-f]{64}$"
@@ -118,7 +117,7 @@ def write_from(
         "config_hash": recipe.config_hash,
         "perturb_version": __version__,
         "torch_version": str(torch.__version__),
-        "licence": LICENCE,
+        "licence": credit_of(recipe.dataset, recipe.source).licence,
         "citation": CITATION,
     }
     return write_benchmark_file(path, truth, _images_of(recipe, truth, network), attributes=attributes, report=report)

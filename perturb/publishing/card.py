@@ -53,7 +53,7 @@ def _about(listing: Listing) -> dict[str, Any]:
     """What is said of the folder as a whole."""
     found, licences = listing.files[0], listing.licences
     images, hub = found.grid.num_images, licences[0].lower()
-    rendered = "source=renderer" in str(found.attributes.get("source", ""))
+    rendered = "source=renderer" in found.source
     return {
         "title": listing.title,
         "dataset": found.name,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from perturb.benchmark.credits import PAPER, Credit, credit_of, licence_of
+from perturb.benchmark.credits import PAPER, Credit, credit_of
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
 from perturb.publishing.index import Index, Listed, files_below, index_of
@@ -33,7 +33,7 @@ class Listing:
     @property
     def credit(self) -> Credit:
         """Of the dataset."""
-        return credit_of(self.files[0].name)
+        return credit_of(self.files[0].name, self.files[0].source)
 
     @property
     def recipes(self) -> list[Listed]:
@@ -52,8 +52,10 @@ class Listing:
 
     @property
     def licences(self) -> list[str]:
-        """Of the files, each once."""
-        return sorted({licence_of(file.attributes) for file in self.files})
+        """Of the files, each once: what they state, else what is known of their images."""
+        return sorted(
+            {str(file.attributes.get("licence") or credit_of(file.name, file.source).licence) for file in self.files}
+        )
 
     @property
     def citation(self) -> str:
