@@ -23,6 +23,7 @@ from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.config.experiment import Variant
+from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
@@ -156,9 +157,7 @@ def read_recipe(path: Path) -> Published:
     try:
         return Published.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        key, rule = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {f'`{key}`: ' if key else ''}{rule}; this is not a recipe of ours.") from None
+        raise UserError(f"{path}: {first_problem(error)}; this is not a recipe of ours.") from None
 
 
 def build(path: Path, out: Path, *, origin: Path | None = None, report: Report = lambda done, total: None) -> bool:

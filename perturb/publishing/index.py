@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from perturb.benchmark.schema import RECIPE, WEIGHTS
+from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
@@ -124,7 +125,7 @@ def index_of(folder: Path, files: Iterable[BenchmarkFile]) -> Index:
     try:
         return Index(entries=[_entry(file, folder) for file in files])
     except ValidationError as error:
-        raise UserError(f"{folder}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; move one elsewhere.") from None
+        raise UserError(f"{folder}: {first_problem(error)}; move one elsewhere.") from None
 
 
 def parse_index(text: bytes, origin: str) -> Index:
@@ -143,10 +144,7 @@ def parse_index(text: bytes, origin: str) -> Index:
     try:
         return Index.model_validate(json.loads(text))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ascii(".".join(str(part) for part in first["loc"]))[1:-1][:80]
-        rule = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{origin}: {f'`{key}`: ' if key else ''}{rule}; this is not an index of ours.") from None
+        raise UserError(f"{origin}: {first_problem(error)}; this is not an index of ours.") from None
     except (ValueError, RecursionError):
         raise UserError(f"{origin}: must be JSON; this is not an index of ours.") from None
 

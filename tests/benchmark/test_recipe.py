@@ -144,8 +144,8 @@ def _changed(path: Path, **changes: object) -> Path:
             {"variant": "original"},
             "`recipe`: network must be given for the variants modified and untrained, and for no other",
         ),
-        ({"epsilon": 1.5}, "`recipe.epsilon`: Input should be less than or equal to 1"),
-        ({"extra": 1}, "`recipe.extra`: Extra inputs are not permitted"),
+        ({"epsilon": 1.5}, "`recipe.epsilon`: input should be less than or equal to 1, got 1.5"),
+        ({"extra": 1}, r"unknown key `recipe\.extra` \(value 1\); this is not a recipe of ours"),
         ({"source": "renderer=mini, source=renderer, version=0"}, "its originals must be renderer=mini, .*version=0; what"),
         (
             {"source": "path_name=x.h5, source=file"},
