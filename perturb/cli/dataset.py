@@ -1,15 +1,13 @@
 """`perturb dataset`: ground truths and benchmark files."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
+from perturb.cli.bars import bar, transfer_bars
 from perturb.errors import UserError
 
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
@@ -18,15 +16,6 @@ DIFFERS = (
     "Some pixels are not the published ones: other machines and versions round otherwise, by one grey level at most. "
     "`perturb dataset compare` counts them where you have the published file too; `perturb dataset verify` proves ε."
 )
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left, on the error output; yields what to tell (done, total)."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @dataset_app.command("list")
@@ -54,7 +43,7 @@ def render_dataset(
     """Render a ground truth into a file of its official layout, for code that reads nothing else."""
     from perturb.benchmark.official import write_named
 
-    with _bar(f"rendering {name}") as report:
+    with bar(f"rendering {name}") as report:
         write_named(out, name, seed=seed, report=report)
     print(out)
 
@@ -67,7 +56,7 @@ def verify_file(
     """Check a benchmark file: complete, undamaged, labels in grid order, and ε held by every pixel against the originals."""
     from perturb.benchmark.verify import verify_file
 
-    with _bar(f"verifying {path.name}") as report:
+    with bar(f"verifying {path.name}") as report:
         found = verify_file(path, origin=origin, report=report)
     print(
         f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
@@ -80,7 +69,7 @@ def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) 
     """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
     from perturb.datasets.benchmark_file import write_twin
 
-    with _bar(f"unpacking {path.name}") as report:
+    with bar(f"unpacking {path.name}") as report:
         folder = write_twin(path, report=report)
     print(folder)
 
@@ -94,7 +83,7 @@ def build_file(
     """Make a benchmark file again from its recipe."""
     from perturb.benchmark.recipe import build
 
-    with _bar(f"building {out.name}") as report:
+    with bar(f"building {out.name}") as report:
         same = build(recipe, out, origin=origin, report=report)
     print(out)
     print("Every pixel is the published one." if same else DIFFERS)
@@ -108,7 +97,7 @@ def compare_files(
     """Count the pixels in which two benchmark files differ."""
     from perturb.benchmark.compare import compare
 
-    with _bar("comparing") as report:
+    with bar("comparing") as report:
         found = compare(first, second, report=report)
     print(
         f"{found.differing:,} of {found.pixels:,} pixels differ ({found.differing / found.pixels:.4%}), "
@@ -123,7 +112,7 @@ def fetch_dataset(
     origin: Annotated[str | None, typer.Option("--from", help="A mirror: address or path of the file.")] = None,
 ) -> None:
     """Download the file that a dataset's authors publish, check it, and say how a config names it; goes on after a break."""
-    from perturb.transfer.downloads import fetch_official, transfer_bars
+    from perturb.transfer.downloads import fetch_official
 
     with transfer_bars() as report:
         path, fetched = fetch_official(name, to, origin=origin, report=report)
@@ -141,7 +130,7 @@ def download_files(
     ] = False,
 ) -> None:
     """Download benchmark files that somebody publishes, each whole and checked or not at all; goes on after a break."""
-    from perturb.transfer.downloads import download_published, transfer_bars
+    from perturb.transfer.downloads import download_published
 
     with transfer_bars() as report:
         files = download_published(name, origin, to, recipe=recipe, report=report)
@@ -201,7 +190,7 @@ def export_file(
     """Write a benchmark file as the archive that disentanglement_lib's own classes load."""
     from perturb.publishing.export import export
 
-    with _bar(f"exporting {path}") as report:
+    with bar(f"exporting {path}") as report:
         export(path, out, report=report)
     print(out)
 
@@ -214,6 +203,6 @@ def prepare_tfds(
     """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
     from perturb.publishing.tfds_builder import prepare
 
-    with _bar(f"preparing {path}") as report:
+    with bar(f"preparing {path}") as report:
         place = prepare(path, out, report=report)
     print(place)

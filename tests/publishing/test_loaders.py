@@ -90,7 +90,7 @@ def test_disentanglement_libs_own_classes_hand_out_every_image(
 
 
 def _library_class(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
-    module = library_module(name, str(folder), monkeypatch)
+    module = library_module(name, monkeypatch, data=str(folder))
     return module.DSprites([1, 2, 3, 4, 5]) if name == "dsprites" else module.Shapes3D()
 
 
