@@ -7,9 +7,12 @@ Never prepare as parquet: TFDS 4.9.10 loses rows then.
 """
 
 import contextlib
+import fcntl
 import io
 import logging
+import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -39,8 +42,8 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
         The folder of the dataset, <out>/<dataset>_<variant>/1.0.0; it is there whole or not at all.
 
     Raises:
-        UserError: tensorflow-datasets is not installed, the file is damaged, another file is prepared there, or the folder
-            cannot be written to.
+        UserError: tensorflow-datasets is not installed, the file is damaged, another file is prepared there, another process
+            is at it, or the folder cannot be written to.
 
     """
     found, sha256 = BenchmarkFile(source), sha256_of(source)
@@ -50,7 +53,7 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
             prepared = builder.info.metadata["sha256"]
             if prepared != sha256:
                 raise UserError(f"{builder.data_dir}: was prepared from another file than {source}; name another --out.")
-            with tempfile.TemporaryDirectory() as downloads:
+            with _alone(Path(builder.data_dir)), tempfile.TemporaryDirectory() as downloads:
                 builder.download_and_prepare(download_dir=downloads)
     except OSError as error:
         raise _unwritable(out, found, error.strerror or str(error)) from None
@@ -59,6 +62,30 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
             raise
         raise _unwritable(out, found, str(error).split(";")[0]) from None
     return Path(builder.data_dir)
+
+
+@contextlib.contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Of several processes one prepares a folder, and first removes what killed ones have left beside it.
+
+    The system lifts the lock when the process ends, however. Where a file system has no such locks, nothing is removed.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(place.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{place}: another process is preparing this dataset; wait for it, or end it.") from None
+        except OSError:
+            left = []
+        else:
+            left = list(place.parent.glob(f"incomplete.??????_{place.name}"))
+        for folder in left:
+            shutil.rmtree(folder)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _unwritable(out: Path, found: BenchmarkFile, reason: str) -> UserError:
