@@ -165,7 +165,7 @@ def serve_folder(
 def publish_files(
     what: Annotated[Path, typer.Argument(help="A folder of benchmark files, or the results.json of an experiment.")],
     out: Annotated[Path | None, typer.Option(help="Of a results.json: the folder to gather its files in.")] = None,
-    url: Annotated[str | None, typer.Option(help="Where the folder will be found, for croissant.json.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where the folder will be found, for the card and croissant.json.")] = None,
 ) -> None:
     """Describe a folder of benchmark files for other people: dataset card, croissant.json, index.json."""
     from datetime import UTC, datetime

@@ -11,11 +11,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from perturb.benchmark.credits import PAPER_URL
-from perturb.benchmark.schema import CHUNK_IMAGES
+from perturb.benchmark.schema import CHUNK_IMAGES, RECIPE
+from perturb.datasets import DATASETS
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.datasets.layouts import WHITE
 from perturb.perturbation.bounds import largest_step
 from perturb.publishing.export import ARCHIVES
+from perturb.publishing.index import Entry
 from perturb.publishing.listing import Listing
 from perturb.publishing.tfds_builder import name_of
 
@@ -34,17 +36,18 @@ SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "1
 LIBRARY_CLASSES = {"dsprites": "DSprites([1, 2, 3, 4, 5])", "shapes3d": "Shapes3D()"}
 
 
-def render_card(listing: Listing) -> str:
-    """The card of a folder, as its README.md."""
+def render_card(listing: Listing, *, url: str | None = None) -> str:
+    """The card of a folder, as its README.md; `url`: where the folder will be found, if that is known."""
     template = files("perturb.publishing").joinpath("card.md.j2").read_text(encoding="utf-8")
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     environment.filters |= {"cell": _cell, "shell": shlex.quote}
     example = listing.variants.index("modified") if "modified" in listing.variants else 0
     text = environment.from_string(template).render(
+        url=url,
         **_about(listing),
         **_made(listing),
         **_grid(listing.files[0]),
-        **_reading(listing.files[example], listing.index.entries[example].file),
+        **_reading(listing.files[example], listing.index.entries[example]),
     )
     return text.rstrip("\n") + "\n"
 
@@ -109,11 +112,15 @@ def _grid(found: BenchmarkFile) -> dict[str, Any]:
     }
 
 
-def _reading(found: BenchmarkFile, path: str) -> dict[str, Any]:
+def _reading(found: BenchmarkFile, entry: Entry) -> dict[str, Any]:
     """What the code needs that reads one of the files."""
     height, width, channels = found.image_shape
     return {
-        "example": path,
+        "example": entry.file,
+        "example_name": entry.name,
+        "recipe": next((part.file for part in entry.recipe if part.file.endswith(RECIPE)), None),
+        "in_perturb": found.name in DATASETS,
+        "pixel_bytes": f"{found.pixel_bytes:,}",
         "row": found.grid.num_images // 2,
         "batch": min(64, found.grid.num_images),
         "height": height,

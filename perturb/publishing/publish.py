@@ -24,7 +24,7 @@ def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
     Args:
         folder: holds finished benchmark files of one dataset.
         today: for croissant.json.
-        url: where the folder will be found, for croissant.json.
+        url: where the folder will be found, for the card and croissant.json.
 
     Raises:
         UserError: as `list_folder`; or the address is none, the folder has a README.md of the user's, or cannot be written.
@@ -37,7 +37,7 @@ def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
         raise UserError(f"{card}: was not written by perturb and would be lost; move it elsewhere.")
     listing = list_folder(folder)
     try:
-        write_text(card, render_card(listing))
+        write_text(card, render_card(listing, url=url))
         write_json(croissant, croissant_of(listing, published=today, url=url))
         write_json(index, listing.index.model_dump(mode="json"))
     except OSError as error:
