@@ -11,11 +11,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from small_files import SmallSprites
 
 from perturb.benchmark.verify import verify_file
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import DatasetConfig, load_experiment
-from perturb.datasets import DSprites, FactorGrid, GroundTruth, grid_of, open_ground_truth
+from perturb.datasets import GroundTruth, grid_of, open_ground_truth
 from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, twin_of, write_twin
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
@@ -25,16 +26,6 @@ from perturb.pipeline.settings import run_settings
 
 ATTRIBUTES = {"variant": "noise", "epsilon": 0.25}
 SCATTERED = np.array([[4000, 3], [3, 17]])
-
-
-class SmallSprites(DSprites):
-    """A corner of dSprites."""
-
-    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4), ("shape",))
-    factor_values = tuple(values[:n] for values, n in zip(DSprites.factor_values, (3, 1, 2, 4, 4), strict=True))
-
-    def images(self, indices: np.ndarray) -> np.ndarray:
-        return DSprites().images(DSprites.grid.indices_of(self.grid.factors_of(indices)))
 
 
 def _written(path: Path, truth: GroundTruth, images_of: Callable | None = None, **attributes: object) -> Path:
