@@ -2,7 +2,7 @@
 
 `<variant>.recipe.json` stands beside a file, and where a network draws the pattern `<variant>.safetensors` does too. With
 the ground truth they make the file again: on the same machine and versions every byte, elsewhere every pixel but for
-roundings of the network, which move a pixel by one grey level at most (docs/files.md says how many, as measured).
+roundings of the network, which move a pixel by one grey level at most (`python benchmarks/rebuilding.py` counts them).
 """
 
 from collections.abc import Callable
