@@ -1,12 +1,13 @@
 """Whose images a benchmark file holds: titles, addresses, licences, citations."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from perturb.datasets import cars3d, mpi3d, smallnorb
 
 OURS = "Apache-2.0"
-"""SPDX name of the licence of perturb and of the files that it makes of dSprites, of Shapes3D and of its own scene."""
+"""SPDX name of the licence of perturb, of the authors' dSprites and Shapes3D, and of what perturb renders."""
 UNKNOWN = "unknown"
+CITATION = "D. Zietlow, M. Rolinek, G. Martius: Demystifying Inductive Biases for (Beta-)VAE Based Architectures. ICML 2021."
 
 PAPER_URL = "https://proceedings.mlr.press/v139/zietlow21a.html"
 PAPER = f"""\
@@ -38,6 +39,37 @@ SHAPES3D = """\
   author       = {Burgess, Chris and Kim, Hyunjik},
   year         = {2018},
   howpublished = {https://github.com/google-deepmind/3d-shapes}
+}
+"""
+
+MPI3D = """\
+@inproceedings{gondal2019transfer,
+  title     = {On the Transfer of Inductive Bias from Simulation to the Real World: a New Disentanglement Dataset},
+  author    = {Gondal, Muhammad Waleed and W{\\"u}thrich, Manuel and Miladinovi{\\'c}, {\\DJ}or{\\dj}e and
+               Locatello, Francesco and Breidt, Martin and Volchkov, Valentin and Akpo, Joel and Bachem, Olivier and
+               Sch{\\"o}lkopf, Bernhard and Bauer, Stefan},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {32},
+  year      = {2019}
+}
+"""
+
+CARS3D = """\
+@inproceedings{reed2015deep,
+  title     = {Deep Visual Analogy-Making},
+  author    = {Reed, Scott and Zhang, Yi and Zhang, Yuting and Lee, Honglak},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {28},
+  year      = {2015}
+}
+"""
+
+SMALLNORB = """\
+@inproceedings{lecun2004learning,
+  title     = {Learning Methods for Generic Object Recognition with Invariance to Pose and Lighting},
+  author    = {LeCun, Yann and Huang, Fu Jie and Bottou, L{\\'e}on},
+  booktitle = {IEEE Computer Society Conference on Computer Vision and Pattern Recognition},
+  year      = {2004}
 }
 """
 
@@ -81,14 +113,21 @@ CREDITS = {
         "the textures of walls and floor; whether positive orientations turn the room the same way as in the authors' file "
         "is not known",
     ),
+    "mpi3d_toy": Credit("MPI3D, simplistic renderings", "CC-BY-4.0", mpi3d.URL, MPI3D),
+    "mpi3d_realistic": Credit("MPI3D, realistic renderings", "CC-BY-4.0", mpi3d.URL, MPI3D),
+    "mpi3d_real": Credit("MPI3D, photographs", "CC-BY-4.0", mpi3d.URL, MPI3D),
+    "cars3d": Credit("Cars3D", UNKNOWN, cars3d.URL, CARS3D),
+    "smallnorb": Credit("SmallNORB", "for research purposes, not to be sold", smallnorb.URL, SMALLNORB),
 }
+"""Keys of DATASETS. Licences are those that the authors' pages state."""
 
 
-def credit_of(dataset: str) -> Credit:
-    """Of a dataset by its key; one of a user's own has its key as title, and no licence that we could know."""
-    return CREDITS.get(dataset, Credit(dataset))
+def credit_of(dataset: str, source: str) -> Credit:
+    """What is known of the images of a benchmark file.
 
+    Args:
+        dataset: name of its ground truth. One of a user's own has that for a title, and no licence that we could know.
+        source: what made the originals; a user's own code may have any name.
 
-def licence_of(attributes: Mapping[str, Any]) -> str:
-    """What a benchmark file states, else what is known of its dataset."""
-    return str(attributes.get("licence") or credit_of(str(attributes["dataset"])).licence)
+    """
+    return Credit(dataset) if "source=code" in source.split(", ") else CREDITS.get(dataset, Credit(dataset))

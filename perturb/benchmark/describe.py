@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import h5py
-import numpy as np
 from rich import box
 from rich.table import Table
 
 from perturb.datasets import DATASETS, GroundTruth
+from perturb.datasets.benchmark_file import arrays_of, attributes_of
 from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
 from perturb.errors import UserError
 
@@ -77,11 +77,10 @@ def _of_file(path: Path) -> Table:
     table = Table(title=str(path), title_justify="left", show_header=False)
     try:
         with h5py.File(path, "r") as file:
-            for name, array in file.items():
-                if isinstance(array, h5py.Dataset):
-                    table.add_row(name, f"{array.dtype} {array.shape}")
-            for name, value in sorted(file.attrs.items()):
-                table.add_row(name, str(np.asarray(value).item() if np.size(value) == 1 else value))
+            for name, (dtype, shape) in arrays_of(file).items():
+                table.add_row(name, f"{dtype} {shape}")
+            for name, value in sorted(attributes_of(file).items()):
+                table.add_row(name, str(value))
     except OSError as error:
         raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
     return table

@@ -2,7 +2,7 @@
 
 `<variant>.recipe.json` stands beside a file, and where a network draws the pattern `<variant>.safetensors` does too. With
 the ground truth they make the file again: on the same machine and versions every byte, elsewhere every pixel but for
-roundings of the network, which move a pixel by one grey level at most (docs/files.md says how many, as measured).
+roundings of the network, which move a pixel by one grey level at most (`python benchmarks/rebuilding.py` counts them).
 """
 
 from collections.abc import Callable
@@ -17,11 +17,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from perturb import __version__
-from perturb.benchmark.index import RECIPE, WEIGHTS
+from perturb.benchmark.credits import CITATION, credit_of
 from perturb.benchmark.originals import originals
+from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.config.experiment import Variant
+from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
@@ -31,8 +33,6 @@ from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import shifted
 from perturb.perturbation.ruler import patterns_of
 
-LICENCE = "Apache-2.0"
-CITATION = "D. Zietlow, M. Rolinek, G. Martius: Demystifying Inductive Biases for (Beta-)VAE Based Architectures. ICML 2021."
 LARGEST_RECIPE = 1 << 20
 """Bytes; a larger one is not read."""
 SHA256 = r"^[0-9a-f]{64}$"
@@ -118,7 +118,7 @@ def write_from(
         "config_hash": recipe.config_hash,
         "perturb_version": __version__,
         "torch_version": str(torch.__version__),
-        "licence": LICENCE,
+        "licence": credit_of(recipe.dataset, recipe.source).licence,
         "citation": CITATION,
     }
     return write_benchmark_file(path, truth, _images_of(recipe, truth, network), attributes=attributes, report=report)
@@ -157,9 +157,7 @@ def read_recipe(path: Path) -> Published:
     try:
         return Published.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        key, rule = ".".join(str(part) for part in first["loc"]), first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {f'`{key}`: ' if key else ''}{rule}; this is not a recipe of ours.") from None
+        raise UserError(f"{path}: {first_problem(error)}; this is not a recipe of ours.") from None
 
 
 def build(path: Path, out: Path, *, origin: Path | None = None, report: Report = lambda done, total: None) -> bool:

@@ -6,6 +6,8 @@ CHUNK_IMAGES = 16
 BATCH = 128
 """Images made, written or checked at a time, a multiple of the chunk: what that takes stays in the processor's cache."""
 FORMAT_VERSION = 2
+RECIPE, WEIGHTS = ".recipe.json", ".safetensors"
+"""Endings of what lies beside `<variant>.h5`, and makes it again."""
 
 
 def source(ground_truth: GroundTruth) -> str:

@@ -5,14 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from perturb.benchmark.originals import originals
 from perturb.benchmark.schema import BATCH
 from perturb.datasets import GroundTruth
 from perturb.datasets.benchmark_file import BenchmarkFile
-from perturb.datasets.layouts import LAYOUTS, WHITE, labels
+from perturb.datasets.layouts import WHITE, labels
 from perturb.errors import UserError
 from perturb.perturbation.bounds import largest_step
 
@@ -43,32 +42,28 @@ def verify(
 
     """
     stored = BenchmarkFile(path)
-    layout, shape = LAYOUTS[ground_truth.layout], ground_truth.image_shape
+    shape = ground_truth.image_shape
     if (stored.layout, stored.grid.sizes, stored.image_shape) != (ground_truth.layout, ground_truth.grid.sizes, shape):
         raise UserError(
             f"{path}: must have the grid {ground_truth.grid.sizes} and images {shape} of {ground_truth.name}, got "
             f"{stored.grid.sizes} and {stored.image_shape}; make or download it again."
         )
-    try:
-        with h5py.File(path, "r") as file:
-            for name, expected in labels(layout, ground_truth).items():
-                if name not in file or not np.array_equal(file[name][:], expected):
-                    raise UserError(f"{path}: `{name}` must list the factors of {ground_truth.name} in grid order.")
-            return _check_pixels(path, file, ground_truth, report)
-    except OSError as error:
-        raise UserError(f"{path}: is damaged ({error}); make or download it again.") from None
+    found = stored.read_labels()
+    for name, expected in labels(stored.keys, ground_truth).items():
+        if not np.array_equal(found[name], expected):
+            raise UserError(f"{path}: `{name}` must list the factors of {ground_truth.name} in grid order.")
+    return _check_pixels(stored, ground_truth, report)
 
 
-def _check_pixels(path: Path, file: h5py.File, ground_truth: GroundTruth, report: Callable[[int, int], None]) -> Verified:
-    stored, epsilon = file[LAYOUTS[ground_truth.layout].images], _epsilon(path, file)
-    allowed, scale, digest = largest_step(epsilon), WHITE // int(file.attrs.get("white", WHITE)), hashlib.sha256()
+def _check_pixels(stored: BenchmarkFile, ground_truth: GroundTruth, report: Callable[[int, int], None]) -> Verified:
+    path, epsilon = stored.path, stored.epsilon
+    allowed, scale, digest = largest_step(epsilon), WHITE // stored.white, hashlib.sha256()
     total, largest, changed, pixels = ground_truth.grid.num_images, 0, 0, 0
-    for start in range(0, total, BATCH):
-        numbers = np.arange(start, min(start + BATCH, total))
+    for start, read in zip(range(0, total, BATCH), stored.blocks(BATCH), strict=True):
+        numbers = np.arange(start, start + len(read))
         originals = ground_truth.images(numbers).astype(np.int16)
-        read = stored[start : start + len(numbers)]
         digest.update(read)
-        change = np.abs(scale * read.reshape(originals.shape).astype(np.int16) - originals)
+        change = np.abs(scale * read.astype(np.int16) - originals)
         largest = max(largest, int(change.max()))
         if largest > allowed:
             first = start + int(np.flatnonzero((change > allowed).reshape(len(numbers), -1).any(axis=1))[0])
@@ -78,21 +73,13 @@ def _check_pixels(path: Path, file: h5py.File, ground_truth: GroundTruth, report
             )
         changed, pixels = changed + int((change > 0).sum()), pixels + change.size
         report(start + len(numbers), total)
-    promised = str(file.attrs.get("images_sha256", ""))
-    if promised != digest.hexdigest():
+    if stored.images_sha256 != digest.hexdigest():
+        promised = stored.images_sha256 or "among its attributes"
         raise UserError(
-            f"{path}: the sha256 of its images must be {promised or 'among its attributes'}, got {digest.hexdigest()}; "
+            f"{path}: the sha256 of its images must be {promised}, got {digest.hexdigest()}; "
             "make or download the file again."
         )
     return Verified(total, largest, changed / pixels)
-
-
-def _epsilon(path: Path, file: h5py.File) -> float:
-    """The bound that a file promises."""
-    epsilon = file.attrs.get("epsilon")
-    if not isinstance(epsilon, float) or not 0 <= epsilon <= 1:
-        raise UserError(f"{path}: attribute `epsilon` must be a number in [0, 1], got {epsilon}; make or download it again.")
-    return float(epsilon)
 
 
 def verify_file(
@@ -109,7 +96,5 @@ def verify_file(
         UserError: the file fails, or its originals are not these.
 
     """
-    name = BenchmarkFile(path).name
-    with h5py.File(path, "r") as file:
-        made_from = str(file.attrs.get("source", ""))
-    return verify(path, originals(path, name, made_from, origin), report=report)
+    said = BenchmarkFile(path)
+    return verify(path, originals(path, said.name, said.source, origin), report=report)

@@ -1,15 +1,13 @@
 """`perturb dataset`: ground truths and benchmark files."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
+from perturb.cli.bars import bar, transfer_bars
 from perturb.errors import UserError
 
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
@@ -18,15 +16,6 @@ DIFFERS = (
     "Some pixels are not the published ones: other machines and versions round otherwise, by one grey level at most. "
     "`perturb dataset compare` counts them where you have the published file too; `perturb dataset verify` proves ε."
 )
-
-
-@contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left, on the error output; yields what to tell (done, total)."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @dataset_app.command("list")
@@ -54,7 +43,7 @@ def render_dataset(
     """Render a ground truth into a file of its official layout, for code that reads nothing else."""
     from perturb.benchmark.official import write_named
 
-    with _bar(f"rendering {name}") as report:
+    with bar(f"rendering {name}") as report:
         write_named(out, name, seed=seed, report=report)
     print(out)
 
@@ -67,7 +56,7 @@ def verify_file(
     """Check a benchmark file: complete, undamaged, labels in grid order, and ε held by every pixel against the originals."""
     from perturb.benchmark.verify import verify_file
 
-    with _bar(f"verifying {path.name}") as report:
+    with bar(f"verifying {path.name}") as report:
         found = verify_file(path, origin=origin, report=report)
     print(
         f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
@@ -80,7 +69,7 @@ def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) 
     """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
     from perturb.datasets.benchmark_file import write_twin
 
-    with _bar(f"unpacking {path.name}") as report:
+    with bar(f"unpacking {path.name}") as report:
         folder = write_twin(path, report=report)
     print(folder)
 
@@ -94,7 +83,7 @@ def build_file(
     """Make a benchmark file again from its recipe."""
     from perturb.benchmark.recipe import build
 
-    with _bar(f"building {out.name}") as report:
+    with bar(f"building {out.name}") as report:
         same = build(recipe, out, origin=origin, report=report)
     print(out)
     print("Every pixel is the published one." if same else DIFFERS)
@@ -108,7 +97,7 @@ def compare_files(
     """Count the pixels in which two benchmark files differ."""
     from perturb.benchmark.compare import compare
 
-    with _bar("comparing") as report:
+    with bar("comparing") as report:
         found = compare(first, second, report=report)
     print(
         f"{found.differing:,} of {found.pixels:,} pixels differ ({found.differing / found.pixels:.4%}), "
@@ -123,7 +112,7 @@ def fetch_dataset(
     origin: Annotated[str | None, typer.Option("--from", help="A mirror: address or path of the file.")] = None,
 ) -> None:
     """Download the file that a dataset's authors publish, check it, and say how a config names it; goes on after a break."""
-    from perturb.benchmark.downloads import fetch_official, transfer_bars
+    from perturb.transfer.downloads import fetch_official
 
     with transfer_bars() as report:
         path, fetched = fetch_official(name, to, origin=origin, report=report)
@@ -141,7 +130,7 @@ def download_files(
     ] = False,
 ) -> None:
     """Download benchmark files that somebody publishes, each whole and checked or not at all; goes on after a break."""
-    from perturb.benchmark.downloads import download_published, transfer_bars
+    from perturb.transfer.downloads import download_published
 
     with transfer_bars() as report:
         files = download_published(name, origin, to, recipe=recipe, report=report)
@@ -152,7 +141,7 @@ def download_files(
 @dataset_app.command("index")
 def index_folder(folder: Annotated[Path, typer.Argument(help="A folder with benchmark files.")]) -> None:
     """List a folder's benchmark files with their hashes in its index.json, for `serve` and `download`."""
-    from perturb.benchmark.index import INDEX, write_index
+    from perturb.publishing.index import INDEX, write_index
 
     for entry in write_index(folder).entries:
         print(f"{entry.name}: {entry.file}, {entry.bytes:,} bytes")
@@ -167,7 +156,7 @@ def serve_folder(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
 ) -> None:
     """Serve a folder's index.json and the files that it lists over HTTP, read-only, with ranges, until Ctrl-C."""
-    from perturb.benchmark.serving import serve
+    from perturb.transfer.serving import serve
 
     serve(folder, host=host, port=port, quiet=quiet)
 
@@ -176,12 +165,12 @@ def serve_folder(
 def publish_files(
     what: Annotated[Path, typer.Argument(help="A folder of benchmark files, or the results.json of an experiment.")],
     out: Annotated[Path | None, typer.Option(help="Of a results.json: the folder to gather its files in.")] = None,
-    url: Annotated[str | None, typer.Option(help="Where the folder will be found, for croissant.json.")] = None,
+    url: Annotated[str | None, typer.Option(help="Where the folder will be found, for the card and croissant.json.")] = None,
 ) -> None:
     """Describe a folder of benchmark files for other people: dataset card, croissant.json, index.json."""
     from datetime import UTC, datetime
 
-    from perturb.benchmark.publish import gather, publish
+    from perturb.publishing.publish import gather, publish
 
     if what.is_dir() != (out is None):
         raise UserError("--out names the folder for the files of a results.json: give it with one, and not with a folder.")
@@ -199,9 +188,9 @@ def export_file(
     out: Annotated[Path, typer.Option(help="An .npz file.")],
 ) -> None:
     """Write a benchmark file as the archive that disentanglement_lib's own classes load."""
-    from perturb.benchmark.export import export
+    from perturb.publishing.export import export
 
-    with _bar(f"exporting {path}") as report:
+    with bar(f"exporting {path}") as report:
         export(path, out, report=report)
     print(out)
 
@@ -212,8 +201,8 @@ def prepare_tfds(
     out: Annotated[Path, typer.Option(help="A data folder of TensorFlow Datasets.")],
 ) -> None:
     """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
-    from perturb.benchmark.tfds_builder import prepare
+    from perturb.publishing.tfds_builder import prepare
 
-    with _bar(f"preparing {path}") as report:
+    with bar(f"preparing {path}") as report:
         place = prepare(path, out, report=report)
     print(place)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from perturb.config.experiment import OWN, ExperimentConfig
-from perturb.config.objectives import OBJECTIVE_KINDS
+from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import sha256_of
@@ -41,7 +41,9 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig
     try:
         config = ExperimentConfig.model_validate_json(json.dumps(raw, default=_as_no_json))
     except ValidationError as error:
-        raise UserError(f"{path}: {_first_sentence(error)}") from None
+        remedy = "; remove it or correct its name" if error.errors()[0]["type"] == "extra_forbidden" else ""
+        more = f" ({error.error_count() - 1} more after it)" if error.error_count() > 1 else ""
+        raise UserError(f"{path}: {first_problem(error)}{remedy}{more}.") from None
     return _located(config, path.parent)
 
 
@@ -84,29 +86,6 @@ def _images_sha256(path: Path) -> str | None:
     with suppress(OSError), h5py.File(path, "r") as file:
         return str(file.attrs["images_sha256"]) if "images_sha256" in file.attrs else None
     return None
-
-
-def _first_sentence(error: ValidationError) -> str:
-    """The first problem of a validation as `key`: rule, given value."""
-    problems = error.errors()
-    first = problems[0]
-    key = ".".join(str(part) for part in _as_the_file_spells_it(first["loc"]))
-    more = f" ({len(problems) - 1} more after it)" if len(problems) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return f"unknown key `{key}` (value {first['input']!r}); remove it or correct its name{more}."
-    rule = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
-        return f"key `{key}` is missing{more}."
-    if first["type"] == "value_error":
-        return f"{f'`{key}`: ' if key else ''}{rule}{more}."
-    return f"`{key}`: {rule[:1].lower()}{rule[1:]}, got {first['input']!r}{more}."
-
-
-def _as_the_file_spells_it(location: tuple[str | int, ...]) -> Iterator[str | int]:
-    """A validation's location without the name of the objective's class that pydantic puts behind `objective`."""
-    for before, part in zip((None, *location), location):
-        if not (before == "objective" and part in OBJECTIVE_KINDS):
-            yield part
 
 
 def _as_no_json(value: object) -> dict[str, str]:

@@ -5,12 +5,14 @@ draws images at random, as every training does, wants the twin: `write_twin` unp
 file, and from then on they are mapped from there. A twin that belongs to other bytes than the file's is passed over.
 """
 
+import math
 import os
 import shutil
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -33,7 +35,11 @@ MOST_FACTORS = 32
 
 
 class BenchmarkFile(GroundTruth):
-    """Images, grid and labels of a benchmark file.
+    """Images, grid and labels of a benchmark file, and what it says of itself: the one reader of such files.
+
+    Beside what every ground truth has there are `attributes` (plain values by name), `arrays` (type and shape by name),
+    `keys` (which of them hold what), `variant`, `epsilon`, `white` (what a stored white pixel is: 1 or 255), `source` (what
+    made the originals) and `images_sha256`. No images are held.
 
     Args:
         path: of the HDF5 file.
@@ -45,11 +51,13 @@ class BenchmarkFile(GroundTruth):
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: there is no such file; name a benchmark file.")
         try:
             with h5py.File(self.path, "r") as file:
                 self._read_header(file)
         except OSError as error:
-            raise UserError(f"{self.path}: cannot be read as HDF5 ({error}); make or download it again.") from None
+            raise self._unusable(f"cannot be read as HDF5 ({error})") from None
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
@@ -63,10 +71,39 @@ class BenchmarkFile(GroundTruth):
         chosen = slice(first, end) if end - first == len(numbers) else numbers
         try:
             with h5py.File(self.path, "r") as file:
-                read = file[self._layout.images][chosen]
+                read = file[self.keys.images][chosen]
         except OSError as error:
-            raise UserError(f"{self.path}: is damaged ({error}); make or download it again.") from None
-        return (read if self._white == WHITE else read * np.uint8(WHITE))[places].reshape(-1, *self.image_shape)
+            raise self._unusable(f"is damaged ({error})") from None
+        return (read if self.white == WHITE else read * np.uint8(WHITE))[places].reshape(-1, *self.image_shape)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Of all images, uncompressed."""
+        return self.grid.num_images * math.prod(self.image_shape)
+
+    def blocks(self, length: int, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """Images start … stop - 1 in order as they are stored, uint8 (at most `length`, height, width, channels).
+
+        Raises:
+            UserError: the file is damaged.
+
+        """
+        stop = self.grid.num_images if stop is None else stop
+        try:
+            with h5py.File(self.path, "r") as file:
+                for first in range(start, stop, length):
+                    block = file[self.keys.images][first : min(first + length, stop)]
+                    yield block.reshape(len(block), *self.image_shape)
+        except OSError as error:
+            raise self._unusable(f"is damaged ({error})") from None
+
+    def read_labels(self) -> dict[str, np.ndarray]:
+        """The labels by their names in the file, whole; raises as `blocks`."""
+        try:
+            with h5py.File(self.path, "r") as file:
+                return {name: file[name][:] for name in self.keys.labels}
+        except OSError as error:
+            raise self._unusable(f"is damaged ({error})") from None
 
     def provenance(self) -> dict[str, str]:
         """`source`, `path_name` (without its folder), `variant`, `sha256`."""
@@ -78,25 +115,31 @@ class BenchmarkFile(GroundTruth):
         }
 
     def _read_header(self, file: h5py.File) -> None:
-        said = dict(file.attrs)
+        said = self.attributes = attributes_of(file)
         if any(np.ndim(value) for value in said.values()) or not said.get("complete", False):
             raise self._unusable("its attribute `complete` is not set: it is no benchmark file, or was not finished")
         self.name, self.variant = str(said.get("dataset", "")), str(said.get("variant", ""))
-        self._white, self.images_sha256 = said.get("white", WHITE), str(said.get("images_sha256", ""))
-        if self._white not in (1, WHITE):
-            raise self._unusable(f"attribute `white` must be 1 or {WHITE}, got {self._white}")
+        if not (self.name and self.variant):
+            raise self._unusable("attributes `dataset` and `variant` must say what it is")
+        self.source, self.images_sha256 = str(said.get("source", "")), str(said.get("images_sha256", ""))
+        white, self.epsilon = said.get("white", WHITE), said.get("epsilon")
+        if white not in (1, WHITE):
+            raise self._unusable(f"attribute `white` must be 1 or {WHITE}, got {white}")
+        self.white = int(white)
+        if not isinstance(self.epsilon, float) or not 0 <= self.epsilon <= 1:
+            raise self._unusable(f"attribute `epsilon` must be a number in [0, 1], got {self.epsilon}")
         self.grid = self._grid_in(said)
-        self._layout = next((layout for layout in LAYOUTS.values() if layout.images in file), None)
-        if self._layout is None:
+        self.layout = next((key for key, layout in LAYOUTS.items() if layout.images in file), "")
+        if not self.layout:
             raise self._unusable(f"must have one of the arrays {', '.join(x.images for x in LAYOUTS.values())}")
-        self.layout = next(key for key, layout in LAYOUTS.items() if layout is self._layout)
-        images = self._array(file, self._layout.images, np.uint8)
-        self.image_shape = images.shape[1:] if self._layout.has_channel_axis else (*images.shape[1:], 1)
+        self.keys, self.arrays = LAYOUTS[self.layout], arrays_of(file)
+        images = self._array(file, self.keys.images, np.uint8)
+        self.image_shape = images.shape[1:] if self.keys.has_channel_axis else (*images.shape[1:], 1)
         if len(self.image_shape) != 3 or len(images) != self.grid.num_images:
-            raise self._unusable(f"`{self._layout.images}` must hold {self.grid.num_images} images, got {images.shape}")
-        self.factor_values = self._values_in(file, self._layout)
+            raise self._unusable(f"`{self.keys.images}` must hold {self.grid.num_images} images, got {images.shape}")
+        self.factor_values = self._values_in(file, self.keys)
 
-    def _grid_in(self, said: dict) -> FactorGrid:
+    def _grid_in(self, said: dict[str, Any]) -> FactorGrid:
         names = tuple(str(said.get("factor_names", "")).split(","))
         try:
             sizes = tuple(int(size) for size in str(said.get("factor_sizes", "")).split(","))
@@ -111,10 +154,11 @@ class BenchmarkFile(GroundTruth):
 
     def _values_in(self, file: h5py.File, layout: Layout) -> tuple[np.ndarray, ...]:
         """For each factor the values of its classes, read where the other factors are at their first."""
-        labels = self._array(file, layout.values, np.float64)
-        if labels.shape != (self.grid.num_images, self.grid.num_factors + layout.has_colour):
-            raise self._unusable(f"`{layout.values}` must have a row an image and a column a factor, got {labels.shape}")
-        rows, values = labels[:][:, layout.has_colour :], []
+        labels = {name: self._array(file, name, kind) for name, kind in layout.labels.items()}
+        for name, array in labels.items():
+            if array.shape != (self.grid.num_images, self.grid.num_factors + layout.has_colour):
+                raise self._unusable(f"`{name}` must have a row an image and a column a factor, got {array.shape}")
+        rows, values = labels[layout.values][:, layout.has_colour :], []
         for factor, size in enumerate(self.grid.sizes):
             classes = np.zeros((size, self.grid.num_factors), np.int64)
             classes[:, factor] = np.arange(size)
@@ -127,7 +171,8 @@ class BenchmarkFile(GroundTruth):
     def _array(self, file: h5py.File, name: str, dtype: type) -> h5py.Dataset:
         """An array whose data lie in this very file."""
         array = file.get(name) if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
-        if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual or array.dtype != dtype:
+        is_here = isinstance(array, h5py.Dataset) and not (array.external or array.is_virtual or array.shape is None)
+        if not is_here or array.dtype != dtype:
             raise self._unusable(f"must have the array `{name}` of type {np.dtype(dtype)} in itself")
         if array.chunks and np.prod(array.chunks, dtype=float) * array.dtype.itemsize > LARGEST_CHUNK:
             raise self._unusable(f"chunks of `{name}` must have at most {LARGEST_CHUNK} bytes, got {array.chunks} values")
@@ -147,6 +192,23 @@ class BenchmarkFile(GroundTruth):
         if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST) != _identity(self):
             return None
         return Pixels.open(folder)
+
+
+def attributes_of(file: h5py.File) -> dict[str, Any]:
+    """Attributes of any HDF5 file as plain values, those that are arrays as lists."""
+    return {name: _plain(value) for name, value in file.attrs.items()}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def arrays_of(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type and shape of the arrays of any HDF5 file, by name; links into other files are not followed."""
+    own = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))
+    arrays = {name: file[name] for name in own if isinstance(file[name], h5py.Dataset)}
+    return {name: (str(array.dtype), tuple(array.shape or ())) for name, array in arrays.items()}
 
 
 def is_benchmark_file(path: Path) -> bool:
@@ -177,8 +239,7 @@ def write_twin(path: Path, *, report: Callable[[int, int], None] = lambda done, 
     if file._twin is not None:
         return folder
     total = file.grid.num_images
-    needed = total * int(np.prod(file.image_shape))
-    require_room(folder, needed, in_all=needed)
+    require_room(folder, file.pixel_bytes, in_all=file.pixel_bytes)
     part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         part.mkdir()

@@ -26,6 +26,11 @@ class Layout:
     has_colour: bool
     """Whether the labels begin with dSprites' colour, which has one value."""
 
+    @property
+    def labels(self) -> dict[str, type]:
+        """Types of the arrays with labels by their names."""
+        return {self.values: np.float64} | ({self.classes: np.int64} if self.classes else {})
+
 
 LAYOUTS = {
     "dsprites": Layout("imgs", "latents_values", "latents_classes", has_channel_axis=False, has_colour=True),

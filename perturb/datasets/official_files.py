@@ -70,9 +70,7 @@ class DSpritesFile(PublishedFile):
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, uint8 (n, 64, 64, 1), 0 or 255."""
-        pixels = np.unpackbits(self._bits[self._in_range(indices)], axis=1)
-        pixels *= 255
-        return pixels.reshape(-1, *self.image_shape)
+        return self._unpacked(self._bits, indices)
 
     @cached_property
     def _bits(self) -> np.ndarray:

@@ -72,6 +72,12 @@ class PublishedFile(GroundTruth):
             raise ValueError(f"`indices` must lie in 0 … {last}, got {numbers.min()} … {numbers.max()}.")
         return numbers
 
+    def _unpacked(self, bits: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """Images by number, 0 or 255, out of all images with eight pixels to a byte, uint8 (images, pixels / 8)."""
+        pixels = np.unpackbits(bits[self._in_range(indices)], axis=1)
+        pixels *= 255
+        return pixels.reshape(-1, *self.image_shape)
+
     def _require(self, name: str, shape: tuple[int, ...], dtype: np.dtype, expected: tuple, kind: str) -> None:
         """Raise unless an array of the file has the shape and the type that the published one has."""
         if shape != expected or dtype != np.dtype(kind):

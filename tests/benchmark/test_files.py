@@ -8,20 +8,21 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from full_disk import small_disk
+from small_files import SmallSprites
 
 from perturb.benchmark.schema import source
 from perturb.benchmark.verify import verify, verify_file
 from perturb.benchmark.writer import write_benchmark_file
-from perturb.datasets import DSprites, FactorGrid, GroundTruth, load_own
+from perturb.datasets import FactorGrid, GroundTruth, load_own
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import shifted
-from tests.helpers.full_disk import small_disk
 
 ROOT = Path(__file__).parent.parent.parent
 EPSILON = 0.175
-ATTRIBUTES = {"epsilon": EPSILON, "source": "renderer=mini, source=renderer, version=1"}
+ATTRIBUTES = {"variant": "noise", "epsilon": EPSILON, "source": "renderer=mini, source=renderer, version=1"}
 
 
 def _noisy(ground_truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
@@ -44,15 +45,6 @@ def noise_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("files") / "noise.h5"
     _write(path, Mini())
     return path
-
-
-class SmallSprites(DSprites):
-    """A corner of dSprites, so that a whole file is written in no time."""
-
-    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4))
-
-    def images(self, indices: np.ndarray) -> np.ndarray:
-        return DSprites().images(DSprites.grid.indices_of(self.grid.factors_of(indices)))
 
 
 def test_every_pixel_of_a_file_keeps_the_bound(noise_file: Path) -> None:

@@ -7,25 +7,15 @@ import h5py
 import numpy as np
 import pytest
 from rich.console import Console
+from small_files import SmallSprites
 
 from perturb.benchmark.describe import as_table, described, table_of_vectors
 from perturb.benchmark.official import write_named, write_official
 from perturb.benchmark.verify import verify
-from perturb.datasets import DATASETS, DSprites, FactorGrid, Mini, renderer_of
+from perturb.datasets import DATASETS, Mini, renderer_of
 from perturb.datasets.official_files import DSpritesFile
 from perturb.datasets.synthetic import SYNTHETIC
 from perturb.errors import UserError
-
-
-class SmallSprites(DSprites):
-    """A corner of dSprites, so that a whole file is written in no time."""
-
-    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4))
-    factor_values = tuple(values[:size] for values, size in zip(DSprites.factor_values, (3, 1, 2, 4, 4), strict=True))
-
-    def images(self, indices: np.ndarray) -> np.ndarray:
-        return DSprites().images(DSprites.grid.indices_of(self.grid.factors_of(indices)))
-
 
 ALL = np.arange(SmallSprites.grid.num_images)
 

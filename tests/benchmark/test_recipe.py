@@ -79,6 +79,16 @@ def test_a_file_says_what_it_was_made_from(recipes: dict[str, Path]) -> None:
     assert said["epsilon"] == 0.25
 
 
+def test_a_file_of_ones_own_images_is_not_under_our_licence(tmp_path: Path) -> None:
+    recipe = Recipe(
+        dataset="mini", source="class=Mini, sha256=0, source=code", variant="original", epsilon=0.0, bound="reflect",
+        config_hash="0" * 64, run="file-0",
+    )  # fmt: skip
+    write_from(recipe, tmp_path / "x.h5", Mini(), None, report=lambda done, total: None)
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file.attrs["licence"] == "unknown"
+
+
 @pytest.mark.parametrize(
     "environment",
     [
@@ -134,8 +144,8 @@ def _changed(path: Path, **changes: object) -> Path:
             {"variant": "original"},
             "`recipe`: network must be given for the variants modified and untrained, and for no other",
         ),
-        ({"epsilon": 1.5}, "`recipe.epsilon`: Input should be less than or equal to 1"),
-        ({"extra": 1}, "`recipe.extra`: Extra inputs are not permitted"),
+        ({"epsilon": 1.5}, "`recipe.epsilon`: input should be less than or equal to 1, got 1.5"),
+        ({"extra": 1}, r"unknown key `recipe\.extra` \(value 1\); this is not a recipe of ours"),
         ({"source": "renderer=mini, source=renderer, version=0"}, "its originals must be renderer=mini, .*version=0; what"),
         (
             {"source": "path_name=x.h5, source=file"},

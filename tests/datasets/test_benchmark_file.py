@@ -11,11 +11,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from small_files import SmallSprites
 
 from perturb.benchmark.verify import verify_file
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import DatasetConfig, load_experiment
-from perturb.datasets import DSprites, FactorGrid, GroundTruth, grid_of, open_ground_truth
+from perturb.datasets import GroundTruth, grid_of, open_ground_truth
 from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, twin_of, write_twin
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
@@ -25,16 +26,6 @@ from perturb.pipeline.settings import run_settings
 
 ATTRIBUTES = {"variant": "noise", "epsilon": 0.25}
 SCATTERED = np.array([[4000, 3], [3, 17]])
-
-
-class SmallSprites(DSprites):
-    """A corner of dSprites."""
-
-    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4), ("shape",))
-    factor_values = tuple(values[:n] for values, n in zip(DSprites.factor_values, (3, 1, 2, 4, 4), strict=True))
-
-    def images(self, indices: np.ndarray) -> np.ndarray:
-        return DSprites().images(DSprites.grid.indices_of(self.grid.factors_of(indices)))
 
 
 def _written(path: Path, truth: GroundTruth, images_of: Callable | None = None, **attributes: object) -> Path:
@@ -178,6 +169,11 @@ def _floats(file: h5py.File) -> None:
     file["images"] = np.zeros((4096, 2, 2, 1))
 
 
+def _empty(file: h5py.File) -> None:
+    del file["images"]
+    file["images"] = h5py.Empty(np.uint8)
+
+
 def _labels_short(file: h5py.File) -> None:
     del file["labels"]
     file["labels"] = np.zeros((10, 4))
@@ -188,16 +184,21 @@ def _labels_short(file: h5py.File) -> None:
     [
         (_set("complete", False), "its attribute `complete` is not set"),
         (_set("complete", np.ones(3)), "its attribute `complete` is not set"),
+        (_set("variant", ""), "attributes `dataset` and `variant` must say what it is"),
+        (_set("epsilon", 2.0), r"attribute `epsilon` must be a number in \[0, 1\], got 2.0"),
         (_set("white", "x"), "attribute `white` must be 1 or 255, got x"),
         (_hollow, "`images` must be there in full, and most of its 3,377,699,720,527,872 bytes were never written"),
         (_set("white", 7), "attribute `white` must be 1 or 255, got 7"),
         (_set("factor_sizes", "4,4"), "`factor_names` and `factor_sizes` must name each factor"),
         (_set("factor_sizes", "8,8,8,x"), "`factor_names` and `factor_sizes` must name each factor"),
+        (_set("factor_sizes", "8,8,8,0"), "`factor_names` and `factor_sizes` must name each factor"),
+        (_set("factor_sizes", f"8,8,8,{10**16}"), r"`images` must hold 51\d+ images, got \(4096, 32, 32, 3\)"),
         (_set("factor_sizes", "8,8,8,9"), r"`images` must hold 4608 images, got \(4096, 32, 32, 3\)"),
         (_elsewhere, "must have one of the arrays|must have the array `images` of type uint8 in itself"),
         (_external, "must have the array `images` of type uint8 in itself"),
         (_virtual, "must have the array `images` of type uint8 in itself"),
         (_floats, "must have the array `images` of type uint8 in itself"),
+        (_empty, "must have the array `images` of type uint8 in itself"),
         (_large_chunks, "chunks of `labels` must have at most 67108864 bytes"),
         (_labels_short, r"`labels` must have a row an image and a column a factor, got \(10, 4\)"),
     ],
@@ -209,6 +210,31 @@ def test_a_file_that_contradicts_itself_is_refused(mini_file: Path, tmp_path: Pa
     with pytest.raises(UserError, match=sentence) as caught:
         BenchmarkFile(path)
     assert str(caught.value).endswith("make or download it again.")
+
+
+def test_labels_of_dsprites_have_classes_too(tmp_path: Path) -> None:
+    path = _written(tmp_path / "x.h5", SmallSprites())
+    with h5py.File(path, "r+") as file:
+        del file["latents_classes"]
+    with pytest.raises(UserError, match="must have the array `latents_classes` of type int64 in itself"):
+        BenchmarkFile(path)
+
+
+def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"x\.h5: there is no such file; name a benchmark file"):
+        BenchmarkFile(tmp_path / "x.h5")
+
+
+def test_what_a_file_holds_comes_as_it_is_stored(tmp_path: Path) -> None:
+    sprites = SmallSprites()
+    path = _written(tmp_path / "x.h5", sprites, lambda numbers: sprites.images(numbers) // 255, white=1, note=np.bytes_("a"))
+    found = BenchmarkFile(path)
+    assert (found.white, found.epsilon, found.attributes["note"], found.attributes["white"]) == (1, 0.25, "a", 1)
+    assert found.arrays["imgs"] == ("uint8", (96, 64, 64))
+    blocks = list(found.blocks(40, start=10))
+    assert [block.shape for block in blocks] == [(40, 64, 64, 1), (40, 64, 64, 1), (6, 64, 64, 1)]
+    assert np.array_equal(np.concatenate(blocks), sprites.images(np.arange(10, 96)) // 255)
+    assert np.array_equal(found.read_labels()["latents_classes"][:, 1:], sprites.grid.factors_of(np.arange(96)))
 
 
 @pytest.mark.parametrize(

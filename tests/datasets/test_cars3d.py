@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from library_data import library_reader
+from peers import library_module
 from scipy.io import savemat
 
 from perturb.datasets import cars3d
@@ -85,7 +85,7 @@ def test_images_are_numbered_by_elevation_azimuth_and_the_name_of_the_file(tmp_p
 
 
 def test_images_are_those_of_disentanglement_lib(tmp_path, monkeypatch):
-    library = library_reader("cars3d", monkeypatch)
+    library = library_module("cars3d", monkeypatch)
     folder = write_folder(tmp_path / "cars", contents())
     monkeypatch.setattr(library, "CARS3D_PATH", str(folder))
     truth = opened(folder)

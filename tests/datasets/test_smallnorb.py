@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from library_data import library_reader
+from peers import library_module
 
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.smallnorb import SHA256, SPLITS, SmallNORBFile
@@ -75,7 +75,7 @@ def test_left_images_come_back_in_grid_order(tmp_path, zipped, monkeypatch):
 
 
 def test_images_are_those_of_disentanglement_lib_within_0_and_255(tmp_path, monkeypatch):
-    library = library_reader("norb", monkeypatch)
+    library = library_module("norb", monkeypatch)
     template = str(write(tmp_path / "norb", splits(), zipped=False) / "{}-{}.mat")
     monkeypatch.setattr(library, "int", lambda array: array.item(), raising=False)  # what int() of an array once was
     theirs, features = library._load_small_norb_chunks(template, SPLITS)

@@ -9,16 +9,18 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import PIL.Image
 import pytest
 import torch
 
 
-def library_module(name: str, data: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A module of `disentanglement_lib.data.ground_truth`, unmodified, that reads below a folder.
+def library_module(name: str, monkeypatch: pytest.MonkeyPatch, *, data: str = ".") -> ModuleType:
+    """A module of `disentanglement_lib.data.ground_truth`, unmodified, that reads below the folder `data`.
 
-    It is imported afresh, because it looks up the folder while it is imported.
+    It is imported afresh, because it looks up the folder while it is imported, and lasts as long as the monkeypatch.
     """
     tensorflow_stands_in(monkeypatch)
+    old_pillow_stands_in(monkeypatch)
     monkeypatch.setenv("DISENTANGLEMENT_LIB_DATA", data)
     return import_module(f"disentanglement_lib.data.ground_truth.{name}")
 
@@ -33,6 +35,13 @@ def tensorflow_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, module.__name__, module)
     for name in [name for name in sys.modules if name.startswith("disentanglement_lib.data")]:
         monkeypatch.delitem(sys.modules, name)
+
+
+def old_pillow_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library's readers call of a Pillow before 10, as long as the monkeypatch holds."""
+    thumbnail = PIL.Image.Image.thumbnail
+    monkeypatch.setattr(PIL.Image, "ANTIALIAS", PIL.Image.Resampling.LANCZOS, raising=False)
+    monkeypatch.setattr(PIL.Image.Image, "thumbnail", lambda image, size, how: thumbnail(image, size[:2], how))
 
 
 def _opened(path: str, mode: str) -> AbstractContextManager[io.BytesIO]:

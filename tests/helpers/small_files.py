@@ -19,7 +19,7 @@ SPRITES = DSprites()
 class SmallSprites(DSprites):
     """A corner of dSprites: 96 images."""
 
-    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4))
+    grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4), DSprites.grid.unordered)
     factor_values = tuple(values[:size] for values, size in zip(DSprites.factor_values, grid.sizes, strict=True))
 
     def images(self, indices: np.ndarray) -> np.ndarray:

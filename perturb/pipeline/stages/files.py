@@ -3,14 +3,12 @@
 import shutil
 from typing import Any
 
-import h5py
-
 from perturb.benchmark.recipe import Network, Published, Recipe, weights_of, write_from
 from perturb.benchmark.schema import source
 from perturb.benchmark.verify import verify
 from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
-from perturb.datasets.layouts import LAYOUTS
+from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.datasets.mapped import MappedGroundTruth
 from perturb.datasets.pixels import Pixels
 from perturb.files import sha256_of, write_json
@@ -79,13 +77,8 @@ def _recipe(place: Workplace, ground_truth: GroundTruth) -> Recipe:
 
 def build_pixels(place: Workplace) -> dict[str, Any]:
     """Unpack the images of a benchmark file, so that a training can map them."""
-    ground_truth = open_ground_truth(place.spec.config.dataset)
     (path,) = place.inputs["file"].glob("*.h5")
-    with h5py.File(path, "r") as file:
-        stored = file[LAYOUTS[ground_truth.layout].images]
-        shape = (len(stored), *ground_truth.image_shape)
-        blocks = (
-            stored[i : i + images.BATCH].reshape(-1, *ground_truth.image_shape) for i in range(0, len(stored), images.BATCH)
-        )
-        sha256 = images.write_images(place.out, blocks, shape=shape, binary=False, progress=place.progress)
+    file = BenchmarkFile(path)
+    shape = (file.grid.num_images, *file.image_shape)
+    sha256 = images.write_images(place.out, file.blocks(images.BATCH), shape=shape, binary=False, progress=place.progress)
     return {"images": shape[0], "sha256": sha256}

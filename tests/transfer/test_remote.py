@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from odd_server import raw_server
 
-from perturb.benchmark import remote
-from perturb.benchmark.remote import address_below, ask, read_at_most
 from perturb.errors import UserError
+from perturb.transfer import remote
+from perturb.transfer.remote import address_below, ask, read_at_most
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 

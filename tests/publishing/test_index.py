@@ -5,11 +5,11 @@ import h5py
 import numpy as np
 import pytest
 
-from perturb.benchmark.index import INDEX, LARGEST_INDEX, parse_index, write_index
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.files import sha256_of
+from perturb.publishing.index import INDEX, LARGEST_INDEX, parse_index, write_index
 
 ENTRY = {
     "name": "mini-noise",
@@ -65,7 +65,7 @@ def test_what_is_no_finished_benchmark_file_is_not_published(tmp_path: Path) -> 
         write_index(tmp_path)
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["images"] = np.zeros(3)
-    with pytest.raises(UserError, match="must be a finished benchmark file"):
+    with pytest.raises(UserError, match="its attribute `complete` is not set: it is no benchmark file, or was not finished"):
         write_index(tmp_path)
     (tmp_path / "other.h5").write_bytes(b"no HDF5")
     with pytest.raises(UserError, match="cannot be read as HDF5"):
@@ -93,11 +93,11 @@ def test_a_path_out_of_the_folder_is_refused(file: str) -> None:
         (b"[" * 100_000, "must be JSON"),
         (b" " * (LARGEST_INDEX + 1), "must have at most 1,048,576 bytes"),
         (b"[]", "valid dictionary"),
-        (_index(sha256="0"), "`entries.0.sha256`: String should match"),
-        (_index(bytes=-1), "`entries.0.bytes`: Input should be greater"),
-        (_index(name="../x"), "`entries.0.name`: String should match"),
-        (_index(more=1), "`entries.0.more`: Extra inputs are not permitted"),
-        (json.dumps({"format": 2, "entries": []}).encode(), "`format`: Input should be 1"),
+        (_index(sha256="0"), "`entries.0.sha256`: string should match"),
+        (_index(bytes=-1), "`entries.0.bytes`: input should be greater than or equal to 1, got -1"),
+        (_index(name="../x"), "`entries.0.name`: string should match"),
+        (_index(more=1), r"unknown key `entries\.0\.more` \(value 1\)"),
+        (json.dumps({"format": 2, "entries": []}).encode(), "`format`: input should be 1, got 2"),
     ],
 )
 def test_what_is_no_index_is_refused_in_one_sentence(text: bytes, sentence: str) -> None:

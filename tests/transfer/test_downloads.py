@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from odd_server import odd_server, raw_server
 
-from perturb.benchmark.downloads import download_published, fetch_official
-from perturb.benchmark.index import LARGEST_INDEX
-from perturb.benchmark.serving import FileServer
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.cli import app
 from perturb.datasets import official_sources
 from perturb.datasets.mini import Mini
 from perturb.datasets.official_sources import OFFICIAL_SOURCES, OfficialSource
 from perturb.errors import UserError
+from perturb.publishing.index import LARGEST_INDEX
+from perturb.transfer.downloads import download_published, fetch_official
+from perturb.transfer.serving import FileServer
 
 CONTENT = np.random.default_rng(3).bytes(200_000)
 
@@ -127,9 +127,10 @@ def test_a_name_that_is_not_listed_is_refused(address: str, tmp_path: Path) -> N
         (_index(file="../../noise.h5"), "`entries.0.file`: must be a path below the index"),
         (_index(file="/etc/passwd"), "`entries.0.file`: must be a path below the index"),
         (_index(file="a\x1b[31m.h5"), "`entries.0.file`: must be a path below the index"),
-        (_index(name="../noise"), "`entries.0.name`: String should match"),
-        (_index(sha256="x"), "`entries.0.sha256`: String should match"),
-        (_index(**{"\x1b[31m": 1}), r"`entries\.0\.\\x1b\[31m`: Extra inputs"),
+        (_index(name="../noise"), "`entries.0.name`: string should match"),
+        (_index(sha256="x"), "`entries.0.sha256`: string should match"),
+        (_index(name="\x1b[31m" * 1000), r"got '\\x1b\[31m.{60,80}…; this is not an index of ours"),
+        (_index(**{"\x1b[31m": 1}), r"unknown key `entries\.0\.\\x1b\[31m` \(value 1\)"),
         (b"<html>", "must be JSON"),
         (b" " * (LARGEST_INDEX + 10), "must have at most 1,048,576 bytes"),
     ],

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from perturb.benchmark.part import Part
-from perturb.benchmark.remote import Dropped, ask
 from perturb.errors import UserError
 from perturb.files import sha256_of
+from perturb.transfer.part import Part
+from perturb.transfer.remote import Dropped, ask
 
 Report = Callable[[int, int], None]
 ATTEMPTS = 5

@@ -1,17 +1,20 @@
 """TFDS without TensorFlow: prepared row by row, read back by its own data source."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_files import SmallShapes, SmallSprites, disk_that_is_full_at, images_of, write_small_file
 
-from perturb.benchmark import tfds_builder
-from perturb.benchmark.tfds_builder import name_of, prepare
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
+from perturb.publishing import tfds_builder
+from perturb.publishing.tfds_builder import name_of, prepare
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
@@ -76,10 +79,37 @@ def test_a_damaged_file_leaves_nothing_prepared(tmp_path: Path) -> None:
     middle = len(content) // 2
     content[middle : middle + 64] = bytes(64)
     (tmp_path / "modified.h5").write_bytes(content)
-    with pytest.raises(UserError, match=r"modified\.h5: cannot be read as HDF5"):
+    with pytest.raises(UserError, match=r"modified\.h5: is damaged \(.*\); make or download it again"):
         prepare(tmp_path / "modified.h5", tmp_path / "data")
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
     assert [path.name for path in (tmp_path / "data").rglob("*1.0.0*")] == []
+
+
+def test_what_a_killed_preparation_leaves_is_cleared_by_the_next(tmp_path: Path) -> None:
+    source = write_small_file(tmp_path / "modified.h5", SmallSprites())
+    code = f"""
+import time
+from pathlib import Path
+from perturb.publishing import tfds_builder
+tfds_builder.SHARD = 40
+def report(done, total):
+    time.sleep(60)
+tfds_builder.prepare(Path({str(source)!r}), Path({str(tmp_path / "data")!r}), report=report)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        # TFDS keeps our output from stdout while it prepares: the folder tells.
+        deadline = time.monotonic() + 60
+        while not (left := list((tmp_path / "data").rglob("incomplete.*"))) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with pytest.raises(UserError, match=r"1\.0\.0: another process is preparing this dataset; wait for it, or end it"):
+            prepare(source, tmp_path / "data")
+        os.kill(process.pid, signal.SIGKILL)
+    assert len(left) == 1
+    assert left[0].is_dir()
+    other = left[0].with_name("incomplete.notes")
+    other.mkdir()
+    place = prepare(source, tmp_path / "data")
+    assert sorted(path.name for path in place.parent.iterdir()) == ["1.0.0", "incomplete.notes"]
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:

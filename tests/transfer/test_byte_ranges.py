@@ -1,6 +1,6 @@
 import pytest
 
-from perturb.benchmark.byte_ranges import UnsatisfiableRange, requested_range
+from perturb.transfer.byte_ranges import UnsatisfiableRange, requested_range
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from perturb.benchmark.archive import sprites_metadata, write_archive
-from perturb.benchmark.contents import Contents, contents_of
 from perturb.benchmark.schema import BATCH
+from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.datasets.layouts import WHITE
 from perturb.errors import UserError
 
@@ -38,14 +38,14 @@ def export(source: Path, out: Path, *, report: Report = lambda done, total: None
     """
     if out.suffix != ".npz":
         raise UserError(f"--out must end in .npz, got {out.name}.")
-    found = contents_of(source)
-    if found.dataset not in ARCHIVES:
+    found = BenchmarkFile(source)
+    if found.name not in ARCHIVES:
         raise UserError(
             f"{source}: export is for disentanglement_lib, which has classes of {' and '.join(ARCHIVES)} only, and this is "
-            f"{found.dataset}; read the file with h5py instead."
+            f"{found.name}; read the file with h5py instead."
         )
     try:
-        _export_sprites(found, out, report) if found.layout.has_colour else _export_shapes(found, out, report)
+        _export_sprites(found, out, report) if found.keys.has_colour else _export_shapes(found, out, report)
     except OSError as error:
         needed = found.pixel_bytes * _pixel_type(found).itemsize
         raise UserError(
@@ -54,24 +54,24 @@ def export(source: Path, out: Path, *, report: Report = lambda done, total: None
         ) from None
 
 
-def _pixel_type(found: Contents) -> np.dtype:
-    return np.dtype(np.float32 if found.layout.has_colour and found.white == WHITE else np.uint8)
+def _pixel_type(found: BenchmarkFile) -> np.dtype:
+    return np.dtype(np.float32 if found.keys.has_colour and found.white == WHITE else np.uint8)
 
 
-def _export_sprites(found: Contents, out: Path, report: Report) -> None:
+def _export_sprites(found: BenchmarkFile, out: Path, report: Report) -> None:
     dtype = _pixel_type(found)
     blocks = (block if dtype == np.uint8 else block.astype(dtype) / WHITE for block in _reported(found, report))
-    others = found.read_labels() | {"metadata": sprites_metadata(found.dataset, found.grid, found.values)}
-    write_archive(out, found.layout.images, found.arrays[found.layout.images][1], dtype, blocks, others)
+    others = found.read_labels() | {"metadata": sprites_metadata(found.name, found.grid, found.factor_values)}
+    write_archive(out, found.keys.images, found.arrays[found.keys.images][1], dtype, blocks, others)
 
 
-def _export_shapes(found: Contents, out: Path, report: Report) -> None:
-    sizes, labels = found.grid.sizes, found.read_labels()[found.layout.values]
-    others = {found.layout.values: labels.reshape(*sizes, -1)}
-    write_archive(out, found.layout.images, (*sizes, *found.image_shape), np.uint8, _reported(found, report), others)
+def _export_shapes(found: BenchmarkFile, out: Path, report: Report) -> None:
+    sizes, labels = found.grid.sizes, found.read_labels()[found.keys.values]
+    others = {found.keys.values: labels.reshape(*sizes, -1)}
+    write_archive(out, found.keys.images, (*sizes, *found.image_shape), np.uint8, _reported(found, report), others)
 
 
-def _reported(found: Contents, report: Report) -> Iterator[np.ndarray]:
+def _reported(found: BenchmarkFile, report: Report) -> Iterator[np.ndarray]:
     done, total = 0, found.grid.num_images
     for block in found.blocks(BATCH):
         yield block

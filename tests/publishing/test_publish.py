@@ -6,17 +6,15 @@ import os
 from datetime import date
 from pathlib import Path
 
-import h5py
 import pytest
 from small_files import SmallShapes, SmallSprites, write_small_file
 
-from perturb.benchmark import publish as module
-from perturb.benchmark.contents import contents_of
-from perturb.benchmark.index import parse_index
-from perturb.benchmark.listing import list_folder
-from perturb.benchmark.publish import gather, publish
 from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
+from perturb.publishing import publish as module
+from perturb.publishing.index import parse_index
+from perturb.publishing.listing import list_folder
+from perturb.publishing.publish import gather, publish
 
 TODAY = date(2026, 1, 2)
 
@@ -79,35 +77,6 @@ def test_a_folder_holds_one_dataset_on_one_grid(folder: Path) -> None:
     write_small_file(folder / "b" / "original.h5", SmallShapes(), "original")
     with pytest.raises(UserError, match="must hold files of one dataset, got dsprites, shapes3d; use a folder for each"):
         list_folder(folder)
-
-
-@pytest.mark.parametrize(
-    ("attributes", "sentence"),
-    [
-        ({"factor_sizes": "3,1,2,4"}, "`factor_names` and `factor_sizes` must list the same factors"),
-        ({"factor_sizes": "3,1,2,4,x"}, "`factor_names` and `factor_sizes` must list the same factors"),
-        ({"factor_sizes": "3,1,2,4,0"}, "`factor_names` and `factor_sizes` must list the same factors"),
-        ({"factor_sizes": "3,1,2,4,9999999999999999"}, r"must hold the images and labels of a grid of 2\d+,\d{3}"),
-        ({"white": 7}, "attribute `white` must be 1 or 255"),
-    ],
-)
-def test_a_file_whose_attributes_do_not_fit_it_is_refused(tmp_path: Path, attributes: dict[str, str], sentence: str) -> None:
-    write_small_file(tmp_path / "x.h5", SmallSprites(), **attributes)
-    with pytest.raises(UserError, match=sentence):
-        contents_of(tmp_path / "x.h5")
-
-
-def test_a_file_of_another_layout_or_none_is_refused(tmp_path: Path) -> None:
-    path = write_small_file(tmp_path / "x.h5", SmallSprites())
-    with h5py.File(path, "r+") as file:
-        file.move("imgs", "pictures")
-    with pytest.raises(UserError, match=r"x\.h5: must hold the images and labels of a grid of 96 points"):
-        contents_of(path)
-    path.write_text("no HDF5", encoding="utf-8")
-    with pytest.raises(UserError, match=r"x\.h5: cannot be read as HDF5"):
-        contents_of(path)
-    with pytest.raises(UserError, match=r"y\.h5: there is no such file"):
-        contents_of(tmp_path / "y.h5")
 
 
 @pytest.fixture

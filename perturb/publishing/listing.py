@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from perturb.benchmark.contents import Contents, contents_of
-from perturb.benchmark.credits import PAPER, Credit, credit_of, licence_of
-from perturb.benchmark.index import Index, index_of
+from perturb.benchmark.credits import PAPER, Credit, credit_of
+from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
-from perturb.files import sha256_of
+from perturb.publishing.index import Index, Listed, files_below, index_of
 
 RECIPES = (".recipe.json", ".safetensors")
 """Endings of files that belong to benchmark files."""
@@ -28,19 +27,23 @@ class Listing:
     """Of one folder."""
 
     index: Index
-    contents: tuple[Contents, ...]
+    files: tuple[BenchmarkFile, ...]
     """Of each entry of the index."""
-    recipes: tuple[Recipe, ...]
 
     @property
     def credit(self) -> Credit:
         """Of the dataset."""
-        return credit_of(self.contents[0].dataset)
+        return credit_of(self.files[0].name, self.files[0].source)
+
+    @property
+    def recipes(self) -> list[Listed]:
+        """What the files can be made from again."""
+        return [part for entry in self.index.entries for part in entry.recipe]
 
     @property
     def variants(self) -> list[str]:
         """Of the files, in their order."""
-        return [found.variant for found in self.contents]
+        return [file.variant for file in self.files]
 
     @property
     def title(self) -> str:
@@ -49,8 +52,10 @@ class Listing:
 
     @property
     def licences(self) -> list[str]:
-        """Of the files, each once."""
-        return sorted({licence_of(found.attributes) for found in self.contents})
+        """Of the files, each once: what they state, else what is known of their images."""
+        return sorted(
+            {str(file.attributes.get("licence") or credit_of(file.name, file.source).licence) for file in self.files}
+        )
 
     @property
     def citation(self) -> str:
@@ -68,13 +73,10 @@ def list_folder(folder: Path) -> Listing:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; name one with benchmark files.")
-    index = index_of(folder)
-    datasets = sorted({entry.dataset for entry in index.entries})
+    files = files_below(folder)
+    datasets = sorted({file.name for file in files})
     if len(datasets) > 1:
         raise UserError(f"{folder}: must hold files of one dataset, got {', '.join(datasets)}; use a folder for each.")
-    contents = tuple(contents_of(folder / entry.file) for entry in index.entries)
-    if len({found.grid for found in contents}) > 1:
+    if len({file.grid for file in files}) > 1:
         raise UserError(f"{folder}: all files must be of the same grid of factors; use a folder for each.")
-    others = sorted(path for path in folder.rglob("*") if path.name.endswith(RECIPES) and not path.is_symlink())
-    recipes = (Recipe(path.relative_to(folder).as_posix(), path.stat().st_size, sha256_of(path)) for path in others)
-    return Listing(index, contents, tuple(recipes))
+    return Listing(index_of(folder, files), tuple(files))

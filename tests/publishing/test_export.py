@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from small_files import SmallShapes, SmallSprites, disk_that_is_full_at, write_small_file
 
-from perturb.benchmark.export import export
 from perturb.datasets import FactorGrid, GroundTruth, Mini
 from perturb.errors import UserError
+from perturb.publishing.export import export
 
 
 class FewColours(Mini):
@@ -37,7 +37,7 @@ def test_a_damaged_file_or_a_place_that_cannot_be_written_to_leaves_nothing(tmp_
     content = bytearray(source.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 64] = bytes(64)
     source.write_bytes(content)
-    with pytest.raises(UserError, match=r"modified\.h5: cannot be read as HDF5"):
+    with pytest.raises(UserError, match=r"modified\.h5: is damaged \(.*\); make or download it again"):
         export(source, tmp_path / "x.npz")
     assert [path.name for path in tmp_path.iterdir()] == ["modified.h5"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from perturb.benchmark.credits import PAPER_URL
-from perturb.benchmark.listing import Listing
+from perturb.publishing.listing import Listing
 
 ENCODINGS = {".h5": "application/x-hdf5", ".json": "application/json", ".safetensors": "application/octet-stream"}
 AS_JSON = ("data", "examples")
@@ -32,9 +32,9 @@ def croissant_of(listing: Listing, *, published: date, url: str | None = None) -
         url: where the folder will be found; without one, the addresses of the files are relative to croissant.json.
 
     """
-    found = listing.contents[0]
+    found = listing.files[0]
     licences = [_licence(name) for name in listing.licences]
-    made_by = sorted({str(other.attributes.get("perturb_version", "")) for other in listing.contents} - {""})
+    made_by = sorted({str(other.attributes.get("perturb_version", "")) for other in listing.files} - {""})
     about = {
         "@context": _context(),
         "@type": "sc:Dataset",
@@ -46,7 +46,7 @@ def croissant_of(listing: Listing, *, published: date, url: str | None = None) -
         "citeAs": listing.citation,
         "datePublished": published.isoformat(),
         "isBasedOn": [PAPER_URL, *([listing.credit.url] if listing.credit.url else [])],
-        "keywords": ["disentanglement", "representation learning", found.dataset],
+        "keywords": ["disentanglement", "representation learning", found.name],
         "distribution": [
             _file(file.file, file.bytes, file.sha256, url) for file in (*listing.index.entries, *listing.recipes)
         ],

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from perturb.benchmark import serving
-from perturb.benchmark.index import LARGEST_INDEX
-from perturb.benchmark.serving import FileServer
 from perturb.errors import UserError
+from perturb.publishing.index import LARGEST_INDEX
+from perturb.transfer import serving
+from perturb.transfer.serving import FileServer
 
 CONTENT = np.random.default_rng(2).bytes(100_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -5,19 +5,20 @@ files are relative to the index and may not leave its folder.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-import h5py
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from perturb.benchmark.schema import RECIPE, WEIGHTS
+from perturb.config.problem import first_problem
 from perturb.config.section import Section
+from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
 
 INDEX = "index.json"
-RECIPE, WEIGHTS = ".recipe.json", ".safetensors"
-"""Endings of what lies beside `<variant>.h5`."""
 LARGEST_INDEX = 1 << 20
 """Bytes; a larger one is not read."""
 
@@ -95,26 +96,36 @@ class Index(Section):
 
 
 def write_index(folder: Path) -> Index:
-    """Write what `index_of` finds into the folder's index.json; raises as it does."""
-    index = index_of(folder)
+    """Write what `index_of` says of all files of a folder into its index.json; raises as it and `files_below` do."""
+    index = index_of(folder, files_below(folder))
     write_json(folder / INDEX, index.model_dump(mode="json"))
     return index
 
 
-def index_of(folder: Path) -> Index:
-    """List every finished benchmark file below a folder, hashing each.
+def files_below(folder: Path) -> list[BenchmarkFile]:
+    """Every benchmark file below a folder, sorted by path.
 
     Raises:
-        UserError: there is none, one is unfinished, or two are the same variant of the same dataset.
+        UserError: there is none, or one is unfinished or damaged.
 
     """
     paths = sorted(path for path in folder.rglob("*.h5") if not path.is_symlink())
     if not paths:
         raise UserError(f"{folder}: must hold benchmark files (*.h5), and there is none.")
+    return [BenchmarkFile(path) for path in paths]
+
+
+def index_of(folder: Path, files: Iterable[BenchmarkFile]) -> Index:
+    """List files of a folder, hashing each and its recipe.
+
+    Raises:
+        UserError: two are the same variant of the same dataset, or their names cannot be asked for.
+
+    """
     try:
-        return Index(entries=[_entry(path, folder) for path in paths])
+        return Index(entries=[_entry(file, folder) for file in files])
     except ValidationError as error:
-        raise UserError(f"{folder}: {error.errors()[0]['msg'].removeprefix('Value error, ')}; move one elsewhere.") from None
+        raise UserError(f"{folder}: {first_problem(error)}; move one elsewhere.") from None
 
 
 def parse_index(text: bytes, origin: str) -> Index:
@@ -133,33 +144,22 @@ def parse_index(text: bytes, origin: str) -> Index:
     try:
         return Index.model_validate(json.loads(text))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ascii(".".join(str(part) for part in first["loc"]))[1:-1][:80]
-        rule = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{origin}: {f'`{key}`: ' if key else ''}{rule}; this is not an index of ours.") from None
+        raise UserError(f"{origin}: {first_problem(error)}; this is not an index of ours.") from None
     except (ValueError, RecursionError):
         raise UserError(f"{origin}: must be JSON; this is not an index of ours.") from None
 
 
-def _entry(path: Path, folder: Path) -> Entry:
-    """What a benchmark file says of itself."""
-    try:
-        with h5py.File(path, "r") as file:
-            said = dict(file.attrs)
-            images = max((len(array) for array in file.values() if isinstance(array, h5py.Dataset)), default=0)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
-    if not said.get("complete", False) or not {"dataset", "variant", "epsilon"} <= set(said):
-        raise UserError(f"{path}: must be a finished benchmark file; move it elsewhere, or make it again.")
-    beside = [path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
+def _entry(file: BenchmarkFile, folder: Path) -> Entry:
+    """What a benchmark file says of itself, and what lies beside it."""
+    beside = [file.path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
     return Entry(
-        **_listed(path, folder),
-        name=f"{said['dataset']}-{said['variant']}",
+        **_listed(file.path, folder),
+        name=f"{file.name}-{file.variant}",
         recipe=[Listed(**_listed(part, folder)) for part in beside if part.is_file() and not part.is_symlink()],
-        dataset=str(said["dataset"]),
-        variant=str(said["variant"]),
-        epsilon=float(said["epsilon"]),
-        images=images,
+        dataset=file.name,
+        variant=file.variant,
+        epsilon=file.epsilon,
+        images=file.grid.num_images,
     )
 
 

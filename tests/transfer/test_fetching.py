@@ -20,16 +20,16 @@ import numpy as np
 import pytest
 from odd_server import odd_server, raw_server
 
-from perturb.benchmark import fetching, part
-from perturb.benchmark.fetching import fetch
 from perturb.errors import UserError
+from perturb.transfer import fetching, part
+from perturb.transfer.fetching import fetch
 
 CONTENT = np.random.default_rng(1).bytes(1_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 KILLED = """
 import sys
 from pathlib import Path
-from perturb.benchmark.fetching import fetch
+from perturb.transfer.fetching import fetch
 fetch(sys.argv[1], Path(sys.argv[2]), sha256=sys.argv[3], size=1_000_000, report=lambda done, total: print(done, flush=True))
 """
 

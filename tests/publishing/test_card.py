@@ -3,23 +3,31 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import threading
+import tomllib
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from peers import disent_data, tensorflow_stands_in
-from small_files import SmallShapes, SmallSprites, write_small_file
+from small_files import SmallShapes, SmallSprites, images_of, write_small_file
 
-from perturb.benchmark.card import render_card
-from perturb.benchmark.listing import list_folder
-from perturb.benchmark.publish import publish
+from perturb.benchmark.recipe import Published, Recipe, write_from
+from perturb.benchmark.schema import source
 from perturb.cli import app
-from perturb.datasets import GroundTruth, Mini
-from perturb.files import sha256_of
+from perturb.config import DatasetConfig
+from perturb.datasets import GroundTruth, Mini, open_ground_truth
+from perturb.files import sha256_of, write_json
+from perturb.publishing.card import render_card
+from perturb.publishing.listing import list_folder
+from perturb.publishing.publish import publish
+from perturb.transfer.serving import FileServer
 
 TRUTHS = {"mini": Mini, "sprites": SmallSprites, "shapes": SmallShapes}
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,7 +55,7 @@ def _execute(code: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 def _command(code: str) -> None:
     for line in code.splitlines():
-        program, *arguments = shlex.split(line)
+        program, *arguments = shlex.split(line, comments=True)
         assert program == "perturb"
         app(arguments, standalone_mode=False)
 
@@ -62,13 +70,13 @@ def test_every_block_of_code_is_run_by_a_test(published: tuple[GroundTruth, Path
     truth, folder = published
     words = ["DataLoader", "disent", "GroundTruthData", "tensorflow_datasets", "environ"]
     python = [*_blocks(folder, "python", "attrs"), *(code for word in words for code in _blocks(folder, "python", word))]
-    shell = [code for word in ("export", "to-tfds", "verify") for code in _blocks(folder, "sh", word)]
+    shell = [code for word in ("export", "to-tfds", "verify", "cache") for code in _blocks(folder, "sh", word)]
     assert sorted(python) == sorted(_blocks(folder, "python", "import"))
     assert sorted(shell) == sorted(_blocks(folder, "sh", "perturb"))
     has_class = truth.name != "mini"
-    assert (len(python), len(shell)) == (5 + has_class, 2 + has_class)
+    assert (len(python), len(shell)) == (5 + has_class, 3 + has_class)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert {kind for kind, _ in BLOCK.findall(card)} == {"python", "sh", "bibtex"}
+    assert {kind for kind, _ in BLOCK.findall(card)} == {"python", "sh", "toml", "bibtex"}
     assert "\n\n\n\n" not in card
 
 
@@ -132,6 +140,53 @@ def test_tfds(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[st
     assert _execute(code, capsys) == f"{total} {truth.image_shape} {first}\n"
 
 
+def test_a_config_names_the_file(inside: tuple[GroundTruth, Path]) -> None:
+    truth, folder = inside
+    (code,) = _blocks(folder, "toml", "dataset")
+    found = open_ground_truth(DatasetConfig.model_validate_json(json.dumps(tomllib.loads(code)["dataset"])))
+    numbers = np.array([0, 77])
+    assert np.array_equal(found.images(numbers), images_of(truth, "modified", numbers))
+
+
+def test_caching(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    truth, folder = inside
+    (code,) = _blocks(folder, "sh", "cache")
+    _command(code)
+    assert capsys.readouterr().out == "modified.h5.pixels\n"
+    assert f"# {truth.images(np.arange(truth.grid.num_images)).nbytes:,} bytes" in code
+    shutil.rmtree(folder / "modified.h5.pixels")
+
+
+def test_getting_and_making_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    folder, truth = tmp_path / "public", Mini()
+    recipe = Recipe(
+        dataset="mini", source=source(truth), variant="noise", epsilon=0.1, bound="reflect", noise_seed=3,
+        config_hash="c0ffee", run="file-noise",
+    )  # fmt: skip
+    images_sha256 = write_from(recipe, folder / "noise.h5", truth, None, report=lambda done, total: None)
+    made = Published(recipe=recipe, images_sha256=images_sha256, sha256=sha256_of(folder / "noise.h5"), versions={})
+    write_json(folder / "noise.recipe.json", made.model_dump(mode="json"))
+    publish(folder, today=date(2026, 1, 2))
+    assert "`perturb dataset download mini-noise --from ADDRESS`" in (folder / "README.md").read_text(encoding="utf-8")
+    with FileServer(folder, port=0, quiet=True) as server:
+        publish(folder, today=date(2026, 1, 2), url=server.url)
+        (getting,), (making,) = _blocks(folder, "sh", "download"), _blocks(folder, "sh", "build")
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.chdir(tmp_path)
+        _command(getting)
+        server.shutdown()
+        thread.join()
+    monkeypatch.chdir(folder)
+    _command(making)
+    assert capsys.readouterr().out.endswith("again.h5\nEvery pixel is the published one.\n")
+    published = (folder / "noise.h5").read_bytes()
+    assert (tmp_path / "mini-noise.h5").read_bytes() == (folder / "again.h5").read_bytes() == published
+
+
 def test_verifying(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
     truth, folder = inside
     (code,) = _blocks(folder, "sh", "verify")
@@ -188,6 +243,7 @@ def test_the_licence_of_a_file_is_stated_and_one_of_no_licence_is_unknown(tmp_pa
     assert "\nlicense: unknown\n" in card
     assert "# discs, perturbed" in card
     assert "dataset verify" not in card
+    assert "[dataset]" not in card
     assert "were rendered" not in card
 
 

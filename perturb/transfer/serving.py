@@ -14,9 +14,9 @@ from socketserver import TCPServer
 from urllib.parse import unquote, urlsplit
 
 from perturb import __version__
-from perturb.benchmark.byte_ranges import UnsatisfiableRange, requested_range
-from perturb.benchmark.shelf import Published, opened, published_index
 from perturb.errors import UserError
+from perturb.transfer.byte_ranges import UnsatisfiableRange, requested_range
+from perturb.transfer.shelf import Published, opened, published_index
 
 MOST_CONNECTIONS = 64
 """At a time; further ones are told to come back."""

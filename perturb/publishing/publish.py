@@ -7,12 +7,13 @@ from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from perturb.benchmark.card import MARK, render_card
-from perturb.benchmark.croissant import croissant_of
-from perturb.benchmark.index import INDEX, stays_below
-from perturb.benchmark.listing import RECIPES, list_folder
+from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.errors import UserError
 from perturb.files import read_json, sha256_of, write_json, write_text, written_whole
+from perturb.publishing.card import MARK, render_card
+from perturb.publishing.croissant import croissant_of
+from perturb.publishing.index import INDEX, stays_below
+from perturb.publishing.listing import list_folder
 
 CARD, CROISSANT = "README.md", "croissant.json"
 
@@ -23,7 +24,7 @@ def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
     Args:
         folder: holds finished benchmark files of one dataset.
         today: for croissant.json.
-        url: where the folder will be found, for croissant.json.
+        url: where the folder will be found, for the card and croissant.json.
 
     Raises:
         UserError: as `list_folder`; or the address is none, the folder has a README.md of the user's, or cannot be written.
@@ -36,7 +37,7 @@ def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
         raise UserError(f"{card}: was not written by perturb and would be lost; move it elsewhere.")
     listing = list_folder(folder)
     try:
-        write_text(card, render_card(listing))
+        write_text(card, render_card(listing, url=url))
         write_json(croissant, croissant_of(listing, published=today, url=url))
         write_json(index, listing.index.model_dump(mode="json"))
     except OSError as error:
@@ -55,7 +56,8 @@ def gather(results: Path, folder: Path) -> None:
         UserError: it is no such file, names no benchmark file, or one is missing, has changed since, or cannot be copied.
 
     """
-    wanted = [(name, Path(path), sha256) for name, path, sha256 in _listed(results) if name.endswith((".h5", *RECIPES))]
+    ours = (".h5", RECIPE, WEIGHTS)
+    wanted = [(name, Path(path), sha256) for name, path, sha256 in _listed(results) if name.endswith(ours)]
     if not wanted:
         raise UserError(f"{results}: names no benchmark files; run the experiment to its end first.")
     for name, path, sha256 in wanted:

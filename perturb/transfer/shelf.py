@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from perturb.benchmark.index import INDEX, LARGEST_INDEX, Index, parse_index
 from perturb.errors import UserError
+from perturb.publishing.index import INDEX, LARGEST_INDEX, Index, parse_index
 
 COMPANIONS = ("README.md", "croissant.json")
 """Public where they lie beside the index or a listed file."""

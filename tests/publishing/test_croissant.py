@@ -9,9 +9,9 @@ import pytest
 from small_files import SmallSprites, write_small_file
 
 from perturb.benchmark.credits import PAPER_URL
-from perturb.benchmark.croissant import croissant_of
-from perturb.benchmark.listing import list_folder
 from perturb.files import sha256_of, write_json
+from perturb.publishing.croissant import croissant_of
+from perturb.publishing.listing import list_folder
 
 mlc = pytest.importorskip("mlcroissant")
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
@@ -24,7 +24,7 @@ def folder(tmp_path: Path) -> Path:
     for variant in ("modified", "noise"):
         write_small_file(tmp_path / "files" / f"{variant}.h5", SmallSprites(), variant)
     (tmp_path / "files" / "modified.recipe.json").write_text("{}", encoding="utf-8")
-    (tmp_path / "files" / "network.safetensors").write_bytes(b"weights")
+    (tmp_path / "files" / "modified.safetensors").write_bytes(b"weights")
     return tmp_path
 
 
@@ -46,7 +46,7 @@ def test_mlcroissant_has_nothing_to_object_to_and_finds_every_file(folder: Path,
     assert "@misc{dsprites17," in metadata.cite_as
     assert metadata.record_sets == []
     files = {file.id: file for file in metadata.distribution}
-    expected = ["files/modified.h5", "files/noise.h5", "files/modified.recipe.json", "files/network.safetensors"]
+    expected = ["files/modified.h5", "files/noise.h5", "files/modified.recipe.json", "files/modified.safetensors"]
     assert list(files) == expected
     for name, file in files.items():
         assert file.sha256 == sha256_of(folder / name)

@@ -1,18 +1,15 @@
 """What can be downloaded by name: the authors' files, and what an index lists."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-from perturb.benchmark.fetching import fetch
-from perturb.benchmark.index import INDEX, LARGEST_INDEX, RECIPE, WEIGHTS, Entry, Listed, parse_index
-from perturb.benchmark.remote import address_below, read_at_most
+from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.datasets.official_sources import OFFICIAL_SOURCES
 from perturb.errors import UserError
+from perturb.publishing.index import INDEX, LARGEST_INDEX, Entry, Listed, parse_index
+from perturb.transfer.fetching import fetch
+from perturb.transfer.remote import address_below, read_at_most
 
 ALL = "all"
 
@@ -89,19 +86,3 @@ def _parts(entry: Entry, *, recipe: bool) -> list[tuple[str, Listed]]:
 def _downloaded(listed: Listed, base: str, target: Path, report: Report) -> tuple[Path, bool]:
     address, target = address_below(base, listed.file), target.resolve()
     return target, fetch(address, target, sha256=listed.sha256, size=listed.bytes, report=partial(report, target.name))
-
-
-@contextmanager
-def transfer_bars() -> Iterator[Report]:
-    """Bars on stderr, where that is a terminal, a line a file: bytes, speed, time left."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        tasks = {}
-
-        def report(name: str, done: int, total: int) -> None:
-            if name not in tasks:
-                tasks[name] = bars.add_task(name, completed=done, total=total)
-            bars.update(tasks[name], completed=done)
-
-        yield report

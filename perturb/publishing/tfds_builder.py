@@ -7,9 +7,12 @@ Never prepare as parquet: TFDS 4.9.10 loses rows then.
 """
 
 import contextlib
+import fcntl
 import io
 import logging
+import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -18,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from perturb.benchmark.contents import Contents, contents_of
+from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
 from perturb.files import sha256_of
 
@@ -39,18 +42,18 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
         The folder of the dataset, <out>/<dataset>_<variant>/1.0.0; it is there whole or not at all.
 
     Raises:
-        UserError: tensorflow-datasets is not installed, the file is damaged, another file is prepared there, or the folder
-            cannot be written to.
+        UserError: tensorflow-datasets is not installed, the file is damaged, another file is prepared there, another process
+            is at it, or the folder cannot be written to.
 
     """
-    found, sha256 = contents_of(source), sha256_of(source)
+    found, sha256 = BenchmarkFile(source), sha256_of(source)
     try:
         with _quiet():
             builder = _builder_class()(found, data_dir=out, sha256=sha256, report=report)
             prepared = builder.info.metadata["sha256"]
             if prepared != sha256:
                 raise UserError(f"{builder.data_dir}: was prepared from another file than {source}; name another --out.")
-            with tempfile.TemporaryDirectory() as downloads:
+            with _alone(Path(builder.data_dir)), tempfile.TemporaryDirectory() as downloads:
                 builder.download_and_prepare(download_dir=downloads)
     except OSError as error:
         raise _unwritable(out, found, error.strerror or str(error)) from None
@@ -61,7 +64,31 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
     return Path(builder.data_dir)
 
 
-def _unwritable(out: Path, found: Contents, reason: str) -> UserError:
+@contextlib.contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Of several processes one prepares a folder, and first removes what killed ones have left beside it.
+
+    The system lifts the lock when the process ends, however. Where a file system has no such locks, nothing is removed.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(place.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{place}: another process is preparing this dataset; wait for it, or end it.") from None
+        except OSError:
+            left = []
+        else:
+            left = list(place.parent.glob(f"incomplete.??????_{place.name}"))
+        for folder in left:
+            shutil.rmtree(folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(out: Path, found: BenchmarkFile, reason: str) -> UserError:
     needed = f"about {found.pixel_bytes:,} bytes are needed at most"
     return UserError(f"{out}: cannot be written ({reason}); {needed}, and nothing was left behind.")
 
@@ -84,23 +111,22 @@ def _builder_class() -> type:
 
         VERSION = tfds.core.Version("1.0.0")
 
-        def __init__(self, found: Contents, *, data_dir: Path, sha256: str, report: Callable[[int, int], None]) -> None:
-            self.name = name_of(found.dataset, found.variant)
+        def __init__(self, found: BenchmarkFile, *, data_dir: Path, sha256: str, report: Callable[[int, int], None]) -> None:
+            self.name = name_of(found.name, found.variant)
             self._found, self._sha256, self._report = found, sha256, report
             super().__init__(data_dir=data_dir, file_format="array_record")
 
         def _info(self) -> tfds.core.DatasetInfo:
-            attributes = self._found.attributes
+            found = self._found
+            said = {key: str(value) for key, value in found.attributes.items() if key != "complete"}
             return tfds.core.DatasetInfo(
                 builder=self,
-                description=f"{attributes['dataset']}, {attributes['variant']}, ε = {attributes['epsilon']:g}; white pixels "
-                f"are {self._found.white}. Row i is image i of the grid {_grid(self._found)}, the last factor fastest.",
-                features=_features(tfds, self._found),
-                citation=attributes.get("citation"),
+                description=f"{found.name}, {found.variant}, ε = {found.epsilon:g}; white pixels are {found.white}. "
+                f"Row i is image i of the grid {_grid(found)}, the last factor fastest.",
+                features=_features(tfds, found),
+                citation=found.attributes.get("citation"),
                 disable_shuffling=True,
-                metadata=tfds.core.MetadataDict(
-                    {"sha256": self._sha256, **{key: str(value) for key, value in attributes.items() if key != "complete"}}
-                ),
+                metadata=tfds.core.MetadataDict({"sha256": self._sha256} | said),
             )
 
         def _shard_iterators_per_split(self, dl_manager: object) -> Mapping[str, list[Callable[[], Iterator[Example]]]]:
@@ -109,11 +135,11 @@ def _builder_class() -> type:
     return BenchmarkBuilder
 
 
-def _grid(found: Contents) -> str:
+def _grid(found: BenchmarkFile) -> str:
     return " × ".join(f"{name} {size}" for name, size in zip(found.grid.names, found.grid.sizes, strict=True))
 
 
-def _features(tfds: Any, found: Contents) -> Any:  # noqa: ANN401
+def _features(tfds: Any, found: BenchmarkFile) -> Any:  # noqa: ANN401
     """`image`, and a `label_` and a `value_` of each factor."""
     image = tfds.features.Tensor(shape=found.image_shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
     features = {"image": image}
@@ -124,7 +150,7 @@ def _features(tfds: Any, found: Contents) -> Any:  # noqa: ANN401
     return tfds.features.FeaturesDict(features)
 
 
-def _shards(found: Contents, report: Callable[[int, int], None]) -> list[Callable[[], Iterator[Example]]]:
+def _shards(found: BenchmarkFile, report: Callable[[int, int], None]) -> list[Callable[[], Iterator[Example]]]:
     """For each shard a function that yields (number, example) of its images in order."""
     total, names = found.grid.num_images, found.grid.names
 
@@ -134,7 +160,7 @@ def _shards(found: Contents, report: Callable[[int, int], None]) -> list[Callabl
         (images,) = found.blocks(SHARD, start, stop)
         for number, image, labels in zip(range(start, stop), images, classes.tolist(), strict=True):
             example = {"image": image}
-            for name, label, values in zip(names, labels, found.values, strict=True):
+            for name, label, values in zip(names, labels, found.factor_values, strict=True):
                 example |= {f"label_{name}": label, f"value_{name}": np.float32(values[label])}
             yield number, example
         report(stop, total)

@@ -10,14 +10,16 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from perturb.benchmark.contents import Contents
 from perturb.benchmark.credits import PAPER_URL
-from perturb.benchmark.export import ARCHIVES
-from perturb.benchmark.listing import Listing
-from perturb.benchmark.schema import CHUNK_IMAGES
-from perturb.benchmark.tfds_builder import name_of
+from perturb.benchmark.schema import CHUNK_IMAGES, RECIPE
+from perturb.datasets import DATASETS
+from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.datasets.layouts import WHITE
 from perturb.perturbation.bounds import largest_step
+from perturb.publishing.export import ARCHIVES
+from perturb.publishing.index import Entry
+from perturb.publishing.listing import Listing
+from perturb.publishing.tfds_builder import name_of
 
 MARK = "<!-- Written by `perturb dataset publish`"
 """By which a card of ours is told from a README of the user's."""
@@ -34,29 +36,30 @@ SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "1
 LIBRARY_CLASSES = {"dsprites": "DSprites([1, 2, 3, 4, 5])", "shapes3d": "Shapes3D()"}
 
 
-def render_card(listing: Listing) -> str:
-    """The card of a folder, as its README.md."""
-    template = files("perturb.benchmark").joinpath("card.md.j2").read_text(encoding="utf-8")
+def render_card(listing: Listing, *, url: str | None = None) -> str:
+    """The card of a folder, as its README.md; `url`: where the folder will be found, if that is known."""
+    template = files("perturb.publishing").joinpath("card.md.j2").read_text(encoding="utf-8")
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     environment.filters |= {"cell": _cell, "shell": shlex.quote}
     example = listing.variants.index("modified") if "modified" in listing.variants else 0
     text = environment.from_string(template).render(
+        url=url,
         **_about(listing),
         **_made(listing),
-        **_grid(listing.contents[0]),
-        **_reading(listing.contents[example], listing.index.entries[example].file),
+        **_grid(listing.files[0]),
+        **_reading(listing.files[example], listing.index.entries[example]),
     )
     return text.rstrip("\n") + "\n"
 
 
 def _about(listing: Listing) -> dict[str, Any]:
     """What is said of the folder as a whole."""
-    found, licences = listing.contents[0], listing.licences
+    found, licences = listing.files[0], listing.licences
     images, hub = found.grid.num_images, licences[0].lower()
-    rendered = "source=renderer" in str(found.attributes.get("source", ""))
+    rendered = "source=renderer" in found.source
     return {
         "title": listing.title,
-        "dataset": found.dataset,
+        "dataset": found.name,
         "images": f"{images:,}",
         "colours": "grey" if found.image_shape[-1] == 1 else "RGB",
         "size_category": next((name for bound, name in SIZES.items() if images < bound), "n>10M"),
@@ -74,9 +77,9 @@ def _about(listing: Listing) -> dict[str, Any]:
 
 def _made(listing: Listing) -> dict[str, Any]:
     """Every file with its size, its hash and what made it."""
-    keys = [key for key in MADE if any(key in found.attributes for found in listing.contents)]
+    keys = [key for key in MADE if any(key in found.attributes for found in listing.files)]
     rows = []
-    for entry, found in zip(listing.index.entries, listing.contents, strict=True):
+    for entry, found in zip(listing.index.entries, listing.files, strict=True):
         made = [str(found.attributes.get(key, "")) for key in keys]
         rows.append(
             entry.model_dump()
@@ -88,17 +91,17 @@ def _made(listing: Listing) -> dict[str, Any]:
     return {"files": rows, "made_keys": keys}
 
 
-def _grid(found: Contents) -> dict[str, Any]:
+def _grid(found: BenchmarkFile) -> dict[str, Any]:
     """Factors, arrays and attributes, which all files share."""
     meanings = {
-        found.layout.images: f"images; black is 0, white is {found.white}",
-        found.layout.values: "real values of the factors" + (", colour first" if found.layout.has_colour else ""),
-        found.layout.classes: "numbers of those values from 0" + (", colour first" if found.layout.has_colour else ""),
+        found.keys.images: f"images; black is 0, white is {found.white}",
+        found.keys.values: "real values of the factors" + (", colour first" if found.keys.has_colour else ""),
+        found.keys.classes: "numbers of those values from 0" + (", colour first" if found.keys.has_colour else ""),
     }
     return {
         "factors": [
             {"name": name, "size": size, "first": f"{values[0]:g}", "last": f"{values[-1]:g}"}
-            for name, size, values in zip(found.grid.names, found.grid.sizes, found.values, strict=True)
+            for name, size, values in zip(found.grid.names, found.grid.sizes, found.factor_values, strict=True)
         ],
         "arrays": [
             {"name": name, "dtype": dtype, "shape": shape, "meaning": meanings.get(name, "")}
@@ -109,38 +112,42 @@ def _grid(found: Contents) -> dict[str, Any]:
     }
 
 
-def _reading(found: Contents, path: str) -> dict[str, Any]:
+def _reading(found: BenchmarkFile, entry: Entry) -> dict[str, Any]:
     """What the code needs that reads one of the files."""
     height, width, channels = found.image_shape
     return {
-        "example": path,
+        "example": entry.file,
+        "example_name": entry.name,
+        "recipe": next((part.file for part in entry.recipe if part.file.endswith(RECIPE)), None),
+        "in_perturb": found.name in DATASETS,
+        "pixel_bytes": f"{found.pixel_bytes:,}",
         "row": found.grid.num_images // 2,
         "batch": min(64, found.grid.num_images),
         "height": height,
         "width": width,
         "channels": channels,
         "white": found.white,
-        "images_key": found.layout.images,
-        "values_key": found.layout.values,
-        "stored_shape": found.arrays[found.layout.images][1][1:],
-        "has_channel_axis": found.layout.has_channel_axis,
+        "images_key": found.keys.images,
+        "values_key": found.keys.values,
+        "stored_shape": found.arrays[found.keys.images][1][1:],
+        "has_channel_axis": found.keys.has_channel_axis,
         "names": found.grid.names,
         "sizes": found.grid.sizes,
-        "tfds_name": name_of(found.dataset, found.variant),
+        "tfds_name": name_of(found.name, found.variant),
         "library": _library(found),
     }
 
 
-def _library(found: Contents) -> dict[str, Any] | None:
+def _library(found: BenchmarkFile) -> dict[str, Any] | None:
     """How the class that disentanglement_lib has of the dataset is fed, where it has one."""
-    if found.dataset not in ARCHIVES:
+    if found.name not in ARCHIVES:
         return None
-    in_floats = found.layout.has_colour and found.white == WHITE
+    in_floats = found.keys.has_colour and found.white == WHITE
     gigabytes = 4 * found.grid.num_images * found.image_shape[0] * found.image_shape[1] / 1e9
     return {
-        "archive": ARCHIVES[found.dataset],
-        "module": found.dataset,
-        "made": LIBRARY_CLASSES[found.dataset],
+        "archive": ARCHIVES[found.name],
+        "module": found.name,
+        "made": LIBRARY_CLASSES[found.name],
         "memory": f"{gigabytes:.3g} GB" if in_floats else None,
     }
 

@@ -15,11 +15,11 @@ from peers import disent_data, library_module
 from small_files import SmallShapes, SmallSprites, images_of, write_small_file
 from torch.utils.data import DataLoader
 
-from perturb.benchmark.card import render_card
-from perturb.benchmark.export import ARCHIVES, export
-from perturb.benchmark.listing import list_folder
 from perturb.benchmark.official import write_official
 from perturb.datasets import GroundTruth
+from perturb.publishing.card import render_card
+from perturb.publishing.export import ARCHIVES, export
+from perturb.publishing.listing import list_folder
 
 TRUTHS = {"dsprites": SmallSprites, "shapes3d": SmallShapes}
 VARIANTS = "original", "modified", "noise"
@@ -90,7 +90,7 @@ def test_disentanglement_libs_own_classes_hand_out_every_image(
 
 
 def _library_class(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> object:
-    module = library_module(name, str(folder), monkeypatch)
+    module = library_module(name, monkeypatch, data=str(folder))
     return module.DSprites([1, 2, 3, 4, 5]) if name == "dsprites" else module.Shapes3D()
 
 

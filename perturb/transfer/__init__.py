@@ -1,0 +1,1 @@
+"""Files from here to there: served, found, downloaded whole."""

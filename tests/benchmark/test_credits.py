@@ -1,0 +1,45 @@
+"""Nobody else's images are given a licence that is not theirs."""
+
+import pytest
+
+from perturb.benchmark.credits import CREDITS, OURS, UNKNOWN, credit_of
+from perturb.benchmark.schema import source
+from perturb.datasets import DATASETS, GroundTruth, renderer_of
+
+
+@pytest.mark.parametrize(
+    ("dataset", "licence"),
+    [
+        ("mini", OURS),
+        ("dsprites", OURS),
+        ("shapes3d", OURS),
+        ("mpi3d_real", "CC-BY-4.0"),
+        ("cars3d", UNKNOWN),
+        ("smallnorb", "for research purposes, not to be sold"),
+        ("discs", UNKNOWN),
+    ],
+)
+def test_the_licence_of_an_official_file_is_its_authors(dataset: str, licence: str) -> None:
+    assert credit_of(dataset, "path_name=x, sha256=0, source=file").licence == licence
+
+
+def test_every_dataset_is_credited() -> None:
+    assert set(CREDITS) == set(DATASETS)
+    assert all(credit.url and credit.bibtex for name, credit in CREDITS.items() if name != "mini")
+
+
+class Mini(GroundTruth):
+    """Of a user's own, with a name that perturb has too."""
+
+    grid = DATASETS["mini"].kind.grid
+    image_shape = (32, 32, 3)
+
+    def images(self, indices):
+        return renderer_of("mini").images(indices)
+
+
+def test_images_of_ones_own_are_not_ours_whatever_their_name() -> None:
+    assert Mini.name == "mini"
+    assert credit_of("mini", source(renderer_of("mini"))).licence == OURS
+    assert credit_of("mini", source(Mini())) == credit_of("mini", "class=Mini, sha256=, source=code")
+    assert credit_of("mini", source(Mini())).licence == UNKNOWN
