@@ -1,24 +1,19 @@
 """Layers that hold many restarts at once: the first axis of every weight and of every activation is the restart.
 
 Activations are (restarts, n, features) or, channels last, (restarts, n, height, width, channels). Convolutions halve the
-image and transposed ones double it. One restart in float32 on a CPU takes oneDNN's convolutions, which are faster there,
-without their bias: its gradient alone would take as long as all the rest.
+image and transposed ones double it. On a CPU, most are oneDNN's, one restart after the other (`_suits_onednn`); products of
+patches are faster where patches do not overlap, for many restarts in float32, and on a card.
 
 Weights are float32; they are used in the precision of the activations. Codes are float32 always (`Cast`): bfloat16 would
 round every unit by itself, to steps as wide as a posterior, and noise along the axes is what makes VAEs align with them.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from perturb.models.convolution import FEW_CHANNELS, STRIDE, Convolve, ConvolveTransposed, add_bias_, padding
+from perturb.models import onednn
+from perturb.models.convolution import STRIDE, Convolve, ConvolveTransposed
 from perturb.models.normalisation import SpectralNorm
-
-_LARGE = 2**19
-"""Numbers in a batch of images."""
 
 
 class Layer(nn.Module):
@@ -91,10 +86,8 @@ class Conv(Layer):
     def forward(self, images: Tensor) -> Tensor:
         """Convolve every restart's images with its own kernel."""
         (weight, bias), kernel = self.parameters_as(images), self.weight.shape[1]
-        if _suits_onednn(images, weight.shape[-1], kernel):
-            kernels = weight[0].permute(3, 2, 0, 1)
-            return _by_onednn(functional.conv2d, images, kernels, bias)
-        return Convolve.apply(images, weight, bias)
+        convolve = onednn.Convolve if _suits_onednn(images, kernel) else Convolve
+        return convolve.apply(images, weight, bias)
 
 
 class Deconv(Layer):
@@ -107,33 +100,12 @@ class Deconv(Layer):
     def forward(self, images: Tensor) -> Tensor:
         """Convolve, transposed, every restart's images with its own kernel."""
         (weight, bias), kernel = self.parameters_as(images), self.weight.shape[2]
-        # To one channel, torch scatters columns instead.
-        if weight.shape[-1] > 1 and _suits_onednn(images, weight.shape[-1], kernel):
-            kernels = weight[0].permute(0, 3, 1, 2)
-            return _by_onednn(functional.conv_transpose2d, images, kernels, bias)
-        return ConvolveTransposed.apply(images, weight, bias)
+        convolve = onednn.ConvolveTransposed if _suits_onednn(images, kernel) else ConvolveTransposed
+        return convolve.apply(images, weight, bias)
 
 
-def _suits_onednn(images: Tensor, outputs: int, kernel: int) -> bool:
-    """One restart on a CPU; in bfloat16 only where there is much to do for many channels."""
-    if images.device.type != "cpu" or len(images) > 1:
+def _suits_onednn(images: Tensor, kernel: int) -> bool:
+    """On a CPU: one restart in float32; in bfloat16, patches that overlap."""
+    if images.device.type != "cpu":
         return False
-    is_large = kernel > STRIDE and outputs > FEW_CHANNELS and images.numel() >= _LARGE
-    return images.dtype == torch.float32 or is_large
-
-
-def _by_onednn(convolve: Callable[..., Tensor], images: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
-    """The only restart's images convolved; the bias is added apart where it needs a gradient."""
-    settings = {"stride": STRIDE, "padding": padding(kernels.shape[-1])}
-    if not torch.is_grad_enabled():
-        return _channels_last(convolve(_channels_first(images), kernels, bias[0], **settings))
-    return add_bias_(_channels_last(convolve(_channels_first(images), kernels, **settings)), bias)
-
-
-def _channels_first(images: Tensor) -> Tensor:
-    """The only restart's images as torch wants them, the memory untouched."""
-    return images[0].permute(0, 3, 1, 2)
-
-
-def _channels_last(images: Tensor) -> Tensor:
-    return images.permute(0, 2, 3, 1).unsqueeze(0)
+    return len(images) == 1 if images.dtype == torch.float32 else images.dtype == torch.bfloat16 and kernel > STRIDE

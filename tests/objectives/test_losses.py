@@ -34,6 +34,16 @@ def test_bernoulli_loss_sums_over_pixels_and_averages_over_the_batch() -> None:
     assert torch.allclose(bernoulli_loss(logits, images), expected, rtol=1e-5)
 
 
+def test_bernoulli_loss_has_the_gradient_of_its_formula() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2, 3, 4, 4, 1, generator=generator, dtype=torch.float64, requires_grad=True)
+    images = torch.rand(2, 3, 4, 4, 1, generator=generator, dtype=torch.float64)
+    weights = torch.tensor([1.0, -0.5], dtype=torch.float64)
+    expected = (functional.softplus(logits) - images * logits).flatten(1).sum(dim=1) / 3
+    found = [torch.autograd.grad((loss * weights).sum(), logits)[0] for loss in (bernoulli_loss(logits, images), expected)]
+    assert torch.allclose(*found)
+
+
 def test_bernoulli_loss_of_soft_targets_bottoms_out_at_their_entropy() -> None:
     image = torch.full((1, 1, 1, 1, 1), 0.3)
     floor = -(0.3 * math.log(0.3) + 0.7 * math.log(0.7))

@@ -200,6 +200,7 @@ def test_codes_are_not_rounded_to_bfloat16(kind: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 def test_compiled_networks_answer_alike_and_keep_their_names() -> None:
     plain, compiled = (_objective(CONFIGS["beta_vae"], SEEDS[:1]) for _ in range(2))
     names = list(plain.networks.state_dict())

@@ -1,5 +1,7 @@
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,16 @@ del block
 print(libc.mallinfo2().fordblks)
 """
 
+FLAGS_OF_THE_HEAP = """
+from perturb.training.memory import keep_freed_memory
+print(keep_freed_memory(), keep_freed_memory())
+heap = False
+for line in open("/proc/self/smaps"):
+    heap = "[heap]" in line or (heap and ":" in line.split()[0])
+    if heap and line.startswith("VmFlags"):
+        print(line)
+"""
+
 
 def _bytes_held(how: str) -> int:
     code = [sys.executable, "-c", HELD_BY_FREE_BLOCKS, how]
@@ -32,3 +44,12 @@ def _bytes_held(how: str) -> int:
 def test_freed_memory_stays_with_the_process() -> None:
     freed = 24_000_000
     assert _bytes_held("leave") < freed / 2 < freed <= _bytes_held("keep")
+
+
+def test_the_heap_grows_in_huge_pages() -> None:
+    if not Path("/sys/kernel/mm/transparent_hugepage").is_dir() or platform.libc_ver()[0] != "glibc":
+        pytest.skip("no huge pages here")
+    code = [sys.executable, "-c", FLAGS_OF_THE_HEAP]
+    agreed, *flags = subprocess.run(code, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
+    assert agreed == "True True"
+    assert sum(" hg" in line for line in flags) == 1
