@@ -9,7 +9,7 @@ from perturb.runs import Stage
 
 STAGES = {
     "images": Stage(version=2, build=build_images),
-    "restart": Stage(version=5, build=build_restart, build_together=build_restarts),
+    "restart": Stage(version=6, build=build_restart, build_together=build_restarts),
     "scores": Stage(version=4, build=build_scores),
     "selection": Stage(version=1, build=build_selection),
     "perturbation": Stage(version=2, build=build_perturbation),
