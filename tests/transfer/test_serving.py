@@ -324,13 +324,18 @@ def test_a_folder_without_a_good_index_is_not_served(tmp_path: Path) -> None:
 
 
 def test_the_command_serves_until_ctrl_c(folder: Path) -> None:
-    command = [Path(sys.executable).with_name("perturb"), "dataset", "serve", str(folder), "--port", "0", "--quiet"]
+    # A shell has its background jobs ignore Ctrl-C, and the tests may be one.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from perturb.cli import main; main()"
+    command = [sys.executable, "-c", code, "dataset", "serve", str(folder), "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        found = re.search(r"at http://127\.0\.0\.1:(\d+), read-only; Ctrl-C ends it", process.stdout.readline())
-        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=5)
-        connection.request("GET", "/noise.h5")
-        assert connection.getresponse().read() == CONTENT
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
-        connection.close()
+        try:
+            found = re.search(r"at http://127\.0\.0\.1:(\d+), read-only; Ctrl-C ends it", process.stdout.readline())
+            connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=5)
+            connection.request("GET", "/noise.h5")
+            assert connection.getresponse().read() == CONTENT
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=10)
+            connection.close()
+        finally:
+            process.kill()
     assert (process.returncode, out, err) == (0, "ended.\n", "")
