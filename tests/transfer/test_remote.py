@@ -12,6 +12,7 @@ from perturb.transfer import remote
 from perturb.transfer.remote import address_below, ask, read_at_most
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+GZIPPED = gzip.compress(b"x", mtime=0)
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,10 @@ def test_a_path_without_a_file_is_a_sentence(tmp_path: Path) -> None:
             b"HTTP/1.1 206 x\r\nContent-Range: bytes 1-2/3\r\nContent-Length: 2\r\n\r\nab",
             "a part of the file where all was asked",
         ),
-        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"x"), "another encoding than asked for"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + GZIPPED,
+            "another encoding than asked for",
+        ),
         (b"hello, I speak no HTTP\r\n", "the connection broke before an answer came; is this a web server"),
         (b"", "the connection broke before an answer came"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 70_000 + b"\r\n\r\n", "the connection broke before an answer came"),
