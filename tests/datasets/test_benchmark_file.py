@@ -149,7 +149,7 @@ def _external(file: h5py.File) -> None:
 def _virtual(file: h5py.File) -> None:
     del file["images"]
     layout = h5py.VirtualLayout((4096, 32, 32, 3), np.uint8)
-    layout[:] = h5py.VirtualSource("/tmp/other.h5", "images", (4096, 32, 32, 3))
+    layout[:] = h5py.VirtualSource("/elsewhere/other.h5", "images", (4096, 32, 32, 3))
     file.create_virtual_dataset("images", layout)
 
 

@@ -140,7 +140,7 @@ def test_a_file_that_has_changed_or_gone_is_not_published(results: Path, tmp_pat
         gather(results, tmp_path / "out")
 
 
-@pytest.mark.parametrize("name", ["../x.h5", "/tmp/x.h5", "a/../../x.h5", "..\\x.h5"])
+@pytest.mark.parametrize("name", ["../x.h5", "/elsewhere/x.h5", "a/../../x.h5", "..\\x.h5"])
 def test_a_name_out_of_the_folder_is_refused(results: Path, tmp_path: Path, name: str) -> None:
     content = json.loads(results.read_text(encoding="utf-8"))
     content["files"][0]["name"] = name
