@@ -61,7 +61,7 @@ class BenchmarkFile(GroundTruth):
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
-        wanted = np.asarray(indices)
+        wanted = self.grid.checked(indices)
         if self._twin is not None:
             return self._twin.images(wanted)
         numbers, places = np.unique(wanted, return_inverse=True)

@@ -67,7 +67,7 @@ class Cars3DFile(PublishedFile):
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
-        elevations, azimuths, types = self.grid.factors_of(self._in_range(indices)).T
+        elevations, azimuths, types = self.grid.factors_of(self.grid.checked(indices)).T
         return self._cars[types, azimuths, elevations]
 
     def _is_there(self) -> bool:

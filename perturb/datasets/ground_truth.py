@@ -44,6 +44,14 @@ class FactorGrid:
         """Image numbers, int64 (n,), of factor classes (n, factors); a class outside its range raises ValueError."""
         return np.ravel_multi_index(tuple(np.asarray(factors).T), self.sizes).astype(np.int64)
 
+    def checked(self, indices: np.ndarray) -> np.ndarray:
+        """Image numbers as an array, or ValueError: a negative number would silently count from the end."""
+        numbers = np.asarray(indices)
+        if numbers.size and (numbers.min() < 0 or numbers.max() >= self.num_images):
+            last = self.num_images - 1
+            raise ValueError(f"`indices` must lie in 0 … {last}, got {numbers.min()} … {numbers.max()}.")
+        return numbers
+
     def alike(self, indices: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
         """For each image (m,), `count` images drawn among those with the same value of a factor: int64 (m, count)."""
         size, below = self.sizes[factor], math.prod(self.sizes[factor + 1 :])

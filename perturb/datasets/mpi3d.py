@@ -105,7 +105,7 @@ class MPI3DFile(PublishedFile):
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
-        return self._images[self._in_range(indices)]
+        return self._images[self.grid.checked(indices)]
 
     @cached_property
     def _images(self) -> np.ndarray:

@@ -167,7 +167,7 @@ class Shapes3DFile(PublishedFile):
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
-        numbers, places = np.unique(self._in_range(indices), return_inverse=True)
+        numbers, places = np.unique(self.grid.checked(indices), return_inverse=True)
         if len(numbers) == 0:
             return np.empty((0, *self.image_shape), np.uint8)
         first, end = int(numbers[0]), int(numbers[-1]) + 1

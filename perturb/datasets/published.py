@@ -64,17 +64,9 @@ class PublishedFile(GroundTruth):
         if expected is not None and self._digests[kind] != expected:
             raise self._unusable(f"{kind} must be {expected}, got {self._digests[kind]}")
 
-    def _in_range(self, indices: np.ndarray) -> np.ndarray:
-        """Image numbers (n,), or ValueError: a negative number would silently count from the end."""
-        numbers = np.asarray(indices)
-        if len(numbers) and (numbers.min() < 0 or numbers.max() >= self.grid.num_images):
-            last = self.grid.num_images - 1
-            raise ValueError(f"`indices` must lie in 0 … {last}, got {numbers.min()} … {numbers.max()}.")
-        return numbers
-
     def _unpacked(self, bits: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """Images by number, 0 or 255, out of all images with eight pixels to a byte, uint8 (images, pixels / 8)."""
-        pixels = np.unpackbits(bits[self._in_range(indices)], axis=1)
+        pixels = np.unpackbits(bits[self.grid.checked(indices)], axis=1)
         pixels *= 255
         return pixels.reshape(-1, *self.image_shape)
 

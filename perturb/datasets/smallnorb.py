@@ -94,7 +94,7 @@ class SmallNORBFile(PublishedFile):
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 1)."""
-        return self._images[self._rows[self._in_range(indices)]]
+        return self._images[self._rows[self.grid.checked(indices)]]
 
     def _is_there(self) -> bool:
         return self.path.is_dir()

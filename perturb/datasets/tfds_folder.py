@@ -190,7 +190,7 @@ class Shapes3DFolder(_TFDSFolder):
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
-        rows = self._rows[self._in_range(indices)]
+        rows = self._rows[self.grid.checked(indices)]
         if len(rows) == 0:
             return np.empty((0, *self.image_shape), np.uint8)
         return np.stack([self._image(example) for example in self._examples(rows)])

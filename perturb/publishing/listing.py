@@ -4,22 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perturb.benchmark.credits import PAPER, Credit, credit_of
+from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
 from perturb.publishing.index import Index, Listed, files_below, index_of
 
-RECIPES = (".recipe.json", ".safetensors")
+RECIPES = (RECIPE, WEIGHTS)
 """Endings of files that belong to benchmark files."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A file that is none of images."""
-
-    file: str
-    """Path below the folder, with forward slashes."""
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)

@@ -49,3 +49,11 @@ def test_batches_are_images_in_unit_range(
     batch = (pixels.resident("cpu") if resident else pixels).batch(numbers)
     assert batch.dtype == torch.float32
     assert torch.equal(batch, torch.from_numpy(original[NUMBERS]).float() / 255)
+
+
+def test_fewer_images_than_announced_are_an_error(tmp_path: Path) -> None:
+    images = Mini().images(np.arange(4))
+    writer = PixelsWriter(tmp_path, (5, *images.shape[1:]), binary=False)
+    writer.append(images)
+    with pytest.raises(ValueError, match=r"images\.npy must get 5 images, got 4"):
+        writer.close()

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from full_disk import small_disk
 from safetensors.torch import load_file
 
 from perturb.config import DatasetConfig, ExperimentConfig, PerturbationConfig
@@ -27,6 +28,7 @@ from perturb.pipeline.plan import plan_experiment
 from perturb.pipeline.results import publish_results
 from perturb.pipeline.settings import RunSettings
 from perturb.pipeline.stages import STAGES
+from perturb.pipeline.stages.images import write_images
 from perturb.runs import MANIFEST, Store, read_config
 
 COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "run"]
@@ -275,3 +277,10 @@ def test_a_runs_config_comes_back_from_its_manifest_with_the_path_of_an_official
     config = PerturbationRun(dataset=dataset, **settings)
     write_json(tmp_path / MANIFEST, {"config": config.model_dump(mode="json")})
     assert read_config(tmp_path, PerturbationRun) == config
+
+
+def test_images_for_which_the_disk_has_no_room_are_told_before_they_are_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", megabytes=1) as disk:
+        with pytest.raises(UserError, match=r"needs up to 0\.01 GB, and .* has 0\.00 GB left; make room"):
+            write_images(disk / "run", iter([]), shape=(4096, 32, 32, 3), binary=False, progress=None)
+        assert not list(disk.rglob("*.npy"))

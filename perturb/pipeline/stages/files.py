@@ -45,7 +45,6 @@ def build_file(place: Workplace) -> dict[str, Any]:
         shutil.copyfile(place.inputs["network"] / NETWORK, weights_of(beside))
         files[weights_of(beside).name] = recipe.network.sha256
     return {
-        "file": path.name,
         "files": files,
         "sha256": published.sha256,
         "largest_change": verified.largest_change,

@@ -1,5 +1,6 @@
 """The images of a ground truth, laid out so that a training can map them."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from perturb.datasets import open_ground_truth
 from perturb.datasets.pixels import PixelsWriter
-from perturb.files import sha256_of
+from perturb.files import require_room, sha256_of
 from perturb.progress import Progress
 from perturb.runs import Workplace
 
@@ -30,6 +31,8 @@ def write_images(
     folder: Path, blocks: Iterable[np.ndarray], *, shape: tuple[int, ...], binary: bool, progress: Progress
 ) -> str:
     """Write blocks of images (k, height, width, channels) one after the other; the SHA-256 of the file."""
+    needed = math.prod(shape) // (8 if binary else 1)
+    require_room(folder, needed, in_all=needed)
     writer = PixelsWriter(folder, shape, binary=binary)
     for block in blocks:
         progress.report(writer.append(block), shape[0], "images")
