@@ -30,7 +30,7 @@ from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid, GroundTruth, renderer_of
 from perturb.datasets.benchmark_file import BenchmarkFile, write_twin
 from perturb.datasets.layouts import LAYOUTS, image_shape
-from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import calibrate, shifted
 from perturb.perturbation.ruler import Patterns, patterns_of
@@ -58,13 +58,10 @@ class Part(GroundTruth):
         return self._whole.images(indices)
 
 
-def network_for(truth: GroundTruth) -> PerturbationNetwork:
+def kinked_network(truth: GroundTruth) -> PerturbationNetwork:
     """m_ψ with kinks spread over its whole range."""
     config = PerturbationConfig(form="literal", epsilon=0.175, generator="deconv", normalise_pattern=True, spread=1.0)
-    network = PerturbationNetwork(
-        config, num_factors=truth.grid.num_factors, image_shape=truth.image_shape, architecture="conv64",
-        generator=torch.Generator().manual_seed(0),
-    )  # fmt: skip
+    network = network_for(truth, config, architecture="conv64", generator=torch.Generator().manual_seed(0))
     calibrate(network, truth.grid)
     return network
 
@@ -76,7 +73,7 @@ def variants(truth: GroundTruth) -> dict[str, Callable[[], Images]]:
     def moved(patterns: Patterns) -> Images:
         return lambda numbers: shifted(truth.images(numbers), patterns(numbers), **BOUNDS)
 
-    network = network_for(truth)
+    network = kinked_network(truth)
     return {
         "original": lambda: truth.images,
         "noise": lambda: moved(partial(uniform_noise, shape=shape, seed=1)),
@@ -152,7 +149,7 @@ def read_at_random(name: str, images_of: Images, count: int, folder: Path) -> di
 def read_off(name: str, count: int) -> dict[str, Any]:
     """How stored images change because patterns are read off a ruler and not drawn one by one."""
     truth = renderer_of(name)
-    network = network_for(truth)
+    network = kinked_network(truth)
     patterns = patterns_of(network, truth.grid, epsilon=BOUNDS["epsilon"])
     numbers = np.random.default_rng(0).choice(truth.grid.num_images, count, replace=False)
     largest = differing = pixels = 0

@@ -28,7 +28,7 @@ from perturb.benchmark.schema import source
 from perturb.config import PerturbationConfig
 from perturb.datasets import renderer_of
 from perturb.files import sha256_of, write_json
-from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.network import network_for
 from perturb.perturbation.pattern import calibrate
 from perturb.runs import software_versions
 
@@ -53,10 +53,7 @@ def published(folder: Path, name: str, architecture: str) -> Path:
     config = PerturbationConfig(
         form="literal", epsilon=0.175, generator="deconv", normalise_scalar=True, normalise_pattern=True, spread=1.0
     )
-    network = PerturbationNetwork(
-        config, num_factors=truth.grid.num_factors, image_shape=truth.image_shape, architecture=architecture,
-        generator=torch.Generator().manual_seed(0),
-    )  # fmt: skip
+    network = network_for(truth, config, architecture=architecture, generator=torch.Generator().manual_seed(0))
     calibrate(network, truth.grid)
     save_file(network.state_dict(), weights_of(recipe_path))
     recipe = Recipe(

@@ -28,7 +28,7 @@ from perturb.config.section import Section
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
 from perturb.files import sha256_of
-from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import shifted
 from perturb.perturbation.ruler import patterns_of
@@ -189,13 +189,7 @@ def _network(wanted: Network, weights: Path, truth: GroundTruth) -> Perturbation
         raise UserError(f"{weights}: there is no such file; the recipe needs its weights beside it.")
     if (found := sha256_of(weights)) != wanted.sha256:
         raise UserError(f"{weights}: sha256 must be {wanted.sha256}, got {found}; download recipe and weights again.")
-    network = PerturbationNetwork(
-        wanted.perturbation,
-        num_factors=truth.grid.num_factors,
-        image_shape=truth.image_shape,
-        architecture=wanted.architecture,
-        generator=torch.Generator(),
-    )
+    network = network_for(truth, wanted.perturbation, architecture=wanted.architecture, generator=torch.Generator())
     try:
         network.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from perturb.config import PerturbationConfig
+from perturb.datasets.ground_truth import GroundTruth
 from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.models.layers import Linear
 
@@ -96,6 +97,19 @@ class PerturbationNetwork(nn.Module):
     def forward(self, factors: Tensor) -> Tensor:
         """δ, (n, height, width, channels), in [-1, 1]."""
         return self.enlarged(self.coarse_pattern(factors))
+
+
+def network_for(
+    truth: GroundTruth, config: PerturbationConfig, *, architecture: str, generator: torch.Generator
+) -> PerturbationNetwork:
+    """m_ψ for the factors and the images of a ground truth, before its training; arguments as the network's own."""
+    return PerturbationNetwork(
+        config,
+        num_factors=truth.grid.num_factors,
+        image_shape=truth.image_shape,
+        architecture=architecture,
+        generator=generator,
+    )
 
 
 def _coarse(channels: int) -> nn.Sequential:

@@ -29,7 +29,7 @@ VARIANTS = {
     "noise": "δ is uniform in [−1, 1], independent for each pixel of each image.",
     "untrained": "δ is a pattern of the same network that was never trained, brought to the variance of the trained one.",
 }
-MADE = ("source", "bound", "run", "config_hash", "perturb_version", "versions", "recipe", "content_sha256")
+MADE = ("source", "bound", "run", "config_hash", "perturb_version", "torch_version", "recipe", "images_sha256")
 """Attributes of how a file was made, shown where a file has them."""
 LONGEST = 100
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}

@@ -19,7 +19,7 @@ from perturb.config import PerturbationConfig
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
-from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.network import network_for
 from perturb.perturbation.pattern import calibrate
 
 PERTURBATION = PerturbationConfig(
@@ -32,10 +32,7 @@ def _publish(folder: Path, variant: str) -> Path:
     truth, network, used = Mini(), None, None
     recipe_path = folder / f"{variant}.recipe.json"
     if variant == "modified":
-        network = PerturbationNetwork(
-            PERTURBATION, num_factors=4, image_shape=truth.image_shape, architecture="conv32",
-            generator=torch.Generator().manual_seed(0),
-        )  # fmt: skip
+        network = network_for(truth, PERTURBATION, architecture="conv32", generator=torch.Generator().manual_seed(0))
         calibrate(network, truth.grid)
         save_file(network.state_dict(), weights_of(recipe_path))
         used = Network(architecture="conv32", perturbation=PERTURBATION, sha256=sha256_of(weights_of(recipe_path)))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -217,7 +218,9 @@ def test_the_card_states_every_file_and_factor(published: tuple[GroundTruth, Pat
         row = f"| {variant}.h5 | {variant} | 0.1 | 25 | {path.stat().st_size:,} | `{sha256_of(path)}` |"
         assert row in lines
         source = ", ".join(f"{key}={value}" for key, value in sorted(truth.provenance().items()))
-        assert f"| {variant}.h5 | {source} | reflect | file-{variant} | c0ffee | 0.1.0 |" in lines
+        with h5py.File(path) as file:
+            digest = file.attrs["images_sha256"]
+        assert f"| {variant}.h5 | {source} | reflect | file-{variant} | c0ffee | 0.1.0 | {digest} |" in lines
     assert not any(line.startswith(("- **original**", "- **untrained**")) for line in lines)
 
 

@@ -10,7 +10,7 @@ from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import LiteralPlayer, ResidualPlayer
-from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, match_variance, measure
 from perturb.perturbation.training import PerturbationTraining, Player
 from perturb.pipeline.configs import PerturbationRun, RestartRun
@@ -30,7 +30,7 @@ def build_perturbation(place: Workplace) -> dict[str, Any]:
     config: PerturbationRun = place.spec.config
     ground_truth = open_ground_truth(config.dataset)
     generator = torch_generator(config.seed, "perturbation")
-    network = new_network(config, ground_truth, generator)
+    network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
     chosen = read_result(place.inputs["selection"])
     pixels = Pixels.open(place.inputs["images"])
     training = PerturbationTraining(
@@ -71,27 +71,17 @@ def build_untrained(place: Workplace) -> dict[str, Any]:
     config: PerturbationRun = place.spec.config
     ground_truth = open_ground_truth(config.dataset)
     wanted = read_result(place.inputs["perturbation"])["pattern"]["variance"]
-    network = new_network(config, ground_truth, torch_generator(config.seed, "untrained"))
+    generator = torch_generator(config.seed, "untrained")
+    network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
     calibrate(network, ground_truth.grid)
     statistics = match_variance(network, ground_truth.grid, wanted)
     models.save_weights(network, place.out / FILE_NAME)
     return {"pattern": statistics.as_json(), "wanted_variance": wanted}
 
 
-def new_network(config: PerturbationRun, ground_truth: GroundTruth, generator: torch.Generator) -> PerturbationNetwork:
-    """m_ψ before its training."""
-    return PerturbationNetwork(
-        config.perturbation,
-        num_factors=ground_truth.grid.num_factors,
-        image_shape=ground_truth.image_shape,
-        architecture=config.architecture,
-        generator=generator,
-    )
-
-
 def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:
     """m_ψ of a finished run, calibrated."""
     config = read_config(run, PerturbationRun)
-    network = new_network(config, ground_truth, torch.Generator())
+    network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=torch.Generator())
     network.load_state_dict(load_file(run / FILE_NAME))
     return network.eval()
