@@ -18,7 +18,7 @@ from perturb.config import ExperimentConfig  # noqa: E402
 from perturb.errors import UserError  # noqa: E402
 from perturb.pipeline.crew import Crew  # noqa: E402
 from perturb.pipeline.display import PlanDisplay  # noqa: E402
-from perturb.pipeline.execute import check_pattern, stages_until  # noqa: E402
+from perturb.pipeline.execute import check_patterns, stages_until  # noqa: E402
 from perturb.pipeline.plan import Plan, plan_experiment  # noqa: E402
 from perturb.pipeline.settings import RunSettings  # noqa: E402
 from perturb.pipeline.stages import STAGES  # noqa: E402
@@ -54,7 +54,7 @@ def pipeline(config: ExperimentConfig, settings: RunSettings, until: str | None 
     with PlanDisplay(plan, store):
         for stage, last in stages:
             crew.finish(stage, last=last)
-            check_pattern(plan, store)
+            check_patterns(plan, store)
 
 
 def error_of(future: PrefectFuture) -> BaseException | None:

@@ -22,7 +22,7 @@ from perturb.benchmark.originals import originals
 from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
-from perturb.config.experiment import Variant
+from perturb.config.evaluation import Variant
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.datasets import GroundTruth

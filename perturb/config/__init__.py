@@ -3,21 +3,20 @@
 Importing this package does not import torch.
 """
 
+from perturb.config.evaluation import EvaluationConfig, MethodConfig, ReadoutConfig, SearchConfig
 from perturb.config.experiment import (
     OWN,
     DatasetConfig,
-    EvaluationConfig,
     ExperimentConfig,
-    MethodConfig,
     RestartsConfig,
     SelectionConfig,
-    TrainingConfig,
 )
 from perturb.config.loading import config_hash, load_experiment, scaled_down, with_methods
 from perturb.config.metrics import MetricsConfig
 from perturb.config.objectives import ObjectiveConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
+from perturb.config.training import TrainingConfig
 
 __all__ = [
     "OWN",
@@ -29,7 +28,9 @@ __all__ = [
     "MetricsConfig",
     "ObjectiveConfig",
     "PerturbationConfig",
+    "ReadoutConfig",
     "RestartsConfig",
+    "SearchConfig",
     "Section",
     "SelectionConfig",
     "TrainingConfig",

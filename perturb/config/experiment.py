@@ -1,18 +1,18 @@
 """The whole experiment: dataset, restarts, selection, perturbation, evaluation."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from perturb.config.evaluation import EvaluationConfig, ReadoutConfig, SearchConfig, Variant
 from perturb.config.metrics import MetricName, MetricsConfig
-from perturb.config.objectives import BetaVAEConfig, ObjectiveConfig
+from perturb.config.objectives import BetaVAEConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
+from perturb.config.training import TrainingConfig
 
-Variant = Literal["original", "modified", "noise", "untrained"]
-
-
+VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 OWN = "own"
 
 
@@ -47,25 +47,6 @@ class DatasetConfig(Section):
         return {key: value for key, value in handler(self).items() if key != "sha256" or value is not None}
 
 
-class TrainingConfig(Section):
-    """How one model is trained. Shared by the restarts and the evaluation."""
-
-    architecture: Literal["conv64", "conv32"]
-    """Key in ARCHITECTURES: conv64 is disentanglement_lib's for 64 × 64 images, conv32 its smaller twin."""
-    latents: int | None = Field(default=None, ge=2)
-    """Size of the code; None: the number of factors, as in the thesis."""
-    steps: int = Field(default=300_000, ge=1)
-    """Updates."""
-    batch_size: int = Field(default=64, ge=1)
-    """Images in a batch, drawn uniformly from the grid with replacement."""
-    learning_rate: float = Field(default=1e-4, gt=0)
-    """Adam's learning rate (betas 0.9 and 0.999, eps 1e-8)."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the networks' forward and backward passes; weights and losses are float32 always."""
-    checkpoint_every: int = Field(default=5_000, ge=1)
-    """Updates between two checkpoints: at most so many are lost when the process dies."""
-
-
 class RestartsConfig(Section):
     """The β-VAEs among which the most and the least entangled are looked for."""
 
@@ -86,43 +67,6 @@ class SelectionConfig(Section):
     is this or more (thesis 4.3.4)."""
 
 
-class MethodConfig(Section):
-    """A row of the tables."""
-
-    name: str = Field(min_length=1)
-    """As the tables print it."""
-    objective: ObjectiveConfig
-    training: TrainingConfig | None = None
-    """None: the experiment's."""
-
-
-class EvaluationConfig(Section):
-    """Which methods are retrained on which variants, with how many fresh seeds."""
-
-    seeds: int = Field(default=10, ge=2)
-    """Fresh seeds for each method and variant; seed k starts and draws alike on every variant."""
-    variants: tuple[Variant, ...] = ("original", "modified", "noise")
-    """Columns of the tables; the first must be `original`."""
-    methods: tuple[MethodConfig, ...] = Field(min_length=1)
-    metrics: tuple[MetricName, ...] = Field(default=("mig",), min_length=1)
-    """Keys in METRICS."""
-    bootstrap_samples: int = Field(default=10_000, ge=100)
-    """Resamples behind each confidence interval."""
-
-    @model_validator(mode="after")
-    def _original_comes_first(self) -> "EvaluationConfig":
-        variants = list(self.variants)
-        if not variants or variants[0] != "original" or len(set(variants)) != len(variants):
-            raise ValueError(
-                "evaluation.variants must begin with 'original', which the others are compared with, and name each once; "
-                f"got {variants}"
-            )
-        names = [method.name for method in self.methods]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"evaluation.methods must have different names; given twice: {', '.join(twice)}")
-        return self
-
-
 class ExperimentConfig(Section):
     """Everything that determines the result. Where it runs (device, workers, folders) is not part of it."""
 
@@ -135,9 +79,33 @@ class ExperimentConfig(Section):
     restarts: RestartsConfig
     selection: SelectionConfig = SelectionConfig()
     perturbation: PerturbationConfig
+    alternatives: dict[VariantName, PerturbationConfig] = Field(default={})
+    """Other m_ψ, trained against the same restarts: each may be a variant of the evaluation, under its name here."""
     collapse: CollapseConfig = CollapseConfig()
     evaluation: EvaluationConfig
+    search: SearchConfig | None = None
+    """None: no line search."""
+    readout: ReadoutConfig | None = None
+    """None: no supervised network reads the factors."""
     metrics: MetricsConfig = MetricsConfig()
+
+    @model_validator(mode="after")
+    def _variants_are_known(self) -> "ExperimentConfig":
+        known = list(dict.fromkeys([*get_args(Variant), *self.alternatives]))
+        if taken := sorted(set(self.alternatives) & set(get_args(Variant))):
+            raise ValueError(f"alternatives must have names of their own; taken: {', '.join(taken)}")
+        for field, variants in (("evaluation", self.evaluation.variants), ("search", self.search and self.search.variants)):
+            if unknown := [variant for variant in variants or () if variant not in known]:
+                raise ValueError(f"{field}.variants must be among {', '.join(known)}; got {', '.join(unknown)}")
+        return self
+
+    def form(self, variant: str) -> PerturbationConfig:
+        """The m_ψ whose images a variant has, or whose ε and bound it shares."""
+        return self.alternatives.get(variant, self.perturbation)
+
+    def draws(self, variant: str) -> int:
+        """Independent patterns of a variant; noise is drawn anew for every image, so that one draw of it is enough."""
+        return 1 if variant in ("original", "noise") else self.evaluation.draws
 
     @model_validator(mode="after")
     def _enough_restarts(self) -> "ExperimentConfig":

@@ -137,3 +137,11 @@ ObjectiveConfig = Annotated[_Objectives, Field(discriminator="kind")]
 OBJECTIVE_KINDS = tuple(config.model_fields["kind"].default for config in get_args(_Objectives))
 PAIRED_KINDS = ("slow_vae", "pcl", "weakly_supervised_gan")
 """Their batches are pairs of images."""
+PRIMARY = {
+    "beta_vae": "beta",
+    "full_covariance_vae": "beta",
+    "beta_tc_vae": "beta",
+    "factor_vae": "gamma",
+    "slow_vae": "beta",
+}
+"""The hyper-parameter that a line search scales, by kind (thesis Table 4.1; β-VAE_Σ has the β-VAE's)."""

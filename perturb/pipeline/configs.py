@@ -6,11 +6,12 @@ from perturb.config import (
     MetricsConfig,
     ObjectiveConfig,
     PerturbationConfig,
+    ReadoutConfig,
     Section,
     SelectionConfig,
     TrainingConfig,
 )
-from perturb.config.experiment import Variant
+from perturb.config.evaluation import Variant
 
 
 class ImagesRun(Section):
@@ -71,6 +72,21 @@ class FileRun(Section):
     bound: str
     seed: int
     """Draws the noise."""
+
+
+class ReadoutRun(Section):
+    """A supervised network that reads the factors from images."""
+
+    dataset: DatasetConfig
+    readout: ReadoutConfig
+    seed: int
+
+
+class VariancesRun(Section):
+    """The variance that each factor and the perturbation induce."""
+
+    dataset: DatasetConfig
+    seed: int
 
 
 class ReportRun(Section):

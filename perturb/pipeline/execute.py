@@ -33,7 +33,7 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
         with PlanDisplay(plan, store):
             for stage, last in stages:
                 crew.finish(stage, last=last)
-                check_pattern(plan, store)
+                check_patterns(plan, store)
     except BaseException:
         # Runs under way are given up at once; they go on from their checkpoints next time.
         for child in set(multiprocessing.active_children()) - others:
@@ -50,15 +50,16 @@ def stages_until(plan: Plan, until: str | None) -> list[tuple[PlannedStage, bool
     return [(stage, until is not None) for stage in plan.stages[:count]]
 
 
-def check_pattern(plan: Plan, store: Store) -> None:
-    """Stop when m_ψ is trained and its pattern has collapsed, unless the config says to go on."""
+def check_patterns(plan: Plan, store: Store) -> None:
+    """Stop when a pattern of m_ψ is trained and has collapsed, unless the config says to go on; alternatives may."""
     rule = plan.config.collapse
-    if rule.action == "warn" or not store.is_complete(plan.perturbation):
-        return
-    found = store.result(plan.perturbation)["pattern"]["variation"]
-    if found < rule.min_variation:
-        raise UserError(
-            f"the perturbation has collapsed: {found:.1%} of its mean square varies over the data, and "
-            f"collapse.min_variation asks for {rule.min_variation:.1%}; set normalise_pattern = true and "
-            f'normalise_scalar = true in [perturbation], use form = "residual", or go on with collapse.action = "warn".'
-        )
+    for column, spec in plan.patterns.items():
+        if rule.action == "warn" or column.variant != "modified" or not store.is_complete(spec):
+            continue
+        found = store.result(spec)["pattern"]["variation"]
+        if found < rule.min_variation:
+            raise UserError(
+                f"the perturbation has collapsed: {found:.1%} of the mean square of {column.name} varies over the data, and "
+                f"collapse.min_variation asks for {rule.min_variation:.1%}; set normalise_pattern = true and "
+                f'normalise_scalar = true in [perturbation], use form = "residual", or go on with collapse.action = "warn".'
+            )

@@ -1,24 +1,18 @@
 """Which runs an experiment consists of. Ids follow from configs alone, so the whole plan is known before anything runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from perturb.config import ExperimentConfig, MethodConfig, ObjectiveConfig, Section, TrainingConfig
-from perturb.config.experiment import Variant
-from perturb.config.metrics import MetricName
-from perturb.config.objectives import PAIRED_KINDS
+from perturb.config import ExperimentConfig, MethodConfig
+from perturb.config.objectives import PRIMARY
 from perturb.datasets import open_ground_truth
-from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
-from perturb.metrics import METRICS
-from perturb.models import ARCHITECTURES
 from perturb.pipeline import configs
-from perturb.pipeline.stages import STAGES
+from perturb.pipeline.checks import check_sizes
+from perturb.pipeline.naming import Column, Namer
 from perturb.runs import RunSpec
-from perturb.seeding import child_seed
 
-SECONDS = {"milliseconds": 0.1, "seconds": 5.0, "minutes": 100.0}
-"""Of a metric, by its cost."""
+BASELINE = Column("original")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,29 +32,36 @@ class Plan:
     restarts: tuple[RunSpec, ...]
     """Scores of each restart; the training is their input."""
     selection: RunSpec
-    perturbation: RunSpec
-    files: dict[str, RunSpec]
-    """By variant."""
-    pixels: dict[str, RunSpec]
-    """By variant: what a training on it maps."""
-    evaluations: dict[tuple[str, str, int], RunSpec]
-    """Scores by (method, variant, seed number); the training is their input."""
+    patterns: dict[Column, RunSpec]
+    """Every trained m_ψ; the first is that of `modified`."""
+    files: dict[Column, RunSpec]
+    pixels: dict[Column, RunSpec]
+    """What a training on a file maps."""
+    evaluations: dict[tuple[str, Column, int], RunSpec]
+    """Scores by (method, column, seed number); the training is their input. A seed meets one pattern of each variant."""
+    search: dict[tuple[str, float, Column, int], RunSpec]
+    """The same by (method, factor of its primary hyper-parameter, column, seed number)."""
+    readouts: dict[tuple[Column, int], RunSpec]
+    variances: dict[Column, RunSpec]
     report: RunSpec
 
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
         """From top to bottom."""
-        controls = tuple(s.inputs["network"] for v, s in self.files.items() if v == "untrained")
-        unpacked = tuple(spec for variant, spec in self.pixels.items() if variant != "original")
-        return (
+        controls = tuple(spec.inputs["network"] for column, spec in self.files.items() if column.variant == "untrained")
+        unpacked = tuple(spec for column, spec in self.pixels.items() if column != BASELINE)
+        stages = (
             PlannedStage(title="ground truth", runs=(self.images,)),
             PlannedStage(title="restarts", runs=self.restarts),
             PlannedStage(title="selection", runs=(self.selection,)),
-            PlannedStage(title="perturbation", runs=(self.perturbation,)),
+            PlannedStage(title="perturbation", runs=tuple(self.patterns.values())),
             PlannedStage(title="benchmark files", runs=(*controls, *self.files.values(), *unpacked)),
             PlannedStage(title="evaluation", runs=tuple(self.evaluations.values())),
+            PlannedStage(title="line search", runs=tuple(self.search.values())),
+            PlannedStage(title="readout", runs=(*self.readouts.values(), *self.variances.values())),
             PlannedStage(title="report", runs=(self.report,)),
         )
+        return tuple(stage for stage in stages if stage.runs)
 
     def stage(self, title: str) -> PlannedStage:
         """One stage by its title; an unknown title is a UserError that lists the titles."""
@@ -78,163 +79,124 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
 
     """
     ground_truth = open_ground_truth(config.dataset)
-    _check_sizes(config, ground_truth)
-    namer = _Namer(config, ground_truth)
-    images = namer.run("images", configs.ImagesRun(dataset=config.dataset), {}, cost=namer.copying)
+    check_sizes(config, ground_truth)
+    namer = Namer(config, ground_truth)
+    images = namer.images()
     restarts = tuple(namer.restart(images, index) for index in range(config.restarts.num))
-    selection = namer.run(
-        "selection",
-        configs.SelectionRun(selection=config.selection),
-        {f"scores-{index}": scores for index, scores in enumerate(restarts)},
-    )
     trained = {f"restart-{index}": scores.inputs["restart"] for index, scores in enumerate(restarts)}
-    perturbation = namer.run(
-        "perturbation",
-        namer.perturbation_config("perturbation"),
-        {"images": images, "selection": selection, **trained},
-        cost=namer.perturbing,
-    )
-    files = {variant: namer.file(variant, images, perturbation) for variant in config.evaluation.variants}
-    pixels = {variant: images if variant == "original" else namer.pixels(file) for variant, file in files.items()}
+    scored = {f"scores-{index}": scores for index, scores in enumerate(restarts)}
+    selection = namer.run("selection", configs.SelectionRun(selection=config.selection), scored)
+    patterns = {
+        column: namer.pattern(column, {"images": images, "selection": selection, **trained}) for column in _trained(config)
+    }
+    files = {column: namer.file(column, images, _network(namer, column, patterns)) for column in _columns(config)}
+    pixels = {column: images if column == BASELINE else namer.pixels(file) for column, file in files.items()}
     evaluations = {
-        (method.name, variant, index): namer.evaluation(method, variant, pixels[variant], index)
+        (method.name, column, index): namer.evaluation(method, column, pixels[column], index, config.evaluation.metrics)
         for index in range(config.evaluation.seeds)
         for method in config.evaluation.methods
-        for variant in config.evaluation.variants
+        for column in _met(config, config.evaluation.variants, index)
     }
-    inputs = {"images": images, "selection": selection, "perturbation": perturbation}
-    inputs |= {f"restart/{index}": spec for index, spec in enumerate(restarts)}
-    inputs |= {f"file/{variant}": spec for variant, spec in files.items()}
-    inputs |= {f"pixels/{variant}": spec for variant, spec in pixels.items()}
-    inputs |= {f"scores/{method}/{variant}/{index}": spec for (method, variant, index), spec in evaluations.items()}
-    report = namer.run("report", configs.ReportRun(experiment=config), inputs)
-    return Plan(
-        config=config,
-        images=images,
-        restarts=restarts,
-        selection=selection,
-        perturbation=perturbation,
-        files=files,
-        pixels=pixels,
-        evaluations=evaluations,
-        report=report,
+    parts = {
+        "images": images,
+        "restarts": restarts,
+        "selection": selection,
+        "patterns": patterns,
+        "files": files,
+        "pixels": pixels,
+        "evaluations": evaluations,
+        "search": _search(config, namer, pixels),
+        "readouts": _readouts(config, namer, pixels),
+        "variances": {}
+        if config.readout is None
+        else {column: namer.variances(images, pixels[column]) for column in pixels},
+    }
+    report = namer.run("report", configs.ReportRun(experiment=config), report_inputs(**parts))
+    return Plan(config=config, report=report, **parts)
+
+
+def _columns(config: ExperimentConfig) -> list[Column]:
+    """Every variant that something is trained on, with each of its patterns."""
+    searched = config.search.variants if config.search else ()
+    variants = dict.fromkeys((*config.evaluation.variants, *searched))
+    return [Column(variant, draw) for variant in variants for draw in range(config.draws(variant))]
+
+
+def _trained(config: ExperimentConfig) -> list[Column]:
+    """The patterns that are trained: m_ψ itself, what an untrained one needs the variance of, and the alternatives."""
+    columns = [Column("modified", draw) for draw in range(config.draws("modified"))]
+    return columns + [column for column in _columns(config) if column.variant in config.alternatives]
+
+
+def _network(namer: Namer, column: Column, patterns: Mapping[Column, RunSpec]) -> RunSpec | None:
+    """What draws a variant's pattern; None where nothing does."""
+    if column.variant == "untrained":
+        return namer.untrained(column, patterns[Column("modified", column.draw)])
+    return patterns.get(column)
+
+
+def _met(config: ExperimentConfig, variants: Iterable[str], index: int) -> list[Column]:
+    """The columns that seed number `index` is trained on: of each variant, one pattern."""
+    return [Column(variant, index % config.draws(variant)) for variant in variants]
+
+
+def _search(
+    config: ExperimentConfig, namer: Namer, pixels: Mapping[Column, RunSpec]
+) -> dict[tuple[str, float, Column, int], RunSpec]:
+    """The line search, of methods that have a primary hyper-parameter."""
+    if config.search is None:
+        return {}
+    return {
+        (method.name, factor, column, index): namer.evaluation(
+            _scaled(method, factor), column, pixels[column], index, (config.search.metric,)
+        )
+        for index in range(config.search.seeds)
+        for method in config.evaluation.methods
+        if method.objective.kind in PRIMARY
+        for factor in config.search.factors
+        for column in _met(config, config.search.variants, index)
+    }
+
+
+def _scaled(method: MethodConfig, factor: float) -> MethodConfig:
+    """The method with another value of its primary hyper-parameter."""
+    field = PRIMARY[method.objective.kind]
+    objective = method.objective.model_copy(update={field: getattr(method.objective, field) * factor})
+    return method.model_copy(
+        update={"objective": objective, "name": f"{method.name} × {factor:g}" if factor != 1 else method.name}
     )
 
 
-class _Namer:
-    """Builds the specs of one experiment. Costs are rough seconds of a slow core: only their ratios matter."""
-
-    def __init__(self, config: ExperimentConfig, ground_truth: GroundTruth) -> None:
-        self.config = config
-        self.num_factors, self.num_images = ground_truth.grid.num_factors, ground_truth.grid.num_images
-        height, width, channels = ground_truth.image_shape
-        self.copying = 2e-8 * self.num_images * height * width * channels
-        self.image_seconds = 2.5e-4 * (height / 32) ** 2
-        perturbation = config.perturbation
-        literal = perturbation.form == "literal"
-        passes = (perturbation.decoder_steps + 0.5) * 2 * config.selection.keep * perturbation.latent_samples
-        per_code = self.image_seconds / 2 if literal else 1e-5
-        self.perturbing = 1.0 + perturbation.steps * perturbation.batch_size * passes * per_code
-
-    def run(self, kind: str, config: Section, inputs: dict[str, RunSpec], *, label: str = "", cost: float = 1.0) -> RunSpec:
-        return RunSpec(kind=kind, version=STAGES[kind].version, config=config, inputs=inputs, label=label or kind, cost=cost)
-
-    def restart(self, images: RunSpec, index: int) -> RunSpec:
-        trained = self._trained(
-            images, self.config.restarts.objective, self.config.training, ("restart", index), f"restart {index}"
-        )
-        return self._scored(images, trained, (self.config.selection.metric,))
-
-    def evaluation(self, method: MethodConfig, variant: Variant, pixels: RunSpec, index: int) -> RunSpec:
-        training = method.training or self.config.training
-        trained = self._trained(
-            pixels, method.objective, training, ("evaluation", index), f"{method.name}, {variant}, seed {index}"
-        )
-        return self._scored(pixels, trained, self.config.evaluation.metrics)
-
-    def _trained(
-        self, images: RunSpec, objective: ObjectiveConfig, training: TrainingConfig, path: Sequence[str | int], label: str
-    ) -> RunSpec:
-        seed = child_seed(self.config.seed, *path)
-        return self.run(
-            "restart",
-            configs.RestartRun(
-                dataset=self.config.dataset,
-                objective=objective,
-                training=training,
-                latents=training.latents or self.num_factors,
-                seed=seed,
-            ),
-            {"images": images},
-            label=label,
-            cost=training.steps * training.batch_size * self.image_seconds,
-        )
-
-    def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
-        """Scores of a training, under its label."""
-        settings = configs.ScoresRun(
-            dataset=self.config.dataset,
-            metrics=metrics,
-            settings=self.config.metrics,
-            seed=child_seed(self.config.seed, "scores"),
-        )
-        encoded = self.num_images if any(METRICS[name].interventional for name in metrics) else 0
-        cost = 1.0 + sum(SECONDS[METRICS[name].cost] for name in metrics) + encoded * self.image_seconds / 3
-        inputs = {"images": images, "restart": restart}
-        return self.run("scores", settings, inputs, label=restart.label, cost=cost)
-
-    def perturbation_config(self, stage: str) -> configs.PerturbationRun:
-        return configs.PerturbationRun(
-            dataset=self.config.dataset,
-            perturbation=self.config.perturbation,
-            architecture=self.config.training.architecture,
-            seed=child_seed(self.config.seed, stage),
-        )
-
-    def file(self, variant: Variant, images: RunSpec, perturbation: RunSpec) -> RunSpec:
-        inputs = {"images": images}
-        if variant == "modified":
-            inputs["network"] = perturbation
-        if variant == "untrained":
-            inputs["network"] = self.run(
-                "untrained", self.perturbation_config("untrained"), {"perturbation": perturbation}
-            )  # fmt: skip
-        settings = configs.FileRun(
-            dataset=self.config.dataset,
-            variant=variant,
-            epsilon=0.0 if variant == "original" else self.config.perturbation.epsilon,
-            bound=self.config.perturbation.bound,
-            seed=child_seed(self.config.seed, "noise"),
-        )
-        return self.run("file", settings, inputs, label=f"{variant}.h5", cost=3 * self.copying)
-
-    def pixels(self, file: RunSpec) -> RunSpec:
-        return self.run(
-            "pixels", configs.PixelsRun(dataset=self.config.dataset), {"file": file}, label=file.label, cost=self.copying
-        )
+def _readouts(config: ExperimentConfig, namer: Namer, pixels: Mapping[Column, RunSpec]) -> dict[tuple[Column, int], RunSpec]:
+    """Supervised networks on every variant."""
+    if config.readout is None:
+        return {}
+    return {
+        (column, index): namer.readout(config.readout, column, pixels[column], index)
+        for index in range(config.readout.seeds)
+        for column in _met(config, config.evaluation.variants, index)
+    }
 
 
-def _check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
-    """What an architecture and a method ask of the images, the batch and the code."""
-    for training in {config.training, *(m.training for m in config.evaluation.methods if m.training)}:
-        wanted, (height, width, _) = ARCHITECTURES[training.architecture].image_size, ground_truth.image_shape
-        if (height, width) != (wanted, wanted):
-            fitting = [name for name, a in ARCHITECTURES.items() if height == width == a.image_size]
-            advice = f"choose {' or '.join(fitting)}" if fitting else "make images of 32 × 32 or 64 × 64"
-            raise UserError(
-                f"training.architecture = {training.architecture} is for {wanted} × {wanted} images, and the images of "
-                f"{ground_truth.name} are {height} × {width}; {advice}."
-            )
-    for method in config.evaluation.methods:
-        training = method.training or config.training
-        if method.objective.kind in PAIRED_KINDS and training.batch_size % 2:
-            raise UserError(
-                f"{method.name}: training.batch_size must be even, because its batches are pairs of images; got "
-                f"{training.batch_size}."
-            )
-        factors, latents = ground_truth.grid.num_factors, training.latents
-        if method.objective.kind == "weakly_supervised_gan" and latents not in (None, factors):
-            raise UserError(
-                f"{method.name}: training.latents must be {factors}, the number of factors of {ground_truth.name}, because "
-                f"each unit stands for a factor; got {latents}."
-            )
+def report_inputs(
+    *,
+    images: RunSpec,
+    restarts: tuple[RunSpec, ...],
+    selection: RunSpec,
+    patterns: Mapping[Column, RunSpec],
+    files: Mapping[Column, RunSpec],
+    pixels: Mapping[Column, RunSpec],
+    evaluations: Mapping[tuple[str, Column, int], RunSpec],
+    search: Mapping[tuple[str, float, Column, int], RunSpec],
+    readouts: Mapping[tuple[Column, int], RunSpec],
+    variances: Mapping[Column, RunSpec],
+) -> dict[str, RunSpec]:
+    """Everything that the report reads, by the names under which it finds it."""
+    inputs = {"images": images, "selection": selection}
+    inputs |= {f"restart/{index}": spec for index, spec in enumerate(restarts)}
+    inputs |= {f"trained/{index}": spec.inputs["restart"] for index, spec in enumerate(restarts)}
+    for kind, specs in (("pattern", patterns), ("file", files), ("pixels", pixels), ("variances", variances)):
+        inputs |= {f"{kind}/{column.name}": spec for column, spec in specs.items()}
+    inputs |= {f"scores/{method}/{column.variant}/{k}": spec for (method, column, k), spec in evaluations.items()}
+    inputs |= {f"search/{method}/{by:g}/{column.variant}/{k}": spec for (method, by, column, k), spec in search.items()}
+    return inputs | {f"readout/{column.variant}/{k}": spec for (column, k), spec in readouts.items()}

@@ -15,7 +15,8 @@ RESULTS = "results.json"
 def publish_results(plan: Plan, store: Store) -> Path:
     """Copy the report out of its run directory and write results.json beside it, last; its path.
 
-    `files` lists the report's and the benchmark's files with absolute paths: HDF5 files stay in their run directories.
+    `files` lists the report's and the benchmark's files with absolute paths: HDF5 files stay in their run directories. Of
+    several patterns the first one's is the benchmark's.
     """
     config = plan.config
     folder = store.root / "results" / f"{config.name}-{config_hash(config)[:8]}"
@@ -25,7 +26,9 @@ def publish_results(plan: Plan, store: Store) -> Path:
         with written_whole(folder / name) as part:
             shutil.copyfile(report / name, part)
         listed.append(_entry(name, folder / name))
-    for spec in plan.files.values():
+    for column, spec in plan.files.items():
+        if column.draw or column.variant in config.alternatives:
+            continue
         hashes = store.result(spec)["files"]
         listed += [{"name": n, "path": str(store.path(spec) / n), "sha256": sha256} for n, sha256 in hashes.items()]
     write_json(folder / RESULTS, read_json(report / "rows.json") | {"files": listed})

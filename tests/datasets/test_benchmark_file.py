@@ -22,6 +22,7 @@ from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.files import read_json
 from perturb.pipeline.execute import run_locally
+from perturb.pipeline.naming import Column
 from perturb.pipeline.settings import run_settings
 
 ATTRIBUTES = {"variant": "noise", "epsilon": 0.25}
@@ -287,5 +288,5 @@ def test_an_experiment_on_a_benchmark_file_runs_to_its_report(mini_file: Path, t
     toml.write_text(tiny_text.replace('name = "mini"', f'name = "mini"\npath = "{path}"'))
     settings = run_settings(artifacts=tmp_path / "artifacts", device="cpu", strategy="sequential", workers=1, stack=None)
     plan = run_locally(load_experiment(toml), settings)
-    place = tmp_path / "artifacts" / "runs" / plan.files["modified"].id / "modified.h5"
+    place = tmp_path / "artifacts" / "runs" / plan.files[Column("modified")].id / "modified.h5"
     assert verify_file(place, origin=path).images == 4096

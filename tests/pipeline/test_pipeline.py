@@ -24,6 +24,7 @@ from perturb.files import read_json, sha256_of, write_json
 from perturb.pipeline.configs import PerturbationRun
 from perturb.pipeline.crew import StageError
 from perturb.pipeline.execute import run_locally
+from perturb.pipeline.naming import Column
 from perturb.pipeline.plan import plan_experiment
 from perturb.pipeline.results import publish_results
 from perturb.pipeline.settings import RunSettings
@@ -263,7 +264,7 @@ def test_seeds_of_the_evaluation_are_not_those_of_the_selection(tiny: Experiment
     evaluated = {spec.inputs["restart"].config.seed for spec in plan.evaluations.values()}
     assert not selected & evaluated
     by_number = {(variant, k): s.inputs["restart"].config.seed for (_, variant, k), s in plan.evaluations.items()}
-    assert by_number["original", 0] == by_number["modified", 0] != by_number["original", 1]
+    assert by_number[Column("original"), 0] == by_number[Column("modified"), 0] != by_number[Column("original"), 1]
 
 
 def test_a_restart_is_named_alike_alone_and_among_more(tiny: ExperimentConfig) -> None:

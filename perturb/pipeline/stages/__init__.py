@@ -3,6 +3,7 @@
 from perturb.pipeline.stages.files import build_file, build_pixels
 from perturb.pipeline.stages.images import build_images
 from perturb.pipeline.stages.perturbation import build_perturbation, build_untrained
+from perturb.pipeline.stages.proof import build_readout, build_variances
 from perturb.pipeline.stages.report import build_report
 from perturb.pipeline.stages.restarts import build_restart, build_restarts, build_scores, build_selection
 from perturb.runs import Stage
@@ -16,6 +17,8 @@ STAGES = {
     "untrained": Stage(version=2, build=build_untrained),
     "file": Stage(version=2, build=build_file),
     "pixels": Stage(version=1, build=build_pixels),
-    "report": Stage(version=1, build=build_report),
+    "readout": Stage(version=1, build=build_readout),
+    "variances": Stage(version=1, build=build_variances),
+    "report": Stage(version=2, build=build_report),
 }
 """By the kind of run. Raise a version when the same config would now give another result: old runs are then not reused."""

@@ -23,7 +23,7 @@ EXAMPLES = 4
 
 
 def build_report(place: Workplace) -> dict[str, Any]:
-    """Inputs are images, selection, perturbation, restart/K, file/VARIANT, pixels/VARIANT, scores/METHOD/VARIANT/K."""
+    """Inputs are those that `report_inputs` of the plan names."""
     config: ExperimentConfig = place.spec.config.experiment
     results = {name: read_result(run) for name, run in place.inputs.items()}
     scores = _scores(config, results)
@@ -82,7 +82,7 @@ def _scores(config: ExperimentConfig, results: dict[str, Any]) -> list[Score]:
 
 def _notes(config: ExperimentConfig, results: dict[str, Any], scores: list[Score]) -> list[str]:
     """What a reader of the numbers must not overlook."""
-    selection, pattern = results["selection"], results["perturbation"]["pattern"]
+    selection, pattern = results["selection"], results["pattern/modified"]["pattern"]
     ranked = {int(index): score for index, score in selection["scores"].items() if score is not None}
     chosen = {
         side: ", ".join(f"restart {i} ({ranked[i]:.2f})" for i in selection[side]) for side in ("disentangled", "entangled")

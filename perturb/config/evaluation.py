@@ -1,0 +1,82 @@
+"""What is retrained on which images: the tables, the line search, and the proof that the factors are still there."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from perturb.config.metrics import MetricName
+from perturb.config.objectives import ObjectiveConfig
+from perturb.config.section import Section
+from perturb.config.training import TrainingConfig
+
+Variant = Literal["original", "modified", "noise", "untrained"]
+"""Kinds of benchmark files. `untrained` has patterns of networks that were never trained: a control."""
+
+
+class MethodConfig(Section):
+    """A row of the tables."""
+
+    name: str = Field(min_length=1)
+    """As the tables print it."""
+    objective: ObjectiveConfig
+    training: TrainingConfig | None = None
+    """None: the experiment's."""
+
+
+class EvaluationConfig(Section):
+    """Which methods are retrained on which variants, with how many fresh seeds."""
+
+    seeds: int = Field(default=10, ge=2)
+    """Fresh seeds for each method and variant; seed k starts and draws alike on every variant."""
+    draws: int = Field(default=1, ge=1)
+    """Independent patterns of each variant that has one: m_ψ or its control from other initial weights and batches. Seed k
+    meets pattern k modulo this, so that the intervals hold for patterns like these and not for one pattern alone."""
+    variants: tuple[str, ...] = ("original", "modified", "noise")
+    """Columns of the tables: kinds of files, or names of alternatives; the first must be `original`."""
+    methods: tuple[MethodConfig, ...] = Field(min_length=1)
+    metrics: tuple[MetricName, ...] = Field(default=("mig",), min_length=1)
+    """Keys in METRICS."""
+    bootstrap_samples: int = Field(default=10_000, ge=100)
+    """Resamples behind each confidence interval."""
+
+    @model_validator(mode="after")
+    def _original_comes_first(self) -> "EvaluationConfig":
+        variants = list(self.variants)
+        if not variants or variants[0] != "original" or len(set(variants)) != len(variants):
+            raise ValueError(
+                "evaluation.variants must begin with 'original', which the others are compared with, and name each once; "
+                f"got {variants}"
+            )
+        names = [method.name for method in self.methods]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"evaluation.methods must have different names; given twice: {', '.join(twice)}")
+        if self.draws > self.seeds:
+            raise ValueError(
+                f"evaluation.draws must be at most evaluation.seeds = {self.seeds}, because each seed meets one pattern; it "
+                f"is {self.draws}"
+            )
+        return self
+
+
+class SearchConfig(Section):
+    """The line search over each method's primary hyper-parameter (thesis 4.3.4); methods without one are left out."""
+
+    factors: tuple[float, ...] = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+    """What the method's own value is multiplied by (the range is the thesis's, the grid ours)."""
+    seeds: int = Field(default=10, ge=1)
+    """The evaluation's first ones: at a factor of 1 nothing is trained twice."""
+    variants: tuple[str, ...] = ("original", "modified")
+    metric: MetricName = "mig"
+    """Key in METRICS."""
+
+
+class ReadoutConfig(Section):
+    """Small supervised networks that read the factors from the images of each variant."""
+
+    seeds: int = Field(default=3, ge=1)
+    """Networks a variant."""
+    steps: int = Field(default=2_000, ge=1)
+    batch_size: int = Field(default=128, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    held_out: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the grid that is never trained on."""

@@ -1,0 +1,26 @@
+"""How one model is trained."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from perturb.config.section import Section
+
+
+class TrainingConfig(Section):
+    """How one model is trained. Shared by the restarts and the evaluation."""
+
+    architecture: Literal["conv64", "conv32"]
+    """Key in ARCHITECTURES: conv64 is disentanglement_lib's for 64 × 64 images, conv32 its smaller twin."""
+    latents: int | None = Field(default=None, ge=2)
+    """Size of the code; None: the number of factors, as in the thesis."""
+    steps: int = Field(default=300_000, ge=1)
+    """Updates."""
+    batch_size: int = Field(default=64, ge=1)
+    """Images in a batch, drawn uniformly from the grid with replacement."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Adam's learning rate (betas 0.9 and 0.999, eps 1e-8)."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of the networks' forward and backward passes; weights and losses are float32 always."""
+    checkpoint_every: int = Field(default=5_000, ge=1)
+    """Updates between two checkpoints: at most so many are lost when the process dies."""

@@ -1,0 +1,38 @@
+"""What a config asks of its dataset, before anything runs."""
+
+from perturb.config import ExperimentConfig
+from perturb.config.objectives import PAIRED_KINDS
+from perturb.datasets.ground_truth import GroundTruth
+from perturb.errors import UserError
+from perturb.models import ARCHITECTURES
+
+
+def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
+    """What an architecture and a method ask of the images, the batch and the code.
+
+    Raises:
+        UserError: they do not fit.
+
+    """
+    for training in {config.training, *(m.training for m in config.evaluation.methods if m.training)}:
+        wanted, (height, width, _) = ARCHITECTURES[training.architecture].image_size, ground_truth.image_shape
+        if (height, width) != (wanted, wanted):
+            fitting = [name for name, a in ARCHITECTURES.items() if height == width == a.image_size]
+            advice = f"choose {' or '.join(fitting)}" if fitting else "make images of 32 × 32 or 64 × 64"
+            raise UserError(
+                f"training.architecture = {training.architecture} is for {wanted} × {wanted} images, and the images of "
+                f"{ground_truth.name} are {height} × {width}; {advice}."
+            )
+    for method in config.evaluation.methods:
+        training = method.training or config.training
+        if method.objective.kind in PAIRED_KINDS and training.batch_size % 2:
+            raise UserError(
+                f"{method.name}: training.batch_size must be even, because its batches are pairs of images; got "
+                f"{training.batch_size}."
+            )
+        factors, latents = ground_truth.grid.num_factors, training.latents
+        if method.objective.kind == "weakly_supervised_gan" and latents not in (None, factors):
+            raise UserError(
+                f"{method.name}: training.latents must be {factors}, the number of factors of {ground_truth.name}, because "
+                f"each unit stands for a factor; got {latents}."
+            )

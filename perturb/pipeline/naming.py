@@ -1,0 +1,152 @@
+"""The specs of an experiment's runs, one method a kind. Costs are rough seconds of a slow core: only their ratios matter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from perturb.config import ExperimentConfig, MethodConfig, ObjectiveConfig, ReadoutConfig, Section, TrainingConfig
+from perturb.config.evaluation import Variant
+from perturb.config.metrics import MetricName
+from perturb.datasets.ground_truth import GroundTruth
+from perturb.metrics import METRICS
+from perturb.pipeline import configs
+from perturb.pipeline.stages import STAGES
+from perturb.runs import RunSpec
+from perturb.seeding import child_seed
+
+SECONDS = {"milliseconds": 0.1, "seconds": 5.0, "minutes": 100.0}
+"""Of a metric, by its cost."""
+
+
+@dataclass(frozen=True, order=True)
+class Column:
+    """A variant of the images with one of its patterns."""
+
+    variant: str
+    """Kind of file, or name of an alternative m_ψ."""
+    draw: int = 0
+    """Number of the pattern."""
+
+    @property
+    def name(self) -> str:
+        """`modified`; further patterns are `modified-2`, `modified-3`, …"""
+        return f"{self.variant}-{self.draw + 1}" if self.draw else self.variant
+
+
+class Namer:
+    """Builds the specs of one experiment."""
+
+    def __init__(self, config: ExperimentConfig, ground_truth: GroundTruth) -> None:
+        self.config = config
+        self.num_factors, self.num_images = ground_truth.grid.num_factors, ground_truth.grid.num_images
+        height, width, channels = ground_truth.image_shape
+        self.copying = 2e-8 * self.num_images * height * width * channels
+        self.image_seconds = 2.5e-4 * (height / 32) ** 2
+
+    def run(
+        self, kind: str, config: Section, inputs: Mapping[str, RunSpec], *, label: str = "", cost: float = 1.0
+    ) -> RunSpec:
+        """A run of one kind."""
+        return RunSpec(kind=kind, version=STAGES[kind].version, config=config, inputs=inputs, label=label or kind, cost=cost)
+
+    def images(self) -> RunSpec:
+        """The ground truth, laid out."""
+        return self.run("images", configs.ImagesRun(dataset=self.config.dataset), {}, cost=self.copying)
+
+    def restart(self, images: RunSpec, index: int) -> RunSpec:
+        """Scores of one of the β-VAEs that m_ψ is chosen from."""
+        training, objective = self.config.training, self.config.restarts.objective
+        trained = self._trained(images, objective, training, ("restart", index), f"restart {index}")
+        return self._scored(images, trained, (self.config.selection.metric,))
+
+    def evaluation(
+        self, method: MethodConfig, column: Column, pixels: RunSpec, index: int, metrics: tuple[MetricName, ...]
+    ) -> RunSpec:
+        """Scores of a method on one variant with one seed."""
+        training, label = method.training or self.config.training, f"{method.name}, {column.name}, seed {index}"
+        trained = self._trained(pixels, method.objective, training, ("evaluation", index), label)
+        return self._scored(pixels, trained, metrics)
+
+    def _trained(
+        self, images: RunSpec, objective: ObjectiveConfig, training: TrainingConfig, path: Sequence[str | int], label: str
+    ) -> RunSpec:
+        seed = child_seed(self.config.seed, *path)
+        return self.run(
+            "restart",
+            configs.RestartRun(
+                dataset=self.config.dataset,
+                objective=objective,
+                training=training,
+                latents=training.latents or self.num_factors,
+                seed=seed,
+            ),
+            {"images": images},
+            label=label,
+            cost=training.steps * training.batch_size * self.image_seconds,
+        )
+
+    def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
+        """Scores of a training, under its label."""
+        settings = configs.ScoresRun(
+            dataset=self.config.dataset,
+            metrics=metrics,
+            settings=self.config.metrics,
+            seed=child_seed(self.config.seed, "scores"),
+        )
+        encoded = self.num_images if any(METRICS[name].interventional for name in metrics) else 0
+        cost = 1.0 + sum(SECONDS[METRICS[name].cost] for name in metrics) + encoded * self.image_seconds / 3
+        inputs = {"images": images, "restart": restart}
+        return self.run("scores", settings, inputs, label=restart.label, cost=cost)
+
+    def pattern(self, column: Column, inputs: Mapping[str, RunSpec]) -> RunSpec:
+        """The training of m_ψ, against the chosen among the restarts in `inputs`."""
+        form = self.config.form(column.variant)
+        passes = (form.decoder_steps + 0.5) * 2 * self.config.selection.keep * form.latent_samples
+        per_code = self.image_seconds / 2 if form.form == "literal" else 1e-5
+        cost = 1.0 + form.steps * form.batch_size * passes * per_code
+        config = self._pattern_config(column, "perturbation" if column.variant == "modified" else column.variant)
+        return self.run("perturbation", config, inputs, label=f"m_ψ, {column.name}", cost=cost)
+
+    def untrained(self, column: Column, trained: RunSpec) -> RunSpec:
+        """The control of a trained m_ψ."""
+        return self.run("untrained", self._pattern_config(column, "untrained"), {"perturbation": trained}, label=column.name)
+
+    def _pattern_config(self, column: Column, stage: str) -> configs.PerturbationRun:
+        return configs.PerturbationRun(
+            dataset=self.config.dataset,
+            perturbation=self.config.form(column.variant),
+            architecture=self.config.training.architecture,
+            seed=child_seed(self.config.seed, stage, *([column.draw] if column.draw else [])),
+        )
+
+    def file(self, column: Column, images: RunSpec, network: RunSpec | None) -> RunSpec:
+        """A benchmark file; alternatives are modified ones by another m_ψ."""
+        form, variant = self.config.form(column.variant), column.variant
+        kind: Variant = "modified" if variant in self.config.alternatives else variant
+        settings = configs.FileRun(
+            dataset=self.config.dataset,
+            variant=kind,
+            epsilon=0.0 if kind == "original" else form.epsilon,
+            bound=form.bound,
+            seed=child_seed(self.config.seed, "noise"),
+        )
+        inputs = {"images": images} | ({"network": network} if network else {})
+        return self.run("file", settings, inputs, label=f"{column.name}.h5", cost=3 * self.copying)
+
+    def pixels(self, file: RunSpec) -> RunSpec:
+        """A file's images, unpacked."""
+        settings = configs.PixelsRun(dataset=self.config.dataset)
+        return self.run("pixels", settings, {"file": file}, label=file.label, cost=self.copying)
+
+    def readout(self, settings: ReadoutConfig, column: Column, pixels: RunSpec, index: int) -> RunSpec:
+        """A supervised network on one variant; seed k is split and drawn alike on every variant."""
+        config = configs.ReadoutRun(
+            dataset=self.config.dataset, readout=settings, seed=child_seed(self.config.seed, "readout", index)
+        )
+        cost = settings.steps * settings.batch_size * self.image_seconds / 2
+        return self.run("readout", config, {"pixels": pixels}, label=f"readout, {column.name}, seed {index}", cost=cost)
+
+    def variances(self, images: RunSpec, pixels: RunSpec) -> RunSpec:
+        """What the factors and the perturbation do to the pixels of one variant."""
+        config = configs.VariancesRun(dataset=self.config.dataset, seed=child_seed(self.config.seed, "variances"))
+        inputs = {"images": images, "pixels": pixels}
+        return self.run("variances", config, inputs, label=f"variances, {pixels.label}", cost=10.0)
