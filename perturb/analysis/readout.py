@@ -24,6 +24,8 @@ from perturb.seeding import numpy_generator, torch_generator
 MOST_TESTED = 10_000
 """Held-out images that are asked about, at most."""
 TEST_BATCH = 256
+SAMPLE = 256
+"""Images that tell how bright and how contrasted they are."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def read_factors(
 
     """
     training, testing = split(len(grid), held_out=held_out, seed=seed)
-    network = _network(pixels, grid, seed=seed).to(device)
+    network = _network(pixels, grid, training, seed=seed).to(device)
     _fit(
         network,
         _batches(pixels, grid, training, steps=steps, batch_size=batch_size, seed=seed, device=device),
@@ -118,15 +120,29 @@ def split(total: int, *, held_out: float, seed: int) -> tuple[np.ndarray, np.nda
     return np.sort(order[count:]), np.sort(order[: min(count, MOST_TESTED)])
 
 
-def _network(pixels: Pixels, grid: FactorGrid, *, seed: int) -> nn.Sequential:
+class _Standardise(nn.Module):
+    """Grey levels with a mean of 0 and a variance of 1 over all pixels of some images: sprites are few among black."""
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", images.mean())
+        self.register_buffer("scale", images.std().clamp(min=0.01))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Same shape."""
+        return (images - self.mean) / self.scale
+
+
+def _network(pixels: Pixels, grid: FactorGrid, training: np.ndarray, *, seed: int) -> nn.Sequential:
     """Images (1, n, height, width, channels) → logits (1, n, sum of the factors' values), on the CPU."""
-    height, width, channels = pixels.batch(np.array([0])).shape[1:]
+    some = pixels.batch(numpy_generator(seed, "readout", "scale").choice(training, SAMPLE)).cpu()
+    height, width, channels = some.shape[1:]
     fitting = [a for a in ARCHITECTURES.values() if height == width == a.image_size]
     if not fitting:
         known = " or ".join(f"{a.image_size} × {a.image_size}" for a in ARCHITECTURES.values())
         raise UserError(f"factors can be read from images of {known}, these are {height} × {width}.")
     *trunk, head = fitting[0].encoder(1, channels, 1)
-    network = nn.Sequential(*trunk, Linear(1, head.features, sum(grid.sizes)))
+    network = nn.Sequential(_Standardise(some), *trunk, Linear(1, head.features, sum(grid.sizes)))
     glorot_uniform_(network, generators=[torch_generator(seed, "readout", "weights")])
     return network
 
@@ -169,7 +185,7 @@ def _fit(
 
 def _heads(network: nn.Module, images: Tensor, grid: FactorGrid) -> tuple[Tensor, ...]:
     """Logits of every factor, each (n, values), of images in [0, 1]."""
-    return network(images[None] - 0.5)[0].split(list(grid.sizes), dim=1)
+    return network(images[None])[0].split(list(grid.sizes), dim=1)
 
 
 @torch.no_grad()
