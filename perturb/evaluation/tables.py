@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from perturb.evaluation.printed import Cell, PrintedTable, markdown_lines, plain_table, rich_table
-from perturb.evaluation.statistics import BASELINE, Row
+from perturb.evaluation.statistics import BASELINE, Comparison, Row
 from perturb.evaluation.thesis import Beside
 from perturb.metrics import METRICS
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """One line a row, with every field."""
+    """One line a row, with every field; draws as `0:-0.31 1:-0.27`."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0].as_json()), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row.as_json() for row in rows)
+    for row in rows:
+        by_draw = " ".join(f"{draw}:{difference!r}" for draw, difference in row.by_draw)
+        writer.writerow(row.as_json() | {"by_draw": by_draw})
     return text.getvalue()
 
 
@@ -86,14 +88,19 @@ def studies_table(studies: Sequence[Study], metric: str, *, title: str = "", com
 
 
 def difference_table(rows: Sequence[Row]) -> PrintedTable:
-    """Every variant's difference to the original, with its interval."""
+    """Every variant's difference to the original, with its interval, and that of each draw where there are several."""
+    header = ["Method", "Variant", "Metric", "Difference", "95 % interval", "Pairs"]
+    compared = [row for row in rows if row.variant != BASELINE]
     lines = [
-        (row.method, row.variant, METRICS[row.metric].title, signed(row.difference), interval(row), str(row.pairs))
-        for row in rows
-        if row.variant != BASELINE
+        [row.method, row.variant, METRICS[row.metric].title, signed(row.difference), interval(row), str(row.pairs)]
+        for row in compared
     ]
-    header = "Method", "Variant", "Metric", "Difference", "95 % interval", "Pairs"
-    return plain_table("Differences to the original, paired by seed", header, lines)
+    note = ""
+    if any(row.draws > 1 for row in compared):
+        header.append("By draw")
+        lines = [[*line, ", ".join(signed(mean) for _, mean in row.by_draw)] for line, row in zip(lines, compared)]
+        note = "Intervals over several draws resample draws and seeds; three draws tell little of how others would fall."
+    return plain_table("Differences to the original, paired by seed", header, lines, note=note)
 
 
 def score(row: Row) -> str:
@@ -110,8 +117,9 @@ def spread(mean: float, std: float | None) -> str:
 
 def remarks(row: Row) -> list[str]:
     """What must not be overlooked beside a score."""
+    draws = [f"{row.draws} draws"] if row.draws > 1 else []
     failed = [f"{row.failed} failed"] if row.failed and row.mean is not None else []
-    return failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
+    return draws + failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
 
 
 def _cell(row: Row, thesis: Beside | None, *, compared: bool) -> Cell:
@@ -128,6 +136,16 @@ def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
-def interval(row: Row) -> str:
+def comparison_table(comparisons: Sequence[Comparison]) -> PrintedTable:
+    """Two variants other than the original, a line a method."""
+    lines = [
+        [c.method, METRICS[c.metric].title, signed(c.difference), interval(c), str(c.seeds), " and ".join(map(str, c.draws))]
+        for c in comparisons
+    ]
+    named = dict.fromkeys(f"{c.first} − {c.second}" for c in comparisons)
+    return plain_table(", ".join(named), ["Method", "Metric", "Difference", "95 % interval", "Seeds", "Draws"], lines)
+
+
+def interval(row: Row | Comparison) -> str:
     """`[−0.43, −0.31]`."""
     return "–" if row.ci_low is None else f"[{signed(row.ci_low)}, {signed(row.ci_high)}]"

@@ -6,8 +6,17 @@ import pytest
 from rich.console import Console
 
 from perturb.evaluation.printed import plain_table, rich_table
-from perturb.evaluation.statistics import Row, Score, summarise
-from perturb.evaluation.tables import Study, as_csv, as_markdown, as_terminal, interval, signed, studies_table
+from perturb.evaluation.statistics import Comparison, Row, Score, summarise
+from perturb.evaluation.tables import (
+    Study,
+    as_csv,
+    as_markdown,
+    as_terminal,
+    comparison_table,
+    interval,
+    signed,
+    studies_table,
+)
 from perturb.evaluation.thesis import Beside, thesis_beside
 
 
@@ -77,7 +86,10 @@ def test_cell_tells_what_must_not_be_overlooked(fields: dict[str, Any], text: st
 def test_csv_reads_back_with_every_field() -> None:
     rows = _four()
     lines = list(csv.DictReader(io.StringIO(as_csv(rows))))
-    expected = [{key: "" if value is None else str(value) for key, value in row.as_json().items()} for row in rows]
+    expected = [
+        {key: "" if value in (None, ()) else str(value) for key, value in row.as_json().items()} | {"by_draw": ""}
+        for row in rows
+    ]
     assert lines == expected
     assert float(lines[2]["mean"]) == 0.123456789
 
@@ -204,3 +216,26 @@ def test_datasets_stand_across_and_methods_that_one_lacks_have_a_dash() -> None:
 def test_a_line_that_does_not_fit_its_columns_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"must fit 1 columns, in 'A table' \['x'\] do not"):
         plain_table("A table", ["Name", "Value"], [["x", "1", "2"]])
+
+
+def test_several_draws_are_told_in_every_form() -> None:
+    rows = [
+        _row(),
+        _row("AE", "modified", difference=-0.25, ci_low=-0.4, ci_high=-0.1, draws=2, by_draw=((0, -0.3), (1, -0.2))),
+    ]
+    assert [line["by_draw"] for line in csv.DictReader(io.StringIO(as_csv(rows)))] == ["", "0:-0.3 1:-0.2"]
+    tables = _markdown_tables(as_markdown(rows).split("Intervals over")[0])
+    assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 draws"
+    assert tables["Differences to the original, paired by seed"][0]["By draw"] == "−0.30, −0.20"
+    assert "three draws tell little" in as_markdown(rows)
+
+
+def test_two_variants_are_compared_in_a_table_of_their_own() -> None:
+    found = Comparison(
+        method="AE", metric="mig", first="modified", second="untrained", difference=-0.05, ci_low=-0.1, ci_high=0.02,
+        seeds=10, draws=(3, 3),
+    )  # fmt: skip
+    table = comparison_table([found])
+    assert table.title == "modified − untrained"
+    ((name, cells),) = table.lines
+    assert [name, *(cell.text for cell in cells)] == ["AE", "MIG", "−0.05", "[−0.10, +0.02]", "10", "3 and 3"]
