@@ -25,7 +25,7 @@ from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
-from perturb.evaluation.statistics import paired_interval
+from perturb.evaluation.bootstrap import paired_interval
 from perturb.metrics import Coded, score
 from perturb.metrics.codes import encode
 from perturb.objectives import OBJECTIVES, Objective

@@ -1,12 +1,13 @@
-"""Mean, spread and paired differences of scores over seeds."""
+"""Mean, spread and paired differences of scores over seeds, and over draws of a pattern."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from perturb.evaluation.bootstrap import crossed_interval, mean_of_draws, paired_interval
+
 BASELINE = "original"
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,8 @@ class Score:
     failure: str | None
     pruned_units: int
     """Latent units with a mean posterior variance of at least the selection's limit."""
+    draw: int = 0
+    """Number of the pattern's draw, of a variant that has several; the original is always 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,20 +39,52 @@ class Row:
     std: float | None
     """Standard deviation of the sample (n − 1); None below two runs."""
     n: int
+    """Runs with a score, of all draws."""
     failed: int
     over_pruned: int
     """Of the n runs, those with a pruned unit; they are counted, not dropped."""
     pairs: int | None
-    """Seeds that have a score here and on the original; None for the original."""
+    """Runs that have a score here while their seed has one on the original; None for the original."""
     difference: float | None
-    """Mean over pairs of variant − original; None for the original."""
+    """Mean over pairs of variant − original, of several draws the mean of their means; None for the original."""
     ci_low: float | None
     ci_high: float | None
-    """95 % bootstrap interval of the difference, resampling pairs; None below two pairs."""
+    """95 % bootstrap interval of the difference, resampling seeds, and draws where there are several (`crossed_interval`,
+    which says what few draws can tell); None below two seeds."""
+    draws: int = 1
+    """Draws of the pattern that have a run."""
+    by_draw: tuple[tuple[int, float], ...] = ()
+    """Number of each draw that has pairs, and its mean difference."""
 
     def as_json(self) -> dict[str, object]:
         """For results.json and the CSV."""
         return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One method on two variants."""
+
+    method: str
+    metric: str
+    first: str
+    second: str
+    difference: float | None
+    """Mean of first − second over the seeds with a score on both, draws weighing alike; None without such a seed."""
+    ci_low: float | None
+    ci_high: float | None
+    """95 % bootstrap interval, as in `Row`."""
+    seeds: int
+    draws: tuple[int, int]
+    """Of first and of second."""
+
+    def as_json(self) -> dict[str, object]:
+        """For results.json."""
+        return asdict(self)
+
+
+Runs = dict[tuple[int, int], Score]
+"""By draw and seed."""
 
 
 def summarise(scores: Sequence[Score], metrics: Sequence[str], *, resamples: int, seed: int) -> list[Row]:
@@ -62,9 +97,7 @@ def summarise(scores: Sequence[Score], metrics: Sequence[str], *, resamples: int
         seed: of the resampling.
 
     """
-    groups: dict[tuple[str, str], dict[int, Score]] = {}
-    for score in scores:
-        groups.setdefault((score.method, score.variant), {})[score.seed] = score
+    groups = _groups(scores)
     methods = dict.fromkeys(score.method for score in scores)
     variants = dict.fromkeys(score.variant for score in scores)
     return [
@@ -75,16 +108,32 @@ def summarise(scores: Sequence[Score], metrics: Sequence[str], *, resamples: int
     ]
 
 
-def _row(runs: dict[int, Score], baseline: dict[int, Score], metric: str, *, resamples: int, seed: int) -> Row:
-    first = next(iter(runs.values()))
-    values = _values(runs, metric)
-    count, difference, low, high = None, None, None, None
-    if first.variant != BASELINE:
-        originals = _values(baseline, metric)
-        pairs = [values[k] - originals[k] for k in sorted(values.keys() & originals.keys())]
-        count, difference = len(pairs), float(np.mean(pairs)) if pairs else None
-        low, high = paired_interval(pairs, resamples=resamples, seed=seed)
+def compare(scores: Sequence[Score], metric: str, *, first: str, second: str, resamples: int, seed: int) -> list[Comparison]:
+    """First − second for every method that has runs on both, paired by seed.
+
+    Modified − untrained is what the training of a pattern adds to a pattern of the same kind and variance.
+    """
+    groups = _groups(scores)
+    methods = dict.fromkeys(score.method for score in scores)
+    chosen = [method for method in methods if {(method, first), (method, second)} <= groups.keys()]
+    return [
+        _comparison(groups[method, first], groups[method, second], metric, resamples=resamples, seed=seed)
+        for method in chosen
+    ]
+
+
+def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], Runs]:
+    """Runs by method and variant."""
+    groups: dict[tuple[str, str], Runs] = {}
+    for score in scores:
+        groups.setdefault((score.method, score.variant), {})[score.draw, score.seed] = score
+    return groups
+
+
+def _row(runs: Runs, baseline: Runs, metric: str, *, resamples: int, seed: int) -> Row:
+    first, values = next(iter(runs.values())), _values(runs, metric)
     numbers = list(values.values())
+    compared = {} if first.variant == BASELINE else _compared(values, baseline, metric, resamples=resamples, seed=seed)
     return Row(
         method=first.method,
         variant=first.variant,
@@ -94,32 +143,59 @@ def _row(runs: dict[int, Score], baseline: dict[int, Score], metric: str, *, res
         n=len(numbers),
         failed=len(runs) - len(numbers),
         over_pruned=sum(run.pruned_units > 0 for run in runs.values() if run.values is not None),
-        pairs=count,
-        difference=difference,
-        ci_low=low,
-        ci_high=high,
+        draws=len({draw for draw, _ in runs}),
+        **{"pairs": None, "difference": None, "ci_low": None, "ci_high": None} | compared,
     )
 
 
-def _values(runs: dict[int, Score], metric: str) -> dict[int, float]:
-    return {number: run.values[metric] for number, run in runs.items() if run.values is not None}
+def _compared(
+    values: dict[tuple[int, int], float], baseline: Runs, metric: str, *, resamples: int, seed: int
+) -> dict[str, object]:
+    """The fields of a row that compare it with the original."""
+    originals = {seed: value for (_, seed), value in _values(baseline, metric).items()}
+    pairs = {key: values[key] - originals[key[1]] for key in sorted(values) if key[1] in originals}
+    draws = sorted({draw for draw, _ in pairs})
+    by_draw = tuple((k, float(np.mean([d for (draw, _), d in pairs.items() if draw == k]))) for k in draws)
+    if len(draws) > 1:
+        difference = float(np.mean([mean for _, mean in by_draw]))
+        matrix = _matrix(pairs, sorted({seed for _, seed in pairs}))
+        low, high = crossed_interval(matrix, np.zeros((1, matrix.shape[1])), resamples=resamples, seed=seed)
+    else:
+        difference = by_draw[0][1] if by_draw else None
+        low, high = paired_interval(list(pairs.values()), resamples=resamples, seed=seed)
+    return {"pairs": len(pairs), "difference": difference, "ci_low": low, "ci_high": high, "by_draw": by_draw}
 
 
-def paired_interval(differences: Sequence[float], *, resamples: int, seed: int) -> tuple[float | None, float | None]:
-    """95 % percentile bootstrap interval of the mean difference; (None, None) below two differences."""
-    from scipy.stats import bootstrap
+def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed: int) -> Comparison:
+    sides = _values(first, metric), _values(second, metric)
+    seeds = sorted({seed for _, seed in sides[0]} & {seed for _, seed in sides[1]})
+    matrices = [_matrix(side, seeds) for side in sides]
+    difference = low = high = None
+    if seeds and all(len(matrix) == 1 for matrix in matrices):
+        pairs = (matrices[0] - matrices[1])[0]
+        difference, (low, high) = float(np.mean(pairs)), paired_interval(pairs, resamples=resamples, seed=seed)
+    elif seeds:
+        difference = mean_of_draws(matrices[0]) - mean_of_draws(matrices[1])
+        low, high = crossed_interval(*matrices, resamples=resamples, seed=seed)
+    one, other = next(iter(first.values())), next(iter(second.values()))
+    return Comparison(
+        method=one.method,
+        metric=metric,
+        first=one.variant,
+        second=other.variant,
+        difference=difference,
+        ci_low=low,
+        ci_high=high,
+        seeds=len(seeds),
+        draws=(len({draw for draw, _ in first}), len({draw for draw, _ in second})),
+    )
 
-    if len(differences) < 2:
-        return None, None
-    sample = np.asarray(differences, dtype=np.float64)
-    if np.ptp(sample) == 0:
-        return float(sample[0]), float(sample[0])
-    found = bootstrap(
-        (sample,),
-        np.mean,
-        n_resamples=resamples,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return float(found.low), float(found.high)
+
+def _matrix(values: Mapping[tuple[int, int], float], seeds: Sequence[int]) -> np.ndarray:
+    """Draws × seeds, NaN where there is no value."""
+    draws = sorted({draw for draw, _ in values})
+    return np.array([[values.get((draw, seed), np.nan) for seed in seeds] for draw in draws])
+
+
+def _values(runs: Runs, metric: str) -> dict[tuple[int, int], float]:
+    return {key: run.values[metric] for key, run in runs.items() if run.values is not None}

@@ -1,92 +1,134 @@
-"""Rows as tables: the thesis's Table 4.2 for people, CSV and Markdown for files, rich for the terminal."""
+"""Rows as tables: the thesis's Tables 4.2 to 4.5 for people, CSV and Markdown for files, rich for the terminal."""
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rich.markup import escape
 from rich.table import Table
 
-from perturb.evaluation.statistics import BASELINE, Row
+from perturb.evaluation.printed import Cell, PrintedTable, markdown_lines, plain_table, rich_table
+from perturb.evaluation.statistics import BASELINE, Comparison, Row
+from perturb.evaluation.thesis import Beside
 from perturb.metrics import METRICS
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """One line a row, with every field."""
+    """One line a row, with every field; draws as `0:-0.31 1:-0.27`."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0].as_json()), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row.as_json() for row in rows)
+    for row in rows:
+        by_draw = " ".join(f"{draw}:{difference!r}" for draw, difference in row.by_draw)
+        writer.writerow(row.as_json() | {"by_draw": by_draw})
     return text.getvalue()
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
+def as_markdown(rows: Sequence[Row], *, thesis: Beside | None = None) -> str:
     """A table for each metric in the layout of Table 4.2, then the paired differences."""
     parts = []
-    for metric in dict.fromkeys(row.metric for row in rows):
-        header, *lines = _grid([row for row in rows if row.metric == metric], cell)
-        parts += [f"### {METRICS[metric].title}", "", _markdown_line(header), _markdown_line(["---"] * len(header))]
-        parts += [*map(_markdown_line, lines), ""]
-    parts += ["### Differences to the original, paired by seed", ""]
-    parts += [_markdown_line(["Method", "Variant", "Metric", "Difference", "95 % interval", "Pairs"])]
-    parts += [_markdown_line(["---"] * 6)]
-    for row in rows:
-        if row.variant != BASELINE:
-            title = METRICS[row.metric].title
-            parts.append(
-                _markdown_line([row.method, row.variant, title, signed(row.difference), interval(row), str(row.pairs)])
-            )
-    return "\n".join(parts) + "\n"
+    for table in score_tables(rows, thesis=thesis):
+        parts += [f"### {table.title}", "", *markdown_lines(table), ""]
+    differences = difference_table(rows)
+    return "\n".join([*parts, f"### {differences.title}", "", *markdown_lines(differences)]) + "\n"
 
 
-def as_terminal(rows: Sequence[Row], *, title: str) -> list[Table]:
+def as_terminal(rows: Sequence[Row], *, title: str, thesis: Beside | None = None) -> list[Table]:
     """A rich table for each metric; under each mean its difference to the original with its interval."""
-    tables = []
-    for metric in dict.fromkeys(row.metric for row in rows):
-        chosen = [row for row in rows if row.metric == metric]
-        header, *lines = _grid(chosen, _terminal_cell)
-        table = Table(title=f"{METRICS[metric].title}, {title}", title_justify="left", show_lines=True)
-        table.add_column(header[0], no_wrap=True)
-        for name in header[1:]:
-            table.add_column(name, justify="right", no_wrap=True)
-        for line in lines:
-            table.add_row(*map(escape, line))
-        tables.append(table)
-    return tables
+    return [rich_table(table) for table in score_tables(rows, title=title, thesis=thesis, compared=True)]
 
 
-def _grid(rows: Sequence[Row], text: Callable[[Row], str]) -> list[list[str]]:
-    """Header and lines: methods down, variants across."""
-    variants = list(dict.fromkeys(row.variant for row in rows))
-    lines = [["Method", *variants]]
-    for method in dict.fromkeys(row.method for row in rows):
-        cells = {row.variant: text(row) for row in rows if row.method == method}
-        lines.append([method, *(cells[variant] for variant in variants)])
-    return lines
+def score_tables(
+    rows: Sequence[Row], *, title: str = "", thesis: Beside | None = None, compared: bool = False
+) -> list[PrintedTable]:
+    """A table for each metric: methods down, variants across, mean ± standard deviation over runs.
+
+    Args:
+        rows: of `summarise`.
+        title: added to the metric's.
+        thesis: numbers to show beside ours.
+        compared: whether a cell also tells its difference to the original, or, of the original, its number of runs.
+
+    """
+    study = Study("", rows, thesis)
+    metrics = dict.fromkeys(row.metric for row in rows)
+    return [studies_table([study], metric, title=title, compared=compared) for metric in metrics]
+
+
+@dataclass(frozen=True)
+class Study:
+    """Rows of one dataset."""
+
+    dataset: str
+    """As the table's heading calls it; "" without a heading."""
+    rows: Sequence[Row]
+    thesis: Beside | None = None
+
+
+def studies_table(studies: Sequence[Study], metric: str, *, title: str = "", compared: bool = False) -> PrintedTable:
+    """One metric in the thesis's layout: methods down; for each dataset its variants across."""
+    found = [(study, [row for row in study.rows if row.metric == metric]) for study in studies]
+    variants = [(study, list(dict.fromkeys(row.variant for row in rows))) for study, rows in found]
+    cells = {
+        (id(study), row.method, row.variant): _cell(row, study.thesis, compared=compared)
+        for study, rows in found
+        for row in rows
+    }
+    places = [(id(study), variant) for study, names in variants for variant in names]
+    return PrintedTable(
+        title=", ".join(part for part in (METRICS[metric].title, title) if part),
+        corner="Method",
+        columns=tuple(variant for _, variant in places),
+        lines=tuple(
+            (method, tuple(cells.get((study, method, variant), Cell("–")) for study, variant in places))
+            for method in dict.fromkeys(row.method for _, rows in found for row in rows)
+        ),
+        groups=tuple((study.dataset, len(names)) for study, names in variants) if any(s.dataset for s in studies) else (),
+    )
+
+
+def difference_table(rows: Sequence[Row]) -> PrintedTable:
+    """Every variant's difference to the original, with its interval, and that of each draw where there are several."""
+    header = ["Method", "Variant", "Metric", "Difference", "95 % interval", "Pairs"]
+    compared = [row for row in rows if row.variant != BASELINE]
+    lines = [
+        [row.method, row.variant, METRICS[row.metric].title, signed(row.difference), interval(row), str(row.pairs)]
+        for row in compared
+    ]
+    note = ""
+    if any(row.draws > 1 for row in compared):
+        header.append("By draw")
+        lines = [[*line, ", ".join(signed(mean) for _, mean in row.by_draw)] for line, row in zip(lines, compared)]
+        note = "Intervals over several draws resample draws and seeds; three draws tell little of how others would fall."
+    return plain_table("Differences to the original, paired by seed", header, lines, note=note)
 
 
 def score(row: Row) -> str:
     """`0.60 ± 0.31`."""
     if row.mean is None:
         return f"all {row.failed} failed"
-    return f"{row.mean:.2f} ± {row.std:.2f}" if row.std is not None else f"{row.mean:.2f}"
+    return spread(row.mean, row.std)
+
+
+def spread(mean: float, std: float | None) -> str:
+    """`0.60 ± 0.31`, or `0.60` where there is no deviation."""
+    return f"{mean:.2f} ± {std:.2f}" if std is not None else f"{mean:.2f}"
 
 
 def remarks(row: Row) -> list[str]:
     """What must not be overlooked beside a score."""
+    draws = [f"{row.draws} draws"] if row.draws > 1 else []
     failed = [f"{row.failed} failed"] if row.failed and row.mean is not None else []
-    return failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
+    return draws + failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
 
 
-def cell(row: Row) -> str:
-    """`0.60 ± 0.31, 1 failed`."""
-    return ", ".join([score(row), *remarks(row)])
-
-
-def _terminal_cell(row: Row) -> str:
-    """The score, below it its difference to the original or the number of runs, then the remarks."""
-    compared = f"n = {row.n}" if row.difference is None else f"{signed(row.difference)}\n{interval(row)}"
-    return "\n".join([score(row), compared, *remarks(row)])
+def _cell(row: Row, thesis: Beside | None, *, compared: bool) -> Cell:
+    printed = thesis.get(row.metric, row.method, row.variant) if thesis else None
+    against = [f"n = {row.n}"] if row.difference is None else [signed(row.difference), interval(row)]
+    details = tuple([*(against if compared else []), *remarks(row)])
+    if printed is None:
+        return Cell(score(row), details)
+    return Cell(score(row), details, beside=spread(*printed), source=thesis.label)
 
 
 def signed(value: float | None) -> str:
@@ -94,11 +136,16 @@ def signed(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
-def interval(row: Row) -> str:
+def comparison_table(comparisons: Sequence[Comparison]) -> PrintedTable:
+    """Two variants other than the original, a line a method."""
+    lines = [
+        [c.method, METRICS[c.metric].title, signed(c.difference), interval(c), str(c.seeds), " and ".join(map(str, c.draws))]
+        for c in comparisons
+    ]
+    named = dict.fromkeys(f"{c.first} − {c.second}" for c in comparisons)
+    return plain_table(", ".join(named), ["Method", "Metric", "Difference", "95 % interval", "Seeds", "Draws"], lines)
+
+
+def interval(row: Row | Comparison) -> str:
     """`[−0.43, −0.31]`."""
     return "–" if row.ci_low is None else f"[{signed(row.ci_low)}, {signed(row.ci_high)}]"
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    escaped = (cell.replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from made_scores import made_scores
 
-from perturb.evaluation.statistics import Row, Score, paired_interval, summarise
+from perturb.evaluation.bootstrap import paired_interval
+from perturb.evaluation.statistics import Row, Score, compare, summarise
 
 SETTINGS = {"resamples": 200, "seed": 0}
 
@@ -140,3 +141,64 @@ def test_below_two_pairs_there_is_no_interval(sample: list[float]) -> None:
 
 def test_equal_differences_have_an_interval_without_width() -> None:
     assert paired_interval([0.25, 0.25, 0.25], resamples=200, seed=0) == (0.25, 0.25)
+
+
+def test_one_draw_has_the_numbers_of_no_draws_at_all() -> None:
+    original = made_scores("AE", "original", 0.8, 0.7, 0.6, 0.55)
+    row = _rows(original, made_scores("AE", "modified", 0.5, None, 0.3, 0.52, draw=2))["AE", "modified"]
+    pairs = [0.5 - 0.8, 0.3 - 0.6, 0.52 - 0.55]
+    assert row.difference == float(np.mean(pairs))
+    assert (row.ci_low, row.ci_high) == paired_interval(pairs, **SETTINGS)
+    assert (row.draws, row.by_draw) == (1, ((2, row.difference),))
+
+
+def test_runs_of_all_draws_count_and_each_draw_has_its_own_difference() -> None:
+    original = made_scores("AE", "original", 0.8, 0.6, None)
+    first = made_scores("AE", "untrained", 0.5, 0.3, 0.1)
+    second = made_scores("AE", "untrained", 0.4, None, 0.2, draw=1)
+    row = _rows(original, first, second)["AE", "untrained"]
+    assert (row.n, row.failed, row.pairs, row.draws) == (5, 1, 3, 2)
+    assert row.mean == pytest.approx(0.3)
+    assert [draw for draw, _ in row.by_draw] == [0, 1]
+    assert [mean for _, mean in row.by_draw] == pytest.approx([-0.3, -0.4])
+    assert row.difference == pytest.approx(-0.35)
+    assert -0.4 <= row.ci_low <= row.ci_high <= -0.3
+
+
+def test_draws_that_lie_apart_widen_the_interval() -> None:
+    original = made_scores("AE", "original", *[0.8] * 8)
+    rng = np.random.default_rng(0)
+    alike, apart = (
+        [made_scores("AE", "modified", *(0.4 + k * gap + rng.normal(0, 0.01, 8)), draw=k) for k in range(3)]
+        for gap in (0.0, 0.1)
+    )
+    narrow, wide = (_rows(original, *draws)["AE", "modified"] for draws in (alike, apart))
+    assert wide.ci_high - wide.ci_low > 5 * (narrow.ci_high - narrow.ci_low)
+
+
+def test_two_variants_are_compared_by_seed() -> None:
+    scores = [
+        *made_scores("AE", "original", 0.9, 0.9, 0.9), *made_scores("AE", "modified", 0.1, 0.5, None),
+        *made_scores("AE", "untrained", 0.3, 0.6, 0.8), *made_scores("PCL", "original", 0.9),
+    ]  # fmt: skip
+    (found,) = compare(scores, "mig", first="modified", second="untrained", **SETTINGS)
+    assert found.difference == pytest.approx(-0.15)
+    assert (found.ci_low, found.ci_high) == pytest.approx((-0.2, -0.1))
+    assert (found.method, found.seeds, found.draws) == ("AE", 2, (1, 1))
+
+
+def test_two_variants_of_several_draws_are_compared() -> None:
+    scores = [
+        *made_scores("AE", "modified", 0.1, 0.2, 0.3), *made_scores("AE", "modified", 0.2, 0.3, 0.4, draw=1),
+        *made_scores("AE", "untrained", 0.3, 0.4, 0.5), *made_scores("AE", "untrained", 0.5, 0.6, 0.7, draw=1),
+    ]  # fmt: skip
+    (found,) = compare(scores, "mig", first="modified", second="untrained", **SETTINGS)
+    assert found.difference == pytest.approx(-0.25)
+    assert (found.ci_low, found.ci_high) == pytest.approx((-0.4, -0.1))
+    assert (found.seeds, found.draws) == (3, (2, 2))
+
+
+def test_variants_without_a_common_seed_have_no_difference() -> None:
+    scores = [*made_scores("AE", "modified", 0.1, None), *made_scores("AE", "untrained", None, 0.2)]
+    (found,) = compare(scores, "mig", first="modified", second="untrained", **SETTINGS)
+    assert (found.difference, found.ci_low, found.ci_high, found.seeds) == (None, None, None, 0)

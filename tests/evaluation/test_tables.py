@@ -5,8 +5,19 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from perturb.evaluation.statistics import Row, Score, summarise
-from perturb.evaluation.tables import as_csv, as_markdown, as_terminal, cell, interval, signed
+from perturb.evaluation.printed import plain_table, rich_table
+from perturb.evaluation.statistics import Comparison, Row, Score, summarise
+from perturb.evaluation.tables import (
+    Study,
+    as_csv,
+    as_markdown,
+    as_terminal,
+    comparison_table,
+    interval,
+    signed,
+    studies_table,
+)
+from perturb.evaluation.thesis import Beside, thesis_beside
 
 
 def _row(method: str = "AE", variant: str = "original", **fields: Any) -> Row:
@@ -38,10 +49,9 @@ def _markdown_tables(text: str) -> dict[str, list[dict[str, str]]]:
     return tables
 
 
-def _as_text(rows: list[Row], *, width: int = 120) -> str:
+def _as_text(rows: list[Row], *, width: int = 120, thesis: Beside | None = None) -> str:
     console = Console(file=io.StringIO(), width=width)
-
-    for table in as_terminal(rows, title="tiny"):
+    for table in as_terminal(rows, title="tiny", thesis=thesis):
         console.print(table)
     return console.file.getvalue()
 
@@ -69,13 +79,17 @@ def test_interval_is_in_brackets_or_a_dash() -> None:
     ],
 )
 def test_cell_tells_what_must_not_be_overlooked(fields: dict[str, Any], text: str) -> None:
-    assert cell(_row(**fields)) == text
+    ((line,), *_) = _markdown_tables(as_markdown([_row(**fields)])).values()
+    assert line["original"] == text
 
 
 def test_csv_reads_back_with_every_field() -> None:
     rows = _four()
     lines = list(csv.DictReader(io.StringIO(as_csv(rows))))
-    expected = [{key: "" if value is None else str(value) for key, value in row.as_json().items()} for row in rows]
+    expected = [
+        {key: "" if value in (None, ()) else str(value) for key, value in row.as_json().items()} | {"by_draw": ""}
+        for row in rows
+    ]
     assert lines == expected
     assert float(lines[2]["mean"]) == 0.123456789
 
@@ -166,3 +180,62 @@ def test_four_variants_fit_a_terminal_of_eighty_columns() -> None:
     assert "…" not in text
     assert text.count("[−0.42, −0.20]") == 3
     assert "β-VAE" in text
+
+
+def test_the_thesis_stands_beside_our_scores_where_it_has_one() -> None:
+    thesis = thesis_beside("mini", {"AE": "autoencoder"}, borrow="shapes3d")
+    markdown = _markdown_tables(as_markdown(_four(), thesis=thesis))["MIG"]
+    assert markdown[0] == {
+        "Method": "AE",
+        "original": "0.60 ± 0.31 (thesis, Shapes3D: 0.06 ± 0.03)",
+        "modified": "0.05 ± 0.02, 1 failed (thesis, Shapes3D: 0.05 ± 0.03)",
+    }
+    assert "thesis" not in "".join(markdown[1].values())
+    text = _as_text(_four(), thesis=thesis)
+    assert "(0.06 ± 0.03)" in text
+    assert "in brackets: thesis, Shapes3D" in text
+
+
+def test_datasets_stand_across_and_methods_that_one_lacks_have_a_dash() -> None:
+    kinds = {"AE": "autoencoder", "β-VAE": "beta_vae"}
+    ours = Study("Mini", _four(), thesis_beside("mini", kinds, borrow="dsprites"))
+    theirs = Study("Shapes3D", [_row("β-VAE", mean=0.7, std=None)], thesis_beside("shapes3d", kinds))
+    table = studies_table([ours, theirs], "mig")
+    assert table.groups == (("Mini", 2), ("Shapes3D", 1))
+    assert table.full_columns == ("Mini, original", "Mini, modified", "Shapes3D, original")
+    (_, first), (_, second) = table.lines
+    assert [cell.text for cell in first] == ["0.60 ± 0.31", "0.05 ± 0.02", "–"]
+    assert [(cell.source, cell.beside) for cell in second] == [
+        ("thesis, dSprites", "0.23 ± 0.08"), ("thesis, dSprites", "0.07 ± 0.09"), ("thesis", "0.60 ± 0.31"),
+    ]  # fmt: skip
+    console = Console(file=io.StringIO(), width=120)
+    console.print(rich_table(table))
+    assert "thesis, dSprites:" in console.file.getvalue()
+
+
+def test_a_line_that_does_not_fit_its_columns_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"must fit 1 columns, in 'A table' \['x'\] do not"):
+        plain_table("A table", ["Name", "Value"], [["x", "1", "2"]])
+
+
+def test_several_draws_are_told_in_every_form() -> None:
+    rows = [
+        _row(),
+        _row("AE", "modified", difference=-0.25, ci_low=-0.4, ci_high=-0.1, draws=2, by_draw=((0, -0.3), (1, -0.2))),
+    ]
+    assert [line["by_draw"] for line in csv.DictReader(io.StringIO(as_csv(rows)))] == ["", "0:-0.3 1:-0.2"]
+    tables = _markdown_tables(as_markdown(rows).split("Intervals over")[0])
+    assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 draws"
+    assert tables["Differences to the original, paired by seed"][0]["By draw"] == "−0.30, −0.20"
+    assert "three draws tell little" in as_markdown(rows)
+
+
+def test_two_variants_are_compared_in_a_table_of_their_own() -> None:
+    found = Comparison(
+        method="AE", metric="mig", first="modified", second="untrained", difference=-0.05, ci_low=-0.1, ci_high=0.02,
+        seeds=10, draws=(3, 3),
+    )  # fmt: skip
+    table = comparison_table([found])
+    assert table.title == "modified − untrained"
+    ((name, cells),) = table.lines
+    assert [name, *(cell.text for cell in cells)] == ["AE", "MIG", "−0.05", "[−0.10, +0.02]", "10", "3 and 3"]

@@ -3,7 +3,9 @@
 from perturb.evaluation.statistics import Score
 
 
-def made_scores(method: str, variant: str, *values: float | None, pruned: tuple[int, ...] = ()) -> list[Score]:
+def made_scores(
+    method: str, variant: str, *values: float | None, pruned: tuple[int, ...] = (), draw: int = 0
+) -> list[Score]:
     """Scores of seeds 0, 1, …; None is a training that failed."""
     return [
         Score(
@@ -13,6 +15,7 @@ def made_scores(method: str, variant: str, *values: float | None, pruned: tuple[
             values=None if value is None else {"mig": value},
             failure="loss is NaN" if value is None else None,
             pruned_units=pruned[seed] if pruned else 0,
+            draw=draw,
         )
         for seed, value in enumerate(values)
     ]

@@ -1,0 +1,202 @@
+"""How much variance each factor and the perturbation induce, globally and locally.
+
+The thesis's idea is that "local changes in the data distribution can potentially lead to a disruptive change in the latent
+alignments without inducing large global variance" (4.2.1), so that "the primary sources of global variance remain unaltered"
+(4.3.2). It gives no formula for either; these are ours. x(w) is the original image of the factors w, x′(w) the variant's,
+δ(w) = x′(w) − x(w) as stored, after mirror and rounding; w is uniform over the grid, ‖·‖² sums over pixels and channels.
+
+    total        V(x)   = E ‖x(w) − E x‖²
+    global of k  V_k(x) = E ‖E[x(w) | w_k] − E x‖²         main effect: the rest of V(x) are interactions of factors
+    local of k   L_k(x) = E ‖x(w + e_k) − x(w)‖²           one step of factor k, others fixed; over all w that have a next
+    magnitude    M(δ)   = E ‖δ(w)‖²                        V(δ) and the square of δ's mean image
+
+Each likewise for δ and x′. They are linked: V(x′) = V(x) + V(δ) + 2 · cov(x, δ). A VAE's posterior noise sees steps of about
+the size of L_k. Where L_k(δ) is no longer small beside L_k(x) while V_k(δ) is beside V_k(x), the change is local.
+
+Unit: squared share of the grey range, summed over pixels: 1 is one pixel of one channel that goes from black to white.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.pixels import Pixels
+from perturb.progress import Progress
+from perturb.seeding import numpy_generator
+
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Induced:
+    """One quantity of original, perturbation and variant."""
+
+    original: float
+    """Of x."""
+    perturbation: float
+    """Of δ."""
+    variant: float
+    """Of x′."""
+
+
+@dataclass(frozen=True)
+class FactorVariance:
+    """What one factor induces."""
+
+    factor: str
+    globally: Induced
+    """V_k."""
+    locally: Induced
+    """L_k; zeros for a factor of one value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variances:
+    """Of one variant."""
+
+    total: Induced
+    """V."""
+    magnitude: float
+    """M(δ)."""
+    factors: tuple[FactorVariance, ...]
+    """In the grid's order."""
+    images: int
+    """From which totals and main effects come."""
+    whole_grid: bool
+    """Whether those are all, so that V and V_k are exact."""
+
+    def share(self, factor: FactorVariance) -> Induced:
+        """Main effect over the total of the same images, 0 where nothing varies."""
+        parts, totals = asdict(factor.globally), asdict(self.total)
+        return Induced(**{key: part / totals[key] if totals[key] > 0 else 0.0 for key, part in parts.items()})
+
+    def as_json(self) -> dict[str, Any]:
+        """For a run's result."""
+        return asdict(self)
+
+
+def induced_variances(
+    original: Pixels,
+    variant: Pixels,
+    grid: FactorGrid,
+    *,
+    sample: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> Variances:
+    """Global and local variances of a variant beside those of the original.
+
+    Args:
+        original: images in [0, 1] as drawn.
+        variant: the same images changed.
+        grid: their factors.
+        sample: images behind totals and main effects, and pairs behind the local change of each factor, at most. Grids no
+            larger are taken whole; of larger ones images are drawn without replacement, and main effects are corrected for
+            the noise of conditional means (the estimate of a random-effects analysis of variance, not below 0).
+        seed: of the draws.
+        progress: told of every batch.
+
+    Returns:
+        Sums of batches in float64; memory holds one mean image for each value of each factor.
+
+    """
+    images = _drawn(len(grid), sample, numpy_generator(seed, "variances", "images"))
+    pairs = [_pairs(grid, k, sample, numpy_generator(seed, "variances", "pairs", k)) for k in range(grid.num_factors)]
+    work = [len(images), *(2 * len(first) for first, _ in pairs)]
+
+    def tell(part: int, done: int) -> None:
+        if progress:
+            progress.report(sum(work[:part]) + done, sum(work), "variances")
+
+    totals, magnitude, main = _globally(original, variant, grid, images, lambda done: tell(0, done))
+    local = [_locally(original, variant, *chosen, lambda done, k=k: tell(k + 1, done)) for k, chosen in enumerate(pairs)]
+    return Variances(
+        total=totals,
+        magnitude=magnitude,
+        factors=tuple(FactorVariance(*found) for found in zip(grid.names, main, local, strict=True)),
+        images=len(images),
+        whole_grid=len(images) == len(grid),
+    )
+
+
+def _drawn(total: int, sample: int, rng: np.random.Generator) -> np.ndarray:
+    """Sorted numbers below `total`: all, or some of them."""
+    return np.arange(total) if total <= sample else np.sort(rng.choice(total, sample, replace=False))
+
+
+def _pairs(grid: FactorGrid, factor: int, sample: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Image numbers, and those one step of a factor further; none for a factor of one value."""
+    below, size = int(np.prod(grid.sizes[factor + 1 :])), grid.sizes[factor]
+    places = _drawn(len(grid) // size * (size - 1), sample, rng)
+    above, rest = np.divmod(places, below * (size - 1))
+    first = above * below * size + rest
+    return first, first + below
+
+
+def _three(original: Pixels, variant: Pixels, numbers: np.ndarray) -> Tensor:
+    """x, δ and x′, float32 (3, n, pixels)."""
+    x, changed = (pixels.batch(numbers).flatten(1) for pixels in (original, variant))
+    return torch.stack([x, changed - x, changed])
+
+
+def _batches(*numbers: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    for start in range(0, len(numbers[0]), BATCH):
+        yield tuple(part[start : start + BATCH] for part in numbers)
+
+
+def _globally(
+    original: Pixels, variant: Pixels, grid: FactorGrid, images: np.ndarray, tell: Callable[[int], None]
+) -> tuple[Induced, float, list[Induced]]:
+    """V, M(δ), and V_k of every factor."""
+    sums: Tensor | float = 0.0
+    squares = torch.zeros(3, dtype=torch.float64)
+    counts = np.zeros(sum(grid.sizes))
+    starts = np.concatenate([[0], np.cumsum(grid.sizes)[:-1]])
+    done = 0
+    for (numbers,) in _batches(images):
+        three = _three(original, variant, numbers)
+        values = grid.factors_of(numbers) + starts
+        chosen = torch.zeros(sum(grid.sizes), len(numbers))
+        chosen[torch.from_numpy(values.T), torch.arange(len(numbers))] = 1
+        sums = sums + (chosen @ three).double()
+        squares += three.square().sum(dim=(1, 2), dtype=torch.float64)
+        counts += chosen.sum(dim=1).numpy()
+        done += len(numbers)
+        tell(done)
+    weights = torch.from_numpy(counts)
+    parts = zip(sums.split(list(grid.sizes), dim=1), weights.split(list(grid.sizes)), strict=True)
+    mean_squares = squares / len(images)
+    means = sums[:, : grid.sizes[0]].sum(dim=1) / len(images)
+    total = mean_squares - means.square().sum(dim=1)
+    exact = len(images) == len(grid)
+    main = [_main_effect(found, weight, means, total, exact=exact) for found, weight in parts]
+    return Induced(*total.clamp(min=0).tolist()), mean_squares[1].item(), [Induced(*v.tolist()) for v in main]
+
+
+def _main_effect(sums: Tensor, counts: Tensor, means: Tensor, total: Tensor, *, exact: bool) -> Tensor:
+    """V_k of x, δ and x′, (3,), from the sums of images at each value, (3, values, pixels)."""
+    seen, n = counts > 0, counts.sum()
+    apart = (sums[:, seen] / counts[seen, None] - means[:, None]).square().sum(dim=2) @ counts[seen] / n
+    if exact:
+        return apart.clamp(min=0)
+    values = seen.sum()
+    within = (total - apart) * n / (n - values)
+    return (apart - (values - 1) / n * within).clamp(min=0)
+
+
+def _locally(
+    original: Pixels, variant: Pixels, first: np.ndarray, second: np.ndarray, tell: Callable[[int], None]
+) -> Induced:
+    """L_k."""
+    squares, done = torch.zeros(3, dtype=torch.float64), 0
+    for here, there in _batches(first, second):
+        step = _three(original, variant, there) - _three(original, variant, here)
+        squares += step.square().sum(dim=(1, 2), dtype=torch.float64)
+        done += 2 * len(here)
+        tell(done)
+    return Induced(*(squares / max(len(first), 1)).tolist())

@@ -1,0 +1,94 @@
+"""A table as text, and how it looks as Markdown and in the terminal; the page has its own template."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.markup import escape
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one place of a table."""
+
+    text: str
+    details: tuple[str, ...] = ()
+    """What must be read with it."""
+    beside: str = ""
+    """The same quantity from elsewhere."""
+    source: str = ""
+    """Where that is from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrintedTable:
+    """Lines below columns."""
+
+    title: str
+    corner: str
+    """Heading of the lines' names."""
+    columns: tuple[str, ...]
+    lines: tuple[tuple[str, tuple[Cell, ...]], ...]
+    """Name and cells of each line, a cell a column."""
+    groups: tuple[tuple[str, int], ...] = ()
+    """Headings above the columns, and how many columns each spans; none, or all are spanned."""
+    note: str = ""
+    """What holds for the whole table."""
+
+    def __post_init__(self) -> None:
+        wrong = [name for name, cells in self.lines if len(cells) != len(self.columns)]
+        if wrong or (self.groups and sum(span for _, span in self.groups) != len(self.columns)):
+            raise ValueError(f"`lines` and `groups` must fit {len(self.columns)} columns, in {self.title!r} {wrong} do not.")
+
+    @property
+    def full_columns(self) -> tuple[str, ...]:
+        """Columns with their groups' names, for where no second line of headings can be had."""
+        if not self.groups:
+            return self.columns
+        prefixes = [title for title, span in self.groups for _ in range(span)]
+        return tuple(f"{prefix}, {column}" for prefix, column in zip(prefixes, self.columns, strict=True))
+
+
+def plain_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]], *, note: str = "") -> PrintedTable:
+    """A table of plain texts, the first of each line its name."""
+    corner, *columns = header
+    named = tuple((name, tuple(map(Cell, cells))) for name, *cells in lines)
+    return PrintedTable(title=title, corner=corner, columns=tuple(columns), lines=named, note=note)
+
+
+def markdown_lines(table: PrintedTable) -> list[str]:
+    """Header, rule and lines, without the title; then the note."""
+    lines = [_markdown_line([table.corner, *table.full_columns]), _markdown_line(["---"] * (1 + len(table.columns)))]
+    for name, cells in table.lines:
+        lines.append(_markdown_line([name, *(_in_one_line(cell) for cell in cells)]))
+    return lines + (["", table.note] if table.note else [])
+
+
+def rich_table(table: PrintedTable) -> Table:
+    """For the terminal; what stands beside a number is in brackets below it."""
+    found = Table(title=escape(table.title), title_justify="left", show_lines=True)
+    found.add_column(escape(table.corner), no_wrap=True)
+    for name in table.full_columns:
+        found.add_column(escape(name.replace(", ", "\n") if table.groups else name), justify="right", no_wrap=True)
+    sources = list(dict.fromkeys(cell.source for _, cells in table.lines for cell in cells if cell.beside))
+    for name, cells in table.lines:
+        found.add_row(escape(name), *(escape(_below_each_other(cell, several=len(sources) > 1)) for cell in cells))
+    in_brackets = [f"in brackets: {sources[0]}"] if len(sources) == 1 else []
+    found.caption = escape("; ".join([*in_brackets, *([table.note] if table.note else [])])) or None
+    return found
+
+
+def _in_one_line(cell: Cell) -> str:
+    beside = f" ({cell.source}: {cell.beside})" if cell.beside else ""
+    return ", ".join([cell.text, *cell.details]) + beside
+
+
+def _below_each_other(cell: Cell, *, several: bool) -> str:
+    """With brackets alone where the caption names the only source."""
+    beside = [f"{cell.source}:\n({cell.beside})" if several else f"({cell.beside})"] if cell.beside else []
+    return "\n".join([cell.text, *cell.details, *beside])
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
