@@ -49,8 +49,8 @@ class Row:
     """Mean over pairs of variant − original, of several draws the mean of their means; None for the original."""
     ci_low: float | None
     ci_high: float | None
-    """95 % bootstrap interval of the difference, resampling seeds, and draws where there are several (`crossed_interval`,
-    which says what few draws can tell); None below two seeds."""
+    """95 % bootstrap interval of the difference, None below two seeds. Resampled are seeds; where each seed meets a draw of
+    its own, draws with their seeds; where every seed meets every draw, both (`crossed_interval`: what few draws can tell)."""
     draws: int = 1
     """Draws of the pattern that have a run."""
     by_draw: tuple[tuple[int, float], ...] = ()
@@ -154,27 +154,26 @@ def _compared(
     """The fields of a row that compare it with the original."""
     originals = {seed: value for (_, seed), value in _values(baseline, metric).items()}
     pairs = {key: values[key] - originals[key[1]] for key in sorted(values) if key[1] in originals}
-    draws = sorted({draw for draw, _ in pairs})
-    by_draw = tuple((k, float(np.mean([d for (draw, _), d in pairs.items() if draw == k]))) for k in draws)
-    if len(draws) > 1:
-        difference = float(np.mean([mean for _, mean in by_draw]))
+    by_draw = _by_draw(pairs)
+    difference = float(np.mean([mean for _, mean in by_draw])) if by_draw else None
+    if _crossed(pairs):
         matrix = _matrix(pairs, sorted({seed for _, seed in pairs}))
         low, high = crossed_interval(matrix, np.zeros((1, matrix.shape[1])), resamples=resamples, seed=seed)
     else:
-        difference = by_draw[0][1] if by_draw else None
-        low, high = paired_interval(list(pairs.values()), resamples=resamples, seed=seed)
+        low, high = paired_interval(_clusters(pairs), resamples=resamples, seed=seed)
     return {"pairs": len(pairs), "difference": difference, "ci_low": low, "ci_high": high, "by_draw": by_draw}
 
 
 def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed: int) -> Comparison:
     sides = _values(first, metric), _values(second, metric)
     seeds = sorted({seed for _, seed in sides[0]} & {seed for _, seed in sides[1]})
-    matrices = [_matrix(side, seeds) for side in sides]
     difference = low = high = None
-    if seeds and all(len(matrix) == 1 for matrix in matrices):
-        pairs = (matrices[0] - matrices[1])[0]
+    if seeds and not any(_crossed(side) for side in sides):
+        other = {seed: value for (_, seed), value in sides[1].items()}
+        pairs = _clusters({(draw, k): value - other[k] for (draw, k), value in sides[0].items() if k in other})
         difference, (low, high) = float(np.mean(pairs)), paired_interval(pairs, resamples=resamples, seed=seed)
     elif seeds:
+        matrices = [_matrix(side, seeds) for side in sides]
         difference = mean_of_draws(matrices[0]) - mean_of_draws(matrices[1])
         low, high = crossed_interval(*matrices, resamples=resamples, seed=seed)
     one, other = next(iter(first.values())), next(iter(second.values()))
@@ -189,6 +188,23 @@ def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed:
         seeds=len(seeds),
         draws=(len({draw for draw, _ in first}), len({draw for draw, _ in second})),
     )
+
+
+def _crossed(values: Mapping[tuple[int, int], float]) -> bool:
+    """Whether a seed meets several draws."""
+    return len({seed for _, seed in values}) < len(values)
+
+
+def _by_draw(values: Mapping[tuple[int, int], float]) -> tuple[tuple[int, float], ...]:
+    """Number and mean of each draw."""
+    draws = sorted({draw for draw, _ in values})
+    return tuple((k, float(np.mean([value for (draw, _), value in values.items() if draw == k]))) for k in draws)
+
+
+def _clusters(values: Mapping[tuple[int, int], float]) -> list[float]:
+    """What is resampled where each seed meets one draw: the draws, each with its seeds; of one draw, the seeds."""
+    means = [mean for _, mean in _by_draw(values)]
+    return means if len(means) > 1 else [values[key] for key in sorted(values)]
 
 
 def _matrix(values: Mapping[tuple[int, int], float], seeds: Sequence[int]) -> np.ndarray:

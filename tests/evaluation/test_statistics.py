@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -202,3 +203,36 @@ def test_variants_without_a_common_seed_have_no_difference() -> None:
     scores = [*made_scores("AE", "modified", 0.1, None), *made_scores("AE", "untrained", None, 0.2)]
     (found,) = compare(scores, "mig", first="modified", second="untrained", **SETTINGS)
     assert (found.difference, found.ci_low, found.ci_high, found.seeds) == (None, None, None, 0)
+
+
+def _own_draw(variant: str, *values: float) -> list[Score]:
+    """Seed k meets draw k."""
+    return [replace(score, draw=score.seed) for score in made_scores("β-VAE", variant, *values)]
+
+
+def test_where_each_seed_meets_a_draw_of_its_own_the_pairs_are_resampled() -> None:
+    original = made_scores("β-VAE", "original", 0.6, 0.7, 0.8, 0.5)
+    lower = 0.3, 0.5, 0.3, 0.4
+    one = summarise([*original, *made_scores("β-VAE", "modified", *lower)], ["mig"], resamples=500, seed=0)[1]
+    own = summarise([*original, *_own_draw("modified", *lower)], ["mig"], resamples=500, seed=0)[1]
+    assert own.draws == 4
+    assert own.by_draw == (
+        (0, pytest.approx(-0.3)),
+        (1, pytest.approx(-0.2)),
+        (2, pytest.approx(-0.5)),
+        (3, pytest.approx(-0.1)),
+    )
+    assert (own.difference, own.ci_low, own.ci_high) == pytest.approx((one.difference, one.ci_low, one.ci_high))
+
+
+def test_where_two_seeds_share_a_draw_the_draws_are_resampled_with_their_seeds() -> None:
+    original = made_scores("β-VAE", "original", 0.5, 0.5, 0.5, 0.5)
+    shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "modified", 0.4, 0.2, 0.4, 0.2)]
+    row = summarise([*original, *shared], ["mig"], resamples=500, seed=0)[1]
+    assert (row.difference, row.ci_low, row.ci_high) == pytest.approx((-0.2, -0.3, -0.1))
+
+
+def test_two_variants_whose_seeds_meet_draws_of_their_own_are_compared_by_seed() -> None:
+    scores = [*_own_draw("modified", 0.3, 0.2, 0.4), *_own_draw("untrained", 0.5, 0.4, 0.6)]
+    (found,) = compare(scores, "mig", first="modified", second="untrained", resamples=500, seed=0)
+    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((-0.2, -0.2, -0.2))
