@@ -1,0 +1,98 @@
+"""What the finished runs of an experiment say, in the words of the evaluation room."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perturb.config import ExperimentConfig
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.evaluation.search import SearchPoint
+from perturb.evaluation.statistics import Comparison, Row, Score, compare, summarise
+from perturb.runs import read_result
+from perturb.seeding import child_seed
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Of one experiment."""
+
+    config: ExperimentConfig
+    grid: FactorGrid
+    runs: Mapping[str, Path]
+    """Folders of the finished runs, by the names that the plan's `report_inputs` gives them."""
+
+    @cached_property
+    def results(self) -> dict[str, Any]:
+        """The result of every run."""
+        return {name: read_result(run) for name, run in self.runs.items()}
+
+    @cached_property
+    def scores(self) -> list[Score]:
+        """Of every evaluation run, in the order of the tables."""
+        evaluation = self.config.evaluation
+        return [
+            self._score(f"scores/{method.name}/{variant}/{seed}", method.name, variant, seed)
+            for method in evaluation.methods
+            for variant in evaluation.variants
+            for seed in range(evaluation.seeds)
+        ]
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The tables' cells."""
+        return summarise(self.scores, self.config.evaluation.metrics, **self._bootstrap)
+
+    def compared(self, metric: str, first: str, second: str) -> list[Comparison]:
+        """First − second for every method, paired by seed; nothing where a variant is not among the experiment's."""
+        variants = self.config.evaluation.variants
+        if not {first, second} <= set(variants):
+            return []
+        return compare(self.scores, metric, first=first, second=second, **self._bootstrap)
+
+    @cached_property
+    def search(self) -> list[SearchPoint]:
+        """Of every run of the line search."""
+        found = []
+        for name in self.results:
+            kind, _, path = name.partition("/")
+            if kind == "search":
+                method, factor, variant, seed = path.rsplit("/", 3)
+                found.append(SearchPoint(float(factor), self._score(name, method, variant, int(seed))))
+        return found
+
+    def gaps(self, method: str) -> dict[str, np.ndarray]:
+        """Per-factor MIG of a method's runs, variant → (runs, factors), failed runs left out."""
+        found: dict[str, list[list[float]]] = {}
+        for variant in self.config.evaluation.variants:
+            for seed in range(self.config.evaluation.seeds):
+                details = self.results[f"scores/{method}/{variant}/{seed}"]["details"]
+                if details is not None:
+                    gaps = [details["mig"][f"mig_factor_{k}"] for k in range(self.grid.num_factors)]
+                    found.setdefault(variant, []).append(gaps)
+        return {variant: np.array(gaps) for variant, gaps in found.items()}
+
+    def readouts(self, variant: str) -> list[dict[str, Any]]:
+        """What each supervised network on a variant reads, factor by factor; nothing without a readout."""
+        seeds = range(self.config.readout.seeds) if self.config.readout else ()
+        return [self.results[f"readout/{variant}/{seed}"]["factors"] for seed in seeds]
+
+    @property
+    def _bootstrap(self) -> dict[str, int]:
+        resamples = self.config.evaluation.bootstrap_samples
+        return {"resamples": resamples, "seed": child_seed(self.config.seed, "bootstrap")}
+
+    def _score(self, name: str, method: str, variant: str, seed: int) -> Score:
+        result, limit = self.results[name], self.config.selection.max_unit_variance
+        return Score(
+            method=method,
+            variant=variant,
+            seed=seed,
+            values=result["scores"],
+            failure=result["failure"],
+            pruned_units=sum(variance >= limit for variance in result["unit_variances"]),
+            draw=seed % self.config.draws(variant),
+        )
