@@ -38,10 +38,10 @@ def crossed_interval(
     there are draws, and the interval would be too narrow.
 
     What three draws can tell: whether all of them drop, and roughly how far they lie apart. What they cannot: how patterns
-    in general are spread. Three values resampled show on average two thirds of their variance, and nothing beyond their range.
-    In simulations with ten seeds, such an interval holds the truth in 92 to 98 % of the cases where draws differ little
-    beside seeds, in 81 to 85 % where they differ as much as the runs of one draw, in 73 % where nothing else differs. With
-    ten draws it is 89 to 99 % throughout (tests/evaluation/test_bootstrap.py repeats a part of that).
+    in general are spread. Three values resampled show on average two thirds of their variance, and never more than their
+    range. In simulations with ten seeds, such an interval holds the truth in 92 to 98 % of the cases where draws differ
+    little beside seeds, in 81 to 85 % where they differ as much as the runs of one draw, in 73 % where nothing else differs.
+    With ten draws it is 89 to 99 % throughout (tests/evaluation/test_bootstrap.py repeats a part of that).
 
     Args:
         first: scores; NaN where a run has none.

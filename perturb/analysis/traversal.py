@@ -1,0 +1,145 @@
+"""Traversals of a trained model's codes: one latent at a time, and two at once (thesis 4.3.6, Figures 4.10 and 4.11)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.pixels import Pixels
+from perturb.errors import UserError
+from perturb.metrics.codes import encode, unit_variances
+from perturb.metrics.mig import information_shares
+from perturb.objectives import Objective
+from perturb.seeding import numpy_generator
+
+Decode = Callable[[np.ndarray], np.ndarray]
+"""From codes, float32 (n, latents), to images, uint8 (n, height, width, channels)."""
+BINS = 20
+SPAN = 0.025, 0.975
+"""Quantiles of the data's codes between which a latent is moved: every method has a scale of its own."""
+
+
+@dataclass(frozen=True)
+class CodeBook:
+    """Codes of some images by one model."""
+
+    means: np.ndarray
+    """Posterior means, float32 (n, latents)."""
+    factors: np.ndarray
+    """Of the same images, int64 (n, factors)."""
+    variances: np.ndarray
+    """⟨σ²⟩ of each latent, float64 (latents,)."""
+
+    @property
+    def order(self) -> np.ndarray:
+        """Latents by ascending ⟨σ²⟩, k(0), k(1), … of eq. 4.8: as principal components by descending variance."""
+        return np.argsort(self.variances, kind="stable")
+
+    def path(self, latent: int, steps: int) -> np.ndarray:
+        """Values of a latent from one end of the data's codes to the other, (steps,)."""
+        return np.linspace(*np.quantile(self.means[:, latent], SPAN), steps, dtype=np.float32)
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Medians of the codes, where latents stay that are not moved, float32 (latents,)."""
+        return np.median(self.means, axis=0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Each latent moved by itself."""
+
+    latents: tuple[int, ...]
+    """By ascending ⟨σ²⟩."""
+    variances: tuple[float, ...]
+    """⟨σ²⟩ of each."""
+    images: np.ndarray
+    """uint8 (latents, steps, height, width, channels)."""
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Two latents moved at once."""
+
+    latents: tuple[int, int]
+    """The one that changes from row to row, the one that changes from column to column."""
+    images: np.ndarray
+    """uint8 (steps, steps, height, width, channels)."""
+
+
+def decoder_of(model: Objective) -> Decode:
+    """What makes images of codes in a model of one restart: a decoder, or a GAN's generator.
+
+    Raises:
+        UserError: the model has neither, as PCL.
+
+    """
+    name = next((name for name in ("decoder", "generator") if name in model.networks), None)
+    if name is None:
+        raise UserError(f"{model.config.kind} has no decoder, so that its codes cannot be drawn.")
+
+    @torch.no_grad()
+    def decode(codes: np.ndarray) -> np.ndarray:
+        logits = model.networks[name](torch.from_numpy(codes).to(model.device)[None])[0]
+        return (torch.sigmoid(logits.float()) * 255).round().to(torch.uint8).cpu().numpy()
+
+    return decode
+
+
+def code_book(model: Objective, pixels: Pixels, grid: FactorGrid, *, images: int, seed: int) -> CodeBook:
+    """Codes of up to so many images, drawn from the grid without replacement."""
+    numbers = np.sort(numpy_generator(seed, "traversal").choice(len(grid), min(images, len(grid)), replace=False))
+    means, logvars = encode(model, pixels, numbers)
+    return CodeBook(means, grid.factors_of(numbers), unit_variances(logvars))
+
+
+def traverse_rows(book: CodeBook, decode: Decode, *, steps: int) -> Rows:
+    """Each latent along its path, the others at the centre, in the order of eq. 4.8."""
+    codes = np.tile(book.centre, (len(book.order), steps, 1))
+    for row, latent in enumerate(book.order):
+        codes[row, :, latent] = book.path(latent, steps)
+    variances = tuple(book.variances[book.order].tolist())
+    return Rows(tuple(book.order.tolist()), variances, _decoded(codes, decode))
+
+
+def traverse_plane(
+    book: CodeBook, decode: Decode, latents: tuple[int, int], *, steps: int, flip: tuple[bool, bool]
+) -> Plane:
+    """Two latents along their paths, the others at the centre; `flip` turns a path round."""
+    down, across = (
+        book.path(k, steps)[::-1] if turn else book.path(k, steps) for k, turn in zip(latents, flip, strict=True)
+    )
+    codes = np.tile(book.centre, (steps, steps, 1))
+    codes[:, :, latents[0]], codes[:, :, latents[1]] = down[:, None], across[None, :]
+    return Plane(latents, _decoded(codes, decode))
+
+
+def plane_of_factors(book: CodeBook, decode: Decode, factors: tuple[int, int], *, steps: int) -> Plane:
+    """The plane of the two latents that hold most of two factors, turned so that both factors grow along it.
+
+    The thesis picked latents by hand and flipped them to match; here the pair has the largest sum of normalised mutual
+    informations, latent 1 with factor 1 and latent 2 with factor 2.
+    """
+    shares = information_shares(book.means, book.factors, BINS)
+    latents = best_pair(shares[:, factors[0]], shares[:, factors[1]])
+    flip = tuple(
+        bool(np.corrcoef(book.means[:, latent], book.factors[:, factor])[0, 1] < 0)
+        for latent, factor in zip(latents, factors, strict=True)
+    )
+    return traverse_plane(book, decode, latents, steps=steps, flip=flip)
+
+
+def best_pair(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
+    """Two different numbers i, j with the largest first[i] + second[j]."""
+    sums = first[:, None] + second[None, :]
+    np.fill_diagonal(sums, -np.inf)
+    i, j = np.unravel_index(sums.argmax(), sums.shape)
+    return int(i), int(j)
+
+
+def _decoded(codes: np.ndarray, decode: Decode) -> np.ndarray:
+    """Images (rows, columns, height, width, channels) of codes (rows, columns, latents)."""
+    images = decode(codes.reshape(-1, codes.shape[-1]))
+    return images.reshape(*codes.shape[:2], *images.shape[1:])

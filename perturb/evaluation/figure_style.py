@@ -1,0 +1,67 @@
+"""What all figures share: colours, sizes, how they are saved. They are narrow, so that type can be read on a phone."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 4.5
+"""Inches. A phone shows them on about 360 points, so that nine points of type stay about ten."""
+DPI = 160
+SMALL, NORMAL = 8.5, 9.5
+"""Points of type."""
+VARIANT_COLOURS = {"original": "#4477aa", "modified": "#ee6677", "noise": "#228833", "untrained": "#aa8800"}
+"""Paul Tol's bright scheme, the yellow darker: apart also for colour-blind eyes and in print."""
+VARIANT_MARKERS = {"original": "o", "modified": "D", "noise": "s", "untrained": "^"}
+"""Shapes say the same as colours."""
+OTHER_COLOUR, OTHER_MARKER = "#777777", "v"
+
+
+def new_figure(height: float, *, width: float = WIDTH) -> "Figure":
+    """An empty figure, inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """As PNG; the same figure gives the same bytes."""
+    figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def colour(variant: str) -> str:
+    """Of a variant, the same in every figure."""
+    return VARIANT_COLOURS.get(variant, OTHER_COLOUR)
+
+
+def marker(variant: str) -> str:
+    """Of a variant, the same in every figure."""
+    return VARIANT_MARKERS.get(variant, OTHER_MARKER)
+
+
+def plain(axes: "Axes", *, grid: str) -> None:
+    """No box; lines to read values by along "x" or "y"; type that can be read."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis=grid, alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=SMALL)
+
+
+def show_image(axes: "Axes", image: np.ndarray) -> None:
+    """An image, uint8 (height, width, 1 or 3), without ticks and without a grey level invented."""
+    if image.shape[-1] == 1:
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    else:
+        axes.imshow(image, interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def jitter(count: int, *, width: float) -> np.ndarray:
+    """Places side by side for dots that would hide each other, around 0, always the same: (count,)."""
+    # Multiples of the golden ratio fill any interval evenly, in an order that looks random.
+    return ((np.arange(count) * 0.618034) % 1 - 0.5) * width
