@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from perturb.config.experiment import OWN, ExperimentConfig
+from perturb.config.perturbation import PerturbationConfig
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.errors import UserError
@@ -106,7 +107,8 @@ def config_hash(section: Section) -> str:
 def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
     """The same experiment with every number of steps and of trainings multiplied by `budget`, in (0, 1].
 
-    Counts stop at the fewest that make sense: one step, the restarts that the selection keeps and two to spare, two seeds.
+    Counts stop at the fewest that make sense: one step, the restarts that the selection keeps and two to spare, two seeds, one
+    pattern of each variant.
     """
     if not 0 < budget <= 1:
         raise UserError(f"--budget must be above 0 and at most 1, got {budget:g}.")
@@ -118,18 +120,25 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
             update={"steps": _scaled(training.steps, budget), "checkpoint_every": _scaled(training.checkpoint_every, budget)}
         )
 
+    def pattern(form: PerturbationConfig) -> PerturbationConfig:
+        return form.model_copy(update={"steps": _scaled(form.steps, budget)})
+
     methods = tuple(m.model_copy(update={"training": steps(m.training)}) for m in config.evaluation.methods)
     keep = _scaled(config.selection.keep, budget)
     restarts = max(min(config.restarts.num, 2 * keep + 2), _scaled(config.restarts.num, budget))
+    seeds = max(2, _scaled(config.evaluation.seeds, budget))
+    draws = min(seeds, _scaled(config.evaluation.draws, budget))
+    search, readout = config.search, config.readout
     return config.model_copy(
         update={
             "training": steps(config.training),
             "selection": config.selection.model_copy(update={"keep": keep}),
             "restarts": config.restarts.model_copy(update={"num": restarts}),
-            "perturbation": config.perturbation.model_copy(update={"steps": _scaled(config.perturbation.steps, budget)}),
-            "evaluation": config.evaluation.model_copy(
-                update={"seeds": max(2, _scaled(config.evaluation.seeds, budget)), "methods": methods}
-            ),
+            "perturbation": pattern(config.perturbation),
+            "alternatives": {name: pattern(form) for name, form in config.alternatives.items()},
+            "evaluation": config.evaluation.model_copy(update={"seeds": seeds, "draws": draws, "methods": methods}),
+            "search": search and search.model_copy(update={"seeds": min(seeds, search.seeds)}),
+            "readout": readout and readout.model_copy(update={"steps": _scaled(readout.steps, budget)}),
         }
     )
 
