@@ -1,21 +1,98 @@
-"""Task runners, chosen when a flow is called."""
+"""Who builds the runs of a flow, chosen when it is called.
 
-from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
+Prefect's tasks are threads of the flow that wait for a worker. So a worker needs neither Prefect nor a way to its server,
+and one that dies is noticed and replaced in the same manner everywhere.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
 
 from perturb.errors import UserError
-from perturb.pipeline.work import die_with_parent
+from perturb.pipeline.origin import Origin
+from perturb.pipeline.settings import RunSettings
+from perturb.pipeline.workers import Processes
 
 
-def make_runner(text: str) -> TaskRunner:
-    """A runner from `thread:N` or `process:N`.
+class Workers(Protocol):
+    """Where units of work are done, while it is open as a context."""
+
+    slots: int
+    """Units at a time."""
+    settings: RunSettings
+    """As the workers need them."""
+
+    def run(self, work: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
+        """Do it, and wait for the answer; WorkerLost when a worker died of it."""
+
+    def check(self) -> None:
+        """Raise a UserError when nobody is left to work."""
+
+
+class LocalProcesses(Processes):
+    """Processes of this machine."""
+
+    def __init__(self, number: int, settings: RunSettings) -> None:
+        super().__init__(number)
+        self.settings = settings.model_copy(update={"workers": number})
+
+    def check(self) -> None:
+        """A process that dies is replaced."""
+
+
+class Threads(nullcontext):
+    """Threads of the flow's own process."""
+
+    def __init__(self, number: int, settings: RunSettings) -> None:
+        super().__init__(self)
+        self.slots = number
+        self.settings = settings.model_copy(update={"workers": number})
+
+    def run(self, work: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
+        """Here and now."""
+        return work(*args)
+
+    def check(self) -> None:
+        """They live as long as the flow."""
+
+
+def make_workers(text: str | None, settings: RunSettings, origin: Origin) -> AbstractContextManager[Workers]:
+    """Workers for `thread:N`, `process:N`, `dask`, `dask://HOST:PORT` or `ray`; None is `process:WORKERS`.
 
     Raises:
-        UserError: the text is neither.
+        UserError: the text is none of these, or what it names is not installed or cannot be reached.
 
     """
-    kind, _, number = text.partition(":")
-    if kind not in ("thread", "process") or not number.isdigit() or int(number) < 1:
-        raise UserError(f"--runner must be thread:N or process:N with N at least 1, got {text}.")
+    kind, where = parsed(text, settings)
     if kind == "thread":
-        return ThreadPoolTaskRunner(max_workers=int(number))
-    return ProcessPoolTaskRunner(max_workers=int(number), initializer=die_with_parent)
+        return Threads(int(where), settings)
+    if kind == "process":
+        return LocalProcesses(int(where), settings)
+    try:
+        if kind == "ray":
+            from perturb_flows.ray_workers import RayWorkers
+
+            return RayWorkers(settings)
+        from perturb_flows.dask_workers import DaskWorkers
+
+        return DaskWorkers(f"tcp://{where}" if where else None, settings, origin)
+    except ModuleNotFoundError as error:
+        extra = "ray" if kind == "ray" else "flows"
+        raise UserError(f"--runner {text}: {error.name} is missing; `pip install 'perturb[{extra}]'` adds it.") from None
+
+
+def parsed(text: str | None, settings: RunSettings) -> tuple[str, str]:
+    """Kind of runner, and its number or address."""
+    text = text or f"process:{settings.workers}"
+    if text in ("dask", "ray"):
+        return text, ""
+    if text.startswith("dask://"):
+        host, _, port = text.removeprefix("dask://").rpartition(":")
+        if host and port.isdigit():
+            return "dask", f"{host}:{port}"
+    kind, _, number = text.partition(":")
+    if kind in ("thread", "process") and number.isdigit() and int(number) >= 1:
+        return kind, number
+    raise UserError(
+        f"--runner must be thread:N or process:N with N at least 1, dask, dask://HOST:PORT or ray; got {text}."
+    )  # fmt: skip

@@ -4,6 +4,7 @@ Everything is written to a temporary sibling, flushed to the disk, and renamed; 
 killed the writer.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -50,6 +51,30 @@ def require_room(path: Path, now: int, *, in_all: int) -> None:
             f"{path}: needs up to {in_all / 1e9:,.2f} GB, and {folder} has {free / 1e9:,.2f} GB left; make room or name "
             "another folder. Nothing was left behind."
         )
+
+
+@contextmanager
+def told_when_full(folder: Path, what: str) -> Iterator[None]:
+    """Turn the many ways in which a library says that the disk is full into one sentence.
+
+    Args:
+        folder: on the disk.
+        what: is being written.
+
+    Raises:
+        UserError: the disk is full.
+
+    """
+    before = shutil.disk_usage(folder).free
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and "No space left on device" not in str(error):
+            raise
+        raise UserError(
+            f"{what}: the disk of {folder} is full; {before / 1e9:,.3f} GB were free when this began, and it needs more; "
+            "make room and run again, it goes on from what is kept."
+        ) from error
 
 
 def flush_to_disk(path: Path) -> None:

@@ -23,10 +23,13 @@ from typing import Any, TypeVar
 from perturb.config.loading import canonical_json
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import flush_to_disk, read_json, sha256_of, write_json
+from perturb.files import flush_to_disk, read_json, sha256_of, told_when_full, write_json
+from perturb.locks import claimed, is_claimed
 from perturb.progress import Progress
 
 MANIFEST = "manifest.json"
+SECONDS_BETWEEN_TRIES = 0.2
+"""While another process builds a run."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +82,7 @@ class Workplace:
     out: Path
     """Where the run's files go."""
     scratch: Path
-    """For checkpoints: survives a kill, shared by all tries at this run, removed when the run is there."""
+    """For checkpoints: survives a kill, shared by all tries at this run, one at a time, removed when the run is there."""
     device: str
     progress: Progress
     compile: bool = False
@@ -134,6 +137,10 @@ class Store:
         """Whether the run is there, whole."""
         return (self.path(spec) / MANIFEST).is_file()
 
+    def is_being_built(self, spec: RunSpec) -> bool:
+        """Whether somebody builds the run at this moment, this flow or another."""
+        return is_claimed(self.scratch(spec))
+
     def result(self, spec: RunSpec) -> dict[str, Any]:
         """A finished run's result."""
         return read_result(self.path(spec))
@@ -150,9 +157,8 @@ class Store:
                 raise UserError(f"{self.path(spec)} has files but no {MANIFEST}, so it is not a run of ours; move it away.")
         if missing:
             self.ensure_all([needed for spec in missing.values() for needed in spec.inputs.values()])
-        for group in self._groups(missing.values()):
-            self._build(group)
-        return ["built" if spec.id in missing else "reused" for spec in specs]
+        built = {spec.id for group in self._groups(missing.values()) for spec in self._build(group)}
+        return ["built" if spec.id in built else "reused" for spec in specs]
 
     def _groups(self, specs: Iterable[RunSpec]) -> Iterator[list[RunSpec]]:
         """Runs that are built together."""
@@ -163,25 +169,39 @@ class Store:
         for family in families.values():
             yield from (family[i : i + self.stack] for i in range(0, len(family), self.stack))
 
-    def _build(self, specs: Sequence[RunSpec]) -> None:
-        """Build one run, or some of a family together."""
-        started, stage = time.time(), self.stages[specs[0].kind]
+    def _build(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
+        """Build one run, or some of a family together; wait for those that another process builds. What was built here."""
+        built, open_runs = [], list(specs)
+        while open_runs:
+            with ExitStack() as stack:
+                found = {spec: stack.enter_context(claimed(self.scratch(spec))) for spec in open_runs}
+                own = {spec: scratch for spec, scratch in found.items() if scratch is not None}
+                if missing := {spec: scratch for spec, scratch in own.items() if not self.is_complete(spec)}:
+                    self._build_claimed(missing)
+                    built += missing
+                for scratch in own.values():
+                    shutil.rmtree(scratch, ignore_errors=True)
+            open_runs = [spec for spec in open_runs if not self.is_complete(spec)]
+            if open_runs:
+                time.sleep(SECONDS_BETWEEN_TRIES)
+        return built
+
+    def _build_claimed(self, specs: Mapping[RunSpec, Path]) -> None:
+        """Build runs in their scratch folders, which nobody else uses."""
+        started, stage = time.time(), self.stages[next(iter(specs)).kind]
         with ExitStack() as stack:
-            places = [stack.enter_context(self._workplace(spec)) for spec in specs]
+            stack.enter_context(told_when_full(self.root, ", ".join(spec.label for spec in specs)))
+            places = [stack.enter_context(self._workplace(spec, scratch)) for spec, scratch in specs.items()]
             results = [stage.build(places[0])] if len(places) == 1 else stage.build_together(places)
             seconds = (time.time() - started) / len(specs)
             for place, result in zip(places, results, strict=True):
                 self._seal(place.spec, place.out, result, seconds=seconds)
                 self._publish(place.out, self.path(place.spec))
-        for spec in specs:
-            shutil.rmtree(self.scratch(spec), ignore_errors=True)
 
     @contextmanager
-    def _workplace(self, spec: RunSpec) -> Iterator[Workplace]:
+    def _workplace(self, spec: RunSpec, scratch: Path) -> Iterator[Workplace]:
         """Folders for building a run; what is still in `out` afterwards goes, checkpoints stay."""
-        scratch = self.scratch(spec)
         out = self.root / "scratch" / f"{spec.id}.{os.getpid()}-{uuid.uuid4().hex[:8]}.out"
-        scratch.mkdir(parents=True, exist_ok=True)
         out.mkdir()
         inputs = {name: self.path(needed) for name, needed in spec.inputs.items()}
         try:
@@ -232,8 +252,8 @@ class Store:
 
     def collect_garbage(self, *, older_than_hours: float) -> list[Path]:
         """Remove what killed processes left in scratch and nothing has touched for so long; the folders removed."""
-        limit = time.time() - older_than_hours * 3600
-        folders = [p for p in (self.root / "scratch").glob("*") if p.is_dir()]
+        limit, scratch = time.time() - older_than_hours * 3600, self.root / "scratch"
+        folders = [p for p in scratch.glob("*") if p.is_dir() and not is_claimed(scratch / p.name.partition(".")[0])]
         stale = [p for p in folders if last_touched(p) < limit]
         for folder in stale:
             shutil.rmtree(folder, ignore_errors=True)

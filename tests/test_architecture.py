@@ -9,9 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = (
-    "errors", "files", "config", "seeding", "draws", "progress", "runs", "datasets", "models", "objectives", "training",
-    "metrics", "selection", "perturbation", "analysis", "benchmark", "publishing", "transfer", "evaluation", "pipeline",
-    "cli",
+    "errors", "files", "locks", "config", "seeding", "draws", "progress", "runs", "datasets", "models", "objectives",
+    "training", "metrics", "selection", "perturbation", "analysis", "benchmark", "publishing", "transfer",
+    "evaluation", "pipeline", "cli",
 )  # fmt: skip
 """From top to bottom; a module imports from its own room and from rooms above it."""
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "perturb").rglob("*.py"))

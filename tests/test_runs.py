@@ -1,3 +1,4 @@
+import errno
 import itertools
 import json
 import math
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from full_disk import small_disk
 
 from perturb import progress
 from perturb.config import Section
+from perturb.errors import UserError
 from perturb.files import read_json, sha256_of
+from perturb.locks import LOCK
 from perturb.progress import Progress, read_fraction
 from perturb.runs import MANIFEST, RunSpec, Stage, Store, Workplace
 
@@ -26,6 +30,12 @@ class Word(Section):
 
     text: str = "a"
     size: int = 1
+
+
+class Seeded(Word):
+    """Runs of one family, which are built together."""
+
+    seed: int
 
 
 def _write(place: Workplace) -> dict[str, Any]:
@@ -167,7 +177,8 @@ def test_a_builder_that_raises_leaves_no_run_and_its_scratch_to_the_next_try(
     assert not store.is_complete(spec)
     assert _names(store.root / "runs") == []
     assert _names(store.root / "scratch") == [spec.id]
-    assert _names(store.scratch(spec)) == ["checkpoint"]
+    assert _names(store.scratch(spec)) == ["checkpoint", LOCK]
+    assert not store.is_being_built(spec)
     assert store.ensure(spec) == "built"
     assert store.result(spec) == {"letters": 1, "found": "step 5"}
     assert _names(store.root / "scratch") == []
@@ -294,6 +305,84 @@ def test_a_killed_process_leaves_no_run_and_the_next_one_goes_on_from_its_scratc
     assert store.collect_garbage(older_than_hours=0.0) == [orphan]
     assert not orphan.exists()
     assert store.is_complete(spec)
+
+
+def test_a_run_is_built_once_however_many_processes_want_it(tmp_path: Path) -> None:
+    store, spec = _store(tmp_path), _spec()
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(store.root)], stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline().strip() == spec.id
+        assert store.is_being_built(spec)
+        with ThreadPoolExecutor(1) as pool:
+            second = pool.submit(store.ensure, spec)
+            time.sleep(0.5)
+            assert not second.done(), "the second waits for the first"
+            assert store.collect_garbage(older_than_hours=0.0) == [], "what is being built is no garbage"
+            first.send_signal(signal.SIGKILL)
+            assert second.result(timeout=10) == "built", "and takes over when the first dies"
+    assert store.ensure(spec) == "reused"
+
+
+def test_runs_that_another_builds_are_left_to_it_and_the_others_built_meanwhile(tmp_path: Path) -> None:
+    first_builds, go_on = threading.Event(), threading.Event()
+    recorder = Recorder()
+
+    def slow(place: Workplace) -> dict[str, Any]:
+        first_builds.set()
+        assert go_on.wait(timeout=10)
+        return _write(place)
+
+    def together(places: list[Workplace]) -> list[dict[str, Any]]:
+        go_on.set()
+        return [recorder(place) for place in places]
+
+    specs = [_spec(label=str(seed), config=Seeded(seed=seed)) for seed in range(3)]
+    stages = {"word": Stage(version=1, build=recorder, build_together=together)}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(_store(tmp_path, slow).ensure, specs[0])
+        assert first_builds.wait(timeout=10)
+        store = Store(tmp_path / "artifacts", stages, stack=3)
+        assert store.ensure_all(specs) == ["reused", "built", "built"]
+        assert first.result() == "built"
+    assert recorder.built == ["1", "2"]
+    assert all(store.is_complete(spec) for spec in specs)
+    assert _names(store.root / "scratch") == []
+
+
+def test_without_locks_everybody_has_a_folder_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    folders = []
+
+    def build(place: Workplace) -> dict[str, Any]:
+        folders.append(place.scratch)
+        return _write(place)
+
+    monkeypatch.setattr("perturb.locks.fcntl.flock", no_locks)
+    store, spec = _store(tmp_path, build), _spec()
+    assert store.ensure(spec) == "built"
+    assert folders[0] != store.scratch(spec)
+    assert not folders[0].exists()
+    assert "cannot be locked (Function not implemented): work may be done twice there" in caplog.text
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    def build(place: Workplace) -> dict[str, Any]:
+        (place.scratch / "checkpoint").write_text("step 5")
+        (place.out / "large.bin").write_bytes(bytes(2_000_000))
+        return _write(place)
+
+    with small_disk(tmp_path / "artifacts", megabytes=1):
+        store, spec = _store(tmp_path, build), _spec(label="restart 1")
+        with pytest.raises(UserError, match=r"^restart 1: the disk of .* is full; 0\.001 GB were free when this began"):
+            store.ensure(spec)
+        assert _names(store.root / "runs") == []
+        assert _names(store.root / "scratch") == [spec.id]
+        subprocess.run(["mount", "-o", "remount,size=8m", store.root], check=True)
+        assert store.ensure(spec) == "built"
+        assert _names(store.root / "scratch") == []
 
 
 def _touch(path: Path, *, hours_ago: float) -> None:

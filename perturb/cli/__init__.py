@@ -45,7 +45,8 @@ def run(
     budget: BudgetOption = 1.0,
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
-    runner: Annotated[str | None, typer.Option(help="thread:N or process:N; default: process:WORKERS.")] = None,
+    runner: Annotated[str | None, typer.Option(help="process:N (default), thread:N, dask, dask://HOST:PORT or ray.")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Minutes for each training or other run; default: none.")] = None,
     prefect: Annotated[bool, typer.Option("--prefect/--no-prefect", help="As a Prefect flow, or in plain Python.")] = True,
 ) -> None:
     """Run an experiment end to end; whatever is already there is reused."""
@@ -63,6 +64,7 @@ def run(
     settings = run_settings(
         artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers, stack=stack,
         restarts_a_core=ARCHITECTURES[experiment.training.architecture].default_stack(experiment.training.precision),
+        time_limit=time_limit, elsewhere=(runner or "").startswith("dask://"),
     )  # fmt: skip
     settings = settings.model_copy(update={"compile": compiled})
     if prefect:

@@ -107,8 +107,8 @@ def config_hash(section: Section) -> str:
 def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
     """The same experiment with every number of steps and of trainings multiplied by `budget`, in (0, 1].
 
-    Counts stop at the fewest that make sense: one step, the restarts that the selection keeps and two to spare, two seeds, one
-    pattern of each variant.
+    Counts stop at the fewest that make sense: one step, the restarts that the selection keeps and two to spare, two seeds,
+    one pattern of each variant.
     """
     if not 0 < budget <= 1:
         raise UserError(f"--budget must be above 0 and at most 1, got {budget:g}.")

@@ -49,8 +49,8 @@ class Row:
     """Mean over pairs of variant − original, of several draws the mean of their means; None for the original."""
     ci_low: float | None
     ci_high: float | None
-    """95 % bootstrap interval of the difference, None below two seeds. Resampled are seeds; where each seed meets a draw of
-    its own, draws with their seeds; where every seed meets every draw, both (`crossed_interval`: what few draws can tell)."""
+    """95 % bootstrap interval of the difference, None below two seeds. Resampled are seeds; where each seed meets one draw,
+    draws with their seeds; where every seed meets every draw, both (`crossed_interval`: what few draws can tell)."""
     draws: int = 1
     """Draws of the pattern that have a run."""
     by_draw: tuple[tuple[int, float], ...] = ()

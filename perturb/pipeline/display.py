@@ -42,6 +42,10 @@ class PlanDisplay:
         self._stop.set()
         self._thread.join()
 
+    def fraction(self) -> float:
+        """How much is done, in [0, 1]."""
+        return self._done() / self._total()
+
     def _watch(self) -> None:
         if self._console.is_terminal:
             self._draw_bars()
@@ -73,8 +77,9 @@ class PlanDisplay:
         while True:
             stopping = self._stop.wait(SECONDS_BETWEEN_LINES)
             counts = [f"{stage.title} {self._count(stage)}" for stage in self._plan.stages]
-            share = self._done() / self._total()
-            self._console.print(f"{share:4.0%}  {' · '.join(counts)}  {self._remaining()}", soft_wrap=True, highlight=False)
+            self._console.print(
+                f"{self.fraction():4.0%}  {' · '.join(counts)}  {self._remaining()}", soft_wrap=True, highlight=False
+            )
             if stopping:
                 return
 

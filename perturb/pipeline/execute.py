@@ -1,16 +1,17 @@
 """Executing a plan in plain Python, its runs spread over processes."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from perturb.config import ExperimentConfig
 from perturb.errors import UserError
 from perturb.pipeline.crew import Crew
 from perturb.pipeline.display import PlanDisplay
+from perturb.pipeline.origin import origin_at
 from perturb.pipeline.plan import Plan, PlannedStage, plan_experiment
 from perturb.pipeline.settings import RunSettings
 from perturb.pipeline.stages import STAGES
-from perturb.pipeline.work import die_with_parent, ensure_runs
+from perturb.pipeline.work import Unit, work_on
+from perturb.pipeline.workers import Processes
 from perturb.runs import Store
 
 
@@ -19,28 +20,23 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
     plan = plan_experiment(config)
     stages = stages_until(plan, until)
     store = Store(settings.artifacts, STAGES, device=settings.device)
-    context, others = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(settings.workers, mp_context=context, initializer=die_with_parent)
-    crew = Crew(
-        plan,
-        store,
-        submit=lambda unit: pool.submit(ensure_runs, unit, settings),
-        error_of=lambda future: future.exception(),
-        workers=settings.workers,
-        stack=settings.stack,
-    )
-    try:
+    with (
+        origin_at(store.root) as origin,
+        ThreadPoolExecutor(settings.workers) as threads,
+        Processes(settings.workers) as processes,
+    ):
+        crew = Crew(
+            plan,
+            store,
+            submit=lambda unit: threads.submit(processes.run, work_on, Unit.of(unit, settings, origin)),
+            error_of=lambda future: future.exception(),
+            workers=settings.workers,
+            stack=settings.stack,
+        )
         with PlanDisplay(plan, store):
             for stage, last in stages:
                 crew.finish(stage, last=last)
                 check_patterns(plan, store)
-    except BaseException:
-        # Runs under way are given up at once; they go on from their checkpoints next time.
-        for child in set(multiprocessing.active_children()) - others:
-            child.kill()
-        raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
     return plan
 
 

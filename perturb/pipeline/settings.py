@@ -28,6 +28,8 @@ class RunSettings(Section):
     """A torch device."""
     compile: bool = False
     """Have torch compile the networks. Slower on the CPU (benchmarks/README.md), and needs a C++ compiler."""
+    time_limit: float | None = Field(default=None, gt=0)
+    """Minutes for each run; None: as long as it takes."""
 
     @property
     def threads(self) -> int:
@@ -43,6 +45,8 @@ def run_settings(
     workers: int | None,
     stack: int | None,
     restarts_a_core: int = 1,
+    time_limit: float | None = None,
+    elsewhere: bool = False,
 ) -> RunSettings:
     """Settings for a user's wishes; None stands for what suits the machine: stacked on an accelerator, else processes.
 
@@ -53,13 +57,17 @@ def run_settings(
         workers: units of work at a time.
         stack: trainings in a unit.
         restarts_a_core: what the architecture recommends for `stack` where workers share the cores.
+        time_limit: minutes for each run.
+        elsewhere: the workers are on other machines, so the device is theirs.
 
     Raises:
         UserError: a strategy or a device that is not there, workers for a strategy that has one only, or a stack for one
             that has none.
 
     """
-    device = checked_device(device)
+    device = device or "cpu" if elsewhere else checked_device(device)
+    if time_limit is not None and not 0 < time_limit < float("inf"):
+        raise UserError(f"--time-limit must be minutes above 0, got {time_limit:g}.")
     chosen = strategy or ("processes" if device.startswith("cpu") else "stacked")
     if chosen not in STRATEGIES:
         raise UserError(f"--strategy must be one of {', '.join(STRATEGIES)}; got {chosen}.")
@@ -67,11 +75,12 @@ def run_settings(
         raise UserError(f"--stack {stack} is not for --strategy sequential, which trains one restart at a time.")
     if chosen == "processes":
         together = stack or restarts_a_core
-        return RunSettings(artifacts=artifacts, device=device, workers=workers or available_cores(), stack=together)
+        number = workers or available_cores()
+        return RunSettings(artifacts=artifacts, device=device, workers=number, stack=together, time_limit=time_limit)
     if workers not in (None, 1):
         raise UserError(f"--workers {workers} is for --strategy processes; {chosen} has one.")
     largest = (stack or LARGEST_STACK) if chosen == "stacked" else 1
-    return RunSettings(artifacts=artifacts, device=device, workers=1, stack=largest)
+    return RunSettings(artifacts=artifacts, device=device, workers=1, stack=largest, time_limit=time_limit)
 
 
 def available_cores() -> int:

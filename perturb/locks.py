@@ -1,0 +1,91 @@
+"""Who builds a run: a lock that its builder holds, and that the system takes back when the builder dies, of kill -9 too."""
+
+import errno
+import fcntl
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+LOCK = "lock"
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
+"""What a file system answers that cannot lock, for example Lustre mounted without `flock`."""
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[Path | None]:
+    """Work in a folder alone: yields where to work, or None while another process or thread does.
+
+    The folder is made where it is missing; whoever has finished removes it, before letting go. On a file system without
+    locks everybody gets a folder of their own, which is removed in the end: work may then be done twice, and what was
+    killed begins anew, but nobody ever writes to another's files.
+    """
+    try:
+        descriptor = _lock(folder)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        log.warning("%s cannot be locked (%s): work may be done twice there.", folder.parent, error.strerror)
+        own = folder.with_name(f"{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.own")
+        own.mkdir(parents=True)
+        try:
+            yield own
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+        return
+    try:
+        yield None if descriptor is None else folder
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def is_claimed(folder: Path) -> bool:
+    """Whether somebody works in a folder at this moment."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _lock(folder: Path) -> int | None:
+    """An open, locked file in the folder; None when another has it."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue  # removed between the two lines by whoever has just finished
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_still_there(descriptor, folder / LOCK):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_still_there(descriptor: int, path: Path) -> bool:
+    """Whether the open file is the one of that name: a lock on a removed file keeps nobody out."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
