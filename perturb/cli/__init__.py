@@ -1,6 +1,7 @@
 """The `perturb` command: reads arguments, calls the library, prints. No logic lives here."""
 
 import logging
+import shlex
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -30,6 +31,7 @@ SetOption = Annotated[
 BudgetOption = Annotated[float, typer.Option(help="Multiply all steps and counts by this, in (0, 1].")]
 
 
+@app.command("study", help="The same as run.")
 @app.command()
 def run(
     config: ConfigArgument,
@@ -48,11 +50,16 @@ def run(
     runner: Annotated[str | None, typer.Option(help="process:N (default), thread:N, dask, dask://HOST:PORT or ray.")] = None,
     time_limit: Annotated[float | None, typer.Option(help="Minutes for each training or other run; default: none.")] = None,
     prefect: Annotated[bool, typer.Option("--prefect/--no-prefect", help="As a Prefect flow, or in plain Python.")] = True,
+    publish: Annotated[
+        Path | None, typer.Option(help="Put report, recipes and weights into this folder too, with an index.json.")
+    ] = None,
+    patterns: Annotated[int | None, typer.Option(help="Of each variant, publish so many patterns at most.", min=1)] = None,
 ) -> None:
     """Run an experiment end to end; whatever is already there is reused."""
     from perturb.config import load_experiment, scaled_down, with_methods
     from perturb.models import ARCHITECTURES
     from perturb.pipeline.execute import run_locally
+    from perturb.pipeline.publish import publish_experiment
     from perturb.pipeline.results import publish_results
     from perturb.pipeline.settings import run_settings
     from perturb.pipeline.stages import STAGES
@@ -66,7 +73,7 @@ def run(
         restarts_a_core=ARCHITECTURES[experiment.training.architecture].default_stack(experiment.training.precision),
         time_limit=time_limit, elsewhere=(runner or "").startswith("dask://"),
     )  # fmt: skip
-    settings = settings.model_copy(update={"compile": compiled})
+    settings, publish = settings.model_copy(update={"compile": compiled}), publish and _folder(publish, "--publish")
     if prefect:
         plan = _orchestrator("prefect")(experiment, settings, until=until, runner=runner)
     elif runner is not None:
@@ -76,16 +83,18 @@ def run(
     store = Store(settings.artifacts, STAGES)
     if store.is_complete(plan.report):
         _show(publish_results(plan, store), experiment.name)
+        if publish is not None:
+            print(publish_experiment(plan, store, publish, command=f"perturb {shlex.join(sys.argv[1:])}", patterns=patterns))
     else:
         for stage in plan.stages:
             done = sum(store.is_complete(spec) for spec in stage.runs)
             print(f"{stage.title}: {done} of {len(stage.runs)}")
 
 
-def _folder(path: Path) -> Path:
-    """An artifacts folder, existing or not."""
+def _folder(path: Path, option: str = "--artifacts") -> Path:
+    """A folder to write to, existing or not."""
     if path.exists() and not path.is_dir():
-        raise UserError(f"--artifacts must be a folder, and {path} is a file; name another place.")
+        raise UserError(f"{option} must be a folder, and {path} is a file; name another place.")
     return path.resolve()
 
 

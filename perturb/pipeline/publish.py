@@ -29,11 +29,9 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
         patterns: of each variant, at most; None: all.
 
     Raises:
-        UserError: the folder is a file, or cannot be written to.
+        UserError: the folder cannot be written to.
 
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--publish must be a folder, and {folder} is a file; name another place.")
     report = store.path(plan.report)
     try:
         files = [(report / name, name, command) for name in report_files(report)]
