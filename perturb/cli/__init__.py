@@ -112,7 +112,6 @@ def _orchestrator(name: str):  # noqa: ANN202
 
 def _show(results: Path, name: str) -> None:
     """The tables in the terminal, then the files worth opening; the path of results.json is the last line."""
-    from perturb.evaluation.page import answer
     from perturb.evaluation.statistics import Row
     from perturb.evaluation.tables import as_terminal
     from perturb.files import read_json
@@ -122,9 +121,8 @@ def _show(results: Path, name: str) -> None:
     console = Console()
     for table in as_terminal(rows, title=name):
         console.print(table)
-    for metric in dict.fromkeys(row.metric for row in rows):
-        for sentence in answer(rows, metric):
-            console.print(sentence, highlight=False, markup=False)
+    for sentence in found["answers"]:
+        console.print(sentence, highlight=False, markup=False)
     print()
     for title, name_of_file in (("Picture", "images.png"), ("Report", "report.html")):
         if (path := results.parent / name_of_file).is_file():

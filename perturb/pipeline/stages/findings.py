@@ -44,14 +44,14 @@ class Findings:
     @cached_property
     def rows(self) -> list[Row]:
         """The tables' cells."""
-        return summarise(self.scores, self.config.evaluation.metrics, **self._bootstrap)
+        return summarise(self.scores, self.config.evaluation.metrics, **self.bootstrap)
 
     def compared(self, metric: str, first: str, second: str) -> list[Comparison]:
         """First − second for every method, paired by seed; nothing where a variant is not among the experiment's."""
         variants = self.config.evaluation.variants
         if not {first, second} <= set(variants):
             return []
-        return compare(self.scores, metric, first=first, second=second, **self._bootstrap)
+        return compare(self.scores, metric, first=first, second=second, **self.bootstrap)
 
     @cached_property
     def search(self) -> list[SearchPoint]:
@@ -80,8 +80,13 @@ class Findings:
         seeds = range(self.config.readout.seeds) if self.config.readout else ()
         return [self.results[f"readout/{variant}/{seed}"]["factors"] for seed in seeds]
 
+    def pattern_names(self, variant: str) -> list[str]:
+        """Names of the runs that trained the patterns of a variant."""
+        return [name for name in self.results if name == f"pattern/{variant}" or name.startswith(f"pattern/{variant}-")]
+
     @property
-    def _bootstrap(self) -> dict[str, int]:
+    def bootstrap(self) -> dict[str, int]:
+        """Arguments of every interval."""
         resamples = self.config.evaluation.bootstrap_samples
         return {"resamples": resamples, "seed": child_seed(self.config.seed, "bootstrap")}
 

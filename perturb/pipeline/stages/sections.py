@@ -1,0 +1,210 @@
+"""The report's sections, from the findings of an experiment; each draws its figures into the report's folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perturb.analysis.readout import FactorReadout
+from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
+from perturb.analysis.variances import Variances
+from perturb.datasets.pixels import Pixels
+from perturb.evaluation.analysis_tables import global_table, local_table, readout_table
+from perturb.evaluation.figures import draw_images, draw_scores
+from perturb.evaluation.figures_distribution import draw_by_factor, draw_histogram
+from perturb.evaluation.figures_forest import draw_forest
+from perturb.evaluation.figures_search import draw_search
+from perturb.evaluation.figures_traversals import draw_latents, draw_planes, latent_labels
+from perturb.evaluation.search import search_table
+from perturb.evaluation.sections import Picture, Section
+from perturb.evaluation.statistics import BASELINE
+from perturb.evaluation.tables import comparison_table, difference_table, score_tables
+from perturb.evaluation.thesis import thesis_beside
+from perturb.metrics import METRICS
+from perturb.pipeline.stages.findings import Findings
+from perturb.pipeline.stages.models import load_model
+from perturb.seeding import child_seed, numpy_generator
+
+EXAMPLES = 4
+"""Images in the picture of the perturbation."""
+BORROWED = "shapes3d"
+"""Where numbers of the thesis are shown beside those of a dataset that it has not: its scenes are the nearest to ours."""
+CODED = 2_000
+"""Images behind a traversal."""
+STEPS = 9
+"""Along each latent of a traversal."""
+
+
+def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]:
+    """In the order of the page; what an experiment has not asked for is left out."""
+    yield scores(findings)
+    yield from perturbation(findings, out)
+    yield differences(findings, out)
+    if findings.search:
+        yield search(findings, out)
+    if findings.config.readout:
+        yield still_there(findings)
+    yield from distribution(findings, out)
+    yield from traversals(findings, out, device=device)
+
+
+def scores(findings: Findings) -> Section:
+    """Tables 4.2 to 4.5, with the thesis's own numbers."""
+    config = findings.config
+    kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
+    thesis = thesis_beside(config.dataset.name, kinds, borrow=BORROWED)
+    text = "Mean ± standard deviation over fresh trainings, each on its own seed."
+    if thesis:
+        text += " Beside ours, where there is one, the number of the paper's longer version, a thesis, from its Tables 4.2 to 4.5."
+    return Section(title="Scores", text=[text], tables=tuple(score_tables(findings.rows, thesis=thesis)))
+
+
+def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
+    """What was done to the images."""
+    config = findings.config
+    numbers = np.sort(numpy_generator(config.seed, "examples").choice(findings.grid.num_images, EXAMPLES, replace=False))
+    shown = {
+        variant: Pixels.open(findings.runs[f"pixels/{variant}"]).images(numbers) for variant in config.evaluation.variants
+    }
+    originals, path = shown.pop(BASELINE), out / "images.png"
+    if not shown:
+        return
+    draw_images(path, originals, shown, epsilon=config.perturbation.epsilon)
+    caption = (
+        f"Originals, and for each variant what was added (grey: nothing, black and white: ε = "
+        f"{config.perturbation.epsilon:g}) and the image that results."
+    )
+    yield Section(title="The images", figures=[Picture(path, caption)])
+
+
+def differences(findings: Findings, out: Path) -> Section:
+    """What each variant takes off each score, and how the variants compare."""
+    config, figures, tables = findings.config, [], []
+    for metric in config.evaluation.metrics:
+        title = METRICS[metric].title
+        draw_scores(out / f"{metric}.png", findings.scores, findings.rows, metric)
+        caption = f"{title} of every run: a dot a seed, pairs joined, the mean as a bar."
+        figures.append(Picture(out / f"{metric}.png", caption))
+        if len(config.evaluation.variants) > 1:
+            draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
+            caption = f"{title}: difference to the original with its 95 % interval, paired by seed."
+            figures.append(Picture(out / f"{metric}_differences.png", caption))
+    text = []
+    for first, second, what in _comparisons(findings):
+        found = findings.compared(config.evaluation.metrics[0], first, second)
+        if found:
+            text.append(what)
+            tables.append(comparison_table(found))
+    tables.insert(0, difference_table(findings.rows))
+    return Section(title="Differences", text=text, tables=tables, figures=figures)
+
+
+def _comparisons(findings: Findings) -> Iterator[tuple[str, str, str]]:
+    """Two variants each, and what their difference tells."""
+    yield "modified", "untrained", "Modified − untrained: what training m_ψ adds to a pattern of its kind and variance."
+    for name, form in findings.config.alternatives.items():
+        main = findings.config.perturbation.form
+        yield name, "modified", f"{name} − modified: another m_ψ ({form.form} form) beside the main one ({main} form)."
+        yield name, "untrained", f"{name} − untrained: what the training of that one adds."
+
+
+def search(findings: Findings, out: Path) -> Section:
+    """Would another value of the hyper-parameter have saved the score?"""
+    wanted = findings.config.search
+    levels = {
+        row.method: row.mean
+        for row in findings.rows
+        if (row.metric, row.variant) == (wanted.metric, BASELINE) and row.mean is not None
+    }
+    draw_search(out / "search.png", findings.search, wanted.metric, levels=levels)
+    text = (
+        "Each method's primary hyper-parameter, multiplied. Runs with an unused unit are marked; the thesis leaves them out, "
+        "here they are shown and counted."
+    )
+    caption = f"{METRICS[wanted.metric].title} over the line search (as the thesis's Figures 4.4 to 4.7)."
+    return Section(
+        title="Line search",
+        text=[text],
+        tables=[search_table(findings.search, wanted.metric)],
+        figures=[Picture(out / "search.png", caption)],
+    )
+
+
+def still_there(findings: Findings) -> Section:
+    """Supervised networks read the factors all the same; where the variance went."""
+    variants = findings.config.evaluation.variants
+    readouts = {variant: _averaged(findings.readouts(variant)) for variant in variants}
+    variances = {
+        variant: variances_from_json(findings.results[f"variances/{variant}"]) for variant in variants if variant != BASELINE
+    }
+    count = findings.config.readout.seeds
+    text = (
+        f"The factors are still in the images: {count} small supervised network{'s' if count > 1 else ''} a variant, asked "
+        f"about combinations of factors that they never saw. Mean accuracies.",
+        "Global variance is what a factor moves over the whole grid, local variance what one step of it moves.",
+    )
+    tables = (readout_table(readouts), *((global_table(variances), local_table(variances)) if variances else ()))
+    return Section(title="The factors are still there", text=text, tables=tables)
+
+
+def _averaged(readouts: list[list[dict[str, Any]]]) -> list[FactorReadout]:
+    """Mean accuracy and chance over networks."""
+    return [
+        FactorReadout(**found[0] | {key: float(np.mean([one[key] for one in found])) for key in ("accuracy", "chance")})
+        for found in zip(*readouts, strict=True)
+    ]
+
+
+def distribution(findings: Findings, out: Path) -> Iterator[Section]:
+    """Figures 4.8 and 4.9: every run's MIG, and factor by factor for the β-VAE."""
+    config = findings.config
+    if "mig" not in config.evaluation.metrics or len(config.evaluation.variants) == 1:
+        return
+    figures = []
+    if "modified" in config.evaluation.variants:
+        draw_histogram(out / "histogram.png", findings.scores, "mig")
+        figures.append(
+            Picture(out / "histogram.png", "MIG of all runs on the original and on modified images (Figure 4.8).")
+        )
+    for method in config.evaluation.methods:
+        if method.objective.kind == "beta_vae":
+            gaps, path = findings.gaps(method.name), out / "mig_by_factor.png"
+            draw_by_factor(path, gaps, findings.grid.names, title=method.name)
+            figures.append(Picture(path, f"{method.name}: MIG factor by factor (Figure 4.9)."))
+            break
+    if figures:
+        yield Section(title="Run by run, factor by factor", figures=figures)
+
+
+def traversals(findings: Findings, out: Path, *, device: str) -> Iterator[Section]:
+    """Figures 4.10 and 4.11: what the latents of the most and the least entangled restarts draw."""
+    chosen, grid = findings.results["selection"], findings.grid
+    if grid.num_factors < 2:
+        return
+    pair = _mixed_pair(findings, chosen["entangled"][0])
+    pixels, planes, figures = Pixels.open(findings.runs["images"]), {}, []
+    for side, indices in (("disentangled", chosen["disentangled"]), ("entangled", chosen["entangled"])):
+        for place, index in enumerate(indices):
+            model = load_model(findings.runs[f"trained/{index}"], device)
+            seed = child_seed(findings.config.seed, "traversal")
+            book, decode = code_book(model, pixels, grid, images=CODED, seed=seed), decoder_of(model)
+            planes[f"{side}, restart {index}"] = plane_of_factors(book, decode, pair, steps=STEPS).images
+            if place == 0:
+                rows, path = traverse_rows(book, decode, steps=STEPS), out / f"latents_{side}.png"
+                draw_latents(path, rows.images, latent_labels(rows.variances), title=f"{side}, restart {index}")
+                figures.append(Picture(path, f"Most {side}: one latent a row, by ascending posterior variance (eq. 4.8)."))
+    names = [grid.names[k].replace("_", " ") for k in pair]
+    draw_planes(out / "planes.png", planes, down=names[0], across=names[1])
+    caption = f"Two latents at once, those that hold most of {names[0]} and {names[1]} (Figures 4.10 and 4.11)."
+    text = "The β-VAEs that m_ψ was trained against, on original images."
+    yield Section(title="What latents draw", text=[text], figures=[Picture(out / "planes.png", caption), *figures])
+
+
+def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:
+    """The two factors that a restart separates least, in the grid's order."""
+    details = findings.results[f"restart/{restart}"]["details"]
+    gaps = details.get("mig", {})
+    ranked = sorted(range(findings.grid.num_factors), key=lambda k: gaps.get(f"mig_factor_{k}", k))
+    first, second = sorted(ranked[:2])
+    return first, second
