@@ -29,3 +29,17 @@ def torch_generator(seed: int, *path: str | int) -> "torch.Generator":
     import torch
 
     return torch.Generator().manual_seed(child_seed(seed, *path))
+
+
+def seed_globals(seed: int) -> None:
+    """Seed the generators that other people's code draws from: Python's, NumPy's old one, torch's on every device.
+
+    Nothing of perturb draws from them.
+    """
+    import random
+
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = (
     "errors", "files", "locks", "config", "seeding", "draws", "progress", "runs", "datasets", "models", "objectives",
     "training", "metrics", "selection", "perturbation", "analysis", "benchmark", "publishing", "transfer",
-    "evaluation", "pipeline", "cli",
+    "evaluation", "pipeline", "outside", "cli",
 )  # fmt: skip
 """From top to bottom; a module imports from its own room and from rooms above it."""
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "perturb").rglob("*.py"))
@@ -69,7 +69,7 @@ def test_only_seeding_seeds_global_generators() -> None:
         "np.random.normal",
         "np.random.uniform",
     )
-    for module in MODULES:
+    for module in set(MODULES) - {Path("perturb/seeding")}:
         text = (ROOT / module.with_suffix(".py")).read_text(encoding="utf-8")
         found = [name for name in forbidden if name in text]
         assert not found, f"{module}: {found}"

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from perturb import __version__
 from perturb.cli.dataset import dataset_app
+from perturb.cli.outside import add_commands
 from perturb.errors import UserError
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(dataset_app, name="dataset")
+add_commands(app)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
 ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]

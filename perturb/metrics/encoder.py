@@ -26,6 +26,7 @@ def score_encoder(
     seed: int = 0,
     fast: bool = False,
     progress: Progress | None = None,
+    threads: int = -1,
 ) -> dict[str, Scores]:
     """Encode what the metrics read, once, and score it; arguments as `score`, and `progress` is told of every batch.
 
@@ -44,7 +45,7 @@ def score_encoder(
                 f"an encoder must return codes ({len(images)}, latents) for {len(images)} images, got {found.shape}."
             )
         codes.append(found)
-    return score(CodedPart(np.concatenate(codes), truth.grid, encoded), metrics, settings=chosen, seed=seed)
+    return score(CodedPart(np.concatenate(codes), truth.grid, encoded), metrics, settings=chosen, seed=seed, threads=threads)
 
 
 def batches(numbers: np.ndarray, progress: Progress | None) -> Iterator[np.ndarray]:

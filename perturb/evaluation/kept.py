@@ -1,0 +1,96 @@
+"""How much of a model's score survives a perturbation: a share with its interval, and the sentence that says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from perturb.evaluation.statistics import BASELINE, CONFIDENCE, Score
+from perturb.metrics import METRICS
+
+WHERE = {
+    "modified": "on the modified images",
+    "noise": "under noise of the same size",
+    "untrained": "under a pattern that was never trained",
+}
+"""A variant in a sentence; others by their names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Of one metric on one variant, over the seeds that have a score there and on the original."""
+
+    original: float
+    """Mean."""
+    variant: float
+    """Mean."""
+    share: float | None
+    """variant / original; None where there is nothing to keep."""
+    low: float | None
+    high: float | None
+    """95 % percentile bootstrap interval of the share, resampling pairs; None below two pairs."""
+    pairs: int
+
+
+def kept(scores: Sequence[Score], metric: str, variant: str, *, resamples: int, seed: int) -> Kept | None:
+    """The share of a metric that a variant leaves to one model; None where no pair has scores.
+
+    Args:
+        scores: of one model's runs.
+        metric: key of `Score.values`.
+        variant: which one.
+        resamples: behind the interval.
+        seed: of the resampling.
+
+    """
+    values = {(score.variant, score.seed): score.values[metric] for score in scores if score.values is not None}
+    seeds = sorted(k for v, k in values if v == variant and (BASELINE, k) in values)
+    if not seeds:
+        return None
+    originals = np.array([values[BASELINE, k] for k in seeds])
+    found = np.array([values[variant, k] for k in seeds])
+    low, high = _interval(originals, found, resamples=resamples, seed=seed)
+    original, mean = float(originals.mean()), float(found.mean())
+    share = mean / original if original > 0 else None
+    return Kept(original=original, variant=mean, share=share, low=low, high=high, pairs=len(seeds))
+
+
+def _interval(
+    originals: np.ndarray, found: np.ndarray, *, resamples: int, seed: int
+) -> tuple[float, float] | tuple[None, None]:
+    drawn = np.random.default_rng(seed).integers(len(found), size=(resamples, len(found)))
+    below = originals[drawn].mean(axis=1)
+    if len(found) < 2 or below.min() <= 0:
+        return None, None
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(found[drawn].mean(axis=1) / below, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def sentence(scores: Sequence[Score], metric: str, *, resamples: int, seed: int) -> str:
+    """One sentence: what the model reaches on the original, and how much of it each variant leaves."""
+    model, title = scores[0].method, METRICS[metric].title
+    variants = [v for v in dict.fromkeys(score.variant for score in scores) if v != BASELINE]
+    originals = [score.values[metric] for score in scores if score.variant == BASELINE and score.values is not None]
+    if not originals:
+        return f"{model} has no score on the original, because all of its runs there failed."
+    parts = [_part(v, metric, kept(scores, metric, v, resamples=resamples, seed=seed)) for v in variants]
+    return f"{model} reaches a {title} of {np.mean(originals):.2f} on the original" + "".join(parts) + "."
+
+
+def _part(variant: str, metric: str, found: Kept | None) -> str:
+    where = WHERE.get(variant, f"on {variant}")
+    if found is None:
+        return f"; {where} no run has a score"
+    if not METRICS[metric].higher_is_better:
+        return f"; {where} it is {found.variant:.2f}"
+    if found.share is None:
+        return f"; {where} there was nothing to keep"
+    if found.low is None:
+        return f"; {where} it keeps {found.share:.0%} of that (too few pairs for an interval)"
+    clear = found.low > 1 or found.high < 1
+    chance = "" if clear else ", which may be chance"
+    return (
+        f"; {where} it keeps {found.share:.0%} of that (95 % interval {found.low:.0%} to {found.high:.0%}, "
+        f"{found.pairs} pairs{chance})"
+    )

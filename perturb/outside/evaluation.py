@@ -1,0 +1,150 @@
+"""Score any architecture: train it on every variant of a benchmark, and see what survives."""
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from perturb.config import MetricsConfig
+from perturb.evaluation.entry import Confidence, DatasetOfEntry, Entry, FileHash, MetricOfEntry, Run, write_entry
+from perturb.files import sha256_of
+from perturb.metrics import chosen_settings
+from perturb.outside import ways
+from perturb.outside.cache import locked
+from perturb.outside.crew import Crew, Kit
+from perturb.outside.dataset import BenchmarkImages, unpack
+from perturb.outside.plan import Asked, Training, Way, checked, codes_in, plan_runs
+from perturb.outside.result import Result, epsilon_of, rows_beside
+from perturb.outside.shelf import Benchmark, find_benchmark
+from perturb.outside.ways import Factory
+from perturb.runs import software_versions
+from perturb.seeding import child_seed
+
+VARIANTS = ("original", "modified", "noise")
+ENTRY = "entry.json"
+
+
+def benchmark(
+    model: Factory | str | Path, dataset: str | Path = "mini", *, way: Way = "train", variants: Sequence[str] = VARIANTS,
+    seeds: int = 3, metrics: Sequence[str] = ("mig",), seed: int = 0, settings: MetricsConfig | None = None,
+    fast: bool = False, training: Training | None = None, name: str | None = None, method: str | None = None,
+    out: str | Path | None = None, time_limit: float | None = None, memory_limit: float | None = None,
+    workers: int | None = None, retry: bool = False, download: bool = False, url: str | None = None,
+    cache: Path | None = None, quiet: bool = False,
+) -> Result:  # fmt: skip
+    """Train and score a model on every variant of a benchmark; every run is a process of its own.
+
+    Args:
+        model: a factory (perturb/outside/ways.py says of what), its name `package.module:name`, or a folder of codes.
+        dataset: `mini`, `dsprites`, `shapes3d`, a folder of benchmark files, or the results.json of a run.
+        way: `train`; `encoder`, for a model that is fitted already; `codes`, for a folder with `<variant>.npz` files, or
+            `<variant>-<seed>.npz` of several models.
+        variants: what to train on; the first is `original`.
+        seeds: how many; fitted encoders have one, codes as many as there are files.
+        metrics: keys of METRICS; the first is the one that the sentence speaks of.
+        seed: root of all randomness.
+        settings: of the metrics; None: disentanglement_lib's.
+        fast: the metrics' cheaper settings instead, for a look.
+        training: of models that perturb's loop trains.
+        name: of the model; None: the factory's.
+        method: what it is, in a line; None: the first line of the factory's docstring.
+        out: folder for entry.json and finished runs, from which a killed evaluation goes on; None: nothing is kept.
+        time_limit: seconds a run may take.
+        memory_limit: GiB a run may use.
+        workers: runs at a time; None: one a core, or one where there is a GPU.
+        retry: try runs again that have failed before.
+        download: bring files that are not there.
+        url: from where.
+        cache: folder of benchmark files.
+        quiet: show no progress.
+
+    Raises:
+        UserError: something that is asked for cannot be, or the model follows no protocol. A run that fails does not raise.
+
+    """
+    chosen, training = chosen_settings(metrics, settings, fast=fast), training or Training()
+    codes = codes_in(Path(model), variants) if way == "codes" else {}
+    numbers = tuple(sorted({number for _, number in codes})) or tuple(range(1 if way == "encoder" else seeds))
+    called = name or (Path(model).resolve().name if codes else ways.name_of(model))
+    asked = checked(Asked(way, called, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
+    found = find_benchmark(dataset, variants, download=download, url=url, cache=cache)
+    for path in found.files.values():
+        unpack(path, cache)
+    images = {variant: BenchmarkImages(path) for variant, path in found.files.items()}
+    kit = Kit(model=None if codes else model, images=images, codes=codes, fitted=way == "encoder", training=training)
+    with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
+        folder = Path(out or nowhere).resolve()
+        crew = Crew(folder, kit, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
+        entry = _evaluated(asked, found, kit, crew, folder=folder, retry=retry, method=method)
+    return Result(entry, rows_beside(found), Path(out) if out else None)
+
+
+def _evaluated(
+    asked: Asked, found: Benchmark, kit: Kit, crew: Crew, *, folder: Path, retry: bool, method: str | None
+) -> Entry:
+    """All runs finished, and entry.json of them written."""
+    with locked(
+        folder / ".lock", otherwise=f"another evaluation is writing to {folder}; wait for it, or name another folder."
+    ):
+        about = {"how": "codes", "method": "", "settings": {}} if kit.codes else crew.look()
+        specs = plan_runs(asked, kit.images, *_hashes(kit, about))
+        results = crew.finish(list(specs.values()), retry=retry)
+        about |= {"method": method} if method is not None else {}
+        entry = _entry(asked, found, kit.images, about, {key: results[spec.id] for key, spec in specs.items()})
+        write_entry(folder / ENTRY, entry)
+    return entry
+
+
+def _hashes(kit: Kit, about: dict[str, Any]) -> tuple[Any, str | None]:
+    """What tells one model, or one set of codes, from another of the same name."""
+    if kit.codes:
+        return {key: sha256_of(path) for key, path in kit.codes.items()}, None
+    if isinstance(kit.model, str):
+        return about["code_sha256"], None
+    return about["code_sha256"], hashlib.sha256(cloudpickle.dumps(kit.model)).hexdigest()
+
+
+def _entry(
+    asked: Asked,
+    found: Benchmark,
+    images: dict[str, BenchmarkImages],
+    about: dict[str, Any],
+    results: dict[tuple[str, int], dict[str, Any]],
+) -> Entry:
+    """The entry of finished runs."""
+    trained = {"training": asked.training.model_dump(mode="json")} if about["how"] == "loop" else {}
+    files = [FileHash(variant=v, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256) for v, i in images.items()]
+    runs = [
+        Run(
+            variant=variant,
+            seed=number,
+            scores=result["scores"],
+            failure=result["failure"],
+            seconds=round(result["seconds"], 1),
+        )
+        for (variant, number), result in results.items()
+    ]
+    return Entry(
+        model=asked.model,
+        method=about["method"],
+        settings=about["settings"] | trained,
+        how=about["how"],
+        dataset=DatasetOfEntry(
+            name=found.name,
+            ground_truth=next(iter(images.values())).name,
+            epsilon=epsilon_of([image.file for image in images.values()]),
+            files=tuple(files),
+        ),
+        seed=asked.seed,
+        seeds=asked.seeds,
+        metrics=tuple(
+            MetricOfEntry(name=metric, settings=getattr(asked.settings, metric).model_dump(mode="json"))
+            for metric in asked.metrics
+        ),
+        runs=tuple(runs),
+        confidence=Confidence(seed=child_seed(asked.seed, "bootstrap")),
+        versions=software_versions(),
+    )

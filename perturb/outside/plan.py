@@ -1,0 +1,166 @@
+"""Which runs an evaluation consists of, and what identifies each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from perturb.config import MetricsConfig
+from perturb.config.section import Section
+from perturb.errors import UserError
+from perturb.evaluation.statistics import BASELINE
+from perturb.metrics import check_names
+from perturb.outside.dataset import BenchmarkImages
+from perturb.runs import RunSpec
+from perturb.seeding import child_seed
+
+KIND = "outside"
+VERSION = 1
+"""Of how outside models are run and scored; raised by hand when the same model would get other scores."""
+Way = Literal["train", "encoder", "codes"]
+"""Whether what is scored is trained here, is fitted already, or exists as codes only."""
+
+
+class Training(Section):
+    """How perturb's loop trains a module with a loss: Adam, batches drawn uniformly with replacement."""
+
+    steps: int = Field(default=10_000, ge=1)
+    """Updates."""
+    batch_size: int = Field(default=64, ge=1)
+    """Images in a batch."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Adam's (betas 0.9 and 0.999, eps 1e-8)."""
+    device: str | None = None
+    """Of torch; None: cuda where there is one."""
+
+
+class OutsideRun(Section):
+    """One run: all that its scores depend on, and nothing else."""
+
+    way: Way
+    model: str
+    code_sha256: str | None
+    """Of the file that defines the model, or of the codes."""
+    pickle_sha256: str | None
+    """Of a factory that is given as an object: its arguments, and its code where it is no part of a module."""
+    variant: str
+    images_sha256: str
+    number: int
+    """Of the seed."""
+    seed: int
+    """That the training gets."""
+    metrics: tuple[str, ...]
+    settings: MetricsConfig
+    scores_seed: int
+    training: Training
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be scored, on what, and how."""
+
+    way: Way
+    model: str
+    variants: tuple[str, ...]
+    seeds: tuple[int, ...]
+    """Their numbers."""
+    metrics: tuple[str, ...]
+    settings: MetricsConfig
+    seed: int
+    training: Training
+
+
+def checked(asked: Asked) -> Asked:
+    """The same.
+
+    Raises:
+        UserError: a metric is unknown, the original is not among the variants, or there is no seed.
+
+    """
+    check_names(asked.metrics)
+    if not asked.metrics:
+        raise UserError("metrics must name one or more.")
+    if not asked.variants or asked.variants[0] != BASELINE or len(set(asked.variants)) < len(asked.variants):
+        raise UserError(
+            f"variants must begin with {BASELINE}, which the others are compared with, and name each once; got "
+            f"{', '.join(asked.variants) or 'none'}."
+        )
+    if not asked.seeds:
+        raise UserError("seeds must be 1 or more.")
+    return asked
+
+
+def training_seed(seed: int, number: int) -> int:
+    """What `fit` gets as its seed: the same as the built-in methods get in an experiment with that seed."""
+    return child_seed(seed, "evaluation", number)
+
+
+def scores_seed(seed: int) -> int:
+    """Of the metrics' draws: the same as in an experiment with that seed."""
+    return child_seed(child_seed(seed, "scores"), "scores")
+
+
+def plan_runs(
+    asked: Asked,
+    images: dict[str, BenchmarkImages],
+    code_sha256: str | dict[tuple[str, int], str] | None,
+    pickle_sha256: str | None,
+) -> dict[tuple[str, int], RunSpec]:
+    """Every run by variant and number of the seed, pairs one after the other.
+
+    Args:
+        asked: what for.
+        images: by variant.
+        code_sha256: of the model's file, or of every file of codes.
+        pickle_sha256: of a factory that is an object.
+
+    """
+    runs = {}
+    for number in asked.seeds:
+        for variant in asked.variants:
+            config = OutsideRun(
+                way=asked.way,
+                model=asked.model,
+                code_sha256=code_sha256[variant, number] if isinstance(code_sha256, dict) else code_sha256,
+                pickle_sha256=pickle_sha256,
+                variant=variant,
+                images_sha256=images[variant].sha256,
+                number=number,
+                seed=training_seed(asked.seed, number),
+                metrics=asked.metrics,
+                settings=asked.settings,
+                scores_seed=scores_seed(asked.seed),
+                training=asked.training,
+            )
+            label = variant if asked.way == "encoder" else f"{variant}, seed {number}"
+            runs[variant, number] = RunSpec(kind=KIND, version=VERSION, config=config, label=label)
+    return runs
+
+
+def codes_in(folder: Path, variants: Sequence[str]) -> dict[tuple[str, int], Path]:
+    """Files of codes by variant and seed number: `<variant>.npz`, or `<variant>-<seed>.npz` for each of several seeds.
+
+    Raises:
+        UserError: a variant has none, or variants have different seeds.
+
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; name one with original.npz, modified.npz and so on.")
+    found = {}
+    for variant in variants:
+        for path in sorted(folder.glob(f"{variant}*.npz")):
+            number = path.stem.removeprefix(variant).removeprefix("-") or "0"
+            if number.isdecimal():
+                found[variant, int(number)] = path
+    seeds = {variant: sorted(number for other, number in found if other == variant) for variant in variants}
+    for variant in variants:
+        if not seeds[variant]:
+            raise UserError(f"{folder} has no codes of the variant {variant}; save them as {variant}.npz.")
+        if seeds[variant] != seeds[variants[0]]:
+            raise UserError(
+                f"{folder}: every variant must have codes of the same seeds; {variants[0]} has {seeds[variants[0]]}, "
+                f"{variant} has {seeds[variant]}."
+            )
+    return found

@@ -1,0 +1,87 @@
+"""What a person sees while runs are under way: a line for each that has ended, and how long the rest will take."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from perturb.metrics import METRICS
+from perturb.progress import read_fraction
+from perturb.runs import RunSpec, Store
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Watcher:
+    """Shows runs on the error output, where that is a terminal with a bar.
+
+    Args:
+        specs: all runs.
+        store: where they end up.
+        workers: at a time.
+        quiet: show nothing.
+
+    """
+
+    def __init__(self, specs: Sequence[RunSpec], store: Store, *, workers: int, quiet: bool) -> None:
+        self._specs, self._store, self._workers, self._quiet = specs, store, workers, quiet
+        self._console = Console(stderr=True, quiet=quiet)
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+        shown = self._console.is_terminal and not quiet
+        self._bar = Progress(*columns, console=self._console, transient=True, disable=not shown)
+        self._task = self._bar.add_task("runs", total=len(specs), note="")
+        self._done = sum(store.is_complete(spec) for spec in specs)
+        self._seconds: list[float] = []
+        self._looked = 0.0
+
+    def __enter__(self) -> "Watcher":
+        if self._done:
+            self._console.print(f"{self._done} of {len(self._specs)} runs were there already", highlight=False)
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def ended(self, spec: RunSpec, result: dict[str, Any], seconds: float) -> None:
+        """Say how a run ended, after how many seconds; of an exception, its traceback."""
+        self._done += 1
+        self._seconds.append(seconds)
+        if result["traceback"]:
+            self._console.print(result["traceback"].rstrip(), highlight=False, markup=False, soft_wrap=True)
+        line = f"{spec.label}: {_outcome(result)} ({seconds:.0f} s); {self._done} of {len(self._specs)} runs done"
+        line += f", about {_duration(self._remaining())} left" if self._done < len(self._specs) else ""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def look(self) -> None:
+        """Move the bar, now and then."""
+        if time.monotonic() - self._looked < SECONDS_BETWEEN_LOOKS or self._bar.disable:
+            return
+        self._looked = time.monotonic()
+        note = f"{self._done}/{len(self._specs)}"
+        note += f", about {_duration(self._remaining())} left" if self._seconds else ""
+        self._bar.update(self._task, completed=self._done + sum(self._under_way()), note=note)
+
+    def _under_way(self) -> list[float]:
+        """How much of each run is done that is under way, as far as it says so."""
+        return [read_fraction(self._store.scratch(s))[0] for s in self._specs if not self._store.is_complete(s)]
+
+    def _remaining(self) -> float:
+        """Seconds: the runs to come take as long as those that have ended."""
+        missing = len(self._specs) - self._done - sum(self._under_way())
+        return max(0.0, missing) * sum(self._seconds) / len(self._seconds) / self._workers
+
+
+def _outcome(result: dict[str, Any]) -> str:
+    if result["scores"] is None:
+        return f"FAILED, {result['failure']}"
+    return ", ".join(f"{METRICS[name].title} {value:.3f}" for name, value in result["scores"].items())
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,69 @@
+"""What comes of an evaluation: an entry, its rows, the table beside the built-in methods, and one sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perturb.datasets.benchmark_file import BenchmarkFile
+from perturb.errors import UserError
+from perturb.evaluation.entry import Entry, rows_of, scores_of
+from perturb.evaluation.kept import sentence
+from perturb.evaluation.statistics import Row
+from perturb.evaluation.tables import as_markdown
+from perturb.files import read_json
+from perturb.outside.packaged import beside, published_rows
+from perturb.outside.shelf import Benchmark
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one model on one benchmark."""
+
+    entry: Entry
+    others: Sequence[Row]
+    """Rows of the built-in methods on the same benchmark, those that there are."""
+    folder: Path | None = None
+    """Where entry.json and the finished runs are; None where nobody asked to keep them."""
+    rows: list[Row] = field(init=False)
+    """A row for each metric and variant: mean, standard deviation, difference to the original with its interval."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", rows_of(self.entry))
+
+    @property
+    def sentence(self) -> str:
+        """How much of the first metric survives each variant, with its interval."""
+        confidence = self.entry.confidence
+        first = self.entry.metrics[0].name
+        return sentence(scores_of(self.entry), first, resamples=confidence.resamples, seed=confidence.seed)
+
+    @property
+    def all_rows(self) -> list[Row]:
+        """Those of the built-in methods, then this model's."""
+        return [*beside(self.rows, self.others), *self.rows]
+
+    @property
+    def failures(self) -> list[str]:
+        """A line for each run that failed."""
+        return [f"{run.variant}, seed {run.seed}: {run.failure}" for run in self.entry.runs if run.failure is not None]
+
+    def table(self) -> str:
+        """The model beside the built-in methods, in Markdown."""
+        return as_markdown(self.all_rows)
+
+
+def rows_beside(found: Benchmark) -> list[Row]:
+    """Rows of the built-in methods on a benchmark: those that are published, or those of the run that wrote its files."""
+    if found.results is None:
+        return published_rows(found.name)
+    try:
+        return [Row(**row) for row in read_json(found.results)["rows"]]
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{found.results}: must be a results.json of `perturb run`, which has the rows of a table."
+        ) from None
+
+
+def epsilon_of(files: Sequence[BenchmarkFile]) -> float:
+    """The largest ε of some files; that of the original is 0."""
+    return max(file.epsilon for file in files)
