@@ -116,7 +116,7 @@ class Entry(Section):
     seed: Seed
     """Root of all randomness."""
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=10_000)
-    """Numbers of the seeds; every variant has a run of each."""
+    """Numbers of the seeds; every variant has a run of each, on one draw of its pattern or on several."""
     metrics: tuple[MetricOfEntry, ...] = Field(min_length=1, max_length=100)
     """The first is the one that sentences speak of."""
     runs: tuple[Run, ...] = Field(min_length=1, max_length=100_000)
@@ -146,11 +146,12 @@ def parse_entry(path: Path) -> tuple[Entry | None, list[str]]:
 
 
 def scores_of(entry: Entry) -> list[Score]:
-    """An entry's runs as the statistics take them; further draws of a pattern are variants of their own."""
+    """An entry's runs as the statistics take them."""
     return [
         Score(
             method=entry.model,
-            variant=label_of(run.variant, run.draw),
+            variant=run.variant,
+            draw=run.draw,
             seed=run.seed,
             values=run.scores,
             failure=run.failure,

@@ -89,21 +89,21 @@ def _pairs(entry: Entry) -> Iterator[str]:
     wanted = set(entry.seeds)
     if len(wanted) < len(entry.seeds):
         yield "The numbers in `seeds` must differ."
-    found: dict[tuple[str, int], list[int]] = {}
+    found: dict[str, list[tuple[int, int]]] = {}
     for run in entry.runs:
-        found.setdefault((run.variant, run.draw), []).append(run.seed)
-    if (BASELINE, 0) not in found:
+        found.setdefault(run.variant, []).append((run.draw, run.seed))
+    if BASELINE not in found:
         yield f"There are no runs on the {BASELINE}, with which all others are compared."
-    for (variant, draw), seeds in found.items():
-        label = label_of(variant, draw)
-        if variant == BASELINE and draw:
-            yield f"The {BASELINE} has no pattern to draw, so its runs must have draw 0, got {draw}."
-        if twice := sorted(seed for seed, times in Counter(seeds).items() if times > 1):
-            yield f"The variant {label} has more than one run of the seeds {_listed(twice)}."
-        if set(seeds) != wanted:
+    for variant, runs in found.items():
+        if variant == BASELINE and (drawn := sorted({draw for draw, _ in runs} - {0})):
+            yield f"The {BASELINE} has no pattern to draw, so its runs must have draw 0, got {_listed(drawn)}."
+        for (draw, seed), times in sorted(Counter(runs).items()):
+            if times > 1:
+                yield f"The variant {label_of(variant, draw)} has {times} runs of seed {seed}."
+        if (seeds := {seed for _, seed in runs}) != wanted:
             yield (
-                f"The seeds of the variant {label} are no pairs with the others: `seeds` are {_listed(entry.seeds)}, "
-                f"and it has runs of {_listed(sorted(set(seeds)))}."
+                f"The seeds of the variant {variant} are no pairs with the others: `seeds` are {_listed(entry.seeds)}, "
+                f"and it has runs of {_listed(sorted(seeds))}."
             )
 
 

@@ -1,7 +1,6 @@
 """The specs of an experiment's runs, one method a kind. Costs are rough seconds of a slow core: only their ratios matter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from perturb.config import ExperimentConfig, MethodConfig, ObjectiveConfig, ReadoutConfig, Section, TrainingConfig
 from perturb.config.evaluation import Variant
@@ -9,27 +8,13 @@ from perturb.config.metrics import MetricName
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.metrics import METRICS
 from perturb.pipeline import configs
+from perturb.pipeline.column import Column
 from perturb.pipeline.stages import STAGES
 from perturb.runs import RunSpec
 from perturb.seeding import child_seed
 
 SECONDS = {"milliseconds": 0.1, "seconds": 5.0, "minutes": 100.0}
 """Of a metric, by its cost."""
-
-
-@dataclass(frozen=True, order=True)
-class Column:
-    """A variant of the images with one of its patterns."""
-
-    variant: str
-    """Kind of file, or name of an alternative m_ψ."""
-    draw: int = 0
-    """Number of the pattern."""
-
-    @property
-    def name(self) -> str:
-        """`modified`; further patterns are `modified-2`, `modified-3`, …"""
-        return f"{self.variant}-{self.draw + 1}" if self.draw else self.variant
 
 
 class Namer:

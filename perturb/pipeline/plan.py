@@ -9,7 +9,8 @@ from perturb.datasets import open_ground_truth
 from perturb.errors import UserError
 from perturb.pipeline import configs
 from perturb.pipeline.checks import check_sizes
-from perturb.pipeline.naming import Column, Namer
+from perturb.pipeline.column import Column
+from perturb.pipeline.naming import Namer
 from perturb.runs import RunSpec
 
 BASELINE = Column("original")

@@ -36,7 +36,7 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
     try:
         files = [(report / name, name, command) for name in report_files(report)]
         files += list(_recipes(plan, store, patterns))
-        listed = [_copied(source, folder / name) | {"command": made_by} for source, name, made_by in files]
+        listed = [_copied(source, folder, name) | {"command": made_by} for source, name, made_by in files]
         manifest = read_json(report / MANIFEST)
         index = {
             "experiment": plan.config.name,
@@ -64,7 +64,8 @@ def _recipes(plan: Plan, store: Store, patterns: int | None) -> Iterator[tuple[P
             yield weights_of(recipe), weights_of(Path(name)).name, build
 
 
-def _copied(source: Path, target: Path) -> dict[str, str | int]:
+def _copied(source: Path, folder: Path, name: str) -> dict[str, str | int]:
+    target = folder / name
     with written_whole(target) as part:
         shutil.copyfile(source, part)
-    return {"name": target.name, "bytes": target.stat().st_size, "sha256": sha256_of(target)}
+    return {"name": name, "bytes": target.stat().st_size, "sha256": sha256_of(target)}

@@ -21,8 +21,8 @@ from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, twin_of, wr
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.files import read_json
+from perturb.pipeline.column import Column
 from perturb.pipeline.execute import run_locally
-from perturb.pipeline.naming import Column
 from perturb.pipeline.settings import run_settings
 
 ATTRIBUTES = {"variant": "noise", "epsilon": 0.25}

@@ -21,10 +21,10 @@ from perturb.config import DatasetConfig, ExperimentConfig, PerturbationConfig
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.files import read_json, sha256_of, write_json
+from perturb.pipeline.column import Column
 from perturb.pipeline.configs import PerturbationRun
 from perturb.pipeline.crew import StageError
 from perturb.pipeline.execute import run_locally
-from perturb.pipeline.naming import Column
 from perturb.pipeline.plan import plan_experiment
 from perturb.pipeline.results import publish_results
 from perturb.pipeline.settings import RunSettings

@@ -12,6 +12,7 @@ from perturb.config import ExperimentConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.evaluation.search import SearchPoint
 from perturb.evaluation.statistics import Comparison, Row, Score, compare, summarise
+from perturb.pipeline.column import Column
 from perturb.runs import read_result
 from perturb.seeding import child_seed
 
@@ -80,9 +81,15 @@ class Findings:
         seeds = range(self.config.readout.seeds) if self.config.readout else ()
         return [self.results[f"readout/{variant}/{seed}"]["factors"] for seed in seeds]
 
-    def pattern_names(self, variant: str) -> list[str]:
-        """Names of the runs that trained the patterns of a variant."""
-        return [name for name in self.results if name == f"pattern/{variant}" or name.startswith(f"pattern/{variant}-")]
+    def patterns(self, variant: str) -> list[dict[str, Any]]:
+        """How much each trained pattern of a variant varies; nothing where none was trained."""
+        columns = [Column(variant, draw) for draw in range(self.config.draws(variant))]
+        found = [self.results.get(f"pattern/{column.name}") for column in columns]
+        return [result["pattern"] for result in found if result is not None]
+
+    def files(self, variant: str) -> list[Path]:
+        """Folders of a variant's benchmark files, a pattern each."""
+        return [self.runs[f"file/{Column(variant, draw).name}"] for draw in range(self.config.draws(variant))]
 
     @property
     def bootstrap(self) -> dict[str, int]:

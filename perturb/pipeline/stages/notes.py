@@ -50,7 +50,7 @@ def _patterns(findings: Findings) -> Iterator[str]:
             f"{config.evaluation.draws} (counted from 0), so that intervals are over trainings and patterns."
         )
     for variant in ("modified", *config.alternatives):
-        found = [findings.results[name]["pattern"] for name in findings.pattern_names(variant)]
+        found = findings.patterns(variant)
         if not found:
             continue
         form = config.form(variant)

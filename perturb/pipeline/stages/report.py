@@ -7,20 +7,25 @@ from typing import Any
 from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
+from perturb.evaluation.entry import write_entry
 from perturb.evaluation.headline import headline
 from perturb.evaluation.page import TITLE, render_sections
 from perturb.evaluation.sections import Section, as_markdown
 from perturb.evaluation.tables import as_csv
 from perturb.files import write_json, write_text
+from perturb.pipeline.stages.entries import entries, file_name
 from perturb.pipeline.stages.findings import Findings
 from perturb.pipeline.stages.notes import notes, provenance
 from perturb.pipeline.stages.sections import sections
-from perturb.runs import MANIFEST, Workplace, read_result
-
+from perturb.runs import MANIFEST, Workplace
 
 CLAIMED = ("beta_vae", "factor_vae", "beta_tc_vae", "slow_vae")
 SPARED = ("autoencoder", "pcl", "weakly_supervised_gan")
 """Kinds of methods whose scores fall on modified data, and whose do not, as the thesis has it (4.3.3)."""
+
+
+ENTRIES = "entries"
+"""Folder of what a leaderboard reads."""
 
 
 def build_report(place: Workplace) -> dict[str, Any]:
@@ -34,8 +39,8 @@ def build_report(place: Workplace) -> dict[str, Any]:
         Section(title="To be known when reading this", points=to_be_known),
     ]
     asked = (
-        f"Experiment {config.name} on {config.dataset.name}: every image is nudged by at most ε, the factors stay as they are, "
-        "and each method is trained afresh on each variant of the data."
+        f"Experiment {config.name} on {config.dataset.name}: every image is nudged by at most ε, the factors stay as they "
+        "are, and each method is trained afresh on each variant of the data."
     )
     page = render_sections(name=config.name, title=TITLE, asked=asked, answers=answers, sections=shown, provenance=made_by)
     write_text(place.out / "report.html", page)
@@ -50,6 +55,8 @@ def build_report(place: Workplace) -> dict[str, Any]:
     markdown += [f"- {key}: {value}" for key, value in made_by.items()]
     write_text(place.out / "table.md", "\n".join(markdown) + "\n")
     write_text(place.out / "table.csv", as_csv(findings.rows))
+    for number, entry in enumerate(entries(findings)):
+        write_entry(place.out / ENTRIES / file_name(number, entry.model), entry)
     answer_for_machines = {
         "dataset": config.dataset.name,
         "config_hash": config_hash(config),
@@ -74,4 +81,5 @@ def _answers(findings: Findings) -> Iterator[str]:
 
 def report_files(folder: Path) -> list[str]:
     """Names of a finished report's files, without its manifest and the rows for machines."""
-    return sorted(p.name for p in folder.iterdir() if p.name not in (MANIFEST, "rows.json"))
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in found if name not in (MANIFEST, "rows.json"))

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
-from perturb.analysis.variances import Variances
 from perturb.datasets.pixels import Pixels
 from perturb.evaluation.analysis_tables import global_table, local_table, readout_table
 from perturb.evaluation.figures import draw_images, draw_scores
@@ -56,7 +56,7 @@ def scores(findings: Findings) -> Section:
     thesis = thesis_beside(config.dataset.name, kinds, borrow=BORROWED)
     text = "Mean ± standard deviation over fresh trainings, each on its own seed."
     if thesis:
-        text += " Beside ours, where there is one, the number of the paper's longer version, a thesis, from its Tables 4.2 to 4.5."
+        text += " Beside ours, where there is one, the number of the thesis that the paper is part of (Tables 4.2 to 4.5)."
     return Section(title="Scores", text=[text], tables=tuple(score_tables(findings.rows, thesis=thesis)))
 
 
@@ -119,8 +119,8 @@ def search(findings: Findings, out: Path) -> Section:
     }
     draw_search(out / "search.png", findings.search, wanted.metric, levels=levels)
     text = (
-        "Each method's primary hyper-parameter, multiplied. Runs with an unused unit are marked; the thesis leaves them out, "
-        "here they are shown and counted."
+        "Each method's primary hyper-parameter, multiplied. Runs with an unused unit are marked; the thesis leaves them "
+        "out, here they are shown and counted."
     )
     caption = f"{METRICS[wanted.metric].title} over the line search (as the thesis's Figures 4.4 to 4.7)."
     return Section(
@@ -135,9 +135,8 @@ def still_there(findings: Findings) -> Section:
     """Supervised networks read the factors all the same; where the variance went."""
     variants = findings.config.evaluation.variants
     readouts = {variant: _averaged(findings.readouts(variant)) for variant in variants}
-    variances = {
-        variant: variances_from_json(findings.results[f"variances/{variant}"]) for variant in variants if variant != BASELINE
-    }
+    stored = {variant: findings.results[f"variances/{variant}"] for variant in variants if variant != BASELINE}
+    variances = {variant: TypeAdapter(Variances).validate_python(found) for variant, found in stored.items()}
     count = findings.config.readout.seeds
     text = (
         f"The factors are still in the images: {count} small supervised network{'s' if count > 1 else ''} a variant, asked "

@@ -1,0 +1,73 @@
+"""The rows of an experiment as entries: what anybody's model is held against on a leaderboard."""
+
+import inspect
+from collections.abc import Iterator
+from hashlib import sha256
+
+from perturb.benchmark.recipe import read_recipe
+from perturb.benchmark.schema import RECIPE
+from perturb.config import MethodConfig
+from perturb.evaluation.entry import Confidence, DatasetOfEntry, Entry, FileHash, MetricOfEntry, Run
+from perturb.pipeline.stages.findings import Findings
+from perturb.runs import software_versions
+
+
+def entries(findings: Findings) -> Iterator[Entry]:
+    """An entry a method."""
+    config = findings.config
+    metrics = tuple(
+        MetricOfEntry(name=name, settings=getattr(config.metrics, name).model_dump(mode="json"))
+        for name in config.evaluation.metrics
+    )
+    for method in config.evaluation.methods:
+        training = method.training or config.training
+        yield Entry(
+            model=method.name,
+            method=inspect.getdoc(type(method.objective)).splitlines()[0],
+            settings={"objective": method.objective.model_dump(mode="json"), "training": training.model_dump(mode="json")},
+            how="pipeline",
+            dataset=DatasetOfEntry(
+                name=config.name,
+                ground_truth=config.dataset.name,
+                epsilon=config.perturbation.epsilon,
+                files=tuple(_files(findings)),
+            ),
+            seed=config.seed,
+            seeds=tuple(range(config.evaluation.seeds)),
+            metrics=metrics,
+            runs=tuple(_runs(findings, method)),
+            confidence=Confidence(resamples=findings.bootstrap["resamples"], seed=findings.bootstrap["seed"]),
+            versions=software_versions(),
+        )
+
+
+def file_name(number: int, method: str) -> str:
+    """`01-AE.json`: the number keeps the tables' order and names apart; letters and digits of any script stay."""
+    return f"{number + 1:02d}-{''.join(letter if letter.isalnum() else '-' for letter in method)}.json"
+
+
+def _files(findings: Findings) -> Iterator[FileHash]:
+    """Of every variant and pattern that something was trained on."""
+    for variant in findings.config.evaluation.variants:
+        for draw, run in enumerate(findings.files(variant)):
+            (path,) = run.glob(f"*{RECIPE}")
+            published = read_recipe(path)
+            yield FileHash(
+                variant=variant,
+                draw=draw,
+                images_sha256=published.images_sha256,
+                recipe_sha256=sha256(published.recipe.model_dump_json().encode()).hexdigest(),
+            )
+
+
+def _runs(findings: Findings, method: MethodConfig) -> Iterator[Run]:
+    for score in findings.scores:
+        if score.method == method.name:
+            yield Run(
+                variant=score.variant,
+                draw=score.draw,
+                seed=score.seed,
+                scores=dict(score.values) if score.values is not None else None,
+                failure=score.failure,
+                pruned_units=score.pruned_units,
+            )
