@@ -11,7 +11,8 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.evaluation.statistics import CONFIDENCE, Row, Score, summarise
+from perturb.evaluation.bootstrap import CONFIDENCE
+from perturb.evaluation.statistics import Row, Score, summarise
 from perturb.files import write_json
 
 LARGEST_ENTRY = 4 << 20

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from perturb.config.metrics import MetricsConfig
 from perturb.config.problem import first_problem
+from perturb.evaluation.bootstrap import CONFIDENCE
 from perturb.evaluation.entry import Entry, label_of, parse_entry, refusal
-from perturb.evaluation.statistics import BASELINE, CONFIDENCE
+from perturb.evaluation.statistics import BASELINE
 from perturb.metrics import METRICS
 
 TOLERANCE = 1e-6

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perturb.evaluation.statistics import BASELINE, CONFIDENCE, Score
+from perturb.evaluation.bootstrap import CONFIDENCE
+from perturb.evaluation.statistics import BASELINE, Score
 from perturb.metrics import METRICS
 
 WHERE = {

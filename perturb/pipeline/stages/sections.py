@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
+from perturb.analysis.variances import Variances
 from perturb.datasets.pixels import Pixels
 from perturb.evaluation.analysis_tables import global_table, local_table, readout_table
 from perturb.evaluation.figures import draw_images, draw_scores
