@@ -122,6 +122,46 @@ def compare(scores: Sequence[Score], metric: str, *, first: str, second: str, re
     ]
 
 
+def pooled(
+    scores: Sequence[Score], metric: str, *, methods: Sequence[str], variant: str, resamples: int, seed: int
+) -> Comparison:
+    """Variant − original, mean over several methods: paired within each, then averaged for every draw and seed.
+
+    Draws and seeds are resampled for all methods at once, since all of them meet the same patterns. A method that has no
+    pair at some draw and seed is left out of the mean there.
+    """
+    groups, pairs = _groups(scores), {}
+    for method in methods:
+        found = _compared_pairs(
+            _values(groups.get((method, variant), {}), metric), groups.get((method, BASELINE), {}), metric
+        )
+        for key, difference in found.items():
+            pairs.setdefault(key, []).append(difference)
+    means = {key: float(np.mean(found)) for key, found in pairs.items()}
+    seeds, draws = sorted({seed for _, seed in means}), {draw for draw, _ in means}
+    difference = low = high = None
+    if seeds:
+        matrix = _matrix(means, seeds)
+        difference = mean_of_draws(matrix)
+        zeros = np.zeros((1, len(seeds)))
+        low, high = (
+            crossed_interval(matrix, zeros, resamples=resamples, seed=seed)
+            if len(draws) > 1
+            else paired_interval(matrix[0], resamples=resamples, seed=seed)
+        )
+    return Comparison(
+        method=methods[0] if len(methods) == 1 else f"mean of {len(methods)} methods",
+        metric=metric,
+        first=variant,
+        second=BASELINE,
+        difference=difference,
+        ci_low=low,
+        ci_high=high,
+        seeds=len(seeds),
+        draws=(len(draws), 1),
+    )
+
+
 def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], Runs]:
     """Runs by method and variant."""
     groups: dict[tuple[str, str], Runs] = {}
@@ -152,8 +192,7 @@ def _compared(
     values: dict[tuple[int, int], float], baseline: Runs, metric: str, *, resamples: int, seed: int
 ) -> dict[str, object]:
     """The fields of a row that compare it with the original."""
-    originals = {seed: value for (_, seed), value in _values(baseline, metric).items()}
-    pairs = {key: values[key] - originals[key[1]] for key in sorted(values) if key[1] in originals}
+    pairs = _compared_pairs(values, baseline, metric)
     draws = sorted({draw for draw, _ in pairs})
     by_draw = tuple((k, float(np.mean([d for (draw, _), d in pairs.items() if draw == k]))) for k in draws)
     if len(draws) > 1:
@@ -164,6 +203,12 @@ def _compared(
         difference = by_draw[0][1] if by_draw else None
         low, high = paired_interval(list(pairs.values()), resamples=resamples, seed=seed)
     return {"pairs": len(pairs), "difference": difference, "ci_low": low, "ci_high": high, "by_draw": by_draw}
+
+
+def _compared_pairs(values: dict[tuple[int, int], float], baseline: Runs, metric: str) -> dict[tuple[int, int], float]:
+    """Variant − original by draw and seed, where both have a score."""
+    originals = {seed: value for (_, seed), value in _values(baseline, metric).items()}
+    return {key: values[key] - originals[key[1]] for key in sorted(values) if key[1] in originals}
 
 
 def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed: int) -> Comparison:
