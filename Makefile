@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # Python compiles what it imports, once, and keeps it beside the sources in the environment, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install demo test check clean
+.PHONY: install demo test browser test-browser check clean
 
 install: $(VENV)/.installed
 
@@ -32,6 +32,15 @@ demo: $(VENV)/.runs
 
 test: install
 	$(BIN)/python -m pytest
+
+# What the tests of the report page open it in: Debian's Chromium, unless a browser of that family is there already.
+browser: install
+	$(PIP) -e '.[browser]'
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
+test-browser: browser
+	PERTURB_BROWSER=required $(BIN)/python -m pytest -n 0 tests/evaluation/test_browser.py
 
 check: install
 	$(BIN)/ruff check .

@@ -1,6 +1,5 @@
 """One self-contained page: what was asked, what came out, what made it."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -8,9 +7,13 @@ from typing import Any
 
 from jinja2 import Environment
 
+from perturb.evaluation.sections import Picture, Section
 from perturb.evaluation.statistics import BASELINE, Row
-from perturb.evaluation.tables import interval, remarks, score, signed
+from perturb.evaluation.tables import interval, score_tables, signed
+from perturb.evaluation.thesis import Beside
 from perturb.metrics import METRICS
+
+TITLE = "Does it disentangle, or does it lean on the data?"
 
 
 def answer(rows: Sequence[Row], metric: str) -> list[str]:
@@ -50,8 +53,11 @@ def render_page(
     notes: Sequence[str],
     figures: Mapping[str, Path],
     provenance: Mapping[str, Any],
+    headline: str | None = None,
+    sections: Sequence[Section] = (),
+    thesis: Beside | None = None,
 ) -> str:
-    """HTML that needs no network.
+    """The page of an experiment: HTML that needs no network.
 
     Args:
         name: of the experiment.
@@ -60,35 +66,54 @@ def render_page(
         notes: what a reader must know: failures, set-aside restarts, the state of the pattern.
         figures: caption → PNG.
         provenance: what made the numbers.
+        headline: the answer in one sentence (`perturb.evaluation.headline`); what came out for each method then has a
+            section of its own.
+        sections: what else there is to show, after the tables.
+        thesis: numbers to show beside ours.
 
     """
-    metrics = list(dict.fromkeys(row.metric for row in rows))
+    sentences = [sentence for metric in dict.fromkeys(row.metric for row in rows) for sentence in answer(rows, metric)]
+    pictures = [Picture(path, caption) for caption, path in figures.items()]
+    tables = score_tables(rows, title="mean ± standard deviation over runs", thesis=thesis, compared=True)
+    below = "Below each score: its difference to the original, paired by seed, with its 95 % interval."
+    shown = [
+        Section(title="Scores", text=[below], tables=tables, figures=pictures),
+        *sections,
+        *([Section(title="Method by method", points=sentences)] if headline else []),
+        Section(title="To be known when reading this", points=notes),
+    ]
+    asked = (
+        f"Experiment {name} on {dataset}: every image is nudged by at most ε, the factors stay as they are, and each method "
+        "is trained afresh on each variant of the data."
+    )
+    return render_sections(
+        name=name, title=TITLE, asked=asked, answers=[headline] if headline else sentences, sections=shown,
+        provenance=provenance,
+    )  # fmt: skip
+
+
+def render_sections(
+    *,
+    name: str,
+    title: str,
+    asked: str,
+    answers: Sequence[str],
+    sections: Sequence[Section],
+    provenance: Mapping[str, Any],
+) -> str:
+    """A page of any sections: HTML that needs no network.
+
+    Args:
+        name: of the browser's tab.
+        title: the question.
+        asked: what was done to answer it.
+        answers: sentences; the first stands out.
+        sections: in their order.
+        provenance: what made the numbers, at the end.
+
+    """
     template = files("perturb.evaluation").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
-        name=name,
-        dataset=dataset,
-        sentences=[sentence for metric in metrics for sentence in answer(rows, metric)],
-        tables=[_table([row for row in rows if row.metric == metric]) for metric in metrics],
-        notes=notes,
-        figures={caption: _data_uri(path) for caption, path in figures.items()},
-        provenance=provenance,
-    )
-
-
-def _table(rows: Sequence[Row]) -> dict[str, Any]:
-    variants = list(dict.fromkeys(row.variant for row in rows))
-    methods = list(dict.fromkeys(row.method for row in rows))
-    found = {(row.method, row.variant): row for row in rows}
-    lines = [(method, [_cell(found[method, variant]) for variant in variants]) for method in methods]
-    return {"title": METRICS[rows[0].metric].title, "variants": variants, "lines": lines}
-
-
-def _cell(row: Row) -> dict[str, str | list[str]]:
-    """The score, and below it what it must be read with."""
-    details = [f"n = {row.n}" if row.difference is None else f"{signed(row.difference)} {interval(row)}", *remarks(row)]
-    return {"score": score(row), "details": details}
-
-
-def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+        name=name, title=title, asked=asked, sentences=answers, sections=sections, provenance=provenance
+    ).lstrip()  # fmt: skip

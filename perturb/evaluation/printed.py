@@ -41,6 +41,11 @@ class PrintedTable:
             raise ValueError(f"`lines` and `groups` must fit {len(self.columns)} columns, in {self.title!r} {wrong} do not.")
 
     @property
+    def sources(self) -> list[str]:
+        """Where the numbers beside ours are from."""
+        return list(dict.fromkeys(cell.source for _, cells in self.lines for cell in cells if cell.beside))
+
+    @property
     def full_columns(self) -> tuple[str, ...]:
         """Columns with their groups' names, for where no second line of headings can be had."""
         if not self.groups:
@@ -70,7 +75,7 @@ def rich_table(table: PrintedTable) -> Table:
     found.add_column(escape(table.corner), no_wrap=True)
     for name in table.full_columns:
         found.add_column(escape(name.replace(", ", "\n") if table.groups else name), justify="right", no_wrap=True)
-    sources = list(dict.fromkeys(cell.source for _, cells in table.lines for cell in cells if cell.beside))
+    sources = table.sources
     for name, cells in table.lines:
         found.add_row(escape(name), *(escape(_below_each_other(cell, several=len(sources) > 1)) for cell in cells))
     in_brackets = [f"in brackets: {sources[0]}"] if len(sources) == 1 else []

@@ -122,6 +122,36 @@ def compare(scores: Sequence[Score], metric: str, *, first: str, second: str, re
     ]
 
 
+def pooled(
+    scores: Sequence[Score], metric: str, *, methods: Sequence[str], variant: str, resamples: int, seed: int
+) -> Comparison:
+    """Variant − original, mean over several methods: paired within each, then averaged for every draw and seed.
+
+    Draws and seeds are resampled for all methods at once, since all of them meet the same patterns. A method that has no
+    pair at some draw and seed is left out of the mean there.
+    """
+    groups, pairs = _groups(scores), {}
+    for method in methods:
+        found = _compared_pairs(
+            _values(groups.get((method, variant), {}), metric), groups.get((method, BASELINE), {}), metric
+        )
+        for key, difference in found.items():
+            pairs.setdefault(key, []).append(difference)
+    means = {key: float(np.mean(found)) for key, found in pairs.items()}
+    difference, low, high = _mean_and_interval(means, resamples=resamples, seed=seed)
+    return Comparison(
+        method=methods[0] if len(methods) == 1 else f"mean of {len(methods)} methods",
+        metric=metric,
+        first=variant,
+        second=BASELINE,
+        difference=difference,
+        ci_low=low,
+        ci_high=high,
+        seeds=len({seed for _, seed in means}),
+        draws=(len({draw for draw, _ in means}), 1),
+    )
+
+
 def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], Runs]:
     """Runs by method and variant."""
     groups: dict[tuple[str, str], Runs] = {}
@@ -152,30 +182,41 @@ def _compared(
     values: dict[tuple[int, int], float], baseline: Runs, metric: str, *, resamples: int, seed: int
 ) -> dict[str, object]:
     """The fields of a row that compare it with the original."""
+    pairs = _compared_pairs(values, baseline, metric)
+    difference, low, high = _mean_and_interval(pairs, resamples=resamples, seed=seed)
+    return {"pairs": len(pairs), "difference": difference, "ci_low": low, "ci_high": high, "by_draw": _by_draw(pairs)}
+
+
+def _mean_and_interval(
+    differences: Mapping[tuple[int, int], float], *, resamples: int, seed: int
+) -> tuple[float | None, float | None, float | None]:
+    """Mean over draws of differences by draw and seed, and its interval; three times None without any."""
+    if not differences:
+        return None, None, None
+    mean = float(np.mean([found for _, found in _by_draw(differences)]))
+    if not _crossed(differences):
+        return mean, *paired_interval(_clusters(differences), resamples=resamples, seed=seed)
+    matrix = _matrix(differences, sorted({seed for _, seed in differences}))
+    return mean, *crossed_interval(matrix, np.zeros((1, matrix.shape[1])), resamples=resamples, seed=seed)
+
+
+def _compared_pairs(values: dict[tuple[int, int], float], baseline: Runs, metric: str) -> dict[tuple[int, int], float]:
+    """Variant − original by draw and seed, where both have a score."""
     originals = {seed: value for (_, seed), value in _values(baseline, metric).items()}
-    pairs = {key: values[key] - originals[key[1]] for key in sorted(values) if key[1] in originals}
-    by_draw = _by_draw(pairs)
-    difference = float(np.mean([mean for _, mean in by_draw])) if by_draw else None
-    if _crossed(pairs):
-        matrix = _matrix(pairs, sorted({seed for _, seed in pairs}))
-        low, high = crossed_interval(matrix, np.zeros((1, matrix.shape[1])), resamples=resamples, seed=seed)
-    else:
-        low, high = paired_interval(_clusters(pairs), resamples=resamples, seed=seed)
-    return {"pairs": len(pairs), "difference": difference, "ci_low": low, "ci_high": high, "by_draw": by_draw}
+    return {key: values[key] - originals[key[1]] for key in sorted(values) if key[1] in originals}
 
 
 def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed: int) -> Comparison:
     sides = _values(first, metric), _values(second, metric)
     seeds = sorted({seed for _, seed in sides[0]} & {seed for _, seed in sides[1]})
-    difference = low = high = None
-    if seeds and not any(_crossed(side) for side in sides):
-        other = {seed: value for (_, seed), value in sides[1].items()}
-        pairs = _clusters({(draw, k): value - other[k] for (draw, k), value in sides[0].items() if k in other})
-        difference, (low, high) = float(np.mean(pairs)), paired_interval(pairs, resamples=resamples, seed=seed)
-    elif seeds:
+    if any(_crossed(side) for side in sides) and seeds:
         matrices = [_matrix(side, seeds) for side in sides]
         difference = mean_of_draws(matrices[0]) - mean_of_draws(matrices[1])
         low, high = crossed_interval(*matrices, resamples=resamples, seed=seed)
+    else:
+        other = {seed: value for (_, seed), value in sides[1].items()}
+        pairs = {key: value - other[key[1]] for key, value in sides[0].items() if key[1] in other}
+        difference, low, high = _mean_and_interval(pairs, resamples=resamples, seed=seed)
     one, other = next(iter(first.values())), next(iter(second.values()))
     return Comparison(
         method=one.method,

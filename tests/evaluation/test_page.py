@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from perturb.evaluation.page import answer, render_page
+from perturb.evaluation.page import answer, render_page, render_sections
+from perturb.evaluation.printed import Cell, PrintedTable, plain_table
+from perturb.evaluation.sections import Picture, Section, as_markdown
 from perturb.evaluation.statistics import Row
+from perturb.evaluation.thesis import thesis_beside
 
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
 """A whole PNG."""
@@ -129,7 +132,7 @@ def test_page_needs_no_network(tmp_path: Path) -> None:
         if name in ("src", "href", "srcset", "action", "data", "poster")
     ]
     assert links
-    assert all(link.startswith("data:") for link in links)
+    assert all(link.startswith(("data:", "#")) for link in links)
     assert "url(" not in page
     assert "@import" not in page
     assert not re.search(r"https?://", page)
@@ -154,7 +157,8 @@ def test_page_shows_answers_tables_notes_and_provenance(tmp_path: Path) -> None:
         "MIG",
         "0.50 ± 0.10",
         "n = 5",
-        "−0.40 [−0.60, −0.20]",
+        "−0.40",
+        "[−0.60, −0.20]",
         "2 failed",
         "Mind the gap.",
         "0123abcd",
@@ -184,3 +188,72 @@ def test_page_of_a_method_that_failed_throughout(tmp_path: Path) -> None:
     text = _Found(_page(tmp_path, [_row(**failed), _compared(None, None, difference=None, **failed)])).text
     assert "AE: all runs on the original failed." in text
     assert text.count("all 5 failed") == 2
+
+
+def _sections(tmp_path: Path) -> list[Section]:
+    (tmp_path / "b.png").write_bytes(PIXEL)
+    grouped = PrintedTable(
+        title="Grouped", corner="Method", columns=("one", "two", "three"), groups=(("Left", 2), ("Right", 1)),
+        lines=(("AE", (Cell("1"), Cell("2", ("a detail",)), Cell("3", (), "4", "elsewhere"))),), note="A note.",
+    )  # fmt: skip
+    return [
+        Section(title="Search", text=["A paragraph."], points=["A point."], tables=[grouped]),
+        Section(title="Traversals", figures=[Picture(tmp_path / "b.png", "Another caption", alt="For the blind")]),
+        Section(title="Plain", tables=[plain_table("Plain table", ["Name", "Value"], [["x", "1"]])]),
+    ]
+
+
+def test_sections_come_in_their_order_with_all_they_hold(tmp_path: Path) -> None:
+    found = _Found(
+        render_sections(
+            name="tiny",
+            title="Why?",
+            asked="What was asked.",
+            answers=["So it is."],
+            sections=_sections(tmp_path),
+            provenance={"config": "0123"},
+        )
+    )
+    parts = ["Why?", "What was asked.", "So it is.", "A paragraph.", "A point.", "Grouped", "Left", "a detail", "A note."]
+    places = [found.text.index(part) for part in [*parts, "Another caption", "Plain table", "What made it", "0123"]]
+    assert places == sorted(places)
+    assert "(in brackets: elsewhere)" in found.text
+    assert "(4)" in found.text
+    (image,) = [attributes for tag, attributes in found.tags if tag == "img"]
+    assert (image["alt"], image["width"], image["height"]) == ("For the blind", "1", "1")
+
+
+def test_every_link_of_the_contents_leads_to_its_section(tmp_path: Path) -> None:
+    found = _Found(_page(tmp_path, [_row()], sections=_sections(tmp_path)))
+    links = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
+    assert links == [f"#{attributes['id']}" for tag, attributes in found.tags if tag == "section"]
+    assert len(links) == 5
+
+
+def test_a_headline_stands_alone_and_the_methods_follow_below(tmp_path: Path) -> None:
+    rows = [_row(), _compared(-0.6, -0.2)]
+    text = _Found(_page(tmp_path, rows, headline="It falls by 0.40.")).text
+    assert text.index("It falls by 0.40.") < text.index("Scores") < text.index("Method by method")
+    assert text.index(answer(rows, "mig")[0]) > text.index("Method by method")
+
+
+def test_the_thesis_stands_beside_our_scores(tmp_path: Path) -> None:
+    thesis = thesis_beside("mini", {"AE": "autoencoder"}, borrow="shapes3d")
+    text = _Found(_page(tmp_path, [_row(), _compared(-0.6, -0.2)], thesis=thesis)).text
+    assert "(in brackets: thesis, Shapes3D)" in text
+    assert "(0.06 ± 0.03)" in text
+
+
+def test_a_picture_that_is_no_png_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"GIF89a")
+    with pytest.raises(ValueError, match=r"a\.png must be a PNG\.$"):
+        _ = Picture(tmp_path / "a.png", "caption").size
+
+
+def test_sections_are_markdown_too(tmp_path: Path) -> None:
+    text = as_markdown(_sections(tmp_path))
+    for line in (
+        "## Search", "A paragraph.", "- A point.", "### Grouped", "| Method | Left, one | Left, two | Right, three |",
+        "| AE | 1 | 2, a detail | 3 (elsewhere: 4) |", "A note.", "![For the blind](b.png)", "Another caption",
+    ):  # fmt: skip
+        assert line in text.splitlines()

@@ -1,0 +1,98 @@
+"""Tables of what images hold: factors read from them, and the variances that factors and perturbation induce."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from perturb.analysis.readout import FactorReadout
+from perturb.analysis.variances import FactorVariance, Variances
+from perturb.evaluation.printed import Cell, PrintedTable
+
+
+def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTable:
+    """Factors down, variants across: held-out accuracy of the supervised network, chance in a column of its own.
+
+    Args:
+        readouts: variant → a readout for each factor; the first names the factors.
+
+    """
+    first = next(iter(readouts.values()))
+    lines = tuple(
+        (
+            found.factor.replace("_", " "),
+            (*(Cell(f"{variant[k].accuracy:.1%}") for variant in readouts.values()), Cell(f"{found.chance:.1%}")),
+        )
+        for k, found in enumerate(first)
+    )
+    counts = sorted({found.n for variant in readouts.values() for found in variant})
+    return PrintedTable(
+        title="Held-out accuracy of a supervised network",
+        corner="Factor",
+        columns=(*readouts, "chance"),
+        lines=lines,
+        note=f"n = {' to '.join(f'{count:,}' for count in counts)} images that it was not trained on.",
+    )
+
+
+def global_table(variances: Mapping[str, Variances]) -> PrintedTable:
+    """Variant and part down, factors across: V_k, and its share of the part's total."""
+    return _table(
+        variances,
+        "Global variance: main effect of each factor, and its share of the total",
+        lambda found, factor, part: Cell(
+            _number(getattr(factor.globally, part)), (f"{getattr(found.share(factor), part):.0%}",)
+        ),
+        "total",
+        lambda found, part: getattr(found.total, part),
+    )
+
+
+def local_table(variances: Mapping[str, Variances]) -> PrintedTable:
+    """Variant and part down, factors across: L_k; for the perturbation also as a multiple of the original's."""
+
+    def cell(found: Variances, factor: FactorVariance, part: str) -> Cell:
+        local = factor.locally
+        ratio = part == "perturbation" and local.original > 0
+        return Cell(_number(getattr(local, part)), (f"×{local.perturbation / local.original:.1f}",) if ratio else ())
+
+    return _table(
+        variances,
+        "Local variance: mean squared change by one step of each factor",
+        cell,
+        "size of δ",
+        lambda found, part: found.magnitude if part == "perturbation" else None,
+        note="× is a multiple of the original's own step; the size of δ is its mean square",
+    )
+
+
+def _table(
+    variances: Mapping[str, Variances],
+    title: str,
+    cell: Callable[[Variances, FactorVariance, str], Cell],
+    last: str,
+    whole: Callable[[Variances, str], float | None],
+    note: str = "",
+) -> PrintedTable:
+    """One line for the original, of which all variants tell the same, then two lines a variant."""
+    found = next(iter(variances.values()))
+    lines = [("original", found, "original")]
+    for name, variant in variances.items():
+        lines += [(f"{name}\u00a0− original", variant, "perturbation"), (name, variant, "variant")]
+    return PrintedTable(
+        title=title,
+        corner="Images",
+        columns=(*(factor.factor.replace("_", " ") for factor in found.factors), last),
+        lines=tuple(
+            (name, (*(cell(of, factor, part) for factor in of.factors), Cell(_number(whole(of, part)))))
+            for name, of, part in lines
+        ),
+        note="; ".join(["Squared shares of the grey range, summed over pixels", _scope(found), *([note] if note else [])])
+        + ".",
+    )
+
+
+def _scope(found: Variances) -> str:
+    return "over the whole grid" if found.whole_grid else f"estimated from {found.images:,} images drawn from the grid"
+
+
+def _number(value: float | None) -> str:
+    """Three digits."""
+    return "–" if value is None else f"{value:#.3g}".rstrip(".")

@@ -1,0 +1,55 @@
+"""The answer of a study in one sentence, with its intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from perturb.evaluation.statistics import BASELINE, Comparison, Score, pooled
+from perturb.evaluation.tables import interval
+from perturb.metrics import METRICS
+
+ON = {
+    "modified": "on the modified images",
+    "noise": "under noise of the same size",
+    "untrained": "under an untrained pattern",
+}
+
+
+def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], resamples: int, seed: int) -> str:
+    """How much of a score each variant costs, mean over some methods.
+
+    Args:
+        scores: of all runs.
+        metric: key in METRICS.
+        methods: whose mean is told, as the variational ones.
+        resamples: behind each interval.
+        seed: of the resampling.
+
+    Returns:
+        One sentence; a change whose interval holds zero is called one that may be chance.
+
+    """
+    started = [s.values[metric] for s in scores if s.method in methods and s.variant == BASELINE and s.values is not None]
+    title = METRICS[metric].title
+    whose = f"{methods[0]}'s {title}" if len(methods) == 1 else f"Averaged over {_listed(methods)}, {title}"
+    if not started:
+        return f"{whose} cannot be told: all runs on the original failed."
+    variants = [v for v in dict.fromkeys(score.variant for score in scores) if v != BASELINE]
+    found = [pooled(scores, metric, methods=methods, variant=v, resamples=resamples, seed=seed) for v in variants]
+    changes = f"; it {_listed([_part(comparison) for comparison in found])}" if found else ""
+    return f"{whose} is {np.mean(started):.2f} on the original{changes}."
+
+
+def _part(found: Comparison) -> str:
+    where = ON.get(found.first, f"on {found.first}")
+    if found.difference is None:
+        return f"cannot be compared {where}"
+    change = f"{'falls' if found.difference < 0 else 'rises'} by {abs(found.difference):.2f} {where}"
+    if found.ci_low is None:
+        return f"{change} (too few seeds for an interval)"
+    chance = ", which may be chance" if found.ci_low <= 0 <= found.ci_high else ""
+    return f"{change} (95 % interval {interval(found)}{chance})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from made_scores import made_scores
+
+from perturb.evaluation.bootstrap import paired_interval
+from perturb.evaluation.headline import headline
+from perturb.evaluation.statistics import pooled
+
+SETTINGS = {"resamples": 400, "seed": 0}
+SCORES = [
+    *made_scores("A", "original", 0.8, 0.7, 0.6), *made_scores("A", "modified", 0.5, 0.4, 0.1),
+    *made_scores("B", "original", 0.5, 0.4, None), *made_scores("B", "modified", 0.4, 0.2, 0.3),
+    *made_scores("A", "noise", 0.9, 0.6, 0.6), *made_scores("B", "noise", 0.4, 0.5, 0.5),
+]  # fmt: skip
+
+
+def test_methods_are_averaged_for_every_seed() -> None:
+    found = pooled(SCORES, "mig", methods=["A", "B"], variant="modified", **SETTINGS)
+    by_seed = [np.mean([-0.3, -0.1]), np.mean([-0.3, -0.2]), -0.5]
+    assert found.difference == pytest.approx(np.mean(by_seed))
+    assert (found.ci_low, found.ci_high) == pytest.approx(paired_interval(by_seed, **SETTINGS))
+    assert (found.method, found.first, found.second) == ("mean of 2 methods", "modified", "original")
+    assert (found.seeds, found.draws) == (3, (1, 1))
+
+
+def test_draws_are_shared_by_all_methods() -> None:
+    scores = [score for score in SCORES if score.variant != "modified"]
+    for method in "AB":
+        for draw in range(2):
+            scores += made_scores(method, "modified", 0.1 + 0.2 * draw, 0.1 + 0.2 * draw, 0.1 + 0.2 * draw, draw=draw)
+    found = pooled(scores, "mig", methods=["A", "B"], variant="modified", **SETTINGS)
+    assert found.draws == (2, 1)
+    assert found.ci_low <= found.difference - 0.1 < found.difference + 0.1 <= found.ci_high
+
+
+def test_the_answer_is_one_sentence_with_an_interval_for_each_variant() -> None:
+    text = headline(SCORES, "mig", methods=["A", "B"], **SETTINGS)
+    assert text.startswith(
+        "Averaged over A and B, MIG is 0.60 on the original; it falls by 0.32 on the modified images (95 % interval [−0.50, "
+    )
+    assert text.count("95 % interval") == 2
+    assert text.count("which may be chance") == 1
+    assert text.endswith(", which may be chance).")
+    assert ". " not in text.replace("0.", "")
+
+
+def test_one_method_is_called_by_its_name() -> None:
+    original = [score for score in SCORES if score.variant == "original"]
+    assert headline(original, "mig", methods=["A"], **SETTINGS) == "A's MIG is 0.70 on the original."
+
+
+def test_too_few_seeds_and_failures_are_told() -> None:
+    one = [*made_scores("A", "original", 0.5), *made_scores("A", "modified", 0.7), *made_scores("A", "noise", None)]
+    assert headline(one, "mig", methods=["A"], **SETTINGS) == (
+        "A's MIG is 0.50 on the original; it rises by 0.20 on the modified images (too few seeds for an interval) and "
+        "cannot be compared under noise of the same size."
+    )
+    assert headline(made_scores("A", "original", None), "mig", methods=["A"], **SETTINGS) == (
+        "A's MIG cannot be told: all runs on the original failed."
+    )
