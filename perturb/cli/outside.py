@@ -39,7 +39,7 @@ def evaluate(
 ) -> None:
     """Train your model on every variant of a benchmark, score it, and see what survives; a killed evaluation goes on."""
     from perturb.metrics import METRICS, TABLE_METRICS
-    from perturb.outside import Training, ways
+    from perturb.outside import Training
     from perturb.outside import benchmark as evaluated
 
     if (model is None) == (codes is None):
@@ -49,7 +49,7 @@ def evaluate(
     if encoder and codes is not None:
         raise UserError("--encoder is for a model; codes need none.")
     sys.path.insert(0, str(Path.cwd()))
-    called = name or (codes.resolve().name if codes else ways.name_of(model))
+    called = codes.resolve().name if codes else model.replace(":", ".")
     place = out or Path("evaluations") / f"{called}-{Path(benchmark).stem}"
     named = {"table": list(TABLE_METRICS), "all": list(METRICS)}
     result = evaluated(
@@ -62,7 +62,7 @@ def evaluate(
         fast=fast,
         seed=seed,
         training=Training(steps=steps, batch_size=batch_size, learning_rate=learning_rate),
-        name=called,
+        name=name,
         method=method,
         out=place,
         time_limit=time_limit,

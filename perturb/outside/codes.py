@@ -31,5 +31,8 @@ def codes_on(path: Path, grid: FactorGrid, *, seed: int) -> Coded:
         )
     if coded.is_grid and len(coded) == len(grid):
         return Coded(*coded[np.argsort(grid.indices_of(coded.factors))])
+    # A part of the grid may be a smaller grid; it is a sample all the same.
     coded.is_grid = False
-    return shuffled(coded, seed)
+    sample = shuffled(coded, seed)
+    sample.is_grid = False
+    return sample

@@ -1,15 +1,23 @@
 """Score any architecture: train it on every variant of a benchmark, and see what survives."""
 
-import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-
 from perturb.config import MetricsConfig
-from perturb.evaluation.entry import Confidence, DatasetOfEntry, Entry, FileHash, MetricOfEntry, Run, write_entry
+from perturb.errors import UserError
+from perturb.evaluation.entry import (
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    Confidence,
+    DatasetOfEntry,
+    Entry,
+    FileHash,
+    MetricOfEntry,
+    Run,
+    write_entry,
+)
 from perturb.files import sha256_of
 from perturb.metrics import chosen_settings
 from perturb.outside import ways
@@ -20,6 +28,7 @@ from perturb.outside.plan import Asked, Training, Way, checked, codes_in, plan_r
 from perturb.outside.result import Result, epsilon_of, rows_beside
 from perturb.outside.shelf import Benchmark, find_benchmark
 from perturb.outside.ways import Factory
+from perturb.outside.worker import one_line
 from perturb.runs import software_versions
 from perturb.seeding import child_seed
 
@@ -49,7 +58,7 @@ def benchmark(
         settings: of the metrics; None: disentanglement_lib's.
         fast: the metrics' cheaper settings instead, for a look.
         training: of models that perturb's loop trains.
-        name: of the model; None: the factory's.
+        name: of the model; None: its class's, or the folder's of codes.
         method: what it is, in a line; None: the first line of the factory's docstring.
         out: folder for entry.json and finished runs, from which a killed evaluation goes on; None: nothing is kept.
         time_limit: seconds a run may take.
@@ -65,11 +74,12 @@ def benchmark(
         UserError: something that is asked for cannot be, or the model follows no protocol. A run that fails does not raise.
 
     """
+    said = _checked_words(name, method)
     chosen, training = chosen_settings(metrics, settings, fast=fast), training or Training()
     codes = codes_in(Path(model), variants) if way == "codes" else {}
     numbers = tuple(sorted({number for _, number in codes})) or tuple(range(1 if way == "encoder" else seeds))
-    called = name or (Path(model).resolve().name if codes else ways.name_of(model))
-    asked = checked(Asked(way, called, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
+    identity = Path(model).resolve().name if codes else ways.identity_of(model)
+    asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
     found = find_benchmark(dataset, variants, download=download, url=url, cache=cache)
     for path in found.files.values():
         unpack(path, cache)
@@ -78,22 +88,32 @@ def benchmark(
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
         folder = Path(out or nowhere).resolve()
         crew = Crew(folder, kit, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
-        entry = _evaluated(asked, found, kit, crew, folder=folder, retry=retry, method=method)
+        entry = _evaluated(asked, found, kit, crew, folder=folder, retry=retry, said=said)
     return Result(entry, rows_beside(found), Path(out) if out else None)
 
 
+def _checked_words(name: str | None, method: str | None) -> dict[str, str]:
+    """What a user says of the model, as an entry takes it: refused now, and not after hours of training."""
+    for key, text, longest in (("name", name, LONGEST_NAME), ("method", method, LONGEST_TEXT)):
+        if text is not None and not (0 < len(text) <= longest and text.isprintable()):
+            raise UserError(f"{key} must be one line of 1 to {longest} printable characters, got {text!r}.")
+    return {key: text for key, text in (("name", name), ("method", method)) if text is not None}
+
+
 def _evaluated(
-    asked: Asked, found: Benchmark, kit: Kit, crew: Crew, *, folder: Path, retry: bool, method: str | None
+    asked: Asked, found: Benchmark, kit: Kit, crew: Crew, *, folder: Path, retry: bool, said: dict[str, str]
 ) -> Entry:
     """All runs finished, and entry.json of them written."""
-    with locked(
-        folder / ".lock", otherwise=f"another evaluation is writing to {folder}; wait for it, or name another folder."
-    ):
-        about = {"how": "codes", "method": "", "settings": {}} if kit.codes else crew.look()
-        specs = plan_runs(asked, kit.images, *_hashes(kit, about))
+    busy = f"another evaluation is writing to {folder}; wait for it, or name another folder."
+    with locked(folder / ".lock", otherwise=busy):
+        about = (
+            {"name": one_line(asked.model)[:LONGEST_NAME], "how": "codes", "method": "", "settings": {}}
+            if kit.codes
+            else crew.look()
+        )
+        specs = plan_runs(asked, kit.images, *_hashes(kit, about), about["settings"])
         results = crew.finish(list(specs.values()), retry=retry)
-        about |= {"method": method} if method is not None else {}
-        entry = _entry(asked, found, kit.images, about, {key: results[spec.id] for key, spec in specs.items()})
+        entry = _entry(asked, found, kit.images, about | said, {key: results[spec.id] for key, spec in specs.items()})
         write_entry(folder / ENTRY, entry)
     return entry
 
@@ -104,7 +124,7 @@ def _hashes(kit: Kit, about: dict[str, Any]) -> tuple[Any, str | None]:
         return {key: sha256_of(path) for key, path in kit.codes.items()}, None
     if isinstance(kit.model, str):
         return about["code_sha256"], None
-    return about["code_sha256"], hashlib.sha256(cloudpickle.dumps(kit.model)).hexdigest()
+    return ways.code_hash(kit.model), ways.state_hash(kit.model)
 
 
 def _entry(
@@ -128,7 +148,7 @@ def _entry(
         for (variant, number), result in results.items()
     ]
     return Entry(
-        model=asked.model,
+        model=about["name"],
         method=about["method"],
         settings=about["settings"] | trained,
         how=about["how"],

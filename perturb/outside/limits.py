@@ -89,10 +89,10 @@ class Child:
     def _above_limit(self) -> str:
         if self._seconds is not None and time.monotonic() - self._started > self._seconds:
             return f"it took longer than the time limit of {self._seconds:g} s"
-        if self._gibibytes is None or memory_of(self._process.pid, _written) <= self._gibibytes * GIB:
+        if self._gibibytes is None or memory_of(self._process.pid, written) <= self._gibibytes * GIB:
             return ""
         # What forked processes share was counted for each of them; the exact figure takes longer to get.
-        used = memory_of(self._process.pid, _written_or_shared)
+        used = memory_of(self._process.pid, written_or_shared)
         if used <= self._gibibytes * GIB:
             return ""
         return f"it used {used / GIB:.2f} GiB, and the memory limit is {self._gibibytes:g} GiB"
@@ -119,12 +119,13 @@ def memory_of(pid: int, measure: Callable[[int], int]) -> int:
     return total + sum(memory_of(int(child), measure) for child in below)
 
 
-def _written(pid: int) -> int:
+def written(pid: int) -> int:
+    """Bytes that a process has written to, those that it shares included."""
     return _sum_of(Path(f"/proc/{pid}/status"), ("RssAnon:", "RssShmem:"))
 
 
-def _written_or_shared(pid: int) -> int:
-    """Pages that several processes have are divided among them."""
+def written_or_shared(pid: int) -> int:
+    """The same, with what several processes share divided among them."""
     return _sum_of(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"))
 
 

@@ -81,9 +81,13 @@ def _value(name: str, text: str) -> str | float | int | None:
 
 
 def beside(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
-    """Those of other methods that have every variant and metric of some rows, in the order of these."""
-    wanted = list(dict.fromkeys((row.metric, row.variant) for row in rows))
+    """Rows of other methods, of each metric those of the methods that have all variants which some rows have."""
+    variants = list(dict.fromkeys(row.variant for row in rows))
     taken = {row.method for row in rows}
-    found = {(row.method, row.metric, row.variant): row for row in others if row.method not in taken}
-    whole = [m for m in dict.fromkeys(m for m, _, _ in found) if all((m, *cell) in found for cell in wanted)]
-    return [found[method, *cell] for method in whole for cell in wanted]
+    found = {(row.metric, row.method, row.variant): row for row in others if row.method not in taken}
+    chosen = []
+    for metric in dict.fromkeys(row.metric for row in rows):
+        for method in dict.fromkeys(method for other, method, _ in found if other == metric):
+            cells = [(metric, method, variant) for variant in variants]
+            chosen += [found[cell] for cell in cells] if all(cell in found for cell in cells) else []
+    return chosen

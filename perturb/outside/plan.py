@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from perturb.config import MetricsConfig
 from perturb.config.section import Section
@@ -41,10 +41,13 @@ class OutsideRun(Section):
 
     way: Way
     model: str
+    """By which the factory or the folder of codes is known again."""
     code_sha256: str | None
     """Of the file that defines the model, or of the codes."""
-    pickle_sha256: str | None
-    """Of a factory that is given as an object: its arguments, and its code where it is no part of a module."""
+    state_sha256: str | None
+    """Of what a factory that is given as an object brings along."""
+    model_settings: dict[str, JsonValue]
+    """That the model states."""
     variant: str
     images_sha256: str
     number: int
@@ -63,6 +66,7 @@ class Asked:
 
     way: Way
     model: str
+    """By which the factory or the folder of codes is known again."""
     variants: tuple[str, ...]
     seeds: tuple[int, ...]
     """Their numbers."""
@@ -106,7 +110,8 @@ def plan_runs(
     asked: Asked,
     images: dict[str, BenchmarkImages],
     code_sha256: str | dict[tuple[str, int], str] | None,
-    pickle_sha256: str | None,
+    state_sha256: str | None,
+    model_settings: dict[str, Any],
 ) -> dict[tuple[str, int], RunSpec]:
     """Every run by variant and number of the seed, pairs one after the other.
 
@@ -114,7 +119,8 @@ def plan_runs(
         asked: what for.
         images: by variant.
         code_sha256: of the model's file, or of every file of codes.
-        pickle_sha256: of a factory that is an object.
+        state_sha256: of a factory that is an object.
+        model_settings: as the model states them.
 
     """
     runs = {}
@@ -124,7 +130,8 @@ def plan_runs(
                 way=asked.way,
                 model=asked.model,
                 code_sha256=code_sha256[variant, number] if isinstance(code_sha256, dict) else code_sha256,
-                pickle_sha256=pickle_sha256,
+                state_sha256=state_sha256,
+                model_settings=model_settings,
                 variant=variant,
                 images_sha256=images[variant].sha256,
                 number=number,

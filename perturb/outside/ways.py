@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -123,12 +124,12 @@ def settings_of(model: Any) -> dict[str, Any]:  # noqa: ANN401
         raise UserError("the model's `settings` must be a dict of plain finite values, as JSON has them.") from None
 
 
-def name_of(factory: Factory | str) -> str:
-    """What a model is called, unless its author says otherwise."""
+def identity_of(factory: Factory | str) -> str:
+    """By which an evaluation knows a factory again: its name, or where it is an object its module and name."""
     if isinstance(factory, str):
-        return factory.rpartition(":")[2]
+        return factory
     inner = _unwrapped(factory)
-    return getattr(inner, "__qualname__", type(inner).__qualname__).rpartition("<locals>.")[2]
+    return f"{getattr(inner, '__module__', '')}:{getattr(inner, '__qualname__', type(inner).__qualname__)}"
 
 
 def described(factory: Factory, model: Any) -> str:  # noqa: ANN401
@@ -143,9 +144,22 @@ def code_hash(factory: Factory) -> str | None:
     """SHA-256 of the file that defines a factory; None where there is no file."""
     try:
         path = Path(inspect.getsourcefile(_unwrapped(factory)) or "")
-    except TypeError:
+    except (TypeError, OSError):
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def state_hash(factory: Factory) -> str:
+    """SHA-256 of what a factory brings along beside its code: arguments, defaults, attributes, what it closes over."""
+    parts: list[Any] = []
+    while isinstance(factory, partial):
+        parts.append((factory.args, sorted(factory.keywords.items())))
+        factory = factory.func
+    if inspect.isfunction(factory):
+        parts.append((factory.__defaults__, factory.__kwdefaults__, inspect.getclosurevars(factory).nonlocals))
+    if not (inspect.isfunction(factory) or inspect.isclass(factory)) or code_hash(factory) is None:
+        parts.append(cloudpickle.dumps(factory))
+    return hashlib.sha256(cloudpickle.dumps(parts)).hexdigest()
 
 
 def _unwrapped(factory: Factory) -> Factory:

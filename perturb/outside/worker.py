@@ -98,8 +98,8 @@ def _look(job: Job) -> dict[str, Any]:
     dataset = BenchmarkImages(job.data)
     device = loop.device_of(job.training) if how == "loop" else "cpu"
     loop.rehearse(model, how, dataset, job.training, ways.encoder_of(model, device))
-    about = {"method": one_line(ways.described(factory, model)), "settings": ways.settings_of(model)}
-    return about | {"how": how, "code_sha256": ways.code_hash(factory)}
+    about = {"name": type(model).__name__, "method": one_line(ways.described(factory, model))}
+    return about | {"settings": ways.settings_of(model), "how": how, "code_sha256": ways.code_hash(factory)}
 
 
 def _build(job: Job, place: Workplace) -> dict[str, Any]:

@@ -1,0 +1,118 @@
+"""Models as users write them, and as they should not have."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Fitted:
+    """Mean colours: nothing to train."""
+
+    settings = {"pool": 16}  # noqa: RUF012
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        """Codes (n, 12)."""
+        return nn.functional.avg_pool2d(images, 16).flatten(1)
+
+
+class EachInItsWay(Fitted):
+    """Fits the original, raises on the modified images, takes for ever under noise, eats memory on the untrained."""
+
+    def fit(self, dataset, seed):
+        """Do so."""
+        print(f"fitting {dataset.variant} with {seed}")
+        if dataset.variant == "modified":
+            self._deeper()
+        if dataset.variant == "noise":
+            time.sleep(600)
+        if dataset.variant == "untrained":
+            kept = [np.ones(2**23) for _ in range(200)]
+            time.sleep(len(kept))
+
+    def _deeper(self):
+        raise RuntimeError("no [bold]such[/bold] | luck")
+
+
+class Noted(Fitted):
+    """Writes down each fit; under noise it waits for a file to appear."""
+
+    def fit(self, dataset, seed):
+        """In the folder that NOTES names."""
+        folder = Path(os.environ["NOTES"])
+        with (folder / "fits").open("a") as file:
+            file.write(f"{dataset.variant} {seed} {os.getpid()} {torch.rand(1).item()}\n")
+        while dataset.variant == "noise" and not (folder / "go").exists():
+            time.sleep(0.05)
+
+
+class FailsOnce(Fitted):
+    """Raises until NOTES holds a file `fixed`."""
+
+    def fit(self, dataset, seed):
+        """Or do not."""
+        if not (Path(os.environ["NOTES"]) / "fixed").exists():
+            raise SystemExit(3)
+
+
+class Flat(Fitted):
+    """Codes without an axis for latents."""
+
+    def encode(self, images):
+        """(n,)."""
+        return images.mean((1, 2, 3))
+
+
+class NaNOrDead(Fitted):
+    """Codes that are no numbers, or the end of the process."""
+
+    def fit(self, dataset, seed):
+        """Without a word to Python."""
+        if dataset.variant == "modified":
+            print("last words", flush=True)
+            os.abort()
+
+    def encode(self, images):
+        """(n, 12)."""
+        return super().encode(images) * float("nan")
+
+
+class Linear(nn.Module):
+    """A linear autoencoder for perturb's loop."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.settings = {"scale": scale}
+        self.down, self.up = nn.Linear(192, 4), nn.Linear(4, 192)
+
+    def loss(self, batch):
+        """Of pooled images."""
+        pooled = nn.functional.avg_pool2d(batch, 4).flatten(1)
+        return self.settings["scale"] * (self.up(self.down(pooled)) - pooled).square().sum(1).mean()
+
+    def encode(self, images):
+        """(n, 4)."""
+        return self.down(nn.functional.avg_pool2d(images, 4).flatten(1))
+
+
+def diverging():
+    """A loss that is infinite."""
+    return Linear(scale=float("1e39"))
+
+
+def raising():
+    """No model."""
+    raise KeyError("no such checkpoint")
+
+
+class OnlyFit:
+    """Has no encode."""
+
+    def fit(self, dataset, seed):
+        """Nothing."""
+
+
+number = 7
