@@ -14,7 +14,7 @@ from perturb.evaluation.entry import HOW, Entry, label_of, rows_of, scores_of
 from perturb.evaluation.entry_rules import check_entry
 from perturb.evaluation.kept import Kept, kept
 from perturb.evaluation.statistics import BASELINE, Row
-from perturb.evaluation.tables import cell, interval, remarks, score, signed
+from perturb.evaluation.tables import interval, remarks, score, signed
 from perturb.files import write_text
 from perturb.metrics import METRICS
 from perturb.outside.packaged import known_files
@@ -145,7 +145,7 @@ def as_markdown(boards: Iterable[Board], refused: Sequence[Refused]) -> str:
         parts += [f"## {board.title}", "", _markdown_row(["Model", *board.variants, "kept", "How", "Runs"])]
         parts += [_markdown_row(["---"] * (len(board.variants) + 4))]
         for line in board.lines:
-            cells = [cell(line.rows[v]) if v in line.rows else "–" for v in board.variants]
+            cells = [", ".join(_told(line.rows[v])) if v in line.rows else "–" for v in board.variants]
             about = [line.entry.how, str(len(line.entry.seeds))]
             parts += [_markdown_row([line.entry.model, *cells, kept_in_words(line.kept.get("modified")), *about])]
         parts += [
@@ -168,6 +168,11 @@ def kept_in_words(found: Kept | None) -> str:
     if found is None or found.share is None:
         return "–"
     return f"{found.share:.0%}" + (f" [{found.low:.0%}, {found.high:.0%}]" if found.low is not None else "")
+
+
+def _told(row: Row) -> list[str]:
+    """The score, and what must be read with it."""
+    return [score(row), *remarks(row)]
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

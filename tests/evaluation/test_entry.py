@@ -9,7 +9,7 @@ from small_entries import entry_as_json, made_entry, write_raw
 
 from perturb.errors import UserError
 from perturb.evaluation.entry import LARGEST_ENTRY, Entry, rows_of, scores_of, write_entry
-from perturb.evaluation.entry_rules import KnownFile, check_entry, read_entry
+from perturb.evaluation.entry_rules import KnownFile, check_entry, read_entry, reasons_against
 
 OTHER = "f" * 64
 KNOWN = {"discs": {"original": KnownFile(f"{0:064x}", None), "modified": KnownFile(f"{1:064x}", "a" * 64)}}
@@ -51,7 +51,7 @@ BAD = {
     "other scores": (_change("runs", 0, "scores", to={"dci": 0.1}), "must have the scores mig, got dci."),
     "neither": (_change("runs", 0, "scores", to=None), "original, seed 0 must have either scores or the reason"),
     "both": (_change("runs", 0, "failure", to="broke"), "original, seed 0 must have either scores or the reason"),
-    "twice": (lambda e: e["runs"].append(e["runs"][2]), "The variant modified has more than one run of the seeds 0."),
+    "twice": (lambda e: e["runs"].append(e["runs"][2]), "The variant modified has 2 runs of seed 0."),
     "no original": (_without_original, "There are no runs on the original, with which all others are compared."),
     "no pairs": (_change("runs", 3, "seed", to=7), "`seeds` are 0, 1, and it has runs of 0, 7."),
     "seeds twice": (_change("seeds", to=[0, 1, 1]), "The numbers in `seeds` must differ."),
@@ -175,12 +175,20 @@ def test_rows_are_the_paired_differences_of_its_runs() -> None:
     assert (modified.ci_low, modified.ci_high) == (pytest.approx(-0.4), pytest.approx(-0.3))
 
 
-def test_another_draw_of_a_pattern_is_a_row_of_its_own() -> None:
+def test_runs_on_another_draw_of_a_pattern_count_with_the_first() -> None:
     value = made_entry().model_dump()
     value["runs"] += tuple({**run, "draw": 1} for run in value["runs"] if run["variant"] == "modified")
     value["dataset"]["files"] += ({**value["dataset"]["files"][1], "draw": 1},)
-    entry = Entry.model_validate(value)
-    assert [row.variant for row in rows_of(entry)] == ["original", "modified", "modified, draw 1"]
+    original, modified = rows_of(Entry.model_validate(value))
+    assert (original.draws, modified.draws) == (1, 2)
+    assert modified.n == 2 * original.n
+
+
+def test_each_seed_may_meet_a_draw_of_its_own() -> None:
+    value = made_entry().model_dump()
+    value["runs"] = tuple({**run, "draw": run["seed"] if run["variant"] == "modified" else 0} for run in value["runs"])
+    value["dataset"]["files"] += ({**value["dataset"]["files"][1], "draw": 1},)
+    assert reasons_against(Entry.model_validate(value), {}) == []
 
 
 def test_pruned_units_that_nobody_knows_count_as_none() -> None:
