@@ -1,0 +1,164 @@
+"""An experiment with everything that a study has: several patterns, another m_ψ, a line search, a readout."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from perturb.benchmark.recipe import build
+from perturb.config import ExperimentConfig, load_experiment, scaled_down
+from perturb.errors import UserError
+from perturb.evaluation.entry_rules import read_entry
+from perturb.files import read_json, sha256_of
+from perturb.pipeline.column import Column
+from perturb.pipeline.plan import plan_experiment
+
+STUDY = """
+[alternatives.literal]
+form = "literal"
+epsilon = 0.175
+steps = 2
+batch_size = 4
+normalise_scalar = true
+
+[search]
+factors = [1.0, 2.0]
+seeds = 2
+
+[readout]
+seeds = 1
+steps = 3
+batch_size = 8
+"""
+FIGURES = {"images", "mig", "mig_differences", "histogram", "mig_by_factor", "search", "planes"}
+FIGURES |= {"latents_disentangled", "latents_entangled"}
+
+
+@pytest.fixture(scope="module")
+def study_toml(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> Path:
+    """The tiny experiment with all of that."""
+    path = tmp_path_factory.mktemp("study") / "study.toml"
+    text = tiny_text.replace('"noise", "untrained"]', '"literal", "noise", "untrained"]\ndraws = 2')
+    path.write_text(text + STUDY, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def study(study_toml: Path) -> ExperimentConfig:
+    """Its config."""
+    return load_experiment(study_toml)
+
+
+@pytest.fixture(scope="module")
+def published(study_toml: Path) -> Path:
+    """Where it was published after one run from the command line."""
+    folder = study_toml.parent
+    subprocess.run(
+        [sys.executable, "-c", "from perturb.cli import main; main()", "study", str(study_toml), "--no-prefect",
+         "--artifacts", str(folder / "artifacts"), "--workers", "2", "--publish", str(folder / "published")],
+        capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    return folder / "published"
+
+
+def test_each_seed_meets_one_pattern_of_each_variant(study: ExperimentConfig) -> None:
+    plan = plan_experiment(study)
+    met = {(column, seed) for method, column, seed in plan.evaluations if method == "AE"}
+    assert met == {
+        (Column("original"), 0), (Column("original"), 1), (Column("noise"), 0), (Column("noise"), 1),
+        (Column("modified", 0), 0), (Column("modified", 1), 1), (Column("literal", 0), 0), (Column("literal", 1), 1),
+        (Column("untrained", 0), 0), (Column("untrained", 1), 1),
+    }  # fmt: skip
+
+
+def test_patterns_differ_in_their_seed_and_the_first_is_that_of_a_single_one(study: ExperimentConfig) -> None:
+    plan = plan_experiment(study)
+    single = plan_experiment(study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"draws": 1})}))
+    for variant in ("modified", "literal"):
+        first, second = (plan.patterns[Column(variant, draw)] for draw in (0, 1))
+        assert first.id == single.patterns[Column(variant)].id != second.id
+        assert first.family == second.family
+    assert plan.patterns[Column("literal")].config.perturbation.form == "literal"
+    untrained = plan.files[Column("untrained", 1)].inputs["network"]
+    assert untrained.inputs["perturbation"] is plan.patterns[Column("modified", 1)]
+
+
+def test_the_line_search_trains_nothing_twice_and_scales_what_has_a_primary_parameter(study: ExperimentConfig) -> None:
+    plan = plan_experiment(study)
+    assert {method for method, *_ in plan.search} == {"β-VAE"}
+    for (method, factor, column, seed), spec in plan.search.items():
+        evaluated = plan.evaluations[method, column, seed].inputs["restart"]
+        trained = spec.inputs["restart"]
+        assert trained.config.objective.beta == 4.0 * factor
+        assert (trained.id == evaluated.id) == (factor == 1)
+        assert trained.config.seed == evaluated.config.seed
+
+
+def test_a_budget_scales_patterns_search_and_readout(study: ExperimentConfig) -> None:
+    large = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"seeds": 40, "draws": 20})})
+    small = scaled_down(large, 0.1)
+    assert (small.evaluation.seeds, small.evaluation.draws) == (4, 2)
+    assert (small.alternatives["literal"].steps, small.readout.steps, small.search.seeds) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"literal", "noise"', '"other", "noise"', "evaluation.variants must be among original, modified, noise, untrained, "
+         "literal; got other."),
+        ("draws = 2", "draws = 3", "evaluation.draws must be at most evaluation.seeds = 2, because each seed meets one "),
+        ("[alternatives.literal]", "[alternatives.noise]", "alternatives must have names of their own; taken: noise"),
+        ("factors = [1.0, 2.0]", 'variants = ["original", "blurred"]', "search.variants must be among original, modified, "),
+    ],
+    ids=["variant", "draws", "name", "search"],
+)  # fmt: skip
+def test_what_does_not_fit_is_told(study_toml: Path, tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = study_toml.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "wrong.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(UserError, match=re.escape(message)):
+        load_experiment(path)
+
+
+def test_everything_is_published_with_its_hash_and_what_made_it(published: Path) -> None:
+    index = read_json(published / "index.json")
+    names = {entry["name"] for entry in index["files"]}
+    assert {f"{name}.png" for name in FIGURES} | {"report.html", "table.md", "table.csv"} <= names
+    columns = {"original", "noise", *(f"{v}{d}" for v in ("modified", "literal", "untrained") for d in ("", "-2"))}
+    assert {f"{column}.recipe.json" for column in columns} <= names
+    assert names == {path.relative_to(published).as_posix() for path in published.rglob("*") if path.is_file()} - {
+        "index.json"
+    }
+    for entry in index["files"]:
+        assert sha256_of(published / entry["name"]) == entry["sha256"]
+        made_from_recipe = entry["name"].endswith((".recipe.json", ".safetensors"))
+        assert entry["command"].startswith("perturb dataset build" if made_from_recipe else "perturb ")
+
+
+def test_a_further_pattern_is_built_from_its_recipe(published: Path, tmp_path: Path) -> None:
+    assert build(published / "modified-2.recipe.json", tmp_path / "modified.h5")
+    assert build(published / "literal.recipe.json", tmp_path / "literal.h5")
+
+
+def test_every_method_is_an_entry_that_the_validator_accepts(published: Path, study: ExperimentConfig) -> None:
+    entries = {entry.model: entry for entry in map(read_entry, sorted((published / "entries").glob("*.json")), [{}, {}])}
+    assert list(entries) == [method.name for method in study.evaluation.methods]
+    found = {(run.variant, run.draw, run.seed) for run in entries["β-VAE"].runs}
+    assert {("literal", 1, 1), ("untrained", 0, 0), ("original", 0, 1)} <= found
+    assert {(file.variant, file.draw) for file in entries["AE"].dataset.files} >= {("modified", 0), ("modified", 1)}
+
+
+def test_the_report_has_a_section_for_each_part(published: Path) -> None:
+    page, table = ((published / name).read_text(encoding="utf-8") for name in ("report.html", "table.md"))
+    for title in ("Scores", "The images", "Differences", "Line search", "The factors are still there", "What latents draw"):
+        assert f"## {title}" in table
+        assert title in page
+    assert "thesis, Shapes3D: 0.60 ± 0.31" in table
+    assert "Modified − untrained: what training m_ψ adds" in table
+    assert "2 independent ones" in table
+    rows = json.loads((published.parent / "artifacts" / "results").glob("*/results.json").__next__().read_text())["rows"]
+    assert {row["draws"] for row in rows if row["variant"] == "literal"} == {2}
