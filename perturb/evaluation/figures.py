@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from perturb.evaluation import figure_style as style
 from perturb.evaluation.statistics import Row, Score
 from perturb.metrics import METRICS
-
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
-"""Paul Tol's bright scheme: apart also for colour-blind eyes."""
 
 
 def draw_images(path: Path, originals: np.ndarray, variants: Mapping[str, np.ndarray], *, epsilon: float) -> None:
@@ -46,7 +44,10 @@ def _show(axes: "matplotlib.axes.Axes", image: np.ndarray, title: str) -> None: 
 
 
 def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric: str) -> None:
-    """Each run's score as a dot, pairs joined by lines, mean as a bar: a panel a method, variants across."""
+    """Each run's score as a dot, pairs joined by lines, mean as a bar: a panel a method, variants across.
+
+    Of several draws of a pattern, all runs are dots and lines go through the mean of a seed's.
+    """
     from matplotlib.figure import Figure
 
     methods = list(dict.fromkeys(score.method for score in scores))
@@ -54,13 +55,15 @@ def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric
     figure = Figure(figsize=(1.0 + (0.6 + 0.75 * len(variants)) * len(methods), 3.4), dpi=140, layout="constrained")
     axes = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
     for panel, method in zip(axes, methods, strict=True):
-        found = {(s.variant, s.seed): s.values[metric] for s in scores if s.method == method and s.values is not None}
+        found: dict[tuple[str, int], list[float]] = {}
+        for score in (s for s in scores if s.method == method and s.values is not None):
+            found.setdefault((score.variant, score.seed), []).append(score.values[metric])
         for seed in sorted({seed for _, seed in found}):
-            line = [(i, found[v, seed]) for i, v in enumerate(variants) if (v, seed) in found]
+            line = [(i, np.mean(found[v, seed])) for i, v in enumerate(variants) if (v, seed) in found]
             panel.plot(*zip(*line, strict=True), color="#00000022", linewidth=0.8, zorder=1)
         for place, variant in enumerate(variants):
-            values = [value for (name, _), value in found.items() if name == variant]
-            panel.scatter([place] * len(values), values, s=14, color=COLOURS[place % len(COLOURS)], zorder=2)
+            values = [value for (name, _), of_draws in found.items() if name == variant for value in of_draws]
+            panel.scatter([place] * len(values), values, s=14, color=style.colour(variant), zorder=2)
         means = {row.variant: row.mean for row in rows if (row.method, row.metric) == (method, metric)}
         for place, variant in enumerate(variants):
             if means[variant] is not None:

@@ -115,3 +115,13 @@ def test_the_same_scores_give_the_same_file(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         _drawn(tmp_path / name, values)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_runs_of_all_draws_are_dots(tmp_path: Path) -> None:
+    red = (0xEE / 255, 0x66 / 255, 0x77 / 255)
+    original = made_scores("AE", "original", 0.5, 0.6)
+    first, second = (made_scores("AE", "modified", value, value, draw=draw) for draw, value in enumerate((0.1, 0.9)))
+    for scores, halves in (([*original, *first], [False, True]), ([*original, *first, *second], [True, True])):
+        draw_scores(tmp_path / "a.png", scores, summarise(scores, ["mig"], resamples=100, seed=0), "mig")
+        picture = _read(tmp_path / "a.png")
+        assert [_has(half, red, share=1e-4) for half in np.array_split(picture[: int(0.85 * len(picture))], 2)] == halves
