@@ -45,9 +45,7 @@ def test_a_sample_is_a_sample(tmp_path: Path) -> None:
 )
 def test_factors_of_another_benchmark_are_refused(factors: np.ndarray, tmp_path: Path) -> None:
     path = _save(tmp_path / "a.npz", _codes(0), factors)
-    with pytest.raises(
-        UserError, match=r"a\.npz: factors must be the benchmark's, floor_hue.* with \(8, 8, 8, 8\) values"
-    ):
+    with pytest.raises(UserError, match=r"a\.npz: factors must be the benchmark's, floor_hue.* with \(8, 8, 8, 8\) values"):
         codes_on(path, GRID, seed=0)
 
 
