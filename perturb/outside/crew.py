@@ -69,7 +69,7 @@ class Crew:
             UserError: it follows no protocol, or its code raises; then the traceback has been printed.
 
         """
-        desk = self._store.root / "scratch" / "look"
+        desk = self._store.root / "scratch" / f"{KIND}-look"
         child = self._start(self._job(desk, None, next(iter(self._kit.images))))
         _wait(child.has_ended, child)
         if not (desk / ANSWER).is_file():
@@ -91,7 +91,7 @@ class Crew:
             retry: forget those that failed before.
 
         """
-        self._store.collect_garbage(older_than_hours=0)
+        self._clear_scratch()
         if retry:
             for spec in specs:
                 if self._store.is_complete(spec) and self._result(spec)["failure"]:
@@ -115,8 +115,13 @@ class Crew:
             finally:
                 for child in under_way.values():
                     child.kill()
-        self._store.collect_garbage(older_than_hours=0)
+        self._clear_scratch()
         return {spec.id: self._result(spec) for spec in specs}
+
+    def _clear_scratch(self) -> None:
+        """Remove what killed processes of evaluations have left; nobody else is writing here, for we have the lock."""
+        for folder in (self._store.root / "scratch").glob(f"{KIND}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _close(self, child: Child) -> None:
         """Give a run whose process left no result the result that it failed."""

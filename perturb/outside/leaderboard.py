@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment
 
 from perturb.errors import UserError
-from perturb.evaluation.entry import HOW, Entry, label_of, rows_of, scores_of
+from perturb.evaluation.entry import HOW, Entry, rows_of, scores_of
 from perturb.evaluation.entry_rules import check_entry
 from perturb.evaluation.kept import Kept, kept
 from perturb.evaluation.statistics import BASELINE, Row
@@ -175,6 +175,11 @@ def _told(row: Row) -> list[str]:
     return [score(row), *remarks(row)]
 
 
+def compared_in_words(row: Row) -> str:
+    """`−0.25 [−0.30, −0.20]`, of a row with a difference."""
+    return signed(row.difference) + (f" {interval(row)}" if row.ci_low is not None else "")
+
+
 def _markdown_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(_plain(cell) for cell in cells)} |"
 
@@ -189,11 +194,18 @@ def as_page(boards: Sequence[Board], refused: Sequence[Refused]) -> str:
     template = files("perturb.outside").joinpath("leaderboard.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
-        boards=[{"title": b.title, "board": b, "lines": [_cells(b, line) for line in b.lines]} for b in boards],
+        boards=[
+            {"title": b.title, "board": b, "first": _first(b), "lines": [_cells(b, line) for line in b.lines]}
+            for b in boards
+        ],
         refused=refused,
         how=HOW,
-        label_of=label_of,
     )
+
+
+def _first(board: Board) -> str:
+    """How the column is sorted that decides the order at first, as `aria-sort` has it."""
+    return "descending" if METRICS[board.metric].higher_is_better else "ascending"
 
 
 def _cells(board: Board, line: Line) -> dict[str, Any]:
@@ -204,7 +216,7 @@ def _cells(board: Board, line: Line) -> dict[str, Any]:
         if row is None:
             variants.append({"text": "–", "details": [], "key": ""})
             continue
-        compared = [] if row.difference is None else [f"{signed(row.difference)} {interval(row)}"]
+        compared = [] if row.difference is None else [compared_in_words(row)]
         variants.append(
             {"text": score(row), "details": compared + remarks(row), "key": "" if row.mean is None else row.mean}
         )

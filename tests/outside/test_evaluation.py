@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import faulty_models
-import psutil
 import pytest
 from faulty_models import FailsOnce, Linear
 
@@ -34,7 +33,7 @@ LOCK = threading.Lock()
 def _evaluate(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess:
     environment = os.environ | {"COLUMNS": "200"} | more
     return subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -43,7 +42,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complete
     """Four variants, three of which go wrong in ways of their own."""
     out = tmp_path_factory.mktemp("mixed") / "out"
     arguments = ["faulty_models:EachInItsWay", "--variants", "original,modified,noise,untrained", "--seeds", "1"]
-    arguments += ["--time-limit", "6", "--memory-limit", "1", "--out", str(out), "--metrics", "mig,mcc"]
+    arguments += ["--time-limit", "15", "--memory-limit", "1", "--out", str(out), "--metrics", "mig,mcc"]
     return _evaluate(HELPERS, *arguments), out
 
 
@@ -54,7 +53,7 @@ def test_a_run_that_goes_wrong_is_marked_and_the_others_go_on(mixed: tuple) -> N
     failures = {run.variant: run.failure for run in entry.runs}
     assert failures["original"] is None
     assert failures["modified"] == "RuntimeError: no [bold]such[/bold] | luck"
-    assert failures["noise"] == "it took longer than the time limit of 6 s"
+    assert failures["noise"] == "it took longer than the time limit of 15 s"
     assert failures["untrained"].startswith("it used 1.")
     assert failures["untrained"].endswith("GiB, and the memory limit is 1 GiB")
     used = float(failures["untrained"].split()[2])
@@ -76,7 +75,7 @@ def test_the_output_ends_with_the_failures_the_sentence_and_the_entry(mixed: tup
     assert last == str(out / "entry.json")
     assert sentence.startswith("EachInItsWay reaches a MIG of 0.")
     assert "on the modified images no run has a score" in sentence
-    assert "Failed: noise, seed 0: it took longer than the time limit of 6 s" in done.stdout
+    assert "Failed: noise, seed 0: it took longer than the time limit of 15 s" in done.stdout
     mig, mcc = done.stdout.split("MCC, mini")
     assert ("│ β-VAE " in mig, "│ β-VAE " in mcc) == (True, False)
     assert "4 of 4 runs done" in done.stderr
@@ -112,7 +111,7 @@ def test_a_killed_evaluation_leaves_no_process_and_goes_on(tmp_path: Path) -> No
         benchmark(faulty_models.Noted, out=tmp_path / "out", quiet=True)
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    _until(lambda: not psutil.pid_exists(int(_fits(tmp_path)[-1][2])))
+    _until(lambda: _is_gone(_fits(tmp_path)[-1][2]))
     (tmp_path / "go").touch()
     again = _evaluate(HELPERS, *arguments, NOTES=str(tmp_path))
     assert again.returncode == 0, again.stderr
@@ -127,8 +126,16 @@ def _fits(folder: Path) -> list[list[str]]:
     return [line.split() for line in (folder / "fits").read_text().splitlines()] if (folder / "fits").exists() else []
 
 
+def _is_gone(pid: str) -> bool:
+    """Whether a process has ended; nobody may have asked yet how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
 def _until(condition: object) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -140,8 +147,13 @@ def test_failed_runs_are_kept_until_they_are_to_be_tried_again(tmp_path: Path, m
     failed = run()
     assert failed.failures == ["original, seed 0: SystemExit: 3"]
     (tmp_path / "fixed").touch()
+    checkpoint = tmp_path / "out" / "scratch" / "restart-0" / "checkpoint"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
     assert run().failures == failed.failures
     assert run(retry=True).failures == []
+    # The folder may be that of an experiment, whose checkpoints are none of ours.
+    assert checkpoint.is_file()
 
 
 def test_two_lines_in_a_script_are_enough_for_a_model_of_that_script(tmp_path: Path) -> None:
@@ -155,7 +167,7 @@ def test_two_lines_in_a_script_are_enough_for_a_model_of_that_script(tmp_path: P
         "print(result.sentence)\n"
     )
     done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
     )
     assert done.stdout.splitlines()[-1].startswith("Fitted reaches a MIG of 0.0")
     assert "| Fitted |" in done.stdout

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -70,6 +71,28 @@ class _Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list) -> None:
         self.names.add(tag)
         self.attributes += attrs
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_click_on_a_head_sorts_by_that_column_and_another_one_turns_it_round(folder: Path, tmp_path: Path) -> None:
+    for name in ("fast.json", "mine/entry.json"):
+        (folder / name).unlink()
+    page = write_leaderboard(folder, tmp_path / "out")[0][0]
+    assert _models_after(page, []) == ["Holds", "Leans", "hostile"]
+    assert _models_after(page, [1]) == ["Leans", "Holds", "hostile"]
+    assert _models_after(page, [1, 1])[2] == "Leans"
+    # What has no value stays last, whichever way.
+    assert _models_after(page, [4])[2] == _models_after(page, [4, 4])[2] == "hostile"
+
+
+def _models_after(page: Path, clicks: list[int]) -> list[str]:
+    """Models in the order of the page after clicks on heads by their number."""
+    clicked = page.with_name("clicked.html")
+    script = "".join(f"document.querySelectorAll('th button')[{number}].click();" for number in clicks)
+    clicked.write_text(page.read_text(encoding="utf-8") + f"<script>{script}</script>", encoding="utf-8")
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / 'profile'}"]
+    done = subprocess.run([*command, "--dump-dom", clicked.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    return ["hostile" if "img" in name else name for name in re.findall(r"<td[^>]*><b>(.*?)</b>", done.stdout)]
 
 
 def test_the_markdown_has_the_same_lines_with_foreign_signs_escaped(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""The worked examples, small; and the built-in method through the same door, to the digit."""
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from perturb.config import ExperimentConfig, load_experiment
+from perturb.outside import Training, benchmark, load_benchmark
+from perturb.outside.packaged import published_rows
+from perturb.pipeline.plan import plan_experiment
+from perturb.runs import Store
+
+ROOT = Path(__file__).parent.parent.parent
+EXAMPLES = ROOT / "examples"
+PAIR = ("original", "modified")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums are rounded by the number of threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_a_plain_module_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "plain_pytorch")
+    training = Training(steps=20, batch_size=16, learning_rate=1e-3)
+    result = benchmark("my_vae:make", "mini", variants=PAIR, seeds=1, training=training, quiet=True)
+    assert result.failures == []
+    assert (result.entry.model, result.entry.method, result.entry.how) == ("MyVAE", "A β-VAE in plain PyTorch", "loop")
+    assert result.entry.settings["beta"] == 16.0
+    assert [row.method for row in result.all_rows] == ["β-VAE", "β-VAE", "AE", "AE", "MyVAE", "MyVAE"]
+
+
+def test_codes_of_numpy_are_scored_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "numpy_codes")
+    from pca import write_codes
+
+    write_codes(tmp_path / "PCA", PAIR)
+    result = benchmark(tmp_path / "PCA", "mini", way="codes", variants=PAIR, quiet=True)
+    assert result.sentence.startswith("PCA reaches a MIG of 0.8")
+    assert {row.variant: row.mean > 0.6 for row in result.rows} == {"original": True, "modified": False}
+
+
+def test_the_built_in_method_has_the_scores_of_the_experiment_to_the_digit(
+    tiny: ExperimentConfig, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    plan = plan_experiment(tiny)
+    wanted = {key: spec for key, spec in plan.evaluations.items() if key[0] == "β-VAE" and key[1] in PAIR and key[2] == 0}
+    store.ensure_all(list(wanted.values()))
+    for variant in PAIR:
+        store.ensure(plan.files[variant])
+        shutil.copy(store.path(plan.files[variant]) / f"{variant}.h5", tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES / "built_in")
+    from beta_vae import BuiltIn
+
+    method = next(method for method in tiny.evaluation.methods if method.name == "β-VAE")
+    result = benchmark(
+        partial(BuiltIn, method.objective, tiny.training),
+        tmp_path,
+        variants=PAIR,
+        seeds=1,
+        seed=tiny.seed,
+        settings=tiny.metrics,
+        workers=torch.multiprocessing.cpu_count(),
+        quiet=True,
+    )
+    expected = {variant: store.result(spec)["scores"] for (_, variant, _), spec in wanted.items()}
+    assert {run.variant: run.scores for run in result.entry.runs} == expected
+    assert result.entry.dataset.name == "mini, own files"
+
+
+def test_the_built_in_example_is_the_quickstarts_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "built_in")
+    import beta_vae
+
+    quickstart = load_experiment(ROOT / "configs" / "quickstart.toml")
+    assert quickstart.training == beta_vae.TRAINING
+    assert beta_vae.make().objective == quickstart.evaluation.methods[0].objective
+    assert {row.method for row in published_rows(load_benchmark("mini").name)} == {"β-VAE", "AE"}
