@@ -96,10 +96,12 @@ def difference_table(rows: Sequence[Row]) -> PrintedTable:
         for row in compared
     ]
     note = ""
-    if any(row.draws > 1 for row in compared):
+    if any(1 < row.draws < row.n for row in compared):
         header.append("By draw")
         lines = [[*line, ", ".join(signed(mean) for _, mean in row.by_draw)] for line, row in zip(lines, compared)]
         note = "Intervals over several draws resample draws and seeds; three draws tell little of how others would fall."
+    elif any(row.draws > 1 for row in compared):
+        note = "Each seed met a pattern of its own: the intervals are over seeds and patterns."
     return plain_table("Differences to the original, paired by seed", header, lines, note=note)
 
 
@@ -117,7 +119,7 @@ def spread(mean: float, std: float | None) -> str:
 
 def remarks(row: Row) -> list[str]:
     """What must not be overlooked beside a score."""
-    draws = [f"{row.draws} draws"] if row.draws > 1 else []
+    draws = [f"{row.draws} draws"] if 1 < row.draws < row.n else []
     failed = [f"{row.failed} failed"] if row.failed and row.mean is not None else []
     return draws + failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
 

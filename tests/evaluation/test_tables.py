@@ -230,6 +230,14 @@ def test_several_draws_are_told_in_every_form() -> None:
     assert "three draws tell little" in as_markdown(rows)
 
 
+def test_where_every_run_has_a_draw_of_its_own_draws_are_not_listed() -> None:
+    rows = [_row(), _row("AE", "modified", difference=-0.25, n=2, draws=2, by_draw=((0, -0.3), (1, -0.2)))]
+    text = as_markdown(rows)
+    assert "Each seed met a pattern of its own" in text
+    assert "2 draws" not in text
+    assert "By draw" not in text
+
+
 def test_two_variants_are_compared_in_a_table_of_their_own() -> None:
     found = Comparison(
         method="AE", metric="mig", first="modified", second="untrained", difference=-0.05, ci_low=-0.1, ci_high=0.02,

@@ -33,6 +33,8 @@ BORROWED = "shapes3d"
 """Where numbers of the thesis are shown beside those of a dataset that it has not: its scenes are the nearest to ours."""
 CODED = 2_000
 """Images behind a traversal."""
+MOST_PANELS = 4
+"""Methods whose runs are drawn one by one."""
 STEPS = 9
 """Along each latent of a traversal."""
 
@@ -84,9 +86,10 @@ def differences(findings: Findings, out: Path) -> Section:
     config, figures, tables = findings.config, [], []
     for metric in config.evaluation.metrics:
         title = METRICS[metric].title
-        draw_scores(out / f"{metric}.png", findings.scores, findings.rows, metric)
-        caption = f"{title} of every run: a dot a seed, pairs joined, the mean as a bar."
-        figures.append(Picture(out / f"{metric}.png", caption))
+        if len(config.evaluation.methods) <= MOST_PANELS:
+            draw_scores(out / f"{metric}.png", findings.scores, findings.rows, metric)
+            caption = f"{title} of every run: a dot a seed, pairs joined, the mean as a bar."
+            figures.append(Picture(out / f"{metric}.png", caption))
         if len(config.evaluation.variants) > 1:
             draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
             caption = f"{title}: difference to the original with its 95 % interval, paired by seed."
