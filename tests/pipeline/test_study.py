@@ -158,7 +158,7 @@ def test_the_report_has_a_section_for_each_part(published: Path) -> None:
         assert f"## {title}" in table
         assert title in page
     assert "thesis, Shapes3D: 0.60 ± 0.31" in table
-    assert "Modified − untrained: what training m_ψ adds" in table
+    assert "What training m_ψ adds" in table
     assert "2 independent ones" in table
     rows = json.loads((published.parent / "artifacts" / "results").glob("*/results.json").__next__().read_text())["rows"]
     assert {row["draws"] for row in rows if row["variant"] == "literal"} == {2}

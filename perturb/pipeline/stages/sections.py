@@ -1,6 +1,7 @@
 """The report's sections, from the findings of an experiment; each draws its figures into the report's folder."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
 
 def differences(findings: Findings, out: Path) -> Section:
     """What each variant takes off each score, and how the variants compare."""
-    config, figures, tables = findings.config, [], []
+    config, figures = findings.config, []
     for metric in config.evaluation.metrics:
         title = METRICS[metric].title
         if len(config.evaluation.methods) <= MOST_PANELS:
@@ -94,23 +95,21 @@ def differences(findings: Findings, out: Path) -> Section:
             draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
             caption = f"{title}: difference to the original with its 95 % interval, paired by seed."
             figures.append(Picture(out / f"{metric}_differences.png", caption))
-    text = []
+    tables = [difference_table(findings.rows)]
     for first, second, what in _comparisons(findings):
         found = findings.compared(config.evaluation.metrics[0], first, second)
         if found:
-            text.append(what)
-            tables.append(comparison_table(found))
-    tables.insert(0, difference_table(findings.rows))
-    return Section(title="Differences", text=text, tables=tables, figures=figures)
+            tables.append(replace(comparison_table(found), note=what))
+    return Section(title="Differences", tables=tables, figures=figures)
 
 
 def _comparisons(findings: Findings) -> Iterator[tuple[str, str, str]]:
     """Two variants each, and what their difference tells."""
-    yield "modified", "untrained", "Modified − untrained: what training m_ψ adds to a pattern of its kind and variance."
+    yield "modified", "untrained", "What training m_ψ adds to a pattern of its kind and variance."
     for name, form in findings.config.alternatives.items():
         main = findings.config.perturbation.form
-        yield name, "modified", f"{name} − modified: another m_ψ ({form.form} form) beside the main one ({main} form)."
-        yield name, "untrained", f"{name} − untrained: what the training of that one adds."
+        yield name, "modified", f"Another m_ψ ({form.form} form) beside the main one ({main} form)."
+        yield name, "untrained", "What the training of that one adds."
 
 
 def search(findings: Findings, out: Path) -> Section:
