@@ -2,18 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment
 
-from perturb.evaluation.sections import Picture, Section
+from perturb.evaluation.sections import Section
 from perturb.evaluation.statistics import BASELINE, Row
-from perturb.evaluation.tables import interval, score_tables, signed
-from perturb.evaluation.thesis import Beside
+from perturb.evaluation.tables import interval, signed
 from perturb.metrics import METRICS
-
-TITLE = "Does it disentangle, or does it lean on the data?"
 
 
 def answer(rows: Sequence[Row], metric: str) -> list[str]:
@@ -48,60 +44,13 @@ def _part(row: Row, original: Row) -> str:
 def render_page(
     *,
     name: str,
-    dataset: str,
-    rows: Sequence[Row],
-    notes: Sequence[str],
-    figures: Mapping[str, Path],
-    provenance: Mapping[str, Any],
-    headline: str | None = None,
-    sections: Sequence[Section] = (),
-    thesis: Beside | None = None,
-) -> str:
-    """The page of an experiment: HTML that needs no network.
-
-    Args:
-        name: of the experiment.
-        dataset: as the title names it.
-        rows: of the tables.
-        notes: what a reader must know: failures, set-aside restarts, the state of the pattern.
-        figures: caption → PNG.
-        provenance: what made the numbers.
-        headline: the answer in one sentence (`perturb.evaluation.headline`); what came out for each method then has a
-            section of its own.
-        sections: what else there is to show, after the tables.
-        thesis: numbers to show beside ours.
-
-    """
-    sentences = [sentence for metric in dict.fromkeys(row.metric for row in rows) for sentence in answer(rows, metric)]
-    pictures = [Picture(path, caption) for caption, path in figures.items()]
-    tables = score_tables(rows, title="mean ± standard deviation over runs", thesis=thesis, compared=True)
-    below = "Below each score: its difference to the original, paired by seed, with its 95 % interval."
-    shown = [
-        Section(title="Scores", text=[below], tables=tables, figures=pictures),
-        *sections,
-        *([Section(title="Method by method", points=sentences)] if headline else []),
-        Section(title="To be known when reading this", points=notes),
-    ]
-    asked = (
-        f"Experiment {name} on {dataset}: every image is nudged by at most ε, the factors stay as they are, and each method "
-        "is trained afresh on each variant of the data."
-    )
-    return render_sections(
-        name=name, title=TITLE, asked=asked, answers=[headline] if headline else sentences, sections=shown,
-        provenance=provenance,
-    )  # fmt: skip
-
-
-def render_sections(
-    *,
-    name: str,
     title: str,
     asked: str,
     answers: Sequence[str],
     sections: Sequence[Section],
     provenance: Mapping[str, Any],
 ) -> str:
-    """A page of any sections: HTML that needs no network.
+    """HTML that needs no network.
 
     Args:
         name: of the browser's tab.

@@ -1,11 +1,14 @@
-"""scikit-learn's gradient boosting, the trees of a stage grown side by side: the same model, bit for bit.
+"""scikit-learn's gradient boosting, trees of a stage and two models side by side: the same, bit for bit.
 
 A stage has a tree for every class, and each is grown on its own column of the gradient, which is computed before any of
 them: nothing but the generator's draw, one a tree, makes them wait for each other. scikit-learn has no setting for this, so
-one method of its class, private and alike from 1.6 to 1.9, is replaced.
+one method of its class, private and alike from 1.6 to 1.9, is replaced. What a core would wait for at the end of a stage is
+filled by the trees of another model: how much each model draws is known beforehand, and so where the next one begins.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -20,17 +23,51 @@ CRITERIA = {"deprecated": "squared_error"}
 """Since 1.9 there is nothing to choose; before, trees split by friedman_mse, and models were slightly others."""
 
 
+MODELS_AT_ONCE = 2
+CHUNKS = 2
+"""Pieces of a stage for each thread: smaller ones leave less to wait for, and cost more to hand out."""
+Found = TypeVar("Found")
+
+
+def fit_each(
+    codes: np.ndarray, targets: Sequence[np.ndarray], use: Callable[[int, "Boosting"], Found], *, trees: int, seed: int
+) -> list[Found]:
+    """Fit a model to each target, on as many threads as joblib is told, and use it.
+
+    Args:
+        codes: (n, latents).
+        targets: classes, (n,) each.
+        use: called with a target's number and its model; may run in several threads at once.
+        trees: boosting stages.
+        seed: of numpy's old generator, which scikit-learn would hand from one model to the next.
+
+    Returns:
+        What `use` returned, in the order of the targets.
+
+    """
+    generator, threads = np.random.RandomState(seed), effective_n_jobs()
+    generators = [_split_off(generator, trees * _columns(classes)) for classes in targets]
+
+    def fit(number: int) -> Found:
+        model = Boosting(trees, generators[number], pool, threads)
+        return use(number, model.fit(codes, targets[number]))
+
+    with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(min(MODELS_AT_ONCE, threads)) as models:
+        return list(models.map(fit, range(len(targets))))
+
+
+def _columns(classes: np.ndarray) -> int:
+    """Trees in a stage."""
+    count = len(np.unique(classes))
+    return 1 if count == 2 else count
+
+
 class Boosting(GradientBoostingClassifier):
-    """A GradientBoostingClassifier with two settings, on as many threads as joblib is told."""
+    """A GradientBoostingClassifier with two settings, its trees grown in chunks on a pool."""
 
-    def __init__(self, *, n_estimators: int, random_state: np.random.RandomState) -> None:
+    def __init__(self, n_estimators: int, random_state: np.random.RandomState, pool: Executor, threads: int) -> None:
         super().__init__(n_estimators=n_estimators, random_state=random_state)
-
-    def fit(self, codes: np.ndarray, classes: np.ndarray) -> "Boosting":
-        """Of codes (n, latents) and classes (n,)."""
-        self._threads = effective_n_jobs()
-        with ThreadPoolExecutor(self._threads) as self._pool:
-            return super().fit(codes, classes)
+        self.pool, self.threads = pool, threads
 
     def _fit_stage(
         self, i: int, X: np.ndarray, y: np.ndarray, raw_predictions: np.ndarray, sample_weight: np.ndarray,
@@ -54,13 +91,15 @@ class Boosting(GradientBoostingClassifier):
                 )  # fmt: skip
                 self.estimators_[i, k] = tree
 
-        list(self._pool.map(grow, (range(first, count, self._threads) for first in range(min(self._threads, count)))))
+        chunks = min(CHUNKS * self.threads, count)
+        list(self.pool.map(grow, (range(first, count, chunks) for first in range(chunks))))
         return raw_predictions
 
 
-def _split_off(generator: np.random.RandomState) -> np.random.RandomState:
-    """A copy of a generator, for one tree; the generator itself goes on to the next."""
+def _split_off(generator: np.random.RandomState, draws: int = 1) -> np.random.RandomState:
+    """A copy of a generator, for one tree or model; the generator itself goes on to what comes after its draws."""
     copy = np.random.RandomState()
     copy.set_state(generator.get_state())
-    generator.randint(0, LARGEST_SEED)
+    for _ in range(draws):
+        generator.randint(0, LARGEST_SEED)
     return copy

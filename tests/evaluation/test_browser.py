@@ -12,10 +12,11 @@ from made_scores import made_scores
 
 from perturb.evaluation.figures import draw_images
 from perturb.evaluation.figures_forest import draw_forest
-from perturb.evaluation.page import render_page
+from perturb.evaluation.page import answer, render_page
 from perturb.evaluation.printed import plain_table
 from perturb.evaluation.sections import Picture, Section
 from perturb.evaluation.statistics import summarise
+from perturb.evaluation.tables import score_tables
 from perturb.evaluation.thesis import thesis_beside
 
 PHONE = {"width": 390, "height": 844}
@@ -67,18 +68,21 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw_images(folder / "images.png", images, dict.fromkeys(VARIANTS[1:], images), epsilon=0.2)
     draw_forest(folder / "forest.png", rows, "mig")
     wide = plain_table("A wide table", ["Factor", *(f"a long heading {k}" for k in range(8))], [["x", *["0.60 ± 0.31"] * 8]])
+    thesis = thesis_beside("mini", {"AE": "autoencoder", "β-VAE": "beta_vae"}, borrow="shapes3d")
+    pictures = [Picture(folder / "images.png", "What was added, and the image that results.")]
     page = render_page(
         name="mini-study",
-        dataset="mini",
-        rows=rows,
-        notes=["A" + "very" * 40 + "LongWord", "Another note."],
-        figures={"What was added, and the image that results.": folder / "images.png"},
-        provenance={"config (sha256)": "0123456789abcdef" * 4, "torch": "2.13"},
-        headline="MIG falls by 0.31 on the modified images (95 % interval [−0.40, −0.22]).",
+        title="Does it disentangle, or does it lean on the data?",
+        asked="Every image is nudged by at most ε.",
+        answers=["MIG falls by 0.31 on the modified images (95 % interval [−0.40, −0.22]).", *answer(rows, "mig")],
         sections=[
-            Section(title="Differences", tables=[wide], figures=[Picture(folder / "forest.png", "All methods at a glance.")])
+            Section(title="Scores", tables=score_tables(rows, thesis=thesis, compared=True), figures=pictures),
+            Section(
+                title="Differences", tables=[wide], figures=[Picture(folder / "forest.png", "All methods at a glance.")]
+            ),
+            Section(title="To be known when reading this", points=["A" + "very" * 40 + "LongWord", "Another note."]),
         ],
-        thesis=thesis_beside("mini", {"AE": "autoencoder", "β-VAE": "beta_vae"}, borrow="shapes3d"),
+        provenance={"config (sha256)": "0123456789abcdef" * 4, "torch": "2.13"},
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")

@@ -1,24 +1,36 @@
-"""Trees side by side make scikit-learn's own model."""
+"""Trees side by side, and models side by side, make scikit-learn's own models."""
 
 import numpy as np
 import pytest
 from joblib import parallel_config
 from sklearn.ensemble import GradientBoostingClassifier
 
-from perturb.metrics.boosting import Boosting
+from perturb.metrics.boosting import Boosting, fit_each
+
+TREES = 12
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-@pytest.mark.parametrize("classes", [2, 3, 7])
-def test_equals_scikit_learns_to_the_bit(classes: int, threads: int) -> None:
-    rng = np.random.default_rng(classes)
-    known = rng.integers(0, classes, 300)
-    codes = np.stack([known + rng.normal(size=300), rng.normal(size=300), np.zeros(300)], axis=1).astype(np.float32)
-    ours, theirs = np.random.RandomState(3), np.random.RandomState(3)
-    expected = GradientBoostingClassifier(n_estimators=12, random_state=theirs).fit(codes, known)
+@pytest.mark.parametrize("classes", [(2,), (3,), (7,), (7, 2, 3, 5), (2, 2, 9)], ids=str)
+def test_equals_scikit_learns_to_the_bit(classes: tuple[int, ...], threads: int) -> None:
+    rng = np.random.default_rng(sum(classes))
+    targets = [rng.integers(0, count, 300) for count in classes]
+    codes = np.stack([targets[0] + rng.normal(size=300), rng.normal(size=300), np.zeros(300)], axis=1).astype(np.float32)
+    generator = np.random.RandomState(3)
+    expected = [GradientBoostingClassifier(n_estimators=TREES, random_state=generator).fit(codes, t) for t in targets]
+
+    def numbers(k: int, model: Boosting) -> tuple[int, np.ndarray, np.ndarray]:
+        return k, model.decision_function(codes), model.feature_importances_
+
     with parallel_config("threading", n_jobs=threads):
-        found = Boosting(n_estimators=12, random_state=ours).fit(codes, known)
-    assert np.array_equal(found.decision_function(codes), expected.decision_function(codes))
-    assert np.array_equal(found.feature_importances_, expected.feature_importances_)
-    # What is fitted next begins where it would have begun.
-    assert ours.randint(1000) == theirs.randint(1000)
+        found = fit_each(codes, targets, numbers, trees=TREES, seed=3)
+    assert [k for k, _, _ in found] == list(range(len(classes)))
+    for (_, decisions, importances), theirs in zip(found, expected, strict=True):
+        assert np.array_equal(decisions, theirs.decision_function(codes))
+        assert np.array_equal(importances, theirs.feature_importances_)
+
+
+def test_what_goes_wrong_in_one_model_is_raised() -> None:
+    targets = [np.array([0, 1, 2] * 20), np.zeros(60, dtype=int)]
+    with pytest.raises(ValueError, match="1 class"):
+        fit_each(np.ones((60, 2), dtype=np.float32), targets, lambda k, model: k, trees=2, seed=0)

@@ -18,6 +18,7 @@ from perturb.evaluation.figures_distribution import draw_by_factor, draw_histogr
 from perturb.evaluation.figures_forest import draw_forest
 from perturb.evaluation.figures_search import draw_search
 from perturb.evaluation.figures_traversals import draw_latents, draw_planes, latent_labels
+from perturb.evaluation.page import answer
 from perturb.evaluation.search import search_table
 from perturb.evaluation.sections import Picture, Section
 from perturb.evaluation.statistics import BASELINE
@@ -51,6 +52,8 @@ def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]
         yield still_there(findings)
     yield from distribution(findings, out)
     yield from traversals(findings, out, device=device)
+    sentences = [sentence for metric in findings.config.evaluation.metrics for sentence in answer(findings.rows, metric)]
+    yield Section(title="Method by method", points=sentences)
 
 
 def scores(findings: Findings) -> Section:
@@ -58,10 +61,13 @@ def scores(findings: Findings) -> Section:
     config = findings.config
     kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
     thesis = thesis_beside(config.dataset.name, kinds, borrow=BORROWED)
-    text = "Mean ± standard deviation over fresh trainings, each on its own seed."
+    text = (
+        "Mean ± standard deviation over fresh trainings; below it the difference to the original, paired by seed, with its "
+        "95 % interval."
+    )
     if thesis:
         text += " Beside ours, where there is one, the number of the thesis that the paper is part of (Tables 4.2 to 4.5)."
-    return Section(title="Scores", text=[text], tables=tuple(score_tables(findings.rows, thesis=thesis)))
+    return Section(title="Scores", text=[text], tables=tuple(score_tables(findings.rows, thesis=thesis, compared=True)))
 
 
 def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
