@@ -1,7 +1,7 @@
 """What happens in the process of a run: the user's code, and the scores of what it returns.
 
-The process is started as `python -u -c "from perturb.outside.worker import main; main()"` and reads its job from its standard
-input. It needs no guard in the user's script, and a factory may come from a notebook.
+The process is started as `python -u -c "from perturb.outside.worker import main; main()"` and reads its job from its
+standard input. It needs no guard in the user's script, and a factory may come from a notebook.
 """
 
 import os
