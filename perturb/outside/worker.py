@@ -1,7 +1,7 @@
 """What happens in the process of a run: the user's code, and the scores of what it returns.
 
-The process is started as `python -c "from perturb.outside.worker import main; main()"` and reads its job from its standard
-input. It needs no guard in the user's script, and a factory may come from a notebook.
+The process is started as `python -u -c "from perturb.outside.worker import main; main()"` and reads its job from its
+standard input. It needs no guard in the user's script, and a factory may come from a notebook.
 """
 
 import os
@@ -27,7 +27,7 @@ from perturb.pipeline.work import die_with_parent
 from perturb.runs import RunSpec, Stage, Store, Workplace
 from perturb.seeding import seed_globals
 
-COMMAND = [sys.executable, "-c", "from perturb.outside.worker import main; main()"]
+COMMAND = [sys.executable, "-u", "-c", "from perturb.outside.worker import main; main()"]
 STARTED, OUTPUT, ANSWER = "started", "output.txt", "answer.json"
 LONGEST_REASON = 500
 OWN = str(Path(__file__).parent)

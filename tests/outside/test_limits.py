@@ -4,11 +4,17 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from faulty_models import EachInItsWay
 
+from perturb.config import MetricsConfig
+from perturb.outside import Training, load_benchmark
+from perturb.outside.crew import Crew, Kit
 from perturb.outside.limits import GIB, memory_of, written, written_or_shared
+from perturb.outside.plan import Asked, plan_runs
 
 FORKS = """
 import os, sys
@@ -47,6 +53,18 @@ def test_mapped_files_and_untouched_addresses_do_not_count(tmp_path) -> None:
     assert empty.nbytes == GIB
     assert mapped.sum() == 0
     assert memory_of(os.getpid(), written) - before < 2**26
+
+
+def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tmp_path: Path) -> None:
+    images, training = {"noise": load_benchmark("mini", "noise")}, Training()
+    kit = Kit(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
+    asked = Asked("train", "slow", ("noise",), (0,), ("mig",), MetricsConfig(), 0, training)
+    (spec,) = plan_runs(asked, images, None, None, {}).values()
+    found = Crew(tmp_path, kit, workers=1, seconds=0.5, gibibytes=None, quiet=True).finish([spec], retry=False)
+    assert found[spec.id]["failure"] == "it took longer than the time limit of 0.5 s"
+    assert found[spec.id]["scores"] is None
+    assert (tmp_path / "runs" / spec.id / "output.txt").is_file()
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_a_process_that_is_gone_has_no_memory() -> None:
