@@ -11,6 +11,8 @@ from rich.console import Console
 
 from perturb import __version__
 from perturb.cli.dataset import dataset_app
+from perturb.cli.doctor import doctor
+from perturb.cli.schedule import schedule
 from perturb.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +22,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(dataset_app, name="dataset")
+app.command()(schedule)
+app.command()(doctor)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
 ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]
