@@ -53,7 +53,14 @@ def _keep(key: str, fraction: Callable[[], float], stop: threading.Event) -> Non
 
 
 def show_results(name: str, results: Path) -> None:
-    """Put the files beside a finished results.json on Prefect's page."""
+    """Put the files beside a finished results.json on Prefect's page; what goes wrong with it does not end the flow."""
+    try:
+        _show(name, results)
+    except Exception as error:
+        log.warning("the results cannot be shown on Prefect's page (%s); they are in %s", error, results.parent)
+
+
+def _show(name: str, results: Path) -> None:
     folder, found = results.parent, read_json(results)
     rows = [{column: row[column] for column in COLUMNS if column in row} for row in found["rows"]]
     create_table_artifact(rows, key=_key(name, "table"), description="; ".join(found["notes"][:1]))

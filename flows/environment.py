@@ -8,7 +8,8 @@ DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
-    "PREFECT_CLIENT_MAX_RETRIES": "10",
+    # Pauses double from 2 s on: a server that is gone is given half a minute, and a busy one asks for pauses of its own.
+    "PREFECT_CLIENT_MAX_RETRIES": "4",
 }
 
 
@@ -19,5 +20,6 @@ def prepare() -> None:
 
 
 def silence() -> None:
-    """Keep the flow's engine from printing the exception that it raises anyway; the caller still gets it."""
-    logging.getLogger("prefect.flow_runs").setLevel(logging.CRITICAL)
+    """Keep Prefect from printing the exceptions that it raises anyway, and events that it cannot deliver."""
+    for name in ("prefect.flow_runs", "prefect._internal.concurrency", "prefect.events.clients"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -7,6 +7,7 @@ from perturb_flows.environment import prepare, silence
 
 prepare()
 
+import logging  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from functools import partial  # noqa: E402
 
@@ -35,6 +36,7 @@ from perturb.pipeline.work import Finished, Unit, WorkerLost, work_on  # noqa: E
 from perturb.runs import Store  # noqa: E402
 
 DEFAULTS = RunSettings()
+log = logging.getLogger(__name__)
 
 
 @task(name="runs", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
@@ -96,13 +98,17 @@ def run_with_prefect(
     silence()
     parsed(runner, settings)
     plan = plan_experiment(config)
-    stages_until(plan, until)
+    stages = stages_until(plan, until)
     with server():
         try:
             study(config, settings, until, runner)
         except httpx.TransportError as error:
-            raise UserError(
-                f"the Prefect server does not answer any more ({type(error).__name__}); what is done is kept, and running "
-                "again goes on from there, as does --no-prefect without any server."
-            ) from error
+            gone = f"the Prefect server does not answer any more ({type(error).__name__})"
+            store = Store(settings.artifacts, STAGES)
+            if not all(store.is_complete(spec) for stage, _ in stages for spec in stage.runs):
+                raise UserError(
+                    f"{gone}; what is done is kept, and running again goes on from there, as does --no-prefect without any "
+                    "server."
+                ) from error
+            log.warning("%s, so its page does not show the end of this flow; all runs are there.", gone)
     return plan

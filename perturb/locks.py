@@ -89,3 +89,13 @@ def _is_still_there(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+def can_lock(folder: Path) -> bool:
+    """Whether the file system of an existing folder has locks; OSError where nothing can be written."""
+    probe = folder / f".{uuid.uuid4().hex}.probe"
+    try:
+        with claimed(probe) as own:
+            return own == probe
+    finally:
+        shutil.rmtree(probe, ignore_errors=True)

@@ -12,7 +12,9 @@ from rich.console import Console
 
 from perturb import __version__
 from perturb.cli.dataset import dataset_app
+from perturb.cli.doctor import doctor
 from perturb.cli.outside import add_commands
+from perturb.cli.schedule import schedule
 from perturb.errors import UserError
 
 app = typer.Typer(
@@ -23,6 +25,8 @@ app = typer.Typer(
 )
 app.add_typer(dataset_app, name="dataset")
 add_commands(app)
+app.command()(schedule)
+app.command()(doctor)
 
 ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
 ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]

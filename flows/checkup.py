@@ -1,0 +1,117 @@
+"""Whether Prefect and Dask are fit for experiments: server, schedules, scheduler and its workers."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from perturb_flows.environment import prepare
+
+prepare()
+
+import httpx  # noqa: E402
+from perturb_flows.schedule import require_server  # noqa: E402
+from prefect.settings import PREFECT_API_URL  # noqa: E402
+
+from perturb.errors import UserError  # noqa: E402
+from perturb.pipeline.checkup import Check  # noqa: E402
+from perturb.pipeline.work import die_with_parent  # noqa: E402
+
+SECONDS_TO_FIRE = 180
+
+
+def check_orchestration(*, dask: str | None, deep: bool) -> Iterator[Check]:
+    """Prefect's server, Dask's scheduler, and, where asked to look deep, whether schedules fire."""
+    yield _server()
+    if dask:
+        yield from _dask(dask)
+    if deep:
+        yield _schedule()
+
+
+def _server() -> Check:
+    if not PREFECT_API_URL.value():
+        return Check("ok", "prefect", "no PREFECT_API_URL: flows start a server of their own; schedules need one that stays")
+    try:
+        return Check("ok", "prefect", f"a server answers at {require_server()}")
+    except UserError as error:
+        return Check("wrong", "prefect", str(error))
+
+
+def _dask(address: str) -> Iterator[Check]:
+    from distributed import Client
+
+    try:
+        client = Client(f"tcp://{address.removeprefix('dask://')}", timeout=10, set_as_default=False)
+    except (OSError, ValueError) as error:
+        yield Check("wrong", "dask", f"no scheduler answers at {address} ({type(error).__name__})")
+        return
+    with client:
+        workers = client.scheduler_info()["workers"].values()
+        threads, gpus = sum(w["nthreads"] for w in workers), sum(w["resources"].get("GPU", 0) for w in workers)
+        hosts = {worker["host"] for worker in workers}
+        note = f"{len(workers)} workers on {len(hosts)} hosts, {threads} threads, {gpus:g} GPUs"
+        yield Check("ok" if workers else "wrong", "dask", f"{address}: {note}")
+        versions = client.get_versions()
+        here = versions["client"]["packages"]["distributed"]
+        others = {name: found["packages"]["distributed"] for name, found in versions["workers"].items() if found}
+        for name, other in others.items():
+            if other != here:
+                yield Check("warning", "dask", f"{name} has distributed {other}, and this machine {here}")
+
+
+def _schedule() -> Check:
+    """A server, a flow that is due every five seconds, and whether the server starts it."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perturb-doctor-", ignore_cleanup_errors=True)))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        api = f"http://127.0.0.1:{port}/api"
+        environment = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_SERVER_UI_ENABLED": "false"}
+        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        started, deadline = time.monotonic(), time.monotonic() + SECONDS_TO_FIRE
+        stack.enter_context(_running([*command, "--analytics-off"], environment))
+        while not _healthy(api):
+            if time.monotonic() > deadline:
+                return Check("wrong", "schedules", f"a Prefect server did not start within {SECONDS_TO_FIRE} s")
+            time.sleep(0.5)
+        stack.enter_context(_running([sys.executable, "-m", "perturb_flows.trial"], environment))
+        asked = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+        while not httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=30).raise_for_status().json():
+            if time.monotonic() > deadline:
+                note = f"a flow that was due every 5 s did not run within {SECONDS_TO_FIRE} s; are versions as above?"
+                return Check("wrong", "schedules", note)
+            time.sleep(1)
+        seconds = time.monotonic() - started
+        return Check("ok", "schedules", f"one fired and its run was completed, {seconds:.0f} s after the start")
+
+
+def _running(command: list[str], environment: dict[str, str]) -> ExitStack:
+    """A process that ends with the block."""
+    process = subprocess.Popen(
+        command,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=die_with_parent,
+    )
+    stack = ExitStack()
+    stack.callback(process.wait)
+    stack.callback(process.kill)
+    return stack
+
+
+def _healthy(api: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=5):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,44 @@
+"""`perturb doctor`."""
+
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
+
+
+def doctor(
+    config: Annotated[Path | None, typer.Argument(help="An experiment, whose data file is looked for.")] = None,
+    artifacts: Annotated[Path, typer.Option(help="Folder for run directories and results.")] = Path("artifacts"),
+    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
+    dask: Annotated[str | None, typer.Option(help="HOST:PORT of a Dask scheduler; default: PERTURB_DASK.")] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also start a Prefect server and see a schedule fire (a minute).")
+    ] = False,
+) -> None:
+    """Check versions, device, disk, data, Prefect and Dask; exit code 1 when something is wrong."""
+    from perturb.pipeline.checkup import Check, check_machine
+
+    console, worst = Console(highlight=False, soft_wrap=True), 0
+
+    def show(check: Check) -> None:
+        nonlocal worst
+        worst = max(worst, int(check.verdict == "wrong"))
+        console.print(f"[{COLOURS[check.verdict]}]{check.verdict:8}[/]", end="")
+        console.print(f"{check.name:12}{check.note}", markup=False)
+
+    for check in check_machine(artifacts.resolve(), device, config):
+        show(check)
+    for found in entry_points(group="perturb.checkups"):
+        try:
+            checks = found.load()
+        except ModuleNotFoundError as error:
+            show(Check("warning", found.name, f"{error.name} is not installed: `pip install 'perturb[flows]'` adds it"))
+            continue
+        for check in checks(dask=dask or os.environ.get("PERTURB_DASK"), deep=deep):
+            show(check)
+    raise typer.Exit(worst)

@@ -1,0 +1,81 @@
+"""Schedules and the form on Prefect's page, against a real server."""
+
+import json
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from real_servers import COMMAND, started, wait_for
+
+pytest.importorskip("prefect")
+pytestmark = pytest.mark.flow
+Perturb = Callable[..., subprocess.CompletedProcess]
+
+
+def _post(api: str, path: str, body: dict) -> object:
+    request = urllib.request.Request(
+        f"{api}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def _completed(api: str, deployment: str) -> list[dict]:
+    asked = {"state": {"type": {"any_": ["COMPLETED"]}}, "deployment_id": {"any_": [deployment]}}
+    return _post(api, "flow_runs/filter", {"flow_runs": asked})
+
+
+@pytest.mark.slow
+def test_a_schedule_fires_and_its_page_has_a_form_that_refuses_bad_values(
+    tiny_toml: Path, tmp_path: Path, perturb: Perturb, api: str
+) -> None:
+    artifacts = tmp_path / "artifacts"
+    first = perturb("run", tiny_toml, "--artifacts", artifacts, "--no-prefect", "--workers", 2)
+    assert first.returncode == 0, first.stderr
+    command = [*COMMAND, "schedule", str(tiny_toml), "--every", "5s", "--artifacts", str(artifacts), "--workers", "1"]
+    home = {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")}
+    with started(command, tmp_path / "schedule.log", **home) as serving:
+        wait_for(lambda: _post(api, "deployments/filter", {}), serving)
+        (deployment,) = _post(api, "deployments/filter", {})
+        assert deployment["name"] == "tiny"
+        steps = deployment["parameter_openapi_schema"]["definitions"]["TrainingConfig"]["properties"]["steps"]
+        assert steps["type"] == "integer", "the page makes a form of this"
+        bad = {**deployment["parameters"], "config": {**deployment["parameters"]["config"], "seed": -1}}
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            _post(api, f"deployments/{deployment['id']}/create_flow_run", {"parameters": bad})
+        assert refused.value.code in (409, 422)
+        assert "-1 is less than the minimum of 0" in refused.value.read().decode()
+        wait_for(lambda: _completed(api, deployment["id"]), serving)
+    shown = {(found["key"], found["type"]) for found in _post(api, "artifacts/filter", {})}
+    assert shown >= {
+        ("tiny-table", "table"), ("tiny-report", "markdown"), ("tiny-images", "image"), ("tiny-mig", "image"),
+        ("tiny-progress", "progress"), ("tiny-results", "markdown"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "schedule needs either --cron, for example '0 3 * * *', or --every, for example 12h"),
+        (["--every", "5 minutes"], "--every must be a number above 0 and one of s, m, h, d, for example 12h; got 5 minutes"),
+        (["--every", "0s"], "--every must be a number above 0"),
+        (["--cron", "at noon"], "--cron must be five fields"),
+    ],
+    ids=["none", "words", "zero", "no cron"],
+)
+def test_what_is_no_schedule_is_refused(tiny_toml: Path, perturb: Perturb, options: list[str], sentence: str) -> None:
+    found = perturb("schedule", tiny_toml, *options)
+    assert found.returncode == 2
+    assert f"perturb: {sentence}" in found.stderr
+
+
+def test_without_a_server_it_says_how_to_start_one(tiny_toml: Path, perturb: Perturb) -> None:
+    none = perturb("schedule", tiny_toml, "--every", "1h", PREFECT_API_URL="")
+    assert none.returncode == 2
+    assert "schedules need a Prefect server that stays: start one with `prefect server start`" in none.stderr
+    silent = perturb("schedule", tiny_toml, "--every", "1h", PREFECT_API_URL="http://127.0.0.1:1/api")
+    assert silent.returncode == 2
+    assert "no Prefect server answers at http://127.0.0.1:1/api" in silent.stderr

@@ -1,0 +1,99 @@
+"""A Prefect server, a Dask scheduler and Dask workers, as a user would start them."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SECONDS = 300
+COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()"]
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def wait_for(condition: "callable", process: subprocess.Popen | None = None, seconds: float = SECONDS) -> None:
+    """Until it holds, while the process lives."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process is None or process.poll() is None, "the process ended too early"
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.05)
+
+
+@contextmanager
+def started(command: list[str], log: Path, **environment: str) -> Iterator[subprocess.Popen]:
+    """A process that is killed at the end of the block."""
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent, env=os.environ | environment) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def prefect_server(home: Path, port: int) -> Iterator[tuple[str, subprocess.Popen]]:
+    """A server of its own; the address of its API."""
+    home.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    api = f"http://127.0.0.1:{port}/api"
+    with started([*command, "--analytics-off"], home / "server.log", PREFECT_HOME=str(home)) as process:
+        wait_for(lambda: _answers(f"{api}/health"), process)
+        yield api, process
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+@contextmanager
+def dask_scheduler(folder: Path) -> Iterator[str]:
+    """A scheduler; HOST:PORT."""
+    port = free_port()
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
+    with started([*command, "--no-dashboard"], folder / "scheduler.log") as process:
+        wait_for(lambda: _listens(port), process)
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def dask_worker(address: str, folder: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen]:
+    """A worker of one thread, without a nanny that would start it again."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://{address}", "--nthreads", "1", "--no-nanny"]
+    log = folder / f"worker-{free_port()}.log"
+    with started([*command, "--no-dashboard", *options], log, **environment) as process:
+        wait_for(lambda: "Registered to" in log.read_text(), process)
+        yield process
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def processes_with(mark: str) -> dict[int, str]:
+    """Processes, other than zombies, whose environment holds the mark; command lines by id."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+    return found
