@@ -18,7 +18,9 @@ from perturb.evaluation.statistics import Row
 MINI = "mini"
 """The benchmark whose files come with the package, as recipes."""
 TEXT = ("method", "variant", "metric")
-COUNTS = ("n", "failed", "over_pruned", "pairs")
+COUNTS = ("n", "failed", "over_pruned", "pairs", "draws")
+TOLD = {field.name for field in fields(Row)} - {"by_draw"}
+"""Columns of a table that make a row; older tables have fewer."""
 
 
 def published_folder() -> Path:
@@ -69,8 +71,7 @@ def rows_in(table: Path) -> list[Row]:
     """Rows as `as_csv` wrote them."""
     with table.open(newline="", encoding="utf-8") as file:
         return [
-            Row(**{field.name: _value(field.name, line[field.name]) for field in fields(Row)})
-            for line in csv.DictReader(file)
+            Row(**{name: _value(name, text) for name, text in line.items() if name in TOLD}) for line in csv.DictReader(file)
         ]
 
 
