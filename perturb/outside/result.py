@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
 from perturb.evaluation.entry import Entry, rows_of, scores_of
@@ -57,7 +59,7 @@ def rows_beside(found: Benchmark) -> list[Row]:
     if found.results is None:
         return published_rows(found.name)
     try:
-        return [Row(**row) for row in read_json(found.results)["rows"]]
+        return TypeAdapter(list[Row]).validate_python(read_json(found.results)["rows"])
     except (KeyError, TypeError, ValueError):
         raise UserError(
             f"{found.results}: must be a results.json of `perturb run`, which has the rows of a table."

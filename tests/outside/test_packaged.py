@@ -1,6 +1,7 @@
 """What the package brings with it."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_all_that_mini_is_made_of_is_declared_as_data_of_the_package() -> None:
 def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
     rows = _rows("A", "original", "modified")
     (tmp_path / "table.csv").write_text(as_csv(rows), encoding="utf-8")
-    assert packaged.rows_in(tmp_path / "table.csv") == rows
+    assert packaged.rows_in(tmp_path / "table.csv") == [replace(row, by_draw=()) for row in rows]
 
 
 def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
