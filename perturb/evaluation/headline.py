@@ -40,8 +40,25 @@ def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], re
     return f"{whose} is {np.mean(started):.2f} on the original{changes}."
 
 
+def what_training_adds(
+    scores: Sequence[Score], metric: str, *, methods: Sequence[str], resamples: int, seed: int
+) -> str | None:
+    """One sentence on modified − untrained, arguments as `headline`; None where nothing can be compared."""
+    found = pooled(
+        scores, metric, methods=methods, variant="modified", second="untrained", resamples=resamples, seed=seed
+    )  # fmt: skip
+    if found.difference is None:
+        return None
+    more = "more" if found.difference < 0 else "less"
+    told = f"{abs(found.difference):.2f} {more} than an untrained pattern of the same variance"
+    if found.ci_low is None:
+        return f"The trained pattern takes {told} (too few seeds for an interval)."
+    chance = ", which may be chance" if found.ci_low <= 0 <= found.ci_high else ""
+    return f"The trained pattern takes {told} (95 % interval of the difference {interval(found)}{chance})."
+
+
 def _part(found: Comparison) -> str:
-    where = ON.get(found.first, f"on {found.first}")
+    where = ON.get(found.first, f"under the pattern of {found.first}")
     if found.difference is None:
         return f"cannot be compared {where}"
     change = f"{'falls' if found.difference < 0 else 'rises'} by {abs(found.difference):.2f} {where}"

@@ -123,18 +123,17 @@ def compare(scores: Sequence[Score], metric: str, *, first: str, second: str, re
 
 
 def pooled(
-    scores: Sequence[Score], metric: str, *, methods: Sequence[str], variant: str, resamples: int, seed: int
-) -> Comparison:
-    """Variant − original, mean over several methods: paired within each, then averaged for every draw and seed.
+    scores: Sequence[Score], metric: str, *, methods: Sequence[str], variant: str, second: str = BASELINE, resamples: int,
+    seed: int,
+) -> Comparison:  # fmt: skip
+    """Variant − second, mean over several methods: paired within each, then averaged for every draw and seed.
 
     Draws and seeds are resampled for all methods at once, since all of them meet the same patterns. A method that has no
     pair at some draw and seed is left out of the mean there.
     """
     groups, pairs = _groups(scores), {}
     for method in methods:
-        found = _compared_pairs(
-            _values(groups.get((method, variant), {}), metric), groups.get((method, BASELINE), {}), metric
-        )
+        found = _compared_pairs(_values(groups.get((method, variant), {}), metric), groups.get((method, second), {}), metric)
         for key, difference in found.items():
             pairs.setdefault(key, []).append(difference)
     means = {key: float(np.mean(found)) for key, found in pairs.items()}
@@ -143,12 +142,12 @@ def pooled(
         method=methods[0] if len(methods) == 1 else f"mean of {len(methods)} methods",
         metric=metric,
         first=variant,
-        second=BASELINE,
+        second=second,
         difference=difference,
         ci_low=low,
         ci_high=high,
         seeds=len({seed for _, seed in means}),
-        draws=(len({draw for draw, _ in means}), 1),
+        draws=(len({draw for draw, _ in means}), len({s.draw for s in scores if s.variant == second})),
     )
 
 
@@ -201,9 +200,11 @@ def _mean_and_interval(
 
 
 def _compared_pairs(values: dict[tuple[int, int], float], baseline: Runs, metric: str) -> dict[tuple[int, int], float]:
-    """Variant − original by draw and seed, where both have a score."""
-    originals = {seed: value for (_, seed), value in _values(baseline, metric).items()}
-    return {key: values[key] - originals[key[1]] for key in sorted(values) if key[1] in originals}
+    """Variant − baseline by draw and seed, where both have a score; of a baseline with several draws a seed, their mean."""
+    against: dict[int, list[float]] = {}
+    for (_, seed), value in _values(baseline, metric).items():
+        against.setdefault(seed, []).append(value)
+    return {key: values[key] - float(np.mean(against[key[1]])) for key in sorted(values) if key[1] in against}
 
 
 def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed: int) -> Comparison:

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_scores import made_scores
 
 from perturb.evaluation.bootstrap import paired_interval
-from perturb.evaluation.headline import headline
+from perturb.evaluation.headline import headline, what_training_adds
 from perturb.evaluation.statistics import pooled
 
 SETTINGS = {"resamples": 400, "seed": 0}
@@ -58,3 +60,24 @@ def test_too_few_seeds_and_failures_are_told() -> None:
     assert headline(made_scores("A", "original", None), "mig", methods=["A"], **SETTINGS) == (
         "A's MIG cannot be told: all runs on the original failed."
     )
+
+
+def test_what_training_adds_is_modified_less_untrained_by_seed() -> None:
+    trained = [*made_scores("A", "modified", 0.3, 0.2), *made_scores("B", "modified", 0.4, 0.4)]
+    control = [*made_scores("A", "untrained", 0.5, 0.3), *made_scores("B", "untrained", 0.5, 0.4)]
+    assert what_training_adds([*trained, *control], "mig", methods=["A", "B"], **SETTINGS) == (
+        "The trained pattern takes 0.10 more than an untrained pattern of the same variance (95 % interval of the difference "
+        "[−0.15, −0.05])."
+    )
+    weaker = [replace(s, variant="untrained" if s.variant == "modified" else "modified") for s in (*trained, *control)]
+    assert "takes 0.10 less than" in what_training_adds(weaker, "mig", methods=["A", "B"], **SETTINGS)
+    assert what_training_adds(trained, "mig", methods=["A", "B"], **SETTINGS) is None
+
+
+def test_a_seed_that_met_several_untrained_patterns_is_held_against_their_mean() -> None:
+    scores = [*made_scores("A", "modified", 0.3, 0.3)]
+    for draw, value in enumerate((0.4, 0.6)):
+        scores += made_scores("A", "untrained", value, value, draw=draw)
+    found = pooled(scores, "mig", methods=["A"], variant="modified", second="untrained", **SETTINGS)
+    assert found.difference == pytest.approx(-0.2)
+    assert found.draws == (1, 2)

@@ -8,7 +8,7 @@ from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
 from perturb.evaluation.entry import write_entry
-from perturb.evaluation.headline import headline
+from perturb.evaluation.headline import headline, what_training_adds
 from perturb.evaluation.page import render_page
 from perturb.evaluation.sections import Section, as_markdown
 from perturb.evaluation.tables import as_csv
@@ -71,13 +71,15 @@ def build_report(place: Workplace) -> dict[str, Any]:
 
 
 def _answers(findings: Findings) -> Iterator[str]:
-    """The answer in one sentence for the methods that the claim is about, and one for those that it spares."""
+    """One sentence for the methods that the claim is about, one for those that it spares, one for what training adds."""
     config, metric = findings.config, findings.config.evaluation.metrics[0]
     kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
     claimed = [name for name, kind in kinds.items() if kind in CLAIMED]
     spared = [name for name, kind in kinds.items() if kind in SPARED]
     for names in [group for group in (claimed, spared) if group] or [list(kinds)]:
         yield headline(findings.scores, metric, methods=names, **findings.bootstrap)
+    if added := what_training_adds(findings.scores, metric, methods=claimed or list(kinds), **findings.bootstrap):
+        yield added
 
 
 def report_files(folder: Path) -> list[str]:
