@@ -66,8 +66,8 @@ def test_what_training_adds_is_modified_less_untrained_by_seed() -> None:
     trained = [*made_scores("A", "modified", 0.3, 0.2), *made_scores("B", "modified", 0.4, 0.4)]
     control = [*made_scores("A", "untrained", 0.5, 0.3), *made_scores("B", "untrained", 0.5, 0.4)]
     assert what_training_adds([*trained, *control], "mig", methods=["A", "B"], **SETTINGS) == (
-        "The trained pattern takes 0.10 more than an untrained pattern of the same variance (95 % interval of the difference "
-        "[−0.15, −0.05])."
+        "The trained pattern takes 0.10 more than an untrained pattern of the same variance (95 % interval of the "
+        "difference [−0.15, −0.05])."
     )
     weaker = [replace(s, variant="untrained" if s.variant == "modified" else "modified") for s in (*trained, *control)]
     assert "takes 0.10 less than" in what_training_adds(weaker, "mig", methods=["A", "B"], **SETTINGS)
