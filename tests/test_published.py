@@ -1,5 +1,6 @@
 """What is committed as published can be used."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,15 @@ import pytest
 from perturb.benchmark.compare import compare
 from perturb.benchmark.recipe import build, read_recipe
 from perturb.benchmark.verify import verify_file
+from perturb.evaluation.entry import rows_of
+from perturb.evaluation.entry_rules import read_entry
+from perturb.files import read_json, sha256_of
+from perturb.outside.packaged import known_files
 
-QUICKSTART = Path(__file__).parent.parent / "artifacts" / "published" / "quickstart"
+ROOT = Path(__file__).parent.parent
+PUBLISHED = ROOT / "artifacts" / "published"
+QUICKSTART = PUBLISHED / "quickstart"
+STUDY = PUBLISHED / "mini_study"
 
 
 @pytest.mark.parametrize("variant", ["original", "modified", "noise", "untrained"])
@@ -22,3 +30,47 @@ def test_the_files_of_the_quickstart_are_made_again_from_their_recipes(variant: 
     if variant != "original":
         build(QUICKSTART / "original.recipe.json", tmp_path / "original.h5")
         assert compare(tmp_path / "original.h5", tmp_path / "built.h5").largest == 63
+
+
+def test_every_file_of_the_study_is_in_its_index_with_its_hash() -> None:
+    index = read_json(STUDY / "index.json")
+    there = {path.relative_to(STUDY).as_posix() for path in STUDY.rglob("*") if path.is_file()} - {"index.json"}
+    assert {entry["name"] for entry in index["files"]} == there
+    assert all(sha256_of(STUDY / entry["name"]) == entry["sha256"] for entry in index["files"])
+    assert sum(entry["bytes"] for entry in index["files"]) < 20e6
+    assert index["config_hash"] in (STUDY / "table.md").read_text(encoding="utf-8")
+
+
+def test_the_studys_entries_are_accepted_and_give_its_table() -> None:
+    table = {(line["method"], line["variant"], line["metric"]): line for line in _rows()}
+    entries = [read_entry(path, known_files()) for path in sorted((STUDY / "entries").glob("*.json"))]
+    rows = [row for entry in entries for row in rows_of(entry)]
+    assert {(row.method, row.variant, row.metric) for row in rows} == set(table)
+    for row in rows:
+        line = table[row.method, row.variant, row.metric]
+        assert (row.mean, row.std) == pytest.approx((float(line["mean"]), float(line["std"])))
+        if row.ci_low is not None:
+            assert (row.ci_low, row.ci_high) == pytest.approx((float(line["ci_low"]), float(line["ci_high"])))
+
+
+def test_the_readmes_table_is_the_studys() -> None:
+    shown = 0
+    for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and all(" ± " in cell for cell in cells[1:]):
+            found = [row for row in _rows() if (row["method"], row["metric"]) == (cells[0], "mig")]
+            means = {row["variant"]: f"{float(row['mean']):.2f} ± {float(row['std']):.2f}" for row in found}
+            assert cells[1:] == [means[variant] for variant in ("original", "modified", "noise", "untrained")]
+            shown += 1
+    assert shown == 6
+
+
+@pytest.mark.parametrize("pattern", ["literal", "modified-3", "untrained-2"])
+def test_further_patterns_are_made_again_from_their_recipes(pattern: str, tmp_path: Path) -> None:
+    build(STUDY / f"{pattern}.recipe.json", tmp_path / "built.h5")
+    assert verify_file(tmp_path / "built.h5").images == 4096
+
+
+def _rows() -> list[dict[str, str]]:
+    with (STUDY / "table.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))

@@ -28,6 +28,8 @@ add_commands(app)
 app.command()(schedule)
 app.command()(doctor)
 
+WIDE = 160
+"""Columns of a table that goes to a file."""
 ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
 ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]
 SetOption = Annotated[
@@ -124,7 +126,7 @@ def _show(results: Path, name: str) -> None:
 
     found = read_json(results)
     rows = [Row(**row) for row in found["rows"]]
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDE)
     for table in as_terminal(rows, title=name):
         console.print(table)
     for sentence in found["answers"]:
