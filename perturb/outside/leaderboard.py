@@ -108,7 +108,9 @@ def boards_of(entries: dict[str, Entry]) -> list[Board]:
             settings = json.dumps(metric.settings, sort_keys=True)
             key = (entry.dataset.name, *_images_of(entry), metric.name, settings)
             groups.setdefault(key, []).append((file, entry))
-    return [_board(key, members) for key, members in sorted(groups.items())]
+    order = list(METRICS)
+    ranked = sorted(groups.items(), key=lambda group: (*group[0][:3], order.index(group[0][3]), group[0][4]))
+    return [_board(key, members) for key, members in ranked]
 
 
 def _images_of(entry: Entry) -> tuple[str, str]:
