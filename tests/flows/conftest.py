@@ -42,7 +42,7 @@ def perturb(api: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProce
 def long_toml(tiny_toml: Path) -> Path:
     """The tiny experiment with trainings of some seconds, that keep a checkpoint now and then."""
     text = (
-        tiny_toml.read_text().replace("steps = 12", "steps = 600").replace("checkpoint_every = 5", "checkpoint_every = 20")
+        tiny_toml.read_text().replace("steps = 12", "steps = 300").replace("checkpoint_every = 5", "checkpoint_every = 10")
     )
     path = tiny_toml.with_name("long.toml")
     path.write_text(text)

@@ -29,7 +29,7 @@ def test_a_killed_prefect_server_costs_no_run(long_toml: Path, tmp_path: Path) -
             wait_for(lambda: list(artifacts.glob("scratch/restart-*/checkpoint*")), flow)
             server.kill()
             server.wait()
-            assert flow.wait(timeout=200) == 0
+            assert flow.wait(timeout=400) == 0
     said = (tmp_path / "flow.log").read_text()
     assert "restarts: 2 of 2" in said
     assert "the Prefect server does not answer any more" in said
@@ -44,7 +44,7 @@ def test_a_killed_worker_process_is_replaced(long_toml: Path, tmp_path: Path, ap
         wait_for(lambda: list(artifacts.glob("scratch/restart-*/checkpoint*")), flow)
         workers = [pid for pid, line in processes_with(str(tmp_path)).items() if "spawn_main" in line]
         os.kill(workers[0], signal.SIGKILL)
-        assert flow.wait(timeout=200) == 0
+        assert flow.wait(timeout=400) == 0
     said = (tmp_path / "flow.log").read_text()
     assert "restarts: 2 of 2" in said
     assert "Traceback" not in said

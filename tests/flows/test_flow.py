@@ -1,37 +1,28 @@
 """The same experiment as a real Prefect flow, on a real temporary server, over real worker processes."""
 
 import os
-import signal
 import subprocess
-import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from real_servers import COMMAND, processes_with, started, wait_for
 
 pytest.importorskip("prefect")
 
-COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "run"]
-
-
-def _run(config: Path, artifacts: Path, home: Path, *options: str) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PREFECT_HOME": str(home), "PREFECT_SERVER_UI_ENABLED": "false"}
-    return subprocess.run(
-        [*COMMAND, str(config), "--artifacts", str(artifacts), *options],
-        env=environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+Perturb = Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.mark.flow
-def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Path) -> None:
-    artifacts, home = tmp_path / "artifacts", tmp_path / "prefect"
-    first = _run(tiny_toml, artifacts, home, "--runner", "process:2")
+def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
+    artifacts = tmp_path / "artifacts"
+    first = perturb("run", tiny_toml, "--artifacts", artifacts, "--runner", "process:2")
     assert first.returncode == 0, first.stderr
     results = Path(first.stdout.strip().splitlines()[-1])
     assert results.is_file()
     before = {path: path.stat().st_mtime_ns for path in (artifacts / "runs").iterdir()}
     for options in (["--no-prefect"], ["--runner", "thread:1"]):
-        again = _run(tiny_toml, artifacts, home, *options)
+        again = perturb("run", tiny_toml, "--artifacts", artifacts, *options)
         assert again.returncode == 0, again.stderr
         assert again.stdout == first.stdout
     assert {path: path.stat().st_mtime_ns for path in (artifacts / "runs").iterdir()} == before
@@ -39,53 +30,36 @@ def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Pa
 
 @pytest.mark.flow
 @pytest.mark.parametrize("runner", ["thread:2", "process:1"])
-def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: Path, runner: str) -> None:
+def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: Path, perturb: Perturb, runner: str) -> None:
     strict = tmp_path / "strict.toml"
     strict.write_text(tiny_toml.read_text().replace("max_unit_variance = 100.0", "max_unit_variance = 0.01"))
-    found = _run(strict, tmp_path / "artifacts", tmp_path / "prefect", "--runner", runner)
+    found = perturb("run", strict, "--artifacts", tmp_path / "artifacts", "--runner", runner)
     assert found.returncode == 2
     assert "perturb: selection needs 2 eligible restarts" in found.stderr
     assert "Traceback" not in found.stderr
 
 
 @pytest.mark.flow
-def test_a_killed_flow_leaves_no_process_behind_and_goes_on(tiny_toml: Path, tmp_path: Path) -> None:
-    artifacts, home = tmp_path / "artifacts", tmp_path / "prefect"
-    command = [*COMMAND, str(tiny_toml), "--artifacts", str(artifacts), "--runner", "process:2"]
-    environment = os.environ | {"PREFECT_HOME": str(home), "PERTURB_TEST_MARK": str(tmp_path)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 200
-        while len(list(artifacts.glob("runs/*"))) < 5:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        assert len(_processes_with(str(tmp_path))) >= 4, "the flow, its server and two workers"
-        os.kill(process.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while left := _processes_with(str(tmp_path)):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.1)
+def test_a_killed_flow_leaves_no_process_behind_and_goes_on(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
+    """This one starts a server of its own, which must die with it."""
+    artifacts, mark = tmp_path / "artifacts", f"mark-of-{tmp_path.name}-{os.getpid()}"
+    command = [*COMMAND, "run", str(tiny_toml), "--workers", "2", "--artifacts", str(artifacts), "--until", "restarts"]
+    environment = {"PREFECT_HOME": str(tmp_path / "own"), "PERTURB_TEST_MARK": mark, "PREFECT_API_URL": ""}
+    with started(command, tmp_path / "flow.log", **environment) as flow:
+        wait_for(lambda: len(list(artifacts.glob("runs/*"))) >= 3, flow)
+        assert len(processes_with(mark)) >= 4, "the flow, its server and two workers"
+        flow.kill()
+        flow.wait()
+        wait_for(lambda: not processes_with(mark), seconds=20)
     survivors = {path: path.stat().st_mtime_ns for path in (artifacts / "runs").iterdir()}
-    again = _run(tiny_toml, artifacts, home, "--runner", "process:2")
+    again = perturb("run", tiny_toml, "--artifacts", artifacts, "--until", "restarts")
     assert again.returncode == 0, again.stderr
+    assert "restarts: 2 of 2" in again.stdout
     assert all(path.stat().st_mtime_ns == made for path, made in survivors.items())
-    assert not _processes_with(str(home))
 
 
-def _processes_with(mark: str) -> list[str]:
-    """Processes, other than zombies, whose environment holds the mark."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark.encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
-
-
-def test_an_unknown_runner_is_refused(tiny_toml: Path, tmp_path: Path) -> None:
-    found = _run(tiny_toml, tmp_path / "artifacts", tmp_path / "prefect", "--runner", "carrier-pigeon")
+def test_an_unknown_runner_is_refused(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
+    found = perturb("run", tiny_toml, "--artifacts", tmp_path / "artifacts", "--runner", "carrier-pigeon")
     assert found.returncode == 2
     assert "--runner must be thread:N or process:N with N at least 1, dask, dask://HOST:PORT or ray; got" in found.stderr
     assert not (tmp_path / "artifacts").exists()
