@@ -11,6 +11,7 @@ import torch
 from perturb.config import ExperimentConfig, load_experiment
 from perturb.outside import Training, benchmark, load_benchmark
 from perturb.outside.packaged import published_rows
+from perturb.pipeline.column import Column
 from perturb.pipeline.plan import plan_experiment
 from perturb.runs import Store
 
@@ -52,11 +53,12 @@ def test_the_built_in_method_has_the_scores_of_the_experiment_to_the_digit(
     tiny: ExperimentConfig, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
     plan = plan_experiment(tiny)
-    wanted = {key: spec for key, spec in plan.evaluations.items() if key[0] == "β-VAE" and key[1] in PAIR and key[2] == 0}
+    wanted = {variant: plan.evaluations["β-VAE", Column(variant), 0] for variant in PAIR}
     store.ensure_all(list(wanted.values()))
     for variant in PAIR:
-        store.ensure(plan.files[variant])
-        shutil.copy(store.path(plan.files[variant]) / f"{variant}.h5", tmp_path)
+        file = plan.files[Column(variant)]
+        store.ensure(file)
+        shutil.copy(store.path(file) / f"{variant}.h5", tmp_path)
     monkeypatch.syspath_prepend(EXAMPLES / "built_in")
     from beta_vae import BuiltIn
 
@@ -71,7 +73,7 @@ def test_the_built_in_method_has_the_scores_of_the_experiment_to_the_digit(
         workers=torch.multiprocessing.cpu_count(),
         quiet=True,
     )
-    expected = {variant: store.result(spec)["scores"] for (_, variant, _), spec in wanted.items()}
+    expected = {variant: store.result(spec)["scores"] for variant, spec in wanted.items()}
     assert {run.variant: run.scores for run in result.entry.runs} == expected
     assert result.entry.dataset.name == "mini, own files"
 

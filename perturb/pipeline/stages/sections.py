@@ -165,7 +165,7 @@ def _averaged(readouts: list[list[dict[str, Any]]]) -> list[FactorReadout]:
 
 
 def distribution(findings: Findings, out: Path) -> Iterator[Section]:
-    """Figures 4.8 and 4.9: every run's MIG, and factor by factor for the β-VAE."""
+    """Figures 4.8 and 4.9: every run's MIG, and factor by factor for the first β-VAE that has runs."""
     config = findings.config
     if "mig" not in config.evaluation.metrics or len(config.evaluation.variants) == 1:
         return
@@ -176,8 +176,9 @@ def distribution(findings: Findings, out: Path) -> Iterator[Section]:
             Picture(out / "histogram.png", "MIG of all runs on the original and on modified images (Figure 4.8).")
         )
     for method in config.evaluation.methods:
-        if method.objective.kind == "beta_vae":
-            gaps, path = findings.gaps(method.name), out / "mig_by_factor.png"
+        gaps = findings.gaps(method.name) if method.objective.kind == "beta_vae" else {}
+        if gaps:
+            path = out / "mig_by_factor.png"
             draw_by_factor(path, gaps, findings.grid.names, title=method.name)
             figures.append(Picture(path, f"{method.name}: MIG factor by factor (Figure 4.9)."))
             break
