@@ -1,13 +1,10 @@
 """Whether Prefect and Dask are fit for experiments: server, schedules, scheduler and its workers."""
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +15,7 @@ prepare()
 
 import httpx  # noqa: E402
 from perturb_flows.schedule import require_server  # noqa: E402
+from perturb_flows.server import free_port, is_healthy  # noqa: E402
 from prefect.settings import PREFECT_API_URL  # noqa: E402
 
 from perturb.errors import UserError  # noqa: E402
@@ -71,15 +69,13 @@ def _schedule() -> Check:
     """A server, a flow that is due every five seconds, and whether the server starts it."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perturb-doctor-", ignore_cleanup_errors=True)))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         api = f"http://127.0.0.1:{port}/api"
         environment = {"PREFECT_HOME": str(home), "PREFECT_API_URL": api, "PREFECT_SERVER_UI_ENABLED": "false"}
         command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
         started, deadline = time.monotonic(), time.monotonic() + SECONDS_TO_FIRE
         stack.enter_context(_running([*command, "--analytics-off"], environment))
-        while not _healthy(api):
+        while not is_healthy(api):
             if time.monotonic() > deadline:
                 return Check("wrong", "schedules", f"a Prefect server did not start within {SECONDS_TO_FIRE} s")
             time.sleep(0.5)
@@ -107,11 +103,3 @@ def _running(command: list[str], environment: dict[str, str]) -> ExitStack:
     stack.callback(process.wait)
     stack.callback(process.kill)
     return stack
-
-
-def _healthy(api: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{api}/health", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False

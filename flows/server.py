@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,9 +35,7 @@ def server() -> Iterator[None]:
     if PREFECT_API_URL.value():
         yield
         return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    address = f"http://127.0.0.1:{free_port()}"
     process = _start(address)
     try:
         _wait_until_healthy(address, process)
@@ -54,6 +51,22 @@ def server() -> Iterator[None]:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def free_port() -> int:
+    """Of this machine, free at this moment."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def is_healthy(api: str) -> bool:
+    """Whether a Prefect server answers at `http://…/api`."""
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=5):
+            return True
+    except OSError:  # urllib's URLError is one too
+        return False
 
 
 def _start(address: str) -> subprocess.Popen:
@@ -74,11 +87,9 @@ def _start(address: str) -> subprocess.Popen:
 def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while process.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{address}/api/health", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+        if is_healthy(f"{address}/api"):
+            return
+        time.sleep(0.1)
     raise UserError(
         f"the temporary Prefect server did not start (exit code {process.poll()}); set PREFECT_API_URL to a running server, "
         "or use --no-prefect."

@@ -1,4 +1,4 @@
-"""Who builds a run: a lock that its builder holds, and that the system takes back when the builder dies, of kill -9 too."""
+"""Locks that the system takes back when their holder dies, of kill -9 too: on the folder of a run, or on a file."""
 
 import errno
 import fcntl
@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from perturb.errors import UserError
 
 LOCK = "lock"
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
@@ -99,3 +101,24 @@ def can_lock(folder: Path) -> bool:
             return own == probe
     finally:
         shutil.rmtree(probe, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
+    """Keep others out who lock the same file; the system lifts the lock when the process ends, however.
+
+    Args:
+        path: of a file that nobody ever removes.
+        otherwise: what to say if someone else has the lock; None: wait.
+
+    Raises:
+        UserError: someone else has the lock, and `otherwise` is given.
+
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if otherwise else 0))
+        except BlockingIOError:
+            raise UserError(otherwise) from None
+        yield

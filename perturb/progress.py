@@ -57,6 +57,13 @@ class Together:
             progress.report(done, total, note)
 
 
+def duration(seconds: float) -> str:
+    """In words: `45 s`, `3 min 05 s`, `2 h 10 min`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+
+
 def read_fraction(folder: Path) -> tuple[float, str]:
     """How much of a run is done, in [0, 1], and its note; (0, "") when nothing is known."""
     try:

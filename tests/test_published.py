@@ -16,7 +16,7 @@ from perturb.outside.packaged import known_files
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "artifacts" / "published"
 QUICKSTART = PUBLISHED / "quickstart"
-STUDY = PUBLISHED / "mini_study"
+STUDY = PUBLISHED / "mini"
 
 
 @pytest.mark.parametrize("variant", ["original", "modified", "noise", "untrained"])

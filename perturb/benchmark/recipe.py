@@ -5,6 +5,7 @@ the ground truth they make the file again: on the same machine and versions ever
 roundings of the network, which move a pixel by one grey level at most (`python benchmarks/rebuilding.py` counts them).
 """
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -93,6 +94,11 @@ class Published(Section):
     """Of the file's bytes."""
     versions: dict[str, str]
     """Of the software that wrote it."""
+
+    @property
+    def recipe_sha256(self) -> str:
+        """Of the recipe, as the file carries it in its attributes."""
+        return hashlib.sha256(self.recipe.model_dump_json().encode()).hexdigest()
 
 
 def write_from(

@@ -3,7 +3,6 @@
 import logging
 import shlex
 import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from rich.console import Console
 from perturb import __version__
 from perturb.cli.dataset import dataset_app
 from perturb.cli.doctor import doctor
+from perturb.cli.installed import from_flows
 from perturb.cli.outside import add_commands
 from perturb.cli.schedule import schedule
 from perturb.errors import UserError
@@ -83,7 +83,7 @@ def run(
     )  # fmt: skip
     settings, publish = settings.model_copy(update={"compile": compiled}), publish and _folder(publish, "--publish")
     if prefect:
-        plan = _orchestrator("prefect")(experiment, settings, until=until, runner=runner)
+        plan = from_flows("run")(experiment, settings, until=until, runner=runner)
     elif runner is not None:
         raise UserError(f"--runner {runner} chooses how Prefect runs the flow; leave out --no-prefect or --runner.")
     else:
@@ -104,18 +104,6 @@ def _folder(path: Path, option: str = "--artifacts") -> Path:
     if path.exists() and not path.is_dir():
         raise UserError(f"{option} must be a folder, and {path} is a file; name another place.")
     return path.resolve()
-
-
-def _orchestrator(name: str):  # noqa: ANN202
-    """Whoever has registered to execute experiments under this name."""
-    for found in entry_points(group="perturb.orchestrators", name=name):
-        try:
-            return found.load()
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"{error.name} is not installed: `pip install 'perturb[flows]'` adds it, and --no-prefect does without."
-            ) from None
-    raise UserError(f"no orchestrator named {name} is installed; reinstall perturb, or use --no-prefect.")
 
 
 def _show(results: Path, name: str) -> None:

@@ -1,12 +1,14 @@
 """`perturb doctor`."""
 
 import os
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from perturb.cli.installed import from_flows
+from perturb.errors import UserError
 
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
@@ -33,12 +35,11 @@ def doctor(
 
     for check in check_machine(artifacts.resolve(), device, config):
         show(check)
-    for found in entry_points(group="perturb.checkups"):
-        try:
-            checks = found.load()
-        except ModuleNotFoundError as error:
-            show(Check("warning", found.name, f"{error.name} is not installed: `pip install 'perturb[flows]'` adds it"))
-            continue
+    try:
+        checks = from_flows("check")
+    except UserError as error:
+        show(Check("warning", "flows", str(error)))
+    else:
         for check in checks(dask=dask or os.environ.get("PERTURB_DASK"), deep=deep):
             show(check)
     raise typer.Exit(worst)

@@ -21,6 +21,9 @@ def evaluate(
     codes: Annotated[Path | None, typer.Option(help="Folder with original.npz, modified.npz …; instead of a model.")] = None,
     variants: Annotated[str, typer.Option(help="Separated by commas; the first is original.")] = "original,modified,noise",
     seeds: Annotated[int, typer.Option(help="Trainings on each variant.", min=1)] = 3,
+    patterns: Annotated[
+        int | None, typer.Option(help="Of each variant's patterns, meet so many in turn; default: all there are.", min=1)
+    ] = None,
     metrics: Annotated[str, typer.Option(help="Keys separated by commas, table for the tables' four, or all.")] = "mig",
     fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings of the metrics: for a look.")] = False,
     seed: Annotated[int, typer.Option(help="Root of all randomness.", min=0)] = 0,
@@ -58,6 +61,7 @@ def evaluate(
         way="codes" if codes else "encoder" if encoder else "train",
         variants=_listed(variants),
         seeds=seeds,
+        patterns=patterns,
         metrics=named.get(metrics) or _listed(metrics),
         fast=fast,
         seed=seed,

@@ -2,12 +2,12 @@
 
 import re
 from datetime import timedelta
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from perturb.cli.installed import from_flows
 from perturb.errors import UserError
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -36,13 +36,7 @@ def schedule(
         artifacts=artifacts.resolve(), device=device, strategy=None, workers=workers, stack=None,
         time_limit=time_limit, elsewhere=(runner or "").startswith("dask://"),
     )  # fmt: skip
-    for found in entry_points(group="perturb.schedulers"):
-        try:
-            serve = found.load()
-        except ModuleNotFoundError as error:
-            raise UserError(f"{error.name} is not installed: `pip install 'perturb[flows]'` adds it.") from None
-        return serve(experiment, settings, runner=runner, cron=cron, every=interval)
-    raise UserError("no scheduler is installed; reinstall perturb with `pip install 'perturb[flows]'`.")
+    from_flows("serve")(experiment, settings, runner=runner, cron=cron, every=interval)
 
 
 def _interval(text: str) -> timedelta:

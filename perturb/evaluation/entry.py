@@ -4,11 +4,13 @@ An entry holds single runs, no means: whoever reads it computes the statistics.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
+from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.evaluation.bootstrap import CONFIDENCE
@@ -124,6 +126,11 @@ class Entry(Section):
     confidence: Confidence = Confidence()
     versions: dict[Name, Name]
     """Of the software."""
+
+
+def metrics_of(names: Iterable[str], settings: MetricsConfig) -> tuple[MetricOfEntry, ...]:
+    """Metrics with their settings, as entries state them."""
+    return tuple(MetricOfEntry(name=name, settings=getattr(settings, name).model_dump(mode="json")) for name in names)
 
 
 def write_entry(path: Path, entry: Entry) -> None:

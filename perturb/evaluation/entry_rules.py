@@ -2,8 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 from perturb.config.metrics import MetricsConfig
 from perturb.config.problem import first_problem
 from perturb.evaluation.bootstrap import CONFIDENCE
-from perturb.evaluation.entry import Entry, label_of, parse_entry, refusal
+from perturb.evaluation.entry import Entry, FileHash, label_of, parse_entry, refusal
 from perturb.evaluation.statistics import BASELINE
 from perturb.metrics import METRICS
 
@@ -21,16 +20,8 @@ MOST_REASONS = 20
 """That are listed; an entry may have thousands of runs."""
 
 
-@dataclass(frozen=True)
-class KnownFile:
-    """A published benchmark file."""
-
-    images_sha256: str
-    recipe_sha256: str | None
-
-
-Known = Mapping[str, Mapping[str, KnownFile]]
-"""Published files by the benchmark's name and the variant."""
+Known = Mapping[str, Sequence[FileHash]]
+"""Published files by the benchmark's name."""
 
 
 def check_entry(path: Path, known: Known | None = None) -> tuple[Entry | None, list[str]]:
@@ -66,7 +57,7 @@ def reasons_against(entry: Entry, known: Known) -> list[str]:
     """Rules that an entry breaks, a sentence each."""
     rules = (_metrics, _pairs, _files, _scores)
     reasons = [sentence for rule in rules for sentence in rule(entry)]
-    return reasons + list(_known_files(entry, known.get(entry.dataset.name, {})))
+    return reasons + list(_known_files(entry, known.get(entry.dataset.name, ())))
 
 
 def _metrics(entry: Entry) -> Iterator[str]:
@@ -145,17 +136,22 @@ def _is_in_range(metric: str, value: float) -> bool:
     return low - TOLERANCE <= value and (high is None or value <= high + TOLERANCE)
 
 
-def _known_files(entry: Entry, known: Mapping[str, KnownFile]) -> Iterator[str]:
+def _known_files(entry: Entry, known: Sequence[FileHash]) -> Iterator[str]:
     """Images of a benchmark by name are the published ones, or made from the published recipe on another machine."""
-    for file in entry.dataset.files:
-        published = known.get(file.variant)
-        if published is None or file.draw or file.images_sha256 == published.images_sha256:
-            continue
-        if published.recipe_sha256 is None or file.recipe_sha256 != published.recipe_sha256:
+    published = {(file.variant, file.draw): file for file in known}
+    for file in entry.dataset.files if known else ():
+        label, wanted = label_of(file.variant, file.draw), published.get((file.variant, file.draw))
+        if wanted is None:
+            yield f"{entry.dataset.name} has no variant {label}; images of one's own need another name of the dataset."
+        elif file.images_sha256 != wanted.images_sha256 and not _same_recipe(file, wanted):
             yield (
-                f"The images of {entry.dataset.name}'s variant {file.variant} are not the published ones: their sha256 must "
-                f"be {published.images_sha256}, got {file.images_sha256}."
+                f"The images of {entry.dataset.name}'s variant {label} are not the published ones: their sha256 must be "
+                f"{wanted.images_sha256}, got {file.images_sha256}."
             )
+
+
+def _same_recipe(file: FileHash, wanted: FileHash) -> bool:
+    return wanted.recipe_sha256 is not None and file.recipe_sha256 == wanted.recipe_sha256
 
 
 def _listed(values: object) -> str:

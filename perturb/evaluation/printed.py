@@ -30,28 +30,18 @@ class PrintedTable:
     columns: tuple[str, ...]
     lines: tuple[tuple[str, tuple[Cell, ...]], ...]
     """Name and cells of each line, a cell a column."""
-    groups: tuple[tuple[str, int], ...] = ()
-    """Headings above the columns, and how many columns each spans; none, or all are spanned."""
     note: str = ""
     """What holds for the whole table."""
 
     def __post_init__(self) -> None:
         wrong = [name for name, cells in self.lines if len(cells) != len(self.columns)]
-        if wrong or (self.groups and sum(span for _, span in self.groups) != len(self.columns)):
-            raise ValueError(f"`lines` and `groups` must fit {len(self.columns)} columns, in {self.title!r} {wrong} do not.")
+        if wrong:
+            raise ValueError(f"`lines` must fit {len(self.columns)} columns, in {self.title!r} {wrong} do not.")
 
     @property
     def sources(self) -> list[str]:
         """Where the numbers beside ours are from."""
         return list(dict.fromkeys(cell.source for _, cells in self.lines for cell in cells if cell.beside))
-
-    @property
-    def full_columns(self) -> tuple[str, ...]:
-        """Columns with their groups' names, for where no second line of headings can be had."""
-        if not self.groups:
-            return self.columns
-        prefixes = [title for title, span in self.groups for _ in range(span)]
-        return tuple(f"{prefix}, {column}" for prefix, column in zip(prefixes, self.columns, strict=True))
 
 
 def plain_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]], *, note: str = "") -> PrintedTable:
@@ -63,7 +53,7 @@ def plain_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]
 
 def markdown_lines(table: PrintedTable) -> list[str]:
     """Header, rule and lines, without the title; then the note."""
-    lines = [_markdown_line([table.corner, *table.full_columns]), _markdown_line(["---"] * (1 + len(table.columns)))]
+    lines = [_markdown_line([table.corner, *table.columns]), _markdown_line(["---"] * (1 + len(table.columns)))]
     for name, cells in table.lines:
         lines.append(_markdown_line([name, *(_in_one_line(cell) for cell in cells)]))
     return lines + (["", table.note] if table.note else [])
@@ -73,8 +63,8 @@ def rich_table(table: PrintedTable) -> Table:
     """For the terminal; what stands beside a number is in brackets below it."""
     found = Table(title=escape(table.title), title_justify="left", show_lines=True)
     found.add_column(escape(table.corner), no_wrap=True)
-    for name in table.full_columns:
-        found.add_column(escape(name.replace(", ", "\n") if table.groups else name), justify="right", no_wrap=True)
+    for name in table.columns:
+        found.add_column(escape(name), justify="right", no_wrap=True)
     sources = table.sources
     for name, cells in table.lines:
         found.add_row(escape(name), *(escape(_below_each_other(cell, several=len(sources) > 1)) for cell in cells))

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.table import Table
 
@@ -50,40 +49,23 @@ def score_tables(
         compared: whether a cell also tells its difference to the original, or, of the original, its number of runs.
 
     """
-    study = Study("", rows, thesis)
-    metrics = dict.fromkeys(row.metric for row in rows)
-    return [studies_table([study], metric, title=title, compared=compared) for metric in metrics]
+    return [
+        _score_table([row for row in rows if row.metric == metric], metric, title=title, thesis=thesis, compared=compared)
+        for metric in dict.fromkeys(row.metric for row in rows)
+    ]
 
 
-@dataclass(frozen=True)
-class Study:
-    """Rows of one dataset."""
-
-    dataset: str
-    """As the table's heading calls it; "" without a heading."""
-    rows: Sequence[Row]
-    thesis: Beside | None = None
-
-
-def studies_table(studies: Sequence[Study], metric: str, *, title: str = "", compared: bool = False) -> PrintedTable:
-    """One metric in the thesis's layout: methods down; for each dataset its variants across."""
-    found = [(study, [row for row in study.rows if row.metric == metric]) for study in studies]
-    variants = [(study, list(dict.fromkeys(row.variant for row in rows))) for study, rows in found]
-    cells = {
-        (id(study), row.method, row.variant): _cell(row, study.thesis, compared=compared)
-        for study, rows in found
-        for row in rows
-    }
-    places = [(id(study), variant) for study, names in variants for variant in names]
+def _score_table(rows: Sequence[Row], metric: str, *, title: str, thesis: Beside | None, compared: bool) -> PrintedTable:
+    cells = {(row.method, row.variant): _cell(row, thesis, compared=compared) for row in rows}
+    variants = tuple(dict.fromkeys(row.variant for row in rows))
     return PrintedTable(
         title=", ".join(part for part in (METRICS[metric].title, title) if part),
         corner="Method",
-        columns=tuple(variant for _, variant in places),
+        columns=variants,
         lines=tuple(
-            (method, tuple(cells.get((study, method, variant), Cell("–")) for study, variant in places))
-            for method in dict.fromkeys(row.method for _, rows in found for row in rows)
+            (method, tuple(cells.get((method, variant), Cell("–")) for variant in variants))
+            for method in dict.fromkeys(row.method for row in rows)
         ),
-        groups=tuple((study.dataset, len(names)) for study, names in variants) if any(s.dataset for s in studies) else (),
     )
 
 

@@ -20,6 +20,7 @@ from perturb.outside.plan import KIND, VERSION, Training
 from perturb.outside.progress import Watcher
 from perturb.outside.ways import Factory
 from perturb.outside.worker import ANSWER, OUTPUT, Job
+from perturb.pipeline.column import Column
 from perturb.pipeline.settings import available_cores
 from perturb.runs import MANIFEST, RunSpec, Stage, Store, Workplace
 
@@ -29,8 +30,8 @@ class Kit:
     """What runs need beside their specs."""
 
     model: Factory | str | None
-    images: dict[str, BenchmarkImages]
-    """By variant."""
+    images: dict[Column, BenchmarkImages]
+    """By variant and pattern."""
     codes: dict[tuple[str, int], Path]
     """By variant and number of the seed."""
     fitted: bool
@@ -103,7 +104,8 @@ class Crew:
                 while waiting or under_way:
                     while waiting and len(under_way) < self._workers:
                         spec = waiting.pop(0)
-                        job = self._job(self._store.scratch(spec), spec, spec.config.variant)
+                        column = Column(spec.config.variant, spec.config.draw)
+                        job = self._job(self._store.scratch(spec), spec, column)
                         under_way[spec.id] = self._start(job)
                     for key, child in list(under_way.items()):
                         if child.has_ended():
@@ -142,17 +144,17 @@ class Crew:
     def _start(self, job: Job) -> Child:
         return Child(job, **self._limits)
 
-    def _job(self, desk: Path, run: RunSpec | None, variant: str) -> Job:
+    def _job(self, desk: Path, run: RunSpec | None, column: Column) -> Job:
         return Job(
             desk=desk,
             threads=max(1, available_cores() // self._workers),
             factory=self._factory,
-            data=self._kit.images[variant].path.resolve(),
+            data=self._kit.images[column].path.resolve(),
             training=self._kit.training,
             fitted=self._kit.fitted,
             run=run,
             store=self._store.root,
-            codes=self._kit.codes.get((variant, run.config.number)) if run else None,
+            codes=self._kit.codes.get((column.variant, run.config.number)) if run else None,
             path=sys.path.copy(),
         )
 

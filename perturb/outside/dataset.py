@@ -14,7 +14,8 @@ from torch.utils.data import Dataset
 from perturb.datasets import FactorGrid
 from perturb.datasets.benchmark_file import BenchmarkFile, twin_of, write_twin
 from perturb.datasets.pixels import Pixels
-from perturb.outside.cache import cache_folder, locked
+from perturb.locks import locked
+from perturb.outside.cache import cache_folder
 from perturb.outside.packaged import recipe_hash
 from perturb.outside.shelf import find_benchmark
 
@@ -88,6 +89,7 @@ def as_floats(images: np.ndarray) -> Tensor:
 def load_benchmark(
     name_or_path: str | Path,
     variant: str = "original",
+    pattern: int = 0,
     download: bool = False,
     url: str | None = None,
     cache: Path | None = None,
@@ -96,7 +98,8 @@ def load_benchmark(
 
     Args:
         name_or_path: `mini`, `dsprites`, `shapes3d`, a folder of benchmark files, or the results.json of a run.
-        variant: `original`, `modified`, `noise` or `untrained`.
+        variant: `original`, `modified`, `noise` or `untrained`; mini has also `literal`, the thesis's form of m_ψ.
+        pattern: number of the variant's pattern, from 0.
         download: bring the file if it is not there; `mini` is made on the spot and needs none.
         url: from where, as `perturb dataset download --from`; None: what PERTURB_BENCHMARK_URL says.
         cache: folder that keeps files; None: PERTURB_CACHE, else `perturb` in the user's cache folder.
@@ -105,9 +108,10 @@ def load_benchmark(
         UserError: there is no such benchmark or variant, or it cannot be made, brought or read.
 
     """
-    found = find_benchmark(name_or_path, [variant], download=download, url=url, cache=cache)
-    unpack(found.files[variant], cache)
-    return BenchmarkImages(found.files[variant])
+    found = find_benchmark(name_or_path, [variant], draws=[pattern], download=download, url=url, cache=cache)
+    (path,) = found.files.values()
+    unpack(path, cache)
+    return BenchmarkImages(path)
 
 
 def unpack(path: Path, cache: Path | None) -> None:

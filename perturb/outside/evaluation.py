@@ -1,7 +1,7 @@
 """Score any architecture: train it on every variant of a benchmark, and see what survives."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,22 @@ from perturb.evaluation.entry import (
     DatasetOfEntry,
     Entry,
     FileHash,
-    MetricOfEntry,
     Run,
+    metrics_of,
     write_entry,
 )
 from perturb.files import sha256_of
+from perturb.locks import locked
 from perturb.metrics import chosen_settings
 from perturb.outside import ways
-from perturb.outside.cache import locked
 from perturb.outside.crew import Crew, Kit
 from perturb.outside.dataset import BenchmarkImages, unpack
-from perturb.outside.plan import Asked, Training, Way, checked, codes_in, plan_runs
+from perturb.outside.plan import Asked, OutsideRun, Training, Way, checked, codes_in, plan_runs
 from perturb.outside.result import Result, epsilon_of, rows_beside
 from perturb.outside.shelf import Benchmark, find_benchmark
 from perturb.outside.ways import Factory
 from perturb.outside.worker import one_line
+from perturb.pipeline.column import Column
 from perturb.runs import software_versions
 from perturb.seeding import child_seed
 
@@ -38,11 +39,11 @@ ENTRY = "entry.json"
 
 def benchmark(
     model: Factory | str | Path, dataset: str | Path = "mini", *, way: Way = "train", variants: Sequence[str] = VARIANTS,
-    seeds: int = 3, metrics: Sequence[str] = ("mig",), seed: int = 0, settings: MetricsConfig | None = None,
-    fast: bool = False, training: Training | None = None, name: str | None = None, method: str | None = None,
-    out: str | Path | None = None, time_limit: float | None = None, memory_limit: float | None = None,
-    workers: int | None = None, retry: bool = False, download: bool = False, url: str | None = None,
-    cache: Path | None = None, quiet: bool = False,
+    seeds: int = 3, patterns: int | None = None, metrics: Sequence[str] = ("mig",), seed: int = 0,
+    settings: MetricsConfig | None = None, fast: bool = False, training: Training | None = None, name: str | None = None,
+    method: str | None = None, out: str | Path | None = None, time_limit: float | None = None,
+    memory_limit: float | None = None, workers: int | None = None, retry: bool = False, download: bool = False,
+    url: str | None = None, cache: Path | None = None, quiet: bool = False,
 ) -> Result:  # fmt: skip
     """Train and score a model on every variant of a benchmark; every run is a process of its own.
 
@@ -53,6 +54,8 @@ def benchmark(
             `<variant>-<seed>.npz` of several models.
         variants: what to train on; the first is `original`.
         seeds: how many; fitted encoders have one, codes as many as there are files.
+        patterns: how many of each variant's patterns are met, number k mod `patterns` by seed k; None: all that there are,
+            by codes the first.
         metrics: keys of METRICS; the first is the one that the sentence speaks of.
         seed: root of all randomness.
         settings: of the metrics; None: disentanglement_lib's.
@@ -80,16 +83,25 @@ def benchmark(
     numbers = tuple(sorted({number for _, number in codes})) or tuple(range(1 if way == "encoder" else seeds))
     identity = Path(model).resolve().name if codes else ways.identity_of(model)
     asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
-    found = find_benchmark(dataset, variants, download=download, url=url, cache=cache)
+    draws = _draws(numbers, 1 if codes and patterns is None else patterns)
+    found = find_benchmark(dataset, variants, draws=draws, download=download, url=url, cache=cache)
     for path in found.files.values():
         unpack(path, cache)
-    images = {variant: BenchmarkImages(path) for variant, path in found.files.items()}
+    images = {column: BenchmarkImages(path) for column, path in found.files.items()}
     kit = Kit(model=None if codes else model, images=images, codes=codes, fitted=way == "encoder", training=training)
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
         folder = Path(out or nowhere).resolve()
         crew = Crew(folder, kit, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
         entry = _evaluated(asked, found, kit, crew, folder=folder, retry=retry, said=said)
-    return Result(entry, rows_beside(found), Path(out) if out else None)
+    return Result(entry, rows_beside(found, entry.metrics), Path(out) if out else None)
+
+
+def _draws(numbers: Sequence[int], patterns: int | None) -> range:
+    """Numbers of the patterns that seeds meet, where there are so many."""
+    if patterns is not None and patterns < 1:
+        raise UserError(f"patterns must be 1 or more, got {patterns}.")
+    most = max(numbers) + 1
+    return range(most if patterns is None else min(patterns, most))
 
 
 def _checked_words(name: str | None, method: str | None) -> dict[str, str]:
@@ -113,7 +125,8 @@ def _evaluated(
         )
         specs = plan_runs(asked, kit.images, *_hashes(kit, about), about["settings"])
         results = crew.finish(list(specs.values()), retry=retry)
-        entry = _entry(asked, found, kit.images, about | said, {key: results[spec.id] for key, spec in specs.items()})
+        ended = [(spec.config, results[spec.id]) for spec in specs.values()]
+        entry = _entry(asked, found, kit.images, about | said, ended)
         write_entry(folder / ENTRY, entry)
     return entry
 
@@ -130,22 +143,26 @@ def _hashes(kit: Kit, about: dict[str, Any]) -> tuple[Any, str | None]:
 def _entry(
     asked: Asked,
     found: Benchmark,
-    images: dict[str, BenchmarkImages],
+    images: Mapping[Column, BenchmarkImages],
     about: dict[str, Any],
-    results: dict[tuple[str, int], dict[str, Any]],
+    ended: Sequence[tuple[OutsideRun, dict[str, Any]]],
 ) -> Entry:
-    """The entry of finished runs."""
+    """The entry of finished runs and their results."""
     trained = {"training": asked.training.model_dump(mode="json")} if about["how"] == "loop" else {}
-    files = [FileHash(variant=v, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256) for v, i in images.items()]
+    files = [
+        FileHash(variant=c.variant, draw=c.draw, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256)
+        for c, i in images.items()
+    ]
     runs = [
         Run(
-            variant=variant,
-            seed=number,
+            variant=run.variant,
+            draw=run.draw,
+            seed=run.number,
             scores=result["scores"],
             failure=result["failure"],
             seconds=round(result["seconds"], 1),
         )
-        for (variant, number), result in results.items()
+        for run, result in ended
     ]
     return Entry(
         model=about["name"],
@@ -160,10 +177,7 @@ def _entry(
         ),
         seed=asked.seed,
         seeds=asked.seeds,
-        metrics=tuple(
-            MetricOfEntry(name=metric, settings=getattr(asked.settings, metric).model_dump(mode="json"))
-            for metric in asked.metrics
-        ),
+        metrics=metrics_of(asked.metrics, asked.settings),
         runs=tuple(runs),
         confidence=Confidence(seed=child_seed(asked.seed, "bootstrap")),
         versions=software_versions(),

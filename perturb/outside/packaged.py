@@ -1,36 +1,31 @@
-"""What comes with the package of the published study of mini: recipes of its files, and its table."""
+"""What comes with the package of the published study of mini: recipes of its files, and entries of the built-in methods."""
 
-import csv
 from collections.abc import Sequence
-from dataclasses import fields
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 
-from perturb.benchmark.recipe import read_recipe
 from perturb.benchmark.schema import RECIPE
 from perturb.datasets.benchmark_file import BenchmarkFile
-from perturb.evaluation.entry import Entry
-from perturb.evaluation.entry_rules import Known, KnownFile, read_entry
+from perturb.evaluation.entry import Entry, FileHash, MetricOfEntry, parse_entry, refusal, rows_of
 from perturb.evaluation.statistics import Row
+from perturb.pipeline.column import Column
 
 MINI = "mini"
 """The benchmark whose files come with the package, as recipes."""
-TEXT = ("method", "variant", "metric")
-COUNTS = ("n", "failed", "over_pruned", "pairs", "draws")
-TOLD = {field.name for field in fields(Row)} - {"by_draw"}
-"""Columns of a table that make a row; older tables have fewer."""
 
 
 def published_folder() -> Path:
-    """Recipes, weights, table.csv and, where the study has written them, entries/*.json."""
+    """Recipes, weights, entries/*.json."""
     return Path(str(files("perturb.outside") / "published"))
 
 
-def recipes() -> dict[str, Path]:
-    """Recipes of mini's files by variant."""
-    return {path.name.removesuffix(RECIPE): path for path in sorted(published_folder().glob(f"*{RECIPE}"))}
+def recipes() -> dict[Column, Path]:
+    """Recipes of mini's files; the study has met more patterns than come with the package."""
+    columns = [Column(file.variant, file.draw) for file in known_files()[MINI]]
+    paths = {column: published_folder() / f"{column.name}{RECIPE}" for column in columns}
+    return {column: path for column, path in paths.items() if path.is_file()}
 
 
 def recipe_hash(file: BenchmarkFile) -> str | None:
@@ -40,45 +35,31 @@ def recipe_hash(file: BenchmarkFile) -> str | None:
 
 
 @cache
-def known_files() -> Known:
-    """Every published file whose hash comes with the package."""
-    published = {variant: read_recipe(path) for variant, path in recipes().items()}
-    return {
-        MINI: {
-            variant: KnownFile(found.images_sha256, sha256(found.recipe.model_dump_json().encode()).hexdigest())
-            for variant, found in published.items()
-        }
-    }
+def published_entries() -> tuple[Entry, ...]:
+    """The built-in methods' entries, in the order of the tables."""
+    found = []
+    for path in sorted((published_folder() / "entries").glob("*.json")):
+        entry, reasons = parse_entry(path)
+        if entry is None:
+            raise refusal(path, reasons)
+        found.append(entry)
+    return tuple(found)
 
 
-def published_entries(name: str) -> list[Entry]:
-    """The built-in methods' entries of a benchmark."""
-    found = [read_entry(path, known_files()) for path in sorted((published_folder() / "entries").glob("*.json"))]
-    return [entry for entry in found if entry.dataset.name == name]
+def known_files() -> dict[str, tuple[FileHash, ...]]:
+    """Every published file, by the benchmark's name; all methods of a study have met the same ones."""
+    return {entry.dataset.name: entry.dataset.files for entry in published_entries()}
 
 
-def published_rows(name: str) -> list[Row]:
-    """The built-in methods' rows of a benchmark: of its entries, else of its table."""
-    from perturb.evaluation.entry import rows_of
-
-    if entries := published_entries(name):
-        return [row for entry in entries for row in rows_of(entry)]
-    table = published_folder() / "table.csv"
-    return rows_in(table) if name == MINI and table.is_file() else []
-
-
-def rows_in(table: Path) -> list[Row]:
-    """Rows as `as_csv` wrote them."""
-    with table.open(newline="", encoding="utf-8") as file:
-        return [
-            Row(**{name: _value(name, text) for name, text in line.items() if name in TOLD}) for line in csv.DictReader(file)
-        ]
-
-
-def _value(name: str, text: str) -> str | float | int | None:
-    if name in TEXT:
-        return text
-    return None if text == "" else int(text) if name in COUNTS else float(text)
+def published_rows(name: str, metrics: Sequence[MetricOfEntry]) -> list[Row]:
+    """The built-in methods' rows of a benchmark, of the metrics that they were scored by with the same settings."""
+    return [
+        row
+        for entry in published_entries()
+        if entry.dataset.name == name
+        for row in rows_of(entry)
+        if any(metric in entry.metrics for metric in metrics if metric.name == row.metric)
+    ]
 
 
 def beside(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:

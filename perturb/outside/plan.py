@@ -1,6 +1,6 @@
 """Which runs an evaluation consists of, and what identifies each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from perturb.errors import UserError
 from perturb.evaluation.statistics import BASELINE
 from perturb.metrics import check_names
 from perturb.outside.dataset import BenchmarkImages
+from perturb.pipeline.column import Column
 from perturb.runs import RunSpec
 from perturb.seeding import child_seed
 
@@ -49,6 +50,8 @@ class OutsideRun(Section):
     model_settings: dict[str, JsonValue]
     """That the model states."""
     variant: str
+    draw: int
+    """Number of the pattern."""
     images_sha256: str
     number: int
     """Of the seed."""
@@ -108,7 +111,7 @@ def scores_seed(seed: int) -> int:
 
 def plan_runs(
     asked: Asked,
-    images: dict[str, BenchmarkImages],
+    images: Mapping[Column, BenchmarkImages],
     code_sha256: str | dict[tuple[str, int], str] | None,
     state_sha256: str | None,
     model_settings: dict[str, Any],
@@ -117,7 +120,7 @@ def plan_runs(
 
     Args:
         asked: what for.
-        images: by variant.
+        images: by variant and pattern; seed k meets pattern k mod the number of patterns.
         code_sha256: of the model's file, or of every file of codes.
         state_sha256: of a factory that is an object.
         model_settings: as the model states them.
@@ -126,6 +129,7 @@ def plan_runs(
     runs = {}
     for number in asked.seeds:
         for variant in asked.variants:
+            column = Column(variant, number % sum(column.variant == variant for column in images))
             config = OutsideRun(
                 way=asked.way,
                 model=asked.model,
@@ -133,7 +137,8 @@ def plan_runs(
                 state_sha256=state_sha256,
                 model_settings=model_settings,
                 variant=variant,
-                images_sha256=images[variant].sha256,
+                draw=column.draw,
+                images_sha256=images[column].sha256,
                 number=number,
                 seed=training_seed(asked.seed, number),
                 metrics=asked.metrics,
@@ -141,7 +146,7 @@ def plan_runs(
                 scores_seed=scores_seed(asked.seed),
                 training=asked.training,
             )
-            label = variant if asked.way == "encoder" else f"{variant}, seed {number}"
+            label = column.name if asked.way == "encoder" else f"{column.name}, seed {number}"
             runs[variant, number] = RunSpec(kind=KIND, version=VERSION, config=config, label=label)
     return runs
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from perturb.metrics import METRICS
-from perturb.progress import read_fraction
+from perturb.progress import duration, read_fraction
 from perturb.runs import RunSpec, Store
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -53,7 +53,7 @@ class Watcher:
         if result["traceback"]:
             self._console.print(result["traceback"].rstrip(), highlight=False, markup=False, soft_wrap=True)
         line = f"{spec.label}: {_outcome(result)} ({seconds:.0f} s); {self._done} of {len(self._specs)} runs done"
-        line += f", about {_duration(self._remaining())} left" if self._done < len(self._specs) else ""
+        line += f", about {duration(self._remaining())} left" if self._done < len(self._specs) else ""
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def look(self) -> None:
@@ -62,7 +62,7 @@ class Watcher:
             return
         self._looked = time.monotonic()
         note = f"{self._done}/{len(self._specs)}"
-        note += f", about {_duration(self._remaining())} left" if self._seconds else ""
+        note += f", about {duration(self._remaining())} left" if self._seconds else ""
         self._bar.update(self._task, completed=self._done + sum(self._under_way()), note=note)
 
     def _under_way(self) -> list[float]:
@@ -79,9 +79,3 @@ def _outcome(result: dict[str, Any]) -> str:
     if result["scores"] is None:
         return f"FAILED, {result['failure']}"
     return ", ".join(f"{METRICS[name].title} {value:.3f}" for name, value in result["scores"].items())
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
-from perturb.evaluation.entry import Entry, rows_of, scores_of
+from perturb.evaluation.entry import Entry, MetricOfEntry, rows_of, scores_of
 from perturb.evaluation.kept import sentence
 from perturb.evaluation.statistics import Row
 from perturb.evaluation.tables import as_markdown
@@ -54,12 +54,20 @@ class Result:
         return as_markdown(self.all_rows)
 
 
-def rows_beside(found: Benchmark) -> list[Row]:
-    """Rows of the built-in methods on a benchmark: those that are published, or those of the run that wrote its files."""
+def rows_beside(found: Benchmark, metrics: Sequence[MetricOfEntry]) -> list[Row]:
+    """Rows of the built-in methods on a benchmark: those that are published, or those of the run that wrote its files.
+
+    Args:
+        found: the benchmark.
+        metrics: which ones; rows by other settings of a metric cannot stand beside.
+
+    """
     if found.results is None:
-        return published_rows(found.name)
+        return published_rows(found.name, metrics)
     try:
-        return TypeAdapter(list[Row]).validate_python(read_json(found.results)["rows"])
+        results = read_json(found.results)
+        same = {metric.name for metric in metrics if results["metrics"][metric.name] == metric.settings}
+        return [row for row in TypeAdapter(list[Row]).validate_python(results["rows"]) if row.metric in same]
     except (KeyError, TypeError, ValueError):
         raise UserError(
             f"{found.results}: must be a results.json of `perturb run`, which has the rows of a table."

@@ -1,8 +1,9 @@
 """Where the files of a benchmark are: made from recipes, downloaded, or in a folder of one's own."""
 
 import os
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from perturb.benchmark.verify import verify_file
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.errors import UserError
 from perturb.files import read_json
-from perturb.outside.cache import cache_folder, locked
+from perturb.locks import locked
+from perturb.outside.cache import cache_folder
 from perturb.outside.packaged import MINI, known_files, recipe_hash, recipes
+from perturb.pipeline.column import Column
 from perturb.transfer.downloads import download_published
 
 URL_VARIABLE = "PERTURB_BENCHMARK_URL"
@@ -26,8 +29,8 @@ class Benchmark:
 
     name: str
     """As entries state it."""
-    files: dict[str, Path]
-    """By variant."""
+    files: dict[Column, Path]
+    """By variant and pattern."""
     results: Path | None = None
     """The results.json of the run that wrote them."""
 
@@ -36,6 +39,7 @@ def find_benchmark(
     what: str | Path,
     variants: Sequence[str],
     *,
+    draws: Sequence[int] = (0,),
     download: bool = False,
     url: str | None = None,
     cache: Path | None = None,
@@ -45,33 +49,49 @@ def find_benchmark(
     Args:
         what: one of NAMES, a folder of benchmark files, or the results.json of a run.
         variants: which ones.
+        draws: numbers of the patterns that are wanted, of variants that have so many.
         download: bring files that are not there.
         url: from where: address or path of a folder with an index.json; None: what PERTURB_BENCHMARK_URL says.
         cache: folder of named benchmarks; None: as `cache_folder`.
 
     Raises:
-        UserError: there is no such benchmark, or it has no such variant.
+        UserError: there is no such benchmark, or it has no such variant or none of the patterns.
 
     """
     if str(what) == MINI:
-        return Benchmark(MINI, {variant: _made(variant, cache_folder(cache)) for variant in variants})
+        made_of = recipes()
+        columns = _wanted(MINI, made_of, variants, draws)
+        return Benchmark(MINI, {column: _made(column, made_of[column], cache_folder(cache)) for column in columns})
     if str(what) in NAMES:
-        folder = cache_folder(cache)
-        return Benchmark(str(what), {v: _fetched(str(what), v, folder, download=download, url=url) for v in variants})
-    return _of_ones_own(Path(what), variants)
+        folder, columns = cache_folder(cache), _wanted(str(what), [Column(v) for v in variants], variants, draws)
+        return Benchmark(str(what), {c: _fetched(str(what), c, folder, download=download, url=url) for c in columns})
+    return _of_ones_own(Path(what), variants, draws)
 
 
-def _made(variant: str, cache: Path) -> Path:
+def _wanted(name: str, there: Iterable[Column], variants: Sequence[str], draws: Sequence[int]) -> list[Column]:
+    """Of the columns of a benchmark those that are asked for, at least one of each variant."""
+    there, found = list(there), []
+    for variant in variants:
+        patterns = [column.draw for column in there if column.variant == variant]
+        chosen = [Column(variant, draw) for draw in draws if draw in patterns]
+        if not patterns:
+            known = ", ".join(dict.fromkeys(column.variant for column in there))
+            raise UserError(f"{name} has no variant {variant}; it has {known or 'none'}.")
+        if not chosen:
+            asked = ", ".join(map(str, draws))
+            raise UserError(f"{name} has the patterns 0 to {max(patterns)} of the variant {variant}; got {asked}.")
+        found += chosen
+    return found
+
+
+def _made(column: Column, recipe: Path, cache: Path) -> Path:
     """A file of mini, made from its recipe, with its bound proven, the first time that someone asks for it."""
-    found = recipes()
-    if variant not in found:
-        raise UserError(f"mini has the variants {', '.join(found)}; got {variant}.")
-    path = cache / MINI / f"{MINI}-{variant}.h5"
+    path = cache / MINI / f"{MINI}-{column.name}.h5"
     with locked(path.with_suffix(".lock")):
-        if not _is_of_recipe(path, found[variant]):
-            new = path.with_name(f"{variant}.{uuid.uuid4().hex[:8]}.new.h5")
+        if not _is_of_recipe(path, recipe):
+            new = path.with_name(f"{column.name}.{uuid.uuid4().hex[:8]}.new.h5")
             try:
-                build(found[variant], new)
+                build(recipe, new)
                 verify_file(new)
                 os.replace(new, path)
             finally:
@@ -87,10 +107,10 @@ def _is_of_recipe(path: Path, recipe: Path) -> bool:
         return False
 
 
-def _fetched(name: str, variant: str, cache: Path, *, download: bool, url: str | None) -> Path:
+def _fetched(name: str, column: Column, cache: Path, *, download: bool, url: str | None) -> Path:
     """A file of a benchmark that is too large to come with the package."""
     folder = cache / name
-    path, origin = folder / f"{name}-{variant}.h5", url or os.environ.get(URL_VARIABLE)
+    path, origin = folder / f"{name}-{column.name}.h5", url or os.environ.get(URL_VARIABLE)
     if path.is_file():
         return path
     if not download or origin is None:
@@ -100,10 +120,10 @@ def _fetched(name: str, variant: str, cache: Path, *, download: bool, url: str |
             f"instead of {name}."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    return download_published(f"{name}-{variant}", origin, folder)[0][0]
+    return download_published(f"{name}-{column.name}", origin, folder)[0][0]
 
 
-def _of_ones_own(path: Path, variants: Sequence[str]) -> Benchmark:
+def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> Benchmark:
     """Benchmark files in a folder, or those that a results.json lists."""
     if path.is_dir():
         paths = sorted(path.glob("*.h5"))
@@ -112,18 +132,31 @@ def _of_ones_own(path: Path, variants: Sequence[str]) -> Benchmark:
     else:
         known = ", ".join(NAMES)
         raise UserError(f"{path} is no benchmark: it must be {known}, a folder of benchmark files or a results.json.")
-    files: dict[str, BenchmarkFile] = {}
-    for file in map(BenchmarkFile, paths):
-        if other := files.get(file.variant):
-            names = f"{other.path.name} and {file.path.name}"
-            raise UserError(f"{path} must have one file of each variant; {names} are both of {file.variant}.")
-        files[file.variant] = file
-    if missing := [variant for variant in variants if variant not in files]:
-        raise UserError(f"{path} has no file of the variant {', '.join(missing)}; it has {', '.join(files) or 'none'}.")
-    chosen = {variant: files[variant] for variant in variants}
+    files = _by_column(path, [BenchmarkFile(file) for file in paths])
+    chosen = {column: files[column] for column in _wanted(str(path), files, variants, draws)}
     _check_alike(path, list(chosen.values()))
     results = path if path.is_file() else None
-    return Benchmark(_name_of(chosen), {v: file.path.resolve() for v, file in chosen.items()}, results)
+    return Benchmark(_name_of(chosen), {column: file.path.resolve() for column, file in chosen.items()}, results)
+
+
+def _by_column(folder: Path, files: Sequence[BenchmarkFile]) -> dict[Column, BenchmarkFile]:
+    """Files by variant and pattern; one whose name says nothing is the variant's first, if none is named so."""
+    found: dict[Column, BenchmarkFile] = {}
+    for file in sorted(files, key=lambda file: _draw_in_name(file) is None):
+        draw = _draw_in_name(file)
+        other = found.setdefault(Column(file.variant, draw or 0), file)
+        if other is not file and (_draw_in_name(other) is None) == (draw is None):
+            raise UserError(
+                f"{folder} must have one file of each variant, and further patterns as {file.variant}-2.h5 and so on; "
+                f"{other.path.name} and {file.path.name} are both of {file.variant}."
+            )
+    return found
+
+
+def _draw_in_name(file: BenchmarkFile) -> int | None:
+    """0 of `modified.h5` or `mine-modified.h5`, 1 of `modified-2.h5`, None of any other name."""
+    said = re.search(rf"(?:^|-){file.variant}(?:-(\d{{1,3}}))?$", file.path.stem)
+    return said and max(0, int(said[1] or 1) - 1)
 
 
 def _check_alike(path: Path, files: Sequence[BenchmarkFile]) -> None:
@@ -142,9 +175,10 @@ def _listed(results: Path) -> list[Path]:
         raise UserError(f"{results}: must be a results.json of `perturb run`, which lists the files of a run.") from None
 
 
-def _name_of(files: dict[str, BenchmarkFile]) -> str:
+def _name_of(files: dict[Column, BenchmarkFile]) -> str:
     """The name of a published benchmark whose files these are, else one that says that they are not."""
     for name, published in known_files().items():
-        if all(v in published and recipe_hash(file) == published[v].recipe_sha256 for v, file in files.items()):
+        hashes = {Column(known.variant, known.draw): known.recipe_sha256 for known in published}
+        if all(column in hashes and recipe_hash(file) == hashes[column] for column, file in files.items()):
             return name
     return f"{next(iter(files.values())).name}, own files"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from perturb.pipeline.plan import Plan, PlannedStage
-from perturb.progress import read_fraction
+from perturb.progress import duration, read_fraction
 from perturb.runs import RunSpec, Store
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -107,13 +107,13 @@ class PlanDisplay:
         now, done, total = time.monotonic(), self._done(), self._total()
         elapsed = now - self._started
         if done >= total:
-            return f"done in {_duration(elapsed)}"
+            return f"done in {duration(elapsed)}"
         if self._first_gain is None and done > self._done_at_start:
             self._first_gain = (now, done)
         if self._first_gain is None or done <= self._first_gain[1]:
-            return f"{_duration(elapsed)} gone"
+            return f"{duration(elapsed)} gone"
         since, at = self._first_gain
-        return f"{_duration(elapsed)} gone, about {_duration((total - done) * (now - since) / (done - at))} left"
+        return f"{duration(elapsed)} gone, about {duration((total - done) * (now - since) / (done - at))} left"
 
     def _done(self) -> float:
         return sum(self._fraction(spec) * _cost(spec) for stage in self._plan.stages for spec in stage.runs)
@@ -143,9 +143,3 @@ class PlanDisplay:
 def _cost(spec: RunSpec) -> float:
     trained = spec.inputs.get("restart")
     return spec.cost + (trained.cost if trained else 0.0)
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -15,8 +15,7 @@ RESULTS = "results.json"
 def publish_results(plan: Plan, store: Store) -> Path:
     """Copy the report out of its run directory and write results.json beside it, last; its path.
 
-    `files` lists the report's and the benchmark's files with absolute paths: HDF5 files stay in their run directories. Of
-    several patterns the first one's is the benchmark's.
+    `files` lists the report's and the benchmark's files with absolute paths: HDF5 files stay in their run directories.
     """
     config = plan.config
     folder = store.root / "results" / f"{config.name}-{config_hash(config)[:8]}"
@@ -27,8 +26,8 @@ def publish_results(plan: Plan, store: Store) -> Path:
             shutil.copyfile(report / name, part)
         listed.append(_entry(name, folder / name))
     for column, spec in plan.files.items():
-        if column.draw or column.variant in config.alternatives:
-            continue
+        if column.variant in config.alternatives:
+            continue  # its files are of the variant modified too, and would be taken for patterns of m_ψ
         hashes = store.result(spec)["files"]
         listed += [{"name": n, "path": str(store.path(spec) / n), "sha256": sha256} for n, sha256 in hashes.items()]
     write_json(folder / RESULTS, read_json(report / "rows.json") | {"files": listed})

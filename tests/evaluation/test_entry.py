@@ -8,11 +8,16 @@ import pytest
 from small_entries import entry_as_json, made_entry, write_raw
 
 from perturb.errors import UserError
-from perturb.evaluation.entry import LARGEST_ENTRY, Entry, rows_of, scores_of, write_entry
-from perturb.evaluation.entry_rules import KnownFile, check_entry, read_entry, reasons_against
+from perturb.evaluation.entry import LARGEST_ENTRY, Entry, FileHash, rows_of, scores_of, write_entry
+from perturb.evaluation.entry_rules import check_entry, read_entry, reasons_against
 
 OTHER = "f" * 64
-KNOWN = {"discs": {"original": KnownFile(f"{0:064x}", None), "modified": KnownFile(f"{1:064x}", "a" * 64)}}
+KNOWN = {
+    "discs": (
+        FileHash(variant="original", images_sha256=f"{0:064x}"),
+        FileHash(variant="modified", images_sha256=f"{1:064x}", recipe_sha256="a" * 64),
+    )
+}
 
 
 def _change(*path: str | int, to: Any) -> Callable[[dict], None]:
@@ -71,6 +76,14 @@ BAD = {
     "images": (
         _change("dataset", "files", 1, "images_sha256", to=OTHER),
         f"images of discs's variant modified are not the published ones: their sha256 must be {1:064x}, got {OTHER}.",
+    ),
+    "images without a published recipe": (
+        lambda e: e["dataset"]["files"][0].update(images_sha256=OTHER, recipe_sha256=None),
+        "images of discs's variant original are not the published ones",
+    ),
+    "another draw": (
+        lambda e: (e["dataset"]["files"][1].update(draw=1), [r.update(draw=1) for r in e["runs"][2:]]),
+        "discs has no variant modified, draw 1; images of one's own need another name of the dataset.",
     ),
     "level": (_change("confidence", "level", to=0.9), "confidence.level must be 0.95, as in all tables, got 0.9."),
     "unknown key": (_change("notes", to="hello"), "The key `notes` is unknown; remove it or correct its name."),

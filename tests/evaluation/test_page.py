@@ -208,7 +208,7 @@ def test_page_of_a_method_that_failed_throughout(tmp_path: Path) -> None:
 def _sections(tmp_path: Path) -> list[Section]:
     (tmp_path / "b.png").write_bytes(PIXEL)
     grouped = PrintedTable(
-        title="Grouped", corner="Method", columns=("one", "two", "three"), groups=(("Left", 2), ("Right", 1)),
+        title="Grouped", corner="Method", columns=("one", "two", "three"),
         lines=(("AE", (Cell("1"), Cell("2", ("a detail",)), Cell("3", (), "4", "elsewhere"))),), note="A note.",
     )  # fmt: skip
     return [
@@ -229,7 +229,7 @@ def test_sections_come_in_their_order_with_all_they_hold(tmp_path: Path) -> None
             provenance={"config": "0123"},
         )
     )
-    parts = ["Why?", "What was asked.", "So it is.", "A paragraph.", "A point.", "Grouped", "Left", "a detail", "A note."]
+    parts = ["Why?", "What was asked.", "So it is.", "A paragraph.", "A point.", "Grouped", "a detail", "A note."]
     places = [found.text.index(part) for part in [*parts, "Another caption", "Plain table", "What made it", "0123"]]
     assert places == sorted(places)
     assert "(in brackets: elsewhere)" in found.text
@@ -266,7 +266,7 @@ def test_a_picture_that_is_no_png_is_an_error(tmp_path: Path) -> None:
 def test_sections_are_markdown_too(tmp_path: Path) -> None:
     text = as_markdown(_sections(tmp_path))
     for line in (
-        "## Search", "A paragraph.", "- A point.", "### Grouped", "| Method | Left, one | Left, two | Right, three |",
+        "## Search", "A paragraph.", "- A point.", "### Grouped", "| Method | one | two | three |",
         "| AE | 1 | 2, a detail | 3 (elsewhere: 4) |", "A note.", "![For the blind](b.png)", "Another caption",
     ):  # fmt: skip
         assert line in text.splitlines()

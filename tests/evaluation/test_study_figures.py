@@ -9,7 +9,6 @@ from made_scores import made_scores
 
 from perturb.evaluation import figure_style as style
 from perturb.evaluation.figures_distribution import draw_by_factor, draw_histogram
-from perturb.evaluation.figures_draws import draw_draws
 from perturb.evaluation.figures_forest import draw_forest
 from perturb.evaluation.figures_search import draw_search
 from perturb.evaluation.figures_traversals import GAP, draw_latents, draw_planes, latent_labels, tiled
@@ -55,8 +54,6 @@ DRAWN: dict[str, Callable[[Path], None]] = {
         summarise([*made_scores("AE", "original", None), *made_scores("AE", "noise", 0.5)], ["mig"], resamples=100, seed=0),
         "mig",
     ),
-    "draws": lambda path: draw_draws(path, _scores(draws=3), "mig"),
-    "draws-all-failed": lambda path: draw_draws(path, made_scores("AE", "original", None), "mig"),
     "planes": lambda path: draw_planes(
         path, {name: np.zeros((3, 4, 8, 8, 1), np.uint8) for name in "abc"}, down="hue", across="size"
     ),

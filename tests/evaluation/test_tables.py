@@ -1,21 +1,21 @@
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from perturb.evaluation.printed import plain_table, rich_table
+from perturb.evaluation.printed import Cell, plain_table, rich_table
 from perturb.evaluation.statistics import Comparison, Row, Score, summarise
 from perturb.evaluation.tables import (
-    Study,
     as_csv,
     as_markdown,
     as_terminal,
     comparison_table,
     interval,
+    score_tables,
     signed,
-    studies_table,
 )
 from perturb.evaluation.thesis import Beside, thesis_beside
 
@@ -196,21 +196,21 @@ def test_the_thesis_stands_beside_our_scores_where_it_has_one() -> None:
     assert "in brackets: thesis, Shapes3D" in text
 
 
-def test_datasets_stand_across_and_methods_that_one_lacks_have_a_dash() -> None:
-    kinds = {"AE": "autoencoder", "β-VAE": "beta_vae"}
-    ours = Study("Mini", _four(), thesis_beside("mini", kinds, borrow="dsprites"))
-    theirs = Study("Shapes3D", [_row("β-VAE", mean=0.7, std=None)], thesis_beside("shapes3d", kinds))
-    table = studies_table([ours, theirs], "mig")
-    assert table.groups == (("Mini", 2), ("Shapes3D", 1))
-    assert table.full_columns == ("Mini, original", "Mini, modified", "Shapes3D, original")
-    (_, first), (_, second) = table.lines
-    assert [cell.text for cell in first] == ["0.60 ± 0.31", "0.05 ± 0.02", "–"]
-    assert [(cell.source, cell.beside) for cell in second] == [
-        ("thesis, dSprites", "0.23 ± 0.08"), ("thesis, dSprites", "0.07 ± 0.09"), ("thesis", "0.60 ± 0.31"),
-    ]  # fmt: skip
+def test_where_several_tables_of_the_thesis_are_beside_each_is_named() -> None:
+    ours = _as_text(_four(), thesis=thesis_beside("mini", {"AE": "autoencoder", "β-VAE": "beta_vae"}, borrow="dsprites"))
+    assert "in brackets: thesis, dSprites" in ours
+    table = plain_table("A table", ["Name", "x", "y"], [["a", "1", "2"]])
+    named = replace(table, lines=(("a", (Cell("1", (), "3", "here"), Cell("2", (), "4", "there"))),))
     console = Console(file=io.StringIO(), width=120)
-    console.print(rich_table(table))
-    assert "thesis, dSprites:" in console.file.getvalue()
+    console.print(rich_table(named))
+    assert "here:" in console.file.getvalue()
+    assert "(4)" in console.file.getvalue()
+
+
+def test_a_cell_that_nobody_has_scored_is_a_dash() -> None:
+    rows = [_row("AE"), _row("AE", "modified"), _row("β-VAE")]
+    (table,) = score_tables(rows)
+    assert table.lines[1][1][1].text == "–"
 
 
 def test_a_line_that_does_not_fit_its_columns_is_an_error() -> None:

@@ -17,10 +17,12 @@ from perturb.datasets import Mini
 from perturb.datasets.benchmark_file import BenchmarkFile, twin_of
 from perturb.errors import UserError
 from perturb.files import write_json
+from perturb.locks import locked
 from perturb.outside import load_benchmark
-from perturb.outside.cache import cache_folder, locked
-from perturb.outside.packaged import known_files, recipe_hash
+from perturb.outside.cache import cache_folder
+from perturb.outside.packaged import known_files, recipe_hash, recipes
 from perturb.outside.shelf import find_benchmark
+from perturb.pipeline.column import Column
 from perturb.publishing.index import write_index
 
 ASK = "from perturb.outside import load_benchmark; print(load_benchmark('mini', 'noise').sha256)"
@@ -55,14 +57,20 @@ def test_a_data_loader_reads_it_with_workers_that_get_the_path_and_no_pixels() -
     assert torch.equal(factors, torch.from_numpy(data.factors[:8]))
 
 
-@pytest.mark.parametrize("variant", ["original", "modified", "noise", "untrained"])
-def test_every_variant_of_mini_is_made_from_the_package_and_holds_its_bound(variant: str) -> None:
-    data = load_benchmark("mini", variant)
-    published = known_files()["mini"][variant]
+@pytest.mark.parametrize("column", recipes(), ids=lambda column: column.name)
+def test_every_variant_of_mini_is_made_from_the_package_and_holds_its_bound(column: Column) -> None:
+    data = load_benchmark("mini", column.variant, column.draw)
+    (published,) = [file for file in known_files()["mini"] if Column(file.variant, file.draw) == column]
     assert data.recipe_sha256 == published.recipe_sha256
-    assert data.sha256 == published.images_sha256 or variant in ("modified", "untrained")
-    assert verify_file(data.path).largest_change == (0 if variant == "original" else 63)
+    assert data.sha256 == published.images_sha256 or column.variant not in ("original", "noise")
+    assert verify_file(data.path).largest_change == (0 if column == Column("original") else 63)
     assert twin_of(data.path).is_dir()
+
+
+def test_patterns_of_a_variant_are_different_images() -> None:
+    assert len({load_benchmark("mini", "modified", pattern).sha256 for pattern in range(3)}) == 3
+    with pytest.raises(UserError, match=r"^mini has the patterns 0 to 2 of the variant modified; got 3\.$"):
+        load_benchmark("mini", "modified", 3)
 
 
 def test_a_file_of_mini_is_made_once(cache: Path) -> None:
@@ -86,7 +94,7 @@ def test_two_processes_may_ask_at_once(tmp_path: Path) -> None:
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     answers = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert answers[0] == answers[1] == known_files()["mini"]["noise"].images_sha256 + "\n"
+    assert answers[0] == answers[1] == load_benchmark("mini", "noise").sha256 + "\n"
     assert sorted(path.name for path in (tmp_path / "mini").iterdir()) == [
         "mini-noise.h5", "mini-noise.h5.pixels", "mini-noise.lock",
     ]  # fmt: skip
@@ -147,7 +155,22 @@ def test_a_results_json_leads_to_the_files_of_its_run(sprites: Path, tmp_path: P
     files = [{"name": f"{v}.h5", "path": str(sprites / f"{v}.h5"), "sha256": ""} for v in ("original", "modified")]
     write_json(results, {"files": [*files, {"name": "table.csv", "path": "nowhere", "sha256": ""}]})
     found = find_benchmark(results, ["original", "modified"])
-    assert (list(found.files), found.results) == (["original", "modified"], results)
+    assert (list(found.files), found.results) == ([Column("original"), Column("modified")], results)
+
+
+def test_the_number_of_a_pattern_is_in_the_name_of_its_file(sprites: Path) -> None:
+    for name in ("modified-2.h5", "modified-10.h5"):
+        write_small_file(sprites / name, SmallSprites(), "modified")
+    found = find_benchmark(sprites, ["original", "modified"], draws=range(20))
+    assert {column.name: path.stem for column, path in found.files.items()} == {
+        name: name for name in ("original", "modified", "modified-2", "modified-10")
+    }
+    assert list(find_benchmark(sprites, ["modified"], draws=[9]).files) == [Column("modified", 9)]
+
+
+def test_the_file_that_is_named_for_a_variant_is_taken(sprites: Path) -> None:
+    write_small_file(sprites / "another-form.h5", SmallSprites(), "modified")
+    assert load_benchmark(sprites, "modified").path == sprites / "modified.h5"
 
 
 def test_a_folder_that_may_not_be_written_to_is_read_as_it_is(sprites: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,20 +181,21 @@ def test_a_folder_that_may_not_be_written_to_is_read_as_it_is(sprites: Path, mon
 
 def test_what_is_no_benchmark_is_told_in_one_sentence(sprites: Path, tmp_path: Path) -> None:
     cases = {
-        (str(sprites), "noise"): "has no file of the variant noise; it has modified, original.",
+        (str(sprites), "noise"): "has no variant noise; it has modified, original.",
         (
             str(tmp_path / "absent"),
             "original",
         ): "it must be mini, dsprites, shapes3d, a folder of benchmark files or a results",
-        ("mini", "blurred"): "mini has the variants modified, noise, original, untrained; got blurred.",
+        ("mini", "blurred"): "mini has no variant blurred; it has original, modified, literal, noise, untrained.",
         (str(write_raw_results(tmp_path)), "original"): "must be a results.json of `perturb run`",
     }
     for (what, variant), sentence in cases.items():
         with pytest.raises(UserError) as caught:
             load_benchmark(what, variant)
         assert sentence in str(caught.value)
-    write_small_file(sprites / "again.h5", SmallSprites(), "modified")
-    with pytest.raises(UserError, match=r"one file of each variant; again\.h5 and modified\.h5 are both of modified\.$"):
+    (sprites / "modified.h5").rename(sprites / "again.h5")
+    write_small_file(sprites / "another.h5", SmallSprites(), "modified")
+    with pytest.raises(UserError, match=r"one file of each variant.*; again\.h5 and another\.h5 are both of modified\.$"):
         load_benchmark(sprites, "modified")
 
 

@@ -15,7 +15,7 @@ import pytest
 from faulty_models import FailsOnce, Linear
 
 from perturb.errors import UserError
-from perturb.evaluation.entry_rules import read_entry
+from perturb.evaluation.entry_rules import read_entry, reasons_against
 from perturb.files import read_json
 from perturb.metrics import score_encoder
 from perturb.outside import Training, benchmark, load_benchmark
@@ -189,6 +189,20 @@ def test_a_module_with_a_loss_is_trained_by_the_loop(tmp_path: Path) -> None:
     assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
+def test_seeds_meet_the_patterns_in_turn() -> None:
+    training = Training(steps=2, batch_size=4, learning_rate=1e-2)
+    result = benchmark(Linear, variants=PAIR, seeds=3, patterns=2, training=training, quiet=True)
+    draws = {(run.variant, run.seed): run.draw for run in result.entry.runs}
+    assert draws == {("original", k): 0 for k in range(3)} | {("modified", k): k % 2 for k in range(3)}
+    hashes = {(file.variant, file.draw): file.images_sha256 for file in result.entry.dataset.files}
+    assert hashes == {
+        key: load_benchmark("mini", *key).sha256 for key in [("original", 0), ("modified", 0), ("modified", 1)]
+    }
+    assert reasons_against(result.entry, known_files()) == []
+    modified = next(row for row in result.rows if row.variant == "modified")
+    assert (modified.n, modified.draws, modified.pairs) == (3, 2, 3)
+
+
 @pytest.mark.parametrize(
     ("factory", "way", "sentence"),
     [
@@ -236,6 +250,7 @@ def test_a_command_whose_runs_all_fail_ends_with_an_error(tmp_path: Path) -> Non
         ({"metrics": ["fid"]}, r"metrics must be among mig, .*; got fid\."),
         ({"variants": ["modified", "original"]}, r"variants must begin with original, .*; got modified, original\."),
         ({"seeds": 0}, r"^seeds must be 1 or more\.$"),
+        ({"patterns": 0}, r"^patterns must be 1 or more, got 0\.$"),
         ({"metrics": []}, r"^metrics must name one or more\.$"),
         ({"time_limit": 0}, r"^the time limit must be above 0 seconds, got 0\.$"),
         ({"memory_limit": -1}, r"^the memory limit must be above 0 GiB, got -1\.$"),
@@ -243,7 +258,7 @@ def test_a_command_whose_runs_all_fail_ends_with_an_error(tmp_path: Path) -> Non
         ({"model": 7}, r"^a factory must be a function or a class that returns a model, got int\.$"),
         ({"model": partial(Linear, LOCK)}, r"^the factory cannot be sent to a process of its own"),
     ],
-    ids=["metric", "order", "seeds", "no metric", "time", "memory", "name", "number", "lock"],
+    ids=["metric", "order", "seeds", "patterns", "no metric", "time", "memory", "name", "number", "lock"],
 )
 def test_what_cannot_be_asked_for_is_told_at_once(arguments: dict, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=sentence):

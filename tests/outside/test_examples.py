@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from perturb.config import ExperimentConfig, load_experiment
-from perturb.outside import Training, benchmark, load_benchmark
-from perturb.outside.packaged import published_rows
+from perturb.outside import Training, benchmark
+from perturb.outside.packaged import published_entries
 from perturb.pipeline.column import Column
 from perturb.pipeline.plan import plan_experiment
 from perturb.runs import Store
@@ -36,7 +36,8 @@ def test_a_plain_module_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -
     assert result.failures == []
     assert (result.entry.model, result.entry.method, result.entry.how) == ("MyVAE", "A β-VAE in plain PyTorch", "loop")
     assert result.entry.settings["beta"] == 16.0
-    assert [row.method for row in result.all_rows] == ["β-VAE", "β-VAE", "AE", "AE", "MyVAE", "MyVAE"]
+    methods = [entry.model for entry in published_entries()]
+    assert [row.method for row in result.all_rows] == [name for name in (*methods, "MyVAE") for _ in PAIR]
 
 
 def test_codes_of_numpy_are_scored_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,11 +79,12 @@ def test_the_built_in_method_has_the_scores_of_the_experiment_to_the_digit(
     assert result.entry.dataset.name == "mini, own files"
 
 
-def test_the_built_in_example_is_the_quickstarts_method(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_built_in_example_is_the_studys_method(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(EXAMPLES / "built_in")
     import beta_vae
 
-    quickstart = load_experiment(ROOT / "configs" / "quickstart.toml")
-    assert quickstart.training == beta_vae.TRAINING
-    assert beta_vae.make().objective == quickstart.evaluation.methods[0].objective
-    assert {row.method for row in published_rows(load_benchmark("mini").name)} == {"β-VAE", "AE"}
+    study = load_experiment(ROOT / "configs" / "mini.toml")
+    (entry,) = [entry for entry in published_entries() if entry.model == "β-VAE"]
+    assert (study.seed, study.training) == (entry.seed, beta_vae.TRAINING)
+    assert beta_vae.make().settings == entry.settings
+    assert study.evaluation.methods[2].objective == beta_vae.make().objective

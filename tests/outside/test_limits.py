@@ -15,6 +15,7 @@ from perturb.outside import Training, load_benchmark
 from perturb.outside.crew import Crew, Kit
 from perturb.outside.limits import GIB, memory_of, written, written_or_shared
 from perturb.outside.plan import Asked, plan_runs
+from perturb.pipeline.column import Column
 
 FORKS = """
 import os, sys
@@ -56,7 +57,7 @@ def test_mapped_files_and_untouched_addresses_do_not_count(tmp_path) -> None:
 
 
 def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tmp_path: Path) -> None:
-    images, training = {"noise": load_benchmark("mini", "noise")}, Training()
+    images, training = {Column("noise"): load_benchmark("mini", "noise")}, Training()
     kit = Kit(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
     asked = Asked("train", "slow", ("noise",), (0,), ("mig",), MetricsConfig(), 0, training)
     (spec,) = plan_runs(asked, images, None, None, {}).values()

@@ -1,15 +1,17 @@
 """What the package brings with it."""
 
 import tomllib
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from made_scores import made_scores
+from small_entries import made_entry
 
 import perturb.outside
+from perturb.evaluation.entry import rows_of, write_entry
+from perturb.evaluation.entry_rules import reasons_against
 from perturb.evaluation.statistics import Row, summarise
-from perturb.evaluation.tables import as_csv
 from perturb.files import write_json
 from perturb.outside import packaged
 from perturb.outside.result import rows_beside
@@ -25,19 +27,15 @@ def _rows(method: str, *variants: str) -> list[Row]:
 
 
 def test_all_that_mini_is_made_of_is_declared_as_data_of_the_package() -> None:
-    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["perturb.outside"]
-    declared = {path for pattern in patterns for path in ROOM.glob(pattern)}
+    globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["perturb.outside"]
+    declared = {path for pattern in globs for path in ROOM.glob(pattern)}
     recipes = set(packaged.recipes().values())
-    assert {path.name for path in recipes} == {f"{v}.recipe.json" for v in ("original", "modified", "noise", "untrained")}
+    patterns = [f"{variant}{draw}" for variant in ("modified", "literal", "untrained") for draw in ("", "-2", "-3")]
+    assert {path.name for path in recipes} == {f"{name}.recipe.json" for name in ("original", "noise", *patterns)}
     weights = {path for path in packaged.published_folder().iterdir() if path.suffix == ".safetensors"}
-    assert len(weights) == 2
-    assert recipes | weights | {packaged.published_folder() / "table.csv", ROOM / "leaderboard.html.j2"} <= declared
-
-
-def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
-    rows = _rows("A", "original", "modified")
-    (tmp_path / "table.csv").write_text(as_csv(rows), encoding="utf-8")
-    assert packaged.rows_in(tmp_path / "table.csv") == [replace(row, by_draw=()) for row in rows]
+    assert {path.stem for path in weights} == set(patterns)
+    entries = set((packaged.published_folder() / "entries").iterdir())
+    assert recipes | weights | entries | {ROOM / "leaderboard.html.j2"} <= declared
 
 
 def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
@@ -46,21 +44,40 @@ def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
     assert [(row.method, row.variant) for row in packaged.beside(own, others)] == [("A", "original"), ("A", "noise")]
 
 
-def test_entries_of_the_study_take_the_place_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from small_entries import made_entry
-
-    from perturb.evaluation.entry import rows_of, write_entry
-
+@pytest.fixture
+def only_discs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package that brings the entry of one method on discs."""
     monkeypatch.setattr(packaged, "published_folder", lambda: tmp_path)
-    packaged.known_files.cache_clear()
+    packaged.published_entries.cache_clear()
     write_entry(tmp_path / "entries" / "a.json", made_entry("A"))
-    assert packaged.published_rows("discs") == rows_of(made_entry("A"))
-    assert packaged.published_rows("mini") == []
-    packaged.known_files.cache_clear()
+    yield
+    packaged.published_entries.cache_clear()
+
+
+def test_built_in_methods_stand_beside_by_their_entries(only_discs: None) -> None:
+    entry = made_entry("A")
+    assert packaged.published_rows("discs", entry.metrics) == rows_of(entry)
+    assert packaged.published_rows("mini", entry.metrics) == []
+
+
+def test_a_score_by_other_settings_does_not_stand_beside(only_discs: None) -> None:
+    (mig,) = made_entry("A").metrics
+    assert packaged.published_rows("discs", [mig.model_copy(update={"settings": mig.settings | {"num_bins": 21}})]) == []
 
 
 def test_the_methods_of_a_run_stand_beside_a_model_on_its_files(tmp_path: Path) -> None:
-    rows = _rows("A", "original", "modified")
-    write_json(tmp_path / "results.json", {"rows": [row.as_json() for row in rows]})
-    assert rows_beside(Benchmark("mini, own files", {}, tmp_path / "results.json")) == rows
-    assert rows_beside(Benchmark("mini, own files", {})) == []
+    rows, metrics = _rows("A", "original", "modified"), made_entry().metrics
+    results = {"rows": [row.as_json() for row in rows], "metrics": {"mig": metrics[0].settings}}
+    write_json(tmp_path / "results.json", results)
+    found = Benchmark("mini, own files", {}, tmp_path / "results.json")
+    assert rows_beside(found, metrics) == rows
+    assert rows_beside(found, [metrics[0].model_copy(update={"settings": {}})]) == []
+    assert rows_beside(Benchmark("mini, own files", {}), metrics) == []
+
+
+def test_the_studys_methods_and_files_come_with_the_package() -> None:
+    methods = {entry.model for entry in packaged.published_entries()}
+    assert {"AE", "VAE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL"} <= methods
+    assert {entry.dataset.name for entry in packaged.published_entries()} == {packaged.MINI}
+    for entry in packaged.published_entries():
+        assert reasons_against(entry, packaged.known_files()) == []

@@ -2,12 +2,11 @@
 
 import inspect
 from collections.abc import Iterator
-from hashlib import sha256
 
 from perturb.benchmark.recipe import read_recipe
 from perturb.benchmark.schema import RECIPE
 from perturb.config import MethodConfig
-from perturb.evaluation.entry import Confidence, DatasetOfEntry, Entry, FileHash, MetricOfEntry, Run
+from perturb.evaluation.entry import Confidence, DatasetOfEntry, Entry, FileHash, Run, metrics_of
 from perturb.pipeline.stages.findings import Findings
 from perturb.runs import software_versions
 
@@ -15,10 +14,6 @@ from perturb.runs import software_versions
 def entries(findings: Findings) -> Iterator[Entry]:
     """An entry a method."""
     config = findings.config
-    metrics = tuple(
-        MetricOfEntry(name=name, settings=getattr(config.metrics, name).model_dump(mode="json"))
-        for name in config.evaluation.metrics
-    )
     for method in config.evaluation.methods:
         training = method.training or config.training
         yield Entry(
@@ -34,7 +29,7 @@ def entries(findings: Findings) -> Iterator[Entry]:
             ),
             seed=config.seed,
             seeds=tuple(range(config.evaluation.seeds)),
-            metrics=metrics,
+            metrics=metrics_of(config.evaluation.metrics, config.metrics),
             runs=tuple(_runs(findings, method)),
             confidence=Confidence(resamples=findings.bootstrap["resamples"], seed=findings.bootstrap["seed"]),
             versions=software_versions(),
@@ -56,7 +51,7 @@ def _files(findings: Findings) -> Iterator[FileHash]:
                 variant=variant,
                 draw=draw,
                 images_sha256=published.images_sha256,
-                recipe_sha256=sha256(published.recipe.model_dump_json().encode()).hexdigest(),
+                recipe_sha256=published.recipe_sha256,
             )
 
 

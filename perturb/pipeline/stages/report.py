@@ -7,7 +7,7 @@ from typing import Any
 from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
-from perturb.evaluation.entry import write_entry
+from perturb.evaluation.entry import metrics_of, write_entry
 from perturb.evaluation.headline import headline, what_training_adds
 from perturb.evaluation.page import render_page
 from perturb.evaluation.sections import Section, as_markdown
@@ -61,6 +61,7 @@ def build_report(place: Workplace) -> dict[str, Any]:
     answer_for_machines = {
         "dataset": config.dataset.name,
         "config_hash": config_hash(config),
+        "metrics": {metric.name: metric.settings for metric in metrics_of(config.evaluation.metrics, config.metrics)},
         "answers": answers,
         "rows": [row.as_json() for row in findings.rows],
         "provenance": made_by,
