@@ -11,7 +11,7 @@ from perturb.pipeline.work import WorkerLost
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
 
 class RayWorkers:
@@ -35,12 +35,12 @@ class RayWorkers:
         """Have a worker do it, and wait for the answer.
 
         Raises:
-            WorkerLost: the worker died.
+            WorkerLost: the worker died, or its machine.
 
         """
         try:
             return ray.get(ray.remote(work).options(**self._needs).remote(*args))
-        except (WorkerCrashedError, OutOfMemoryError) as error:
+        except (WorkerCrashedError, OutOfMemoryError, NodeDiedError) as error:
             raise WorkerLost(str(error).splitlines()[0]) from error
         except RayTaskError as error:
             raise error.cause from error

@@ -1,11 +1,10 @@
 """Kill -9 of what a flow relies on, and what `perturb doctor` and prefect.yaml say of the rest."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -89,19 +88,3 @@ def test_prefect_yaml_deploys_the_quickstart() -> None:
     values = study.validate_parameters(deployment["parameters"])
     assert values["config"] == load_experiment(ROOT / "configs" / "quickstart.toml")
     assert found["prefect-version"] == version("prefect")
-
-
-def test_ray_runs_it_too(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
-    try:
-        version("ray")
-    except PackageNotFoundError:
-        found = perturb("run", tiny_toml, "--artifacts", tmp_path / "a", "--runner", "ray", "--until", "restarts")
-        assert found.returncode == 2
-        assert "perturb: --runner ray: ray is missing; `pip install 'perturb[ray]'` adds it." in found.stderr
-        return
-    found = perturb(
-        "run", tiny_toml, "--artifacts", tmp_path / "a", "--runner", "ray", "--until", "restarts", "--workers", 2
-    )
-    assert found.returncode == 0, found.stderr
-    assert "restarts: 2 of 2" in found.stdout
-    assert not multiprocessing.active_children()

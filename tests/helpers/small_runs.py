@@ -40,14 +40,17 @@ class Recorder:
 
 
 def small_store(folder: Path, build: Callable[[Workplace], dict[str, Any]] = write_word) -> Store:
+    """A store below a folder that can build words."""
     return Store(folder / "artifacts", {"word": Stage(version=1, build=build)})
 
 
 def word_spec(text: str = "a", inputs: dict[str, RunSpec] | None = None, **fields: Any) -> RunSpec:
+    """A word that is to be written."""
     return RunSpec(
         **{"kind": "word", "version": 1, "config": Word(text=text), "inputs": inputs or {}, "label": text} | fields
     )
 
 
 def names_in(folder: Path) -> list[str]:
+    """Of the files of a folder; none where there is no folder."""
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
