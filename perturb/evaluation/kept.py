@@ -29,7 +29,7 @@ class Kept:
     """variant / original; None where there is nothing to keep."""
     low: float | None
     high: float | None
-    """95 % percentile bootstrap interval of the share, resampling pairs; None below two pairs."""
+    """95 % percentile bootstrap interval of the share, resampling patterns, or pairs of the same one; None below two."""
     pairs: int
 
 
@@ -44,27 +44,33 @@ def kept(scores: Sequence[Score], metric: str, variant: str, *, resamples: int, 
         seed: of the resampling.
 
     """
-    values = {(score.variant, score.seed): score.values[metric] for score in scores if score.values is not None}
-    seeds = sorted(k for v, k in values if v == variant and (BASELINE, k) in values)
-    if not seeds:
+    scored = [score for score in scores if score.values is not None]
+    against = {score.seed: score.values[metric] for score in scored if score.variant == BASELINE}
+    pairs = [(s.draw, against[s.seed], s.values[metric]) for s in scored if s.variant == variant and s.seed in against]
+    if not pairs:
         return None
-    originals = np.array([values[BASELINE, k] for k in seeds])
-    found = np.array([values[variant, k] for k in seeds])
-    low, high = _interval(originals, found, resamples=resamples, seed=seed)
-    original, mean = float(originals.mean()), float(found.mean())
+    clusters = _clusters(pairs)
+    low, high = _interval(clusters, resamples=resamples, seed=seed)
+    original, mean = map(float, clusters.mean(axis=0))
     share = mean / original if original > 0 else None
-    return Kept(original=original, variant=mean, share=share, low=low, high=high, pairs=len(seeds))
+    return Kept(original=original, variant=mean, share=share, low=low, high=high, pairs=len(pairs))
 
 
-def _interval(
-    originals: np.ndarray, found: np.ndarray, *, resamples: int, seed: int
-) -> tuple[float, float] | tuple[None, None]:
-    drawn = np.random.default_rng(seed).integers(len(found), size=(resamples, len(found)))
-    below = originals[drawn].mean(axis=1)
-    if len(found) < 2 or below.min() <= 0:
+def _clusters(pairs: Sequence[tuple[int, float, float]]) -> np.ndarray:
+    """What is resampled, (clusters, 2): each pattern's means of original and variant; of one pattern, its pairs."""
+    draws = sorted({draw for draw, *_ in pairs})
+    if len(draws) == 1:
+        return np.array([values for _, *values in pairs])
+    return np.array([np.mean([values for draw, *values in pairs if draw == k], axis=0) for k in draws])
+
+
+def _interval(clusters: np.ndarray, *, resamples: int, seed: int) -> tuple[float, float] | tuple[None, None]:
+    drawn = np.random.default_rng(seed).integers(len(clusters), size=(resamples, len(clusters)))
+    originals, found = np.moveaxis(clusters[drawn].mean(axis=1), -1, 0)
+    if len(clusters) < 2 or originals.min() <= 0:
         return None, None
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(found[drawn].mean(axis=1) / below, [tail, 1 - tail])
+    low, high = np.quantile(found / originals, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -1,5 +1,7 @@
 """How much of a score survives: the share, its interval, the sentence."""
 
+from dataclasses import replace
+
 import pytest
 from made_scores import made_scores
 
@@ -20,6 +22,16 @@ def test_pairs_that_keep_the_same_share_have_a_narrow_interval_however_far_apart
     scores = made_scores("A", "original", 0.2, 0.8) + made_scores("A", "modified", 0.1, 0.4)
     found = kept(scores, "mig", "modified", **ARGUMENTS)
     assert (found.low, found.share, found.high) == (pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_of_several_patterns_whole_patterns_are_resampled() -> None:
+    originals = made_scores("A", "original", 0.5, 0.5, 0.5, 0.5)
+    modified = [
+        replace(score, draw=score.seed % 2) for score in made_scores("A", "modified", 0.1, 0.3, 0.2, 0.4)
+    ]  # pattern 0 leaves 0.1 and 0.2, pattern 1 leaves 0.3 and 0.4
+    found = kept([*originals, *modified], "mig", "modified", **ARGUMENTS)
+    assert (found.pairs, found.share) == (4, pytest.approx(0.5))
+    assert (found.low, found.high) == (pytest.approx(0.3), pytest.approx(0.7))
 
 
 @pytest.mark.parametrize(
