@@ -101,11 +101,12 @@ def _show(result, place: Path) -> None:  # noqa: ANN001
 def leaderboard(
     folder: Annotated[Path, typer.Argument(help="Holds entries: *.json, or folders with an entry.json each.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the page and the Markdown table; default: the same.")] = None,
+    built_in: Annotated[bool, typer.Option(help="Show the built-in methods beside, where they can be compared.")] = True,
 ) -> None:
     """Write leaderboard.html, sortable and without network, and leaderboard.md from a folder of entries."""
     from perturb.outside.leaderboard import write_leaderboard
 
-    written, refused = write_leaderboard(folder, out or folder)
+    written, refused = write_leaderboard(folder, out or folder, built_in=built_in)
     for each in refused:
         print(f"refused {each.file}: {' '.join(each.reasons)}", file=sys.stderr)
     for path in written:

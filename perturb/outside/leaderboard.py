@@ -17,9 +17,11 @@ from perturb.evaluation.statistics import BASELINE, Row
 from perturb.evaluation.tables import interval, remarks, score, signed
 from perturb.files import write_text
 from perturb.metrics import METRICS
-from perturb.outside.packaged import known_files
+from perturb.outside.packaged import known_files, published_entries
 
 PAGE, TABLE = "leaderboard.html", "leaderboard.md"
+BUILT_IN = "built in"
+"""Stands where a file's name would."""
 LONGEST = 12
 """Characters of a hash that are shown."""
 
@@ -63,12 +65,13 @@ class Refused:
     reasons: list[str]
 
 
-def write_leaderboard(folder: Path, out: Path) -> tuple[list[Path], list[Refused]]:
+def write_leaderboard(folder: Path, out: Path, *, built_in: bool = True) -> tuple[list[Path], list[Refused]]:
     """Write leaderboard.html and leaderboard.md of all entries of a folder.
 
     Args:
         folder: holds `*.json`, or folders with an entry.json each.
         out: where the two files go.
+        built_in: put the built-in methods that come with the package beside those with which they can be compared.
 
     Returns:
         The two files, and what was refused; they say so too.
@@ -78,7 +81,7 @@ def write_leaderboard(folder: Path, out: Path) -> tuple[list[Path], list[Refused
 
     """
     entries, refused = entries_in(folder)
-    boards = boards_of(entries)
+    boards = beside_built_in(entries) if built_in else boards_of(entries)
     write_text(out / PAGE, as_page(boards, refused))
     write_text(out / TABLE, as_markdown(boards, refused))
     return [out / PAGE, out / TABLE], refused
@@ -98,6 +101,13 @@ def entries_in(folder: Path) -> tuple[dict[str, Entry], list[Refused]]:
         else:
             entries[name] = entry
     return entries, refused
+
+
+def beside_built_in(entries: dict[str, Entry]) -> list[Board]:
+    """The tables of some entries, with the built-in methods on the same images, by the same metrics and settings."""
+    others = {f"{BUILT_IN}: {e.model}": e for e in published_entries() if e not in entries.values()}
+    boards = boards_of(entries | others)
+    return [board for board in boards if any(line.file in entries for line in board.lines)]
 
 
 def boards_of(entries: dict[str, Entry]) -> list[Board]:

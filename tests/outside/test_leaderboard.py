@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from perturb.cli import app
 from perturb.errors import UserError
 from perturb.outside.leaderboard import boards_of, entries_in, write_leaderboard
+from perturb.outside.packaged import published_entries
 
 HOSTILE = '<img src=x onerror="alert(1)"> | `a`'
 
@@ -39,6 +40,23 @@ def test_entries_are_compared_with_those_of_the_same_images_and_settings(folder:
     boards = boards_of(entries_in(folder)[0])
     models = sorted([line.entry.model for line in board.lines] for board in boards)
     assert models == [["Elsewhere"], ["Fast"], ["Holds", "Leans", HOSTILE]]
+
+
+def test_built_in_methods_stand_where_they_can_be_compared_and_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    built_in = published_entries()
+    dataset = built_in[0].dataset.model_dump(mode="json")
+    files = [file for file in dataset["files"] if file["variant"] in ("original", "modified") and file["draw"] == 0]
+    mine = entry_as_json("Mine") | {"dataset": dataset | {"files": files}}
+    write_raw(folder / "mine.json", mine)
+    (_, table), _ = write_leaderboard(folder, tmp_path / "out")
+    sections = {text.splitlines()[0]: text for text in table.read_text(encoding="utf-8").split("\n## ")[1:]}
+    assert [title for title in sections if title.startswith("mini")] == ["mini, ε = 0.25: MIG"]
+    shown = sections["mini, ε = 0.25: MIG"]
+    assert "| Mine |" in shown
+    assert shown.count(" | pipeline | ") == len(built_in)
+    assert "pipeline" not in sections["discs, ε = 0.25: MIG"]
+    (_, alone), _ = write_leaderboard(folder, tmp_path / "alone", built_in=False)
+    assert "pipeline" not in alone.read_text(encoding="utf-8")
 
 
 def test_the_page_has_every_score_and_every_refusal(folder: Path, tmp_path: Path) -> None:
