@@ -1,4 +1,4 @@
-"""The answer of a study in one sentence, with its intervals."""
+"""The answer of a study in one sentence, with its intervals, and what else must be said, a sentence each."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,12 @@ ON = {
     "noise": "under noise of the same size",
     "untrained": "under an untrained pattern",
 }
+MAIN = "modified", "noise"
+"""Variants that the claim is about."""
 
 
 def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], resamples: int, seed: int) -> str:
-    """How much of a score each variant costs, mean over some methods.
+    """How much of a score the modified images and noise cost, mean over some methods.
 
     Args:
         scores: of all runs.
@@ -30,14 +32,36 @@ def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], re
 
     """
     started = [s.values[metric] for s in scores if s.method in methods and s.variant == BASELINE and s.values is not None]
-    title = METRICS[metric].title
-    whose = f"{methods[0]}'s {title}" if len(methods) == 1 else f"Averaged over {_listed(methods)}, {title}"
+    whose = _whose(methods, metric)
     if not started:
         return f"{whose} cannot be told: all runs on the original failed."
-    variants = [v for v in dict.fromkeys(score.variant for score in scores) if v != BASELINE]
+    variants = [v for v in _variants(scores) if v in MAIN]
+    parts = _parts(scores, metric, variants, methods=methods, resamples=resamples, seed=seed)
+    return f"{whose} is {np.mean(started):.2f} on the original{f'; it {_listed(parts)}' if parts else ''}."
+
+
+def other_patterns(scores: Sequence[Score], metric: str, *, methods: Sequence[str], resamples: int, seed: int) -> str | None:
+    """One sentence on what the further variants cost, arguments as `headline`; None where there are none."""
+    variants = [v for v in _variants(scores) if v not in MAIN]
+    parts = _parts(scores, metric, variants, methods=methods, resamples=resamples, seed=seed)
+    return f"{_whose(methods, metric)} {_listed(parts)}." if parts else None
+
+
+def _whose(methods: Sequence[str], metric: str) -> str:
+    title = METRICS[metric].title
+    return f"{methods[0]}'s {title}" if len(methods) == 1 else f"Averaged over {_listed(methods)}, {title}"
+
+
+def _variants(scores: Sequence[Score]) -> list[str]:
+    return [v for v in dict.fromkeys(score.variant for score in scores) if v != BASELINE]
+
+
+def _parts(
+    scores: Sequence[Score], metric: str, variants: Sequence[str], *, methods: Sequence[str], resamples: int, seed: int
+) -> list[str]:
+    """What each variant costs, in words."""
     found = [pooled(scores, metric, methods=methods, variant=v, resamples=resamples, seed=seed) for v in variants]
-    changes = f"; it {_listed([_part(comparison) for comparison in found])}" if found else ""
-    return f"{whose} is {np.mean(started):.2f} on the original{changes}."
+    return [_part(comparison) for comparison in found]
 
 
 def what_training_adds(

@@ -5,7 +5,7 @@ import pytest
 from made_scores import made_scores
 
 from perturb.evaluation.bootstrap import paired_interval
-from perturb.evaluation.headline import headline, what_training_adds
+from perturb.evaluation.headline import headline, other_patterns, what_training_adds
 from perturb.evaluation.statistics import pooled
 
 SETTINGS = {"resamples": 400, "seed": 0}
@@ -44,6 +44,16 @@ def test_the_answer_is_one_sentence_with_an_interval_for_each_variant() -> None:
     assert text.count("which may be chance") == 1
     assert text.endswith(", which may be chance).")
     assert ". " not in text.replace("0.", "")
+
+
+def test_further_variants_have_a_sentence_of_their_own() -> None:
+    scores = [*SCORES, *made_scores("A", "untrained", 0.6, 0.5, 0.4), *made_scores("A", "literal", 0.8, 0.7, None)]
+    assert headline(scores, "mig", methods=["A"], **SETTINGS) == headline(SCORES, "mig", methods=["A"], **SETTINGS)
+    assert other_patterns(scores, "mig", methods=["A"], **SETTINGS) == (
+        "A's MIG falls by 0.20 under an untrained pattern (95 % interval [−0.20, −0.20]) and rises by 0.00 under the pattern "
+        "of literal (95 % interval [+0.00, +0.00], which may be chance)."
+    )
+    assert other_patterns(SCORES, "mig", methods=["A"], **SETTINGS) is None
 
 
 def test_one_method_is_called_by_its_name() -> None:

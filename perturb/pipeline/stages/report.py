@@ -8,7 +8,7 @@ from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
 from perturb.evaluation.entry import metrics_of, write_entry
-from perturb.evaluation.headline import headline, what_training_adds
+from perturb.evaluation.headline import headline, other_patterns, what_training_adds
 from perturb.evaluation.page import render_page
 from perturb.evaluation.sections import Section, as_markdown
 from perturb.evaluation.tables import as_csv
@@ -39,8 +39,9 @@ def build_report(place: Workplace) -> dict[str, Any]:
         *sections(findings, place.out, device=place.device),
         Section(title="To be known when reading this", points=to_be_known),
     ]
+    on = "" if config.name == config.dataset.name else f" on {config.dataset.name}"
     asked = (
-        f"Experiment {config.name} on {config.dataset.name}: every image is nudged by at most ε, the factors stay as they "
+        f"Experiment {config.name}{on}: every image is nudged by at most ε, the factors stay as they "
         "are, and each method is trained afresh on each variant of the data."
     )
     page = render_page(name=config.name, title=TITLE, asked=asked, answers=answers, sections=shown, provenance=made_by)
@@ -72,15 +73,16 @@ def build_report(place: Workplace) -> dict[str, Any]:
 
 
 def _answers(findings: Findings) -> Iterator[str]:
-    """One sentence for the methods that the claim is about, one for those that it spares, one for what training adds."""
+    """Of the methods that the claim is about, and of those that it spares; what other patterns take, what training adds."""
     config, metric = findings.config, findings.config.evaluation.metrics[0]
     kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
     claimed = [name for name, kind in kinds.items() if kind in CLAIMED]
     spared = [name for name, kind in kinds.items() if kind in SPARED]
     for names in [group for group in (claimed, spared) if group] or [list(kinds)]:
         yield headline(findings.scores, metric, methods=names, **findings.bootstrap)
-    if added := what_training_adds(findings.scores, metric, methods=claimed or list(kinds), **findings.bootstrap):
-        yield added
+    for more in (other_patterns, what_training_adds):
+        if sentence := more(findings.scores, metric, methods=claimed or list(kinds), **findings.bootstrap):
+            yield sentence
 
 
 def report_files(folder: Path) -> list[str]:
