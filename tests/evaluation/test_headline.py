@@ -50,8 +50,8 @@ def test_further_variants_have_a_sentence_of_their_own() -> None:
     scores = [*SCORES, *made_scores("A", "untrained", 0.6, 0.5, 0.4), *made_scores("A", "literal", 0.8, 0.7, None)]
     assert headline(scores, "mig", methods=["A"], **SETTINGS) == headline(SCORES, "mig", methods=["A"], **SETTINGS)
     assert other_patterns(scores, "mig", methods=["A"], **SETTINGS) == (
-        "A's MIG falls by 0.20 under an untrained pattern (95 % interval [−0.20, −0.20]) and rises by 0.00 under the pattern "
-        "of literal (95 % interval [+0.00, +0.00], which may be chance)."
+        "A's MIG falls by 0.20 under an untrained pattern (95 % interval [−0.20, −0.20]) and rises by 0.00 under the "
+        "pattern of literal (95 % interval [+0.00, +0.00], which may be chance)."
     )
     assert other_patterns(SCORES, "mig", methods=["A"], **SETTINGS) is None
 
