@@ -11,6 +11,9 @@ from perturb.evaluation.statistics import BASELINE, Row
 from perturb.evaluation.tables import interval, signed
 from perturb.metrics import METRICS
 
+LONG = 40
+"""Lines of a table above which it is folded."""
+
 
 def answer(rows: Sequence[Row], metric: str) -> list[str]:
     """What came out, in sentences: for each method how much of its score each variant leaves.
@@ -64,5 +67,5 @@ def render_page(
     template = files("perturb.evaluation").joinpath("page.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(
-        name=name, title=title, asked=asked, sentences=answers, sections=sections, provenance=provenance
+        name=name, title=title, asked=asked, sentences=answers, sections=sections, provenance=provenance, long=LONG
     ).lstrip()  # fmt: skip

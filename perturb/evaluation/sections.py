@@ -53,20 +53,21 @@ class Section:
     """Paragraphs."""
     points: Sequence[str] = ()
     """Of a list."""
-    tables: Sequence[PrintedTable] = ()
     figures: Sequence[Picture] = ()
+    tables: Sequence[PrintedTable] = ()
+    """Long ones are folded on the page."""
 
 
 def as_markdown(sections: Sequence[Section]) -> str:
-    """The same without the figures, which are named by their files."""
+    """The same as Markdown, which names the figures' files."""
     lines = []
     for section in sections:
         lines += [f"## {section.title}", ""]
         for paragraph in section.text:
             lines += [paragraph, ""]
         lines += [*(f"- {point}" for point in section.points), *([""] if section.points else [])]
-        for table in section.tables:
-            lines += [f"### {table.title}", "", *markdown_lines(table), ""]
         for picture in section.figures:
             lines += [f"![{picture.alt or picture.caption}]({picture.path.name})", "", picture.caption, ""]
+        for table in section.tables:
+            lines += [f"### {table.title}", "", *markdown_lines(table), ""]
     return "\n".join(lines)

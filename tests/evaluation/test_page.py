@@ -270,3 +270,10 @@ def test_sections_are_markdown_too(tmp_path: Path) -> None:
         "| AE | 1 | 2, a detail | 3 (elsewhere: 4) |", "A note.", "![For the blind](b.png)", "Another caption",
     ):  # fmt: skip
         assert line in text.splitlines()
+
+
+def test_a_long_table_is_folded(tmp_path: Path) -> None:
+    tables = [plain_table(f"{n} lines", ["Name", "Value"], [[str(k), "1"] for k in range(n)]) for n in (40, 41)]
+    page = render_page(name="", title="", asked="", answers=[], sections=[Section(title="S", tables=tables)], provenance={})
+    assert page.count("<summary>") == 1
+    assert "<summary>41 lines: 41 lines</summary>" in page

@@ -101,12 +101,12 @@ def differences(findings: Findings, out: Path) -> Section:
             draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
             caption = f"{title}: difference to the original with its 95 % interval, paired by seed."
             figures.append(Picture(out / f"{metric}_differences.png", caption))
-    tables = [difference_table(findings.rows)]
+    tables = []
     for first, second, what in _comparisons(findings):
         found = findings.compared(config.evaluation.metrics[0], first, second)
         if found:
             tables.append(replace(comparison_table(found), note=what))
-    return Section(title="Differences", tables=tables, figures=figures)
+    return Section(title="Differences", figures=figures, tables=[*tables, difference_table(findings.rows)])
 
 
 def _comparisons(findings: Findings) -> Iterator[tuple[str, str, str]]:
