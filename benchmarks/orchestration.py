@@ -2,7 +2,7 @@
 
     python benchmarks/orchestration.py [--quick] [--json OUT]
 
-The configs/quickstart.toml experiment at a fifth of its steps, each way in a fresh folder, in turns, every other round in the
+The quickstart at a fifth of its steps, each way in a fresh folder, in turns, every other round in the
 opposite order, since whoever comes first finds the machine otherwise; --quick: at a fiftieth, once. A Prefect server and a
 Dask scheduler with a worker for each core run all the time. What is compared is from the first run directory's beginning to
 the last one's end, and the whole command besides. The mark is 3 % over plain Python.

@@ -66,7 +66,7 @@ def measure(command: list[str], victim: Callable[[int], int], *, again: bool) ->
     artifacts = Path(command[command.index("--artifacts") + 1])
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     flow = subprocess.Popen(command, **quiet)
-    while len(list(artifacts.glob("scratch/restart-*/checkpoint*"))) < WORKERS:
+    while len(list(artifacts.glob("scratch/restart-*/checkpoint.safetensors"))) < WORKERS:
         if flow.poll() is not None:
             raise SystemExit("the flow ended before it could be killed")
         time.sleep(0.02)
