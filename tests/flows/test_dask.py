@@ -51,7 +51,7 @@ def test_a_worker_killed_amid_a_training_costs_no_run(
         done = pool.submit(
             perturb, "run", long_toml, "--artifacts", artifacts, "--runner", f"dask://{scheduler}", "--until", "restarts"
         )
-        wait_for(lambda: len(list(artifacts.glob("scratch/restart-*/checkpoint*"))) == 2)
+        wait_for(lambda: len(list(artifacts.glob("scratch/restart-*/checkpoint.safetensors"))) == 2)
         first.kill()
         first.wait()
         killed_at = time.monotonic()
@@ -191,7 +191,7 @@ def test_a_killed_flow_is_gone_on_with_from_what_its_workers_did(
     ]
     with dask_worker(scheduler, tmp_path), dask_worker(scheduler, tmp_path):
         with started([*COMMAND, *options], tmp_path / "flow.log", PREFECT_API_URL=api) as flow:
-            wait_for(lambda: len(list(artifacts.glob("scratch/restart-*/checkpoint*"))) == 2, flow)
+            wait_for(lambda: len(list(artifacts.glob("scratch/restart-*/checkpoint.safetensors"))) == 2, flow)
             flow.kill()
         again = perturb(*options)
     assert again.returncode == 0, again.stderr

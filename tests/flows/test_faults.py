@@ -25,7 +25,7 @@ def test_a_killed_prefect_server_costs_no_run(long_toml: Path, tmp_path: Path) -
     with prefect_server(home, free_port()) as (api, server):
         environment = {"PREFECT_API_URL": api, "PREFECT_HOME": str(home), "PREFECT_CLIENT_MAX_RETRIES": "1"}
         with started([*COMMAND, *options], tmp_path / "flow.log", **environment) as flow:
-            wait_for(lambda: list(artifacts.glob("scratch/restart-*/checkpoint*")), flow)
+            wait_for(lambda: list(artifacts.glob("scratch/restart-*/checkpoint.safetensors")), flow)
             server.kill()
             server.wait()
             assert flow.wait(timeout=400) == 0
@@ -40,7 +40,7 @@ def test_a_killed_worker_process_is_replaced(long_toml: Path, tmp_path: Path, ap
     options = ["run", str(long_toml), "--artifacts", str(artifacts), "--until", "restarts", "--runner", "process:2"]
     environment = {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")}
     with started([*COMMAND, *options], tmp_path / "flow.log", **environment) as flow:
-        wait_for(lambda: list(artifacts.glob("scratch/restart-*/checkpoint*")), flow)
+        wait_for(lambda: list(artifacts.glob("scratch/restart-*/checkpoint.safetensors")), flow)
         workers = [pid for pid, line in processes_with(str(tmp_path)).items() if "spawn_main" in line]
         os.kill(workers[0], signal.SIGKILL)
         assert flow.wait(timeout=400) == 0

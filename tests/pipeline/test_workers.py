@@ -90,7 +90,7 @@ def test_a_killed_worker_process_costs_no_run(long: ExperimentConfig, tmp_path: 
     killed = []
 
     def kill() -> None:
-        wait_for(lambda: list(tmp_path.glob("scratch/restart-*/checkpoint*")))
+        wait_for(lambda: list(tmp_path.glob("scratch/restart-*/checkpoint.safetensors")))
         child = multiprocessing.active_children()[0]
         killed.append(child.pid)
         child.kill()
