@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import Recorder, Word, names_in, small_store, word_spec, write_word
+from small_runs import Recorder, Seeded, Word, names_in, small_store, word_spec, write_word
 
 from perturb.files import read_json, sha256_of
 from perturb.locks import LOCK
@@ -180,3 +180,15 @@ def test_garbage_is_what_nothing_in_it_was_touched_for_so_long(tmp_path: Path) -
 def test_there_is_no_garbage_where_nothing_ever_ran(tmp_path: Path) -> None:
     assert small_store(tmp_path).collect_garbage(older_than_hours=0) == []
     assert not (tmp_path / "artifacts").exists()
+
+
+def test_runs_on_different_inputs_are_no_family() -> None:
+    """Patterns differ in a seed alone, and a training on one is no training on the other."""
+    patterns = [word_spec("pattern", config=Seeded(seed=seed)) for seed in range(2)]
+    trainings = [word_spec(config=Seeded(seed=seed), inputs={"images": patterns[seed]}) for seed in range(2)]
+    same = word_spec(config=Seeded(seed=7), inputs={"images": patterns[0]})
+    assert patterns[0].family == patterns[1].family
+    assert trainings[0].family != trainings[1].family
+    assert trainings[0].family == same.family
+    scores = [word_spec(inputs={"restart": run, "images": patterns[0]}) for run in (trainings[0], same)]
+    assert scores[0].family == scores[1].family
