@@ -2,11 +2,14 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from perturb.benchmark.recipe import build
 from perturb.config import ExperimentConfig, load_experiment, scaled_down
@@ -15,6 +18,8 @@ from perturb.evaluation.entry_rules import read_entry
 from perturb.files import read_json, sha256_of
 from perturb.pipeline.column import Column
 from perturb.pipeline.plan import plan_experiment
+from perturb.pipeline.stages import STAGES
+from perturb.runs import Store
 
 STUDY = """
 [alternatives.literal]
@@ -84,6 +89,21 @@ def test_patterns_differ_in_their_seed_and_the_first_is_that_of_a_single_one(stu
     assert plan.patterns[Column("literal")].config.perturbation.form == "literal"
     untrained = plan.files[Column("untrained", 1)].inputs["network"]
     assert untrained.inputs["perturbation"] is plan.patterns[Column("modified", 1)]
+
+
+def test_seeds_that_meet_different_patterns_are_trained_on_their_own(
+    study: ExperimentConfig, published: Path, tmp_path: Path
+) -> None:
+    """However many restarts are stacked: seed k is the same alone and in company."""
+    alone, plan = Store(published.parent / "artifacts", STAGES), plan_experiment(study)
+    shutil.copytree(alone.root / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("restart-*", "scores-*"))
+    stacked = Store(tmp_path, STAGES, stack=8)
+    trainings = [plan.evaluations["AE", Column("modified", k), k].inputs["restart"] for k in range(2)]
+    stacked.ensure_all(trainings)
+    for spec in trainings:
+        one, other = (load_file(store.path(spec) / "weights.safetensors") for store in (alone, stacked))
+        for name in one:
+            assert torch.allclose(one[name], other[name], atol=1e-5), name
 
 
 def test_the_line_search_trains_nothing_twice_and_scales_what_has_a_primary_parameter(study: ExperimentConfig) -> None:
