@@ -61,16 +61,13 @@ class RunSpec:
 
     @cached_property
     def family(self) -> str:
-        """What a run shares with those that differ in the config's seed alone, or in that of the training that they score.
+        """What a run shares with those that differ from it in nothing but the config's seed, here and in their inputs.
 
-        Any other input is the same one: trainings on other images have nothing to be built together for.
+        They have the same work to do, each on inputs of its own.
         """
         config = json.loads(canonical_json(self.config))
         config.pop("seed", None)
-        return _short_hash([self.kind, self.version, config, self._shared_inputs()])
-
-    def _shared_inputs(self) -> dict[str, str]:
-        return {name: spec.family if name == "restart" else spec.id for name, spec in self.inputs.items()}
+        return _short_hash([self.kind, self.version, config, {name: spec.family for name, spec in self.inputs.items()}])
 
 
 def _short_hash(identity: Any) -> str:  # noqa: ANN401

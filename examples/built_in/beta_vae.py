@@ -41,7 +41,7 @@ class BuiltIn:
         self.model = self._new(dataset, seed, self.training)
         with tempfile.TemporaryDirectory() as folder:
             (outcome,) = train(
-                self.model, dataset.pixels, dataset.grid, self.training, draws=Draws([seed]),
+                self.model, [dataset.pixels], dataset.grid, self.training, draws=Draws([seed]),
                 checkpoints=[Path(folder) / "checkpoint.safetensors"], progress=Progress(Path(folder)),
             )  # fmt: skip
         if outcome.failure:

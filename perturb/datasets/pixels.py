@@ -4,6 +4,7 @@ Binary images are kept as bits, an eighth of the memory: the 737,280 images of d
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,16 @@ class Pixels:
             return found.float().div_(255)
         places = torch.arange(_BITS_OF_A_BYTE - 1, -1, -1, dtype=torch.uint8, device=found.device)
         return ((found[..., None] >> places) & 1).flatten(-2)[..., None].float()
+
+
+def batch_of_each(pixels: Sequence[Pixels], numbers: Tensor, *, device: torch.device | str = "cpu") -> Tensor:
+    """Images as float32 (restarts, n, height, width, channels) in [0, 1], of numbers (restarts, n), from each restart's own.
+
+    Restarts that share a dataset are read in one go.
+    """
+    if all(own is pixels[0] for own in pixels):
+        return pixels[0].batch(numbers, device=device)
+    return torch.stack([own.batch(wanted, device=device) for own, wanted in zip(pixels, numbers, strict=True)])
 
 
 class PixelsWriter:

@@ -15,7 +15,7 @@ from torch import Tensor
 from perturb.config import TrainingConfig
 from perturb.config.loading import canonical_json
 from perturb.datasets import FactorGrid
-from perturb.datasets.pixels import Pixels
+from perturb.datasets.pixels import Pixels, batch_of_each
 from perturb.draws import Draws
 from perturb.errors import UserError
 from perturb.objectives import Objective
@@ -43,7 +43,7 @@ class Outcome:
 
 def train(
     objective: Objective,
-    pixels: Pixels,
+    pixels: Sequence[Pixels],
     grid: FactorGrid,
     config: TrainingConfig,
     *,
@@ -58,7 +58,7 @@ def train(
 
     Args:
         objective: changed in place.
-        pixels: the images.
+        pixels: the images that each restart learns from.
         grid: their factors, by which some methods draw their batches.
         config: steps, batch size, how often to write checkpoints.
         draws: batches and noise, of the same restarts.
@@ -83,7 +83,7 @@ def train(
             break
         draws.seek(step)
         indices = objective.batch(draws, grid, config.batch_size)
-        images = pixels.batch(indices, device=objective.device)
+        images = batch_of_each(pixels, indices, device=objective.device)
         terms = updates.make(images)
         if is_noted(step, total):
             terms = terms | {"active_units": active_units(objective, images)}

@@ -26,7 +26,11 @@ def pixels() -> Pixels:
 
 
 def _train(
-    pixels: Pixels, folder: Path, *seeds: int, config: TrainingConfig = CONFIG, stop_at: int | None = None
+    pixels: Pixels | list[Pixels],
+    folder: Path,
+    *seeds: int,
+    config: TrainingConfig = CONFIG,
+    stop_at: int | None = None,
 ) -> tuple[list[Outcome], torch.Tensor]:
     """Outcomes and weights (restarts, all of them in a row)."""
     objective = OBJECTIVES["beta_vae"](
@@ -34,7 +38,8 @@ def _train(
     )  # fmt: skip
     progress = _Stopping(folder, stop_at) if stop_at else Progress(folder)
     checkpoints = [folder / f"{seed}.safetensors" for seed in seeds]
-    outcomes = train(objective, pixels, Mini.grid, config, draws=Draws(seeds), checkpoints=checkpoints, progress=progress)
+    images, draws = pixels if isinstance(pixels, list) else [pixels] * len(seeds), Draws(seeds)
+    outcomes = train(objective, images, Mini.grid, config, draws=draws, checkpoints=checkpoints, progress=progress)
     return outcomes, torch.cat([p.detach().flatten(1) for p in objective.networks.parameters()], dim=1)
 
 
@@ -76,6 +81,16 @@ def test_restarts_that_trained_together_go_on_alone(pixels: Pixels, tmp_path: Pa
     (outcome,), weights = _train(pixels, tmp_path, SEEDS[1])
     assert outcome.step == CONFIG.steps
     assert _are_alike(weights[0], expected[1])
+
+
+def test_restarts_learn_each_from_its_own_images(pixels: Pixels, tmp_path: Path) -> None:
+    inverted = Pixels(255 - Mini().images(np.arange(4096)))
+    (tmp_path / "together").mkdir()
+    (tmp_path / "alone").mkdir()
+    _, together = _train([pixels, inverted, pixels], tmp_path / "together", *SEEDS)
+    for place, (images, seed) in enumerate(zip([pixels, inverted, pixels], SEEDS, strict=True)):
+        _, alone = _train(images, tmp_path / "alone", seed)
+        assert _are_alike(together[place], alone[0])
 
 
 @pytest.mark.parametrize("change", [{"learning_rate": 2e-3}, {"precision": "bfloat16"}, {"steps": 30}])
@@ -150,10 +165,10 @@ def test_a_restart_that_fails_stops_alone(pixels: Pixels, tmp_path: Path) -> Non
                 next(iter(self.networks.parameters()))[1].fill_(float("nan"))
 
     objective = Poisoned(BetaVAEConfig(beta=4.0), CONFIG, channels=3, latents=4, seeds=SEEDS, device="cpu")
-    checkpoints = [tmp_path / str(seed) for seed in SEEDS]
+    images, checkpoints = [pixels] * len(SEEDS), [tmp_path / str(seed) for seed in SEEDS]
     outcomes = train(
-        objective, pixels, Mini.grid, CONFIG, draws=Draws(SEEDS), checkpoints=checkpoints, progress=Progress(tmp_path)
-    )  # fmt: skip
+        objective, images, Mini.grid, CONFIG, draws=Draws(SEEDS), checkpoints=checkpoints, progress=Progress(tmp_path)
+    )
     assert [outcome.failure is None for outcome in outcomes] == [True, False, True]
     assert [outcome.step for outcome in outcomes] == [CONFIG.steps, 1, CONFIG.steps]
     assert len(outcomes[0].curve) == CONFIG.steps

@@ -31,13 +31,13 @@ def build_restart(place: Workplace) -> dict[str, Any]:
 
 
 def build_restarts(places: Sequence[Workplace]) -> list[dict[str, Any]]:
-    """Train models that differ in their seeds alone, stacked."""
+    """Train models that differ in their seeds alone, or in those of their images, stacked."""
     first, seeds = places[0], [place.spec.config.seed for place in places]
-    config, pixels = first.spec.config, Pixels.open(first.inputs["images"])
-    if torch.device(first.device).type != "cpu":
-        pixels = pixels.resident(first.device)
+    config = first.spec.config
     try:
-        objective = models.new_model(config, channels=pixels.channels, seeds=seeds, device=first.device)
+        pixels = _images_of_each(places)
+        channels = pixels[0].channels
+        objective = models.new_model(config, channels=channels, seeds=seeds, device=first.device)
         if first.compile:
             objective.compile()
         outcomes = train(
@@ -54,7 +54,15 @@ def build_restarts(places: Sequence[Workplace]) -> list[dict[str, Any]]:
     for index, (place, outcome) in enumerate(zip(places, outcomes, strict=True)):
         write_curve(place.out / "curve.csv", outcome.curve)
         models.save_weights(objective.networks, place.out / models.FILE_NAME, restart=index)
-    return [_summary(outcome, pixels.channels) for outcome in outcomes]
+    return [_summary(outcome, channels) for outcome in outcomes]
+
+
+def _images_of_each(places: Sequence[Workplace]) -> list[Pixels]:
+    """The images that each restart learns from, those of a dataset once, and on the device where that has its own memory."""
+    opened = {place.inputs["images"]: Pixels.open(place.inputs["images"]) for place in places}
+    if torch.device(places[0].device).type != "cpu":
+        opened = {folder: pixels.resident(places[0].device) for folder, pixels in opened.items()}
+    return [opened[place.inputs["images"]] for place in places]
 
 
 def _too_large(config: RestartRun, restarts: int, device: str) -> str:
