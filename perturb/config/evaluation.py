@@ -1,6 +1,6 @@
 """What is retrained on which images: the tables, the line search, and the proof that the factors are still there."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,9 @@ from perturb.config.training import TrainingConfig
 
 Variant = Literal["original", "modified", "noise", "untrained"]
 """Kinds of benchmark files. `untrained` has patterns of networks that were never trained: a control."""
+
+
+Count = Annotated[int, Field(ge=1)]
 
 
 class MethodConfig(Section):
@@ -28,9 +31,10 @@ class EvaluationConfig(Section):
 
     seeds: int = Field(default=10, ge=2)
     """Fresh seeds for each method and variant; seed k starts and draws alike on every variant."""
-    draws: int = Field(default=1, ge=1)
+    draws: Count | dict[str, Count] = 1
     """Independent patterns of each variant that has one: m_ψ or its control from other initial weights and batches. Seed k
-    meets pattern k modulo this, so that the intervals hold for patterns like these and not for one pattern alone."""
+    meets pattern k modulo this, so that the intervals hold for patterns like these and not for one pattern alone. A table
+    has a number for single variants, and one pattern for those that it does not name."""
     variants: tuple[str, ...] = ("original", "modified", "noise")
     """Columns of the tables: kinds of files, or names of alternatives; the first must be `original`."""
     methods: tuple[MethodConfig, ...] = Field(min_length=1)
@@ -50,12 +54,29 @@ class EvaluationConfig(Section):
         names = [method.name for method in self.methods]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"evaluation.methods must have different names; given twice: {', '.join(twice)}")
-        if self.draws > self.seeds:
+        return self
+
+    @model_validator(mode="after")
+    def _every_pattern_is_met(self) -> "EvaluationConfig":
+        table = self.draws if isinstance(self.draws, dict) else {}
+        given = {f"evaluation.draws.{name}": number for name, number in table.items()} or {"evaluation.draws": self.draws}
+        for field, number in given.items():
+            if number > self.seeds:
+                raise ValueError(
+                    f"{field} must be at most evaluation.seeds = {self.seeds}, because each seed meets one pattern; it is "
+                    f"{number}"
+                )
+        trained, untrained = self.draws_of("modified"), self.draws_of("untrained")
+        if untrained > trained:
             raise ValueError(
-                f"evaluation.draws must be at most evaluation.seeds = {self.seeds}, because each seed meets one pattern; it "
-                f"is {self.draws}"
+                f"evaluation.draws.untrained must be at most that of modified = {trained}, because each control has the "
+                f"variance of a trained pattern; it is {untrained}"
             )
         return self
+
+    def draws_of(self, variant: str) -> int:
+        """Independent patterns of a variant that has some."""
+        return self.draws.get(variant, 1) if isinstance(self.draws, dict) else self.draws
 
 
 class SearchConfig(Section):

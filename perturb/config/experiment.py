@@ -67,6 +67,10 @@ class SelectionConfig(Section):
     is this or more (thesis 4.3.4)."""
 
 
+ONE_DRAW = ("original", "noise")
+"""Variants of which one draw is enough: noise is drawn anew for every image."""
+
+
 class ExperimentConfig(Section):
     """Everything that determines the result. Where it runs (device, workers, folders) is not part of it."""
 
@@ -97,6 +101,10 @@ class ExperimentConfig(Section):
         for field, variants in (("evaluation", self.evaluation.variants), ("search", self.search and self.search.variants)):
             if unknown := [variant for variant in variants or () if variant not in known]:
                 raise ValueError(f"{field}.variants must be among {', '.join(known)}; got {', '.join(unknown)}")
+        drawn = [variant for variant in known if variant not in ONE_DRAW]
+        table = self.evaluation.draws if isinstance(self.evaluation.draws, dict) else {}
+        if unknown := [variant for variant in table if variant not in drawn]:
+            raise ValueError(f"evaluation.draws must name some of {', '.join(drawn)}; got {', '.join(unknown)}")
         return self
 
     def form(self, variant: str) -> PerturbationConfig:
@@ -104,8 +112,8 @@ class ExperimentConfig(Section):
         return self.alternatives.get(variant, self.perturbation)
 
     def draws(self, variant: str) -> int:
-        """Independent patterns of a variant; noise is drawn anew for every image, so that one draw of it is enough."""
-        return 1 if variant in ("original", "noise") else self.evaluation.draws
+        """Independent patterns of a variant."""
+        return 1 if variant in ONE_DRAW else self.evaluation.draws_of(variant)
 
     @model_validator(mode="after")
     def _enough_restarts(self) -> "ExperimentConfig":

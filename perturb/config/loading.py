@@ -127,7 +127,7 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
     keep = _scaled(config.selection.keep, budget)
     restarts = max(min(config.restarts.num, 2 * keep + 2), _scaled(config.restarts.num, budget))
     seeds = max(2, _scaled(config.evaluation.seeds, budget))
-    draws = min(seeds, _scaled(config.evaluation.draws, budget))
+    draws = _fewer(config.evaluation.draws, budget, most=seeds)
     search, readout = config.search, config.readout
     return config.model_copy(
         update={
@@ -156,6 +156,13 @@ def with_methods(config: ExperimentConfig, names: Sequence[str]) -> ExperimentCo
             raise UserError(f"--methods must be among {', '.join(methods)}, separated by commas; got {name}.")
     chosen = tuple(method for name, method in methods.items() if name in names)
     return config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"methods": chosen})})
+
+
+def _fewer(draws: int | dict[str, int], budget: float, *, most: int) -> int | dict[str, int]:
+    """Patterns, all alike or by variant."""
+    if isinstance(draws, dict):
+        return {variant: min(most, _scaled(number, budget)) for variant, number in draws.items()}
+    return min(most, _scaled(draws, budget))
 
 
 def _scaled(count: int, budget: float) -> int:

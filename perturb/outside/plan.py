@@ -120,7 +120,7 @@ def plan_runs(
 
     Args:
         asked: what for.
-        images: by variant and pattern; seed k meets pattern k mod the number of patterns.
+        images: by variant and pattern; of a variant's n patterns seed k meets number k mod n in this order.
         code_sha256: of the model's file, or of every file of codes.
         state_sha256: of a factory that is an object.
         model_settings: as the model states them.
@@ -129,7 +129,8 @@ def plan_runs(
     runs = {}
     for number in asked.seeds:
         for variant in asked.variants:
-            column = Column(variant, number % sum(column.variant == variant for column in images))
+            patterns = [column for column in images if column.variant == variant]
+            column = patterns[number % len(patterns)]
             config = OutsideRun(
                 way=asked.way,
                 model=asked.model,

@@ -122,6 +122,20 @@ def test_a_budget_scales_patterns_search_and_readout(study: ExperimentConfig) ->
     small = scaled_down(large, 0.1)
     assert (small.evaluation.seeds, small.evaluation.draws) == (4, 2)
     assert (small.alternatives["literal"].steps, small.readout.steps, small.search.seeds) == (1, 1, 2)
+    draws = {"modified": 40, "literal": 10}
+    uneven = large.model_copy(update={"evaluation": large.evaluation.model_copy(update={"draws": draws})})
+    assert scaled_down(uneven, 0.1).evaluation.draws == {"modified": 4, "literal": 1}
+
+
+def test_variants_may_have_different_numbers_of_patterns(study_toml: Path) -> None:
+    text = study_toml.read_text(encoding="utf-8")
+    path = study_toml.with_name("uneven.toml")
+    path.write_text(text.replace("draws = 2", "draws = { modified = 2, untrained = 2 }"), encoding="utf-8")
+    plan = plan_experiment(load_experiment(path))
+    counts = {variant: sum(column.variant == variant for column in plan.files) for variant in ("modified", "literal")}
+    assert counts == {"modified": 2, "literal": 1}
+    met = {(column.variant, column.draw) for _, column, seed in plan.evaluations if seed == 1}
+    assert met >= {("modified", 1), ("untrained", 1), ("literal", 0)}
 
 
 @pytest.mark.parametrize(
@@ -130,10 +144,13 @@ def test_a_budget_scales_patterns_search_and_readout(study: ExperimentConfig) ->
         ('"literal", "noise"', '"other", "noise"', "evaluation.variants must be among original, modified, noise, untrained, "
          "literal; got other."),
         ("draws = 2", "draws = 3", "evaluation.draws must be at most evaluation.seeds = 2, because each seed meets one "),
+        ("draws = 2", "draws = { literal = 3 }", "evaluation.draws.literal must be at most evaluation.seeds = 2"),
+        ("draws = 2", "draws = { untrained = 2 }", "evaluation.draws.untrained must be at most that of modified = 1"),
+        ("draws = 2", "draws = { noise = 2 }", "evaluation.draws must name some of modified, untrained, literal"),
         ("[alternatives.literal]", "[alternatives.noise]", "alternatives must have names of their own; taken: noise"),
         ("factors = [1.0, 2.0]", 'variants = ["original", "blurred"]', "search.variants must be among original, modified, "),
     ],
-    ids=["variant", "draws", "name", "search"],
+    ids=["variant", "draws", "literal", "untrained", "noise", "name", "search"],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(study_toml: Path, tmp_path: Path, old: str, new: str, message: str) -> None:
     text = study_toml.read_text(encoding="utf-8")
@@ -179,6 +196,6 @@ def test_the_report_has_a_section_for_each_part(published: Path) -> None:
         assert title in page
     assert "thesis, Shapes3D: 0.60 ± 0.31" in table
     assert "What training m_ψ adds" in table
-    assert "2 independent ones" in table
+    assert "Independent patterns: 2 of modified, 2 of literal, 2 of untrained." in table
     rows = json.loads((published.parent / "artifacts" / "results").glob("*/results.json").__next__().read_text())["rows"]
     assert {row["draws"] for row in rows if row["variant"] == "literal"} == {2}

@@ -44,10 +44,12 @@ def _selection(findings: Findings) -> Iterator[str]:
 def _patterns(findings: Findings) -> Iterator[str]:
     """How much each m_ψ's pattern varies, over its draws."""
     config = findings.config
-    if config.evaluation.draws > 1:
+    several = {variant: config.draws(variant) for variant in config.evaluation.variants if config.draws(variant) > 1}
+    if several:
+        counts = ", ".join(f"{count} of {variant}" for variant, count in several.items())
         yield (
-            f"Variants with a pattern have {config.evaluation.draws} independent ones; seed k meets pattern k modulo "
-            f"{config.evaluation.draws} (counted from 0), so that intervals are over trainings and patterns."
+            f"Independent patterns: {counts}. Of n patterns seed k meets pattern k modulo n (counted from 0), so that "
+            "intervals are over trainings and patterns."
         )
     for variant in ("modified", *config.alternatives):
         found = findings.patterns(variant)
