@@ -133,8 +133,8 @@ def pooled(
     """
     groups, pairs = _groups(scores), {}
     for method in methods:
-        found = _compared_pairs(_values(groups.get((method, variant), {}), metric), groups.get((method, second), {}), metric)
-        for key, difference in found.items():
+        sides = (_values(groups.get((method, one), {}), metric) for one in (variant, second))
+        for key, difference in _pairs(*sides).items():
             pairs.setdefault(key, []).append(difference)
     means = {key: float(np.mean(found)) for key, found in pairs.items()}
     difference, low, high = _mean_and_interval(means, resamples=resamples, seed=seed)
@@ -162,7 +162,8 @@ def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], Runs]:
 def _row(runs: Runs, baseline: Runs, metric: str, *, resamples: int, seed: int) -> Row:
     first, values = next(iter(runs.values())), _values(runs, metric)
     numbers = list(values.values())
-    compared = {} if first.variant == BASELINE else _compared(values, baseline, metric, resamples=resamples, seed=seed)
+    pairs = {} if first.variant == BASELINE else _pairs(values, _values(baseline, metric))
+    compared = {} if first.variant == BASELINE else _compared(pairs, resamples=resamples, seed=seed)
     return Row(
         method=first.method,
         variant=first.variant,
@@ -177,11 +178,8 @@ def _row(runs: Runs, baseline: Runs, metric: str, *, resamples: int, seed: int) 
     )
 
 
-def _compared(
-    values: dict[tuple[int, int], float], baseline: Runs, metric: str, *, resamples: int, seed: int
-) -> dict[str, object]:
+def _compared(pairs: Mapping[tuple[int, int], float], *, resamples: int, seed: int) -> dict[str, object]:
     """The fields of a row that compare it with the original."""
-    pairs = _compared_pairs(values, baseline, metric)
     difference, low, high = _mean_and_interval(pairs, resamples=resamples, seed=seed)
     return {"pairs": len(pairs), "difference": difference, "ci_low": low, "ci_high": high, "by_draw": _by_draw(pairs)}
 
@@ -199,12 +197,21 @@ def _mean_and_interval(
     return mean, *crossed_interval(matrix, np.zeros((1, matrix.shape[1])), resamples=resamples, seed=seed)
 
 
-def _compared_pairs(values: dict[tuple[int, int], float], baseline: Runs, metric: str) -> dict[tuple[int, int], float]:
-    """Variant − baseline by draw and seed, where both have a score; of a baseline with several draws a seed, their mean."""
+def _pairs(first: Mapping[tuple[int, int], float], second: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], float]:
+    """First − second by draw and seed, where both have a score; of a second side with several draws a seed, their mean.
+
+    Draws are those of the first side, unless the second has fewer patterns: pairs that share one are resampled as one.
+    """
     against: dict[int, list[float]] = {}
-    for (_, seed), value in _values(baseline, metric).items():
+    for (_, seed), value in second.items():
         against.setdefault(seed, []).append(value)
-    return {key: values[key] - float(np.mean(against[key[1]])) for key in sorted(values) if key[1] in against}
+    patterns = [len({draw for draw, _ in side}) for side in (first, second)]
+    shared = {seed: draw for draw, seed in second} if 1 < patterns[1] < patterns[0] and not _crossed(second) else {}
+    return {
+        (shared.get(seed, draw), seed): value - float(np.mean(against[seed]))
+        for (draw, seed), value in sorted(first.items())
+        if seed in against
+    }
 
 
 def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed: int) -> Comparison:
@@ -215,9 +222,7 @@ def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed:
         difference = mean_of_draws(matrices[0]) - mean_of_draws(matrices[1])
         low, high = crossed_interval(*matrices, resamples=resamples, seed=seed)
     else:
-        other = {seed: value for (_, seed), value in sides[1].items()}
-        pairs = {key: value - other[key[1]] for key, value in sides[0].items() if key[1] in other}
-        difference, low, high = _mean_and_interval(pairs, resamples=resamples, seed=seed)
+        difference, low, high = _mean_and_interval(_pairs(*sides), resamples=resamples, seed=seed)
     one, other = next(iter(first.values())), next(iter(second.values()))
     return Comparison(
         method=one.method,

@@ -6,7 +6,7 @@ import pytest
 from made_scores import made_scores
 
 from perturb.evaluation.bootstrap import paired_interval
-from perturb.evaluation.statistics import Row, Score, compare, summarise
+from perturb.evaluation.statistics import Row, Score, compare, pooled, summarise
 
 SETTINGS = {"resamples": 200, "seed": 0}
 
@@ -236,3 +236,17 @@ def test_two_variants_whose_seeds_meet_draws_of_their_own_are_compared_by_seed()
     scores = [*_own_draw("modified", 0.3, 0.2, 0.4), *_own_draw("untrained", 0.5, 0.4, 0.6)]
     (found,) = compare(scores, "mig", first="modified", second="untrained", resamples=500, seed=0)
     assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((-0.2, -0.2, -0.2))
+
+
+def test_pairs_that_share_a_pattern_on_either_side_are_resampled_as_one() -> None:
+    """However the sides stand: else shared patterns would pass for independent ones."""
+    own = _own_draw("modified", 0.3, 0.1, 0.3, 0.1)
+    shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "untrained", 0.5, 0.5, 0.5, 0.5)]
+    (found,) = compare([*own, *shared], "mig", first="modified", second="untrained", resamples=500, seed=0)
+    (turned,) = compare([*own, *shared], "mig", first="untrained", second="modified", resamples=500, seed=0)
+    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((-0.3, -0.4, -0.2))
+    assert (turned.difference, turned.ci_low, turned.ci_high) == pytest.approx((0.3, 0.2, 0.4))
+    together = pooled(
+        [*own, *shared], "mig", methods=["β-VAE"], variant="modified", second="untrained", resamples=500, seed=0
+    )
+    assert (together.ci_low, together.ci_high) == pytest.approx((-0.4, -0.2))

@@ -9,19 +9,22 @@ import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import faulty_models
 import pytest
 from faulty_models import FailsOnce, Linear
 
+from perturb.config import MetricsConfig
 from perturb.errors import UserError
 from perturb.evaluation.entry_rules import read_entry, reasons_against
 from perturb.files import read_json
 from perturb.metrics import score_encoder
 from perturb.outside import Training, benchmark, load_benchmark
 from perturb.outside.packaged import known_files
-from perturb.outside.plan import scores_seed, training_seed
+from perturb.outside.plan import Asked, plan_runs, scores_seed, training_seed
 from perturb.outside.ways import encoder_of
+from perturb.pipeline.column import Column
 
 HELPERS = Path(faulty_models.__file__).parent
 COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "evaluate"]
@@ -201,6 +204,15 @@ def test_seeds_meet_the_patterns_in_turn() -> None:
     assert reasons_against(result.entry, known_files()) == []
     modified = next(row for row in result.rows if row.variant == "modified")
     assert (modified.n, modified.draws, modified.pairs) == (3, 2, 3)
+
+
+def test_a_folder_need_not_hold_every_pattern() -> None:
+    columns = [Column("original"), Column("modified"), Column("modified", 2)]
+    images = {column: SimpleNamespace(sha256=column.name) for column in columns}
+    asked = Asked("train", "linear", PAIR, (0, 1, 2), ("mig",), MetricsConfig(), 0, Training())
+    runs = [spec.config for spec in plan_runs(asked, images, "0" * 64, None, {}).values()]
+    assert [run.draw for run in runs if run.variant == "modified"] == [0, 2, 0]
+    assert [run.images_sha256 for run in runs if run.variant == "modified"] == ["modified", "modified-3", "modified"]
 
 
 @pytest.mark.parametrize(
