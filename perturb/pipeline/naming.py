@@ -13,8 +13,13 @@ from perturb.pipeline.stages import STAGES
 from perturb.runs import RunSpec
 from perturb.seeding import child_seed
 
-SECONDS = {"milliseconds": 0.1, "seconds": 5.0, "minutes": 100.0}
-"""Of a metric, by its cost."""
+SECONDS = {"milliseconds": 0.1, "seconds": 1.0, "minutes": 100.0}
+"""Of a metric with the thesis's rows and trees, by its cost."""
+ROWS, TREES = 10_000, 100
+WORK = {"pcl": 0.5, "weakly_supervised_gan": 12.0}
+"""Of a method on an image, by that of an encoder and a decoder, where it is another."""
+DISCRIMINATOR_SECONDS = {"factor_vae": 1e-3}
+"""An image, in a large network that does not see images."""
 
 
 class Namer:
@@ -66,8 +71,12 @@ class Namer:
             ),
             {"images": images},
             label=label,
-            cost=training.steps * training.batch_size * self.image_seconds,
+            cost=training.steps * training.batch_size * self._seconds_of(objective),
         )
+
+    def _seconds_of(self, objective: ObjectiveConfig) -> float:
+        """For each image of a batch."""
+        return self.image_seconds * WORK.get(objective.kind, 1.0) + DISCRIMINATOR_SECONDS.get(objective.kind, 0.0)
 
     def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
         """Scores of a training, under its label."""
@@ -78,9 +87,15 @@ class Namer:
             seed=child_seed(self.config.seed, "scores"),
         )
         encoded = self.num_images if any(METRICS[name].interventional for name in metrics) else 0
-        cost = 1.0 + sum(SECONDS[METRICS[name].cost] for name in metrics) + encoded * self.image_seconds / 3
+        cost = 1.0 + sum(map(self._seconds_of_metric, metrics)) + encoded * self.image_seconds / 3
         inputs = {"images": images, "restart": restart}
         return self.run("scores", settings, inputs, label=restart.label, cost=cost)
+
+    def _seconds_of_metric(self, name: MetricName) -> float:
+        """By its rows, and by its trees where it grows some."""
+        settings = getattr(self.config.metrics, name)
+        share = getattr(settings, "num_train", ROWS) / ROWS * getattr(settings, "trees", TREES) / TREES
+        return SECONDS[METRICS[name].cost] * share
 
     def pattern(self, column: Column, inputs: Mapping[str, RunSpec]) -> RunSpec:
         """The training of m_ψ, against the chosen among the restarts in `inputs`."""
