@@ -28,3 +28,17 @@ class FrozenEncoder:
             self._known[missing] = True
         mean, std = torch.from_numpy(self._mean[numbers]), torch.from_numpy(self._std[numbers])
         return mean + std * torch.randn((count, *mean.shape), generator=generator)
+
+    def known(self) -> dict[str, Tensor]:
+        """What is encoded so far: `numbers` (k,) of images, their `mean` and `std` (k, latents).
+
+        A training that goes on needs the very same: encoded again, in other batches, codes may round otherwise.
+        """
+        numbers = np.flatnonzero(self._known)
+        found = {"numbers": numbers, "mean": self._mean[numbers], "std": self._std[numbers]}
+        return {name: torch.from_numpy(values) for name, values in found.items()}
+
+    def remember(self, known: dict[str, Tensor]) -> None:
+        """Take over what `known` told."""
+        numbers = known["numbers"].numpy()
+        self._mean[numbers], self._std[numbers], self._known[numbers] = known["mean"].numpy(), known["std"].numpy(), True

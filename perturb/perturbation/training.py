@@ -15,7 +15,7 @@ from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import player_loss, target, target_gradient
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.progress import Progress
-from perturb.training.checkpoint import put_back, read_checkpoint, taken, write_checkpoint
+from perturb.training.checkpoint import Tensors, below, put_back, read_checkpoint, taken, write_checkpoint
 from perturb.training.curve import is_noted
 
 
@@ -80,10 +80,18 @@ class PerturbationTraining:
             if is_noted(step, self.config.steps):
                 state["curve"].append({"step": step, **losses, "variation": variation(pattern)})
             if step % checkpoint_every == 0 and step < self.config.steps:
-                tensors = taken(self.networks, self.optimisers) | {"generator": self.generator.get_state()}
-                write_checkpoint(checkpoint, tensors, state | {"step": step})
+                write_checkpoint(checkpoint, self._taken(), state | {"step": step})
             progress.report(step, self.config.steps)
         return state["curve"]
+
+    def _taken(self) -> Tensors:
+        """Weights, moments, the generator, and the codes that are known."""
+        codes = {
+            f"codes/{index}/{name}": value
+            for index, player in enumerate((*self.entangled, *self.disentangled))
+            for name, value in player.encoder.known().items()
+        }
+        return taken(self.networks, self.optimisers) | codes | {"generator": self.generator.get_state()}
 
     def _resumed(self, checkpoint: Path) -> dict[str, Any] | None:
         """Put a checkpoint back and answer its step and curve; None when there is none."""
@@ -92,6 +100,8 @@ class PerturbationTraining:
         tensors, state = found
         self.generator.set_state(tensors.pop("generator"))
         put_back(self.networks, self.optimisers, tensors)
+        for index, player in enumerate((*self.entangled, *self.disentangled)):
+            player.encoder.remember(below(f"codes/{index}/", tensors))
         return state
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor]:

@@ -48,10 +48,10 @@ def taken(networks: nn.Module, optimisers: Optimisers) -> Tensors:
 
 def put_back(networks: nn.Module, optimisers: Optimisers, tensors: Tensors) -> None:
     """Make weights and moments what they were when `tensors` were taken."""
-    networks.load_state_dict(_below("weights/", tensors))
+    networks.load_state_dict(below("weights/", tensors))
     for name, optimiser in optimisers.items():
         whole = optimiser.state_dict()
-        for key, value in _below(f"optimisers/{name}/", tensors).items():
+        for key, value in below(f"optimisers/{name}/", tensors).items():
             index, moment = key.split("/")
             whole["state"].setdefault(int(index), {})[moment] = value
         optimiser.load_state_dict(whole)
@@ -83,5 +83,6 @@ def _match_layouts(optimiser: torch.optim.Optimizer) -> None:
                 moments[name] = torch.empty_like(weight).copy_(value)
 
 
-def _below(prefix: str, tensors: Tensors) -> Tensors:
+def below(prefix: str, tensors: Tensors) -> Tensors:
+    """Those whose names begin so, by the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

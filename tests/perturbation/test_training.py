@@ -7,6 +7,7 @@ import torch
 from perturb.config import PerturbationConfig
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
+from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import ResidualPlayer
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, measure
@@ -30,13 +31,27 @@ class FactorCodes:
         factors = torch.from_numpy(Mini.grid.scaled(indices.numpy()))[:, self._columns]
         return factors + 0.05 * torch.randn((count, *factors.shape), generator=generator)
 
+    def known(self) -> dict[str, torch.Tensor]:
+        return {}
 
-def _training(config: PerturbationConfig = CONFIG, seed: int = 0) -> PerturbationTraining:
+    def remember(self, known: dict[str, torch.Tensor]) -> None:
+        assert known == {}
+
+
+def _encoded(objective: object, pixels: Pixels, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Factors as codes, rounded by the company they are in."""
+    means = Mini.grid.scaled(numbers)[:, :2] * (1 + 1e-3 * len(numbers))
+    return means, np.full_like(means, -5.0)
+
+
+def _training(
+    config: PerturbationConfig = CONFIG, seed: int = 0, encoders: tuple[object, object] | None = None
+) -> PerturbationTraining:
     generator = torch.Generator().manual_seed(seed)
     network = PerturbationNetwork(config, num_factors=4, image_shape=(32, 32, 3), architecture="conv32", generator=generator)
     players = [
-        Player(FactorCodes(columns), ResidualPlayer(2, network.pattern_shape, generator=generator))
-        for columns in ([0, 1], [2, 3])
+        Player(encoder, ResidualPlayer(2, network.pattern_shape, generator=generator))
+        for encoder in encoders or (FactorCodes([0, 1]), FactorCodes([2, 3]))
     ]
     return PerturbationTraining(
         config, network, players[:1], players[1:], pixels=PIXELS, grid=Mini.grid, generator=generator, device="cpu"
@@ -63,18 +78,27 @@ def test_the_scalar_follows_what_only_the_entangled_side_can_see(tmp_path: Path)
     assert measure(training.network, Mini.grid).variation > 0.3
 
 
-def test_interrupted_and_uninterrupted_trainings_end_alike(tmp_path: Path) -> None:
+@pytest.mark.parametrize("frozen", [False, True], ids=["factors", "frozen"])
+def test_interrupted_and_uninterrupted_trainings_end_alike(
+    frozen: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where an encoder rounds otherwise in other company: what it has encoded comes back with the checkpoint."""
+    monkeypatch.setattr("perturb.perturbation.frozen.encode", _encoded)
+
+    def training() -> PerturbationTraining:
+        return _training(encoders=tuple(FrozenEncoder(None, PIXELS, 2) for _ in range(2)) if frozen else None)
+
     class Stopping(Progress):
         def report(self, done: int, total: int, note: str = "") -> None:
             if done == 47:
                 raise InterruptedError
 
     (tmp_path / "whole").mkdir()
-    whole = _training()
+    whole = training()
     curve = _run(whole, tmp_path / "whole")
     with pytest.raises(InterruptedError):
-        _run(_training(), tmp_path, Stopping(tmp_path))
-    resumed = _training()
+        _run(training(), tmp_path, Stopping(tmp_path))
+    resumed = training()
     assert _run(resumed, tmp_path) == curve
     for name, value in whole.networks.state_dict().items():
         assert torch.equal(value, resumed.networks.state_dict()[name]), name
