@@ -58,8 +58,10 @@ class EvaluationConfig(Section):
 
     @model_validator(mode="after")
     def _every_pattern_is_met(self) -> "EvaluationConfig":
-        table = self.draws if isinstance(self.draws, dict) else {}
-        given = {f"evaluation.draws.{name}": number for name, number in table.items()} or {"evaluation.draws": self.draws}
+        if isinstance(self.draws, dict):
+            given = {f"evaluation.draws.{name}": number for name, number in self.draws.items()}
+        else:
+            given = {"evaluation.draws": self.draws}
         for field, number in given.items():
             if number > self.seeds:
                 raise ValueError(

@@ -162,8 +162,17 @@ def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], Runs]:
 def _row(runs: Runs, baseline: Runs, metric: str, *, resamples: int, seed: int) -> Row:
     first, values = next(iter(runs.values())), _values(runs, metric)
     numbers = list(values.values())
-    pairs = {} if first.variant == BASELINE else _pairs(values, _values(baseline, metric))
-    compared = {} if first.variant == BASELINE else _compared(pairs, resamples=resamples, seed=seed)
+    compared = {"pairs": None, "difference": None, "ci_low": None, "ci_high": None}
+    if first.variant != BASELINE:
+        pairs = _pairs(values, _values(baseline, metric))
+        difference, low, high = _mean_and_interval(pairs, resamples=resamples, seed=seed)
+        compared = {
+            "pairs": len(pairs),
+            "difference": difference,
+            "ci_low": low,
+            "ci_high": high,
+            "by_draw": _by_draw(pairs),
+        }
     return Row(
         method=first.method,
         variant=first.variant,
@@ -174,14 +183,8 @@ def _row(runs: Runs, baseline: Runs, metric: str, *, resamples: int, seed: int) 
         failed=len(runs) - len(numbers),
         over_pruned=sum(run.pruned_units > 0 for run in runs.values() if run.values is not None),
         draws=len({draw for draw, _ in runs}),
-        **{"pairs": None, "difference": None, "ci_low": None, "ci_high": None} | compared,
+        **compared,
     )
-
-
-def _compared(pairs: Mapping[tuple[int, int], float], *, resamples: int, seed: int) -> dict[str, object]:
-    """The fields of a row that compare it with the original."""
-    difference, low, high = _mean_and_interval(pairs, resamples=resamples, seed=seed)
-    return {"pairs": len(pairs), "difference": difference, "ci_low": low, "ci_high": high, "by_draw": _by_draw(pairs)}
 
 
 def _mean_and_interval(

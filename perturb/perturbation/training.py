@@ -1,6 +1,6 @@
 """The training of m_ψ: three batches for the decoders, then one for ψ (thesis 4.3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from perturb.perturbation.network import PerturbationNetwork
 from perturb.progress import Progress
 from perturb.training.checkpoint import Tensors, below, put_back, read_checkpoint, taken, write_checkpoint
 from perturb.training.curve import is_noted
+
+CHECKPOINT_FORM = 2
+"""Raised by hand when checkpoints of before can no longer be gone on from; such a training starts over."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class PerturbationTraining:
         Its columns: step, loss_entangled and loss_disentangled (squared error per image before the ψ update), gap
         (disentangled − entangled), variation (share of the pattern's mean square that varies over the batch).
         """
-        state = self._resumed(checkpoint) or {"step": 0, "curve": []}
+        state = self._resumed(checkpoint) or {"form": CHECKPOINT_FORM, "step": 0, "curve": []}
         self.networks.train()
         for step in range(state["step"] + 1, self.config.steps + 1):
             for _ in range(self.config.decoder_steps):
@@ -84,23 +87,27 @@ class PerturbationTraining:
             progress.report(step, self.config.steps)
         return state["curve"]
 
+    def _players(self) -> Iterator[tuple[int, Player]]:
+        """By the numbers that a checkpoint knows them by."""
+        return enumerate((*self.entangled, *self.disentangled))
+
     def _taken(self) -> Tensors:
         """Weights, moments, the generator, and the codes that are known."""
         codes = {
             f"codes/{index}/{name}": value
-            for index, player in enumerate((*self.entangled, *self.disentangled))
+            for index, player in self._players()
             for name, value in player.encoder.known().items()
         }
         return taken(self.networks, self.optimisers) | codes | {"generator": self.generator.get_state()}
 
     def _resumed(self, checkpoint: Path) -> dict[str, Any] | None:
-        """Put a checkpoint back and answer its step and curve; None when there is none."""
-        if (found := read_checkpoint(checkpoint)) is None:
+        """Put a checkpoint back and answer its step and curve; None when there is none of this form."""
+        if (found := read_checkpoint(checkpoint)) is None or found[1].get("form") != CHECKPOINT_FORM:
             return None
         tensors, state = found
         self.generator.set_state(tensors.pop("generator"))
         put_back(self.networks, self.optimisers, tensors)
-        for index, player in enumerate((*self.entangled, *self.disentangled)):
+        for index, player in self._players():
             player.encoder.remember(below(f"codes/{index}/", tensors))
         return state
 

@@ -1,5 +1,6 @@
 """The specs of an experiment's runs, one method a kind. Costs are rough seconds of a slow core: only their ratios matter."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from perturb.config import ExperimentConfig, MethodConfig, ObjectiveConfig, ReadoutConfig, Section, TrainingConfig
@@ -14,8 +15,7 @@ from perturb.runs import RunSpec
 from perturb.seeding import child_seed
 
 SECONDS = {"milliseconds": 0.1, "seconds": 1.0, "minutes": 100.0}
-"""Of a metric with the thesis's rows and trees, by its cost."""
-ROWS, TREES = 10_000, 100
+"""Of a metric with its usual settings, by its cost."""
 WORK = {"pcl": 0.5, "weakly_supervised_gan": 12.0}
 """Of a method on an image, by that of an encoder and a decoder, where it is another."""
 DISCRIMINATOR_SECONDS = {"factor_vae": 1e-3}
@@ -92,10 +92,10 @@ class Namer:
         return self.run("scores", settings, inputs, label=restart.label, cost=cost)
 
     def _seconds_of_metric(self, name: MetricName) -> float:
-        """By its rows, and by its trees where it grows some."""
+        """It grows with the rows that a metric reads, and with its trees."""
         settings = getattr(self.config.metrics, name)
-        share = getattr(settings, "num_train", ROWS) / ROWS * getattr(settings, "trees", TREES) / TREES
-        return SECONDS[METRICS[name].cost] * share
+        usual, growing = type(settings)(), {"num_train", "trees"} & type(settings).model_fields.keys()
+        return SECONDS[METRICS[name].cost] * math.prod(getattr(settings, key) / getattr(usual, key) for key in growing)
 
     def pattern(self, column: Column, inputs: Mapping[str, RunSpec]) -> RunSpec:
         """The training of m_ψ, against the chosen among the restarts in `inputs`."""

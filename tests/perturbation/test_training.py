@@ -93,12 +93,21 @@ def test_interrupted_and_uninterrupted_trainings_end_alike(
             if done == 47:
                 raise InterruptedError
 
+    class Told(Progress):
+        def __init__(self, folder: Path) -> None:
+            super().__init__(folder)
+            self.steps: list[int] = []
+
+        def report(self, done: int, total: int, note: str = "") -> None:
+            self.steps.append(done)
+
     (tmp_path / "whole").mkdir()
     whole = training()
     curve = _run(whole, tmp_path / "whole")
     with pytest.raises(InterruptedError):
         _run(training(), tmp_path, Stopping(tmp_path))
-    resumed = training()
-    assert _run(resumed, tmp_path) == curve
+    resumed, told = training(), Told(tmp_path)
+    assert _run(resumed, tmp_path, told) == curve
+    assert told.steps == list(range(41, CONFIG.steps + 1))
     for name, value in whole.networks.state_dict().items():
         assert torch.equal(value, resumed.networks.state_dict()[name]), name

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from perturb.benchmark.recipe import build
-from perturb.config import ExperimentConfig, load_experiment, scaled_down
+from perturb.config import ExperimentConfig, MetricsConfig, load_experiment, scaled_down
 from perturb.errors import UserError
 from perturb.evaluation.entry_rules import read_entry
 from perturb.files import read_json, sha256_of
@@ -136,6 +136,15 @@ def test_variants_may_have_different_numbers_of_patterns(study_toml: Path) -> No
     assert counts == {"modified": 2, "literal": 1}
     met = {(column.variant, column.draw) for _, column, seed in plan.evaluations if seed == 1}
     assert met >= {("modified", 1), ("untrained", 1), ("literal", 0)}
+
+
+def test_the_estimate_knows_what_takes_longer() -> None:
+    mini = load_experiment(Path(__file__).parents[2] / "configs" / "mini.toml")
+    exact = plan_experiment(mini.model_copy(update={"metrics": MetricsConfig()})).evaluations
+    fast, column = plan_experiment(mini).evaluations, Column("original")
+    trainings = {method: fast[method, column, 0].inputs["restart"].cost for method in ("β-VAE", "FactorVAE", "PCL")}
+    assert trainings["PCL"] < trainings["β-VAE"] < trainings["FactorVAE"]
+    assert fast["AE", column, 0].cost < exact["AE", column, 0].cost / 10
 
 
 @pytest.mark.parametrize(
