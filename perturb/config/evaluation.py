@@ -24,6 +24,8 @@ class MethodConfig(Section):
     objective: ObjectiveConfig
     training: TrainingConfig | None = None
     """None: the experiment's."""
+    seeds: int | None = Field(default=None, ge=2, exclude_if=lambda seeds: seeds is None)
+    """The first so many of the evaluation's, for a method that takes long to train. None: all of them."""
 
 
 class EvaluationConfig(Section):
@@ -57,6 +59,16 @@ class EvaluationConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _methods_have_seeds_of_the_evaluation(self) -> "EvaluationConfig":
+        for method in self.methods:
+            if method.seeds is not None and method.seeds > self.seeds:
+                raise ValueError(
+                    f"evaluation.methods: {method.name} has {method.seeds} seeds, which must be at most evaluation.seeds = "
+                    f"{self.seeds}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _every_pattern_is_met(self) -> "EvaluationConfig":
         if isinstance(self.draws, dict):
             given = {f"evaluation.draws.{name}": number for name, number in self.draws.items()}
@@ -75,6 +87,10 @@ class EvaluationConfig(Section):
                 f"variance of a trained pattern; it is {untrained}"
             )
         return self
+
+    def seeds_of(self, method: MethodConfig) -> range:
+        """Numbers of a method's seeds."""
+        return range(self.seeds if method.seeds is None else method.seeds)
 
     def draws_of(self, variant: str) -> int:
         """Independent patterns of a variant that has some."""

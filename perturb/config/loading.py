@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from perturb.config.evaluation import MethodConfig
 from perturb.config.experiment import OWN, ExperimentConfig
 from perturb.config.perturbation import PerturbationConfig
 from perturb.config.problem import first_problem
@@ -123,11 +124,14 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
     def pattern(form: PerturbationConfig) -> PerturbationConfig:
         return form.model_copy(update={"steps": _scaled(form.steps, budget)})
 
-    methods = tuple(m.model_copy(update={"training": steps(m.training)}) for m in config.evaluation.methods)
+    def method(row: MethodConfig) -> MethodConfig:
+        return row.model_copy(update={"training": steps(row.training), "seeds": row.seeds and min(seeds, row.seeds)})
+
     keep = _scaled(config.selection.keep, budget)
     restarts = max(min(config.restarts.num, 2 * keep + 2), _scaled(config.restarts.num, budget))
     seeds = max(2, _scaled(config.evaluation.seeds, budget))
     draws = _fewer(config.evaluation.draws, budget, most=seeds)
+    methods = tuple(map(method, config.evaluation.methods))
     search, readout = config.search, config.readout
     return config.model_copy(
         update={

@@ -118,6 +118,8 @@ class WeaklySupervisedGANConfig(Section):
     """The GAN of Shu et al. (2020) with share-labels for every factor ("full sharing")."""
 
     kind: Literal["weakly_supervised_gan"] = "weakly_supervised_gan"
+    discriminator_width: Literal[1, 2] = 2
+    """Of its layers, in units of 32 to 64 channels and 128 hidden units; both are in the authors' sweep."""
 
 
 _Objectives = (

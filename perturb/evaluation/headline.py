@@ -31,13 +31,17 @@ def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], re
         One sentence; a change whose interval holds zero is called one that may be chance.
 
     """
-    started = [s.values[metric] for s in scores if s.method in methods and s.variant == BASELINE and s.values is not None]
+    started: dict[str, list[float]] = {}
+    for score in scores:
+        if score.method in methods and score.variant == BASELINE and score.values is not None:
+            started.setdefault(score.method, []).append(score.values[metric])
     whose = _whose(methods, metric)
     if not started:
         return f"{whose} cannot be told: all runs on the original failed."
+    before = np.mean([np.mean(values) for values in started.values()])
     variants = [v for v in _variants(scores) if v in MAIN]
     parts = _parts(scores, metric, variants, methods=methods, resamples=resamples, seed=seed)
-    return f"{whose} is {np.mean(started):.2f} on the original{f'; it {_listed(parts)}' if parts else ''}."
+    return f"{whose} is {before:.2f} on the original{f'; it {_listed(parts)}' if parts else ''}."
 
 
 def other_patterns(scores: Sequence[Score], metric: str, *, methods: Sequence[str], resamples: int, seed: int) -> str | None:

@@ -30,12 +30,13 @@ class Convolve(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a transposed convolution."""
         patches, weight = ctx.saved_tensors
-        of_weight = torch.bmm(patches.transpose(1, 2), gradient.flatten(1, 3)).view(weight.shape)
-        of_images = spread(gradient, weight.permute(0, 4, 1, 2, 3)) if ctx.needs_input_grad[0] else None
-        return of_images, of_weight, gradient.sum(dim=(1, 2, 3))
+        for_images, for_weight, for_bias = ctx.needs_input_grad
+        of_images = spread(gradient, weight.permute(0, 4, 1, 2, 3)) if for_images else None
+        of_weight = torch.bmm(patches.transpose(1, 2), gradient.flatten(1, 3)).view(weight.shape) if for_weight else None
+        return of_images, of_weight, gradient.sum(dim=(1, 2, 3)) if for_bias else None
 
 
 class ConvolveTransposed(torch.autograd.Function):
@@ -49,13 +50,14 @@ class ConvolveTransposed(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a convolution."""
         images, weight = ctx.saved_tensors
         patches = gather(gradient, weight.shape[2])
-        of_weight = torch.bmm(images.flatten(1, 3).transpose(1, 2), patches).view(weight.shape)
-        of_images = torch.bmm(patches, weight.flatten(2).transpose(1, 2)).view(images.shape)
-        return of_images, of_weight, gradient.sum(dim=(1, 2, 3))
+        for_images, for_weight, for_bias = ctx.needs_input_grad
+        of_images = torch.bmm(patches, weight.flatten(2).transpose(1, 2)).view(images.shape) if for_images else None
+        of_weight = torch.bmm(images.flatten(1, 3).transpose(1, 2), patches).view(weight.shape) if for_weight else None
+        return of_images, of_weight, gradient.sum(dim=(1, 2, 3)) if for_bias else None
 
 
 def add_bias_(images: Tensor, bias: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Images of 64 × 64 have four convolutions in each network; smaller images have f
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -16,8 +17,8 @@ SLOPE = 0.2
 SMALLEST = 4
 """Side of the image at the end of the convolutions."""
 ENCODER_WIDTHS = 32, 32, 64, 64
-DISCRIMINATOR_WIDTHS = 64, 64, 128, 128
-DISCRIMINATOR_HIDDEN = 256
+DISCRIMINATOR_WIDTHS = 32, 32, 64, 64
+DISCRIMINATOR_HIDDEN = 128
 NORM_EPSILON = 1e-3
 """Added to the squared norms of the discriminator's class vectors."""
 
@@ -38,13 +39,13 @@ def generator(restarts: int, channels: int, latents: int, size: int) -> nn.Seque
 
 
 class PairDiscriminator(nn.Module):
-    """Whether two images are real and share the factor that they are said to share."""
+    """Whether two images are real and share the factor that they are said to share; `width` multiplies its units."""
 
-    def __init__(self, restarts: int, channels: int, classes: int, size: int) -> None:
+    def __init__(self, restarts: int, channels: int, classes: int, size: int, *, width: int) -> None:
         super().__init__()
-        hidden = DISCRIMINATOR_HIDDEN
-        self.body = _convolutions(restarts, channels, DISCRIMINATOR_WIDTHS[-_stages(size) :])
-        features = SMALLEST**2 * DISCRIMINATOR_WIDTHS[-1]
+        hidden, widths = width * DISCRIMINATOR_HIDDEN, [width * units for units in DISCRIMINATOR_WIDTHS[-_stages(size) :]]
+        self.body = _convolutions(restarts, channels, widths)
+        features = SMALLEST**2 * widths[-1]
         self.body.extend([nn.Flatten(2), Linear(restarts, features, hidden, spectral=True), nn.LeakyReLU(SLOPE)])
         self.neck = nn.Sequential(
             Linear(restarts, 2 * hidden, hidden, spectral=True), nn.LeakyReLU(SLOPE),
@@ -74,7 +75,7 @@ def image_encoder(restarts: int, channels: int, latents: int, size: int) -> nn.S
     ])  # fmt: skip
 
 
-def _convolutions(restarts: int, channels: int, widths: tuple[int, ...]) -> nn.Sequential:
+def _convolutions(restarts: int, channels: int, widths: Sequence[int]) -> nn.Sequential:
     layers = nn.Sequential()
     for a, b in pairwise((channels, *widths)):
         layers.extend([Conv(restarts, a, b, 4, spectral=True), nn.LeakyReLU(SLOPE)])

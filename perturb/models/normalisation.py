@@ -30,7 +30,10 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_variance", torch.ones(restarts, features))
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Same shape, same precision; statistics are float32."""
+        """Same shape, same precision; statistics are float32. torch's own is eight times as fast, but knows one restart."""
+        if activations.dtype == torch.bfloat16 and activations.device.type == "cpu":
+            each = [self._by_torch(values, restart) for restart, values in enumerate(activations.flatten(1, -2))]
+            return torch.stack(each).view(activations.shape)
         flat = activations.flatten(1, -2).float()
         if self.training:
             variance, mean = torch.var_mean(flat, dim=1, unbiased=False)
@@ -40,6 +43,11 @@ class BatchNorm(nn.Module):
         gain = self.scale * torch.rsqrt(variance + self.epsilon)
         found = torch.addcmul((self.shift - mean * gain)[:, None], flat, gain[:, None])
         return found.view(activations.shape).to(activations.dtype)
+
+    def _by_torch(self, values: Tensor, restart: int) -> Tensor:
+        running = self.running_mean[restart], self.running_variance[restart]
+        affine = self.scale[restart], self.shift[restart]
+        return functional.batch_norm(values, *running, *affine, self.training, self.rate, self.epsilon)
 
     @torch.no_grad()
     def _remember(self, mean: Tensor, variance: Tensor) -> None:

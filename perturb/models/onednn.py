@@ -27,12 +27,13 @@ class Convolve(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a transposed convolution."""
         images, weight = ctx.saved_tensors
-        of_weight = weight_gradient(images, gradient, weight.shape[1]).permute(0, 3, 4, 2, 1)
-        of_images = doubled(gradient, weight.permute(0, 4, 1, 2, 3)) if ctx.needs_input_grad[0] else None
-        return of_images, of_weight, gradient.sum(dim=(1, 2, 3))
+        for_images, for_weight, for_bias = ctx.needs_input_grad
+        of_images = doubled(gradient, weight.permute(0, 4, 1, 2, 3)) if for_images else None
+        of_weight = weight_gradient(images, gradient, weight.shape[1]).permute(0, 3, 4, 2, 1) if for_weight else None
+        return of_images, of_weight, gradient.sum(dim=(1, 2, 3)) if for_bias else None
 
 
 class ConvolveTransposed(torch.autograd.Function):
@@ -46,12 +47,13 @@ class ConvolveTransposed(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a convolution."""
         images, weight = ctx.saved_tensors
-        of_weight = weight_gradient(gradient, images, weight.shape[2]).permute(0, 1, 3, 4, 2)
-        of_images = halved(gradient, weight.permute(0, 1, 4, 2, 3)) if ctx.needs_input_grad[0] else None
-        return of_images, of_weight, gradient.sum(dim=(1, 2, 3))
+        for_images, for_weight, for_bias = ctx.needs_input_grad
+        of_images = halved(gradient, weight.permute(0, 1, 4, 2, 3)) if for_images else None
+        of_weight = weight_gradient(gradient, images, weight.shape[2]).permute(0, 1, 3, 4, 2) if for_weight else None
+        return of_images, of_weight, gradient.sum(dim=(1, 2, 3)) if for_bias else None
 
 
 def halved(images: Tensor, kernels: Tensor, bias: Tensor | None = None) -> Tensor:

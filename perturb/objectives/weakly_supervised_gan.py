@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional
 
 from perturb.datasets import FactorGrid
@@ -33,7 +34,7 @@ class WeaklySupervisedGAN(Objective):
         sizes = restarts, channels, latents, size
         return {
             "generator": reading_codes(generator(*sizes), self.dtype),
-            "discriminator": PairDiscriminator(*sizes),
+            "discriminator": PairDiscriminator(*sizes, width=self.config.discriminator_width),
             "encoder": writing_codes(image_encoder(*sizes)),
         }
 
@@ -80,12 +81,14 @@ class WeaklySupervisedGAN(Objective):
         return encoder.detach(), discriminator.detach()
 
     def _update_generator(self, count: int, draws: Draws) -> Tensor:
-        """Non-saturating: fakes should pass for real."""
+        """Non-saturating: fakes should pass for real. The discriminator's weights stand still, and get no gradients."""
         codes, other, label = self._codes("generator", count, draws)
-        logits = self.networks["discriminator"](self._generated(codes), self._generated(other), label)
+        discriminator = self.networks["discriminator"]
+        still = {name: weight.detach() for name, weight in discriminator.named_parameters()}
+        logits = functional_call(discriminator, still, (self._generated(codes), self._generated(other), label))
         loss = binary_loss(logits, positive=True)
         self.optimisers["generator"].zero_grad()
-        loss.sum().backward(inputs=list(self.networks["generator"].parameters()))
+        loss.sum().backward()
         self.optimisers["generator"].step()
         return loss.detach()
 

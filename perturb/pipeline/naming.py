@@ -16,8 +16,8 @@ from perturb.seeding import child_seed
 
 SECONDS = {"milliseconds": 0.1, "seconds": 1.0, "minutes": 100.0}
 """Of a metric with its usual settings, by its cost."""
-WORK = {"pcl": 0.5, "weakly_supervised_gan": 12.0}
-"""Of a method on an image, by that of an encoder and a decoder, where it is another."""
+WORK = {"pcl": 0.5, "weakly_supervised_gan": 6.0}
+"""Of a method on an image, by that of an encoder and a decoder, where it is another; of the GAN, by its width."""
 DISCRIMINATOR_SECONDS = {"factor_vae": 1e-3}
 """An image, in a large network that does not see images."""
 
@@ -76,7 +76,8 @@ class Namer:
 
     def _seconds_of(self, objective: ObjectiveConfig) -> float:
         """For each image of a batch."""
-        return self.image_seconds * WORK.get(objective.kind, 1.0) + DISCRIMINATOR_SECONDS.get(objective.kind, 0.0)
+        work = WORK.get(objective.kind, 1.0) * getattr(objective, "discriminator_width", 1)
+        return self.image_seconds * work + DISCRIMINATOR_SECONDS.get(objective.kind, 0.0)
 
     def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
         """Scores of a training, under its label."""

@@ -96,6 +96,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
         (method.name, column, index): namer.evaluation(method, column, pixels[column], index, config.evaluation.metrics)
         for index in range(config.evaluation.seeds)
         for method in config.evaluation.methods
+        if index in config.evaluation.seeds_of(method)
         for column in _met(config, config.evaluation.variants, index)
     }
     parts = {
@@ -153,7 +154,7 @@ def _search(
         )
         for index in range(config.search.seeds)
         for method in config.evaluation.methods
-        if method.objective.kind in PRIMARY
+        if method.objective.kind in PRIMARY and index in config.evaluation.seeds_of(method)
         for factor in config.search.factors
         for column in _met(config, config.search.variants, index)
     }

@@ -88,7 +88,7 @@ def test_the_generators_step_moves_the_generator_alone() -> None:
 
 def test_the_gan_has_the_codes_layers_at_64() -> None:
     sizes = 1, 3, 6, 64
-    made, discriminator, encoder = generator(*sizes), PairDiscriminator(*sizes), image_encoder(*sizes)
+    made, discriminator, encoder = generator(*sizes), PairDiscriminator(*sizes, width=2), image_encoder(*sizes)
 
     def shapes(network: torch.nn.Module) -> list[tuple[int, ...]]:
         return [tuple(w.shape[1:]) for name, w in network.named_parameters() if name.endswith("weight")]
@@ -117,6 +117,16 @@ def test_batch_norm_is_torchs() -> None:
     for r in range(2):
         theirs[r].eval()
         assert torch.allclose(ours(values)[r], theirs[r](values[r]), atol=1e-5)
+
+
+def test_batch_norm_in_bfloat16_is_that_in_float32() -> None:
+    exact, fast, values = BatchNorm(2, 3), BatchNorm(2, 3), (torch.randn(2, 7, 4, 4, 3) * 3 + 1).bfloat16()
+    for training in (True, False):
+        found = fast.train(training)(values)
+        assert found.dtype == torch.bfloat16
+        assert torch.allclose(found.float(), exact.train(training)(values.float()), rtol=2**-7, atol=0.01)
+    assert torch.allclose(fast.running_mean, exact.running_mean, atol=1e-3)
+    assert torch.allclose(fast.running_variance, exact.running_variance, rtol=1e-3)
 
 
 def test_batch_norm_of_images_is_over_positions_too() -> None:

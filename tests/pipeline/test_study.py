@@ -138,6 +138,22 @@ def test_variants_may_have_different_numbers_of_patterns(study_toml: Path) -> No
     assert met >= {("modified", 1), ("untrained", 1), ("literal", 0)}
 
 
+def test_a_method_that_takes_long_may_have_fewer_seeds(study: ExperimentConfig) -> None:
+    first, second = study.evaluation.methods
+    methods = first.model_copy(update={"seeds": 3}), second
+    large = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"seeds": 20, "methods": methods})})
+    for config, found in (
+        (large, {first.name: 3, second.name: 20}),
+        (scaled_down(large, 0.1), {first.name: 2, second.name: 2}),
+    ):
+        plan = plan_experiment(config)
+        on_noise = [method for method, column, _ in plan.evaluations if column.variant == "noise"]
+        assert {name: on_noise.count(name) for name in found} == found
+    alike = large.model_copy(update={"evaluation": large.evaluation.model_copy(update={"methods": (first, second)})})
+    every = plan_experiment(alike).evaluations
+    assert all(every[key].id == spec.id for key, spec in plan_experiment(large).evaluations.items())
+
+
 def test_the_estimate_knows_what_takes_longer() -> None:
     mini = load_experiment(Path(__file__).parents[2] / "configs" / "mini.toml")
     exact = plan_experiment(mini.model_copy(update={"metrics": MetricsConfig()})).evaluations
@@ -153,13 +169,14 @@ def test_the_estimate_knows_what_takes_longer() -> None:
         ('"literal", "noise"', '"other", "noise"', "evaluation.variants must be among original, modified, noise, untrained, "
          "literal; got other."),
         ("draws = 2", "draws = 3", "evaluation.draws must be at most evaluation.seeds = 2, because each seed meets one "),
+        ('name = "AE"', 'name = "AE"\nseeds = 3', "evaluation.methods: AE has 3 seeds, which must be at most evalu"),
         ("draws = 2", "draws = { literal = 3 }", "evaluation.draws.literal must be at most evaluation.seeds = 2"),
         ("draws = 2", "draws = { untrained = 2 }", "evaluation.draws.untrained must be at most that of modified = 1"),
         ("draws = 2", "draws = { noise = 2 }", "evaluation.draws must name some of modified, untrained, literal"),
         ("[alternatives.literal]", "[alternatives.noise]", "alternatives must have names of their own; taken: noise"),
         ("factors = [1.0, 2.0]", 'variants = ["original", "blurred"]', "search.variants must be among original, modified, "),
     ],
-    ids=["variant", "draws", "literal", "untrained", "noise", "name", "search"],
+    ids=["variant", "draws", "seeds", "literal", "untrained", "noise", "name", "search"],
 )  # fmt: skip
 def test_what_does_not_fit_is_told(study_toml: Path, tmp_path: Path, old: str, new: str, message: str) -> None:
     text = study_toml.read_text(encoding="utf-8")

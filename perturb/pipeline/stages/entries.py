@@ -25,10 +25,10 @@ def entries(findings: Findings) -> Iterator[Entry]:
                 name=config.name,
                 ground_truth=config.dataset.name,
                 epsilon=config.perturbation.epsilon,
-                files=tuple(_files(findings)),
+                files=tuple(_files(findings, method)),
             ),
             seed=config.seed,
-            seeds=tuple(range(config.evaluation.seeds)),
+            seeds=tuple(config.evaluation.seeds_of(method)),
             metrics=metrics_of(config.evaluation.metrics, config.metrics),
             runs=tuple(_runs(findings, method)),
             confidence=Confidence(resamples=findings.bootstrap["resamples"], seed=findings.bootstrap["seed"]),
@@ -41,10 +41,11 @@ def file_name(number: int, method: str) -> str:
     return f"{number + 1:02d}-{''.join(letter if letter.isalnum() else '-' for letter in method)}.json"
 
 
-def _files(findings: Findings) -> Iterator[FileHash]:
-    """Of every variant and pattern that something was trained on."""
+def _files(findings: Findings, method: MethodConfig) -> Iterator[FileHash]:
+    """Of every variant and pattern that the method was trained on."""
+    met = len(findings.config.evaluation.seeds_of(method))
     for variant in findings.config.evaluation.variants:
-        for draw, run in enumerate(findings.files(variant)):
+        for draw, run in enumerate(findings.files(variant)[:met]):
             (path,) = run.glob(f"*{RECIPE}")
             published = read_recipe(path)
             yield FileHash(

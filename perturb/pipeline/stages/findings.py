@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from perturb.config import ExperimentConfig
+from perturb.config import ExperimentConfig, MethodConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.evaluation.search import SearchPoint
 from perturb.evaluation.statistics import Comparison, Row, Score, compare, summarise
@@ -39,7 +39,7 @@ class Findings:
             self._score(f"scores/{method.name}/{variant}/{seed}", method.name, variant, seed)
             for method in evaluation.methods
             for variant in evaluation.variants
-            for seed in range(evaluation.seeds)
+            for seed in evaluation.seeds_of(method)
         ]
 
     @cached_property
@@ -65,12 +65,12 @@ class Findings:
                 found.append(SearchPoint(float(factor), self._score(name, method, variant, int(seed))))
         return found
 
-    def gaps(self, method: str) -> dict[str, np.ndarray]:
+    def gaps(self, method: MethodConfig) -> dict[str, np.ndarray]:
         """Per-factor MIG of a method's runs, variant → (runs, factors), failed runs left out."""
         found: dict[str, list[list[float]]] = {}
         for variant in self.config.evaluation.variants:
-            for seed in range(self.config.evaluation.seeds):
-                details = self.results[f"scores/{method}/{variant}/{seed}"]["details"]
+            for seed in self.config.evaluation.seeds_of(method):
+                details = self.results[f"scores/{method.name}/{variant}/{seed}"]["details"]
                 if details is not None:
                     gaps = [details["mig"][f"mig_factor_{k}"] for k in range(self.grid.num_factors)]
                     found.setdefault(variant, []).append(gaps)

@@ -176,7 +176,7 @@ def distribution(findings: Findings, out: Path) -> Iterator[Section]:
             Picture(out / "histogram.png", "MIG of all runs on the original and on modified images (Figure 4.8).")
         )
     for method in config.evaluation.methods:
-        gaps = findings.gaps(method.name) if method.objective.kind == "beta_vae" else {}
+        gaps = findings.gaps(method) if method.objective.kind == "beta_vae" else {}
         if gaps:
             path = out / "mig_by_factor.png"
             draw_by_factor(path, gaps, findings.grid.names, title=method.name)
