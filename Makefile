@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # Python compiles what it imports, once, and keeps it beside the sources in the environment, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install demo test browser test-browser check clean
+.PHONY: install demo test browser test-browser test-clusters check clean
 
 install: $(VENV)/.installed
 
@@ -41,6 +41,12 @@ browser: install
 
 test-browser: browser
 	PERTURB_BROWSER=required $(BIN)/python -m pytest -n 0 tests/evaluation/test_browser.py
+
+# Real SLURM jobs and a real ssh server, on this machine, for as long as the tests run.
+test-clusters: install
+	$(PIP) -e '.[slurm]'
+	@{ command -v sbatch && command -v ssh && test -x /usr/sbin/sshd; } >/dev/null || { apt-get update -qq && apt-get install -y -qq munge openssh-server slurm-wlm; }
+	PERTURB_CLUSTERS=required $(BIN)/python -m pytest -n 0 tests/flows/test_clusters.py
 
 check: install
 	$(BIN)/ruff check .
