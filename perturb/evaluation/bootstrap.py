@@ -64,6 +64,29 @@ def crossed_interval(
     return float(low), float(high)
 
 
+def mean_of_means_interval(differences: np.ndarray, *, resamples: int, seed: int) -> tuple[float | None, float | None]:
+    """95 % percentile interval of the mean over rows of each row's mean, columns resampled for all rows at once.
+
+    Args:
+        differences: (methods, clusters); NaN where a method has none.
+        resamples: behind the interval; a method is left out of those that hold none of its clusters.
+        seed: of the resampling.
+
+    Returns:
+        (None, None) below two clusters.
+
+    """
+    there = np.isfinite(differences)
+    if there.shape[1] < 2:
+        return None, None
+    counts = _counts(there.shape[1], resamples, np.random.default_rng(seed))
+    known = counts @ there.T
+    sums = counts @ np.where(there, differences, 0).T
+    means = np.nanmean(np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0), axis=1)
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)
+
+
 def mean_of_draws(scores: np.ndarray) -> float:
     """Mean over draws of the mean over their seeds, of (draws, seeds): draws weigh alike, whatever failed in them."""
     return float(np.mean([np.nanmean(draw) for draw in scores if np.isfinite(draw).any()]))

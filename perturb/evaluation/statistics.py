@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from perturb.evaluation.bootstrap import crossed_interval, mean_of_draws, paired_interval
+from perturb.evaluation.bootstrap import crossed_interval, mean_of_draws, mean_of_means_interval, paired_interval
 
 BASELINE = "original"
 
@@ -128,16 +128,20 @@ def pooled(
 ) -> Comparison:  # fmt: skip
     """Variant − second, mean over several methods: paired within each, then averaged for every draw and seed.
 
-    Draws and seeds are resampled for all methods at once, since all of them meet the same patterns. A method that has no
-    pair at some draw and seed is left out of the mean there.
+    Draws and seeds are resampled for all methods at once, since all of them meet the same patterns. Methods weigh alike,
+    also where some lack a draw or a seed.
     """
-    groups, pairs = _groups(scores), {}
-    for method in methods:
-        sides = (_values(groups.get((method, one), {}), metric) for one in (variant, second))
-        for key, difference in _pairs(*sides).items():
-            pairs.setdefault(key, []).append(difference)
-    means = {key: float(np.mean(found)) for key, found in pairs.items()}
-    difference, low, high = _mean_and_interval(means, resamples=resamples, seed=seed)
+    groups = _groups(scores)
+    sides = [[_values(groups.get((method, one), {}), metric) for one in (variant, second)] for method in methods]
+    pairs = [found for first, other in sides if (found := _pairs(first, other))]
+    keys = sorted({key for found in pairs for key in found})
+    if all(len(found) == len(keys) for found in pairs) or any(map(_crossed, pairs)):
+        means = {key: float(np.mean([found[key] for found in pairs if key in found])) for key in keys}
+        difference, low, high = _mean_and_interval(means, resamples=resamples, seed=seed)
+    else:
+        matrix = _clusters_of_each(pairs)
+        difference = float(np.nanmean(matrix, axis=1).mean())
+        low, high = mean_of_means_interval(matrix, resamples=resamples, seed=seed)
     return Comparison(
         method=methods[0] if len(methods) == 1 else f"mean of {len(methods)} methods",
         metric=metric,
@@ -146,8 +150,8 @@ def pooled(
         difference=difference,
         ci_low=low,
         ci_high=high,
-        seeds=len({seed for _, seed in means}),
-        draws=(len({draw for draw, _ in means}), len({s.draw for s in scores if s.variant == second})),
+        seeds=len({seed for _, seed in keys}),
+        draws=(len({draw for draw, _ in keys}), len({s.draw for s in scores if s.variant == second})),
     )
 
 
@@ -255,6 +259,20 @@ def _clusters(values: Mapping[tuple[int, int], float]) -> list[float]:
     """What is resampled where each seed meets one draw: the draws, each with its seeds; of one draw, the seeds."""
     means = [mean for _, mean in _by_draw(values)]
     return means if len(means) > 1 else [values[key] for key in sorted(values)]
+
+
+def _clusters_of_each(pairs: Sequence[Mapping[tuple[int, int], float]]) -> np.ndarray:
+    """The same of several methods: (methods, clusters), NaN where a method has none."""
+    several = len({draw for found in pairs for draw, _ in found}) > 1
+    clusters = sorted({draw if several else seed for found in pairs for draw, seed in found})
+    matrix = np.full((len(pairs), len(clusters)), np.nan)
+    for row, found in zip(matrix, pairs, strict=True):
+        of_cluster: dict[int, list[float]] = {}
+        for (draw, seed), value in found.items():
+            of_cluster.setdefault(clusters.index(draw if several else seed), []).append(value)
+        for index, values in of_cluster.items():
+            row[index] = np.mean(values)
+    return matrix
 
 
 def _matrix(values: Mapping[tuple[int, int], float], seeds: Sequence[int]) -> np.ndarray:
