@@ -37,6 +37,7 @@ from perturb.runs import software_versions
 
 ROOT = Path(__file__).parent.parent
 MARK = 0.03
+PLAIN = "plain Python"
 console = Console()
 
 
@@ -142,7 +143,7 @@ def main(
             time.sleep(0.2)
         time.sleep(10)
         contestants = {
-            "plain Python": (["--no-prefect", "--workers", str(setting.workers)], plain),
+            PLAIN: (["--no-prefect", "--workers", str(setting.workers)], plain),
             "Prefect, processes": (["--runner", f"process:{setting.workers}"], environment),
             "Prefect, Dask": (["--runner", f"dask://127.0.0.1:{dask}"], environment),
         }
@@ -158,7 +159,7 @@ def main(
 def report(times: dict[str, list[dict[str, float]]], out: Path | None, setting: Setting) -> None:
     """The table, and the numbers as JSON."""
     table = Table("", "work, s", "over plain", "elsewhere", "over plain", title=f"budget {setting.budget:g}")
-    found, base = {}, times["plain Python"]
+    found, base = {}, times[PLAIN]
     for name, rounds in times.items():
         pairs = list(zip(rounds, base, strict=True))
         entry = {
@@ -172,7 +173,7 @@ def report(times: dict[str, list[dict[str, float]]], out: Path | None, setting: 
         shares = [_percent(entry[key]) for key in ("work_over_plain", "elsewhere", "elsewhere_over_plain")]
         table.add_row(name, f"{entry['work']['median']:.1f}", *shares)
     console.print(table)
-    worst = max(entry["elsewhere_over_plain"]["median"] for entry in found.values())
+    worst = max(entry["elsewhere_over_plain"]["median"] for name, entry in found.items() if name != PLAIN)
     console.print(
         f"mark: {MARK:.0%} over plain Python; {'kept' if worst <= MARK else 'missed'} ({worst:+.1%} of the cores' time)"
     )
