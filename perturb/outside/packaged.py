@@ -47,8 +47,11 @@ def published_entries() -> tuple[Entry, ...]:
 
 
 def known_files() -> dict[str, tuple[FileHash, ...]]:
-    """Every published file, by the benchmark's name; all methods of a study have met the same ones."""
-    return {entry.dataset.name: entry.dataset.files for entry in published_entries()}
+    """Every published file, by the benchmark's name; a method with fewer seeds has met fewer of them."""
+    found: dict[str, dict[FileHash, None]] = {}
+    for entry in published_entries():
+        found.setdefault(entry.dataset.name, {}).update(dict.fromkeys(entry.dataset.files))
+    return {name: tuple(hashes) for name, hashes in found.items()}
 
 
 def published_rows(name: str, metrics: Sequence[MetricOfEntry]) -> list[Row]:

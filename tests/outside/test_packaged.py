@@ -77,7 +77,7 @@ def test_the_methods_of_a_run_stand_beside_a_model_on_its_files(tmp_path: Path) 
 
 def test_the_studys_methods_and_files_come_with_the_package() -> None:
     methods = {entry.model for entry in packaged.published_entries()}
-    assert {"AE", "VAE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL"} <= methods
+    assert {"AE", "VAE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL", "ws-GAN"} <= methods
     assert {entry.dataset.name for entry in packaged.published_entries()} == {packaged.MINI}
     for entry in packaged.published_entries():
         assert reasons_against(entry, packaged.known_files()) == []
