@@ -30,7 +30,7 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_variance", torch.ones(restarts, features))
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Same shape, same precision; statistics are float32. torch's own is several times as fast, but knows one restart."""
+        """Same shape, same precision; statistics are float32. torch's own is several times as fast and knows one restart."""
         if activations.dtype == torch.bfloat16 and activations.device.type == "cpu":
             each = [self._by_torch(values, restart) for restart, values in enumerate(activations.flatten(1, -2))]
             return torch.stack(each).view(activations.shape)
