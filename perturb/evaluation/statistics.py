@@ -264,15 +264,12 @@ def _clusters(values: Mapping[tuple[int, int], float]) -> list[float]:
 def _clusters_of_each(pairs: Sequence[Mapping[tuple[int, int], float]]) -> np.ndarray:
     """The same of several methods: (methods, clusters), NaN where a method has none."""
     several = len({draw for found in pairs for draw, _ in found}) > 1
-    clusters = sorted({draw if several else seed for found in pairs for draw, seed in found})
-    matrix = np.full((len(pairs), len(clusters)), np.nan)
-    for row, found in zip(matrix, pairs, strict=True):
-        of_cluster: dict[int, list[float]] = {}
-        for (draw, seed), value in found.items():
-            of_cluster.setdefault(clusters.index(draw if several else seed), []).append(value)
-        for index, values in of_cluster.items():
-            row[index] = np.mean(values)
-    return matrix
+    means = [
+        dict(_by_draw({(draw if several else seed, seed): difference for (draw, seed), difference in found.items()}))
+        for found in pairs
+    ]
+    clusters = sorted({cluster for found in means for cluster in found})
+    return np.array([[found.get(cluster, np.nan) for cluster in clusters] for found in means])
 
 
 def _matrix(values: Mapping[tuple[int, int], float], seeds: Sequence[int]) -> np.ndarray:

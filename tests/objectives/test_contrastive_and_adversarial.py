@@ -76,6 +76,7 @@ def test_the_generators_step_moves_the_generator_alone() -> None:
     objective, draws = WeaklySupervisedGAN(WeaklySupervisedGANConfig(), TRAINING, **SIZES), Draws(SEEDS)
     before = {name: w.detach().clone() for name, w in objective.networks.named_parameters()}
     objective._update_generator(4, draws)
+    assert all(weight.grad is None for weight in objective.networks["discriminator"].parameters())
     moved = {name.split(".")[0] for name, w in objective.networks.named_parameters() if not torch.equal(w, before[name])}
     assert moved == {"generator"}
     before = {name: w.detach().clone() for name, w in objective.networks.named_parameters()}
@@ -96,6 +97,9 @@ def test_the_gan_has_the_codes_layers_at_64() -> None:
     assert shapes(made) == [(6, 128), (128, 1024), (64, 4, 4, 64), (64, 4, 4, 32), (32, 4, 4, 32), (32, 4, 4, 3)]
     convolutions = [(4, 4, 3, 64), (4, 4, 64, 64), (4, 4, 64, 128), (4, 4, 128, 128)]
     assert shapes(discriminator) == [*convolutions, (2048, 256), (512, 256), (256, 256), (256, 1), (6, 256)]
+    convolutions = [(4, 4, 3, 32), (4, 4, 32, 32), (4, 4, 32, 64), (4, 4, 64, 64)]
+    narrow = shapes(PairDiscriminator(*sizes, width=1))
+    assert narrow == [*convolutions, (1024, 128), (256, 128), (128, 128), (128, 1), (6, 128)]
     convolutions = [(4, 4, 3, 32), (4, 4, 32, 32), (4, 4, 32, 64), (4, 4, 64, 64)]
     assert shapes(encoder) == [*convolutions, (1024, 128), (128, 12)]
     for network in (made, discriminator, encoder):
