@@ -199,6 +199,8 @@ def report_inputs(
     inputs |= {f"trained/{index}": spec.inputs["restart"] for index, spec in enumerate(restarts)}
     for kind, specs in (("pattern", patterns), ("file", files), ("pixels", pixels), ("variances", variances)):
         inputs |= {f"{kind}/{column.name}": spec for column, spec in specs.items()}
-    inputs |= {f"scores/{method}/{column.variant}/{k}": spec for (method, column, k), spec in evaluations.items()}
+    for (method, column, k), spec in evaluations.items():
+        run = f"{method}/{column.variant}/{k}"
+        inputs |= {f"scores/{run}": spec, f"training/{run}": spec.inputs["restart"]}
     inputs |= {f"search/{method}/{by:g}/{column.variant}/{k}": spec for (method, by, column, k), spec in search.items()}
     return inputs | {f"readout/{column.variant}/{k}": spec for (column, k), spec in readouts.items()}

@@ -3,6 +3,8 @@
 import csv
 from pathlib import Path
 
+import numpy as np
+
 from perturb.files import written_whole
 
 POINTS = 100
@@ -19,3 +21,10 @@ def write_curve(path: Path, curve: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(curve[0]) if curve else ["step"])
         writer.writeheader()
         writer.writerows(curve)
+
+
+def read_curve(path: Path) -> dict[str, np.ndarray]:
+    """Columns of a written curve: `step`, then each part of the loss, float64 (points,)."""
+    with path.open(encoding="utf-8", newline="") as file:
+        names, *points = csv.reader(file)
+    return dict(zip(names, np.array(points, dtype=np.float64).reshape(-1, len(names)).T, strict=True))

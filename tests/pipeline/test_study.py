@@ -39,7 +39,7 @@ steps = 3
 batch_size = 8
 """
 FIGURES = {"images", "mig", "mig_differences", "histogram", "mig_by_factor", "search", "planes"}
-FIGURES |= {"latents_disentangled", "latents_entangled"}
+FIGURES |= {"latents_disentangled", "latents_entangled", "curves"}
 
 
 @pytest.fixture(scope="module")
@@ -217,11 +217,13 @@ def test_every_method_is_an_entry_that_the_validator_accepts(published: Path, st
 
 def test_the_report_has_a_section_for_each_part(published: Path) -> None:
     page, table = ((published / name).read_text(encoding="utf-8") for name in ("report.html", "table.md"))
-    for title in ("Scores", "The images", "Differences", "Line search", "The factors are still there", "What latents draw"):
+    parts = "The factors are still there", "What latents draw", "How training went"
+    for title in ("Scores", "The images", "Differences", "Line search", *parts):
         assert f"## {title}" in table
         assert title in page
     assert "thesis, Shapes3D: 0.60 ± 0.31" in table
     assert "What training m_ψ adds" in table
+    assert re.search(r"\| β-VAE, kl \|( [\d.,]+ ± [\d.,]+ \|){5}", table)
     assert "Independent patterns: 2 of modified, 2 of literal, 2 of untrained." in table
     rows = json.loads((published.parent / "artifacts" / "results").glob("*/results.json").__next__().read_text())["rows"]
     assert {row["draws"] for row in rows if row["variant"] == "literal"} == {2}

@@ -13,7 +13,7 @@ from perturb.errors import UserError
 from perturb.objectives import OBJECTIVES
 from perturb.progress import Progress
 from perturb.training import Outcome, train
-from perturb.training.curve import is_noted, write_curve
+from perturb.training.curve import is_noted, read_curve, write_curve
 from perturb.training.loop import active_units
 
 CONFIG = TrainingConfig(architecture="conv32", steps=20, batch_size=8, learning_rate=1e-3, checkpoint_every=7)
@@ -183,6 +183,22 @@ def test_the_curve_is_written_as_csv(tmp_path: Path) -> None:
 def test_a_training_without_a_point_has_an_empty_curve(tmp_path: Path) -> None:
     write_curve(tmp_path / "curve.csv", Outcome(1, "diverged", []).curve)
     assert (tmp_path / "curve.csv").read_text().strip() == "step"
+
+
+@pytest.mark.parametrize("points", [1, 2])
+def test_a_curve_is_read_as_it_was_written(tmp_path: Path, points: int) -> None:
+    curve = [{"step": 10 * k + 10, "loss": 1 / (k + 3), "kl": float("nan")} for k in range(points)]
+    write_curve(tmp_path / "curve.csv", curve)
+    found = read_curve(tmp_path / "curve.csv")
+    assert list(found) == ["step", "loss", "kl"]
+    assert found["loss"].tolist() == [point["loss"] for point in curve]
+    assert found["step"].tolist() == [point["step"] for point in curve]
+    assert np.isnan(found["kl"]).all()
+
+
+def test_an_empty_curve_is_read_as_steps_without_points(tmp_path: Path) -> None:
+    write_curve(tmp_path / "curve.csv", [])
+    assert {name: column.shape for name, column in read_curve(tmp_path / "curve.csv").items()} == {"step": (0,)}
 
 
 @pytest.mark.parametrize("steps", [1, 7, 100, 101, 199, 200, 1_050, 300_000])

@@ -10,11 +10,13 @@ import numpy as np
 
 from perturb.config import ExperimentConfig, MethodConfig
 from perturb.datasets.ground_truth import FactorGrid
+from perturb.evaluation.curves import Curve
 from perturb.evaluation.search import SearchPoint
 from perturb.evaluation.statistics import Comparison, Row, Score, compare, summarise
 from perturb.pipeline.column import Column
 from perturb.runs import read_result
 from perturb.seeding import child_seed
+from perturb.training.curve import read_curve
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,17 @@ class Findings:
             for variant in evaluation.variants
             for seed in evaluation.seeds_of(method)
         ]
+
+    @cached_property
+    def curves(self) -> list[Curve]:
+        """The losses of every evaluation run's training."""
+        found = []
+        for score in self.scores:
+            name = f"training/{score.method}/{score.variant}/{score.seed}"
+            columns = read_curve(self.runs[name] / "curve.csv")
+            failed = self.results[name]["failure"] is not None
+            found.append(Curve(method=score.method, variant=score.variant, columns=columns, failed=failed))
+        return found
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -13,7 +13,9 @@ from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, 
 from perturb.analysis.variances import Variances
 from perturb.datasets.pixels import Pixels
 from perturb.evaluation.analysis_tables import global_table, local_table, readout_table
+from perturb.evaluation.curves import final_losses
 from perturb.evaluation.figures import draw_images, draw_scores
+from perturb.evaluation.figures_curves import draw_curves
 from perturb.evaluation.figures_distribution import draw_by_factor, draw_histogram
 from perturb.evaluation.figures_forest import draw_forest
 from perturb.evaluation.figures_search import draw_search
@@ -52,6 +54,7 @@ def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]
         yield still_there(findings)
     yield from distribution(findings, out)
     yield from traversals(findings, out, device=device)
+    yield trainings(findings, out)
     sentences = [sentence for metric in findings.config.evaluation.metrics for sentence in answer(findings.rows, metric)]
     yield Section(title="Method by method", points=sentences)
 
@@ -208,6 +211,18 @@ def traversals(findings: Findings, out: Path, *, device: str) -> Iterator[Sectio
     caption = f"Two latents at once, those that hold most of {names[0]} and {names[1]} (Figures 4.10 and 4.11)."
     text = "The β-VAEs that m_ψ was trained against, on original images."
     yield Section(title="What latents draw", text=[text], figures=[Picture(out / "planes.png", caption), *figures])
+
+
+def trainings(findings: Findings, out: Path) -> Section:
+    """Whether they have settled, and what they ended with."""
+    path = out / "curves.png"
+    draw_curves(path, findings.curves)
+    caption = (
+        "Losses of single batches over the steps: means over trainings, bands from the lowest to the highest; failed "
+        "trainings dotted. The first tenth may lie outside."
+    )
+    tables = [final_losses(findings.curves)]
+    return Section(title="How training went", figures=[Picture(path, caption)], tables=tables)
 
 
 def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:

@@ -1,0 +1,67 @@
+"""How trainings went: the losses along the way, and what they ended with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from perturb.evaluation.printed import Cell, PrintedTable
+
+LAST = 0.2
+"""Share of the steps, the last ones, over which a final loss is averaged: single batches scatter."""
+NOT_A_LOSS = "step", "active_units"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Of one training."""
+
+    method: str
+    variant: str
+    columns: Mapping[str, np.ndarray]
+    """`step`, `loss` and its parts, (points,) each: the values of single batches."""
+    failed: bool
+
+    @property
+    def parts(self) -> list[str]:
+        """`loss`, then what else was noted."""
+        return [name for name in self.columns if name not in NOT_A_LOSS]
+
+    def final(self, part: str) -> float:
+        """Mean of a part over the last fifth of the steps."""
+        steps = self.columns["step"]
+        return float(self.columns[part][steps > (1 - LAST) * steps[-1]].mean())
+
+
+def final_losses(curves: Sequence[Curve]) -> PrintedTable:
+    """Method and part of its loss down, variants across: mean ± standard deviation over the trainings that did not fail."""
+    finished = [curve for curve in curves if not curve.failed]
+    variants = tuple(dict.fromkeys(curve.variant for curve in curves))
+    lines = []
+    for method in dict.fromkeys(curve.method for curve in finished):
+        of_method = [curve for curve in finished if curve.method == method]
+        for part in of_method[0].parts:
+            values = [[curve.final(part) for curve in of_method if curve.variant == variant] for variant in variants]
+            lines.append((f"{method}, {part.replace('_', ' ')}", tuple(map(_cell, values))))
+    return PrintedTable(
+        title="What trainings ended with",
+        corner="Method, part of the loss",
+        columns=variants,
+        lines=tuple(lines),
+        note="Means over the last fifth of the steps. Likelihoods are sums over pixels, divergences over units, in nats.",
+    )
+
+
+def _cell(values: Sequence[float]) -> Cell:
+    """Two digits of the deviation, the mean to the same place; of a single training, three digits."""
+    if not values:
+        return Cell("–")
+    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    places = _places(deviation, digits=2) if deviation else _places(mean, digits=3)
+    shown = f"{mean:,.{places}f}" + (f" ± {deviation:,.{places}f}" if len(values) > 1 else "")
+    return Cell(shown.replace("-", "−"))
+
+
+def _places(value: float, *, digits: int) -> int:
+    """Decimal places, none to three, that show so many digits of a value."""
+    return int(np.clip(digits - 1 - np.floor(np.log10(max(abs(value), 1e-9))), 0, 3))
