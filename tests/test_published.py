@@ -8,6 +8,8 @@ import pytest
 from perturb.benchmark.compare import compare
 from perturb.benchmark.recipe import build, read_recipe
 from perturb.benchmark.verify import verify_file
+from perturb.config import load_experiment
+from perturb.config.loading import config_hash
 from perturb.evaluation.entry import rows_of
 from perturb.evaluation.entry_rules import read_entry
 from perturb.files import read_json, sha256_of
@@ -32,13 +34,16 @@ def test_the_files_of_the_quickstart_are_made_again_from_their_recipes(variant: 
         assert compare(tmp_path / "original.h5", tmp_path / "built.h5").largest == 63
 
 
-def test_every_file_of_the_study_is_in_its_index_with_its_hash() -> None:
-    index = read_json(STUDY / "index.json")
-    there = {path.relative_to(STUDY).as_posix() for path in STUDY.rglob("*") if path.is_file()} - {"index.json"}
+@pytest.mark.parametrize("name", ["mini", "quickstart", "quickstart_literal"])
+def test_every_published_file_is_in_the_index_with_its_hash_and_is_of_the_config_as_it_is_now(name: str) -> None:
+    folder = PUBLISHED / name
+    index = read_json(folder / "index.json")
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"index.json"}
     assert {entry["name"] for entry in index["files"]} == there
-    assert all(sha256_of(STUDY / entry["name"]) == entry["sha256"] for entry in index["files"])
+    assert all(sha256_of(folder / entry["name"]) == entry["sha256"] for entry in index["files"])
     assert sum(entry["bytes"] for entry in index["files"]) < 20e6
-    assert index["config_hash"] in (STUDY / "table.md").read_text(encoding="utf-8")
+    assert index["config_hash"] in (folder / "table.md").read_text(encoding="utf-8")
+    assert index["config_hash"] == config_hash(load_experiment(ROOT / "configs" / f"{name}.toml"))
 
 
 def test_the_studys_entries_are_accepted_and_give_its_table() -> None:
