@@ -1,6 +1,7 @@
 """What is committed as published can be used."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ def test_every_published_file_is_in_the_index_with_its_hash_and_is_of_the_config
     assert {entry["name"] for entry in index["files"]} == there
     assert all(sha256_of(folder / entry["name"]) == entry["sha256"] for entry in index["files"])
     assert sum(entry["bytes"] for entry in index["files"]) < 20e6
+    command = f"perturb (run|study) configs/{name}.toml --no-prefect( --patterns 3)? --publish artifacts/published/{name}"
+    assert re.fullmatch(command, index["command"])
     assert index["config_hash"] in (folder / "table.md").read_text(encoding="utf-8")
     assert index["config_hash"] == config_hash(load_experiment(ROOT / "configs" / f"{name}.toml"))
 

@@ -92,11 +92,20 @@ def run(
     if store.is_complete(plan.report):
         _show(publish_results(plan, store), experiment.name)
         if publish is not None:
-            print(publish_experiment(plan, store, publish, command=f"perturb {shlex.join(sys.argv[1:])}", patterns=patterns))
+            print(publish_experiment(plan, store, publish, command=_command(sys.argv[1:]), patterns=patterns))
     else:
         for stage in plan.stages:
             done = sum(store.is_complete(spec) for spec in stage.runs)
             print(f"{stage.title}: {done} of {len(stage.runs)}")
+
+
+def _command(words: list[str]) -> str:
+    """What was typed, as others may type it: where this machine keeps its run directories is left out."""
+    kept = [word for word in words if not word.startswith("--artifacts=")]
+    while "--artifacts" in kept:
+        place = kept.index("--artifacts")
+        del kept[place : place + 2]
+    return shlex.join(["perturb", *kept])
 
 
 def _folder(path: Path, option: str = "--artifacts") -> Path:

@@ -200,6 +200,8 @@ def test_everything_is_published_with_its_hash_and_what_made_it(published: Path)
         assert sha256_of(published / entry["name"]) == entry["sha256"]
         made_from_recipe = entry["name"].endswith((".recipe.json", ".safetensors"))
         assert entry["command"].startswith("perturb dataset build" if made_from_recipe else "perturb ")
+    config = published.parent / "study.toml"
+    assert index["command"] == f"perturb study {config} --no-prefect --workers 2 --publish {published}"
 
 
 def test_a_further_pattern_is_built_from_its_recipe(published: Path, tmp_path: Path) -> None:
