@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from perturb import __version__
+from perturb.cli import _command
 
 SCRIPT = Path(sys.executable).with_name("perturb")
 
@@ -167,6 +168,12 @@ def test_argument_of_another_type_is_a_usage_error(tmp_path: Path) -> None:
     assert "--budget" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", [["--artifacts", "/here"], ["--artifacts=/here"], []])
+def test_a_published_command_leaves_out_where_run_directories_are(place: list[str]) -> None:
+    words = ["run", "a config.toml", *place, "--publish", "folder"]
+    assert _command(words) == "perturb run 'a config.toml' --publish folder"
 
 
 def test_gc_removes_stale_scratch_folders_and_says_how_many(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 import shlex
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -101,10 +102,8 @@ def run(
 
 def _command(words: list[str]) -> str:
     """What was typed, as others may type it: where this machine keeps its run directories is left out."""
-    kept = [word for word in words if not word.startswith("--artifacts=")]
-    while "--artifacts" in kept:
-        place = kept.index("--artifacts")
-        del kept[place : place + 2]
+    pairs = pairwise(["", *words])
+    kept = [word for before, word in pairs if before != "--artifacts" and not word.startswith("--artifacts")]
     return shlex.join(["perturb", *kept])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perturb.evaluation.printed import Cell, PrintedTable
+from perturb.evaluation.tables import spread
 
 LAST = 0.2
 """Share of the steps, the last ones, over which a final loss is averaged: single batches scatter."""
@@ -21,6 +22,7 @@ class Curve:
     columns: Mapping[str, np.ndarray]
     """`step`, `loss` and its parts, (points,) each: the values of single batches."""
     failed: bool
+    """Whether it has no scores: its losses are drawn, and not in the means."""
 
     @property
     def parts(self) -> list[str]:
@@ -56,10 +58,9 @@ def _cell(values: Sequence[float]) -> Cell:
     """Two digits of the deviation, the mean to the same place; of a single training, three digits."""
     if not values:
         return Cell("–")
-    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
     places = _places(deviation, digits=2) if deviation else _places(mean, digits=3)
-    shown = f"{mean:,.{places}f}" + (f" ± {deviation:,.{places}f}" if len(values) > 1 else "")
-    return Cell(shown.replace("-", "−"))
+    return Cell(spread(mean, deviation, places=places))
 
 
 def _places(value: float, *, digits: int) -> int:

@@ -94,9 +94,10 @@ def score(row: Row) -> str:
     return spread(row.mean, row.std)
 
 
-def spread(mean: float, std: float | None) -> str:
-    """`0.60 ± 0.31`, or `0.60` where there is no deviation."""
-    return f"{mean:.2f} ± {std:.2f}" if std is not None else f"{mean:.2f}"
+def spread(mean: float, std: float | None, *, places: int = 2) -> str:
+    """`0.60 ± 0.31`, or `0.60` where there is no deviation; a real minus."""
+    shown = f"{mean:,.{places}f}" + (f" ± {std:,.{places}f}" if std is not None else "")
+    return shown.replace("-", "−")
 
 
 def remarks(row: Row) -> list[str]:

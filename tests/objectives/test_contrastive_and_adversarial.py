@@ -100,7 +100,6 @@ def test_the_gan_has_the_codes_layers_at_64() -> None:
     convolutions = [(4, 4, 3, 32), (4, 4, 32, 32), (4, 4, 32, 64), (4, 4, 64, 64)]
     narrow = shapes(PairDiscriminator(*sizes, width=1))
     assert narrow == [*convolutions, (1024, 128), (256, 128), (128, 128), (128, 1), (6, 128)]
-    convolutions = [(4, 4, 3, 32), (4, 4, 32, 32), (4, 4, 32, 64), (4, 4, 64, 64)]
     assert shapes(encoder) == [*convolutions, (1024, 128), (128, 12)]
     for network in (made, discriminator, encoder):
         glorot_uniform_(network, generators=[torch.Generator().manual_seed(0)])

@@ -47,13 +47,15 @@ class Findings:
     @cached_property
     def curves(self) -> list[Curve]:
         """The losses of every evaluation run's training."""
-        found = []
-        for score in self.scores:
-            name = f"training/{score.method}/{score.variant}/{score.seed}"
-            columns = read_curve(self.runs[name] / "curve.csv")
-            failed = self.results[name]["failure"] is not None
-            found.append(Curve(method=score.method, variant=score.variant, columns=columns, failed=failed))
-        return found
+        return [
+            Curve(
+                method=score.method,
+                variant=score.variant,
+                columns=read_curve(self.runs[f"training/{score.method}/{score.variant}/{score.seed}"] / "curve.csv"),
+                failed=score.failure is not None,
+            )
+            for score in self.scores
+        ]
 
     @cached_property
     def rows(self) -> list[Row]:
