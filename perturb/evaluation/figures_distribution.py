@@ -18,6 +18,8 @@ def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant:
 
     The thesis asks whether some models disentangle the altered data all the same.
     """
+    from matplotlib.ticker import PercentFormatter
+
     shown = [s for s in scores if s.variant in (variant, BASELINE) and s.values is not None]
     methods = list(dict.fromkeys(score.method for score in scores))
     top = max([1.0 if METRICS[metric].range[1] == 1 else 0.0, *(score.values[metric] for score in shown)])
@@ -26,8 +28,11 @@ def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant:
     axes = figure.subplots(len(methods), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for panel, method in zip(axes, methods, strict=True):
         found = {v: [s.values[metric] for s in shown if (s.method, s.variant) == (method, v)] for v in (variant, BASELINE)}
-        panel.hist(found[variant], bins=edges, color=style.colour(variant), alpha=0.75, label=variant)
-        panel.hist(found[BASELINE], bins=edges, histtype="step", linewidth=1.4, color=style.colour(BASELINE), label=BASELINE)
+        shares = {name: np.full(len(values), 1 / max(len(values), 1)) for name, values in found.items()}
+        panel.hist(found[variant], edges, weights=shares[variant], color=style.colour(variant), alpha=0.75, label=variant)
+        panel.hist(found[BASELINE], edges, weights=shares[BASELINE], histtype="step", linewidth=1.4,
+                   color=style.colour(BASELINE), label=BASELINE)  # fmt: skip
+        panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         panel.set_title(method, fontsize=style.NORMAL, loc="left")
         style.plain(panel, grid="y")
         panel.set_ylabel("share of runs", fontsize=style.SMALL)

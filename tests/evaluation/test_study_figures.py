@@ -6,6 +6,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from made_scores import made_scores
+from matplotlib.patches import Polygon, Rectangle
 
 from perturb.evaluation import figure_style as style
 from perturb.evaluation.figures_distribution import draw_by_factor, draw_histogram
@@ -68,6 +69,19 @@ def test_every_figure_is_narrow_enough_for_a_phone_and_not_empty(tmp_path: Path,
     picture = matplotlib.image.imread(path, format="png")
     assert picture.shape[1] == int(style.WIDTH * style.DPI)
     assert (picture[..., :3].min(axis=-1) < 0.9).mean() > 1e-3
+
+
+def test_the_bars_of_a_histogram_are_shares_of_a_methods_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = []
+    monkeypatch.setattr(style, "save", lambda figure, path: figures.append(figure))
+    draw_histogram(tmp_path / "a.png", _scores(draws=3), "mig")
+    panels = figures[0].axes
+    assert [panel.get_title(loc="left") for panel in panels] == ["AE", "β-VAE"]
+    for panel in panels:
+        bars = [patch.get_height() for patch in panel.patches if isinstance(patch, Rectangle)]
+        assert sum(bars) == pytest.approx(1)
+        (outline,) = [patch for patch in panel.patches if isinstance(patch, Polygon)]
+        assert outline.get_path().vertices[:, 1].max() <= 1
 
 
 def test_the_same_points_give_the_same_file(tmp_path: Path) -> None:

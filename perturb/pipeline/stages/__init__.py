@@ -19,6 +19,6 @@ STAGES = {
     "pixels": Stage(version=1, build=build_pixels),
     "readout": Stage(version=1, build=build_readout),
     "variances": Stage(version=1, build=build_variances),
-    "report": Stage(version=5, build=build_report),
+    "report": Stage(version=6, build=build_report),
 }
 """By the kind of run. Raise a version when the same config would now give another result: old runs are then not reused."""
