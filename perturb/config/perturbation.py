@@ -1,21 +1,48 @@
 """How the perturbation network m_ψ is built and trained (thesis 4.2.4 and 4.3.1)."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from perturb.config.section import Section
 
+Form = Literal["alignment", "alignment_contrast", "alignment_factors", "literal", "literal_exact", "residual"]
+"""What m_ψ minimises (docs/method.md):
+
+alignment            ours: how well the axes of the disentangled codes suit the modified images, after retraining
+alignment_contrast   the same, less the same of the entangled codes: the nearest to the thesis's two ensembles
+alignment_factors    the same with the factors as codes: an upper bound, which no model takes part in
+literal              the thesis's game (4.2.4): the trained decoders reconstruct x′
+literal_exact        that game with decoders at their optimum, computed once; for grids of up to 16,384 images
+residual             ours: fresh small networks predict δ alone, and the game's cross term with x is dropped
+"""
+
+
+class AlignmentConfig(Section):
+    """The forms `alignment…`: where the local metric of the modified images is fitted, and what its size is held against."""
+
+    widths: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.5, 1.0, 1.5), min_length=1)
+    """Of the Gaussian neighbourhoods in which slopes are fitted, in standard deviations of a code: a VAE settles its axes
+    while its posteriors are about that wide. The objective is the mean over them."""
+    price: float = Field(default=3.0, gt=0)
+    """c, added to squared slopes: β times the likelihood's variance, in squared error summed over an image's values. A
+    latent whose slope lies below it is not worth its nats."""
+    points: int = Field(default=2_000, ge=100)
+    """Images behind a step."""
+    anchors: int = Field(default=96, ge=1)
+    """Of the points, those around which slopes are fitted."""
+    redraw_every: int = Field(default=10, ge=1)
+    """Steps on the same points."""
+
 
 class PerturbationConfig(Section):
-    """m_ψ: factors → one neuron → image, trained so that the entangled codes explain its pattern better.
+    """m_ψ: factors → one neuron → image, trained against frozen encoders.
 
     The defaults are the thesis's where it states them; what it leaves open is a field.
     """
 
-    form: Literal["literal", "residual"] = "literal"
-    """`literal`: the trained decoders reconstruct x′ (thesis 4.2.4). `residual`: a fresh small network per model predicts
-    only δ = (x′ − x)/ε before reflection; the same objective less the part that does not depend on ψ."""
+    form: Form = "literal"
+    """What m_ψ minimises."""
     epsilon: float = Field(gt=0, lt=1)
     """Largest change of a pixel, with pixels in [0, 1] (0.1 for dSprites, 0.175 for Shapes3D)."""
     steps: int = Field(default=30_000, ge=1)
@@ -41,6 +68,11 @@ class PerturbationConfig(Section):
     """Weights and biases of the layer after the neuron start uniform in ± this; None: Glorot and zero."""
     bound: Literal["reflect", "clip"] = "reflect"
     """How x + ε·m is brought back into [0, 1]."""
+    coverage: float = Field(default=0.0, ge=0)
+    """Weight of the entropy of the scalar's total effects (in nats) in the objective of every form but the games: keeps the
+    scalar from following one factor alone."""
+    alignment: AlignmentConfig = AlignmentConfig()
+    """Of the forms `alignment…`."""
 
 
 class CollapseConfig(Section):

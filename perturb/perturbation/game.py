@@ -1,24 +1,34 @@
-"""The objective of m_ψ and of the decoders it plays with (thesis 4.2.4), in two forms that share everything else.
+"""m_ψ's objective as a game with decoders (thesis 4.2.4): the forms `literal` and `residual`.
 
 Encoders are frozen and fed the original images, so codes z do not depend on ψ; each player decodes z and is trained to
 come close to a target t that ψ sets. ψ minimises mean_ent E‖t − D(z)‖² − mean_dis E‖t − D(z)‖². The squares of t cancel:
 the gradient with respect to t is 2 (mean_dis E D(z) − mean_ent E D(z)), which needs no gradient through any decoder.
 
 literal    t = x′, players are the trained decoders (sigmoid of their logits), as the thesis writes it.
-residual   t = δ before the mirror, players are fresh small networks. It is the literal objective for x′ = x + ε·δ with the
-           part that does not depend on ψ subtracted: what is left to explain is the pattern alone.
+residual   t = δ before the mirror, players are fresh small networks. Not the thesis's objective but ours.
+
+With players at their optimum, and K = K_ent − K_dis the difference of the operators t ↦ E[t | z], the objective is
+−⟨t, K t⟩. For t = x + εδ that is −⟨x, K x⟩ − 2ε ⟨δ, K x⟩ − ε² ⟨δ, K δ⟩. The residual form keeps the last term alone. It
+drops the first, which ψ cannot influence, and also the second, which is first order in ε and by which the thesis motivates
+the method.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from perturb.config import PerturbationConfig
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.pixels import Pixels
 from perturb.models import glorot_uniform_
 from perturb.models.layers import Linear
 from perturb.perturbation.bounds import bounded
+from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.network import PerturbationNetwork
+from perturb.perturbation.training import adam
+from perturb.training.checkpoint import Tensors, below
 
 HIDDEN = 128
 
@@ -88,3 +98,120 @@ def _mean_prediction(players: Sequence[tuple[nn.Module, Tensor]]) -> Tensor:
     """Predictions (n, ...) averaged over samples and over the ensemble."""
     means = [player(codes.flatten(0, 1)).unflatten(0, codes.shape[:2]).mean(dim=0) for player, codes in players]
     return torch.stack(means).mean(dim=0)
+
+
+@dataclass(frozen=True)
+class Player:
+    """A selected model: its frozen encoder, and the network that plays for it."""
+
+    encoder: FrozenEncoder
+    network: nn.Module
+
+
+class Game:
+    """m_ψ against two ensembles: three batches for the decoders, then one for ψ (thesis 4.3.1).
+
+    Args:
+        config: schedule, form, bound.
+        network: m_ψ, changed in place.
+        entangled: models whose loss ψ lowers.
+        disentangled: models whose loss ψ raises.
+        pixels: original images.
+        grid: their factors.
+        generator: draws batches and codes, on the CPU.
+        device: where the networks live.
+
+    """
+
+    def __init__(
+        self,
+        config: PerturbationConfig,
+        network: PerturbationNetwork,
+        entangled: Sequence[Player],
+        disentangled: Sequence[Player],
+        *,
+        pixels: Pixels,
+        grid: FactorGrid,
+        generator: torch.Generator,
+        device: str,
+    ) -> None:
+        self.config, self.network = config, network
+        self.entangled, self.disentangled = entangled, disentangled
+        self.pixels, self.grid, self.generator, self.device = pixels, grid, generator, device
+        players = [player.network for player in (*entangled, *disentangled)]
+        self.networks = nn.ModuleDict({"psi": network, "players": nn.ModuleList(players)}).to(device)
+        self.optimisers = {
+            "psi": adam(network.parameters(), config.learning_rate),
+            "decoders": adam(self.networks["players"].parameters(), config.decoder_learning_rate),
+        }
+
+    def update(self, step: int) -> tuple[dict[str, float], Tensor]:
+        """Some steps of the decoders, then one of ψ.
+
+        Noted are `loss_entangled` and `loss_disentangled`, squared error per image before the ψ update, and their `gap`,
+        disentangled − entangled.
+        """
+        for _ in range(self.config.decoder_steps):
+            losses = self._update_players()
+        return losses, self._update_network()
+
+    def held(self) -> Tensors:
+        """The generator, and the codes that are known."""
+        codes = {
+            f"codes/{index}/{name}": value
+            for index, player in self._players()
+            for name, value in player.encoder.known().items()
+        }
+        return codes | {"generator": self.generator.get_state()}
+
+    def take_back(self, held: Tensors) -> None:
+        """Restore both."""
+        self.generator.set_state(held["generator"])
+        for index, player in self._players():
+            player.encoder.remember(below(f"codes/{index}/", held))
+
+    def _players(self) -> Iterator[tuple[int, Player]]:
+        """By the numbers that a checkpoint knows them by."""
+        return enumerate((*self.entangled, *self.disentangled))
+
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Image numbers, images and factors of a fresh batch."""
+        indices = torch.randint(len(self.pixels), (self.config.batch_size,), generator=self.generator)
+        factors = torch.from_numpy(self.grid.scaled(indices.numpy())).to(self.device)
+        return indices, self.pixels.batch(indices, device=self.device), factors
+
+    def _codes(self, player: Player, indices: Tensor) -> Tensor:
+        codes = player.encoder.sample(indices, self.config.latent_samples, generator=self.generator)
+        return codes.to(self.device)
+
+    def _update_players(self) -> dict[str, float]:
+        """One step of every decoder on its own loss; ψ stands still."""
+        indices, images, factors = self._batch()
+        with torch.no_grad():
+            goal = target(self.network, images, factors, self.config)
+        losses = [
+            torch.stack([player_loss(player.network, self._codes(player, indices), goal) for player in side])
+            for side in (self.entangled, self.disentangled)
+        ]
+        self.optimisers["decoders"].zero_grad()
+        torch.cat(losses).sum().backward()
+        self.optimisers["decoders"].step()
+        entangled, disentangled = (side.mean().item() for side in losses)
+        return {
+            "loss_entangled": entangled, "loss_disentangled": disentangled, "gap": disentangled - entangled
+        }  # fmt: skip
+
+    def _update_network(self) -> Tensor:
+        """One step of ψ; the decoders stand still. The coarse pattern of its batch, detached."""
+        indices, images, factors = self._batch()
+        goal = target(self.network, images, factors, self.config)
+        entangled, disentangled = (
+            [(player.network, self._codes(player, indices)) for player in side]
+            for side in (self.entangled, self.disentangled)
+        )
+        gradient = target_gradient(entangled, disentangled)
+        self.optimisers["psi"].zero_grad()
+        goal.backward(gradient)
+        self.optimisers["psi"].step()
+        with torch.no_grad():
+            return self.network.coarse_pattern(factors)

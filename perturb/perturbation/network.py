@@ -12,9 +12,9 @@ from perturb.config import PerturbationConfig
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.models.layers import Linear
+from perturb.perturbation.pooling import COARSE, enlarged
 
 HIDDEN = 256
-COARSE = 8
 STANDARDISED_GAIN = 2.0
 """Before tanh, where the pattern is standardised: most values then come close to ±1."""
 
@@ -45,7 +45,7 @@ class PerturbationNetwork(nn.Module):
         super().__init__()
         height, _, channels = image_shape
         size = height if config.generator == "deconv" else COARSE
-        self.enlargement = height // size
+        self.image_side = height
         self.pattern_shape = (size, size, channels)
         """Of δ before it is enlarged."""
         self.squeeze = nn.Sequential(Linear(1, num_factors, HIDDEN), nn.ReLU(), Linear(1, HIDDEN, 1))
@@ -90,9 +90,7 @@ class PerturbationNetwork(nn.Module):
 
     def enlarged(self, pattern: Tensor) -> Tensor:
         """A pattern at the size of the image; the bound is not touched."""
-        for axis in (1, 2):
-            pattern = pattern.repeat_interleave(self.enlargement, dim=axis)
-        return pattern
+        return enlarged(pattern, self.image_side)
 
     def forward(self, factors: Tensor) -> Tensor:
         """δ, (n, height, width, channels), in [-1, 1]."""

@@ -3,7 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from perturb.config import ExperimentConfig, MethodConfig, ObjectiveConfig, ReadoutConfig, Section, TrainingConfig
+from perturb.config import (
+    ExperimentConfig,
+    MethodConfig,
+    ObjectiveConfig,
+    PerturbationConfig,
+    ReadoutConfig,
+    Section,
+    TrainingConfig,
+)
 from perturb.config.evaluation import Variant
 from perturb.config.metrics import MetricName
 from perturb.datasets.ground_truth import GroundTruth
@@ -101,11 +109,17 @@ class Namer:
     def pattern(self, column: Column, inputs: Mapping[str, RunSpec]) -> RunSpec:
         """The training of m_ψ, against the chosen among the restarts in `inputs`."""
         form = self.config.form(column.variant)
-        passes = (form.decoder_steps + 0.5) * 2 * self.config.selection.keep * form.latent_samples
-        per_code = self.image_seconds / 2 if form.form == "literal" else 1e-5
-        cost = 1.0 + form.steps * form.batch_size * passes * per_code
+        cost = 1.0 + form.steps * self._seconds_of_pattern(form)
         config = self._pattern_config(column, "perturbation" if column.variant == "modified" else column.variant)
         return self.run("perturbation", config, inputs, label=f"m_ψ, {column.name}", cost=cost)
+
+    def _seconds_of_pattern(self, form: PerturbationConfig) -> float:
+        """A step of m_ψ."""
+        if form.form in ("literal", "residual"):
+            codes = form.batch_size * (form.decoder_steps + 0.5) * 2 * self.config.selection.keep * form.latent_samples
+            return codes * (self.image_seconds / 2 if form.form == "literal" else 1e-5)
+        images = self.num_images if form.form == "literal_exact" else form.alignment.points
+        return 1e-4 * images * (self.image_seconds / 2.5e-4)
 
     def untrained(self, column: Column, trained: RunSpec) -> RunSpec:
         """The control of a trained m_ψ."""

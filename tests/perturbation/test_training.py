@@ -1,3 +1,5 @@
+"""Every form of m_ψ's objective, trained a little: what it learns, and that an interruption changes nothing."""
+
 from pathlib import Path
 
 import numpy as np
@@ -5,20 +7,26 @@ import pytest
 import torch
 
 from perturb.config import PerturbationConfig
+from perturb.config.perturbation import AlignmentConfig
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
+from perturb.perturbation.alignment import Alignment, Codes
+from perturb.perturbation.exact_game import ExactGame, explained
 from perturb.perturbation.frozen import FrozenEncoder
-from perturb.perturbation.game import ResidualPlayer
+from perturb.perturbation.game import Game, Player, ResidualPlayer
+from perturb.perturbation.local_metric import standardised
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, measure
-from perturb.perturbation.training import PerturbationTraining, Player
+from perturb.perturbation.training import Adversary, train_network
 from perturb.progress import Progress
 
 CONFIG = PerturbationConfig(
     form="residual", epsilon=0.175, steps=60, batch_size=32, generator="coarse", normalise_scalar=True, spread=1.0,
-    learning_rate=1e-3, decoder_learning_rate=2e-3,
+    learning_rate=1e-3, decoder_learning_rate=2e-3, alignment=AlignmentConfig(points=300, anchors=20, redraw_every=7),
 )  # fmt: skip
-PIXELS = Pixels(Mini().images(np.arange(4096)))
+ALL = np.arange(4096)
+PIXELS = Pixels(Mini().images(ALL))
+FACTORS = torch.from_numpy(Mini.grid.scaled(ALL))
 
 
 class FactorCodes:
@@ -44,53 +52,83 @@ def _encoded(objective: object, pixels: Pixels, numbers: np.ndarray) -> tuple[np
     return means, np.full_like(means, -5.0)
 
 
-def _training(
+def _adversary(
     config: PerturbationConfig = CONFIG, seed: int = 0, encoders: tuple[object, object] | None = None
-) -> PerturbationTraining:
+) -> Adversary:
     generator = torch.Generator().manual_seed(seed)
     network = PerturbationNetwork(config, num_factors=4, image_shape=(32, 32, 3), architecture="conv32", generator=generator)
+    shared = {"pixels": PIXELS, "grid": Mini.grid, "generator": generator, "device": "cpu"}
+    if config.form.startswith("alignment"):
+        return Alignment(config, network, [Codes(standardised(FACTORS), 1.0)], pool=ALL, **shared)
+    if config.form == "literal_exact":
+        part = torch.from_numpy(Mini.grid.scaled(ALL))
+        operators = [
+            explained(part[:, columns], torch.full((4096, 2), 0.3), samples=1, generator=generator)
+            for columns in ([0, 1], [2, 3])
+        ]
+        return ExactGame(config, network, operators[0] - operators[1], **shared)
     players = [
         Player(encoder, ResidualPlayer(2, network.pattern_shape, generator=generator))
         for encoder in encoders or (FactorCodes([0, 1]), FactorCodes([2, 3]))
     ]
-    return PerturbationTraining(
-        config, network, players[:1], players[1:], pixels=PIXELS, grid=Mini.grid, generator=generator, device="cpu"
-    )  # fmt: skip
+    return Game(config, network, players[:1], players[1:], **shared)
 
 
-def _run(training: PerturbationTraining, folder: Path, progress: Progress | None = None) -> list[dict[str, float]]:
-    return training.run(
-        checkpoint=folder / "checkpoint.safetensors", checkpoint_every=20, progress=progress or Progress(folder)
+def _run(adversary: Adversary, folder: Path, progress: Progress | None = None, steps: int = 60) -> list[dict[str, float]]:
+    return train_network(
+        adversary,
+        steps=steps,
+        checkpoint=folder / "checkpoint.safetensors",
+        checkpoint_every=20,
+        progress=progress or Progress(folder),
     )
 
 
-def test_the_scalar_follows_what_only_the_entangled_side_can_see(tmp_path: Path) -> None:
-    """Two players see different factors: ψ must draw what its own side can predict and the other cannot."""
-    training = _training(CONFIG.model_copy(update={"steps": 250}))
-    curve = _run(training, tmp_path)
-    assert np.mean([point["gap"] for point in curve[-10:]]) > 3 * abs(curve[0]["gap"]) + 1
-    calibrate(training.network, Mini.grid)
-    factors = Mini.grid.scaled(np.arange(4096))
+def _explained_by(adversary: Adversary, columns: list[int]) -> float:
+    """Share of the scalar's variance that a linear function of some factors leaves unexplained."""
+    calibrate(adversary.network, Mini.grid)
     with torch.no_grad():
-        scalar = training.network.scalar(torch.from_numpy(factors))[:, 0].numpy()
-    explained = [np.linalg.lstsq(np.c_[factors[:, c], np.ones(4096)], scalar, rcond=None)[1][0] for c in ([0, 1], [2, 3])]
-    assert explained[0] < explained[1]
-    assert measure(training.network, Mini.grid).variation > 0.3
+        scalar = adversary.network.scalar(FACTORS)[:, 0].numpy()
+    design = np.c_[FACTORS[:, columns].numpy(), np.ones(4096)]
+    return float(np.linalg.lstsq(design, scalar, rcond=None)[1][0] / (scalar.var() * 4096))
 
 
-@pytest.mark.parametrize("frozen", [False, True], ids=["factors", "frozen"])
+@pytest.mark.parametrize(("form", "steps"), [("residual", 250), ("literal_exact", 40)])
+def test_in_a_game_the_scalar_follows_what_only_the_entangled_side_can_see(form: str, steps: int, tmp_path: Path) -> None:
+    adversary = _adversary(CONFIG.model_copy(update={"form": form, "steps": steps}))
+    curve = _run(adversary, tmp_path, steps=steps)
+    assert np.mean([point["gap"] for point in curve[-10:]]) > curve[0]["gap"] + 1
+    assert _explained_by(adversary, [0, 1]) < _explained_by(adversary, [2, 3])
+    assert measure(adversary.network, Mini.grid).variation > 0.3
+
+
+def test_alignment_makes_a_scalar_of_all_factors_that_turning_the_axes_would_pay_for(tmp_path: Path) -> None:
+    adversary = _adversary(CONFIG.model_copy(update={"form": "alignment_factors", "learning_rate": 3e-3}))
+    curve = _run(adversary, tmp_path)
+    assert curve[-1]["gain"] > 3 * curve[0]["gain"]
+    assert curve[-1]["gain"] > 0.3
+    unexplained = [_explained_by(adversary, [k for k in range(4) if k != left_out]) for left_out in range(4)]
+    assert min(unexplained) > 0.08, "each factor has a part in the scalar"
+
+
+@pytest.mark.parametrize("case", ["factors", "frozen", "alignment_factors", "literal_exact"])
 def test_interrupted_and_uninterrupted_trainings_end_alike(
-    frozen: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where an encoder rounds otherwise in other company: what it has encoded comes back with the checkpoint."""
     monkeypatch.setattr("perturb.perturbation.frozen.encode", _encoded)
+    form = case if case in ("alignment_factors", "literal_exact") else "residual"
+    steps = 24 if form == "literal_exact" else 60
+    config = CONFIG.model_copy(update={"form": form, "coverage": 0.5})
+    last = steps - 2
 
-    def training() -> PerturbationTraining:
-        return _training(encoders=tuple(FrozenEncoder(None, PIXELS, 2) for _ in range(2)) if frozen else None)
+    def adversary() -> Adversary:
+        frozen = tuple(FrozenEncoder(None, PIXELS, 2) for _ in range(2))
+        return _adversary(config, encoders=frozen if case == "frozen" else None)
 
     class Stopping(Progress):
         def report(self, done: int, total: int, note: str = "") -> None:
-            if done == 47:
+            if done == last:
                 raise InterruptedError
 
     class Told(Progress):
@@ -102,12 +140,12 @@ def test_interrupted_and_uninterrupted_trainings_end_alike(
             self.steps.append(done)
 
     (tmp_path / "whole").mkdir()
-    whole = training()
-    curve = _run(whole, tmp_path / "whole")
+    whole = adversary()
+    curve = _run(whole, tmp_path / "whole", steps=steps)
     with pytest.raises(InterruptedError):
-        _run(training(), tmp_path, Stopping(tmp_path))
-    resumed, told = training(), Told(tmp_path)
-    assert _run(resumed, tmp_path, told) == curve
-    assert told.steps == list(range(41, CONFIG.steps + 1))
+        _run(adversary(), tmp_path, Stopping(tmp_path), steps=steps)
+    resumed, told = adversary(), Told(tmp_path)
+    assert _run(resumed, tmp_path, told, steps=steps) == curve
+    assert told.steps == list(range(last // 20 * 20 + 1, steps + 1))
     for name, value in whole.networks.state_dict().items():
         assert torch.equal(value, resumed.networks.state_dict()[name]), name

@@ -1,18 +1,26 @@
 """m_ψ: trained against the selected restarts, and its untrained control."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
+from perturb.metrics.codes import encode
+from perturb.perturbation.alignment import Alignment, Codes, pool_of
+from perturb.perturbation.exact_game import ExactGame, explained, mean_operator
 from perturb.perturbation.frozen import FrozenEncoder
-from perturb.perturbation.game import LiteralPlayer, ResidualPlayer
+from perturb.perturbation.game import Game, LiteralPlayer, Player, ResidualPlayer
+from perturb.perturbation.local_metric import standardised
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, match_variance, measure
-from perturb.perturbation.training import PerturbationTraining, Player
+from perturb.perturbation.training import Adversary, train_network
 from perturb.pipeline.configs import PerturbationRun, RestartRun
 from perturb.pipeline.stages import models
 from perturb.runs import Workplace, read_config, read_result
@@ -31,19 +39,11 @@ def build_perturbation(place: Workplace) -> dict[str, Any]:
     ground_truth = open_ground_truth(config.dataset)
     generator = torch_generator(config.seed, "perturbation")
     network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
-    chosen = read_result(place.inputs["selection"])
     pixels = Pixels.open(place.inputs["images"])
-    training = PerturbationTraining(
-        config.perturbation,
-        network,
-        [_player(place, index, network, pixels, generator) for index in chosen["entangled"]],
-        [_player(place, index, network, pixels, generator) for index in chosen["disentangled"]],
-        pixels=pixels,
-        grid=ground_truth.grid,
-        generator=generator,
-        device=place.device,
-    )
-    curve = training.run(
+    adversary = _adversary(place, network, pixels, ground_truth.grid, generator)
+    curve = train_network(
+        adversary,
+        steps=config.perturbation.steps,
         checkpoint=place.scratch / CHECKPOINT,
         checkpoint_every=max(1, config.perturbation.steps // CHECKPOINTS),
         progress=place.progress,
@@ -54,10 +54,61 @@ def build_perturbation(place: Workplace) -> dict[str, Any]:
     return {"pattern": measure(network, ground_truth.grid).as_json(), "last": curve[-1]}
 
 
+def _adversary(
+    place: Workplace, network: PerturbationNetwork, pixels: Pixels, grid: FactorGrid, generator: torch.Generator
+) -> Adversary:
+    """The form of the objective that the config asks for, with the selected restarts."""
+    config, chosen = place.spec.config.perturbation, read_result(place.inputs["selection"])
+    shared = {"pixels": pixels, "grid": grid, "generator": generator, "device": place.device}
+    if config.form in ("literal", "residual"):
+        players = [
+            [_player(place, index, network, pixels, generator) for index in chosen[side]]
+            for side in ("entangled", "disentangled")
+        ]
+        return Game(config, network, *players, **shared)
+    if config.form == "literal_exact":
+        return ExactGame(config, network, _operator(place, chosen, pixels, grid, generator), **shared)
+    pool = pool_of(grid, place.spec.config.seed)
+    return Alignment(config, network, list(_codes(place, chosen, pixels, grid, pool)), pool=pool, **shared)
+
+
+def _operator(
+    place: Workplace, chosen: dict[str, list[int]], pixels: Pixels, grid: FactorGrid, generator: torch.Generator
+) -> Tensor:
+    """K_ent − K_dis of the whole grid."""
+    samples, means = place.spec.config.perturbation.latent_samples, {}
+    for side in ("entangled", "disentangled"):
+        found = (_posterior(place, index, pixels, np.arange(len(grid))) for index in chosen[side])
+        means[side] = mean_operator([explained(*one, samples=samples, generator=generator) for one in found])
+    return means["entangled"] - means["disentangled"]
+
+
+def _posterior(place: Workplace, index: int, pixels: Pixels, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations, (n, latents), of original images by restart `index`."""
+    model = models.load_model(place.inputs[f"restart-{index}"], place.device)
+    mean, logvar = map(torch.from_numpy, encode(model, pixels, numbers))
+    return mean, (logvar / 2).exp()
+
+
+def _codes(
+    place: Workplace, chosen: dict[str, list[int]], pixels: Pixels, grid: FactorGrid, pool: np.ndarray
+) -> Iterator[Codes]:
+    """What an `alignment…` form turns the axes of."""
+    form = place.spec.config.perturbation.form
+    if form == "alignment_factors":
+        yield Codes(standardised(torch.from_numpy(grid.scaled(pool))), 1.0)
+        return
+    signs = {"disentangled": 1.0} | ({"entangled": -1.0} if form == "alignment_contrast" else {})
+    for side, sign in signs.items():
+        for index in chosen[side]:
+            mean, _ = _posterior(place, index, pixels, pool)
+            yield Codes(standardised(mean), sign / len(chosen[side]))
+
+
 def _player(
     place: Workplace, index: int, network: PerturbationNetwork, pixels: Pixels, generator: torch.Generator
 ) -> Player:
-    """Restart `index` as m_ψ's training meets it."""
+    """Restart `index` as the game meets it."""
     run = place.inputs[f"restart-{index}"]
     model, latents = models.load_model(run, place.device), read_config(run, RestartRun).latents
     encoder = FrozenEncoder(model, pixels, latents)

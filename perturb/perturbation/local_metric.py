@@ -1,0 +1,67 @@
+"""How far the axes of a code are from the best ones: the local metric of images in them, and what turning them would save.
+
+A VAE may choose the width σ_j of each latent. With the best widths, latents that see a local metric G cost
+½ Σ_j log(c + G_jj) nats a unit of β (thesis 3.18 to 3.24; Allen 2024, eq. 10): the product of the column norms of the
+decoder's Jacobian, with c the price of a nat in units of the likelihood's variance. Turned onto the eigenvectors of G they
+cost ½ log det(cI + G), which by Hadamard's inequality is never more. The difference is what a code gains by giving up its
+axes: 0 where G is diagonal, and then training keeps them; large where another set of axes is cheaper.
+"""
+
+import torch
+from torch import Tensor
+
+RIDGE = 0.01
+"""Added to the spread of the neighbours, as a share of the squared width, so that few of them still have a slope."""
+
+
+def slopes_at(anchors: Tensor, codes: Tensor, width: float) -> Tensor:
+    """The operators that fit slopes around each anchor: (anchors, latents, points), to be multiplied by images.
+
+    A locally linear regression of whatever stands at the points on their codes, with Gaussian weights. Neighbours are
+    neighbours in *code* space: no factor is differentiated, and where a hue circle is cut its two ends are simply far apart.
+
+    Args:
+        anchors: codes around which to fit, (anchors, latents).
+        codes: of the points, (points, latents), standardised.
+        width: standard deviation of the weights, in standard deviations of the code.
+
+    """
+    distances = torch.cdist(anchors, codes).square()
+    weights = torch.softmax(-distances / (2 * width**2), dim=1)
+    centred = codes[None] - (weights @ codes)[:, None]
+    weighted = (weights[..., None] * centred).mT
+    spread = weighted @ centred
+    ridge = RIDGE * width**2 * torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
+    return torch.linalg.solve(spread + ridge, weighted)
+
+
+def mean_metric(slopes: Tensor, images: Tensor) -> Tensor:
+    """Ḡ = mean over anchors of J Jᵀ, (latents, latents), J the slopes of images (points, pixels); differentiable in them.
+
+    The mean comes before any logarithm: an encoder turns its axes once for all data, not for each image anew.
+    """
+    jacobians = slopes.flatten(0, 1) @ images
+    jacobians = jacobians.unflatten(0, slopes.shape[:2])
+    return torch.einsum("bip,bjp->ij", jacobians, jacobians) / len(jacobians)
+
+
+def gain_of_turning(metric: Tensor, price: float) -> Tensor:
+    """Σ_j log(c + G_jj) − log det(cI + G) ≥ 0, a scalar: twice the nats, per unit of β, that the best axes would save.
+
+    Args:
+        metric: G, symmetric and positive semi-definite, (latents, latents).
+        price: c > 0.
+
+    """
+    floored = metric + price * torch.eye(len(metric), dtype=metric.dtype, device=metric.device)
+    return torch.log(metric.diagonal() + price).sum() - torch.linalg.slogdet(floored).logabsdet
+
+
+def best_axes(metric: Tensor) -> Tensor:
+    """The rotation (latents, latents) whose rows are the axes that cost least: the eigenvectors of the metric."""
+    return torch.linalg.eigh(metric).eigenvectors.mT
+
+
+def standardised(codes: Tensor) -> Tensor:
+    """Codes (n, latents) with mean 0 and standard deviation 1 in each latent."""
+    return (codes - codes.mean(dim=0)) / codes.std(dim=0, correction=0).clamp(min=1e-6)

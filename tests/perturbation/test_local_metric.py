@@ -1,0 +1,66 @@
+"""Slopes, metric and gain against what linear images give by hand."""
+
+import math
+
+import pytest
+import torch
+
+from perturb.perturbation.local_metric import best_axes, gain_of_turning, mean_metric, slopes_at, standardised
+
+
+def _linear_images(codes: torch.Tensor, jacobian: torch.Tensor) -> torch.Tensor:
+    return codes @ jacobian + 3.0
+
+
+@pytest.mark.parametrize("width", [0.5, 1.5])
+def test_the_slopes_of_linear_images_are_their_jacobian(width: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randn(3_000, 3, generator=generator)
+    jacobian = torch.randn(3, 7, generator=generator)
+    slopes = slopes_at(codes[:40], codes, width) @ _linear_images(codes, jacobian)
+    # The ridge draws them towards zero by a few per cent.
+    assert torch.allclose(slopes, jacobian.expand(40, 3, 7), rtol=0.15, atol=0.15)
+    metric = mean_metric(slopes_at(codes[:40], codes, width), _linear_images(codes, jacobian))
+    assert torch.allclose(metric, jacobian @ jacobian.T, rtol=0.1, atol=0.3)
+
+
+def test_a_cut_circle_has_no_jump_in_its_slope() -> None:
+    """A hue held by one latent, cut open: the images at both ends are alike, the codes are far apart."""
+    angle = torch.linspace(-math.pi, math.pi, 2_001)[:-1]
+    images = torch.stack([angle.cos(), angle.sin()], dim=1)
+    codes = standardised(angle[:, None])
+    slopes = slopes_at(codes[[0, 1_000]], codes, 0.2) @ images
+    norms = slopes.square().sum(dim=(1, 2)).sqrt() / angle.std(correction=0)
+    assert norms == pytest.approx([1.0, 1.0], abs=0.1)
+
+
+def test_nothing_is_gained_where_the_metric_is_diagonal_and_most_where_all_axes_share_one_direction() -> None:
+    assert gain_of_turning(torch.diag(torch.tensor([9.0, 2.0, 0.5])), 3.0).item() == pytest.approx(0, abs=1e-6)
+    one_direction = torch.ones(4, 4)
+    expected = 4 * math.log(1 + 1) - math.log(1 + 4)
+    assert gain_of_turning(one_direction, 1.0).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_turn_by_45_degrees_costs_what_the_columns_say() -> None:
+    """log(1 + (r − 1)² / 4r) for eigenvalues in the ratio r, without a price."""
+    ratio, half = 1.62, math.sqrt(0.5)
+    turn = torch.tensor([[half, -half], [half, half]], dtype=torch.float64)
+    metric = turn @ torch.diag(torch.tensor([ratio, 1.0], dtype=torch.float64)) @ turn.T
+    assert gain_of_turning(metric, 1e-9).item() == pytest.approx(math.log(1 + (ratio - 1) ** 2 / (4 * ratio)), rel=1e-5)
+
+
+def test_the_best_axes_make_the_metric_diagonal() -> None:
+    factor = torch.randn(4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    metric = factor @ factor.T
+    axes = best_axes(metric)
+    turned = axes @ metric @ axes.T
+    assert torch.allclose(turned, torch.diag(turned.diagonal()), atol=1e-9)
+    assert gain_of_turning(turned, 1.0).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_the_gain_is_differentiable_in_the_images() -> None:
+    generator = torch.Generator().manual_seed(2)
+    codes = torch.randn(50, 2, dtype=torch.float64, generator=generator)
+    images = torch.randn(50, 3, dtype=torch.float64, generator=generator).requires_grad_()
+    slopes = slopes_at(codes[:5], codes, 1.0)
+    assert torch.autograd.gradcheck(lambda x: gain_of_turning(mean_metric(slopes, x), 3.0), (images,))
