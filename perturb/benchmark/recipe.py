@@ -29,9 +29,9 @@ from perturb.config.section import Section
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
 from perturb.files import sha256_of
+from perturb.perturbation.bounds import shifted
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import uniform_noise
-from perturb.perturbation.pattern import shifted
 from perturb.perturbation.ruler import patterns_of
 
 LARGEST_RECIPE = 1 << 20
@@ -197,7 +197,7 @@ def _network(wanted: Network, weights: Path, truth: GroundTruth) -> Perturbation
         raise UserError(f"{weights}: sha256 must be {wanted.sha256}, got {found}; download recipe and weights again.")
     network = network_for(truth, wanted.perturbation, architecture=wanted.architecture, generator=torch.Generator())
     try:
-        network.load_state_dict(load_file(weights))
+        network.restore(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{weights}: does not hold the network of its recipe ({reason}).") from None

@@ -44,9 +44,13 @@ class PerturbationConfig(Section):
 
 
 class CollapseConfig(Section):
-    """What to do about a pattern that hardly depends on the factors: it cannot change which codes are cheap."""
+    """What to do about a pattern that cannot change which codes are cheap: nearly constant, or along a single factor."""
 
     min_variation: float = Field(default=0.05, ge=0, lt=1)
-    """The pattern has collapsed when less than this share of its mean square varies over the data."""
+    """The pattern has collapsed when less than this share of its mean square, as stored, varies over the data."""
+    min_factors: float = Field(default=2.0, ge=0, exclude_if=lambda factors: factors == 2.0)
+    """The scalar has collapsed when it follows fewer factors, counted as exp(entropy of its total effects): moving images
+    along one factor's own axis mixes it with no other. Of grids with fewer than three factors less is asked
+    (perturb.perturbation.scalar.fewest_factors)."""
     action: Literal["fail", "warn"] = "fail"
     """Stop with a sentence, or go on and say so in the report."""
