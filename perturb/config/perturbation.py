@@ -33,6 +33,12 @@ class PerturbationConfig(Section):
     generator: Literal["deconv", "coarse"] = "deconv"
     """`deconv`: the decoder of the models, its input MLP extended by the one neuron. `coarse`: an MLP that draws the
     pattern on an 8 × 8 grid, enlarged to the image."""
+    bottleneck: Literal["before", "after", "between"] = Field(default="between", exclude_if=lambda place: place == "between")
+    """Where the neuron sits. Thesis 4.3.1: "the only difference lies in the input MLP, which was extended by a single neuron
+    hidden layer". The decoder's input MLP is z → 256 → 1024 (half of each in conv32, 256 → 256 in `coarse`), and the text
+    allows three readings. `before`: w → 1 → 256 → 1024, taken literally; the scalar is a linear function of the factors.
+    `after`: w → 256 → 1 → 1024, which adds exactly one layer. `between`: w → 256 → 1 → 256 → 1024, the neuron before a whole
+    decoder and any function of the factors."""
     normalise_scalar: bool = False
     """Standardise the single neuron over the batch, so that it cannot run into one end."""
     normalise_pattern: bool = False

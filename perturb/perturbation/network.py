@@ -1,8 +1,8 @@
 """m_ψ: factors → one neuron → pattern in [-1, 1] (thesis 4.3.1 and Figure 4.2).
 
-The text extends the decoder's input MLP by a hidden layer of a single neuron. We read: w → 256 ReLU → 1 (linear) → decoder
-with a one-dimensional input → tanh. Without the ReLU layer in front, the neuron could only be a linear projection of w;
-with a ReLU on the neuron, it could die.
+The text extends the decoder's input MLP by a hidden layer of a single neuron. By default we read: w → 256 ReLU → 1 (linear)
+→ decoder with a one-dimensional input → tanh; `bottleneck` has the other readings. Without the ReLU layer in front, the
+neuron could only be a linear projection of w; with a ReLU on the neuron, it could die.
 """
 
 from collections.abc import Mapping
@@ -54,11 +54,14 @@ class PerturbationNetwork(nn.Module):
         self.enlargement = height // size
         self.pattern_shape = (size, size, channels)
         """Of δ before it is enlarged."""
-        self.squeeze = nn.Sequential(Linear(1, num_factors, HIDDEN), nn.ReLU(), Linear(1, HIDDEN, 1))
-        if config.generator == "deconv":
-            self.draw = ARCHITECTURES[architecture].decoder(1, channels, 1)
-        else:
-            self.draw = _coarse(channels)
+        layers = list(
+            ARCHITECTURES[architecture].decoder(1, channels, 1) if config.generator == "deconv" else _coarse(channels)
+        )
+        hidden = HIDDEN if config.bottleneck == "between" else layers[0].weight.shape[-1]
+        if config.bottleneck == "after":
+            layers = [Linear(1, 1, layers[2].weight.shape[-1]), *layers[3:]]
+        self.squeeze = _squeeze(num_factors, None if config.bottleneck == "before" else hidden)
+        self.draw = nn.Sequential(*layers)
         glorot_uniform_(self, generators=[generator])
         if config.spread is not None:
             first = self.draw[0]
@@ -136,6 +139,13 @@ def network_for(
         generator=generator,
         one_sided=truth.binary,
     )
+
+
+def _squeeze(num_factors: int, hidden: int | None) -> nn.Sequential:
+    """From the factors to the neuron, by a hidden layer or without one."""
+    if hidden is None:
+        return nn.Sequential(Linear(1, num_factors, 1))
+    return nn.Sequential(Linear(1, num_factors, hidden), nn.ReLU(), Linear(1, hidden, 1))
 
 
 def _coarse(channels: int) -> nn.Sequential:

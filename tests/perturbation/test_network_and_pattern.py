@@ -9,6 +9,7 @@ from perturb.perturbation.bounds import shifted
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, measure
 from perturb.perturbation.ruler import patterns_of
+from perturb.perturbation.scalar import scalar_effects
 from perturb.perturbation.training import variation
 
 GRID = Mini.grid
@@ -36,6 +37,24 @@ def test_the_pattern_passes_through_one_neuron(generator: str) -> None:
 def test_the_deconv_generator_is_the_decoder_with_one_input() -> None:
     weights = [w.numel() for w in _network(generator="deconv").draw.parameters()]
     assert weights[:2] == [128, 128]
+
+
+@pytest.mark.parametrize("generator", ["deconv", "coarse"])
+@pytest.mark.parametrize("place", ["before", "after", "between"])
+def test_the_neuron_sits_where_it_is_told(generator: str, place: str) -> None:
+    network = _network(generator=generator, bottleneck=place)
+    first, second = {"deconv": (128, 512), "coarse": (256, 256)}[generator]
+    widths = [layer.weight.shape[-2:] for layer in (*network.squeeze, *network.draw) if type(layer).__name__ == "Linear"]
+    expected = {
+        "before": [(4, 1), (1, first), (first, second)],
+        "after": [(4, first), (first, 1), (1, second)],
+        "between": [(4, 256), (256, 1), (1, first), (first, second)],
+    }[place]
+    assert [tuple(width) for width in widths][: len(expected)] == expected
+    calibrate(network, GRID)
+    factors = torch.from_numpy(GRID.scaled(np.arange(0, 4096, 97)))
+    assert network(factors).shape == (len(factors), 32, 32, 3)
+    assert (scalar_effects(network, GRID).linear > 0.999) == (place == "before")
 
 
 def test_spread_sets_the_layer_after_the_neuron() -> None:
