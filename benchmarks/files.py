@@ -30,9 +30,10 @@ from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid, GroundTruth, renderer_of
 from perturb.datasets.benchmark_file import BenchmarkFile, write_twin
 from perturb.datasets.layouts import LAYOUTS, image_shape
+from perturb.perturbation.bounds import shifted
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import uniform_noise
-from perturb.perturbation.pattern import calibrate, shifted
+from perturb.perturbation.pattern import calibrate
 from perturb.perturbation.ruler import Patterns, patterns_of
 from perturb.pipeline.settings import available_cores
 from perturb.runs import software_versions

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -23,15 +23,15 @@ from perturb.benchmark.originals import originals
 from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
-from perturb.config.evaluation import Variant
+from perturb.config.evaluation import DRAWN, NOISES, Variant
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
 from perturb.files import sha256_of
+from perturb.perturbation.bounds import shifted
 from perturb.perturbation.network import PerturbationNetwork, network_for
-from perturb.perturbation.noise import uniform_noise
-from perturb.perturbation.pattern import shifted
+from perturb.perturbation.noise import two_valued_noise, uniform_noise
 from perturb.perturbation.ruler import patterns_of
 
 LARGEST_RECIPE = 1 << 20
@@ -39,6 +39,7 @@ LARGEST_RECIPE = 1 << 20
 SHA256 = r"^[0-9a-f]{64}$"
 Report = Callable[[int, int], None]
 Images = Callable[[np.ndarray], np.ndarray]
+Level = Annotated[int, Field(ge=-255, le=255)]
 
 
 class Network(Section):
@@ -67,9 +68,11 @@ class Recipe(Section):
     bound: Literal["reflect", "clip"]
     """What happens to values out of [0, 1]."""
     noise_seed: int | None = Field(default=None, ge=0, lt=2**64)
-    """Of the variant noise."""
+    """Of noise, uniform or matched."""
+    noise_levels: tuple[Level, Level] | None = Field(default=None, exclude_if=lambda levels: levels is None)
+    """Of matched noise: the two numbers of grey levels by which it moves a value, before the bound."""
     network: Network | None = None
-    """Of the variants modified and untrained."""
+    """Of variants whose pattern a network draws."""
     config_hash: str
     """Of the config of the run that wrote the file first."""
     run: str
@@ -77,10 +80,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _has_what_its_variant_needs(self) -> "Recipe":
-        if (self.variant == "noise") != (self.noise_seed is not None):
-            raise ValueError("noise_seed must be given for the variant noise, and for no other")
-        if (self.variant in ("modified", "untrained")) != (self.network is not None):
-            raise ValueError("network must be given for the variants modified and untrained, and for no other")
+        needed = {"noise_seed": NOISES, "noise_levels": ("matched_noise",), "network": DRAWN}
+        for field, variants in needed.items():
+            if (self.variant in variants) != (getattr(self, field) is not None):
+                raise ValueError(f"{field} must be given for {', '.join(variants)}, and for no other variant")
         return self
 
 
@@ -138,6 +141,9 @@ def _images_of(
         return truth.images
     if recipe.variant == "noise":
         patterns = partial(uniform_noise, shape=truth.image_shape, seed=recipe.noise_seed)
+    elif recipe.variant == "matched_noise":
+        low, high = (level / (255 * recipe.epsilon) for level in recipe.noise_levels)
+        patterns = partial(two_valued_noise, shape=truth.image_shape, low=low, high=high, seed=recipe.noise_seed)
     else:
         patterns = patterns_of(network, truth.grid, epsilon=recipe.epsilon)
     bounds = {"epsilon": recipe.epsilon, "bound": recipe.bound}
@@ -197,7 +203,7 @@ def _network(wanted: Network, weights: Path, truth: GroundTruth) -> Perturbation
         raise UserError(f"{weights}: sha256 must be {wanted.sha256}, got {found}; download recipe and weights again.")
     network = network_for(truth, wanted.perturbation, architecture=wanted.architecture, generator=torch.Generator())
     try:
-        network.load_state_dict(load_file(weights))
+        network.restore(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{weights}: does not hold the network of its recipe ({reason}).") from None

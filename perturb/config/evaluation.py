@@ -9,9 +9,20 @@ from perturb.config.objectives import ObjectiveConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
 
-Variant = Literal["original", "modified", "noise", "untrained"]
-"""Kinds of benchmark files. `untrained` has patterns of networks that were never trained: a control."""
-
+Variant = Literal[
+    "original", "modified", "noise", "matched_noise", "untrained", "redrawn_curve", "redrawn_scalar"
+]  # fmt: skip
+"""Kinds of benchmark files."""
+Redraw = Literal["both", "curve", "scalar"]
+"""What of a trained m_ψ is drawn anew and never trained: the scalar s(w), the curve g(s), or both."""
+CONTROLS: dict[str, Redraw] = {"untrained": "both", "redrawn_curve": "curve", "redrawn_scalar": "scalar"}
+"""Variants whose patterns are controls of the trained ones, each matched to one of them, and what of it they redraw."""
+DRAWN = ("modified", *CONTROLS)
+"""Variants whose pattern a network draws."""
+FOLLOWING = (*CONTROLS, "matched_noise")
+"""Variants that take something from a trained pattern, and so have at most as many patterns as there are trained ones."""
+NOISES = ("noise", "matched_noise")
+"""Variants whose pattern is drawn anew for every image."""
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -80,12 +91,13 @@ class EvaluationConfig(Section):
                     f"{field} must be at most evaluation.seeds = {self.seeds}, because each seed meets one pattern; it is "
                     f"{number}"
                 )
-        trained, untrained = self.draws_of("modified"), self.draws_of("untrained")
-        if untrained > trained:
-            raise ValueError(
-                f"evaluation.draws.untrained must be at most that of modified = {trained}, because each control has the "
-                f"variance of a trained pattern; it is {untrained}"
-            )
+        trained = self.draws_of("modified")
+        for variant in FOLLOWING:
+            if (number := self.draws_of(variant)) > trained:
+                raise ValueError(
+                    f"evaluation.draws.{variant} must be at most that of modified = {trained}, because each control has the "
+                    f"variance of a trained pattern; it is {number}"
+                )
         return self
 
     def seeds_of(self, method: MethodConfig) -> range:

@@ -60,6 +60,12 @@ class PerturbationConfig(Section):
     generator: Literal["deconv", "coarse"] = "deconv"
     """`deconv`: the decoder of the models, its input MLP extended by the one neuron. `coarse`: an MLP that draws the
     pattern on an 8 × 8 grid, enlarged to the image."""
+    bottleneck: Literal["before", "after", "between"] = Field(default="between", exclude_if=lambda place: place == "between")
+    """Where the neuron sits. Thesis 4.3.1: "the only difference lies in the input MLP, which was extended by a single neuron
+    hidden layer". The decoder's input MLP is z → 256 → 1024 (half of each in conv32, 256 → 256 in `coarse`), and the text
+    allows three readings. `before`: w → 1 → 256 → 1024, taken literally; the scalar is a linear function of the factors.
+    `after`: w → 256 → 1 → 1024, which adds exactly one layer. `between`: w → 256 → 1 → 256 → 1024, the neuron before a whole
+    decoder and any function of the factors."""
     normalise_scalar: bool = False
     """Standardise the single neuron over the batch, so that it cannot run into one end."""
     normalise_pattern: bool = False
@@ -76,9 +82,13 @@ class PerturbationConfig(Section):
 
 
 class CollapseConfig(Section):
-    """What to do about a pattern that hardly depends on the factors: it cannot change which codes are cheap."""
+    """What to do about a pattern that cannot change which codes are cheap: nearly constant, or along a single factor."""
 
     min_variation: float = Field(default=0.05, ge=0, lt=1)
-    """The pattern has collapsed when less than this share of its mean square varies over the data."""
+    """The pattern has collapsed when less than this share of its mean square, as stored, varies over the data."""
+    min_factors: float = Field(default=2.0, ge=0, exclude_if=lambda factors: factors == 2.0)
+    """The scalar has collapsed when it follows fewer factors, counted as exp(entropy of its total effects): moving images
+    along one factor's own axis mixes it with no other. Of grids with fewer than three factors less is asked
+    (perturb.perturbation.scalar.fewest_factors)."""
     action: Literal["fail", "warn"] = "fail"
     """Stop with a sentence, or go on and say so in the report."""

@@ -1,10 +1,16 @@
-"""Tables of what images hold: factors read from them, and the variances that factors and perturbation induce."""
+"""Tables of what images hold, what factors and perturbation do to their variance, and which factors a pattern follows."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.variances import FactorVariance, Variances
 from perturb.evaluation.printed import Cell, PrintedTable
+
+MOST_LINES = 3
+"""Patterns of a variant that have lines of their own."""
 
 
 def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTable:
@@ -29,6 +35,55 @@ def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTab
         columns=(*readouts, "chance"),
         lines=lines,
         note=f"n = {' to '.join(f'{count:,}' for count in counts)} images that it was not trained on.",
+    )
+
+
+def scalar_table(networks: Mapping[str, Sequence[Mapping[str, Any]]], factors: Sequence[str]) -> PrintedTable:
+    """Patterns down, factors across: main effect of each factor on the scalar, and its total effect.
+
+    Args:
+        networks: variant → results of the networks that draw its patterns, with `scalar` (as `ScalarEffects`) and `pattern`
+            (as `PatternStatistics`); more than `MOST_LINES` of a variant are averaged.
+        factors: names, in the order of the effects.
+
+    """
+    lines = []
+    for variant, found in networks.items():
+        if len(found) > MOST_LINES:
+            lines.append((f"{variant}, mean of {len(found)}", _scalar_cells(found)))
+        else:
+            names = [variant if draw == 0 else f"{variant}-{draw + 1}" for draw in range(len(found))]
+            lines += [(name, _scalar_cells([one])) for name, one in zip(names, found, strict=True)]
+    return PrintedTable(
+        title="Effects on the scalar, and the pattern's strength",
+        corner="Pattern",
+        columns=(
+            *(name.replace("_", " ") for name in factors),
+            "effective number of factors",
+            "linear",
+            "share of the data's variance",
+            "roughness",
+        ),
+        lines=tuple(lines),
+        note="Main effect of each factor on the scalar, below it the total effect, as shares of the scalar's variance; the "
+        "effective number is exp(entropy of the total effects), linear the R² of the best linear function. The pattern's "
+        "variance and roughness (what one step of every factor changes, over the variance) are those of the stored images.",
+    )
+
+
+def _scalar_cells(found: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+    """One line, the mean over patterns."""
+
+    def mean(part: str, key: str) -> np.ndarray:
+        return np.mean([one[part][key] for one in found], axis=0)
+
+    effects = zip(mean("scalar", "main"), mean("scalar", "total"), strict=True)
+    return (
+        *(Cell(f"{main:.2f}", (f"{total:.2f}",)) for main, total in effects),
+        Cell(f"{mean('scalar', 'effective'):.2f}"),
+        Cell(f"{mean('scalar', 'linear'):.2f}"),
+        Cell(f"{mean('pattern', 'share'):.0%}"),
+        Cell(f"{mean('pattern', 'roughness'):.2f}"),
     )
 
 

@@ -11,7 +11,10 @@ from perturb.metrics import METRICS
 ON = {
     "modified": "on the modified images",
     "noise": "under noise of the same size",
+    "matched_noise": "under noise of the same variance",
     "untrained": "under an untrained pattern",
+    "redrawn_curve": "under the trained scalar with an untrained curve",
+    "redrawn_scalar": "under the trained curve over an untrained scalar",
 }
 MAIN = "modified", "noise"
 """Variants that the claim is about."""

@@ -12,7 +12,10 @@ from perturb.metrics import METRICS
 WHERE = {
     "modified": "on the modified images",
     "noise": "under noise of the same size",
+    "matched_noise": "under noise of the same variance",
     "untrained": "under a pattern that was never trained",
+    "redrawn_curve": "under the trained scalar with an untrained curve",
+    "redrawn_scalar": "under the trained curve over an untrained scalar",
 }
 """A variant in a sentence; others by their names."""
 

@@ -30,6 +30,20 @@ def quantised(moved: np.ndarray, original: np.ndarray, *, epsilon: float) -> np.
     return np.clip(levels, np.maximum(original - reach, 0), np.minimum(original + reach, 255)).astype(np.uint8)
 
 
+def shifted(images: np.ndarray, pattern: np.ndarray, *, epsilon: float, bound: str) -> np.ndarray:
+    """Images moved by ε times a pattern, as they are stored, uint8 (n, height, width, channels).
+
+    Args:
+        images: originals, uint8.
+        pattern: float32 in [-1, 1], same shape.
+        epsilon: largest change, of pixels in [0, 1].
+        bound: "reflect" or "clip".
+
+    """
+    moved = bounded(torch.from_numpy(images).float() / 255, torch.from_numpy(pattern), epsilon=epsilon, bound=bound)
+    return quantised(moved.numpy(), images, epsilon=epsilon)
+
+
 def largest_step(epsilon: float) -> int:
     """The most grey levels that a stored pixel may move: ⌊255 ε⌋, with room for the binary rounding of ε itself."""
     return math.floor(255 * epsilon + 1e-9)

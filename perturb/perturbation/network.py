@@ -1,9 +1,11 @@
 """m_ψ: factors → one neuron → pattern in [-1, 1] (thesis 4.3.1 and Figure 4.2).
 
-The text extends the decoder's input MLP by a hidden layer of a single neuron. We read: w → 256 ReLU → 1 (linear) → decoder
-with a one-dimensional input → tanh. Without the ReLU layer in front, the neuron could only be a linear projection of w;
-with a ReLU on the neuron, it could die.
+The text extends the decoder's input MLP by a hidden layer of a single neuron. By default we read: w → 256 ReLU → 1 (linear)
+→ decoder with a one-dimensional input → tanh; `bottleneck` has the other readings. Without the ReLU layer in front, the
+neuron could only be a linear projection of w; with a ReLU on the neuron, it could die.
 """
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -28,8 +30,11 @@ class PerturbationNetwork(nn.Module):
         image_shape: (height, width, channels).
         architecture: key in ARCHITECTURES whose decoder `deconv` extends.
         generator: draws the initial weights.
+        one_sided: whether δ is in [0, 1] and not in [-1, 1], for images that are black and white: mirrored at 0 or 1 they
+            only show |δ|, so that a pattern of both signs would lose them, and with them most of what varies.
 
-    Its buffers `gain` and `offset` are the handles by which the untrained control is brought to a variance.
+    Its buffers `scale` and `shift` (of the scalar) and `gain` and `offset` (before tanh) are the handles by which a control
+    is matched to the trained network. The buffer `one_sided` lets the weights alone say what the pattern's range is.
 
     """
 
@@ -41,6 +46,7 @@ class PerturbationNetwork(nn.Module):
         image_shape: tuple[int, int, int],
         architecture: str,
         generator: torch.Generator,
+        one_sided: bool = False,
     ) -> None:
         super().__init__()
         height, _, channels = image_shape
@@ -48,11 +54,14 @@ class PerturbationNetwork(nn.Module):
         self.image_side = height
         self.pattern_shape = (size, size, channels)
         """Of δ before it is enlarged."""
-        self.squeeze = nn.Sequential(Linear(1, num_factors, HIDDEN), nn.ReLU(), Linear(1, HIDDEN, 1))
-        if config.generator == "deconv":
-            self.draw = ARCHITECTURES[architecture].decoder(1, channels, 1)
-        else:
-            self.draw = _coarse(channels)
+        layers = list(
+            ARCHITECTURES[architecture].decoder(1, channels, 1) if config.generator == "deconv" else _coarse(channels)
+        )
+        hidden = HIDDEN if config.bottleneck == "between" else layers[0].weight.shape[-1]
+        if config.bottleneck == "after":
+            layers = [Linear(1, 1, layers[2].weight.shape[-1]), *layers[3:]]
+        self.squeeze = _squeeze(num_factors, None if config.bottleneck == "before" else hidden)
+        self.draw = nn.Sequential(*layers)
         glorot_uniform_(self, generators=[generator])
         if config.spread is not None:
             first = self.draw[0]
@@ -63,26 +72,45 @@ class PerturbationNetwork(nn.Module):
         self.standardise_pattern = values if config.normalise_pattern else nn.Identity()
         self.register_buffer("gain", torch.tensor(STANDARDISED_GAIN if config.normalise_pattern else 1.0))
         self.register_buffer("offset", torch.zeros(self.pattern_shape))
+        self.register_buffer("scale", torch.tensor(1.0))
+        self.register_buffer("shift", torch.tensor(0.0))
+        self.register_buffer("one_sided", torch.tensor(one_sided))
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over saved weights; a handle that they lack keeps its value, as it had before there was one.
+
+        Raises:
+            RuntimeError: they are another network's.
+
+        """
+        missing = {name: getattr(self, name) for name in ("scale", "shift") if name not in weights}
+        missing |= {} if "one_sided" in weights else {"one_sided": torch.tensor(False)}
+        self.load_state_dict({**weights, **missing})
 
     def neuron(self, factors: Tensor) -> Tensor:
         """The single neuron, (n, 1), of factors (n, factors) in [-1, 1], before it is standardised."""
         return self.squeeze(factors[None])[0]
 
     def scalar(self, factors: Tensor) -> Tensor:
-        """The single neuron, (n, 1), of factors (n, factors) in [-1, 1]."""
-        return self.standardise(self.neuron(factors))
+        """The scalar, (n, 1), of factors (n, factors) in [-1, 1]: the neuron, standardised or not, as the curve gets it."""
+        return self.scale * self.standardise(self.neuron(factors)) + self.shift
 
     def drawn(self, scalar: Tensor) -> Tensor:
         """The pattern, (n, *pattern_shape), of scalars (n, 1), before anything standardises or bounds it."""
         return self.draw(scalar[None])[0]
 
     def coarse_pattern(self, factors: Tensor) -> Tensor:
-        """δ before it is enlarged, (n, *pattern_shape), in [-1, 1]."""
+        """δ before it is enlarged, (n, *pattern_shape), in [-1, 1], or one-sided in [0, 1]."""
         return self.pattern_of(self.scalar(factors))
 
     def pattern_of(self, scalar: Tensor) -> Tensor:
         """The same of scalars (n, 1)."""
-        return torch.tanh(self.gain * (self.before_tanh(scalar) - self.offset))
+        return self.squashed(self.before_tanh(scalar) - self.offset)
+
+    def squashed(self, raw: Tensor) -> Tensor:
+        """What `before_tanh` and `offset` leave, of any shape, brought into the pattern's range."""
+        pattern = torch.tanh(self.gain * raw)
+        return (pattern + 1) / 2 if self.one_sided else pattern
 
     def before_tanh(self, scalar: Tensor) -> Tensor:
         """What tanh bounds, (n, *pattern_shape), before gain and offset, of scalars (n, 1)."""
@@ -93,7 +121,7 @@ class PerturbationNetwork(nn.Module):
         return enlarged(pattern, self.image_side)
 
     def forward(self, factors: Tensor) -> Tensor:
-        """δ, (n, height, width, channels), in [-1, 1]."""
+        """δ, (n, height, width, channels), in [-1, 1], or one-sided in [0, 1]."""
         return self.enlarged(self.coarse_pattern(factors))
 
 
@@ -107,7 +135,15 @@ def network_for(
         image_shape=truth.image_shape,
         architecture=architecture,
         generator=generator,
+        one_sided=truth.binary,
     )
+
+
+def _squeeze(num_factors: int, hidden: int | None) -> nn.Sequential:
+    """From the factors to the neuron, by a hidden layer or without one."""
+    if hidden is None:
+        return nn.Sequential(Linear(1, num_factors, 1))
+    return nn.Sequential(Linear(1, num_factors, hidden), nn.ReLU(), Linear(1, hidden, 1))
 
 
 def _coarse(channels: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""The control without structure: uniform noise in [-1, 1] times ε, drawn once per image and stored (thesis 4.3.3).
+"""The controls without structure: noise times ε, drawn once per image and stored; uniform (thesis 4.3.3) or of two values.
 
 The generator is counter-based (Philox 4x64) and keyed by (seed, image number): any image can be drawn alone, in any order,
 on any number of workers, and is the same.
@@ -19,6 +19,16 @@ def uniform_noise(indices: np.ndarray, shape: tuple[int, int, int], *, seed: int
         seed: in [0, 2^64).
 
     """
+    return (_words(indices, shape, seed).astype(np.float32) + 0.5) / 32768 - 1
+
+
+def two_valued_noise(indices: np.ndarray, shape: tuple[int, int, int], *, low: float, high: float, seed: int) -> np.ndarray:
+    """Noise that is `low` or `high` with equal chance, float32 (n, height, width, channels); else as `uniform_noise`."""
+    return np.where(_words(indices, shape, seed) < 1 << 15, np.float32(low), np.float32(high))
+
+
+def _words(indices: np.ndarray, shape: tuple[int, int, int], seed: int) -> np.ndarray:
+    """16 random bits for every value of the images, uint16 (n, height, width, channels)."""
     pixels = int(np.prod(shape))
     if pixels % PIXELS_PER_COUNTER:
         raise ValueError(f"`shape` must have a multiple of {PIXELS_PER_COUNTER} values, got {shape}.")
@@ -26,7 +36,7 @@ def uniform_noise(indices: np.ndarray, shape: tuple[int, int, int], *, seed: int
     runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1) if len(indices) else []
     bits = [_bits(int(run[0]) * pixels, len(run) * pixels, seed) for run in runs]
     flat = np.concatenate(bits) if bits else np.empty(0, np.uint16)
-    return ((flat.astype(np.float32) + 0.5) / 32768 - 1).reshape(-1, *shape)
+    return flat.reshape(-1, *shape)
 
 
 def _bits(first_pixel: int, num_pixels: int, seed: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """What identifies a run of each stage: the part of the experiment that its result depends on, and nothing more."""
 
+from pydantic import Field
+
 from perturb.config import (
     DatasetConfig,
     ExperimentConfig,
@@ -11,7 +13,7 @@ from perturb.config import (
     SelectionConfig,
     TrainingConfig,
 )
-from perturb.config.evaluation import Variant
+from perturb.config.evaluation import Redraw, Variant
 
 
 class ImagesRun(Section):
@@ -54,13 +56,15 @@ class SelectionRun(Section):
 
 
 class PerturbationRun(Section):
-    """The training of m_ψ, or (kind `untrained`) the control that never sees it."""
+    """The training of m_ψ, or (kind `untrained`) a control of a trained one."""
 
     dataset: DatasetConfig
     perturbation: PerturbationConfig
     architecture: str
     """Whose decoder m_ψ extends."""
     seed: int
+    redraw: Redraw | None = Field(default=None, exclude_if=lambda redraw: redraw is None)
+    """Of a control: what of the trained network is drawn anew."""
 
 
 class FileRun(Section):
@@ -71,7 +75,7 @@ class FileRun(Section):
     epsilon: float
     bound: str
     seed: int
-    """Draws the noise."""
+    """Draws the noises."""
 
 
 class ReadoutRun(Section):

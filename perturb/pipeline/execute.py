@@ -1,9 +1,12 @@
 """Executing a plan in plain Python, its runs spread over processes."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from perturb.config import ExperimentConfig
+from perturb.config import CollapseConfig, ExperimentConfig
+from perturb.datasets import FactorGrid, grid_of
 from perturb.errors import UserError
+from perturb.perturbation.scalar import fewest_factors
 from perturb.pipeline.crew import Crew
 from perturb.pipeline.display import PlanDisplay
 from perturb.pipeline.origin import origin_at
@@ -48,14 +51,26 @@ def stages_until(plan: Plan, until: str | None) -> list[tuple[PlannedStage, bool
 
 def check_patterns(plan: Plan, store: Store) -> None:
     """Stop when a pattern of m_ψ is trained and has collapsed, unless the config says to go on; alternatives may."""
-    rule = plan.config.collapse
+    if plan.config.collapse.action == "warn":
+        return
+    grid = grid_of(plan.config.dataset)
     for column, spec in plan.patterns.items():
-        if rule.action == "warn" or column.variant != "modified" or not store.is_complete(spec):
-            continue
-        found = store.result(spec)["pattern"]["variation"]
-        if found < rule.min_variation:
-            raise UserError(
-                f"the perturbation has collapsed: {found:.1%} of the mean square of {column.name} varies over the data, and "
-                f"collapse.min_variation asks for {rule.min_variation:.1%}; set normalise_pattern = true and "
-                f'normalise_scalar = true in [perturbation], use form = "residual", or go on with collapse.action = "warn".'
-            )
+        if column.variant == "modified" and store.is_complete(spec):
+            _check_pattern(column.name, store.result(spec), plan.config.collapse, grid)
+
+
+def _check_pattern(name: str, found: dict[str, Any], rule: CollapseConfig, grid: FactorGrid) -> None:
+    """Of one trained pattern: it varies, and not along a single factor."""
+    variation, factors = found["pattern"]["variation"], found["scalar"]["effective"]
+    if variation < rule.min_variation:
+        raise UserError(
+            f"the perturbation has collapsed: {variation:.1%} of the mean square of {name} varies over the data, and "
+            f"collapse.min_variation asks for {rule.min_variation:.1%}; set normalise_pattern = true and "
+            f'normalise_scalar = true in [perturbation], use form = "residual", or go on with collapse.action = "warn".'
+        )
+    if factors < (fewest := fewest_factors(rule.min_factors, grid)):
+        raise UserError(
+            f"the perturbation has collapsed: the scalar of {name} follows {factors:.2f} factors in effect, and "
+            f"collapse.min_factors asks for {fewest:.2f}, because a pattern along one factor mixes it with no other; use "
+            f'another form or seed, or go on with collapse.action = "warn".'
+        )

@@ -12,7 +12,7 @@ from perturb.config import (
     Section,
     TrainingConfig,
 )
-from perturb.config.evaluation import Variant
+from perturb.config.evaluation import CONTROLS, Variant
 from perturb.config.metrics import MetricName
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.metrics import METRICS
@@ -121,9 +121,10 @@ class Namer:
         images = self.num_images if form.form == "literal_exact" else form.alignment.points
         return 1e-4 * images * (self.image_seconds / 2.5e-4)
 
-    def untrained(self, column: Column, trained: RunSpec) -> RunSpec:
-        """The control of a trained m_ψ."""
-        return self.run("untrained", self._pattern_config(column, "untrained"), {"perturbation": trained}, label=column.name)
+    def control(self, column: Column, images: RunSpec, trained: RunSpec) -> RunSpec:
+        """A control of a trained m_ψ; those of the same one share their seed, and so what they draw anew."""
+        config = self._pattern_config(column, "untrained").model_copy(update={"redraw": CONTROLS[column.variant]})
+        return self.run("untrained", config, {"images": images, "perturbation": trained}, label=column.name, cost=20.0)
 
     def _pattern_config(self, column: Column, stage: str) -> configs.PerturbationRun:
         return configs.PerturbationRun(
@@ -133,8 +134,11 @@ class Namer:
             seed=child_seed(self.config.seed, stage, *([column.draw] if column.draw else [])),
         )
 
-    def file(self, column: Column, images: RunSpec, network: RunSpec | None) -> RunSpec:
-        """A benchmark file; alternatives are modified ones by another m_ψ."""
+    def file(self, column: Column, images: RunSpec, pattern: Mapping[str, RunSpec]) -> RunSpec:
+        """A benchmark file; alternatives are modified ones by another m_ψ.
+
+        `pattern` has the run of the `network` that draws it, or of the one to which its noise is `matched`.
+        """
         form, variant = self.config.form(column.variant), column.variant
         kind: Variant = "modified" if variant in self.config.alternatives else variant
         settings = configs.FileRun(
@@ -142,10 +146,9 @@ class Namer:
             variant=kind,
             epsilon=0.0 if kind == "original" else form.epsilon,
             bound=form.bound,
-            seed=child_seed(self.config.seed, "noise"),
+            seed=child_seed(self.config.seed, "noise", *([variant, column.draw] if variant == "matched_noise" else [])),
         )
-        inputs = {"images": images} | ({"network": network} if network else {})
-        return self.run("file", settings, inputs, label=f"{column.name}.h5", cost=3 * self.copying)
+        return self.run("file", settings, {"images": images, **pattern}, label=f"{column.name}.h5", cost=3 * self.copying)
 
     def pixels(self, file: RunSpec) -> RunSpec:
         """A file's images, unpacked."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from perturb.config import ExperimentConfig, MethodConfig
+from perturb.config.evaluation import CONTROLS
 from perturb.config.objectives import PRIMARY
 from perturb.datasets import open_ground_truth
 from perturb.errors import UserError
@@ -35,6 +36,8 @@ class Plan:
     selection: RunSpec
     patterns: dict[Column, RunSpec]
     """Every trained m_ψ; the first is that of `modified`."""
+    controls: dict[Column, RunSpec]
+    """Networks that are matched to a trained m_ψ and not trained."""
     files: dict[Column, RunSpec]
     pixels: dict[Column, RunSpec]
     """What a training on a file maps."""
@@ -49,14 +52,13 @@ class Plan:
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
         """From top to bottom."""
-        controls = tuple(spec.inputs["network"] for column, spec in self.files.items() if column.variant == "untrained")
         unpacked = tuple(spec for column, spec in self.pixels.items() if column != BASELINE)
         stages = (
             PlannedStage(title="ground truth", runs=(self.images,)),
             PlannedStage(title="restarts", runs=self.restarts),
             PlannedStage(title="selection", runs=(self.selection,)),
             PlannedStage(title="perturbation", runs=tuple(self.patterns.values())),
-            PlannedStage(title="benchmark files", runs=(*controls, *self.files.values(), *unpacked)),
+            PlannedStage(title="benchmark files", runs=(*self.controls.values(), *self.files.values(), *unpacked)),
             PlannedStage(title="evaluation", runs=tuple(self.evaluations.values())),
             PlannedStage(title="line search", runs=tuple(self.search.values())),
             PlannedStage(title="readout", runs=(*self.readouts.values(), *self.variances.values())),
@@ -90,7 +92,12 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     patterns = {
         column: namer.pattern(column, {"images": images, "selection": selection, **trained}) for column in _trained(config)
     }
-    files = {column: namer.file(column, images, _network(namer, column, patterns)) for column in _columns(config)}
+    controls = {
+        column: namer.control(column, images, patterns[Column("modified", column.draw)])
+        for column in _columns(config)
+        if column.variant in CONTROLS
+    }
+    files = {column: namer.file(column, images, _pattern(column, patterns, controls)) for column in _columns(config)}
     pixels = {column: images if column == BASELINE else namer.pixels(file) for column, file in files.items()}
     evaluations = {
         (method.name, column, index): namer.evaluation(method, column, pixels[column], index, config.evaluation.metrics)
@@ -104,6 +111,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
         "restarts": restarts,
         "selection": selection,
         "patterns": patterns,
+        "controls": controls,
         "files": files,
         "pixels": pixels,
         "evaluations": evaluations,
@@ -125,16 +133,17 @@ def _columns(config: ExperimentConfig) -> list[Column]:
 
 
 def _trained(config: ExperimentConfig) -> list[Column]:
-    """The patterns that are trained: m_ψ itself, what an untrained one needs the variance of, and the alternatives."""
+    """The patterns that are trained: m_ψ itself, whether or not only its controls are shown, and the alternatives."""
     columns = [Column("modified", draw) for draw in range(config.draws("modified"))]
     return columns + [column for column in _columns(config) if column.variant in config.alternatives]
 
 
-def _network(namer: Namer, column: Column, patterns: Mapping[Column, RunSpec]) -> RunSpec | None:
-    """What draws a variant's pattern; None where nothing does."""
-    if column.variant == "untrained":
-        return namer.untrained(column, patterns[Column("modified", column.draw)])
-    return patterns.get(column)
+def _pattern(column: Column, patterns: Mapping[Column, RunSpec], controls: Mapping[Column, RunSpec]) -> dict[str, RunSpec]:
+    """What a variant's pattern is drawn by or matched to, by the name of the file's input."""
+    if column.variant == "matched_noise":
+        return {"matched": patterns[Column("modified", column.draw)]}
+    drawn_by = {**patterns, **controls}
+    return {"network": drawn_by[column]} if column in drawn_by else {}
 
 
 def _met(config: ExperimentConfig, variants: Iterable[str], index: int) -> list[Column]:
@@ -186,6 +195,7 @@ def report_inputs(
     restarts: tuple[RunSpec, ...],
     selection: RunSpec,
     patterns: Mapping[Column, RunSpec],
+    controls: Mapping[Column, RunSpec],
     files: Mapping[Column, RunSpec],
     pixels: Mapping[Column, RunSpec],
     evaluations: Mapping[tuple[str, Column, int], RunSpec],
@@ -197,7 +207,8 @@ def report_inputs(
     inputs = {"images": images, "selection": selection}
     inputs |= {f"restart/{index}": spec for index, spec in enumerate(restarts)}
     inputs |= {f"trained/{index}": spec.inputs["restart"] for index, spec in enumerate(restarts)}
-    for kind, specs in (("pattern", patterns), ("file", files), ("pixels", pixels), ("variances", variances)):
+    drawn = {**patterns, **controls}
+    for kind, specs in (("pattern", drawn), ("file", files), ("pixels", pixels), ("variances", variances)):
         inputs |= {f"{kind}/{column.name}": spec for column, spec in specs.items()}
     for (method, column, k), spec in evaluations.items():
         run = f"{method}/{column.variant}/{k}"

@@ -27,7 +27,10 @@ VARIANTS = {
     "original": "the images unchanged.",
     "modified": "δ is a trained pattern in [−1, 1], a function of the factors through a single neuron.",
     "noise": "δ is uniform in [−1, 1], independent for each pixel of each image.",
-    "untrained": "δ is a pattern of the same network that was never trained, brought to the variance of the trained one.",
+    "matched_noise": "δ has one of two values, independent for each pixel and image, and the trained pattern's variance.",
+    "untrained": "δ is a pattern of the same network that was never trained, as strong and as rough as the trained one.",
+    "redrawn_curve": "δ follows the trained scalar of the factors along a curve that was never trained, matched likewise.",
+    "redrawn_scalar": "δ follows the trained curve over a scalar of the factors that was never trained, matched likewise.",
 }
 MADE = ("source", "bound", "run", "config_hash", "perturb_version", "torch_version", "recipe", "images_sha256")
 """Attributes of how a file was made, shown where a file has them."""

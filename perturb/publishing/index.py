@@ -56,7 +56,7 @@ class Entry(Listed):
     dataset: str
     """Key of the ground truth."""
     variant: str
-    """original, modified, noise or untrained."""
+    """original, modified, noise, untrained or another of its kind."""
     epsilon: float = Field(ge=0, le=1)
     """Largest change of a pixel in [0, 1]."""
     images: int = Field(ge=1)

@@ -17,8 +17,8 @@ from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets import FactorGrid, GroundTruth, load_own
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
+from perturb.perturbation.bounds import shifted
 from perturb.perturbation.noise import uniform_noise
-from perturb.perturbation.pattern import shifted
 
 ROOT = Path(__file__).parent.parent.parent
 EPSILON = 0.175

@@ -38,7 +38,8 @@ def _publish(folder: Path, variant: str) -> Path:
         used = Network(architecture="conv32", perturbation=PERTURBATION, sha256=sha256_of(weights_of(recipe_path)))
     recipe = Recipe(
         dataset="mini", source=source(truth), variant=variant, epsilon=0.0 if variant == "original" else 0.25,
-        bound="reflect", noise_seed=2**63 + 1 if variant == "noise" else None, network=used,
+        bound="reflect", noise_seed=2**63 + 1 if variant in ("noise", "matched_noise") else None, network=used,
+        noise_levels=(-40, 40) if variant == "matched_noise" else None,
         config_hash="0" * 64, run="file-0",
     )  # fmt: skip
     path = folder / f"{variant}.h5"
@@ -52,10 +53,10 @@ def _publish(folder: Path, variant: str) -> Path:
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A published recipe of each variant, with its file."""
     folder = tmp_path_factory.mktemp("recipes")
-    return {variant: _publish(folder, variant) for variant in ("original", "noise", "modified")}
+    return {variant: _publish(folder, variant) for variant in ("original", "noise", "matched_noise", "modified")}
 
 
-@pytest.mark.parametrize("variant", ["original", "noise", "modified"])
+@pytest.mark.parametrize("variant", ["original", "noise", "matched_noise", "modified"])
 def test_a_recipe_makes_the_same_bytes_again(recipes: dict[str, Path], variant: str, tmp_path: Path) -> None:
     out = tmp_path / "again.h5"
     assert build(recipes[variant], out)
@@ -74,6 +75,10 @@ def test_a_file_says_what_it_was_made_from(recipes: dict[str, Path]) -> None:
     assert "Zietlow" in said["citation"]
     assert said["torch_version"] == torch.__version__
     assert said["epsilon"] == 0.25
+
+
+def test_a_recipe_of_before_there_was_matched_noise_keeps_its_hash(recipes: dict[str, Path]) -> None:
+    assert "noise_levels" not in read_recipe(recipes["noise"]).recipe.model_dump_json()
 
 
 def test_a_file_of_ones_own_images_is_not_under_our_licence(tmp_path: Path) -> None:
@@ -136,11 +141,16 @@ def _changed(path: Path, **changes: object) -> Path:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"variant": "noise"}, "`recipe`: noise_seed must be given for the variant noise"),
+        ({"variant": "noise"}, "`recipe`: noise_seed must be given for noise, matched_noise, and for no other variant"),
         (
             {"variant": "original"},
-            "`recipe`: network must be given for the variants modified and untrained, and for no other",
+            "`recipe`: network must be given for modified, untrained, redrawn_curve, redrawn_scalar, and for no other",
         ),
+        (
+            {"variant": "matched_noise", "noise_seed": 1, "network": None},
+            "noise_levels must be given for matched_noise, and",
+        ),
+        ({"noise_levels": [0, 256]}, r"`recipe\.noise_levels.*256"),
         ({"epsilon": 1.5}, "`recipe.epsilon`: input should be less than or equal to 1, got 1.5"),
         ({"extra": 1}, r"unknown key `recipe\.extra` \(value 1\); this is not a recipe of ours"),
         ({"source": "renderer=mini, source=renderer, version=0"}, "its originals must be renderer=mini, .*version=0; what"),

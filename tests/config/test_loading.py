@@ -168,7 +168,7 @@ def test_no_variants_at_all_is_told(tiny_toml: Path) -> None:
 
 def test_unknown_variant_is_told_with_the_known_ones(tiny_toml: Path) -> None:
     message = _error(_replaced(tiny_toml, '"noise"', '"blur"'))
-    assert "evaluation.variants must be among original, modified, noise, untrained; got blur" in message
+    assert "redrawn_curve, redrawn_scalar; got blur" in message
 
 
 def test_a_toml_date_is_not_taken_for_a_string(tiny_toml: Path) -> None:

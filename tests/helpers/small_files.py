@@ -9,8 +9,8 @@ import numpy as np
 
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets import DSprites, FactorGrid, GroundTruth, Shapes3D
+from perturb.perturbation.bounds import shifted
 from perturb.perturbation.noise import uniform_noise
-from perturb.perturbation.pattern import shifted
 
 EPSILON = 0.1
 SPRITES = DSprites()

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from perturb.perturbation.bounds import bounded, largest_step, quantised
-from perturb.perturbation.noise import uniform_noise
+from perturb.perturbation.noise import two_valued_noise, uniform_noise
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,16 @@ def test_noise_is_uniform_and_independent_between_images() -> None:
     assert noise.var() == pytest.approx(1 / 3, rel=0.01)
     counts = np.histogram(noise, 20, (-1, 1))[0]
     assert np.abs(counts / counts.mean() - 1).max() < 0.06
+    assert abs(np.corrcoef(noise[:-1].ravel(), noise[1:].ravel())[0, 1]) < 0.02
+
+
+def test_noise_of_two_values_has_them_equally_often_and_is_the_same_alone() -> None:
+    shape = (16, 16, 1)
+    noise = two_valued_noise(np.arange(200), shape, low=-0.5, high=0.75, seed=1)
+    assert noise.dtype == np.float32
+    assert set(np.unique(noise)) == {np.float32(-0.5), np.float32(0.75)}
+    assert (noise > 0).mean() == pytest.approx(0.5, abs=0.01)
+    assert np.array_equal(two_valued_noise(np.array([42]), shape, low=-0.5, high=0.75, seed=1)[0], noise[42])
     assert abs(np.corrcoef(noise[:-1].ravel(), noise[1:].ravel())[0, 1]) < 0.02
 
 

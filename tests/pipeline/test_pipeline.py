@@ -24,7 +24,7 @@ from perturb.files import read_json, sha256_of, write_json
 from perturb.pipeline.column import Column
 from perturb.pipeline.configs import PerturbationRun
 from perturb.pipeline.crew import StageError
-from perturb.pipeline.execute import run_locally
+from perturb.pipeline.execute import check_patterns, run_locally
 from perturb.pipeline.plan import plan_experiment
 from perturb.pipeline.results import publish_results
 from perturb.pipeline.settings import RunSettings
@@ -181,6 +181,34 @@ def test_a_collapsed_pattern_stops_the_run_with_advice(tiny: ExperimentConfig, t
     ):
         run_locally(strict, RunSettings(artifacts=tmp_path, workers=1))
     assert not list(tmp_path.glob("runs/report-*"))
+
+
+class OnePattern:
+    """A store in which every pattern is trained and alike."""
+
+    def __init__(self, effective: float) -> None:
+        self.found = {"pattern": {"variation": 0.9}, "scalar": {"effective": effective}}
+
+    def is_complete(self, spec: object) -> bool:
+        return True
+
+    def result(self, spec: object) -> dict:
+        return self.found
+
+
+def test_a_pattern_along_one_factor_stops_the_run(tiny: ExperimentConfig) -> None:
+    strict = plan_experiment(tiny.model_copy(update={"collapse": tiny.collapse.model_copy(update={"action": "fail"})}))
+    with pytest.raises(UserError, match=r"scalar of modified follows 1\.45 factors in effect, and .*min_factors asks for 2"):
+        check_patterns(strict, OnePattern(1.45))
+    check_patterns(strict, OnePattern(2.1))
+    check_patterns(plan_experiment(tiny), OnePattern(1.45))
+
+
+def test_the_untrained_control_says_what_was_wanted_of_it(finished: tuple[Path, Path]) -> None:
+    (control,) = (finished[1] / "runs").glob("untrained-*")
+    found = read_json(control / MANIFEST)["result"]
+    assert found["pattern"]["variance"] == pytest.approx(found["wanted"]["variance"], rel=0.05)
+    assert len(found["scalar"]["main"]) == 4
 
 
 def test_over_pruned_restarts_are_a_clear_error(tiny: ExperimentConfig, tmp_path: Path) -> None:

@@ -91,6 +91,21 @@ def test_patterns_differ_in_their_seed_and_the_first_is_that_of_a_single_one(stu
     assert untrained.inputs["perturbation"] is plan.patterns[Column("modified", 1)]
 
 
+def test_controls_of_a_pattern_redraw_the_same_parts_and_noise_is_matched_to_it(study: ExperimentConfig) -> None:
+    variants = ("original", "modified", "untrained", "redrawn_curve", "redrawn_scalar", "matched_noise")
+    plan = plan_experiment(
+        study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"variants": variants})})
+    )
+    for draw in (0, 1):
+        controls = [plan.controls[Column(variant, draw)] for variant in variants[2:5]]
+        assert [spec.config.redraw for spec in controls] == ["both", "curve", "scalar"]
+        assert len({spec.config.seed for spec in controls}) == 1
+        assert {spec.inputs["perturbation"].id for spec in controls} == {plan.patterns[Column("modified", draw)].id}
+        noise = plan.files[Column("matched_noise", draw)]
+        assert noise.inputs["matched"] is plan.patterns[Column("modified", draw)]
+    assert plan.files[Column("matched_noise", 0)].config.seed != noise.config.seed
+
+
 def test_seeds_that_meet_different_patterns_are_trained_on_their_own(
     study: ExperimentConfig, published: Path, tmp_path: Path
 ) -> None:
@@ -166,13 +181,13 @@ def test_the_estimate_knows_what_takes_longer() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"literal", "noise"', '"other", "noise"', "evaluation.variants must be among original, modified, noise, untrained, "
-         "literal; got other."),
+        ('"literal", "noise"', '"other", "noise"', "evaluation.variants must be among original, modified, noise, "
+         "matched_noise, untrained, redrawn_curve, redrawn_scalar, literal; got other."),
         ("draws = 2", "draws = 3", "evaluation.draws must be at most evaluation.seeds = 2, because each seed meets one "),
         ('name = "AE"', 'name = "AE"\nseeds = 3', "evaluation.methods: AE has 3 seeds, which must be at most evalu"),
         ("draws = 2", "draws = { literal = 3 }", "evaluation.draws.literal must be at most evaluation.seeds = 2"),
         ("draws = 2", "draws = { untrained = 2 }", "evaluation.draws.untrained must be at most that of modified = 1"),
-        ("draws = 2", "draws = { noise = 2 }", "evaluation.draws must name some of modified, untrained, literal"),
+        ("draws = 2", "draws = { noise = 2 }", "evaluation.draws must name some of modified, matched_noise, untrained, "),
         ("[alternatives.literal]", "[alternatives.noise]", "alternatives must have names of their own; taken: noise"),
         ("factors = [1.0, 2.0]", 'variants = ["original", "blurred"]', "search.variants must be among original, modified, "),
     ],

@@ -1,8 +1,9 @@
 """How a run of each kind is built: read the inputs, call the library, write the files. One line a stage in the table."""
 
+from perturb.pipeline.stages.controls import build_control
 from perturb.pipeline.stages.files import build_file, build_pixels
 from perturb.pipeline.stages.images import build_images
-from perturb.pipeline.stages.perturbation import build_perturbation, build_untrained
+from perturb.pipeline.stages.perturbation import build_perturbation
 from perturb.pipeline.stages.proof import build_readout, build_variances
 from perturb.pipeline.stages.report import build_report
 from perturb.pipeline.stages.restarts import build_restart, build_restarts, build_scores, build_selection
@@ -13,12 +14,12 @@ STAGES = {
     "restart": Stage(version=6, build=build_restart, build_together=build_restarts),
     "scores": Stage(version=4, build=build_scores),
     "selection": Stage(version=1, build=build_selection),
-    "perturbation": Stage(version=2, build=build_perturbation),
-    "untrained": Stage(version=2, build=build_untrained),
+    "perturbation": Stage(version=3, build=build_perturbation),
+    "untrained": Stage(version=3, build=build_control),
     "file": Stage(version=2, build=build_file),
     "pixels": Stage(version=1, build=build_pixels),
     "readout": Stage(version=1, build=build_readout),
     "variances": Stage(version=1, build=build_variances),
-    "report": Stage(version=6, build=build_report),
+    "report": Stage(version=7, build=build_report),
 }
 """By the kind of run. Raise a version when the same config would now give another result: old runs are then not reused."""

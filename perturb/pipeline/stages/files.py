@@ -6,18 +6,24 @@ from typing import Any
 from perturb.benchmark.recipe import Network, Published, Recipe, weights_of, write_from
 from perturb.benchmark.schema import source
 from perturb.benchmark.verify import verify
+from perturb.config.evaluation import NOISES
 from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.benchmark_file import BenchmarkFile
 from perturb.datasets.mapped import MappedGroundTruth
 from perturb.datasets.pixels import Pixels
 from perturb.files import sha256_of, write_json
+from perturb.perturbation.matching import matched_levels
+from perturb.perturbation.stored import Probe
 from perturb.pipeline.configs import PerturbationRun
 from perturb.pipeline.stages import images
 from perturb.pipeline.stages.perturbation import FILE_NAME as NETWORK
 from perturb.pipeline.stages.perturbation import load_network
-from perturb.runs import Workplace, read_config, software_versions
+from perturb.runs import Workplace, read_config, read_result, software_versions
 from perturb.seeding import child_seed
+
+PROBED = {"sample": 1_024, "steps": 1, "values": 1_024}
+"""On how much of the data matched noise is matched."""
 
 
 def build_file(place: Workplace) -> dict[str, Any]:
@@ -49,7 +55,7 @@ def build_file(place: Workplace) -> dict[str, Any]:
         "sha256": published.sha256,
         "largest_change": verified.largest_change,
         "changed_share": verified.changed_share,
-    }
+    } | _matched(place, ground_truth, recipe)
 
 
 def _recipe(place: Workplace, ground_truth: GroundTruth) -> Recipe:
@@ -67,11 +73,31 @@ def _recipe(place: Workplace, ground_truth: GroundTruth) -> Recipe:
         variant=config.variant,
         epsilon=config.epsilon,
         bound=config.bound,
-        noise_seed=child_seed(config.seed, "noise") if config.variant == "noise" else None,
+        noise_seed=child_seed(config.seed, "noise") if config.variant in NOISES else None,
+        noise_levels=_levels(place, ground_truth) if config.variant == "matched_noise" else None,
         network=network,
         config_hash=config_hash(config),
         run=place.spec.id,
     )
+
+
+def _levels(place: Workplace, ground_truth: GroundTruth) -> tuple[int, int]:
+    """Grey levels of noise that has the stored variance of the trained pattern."""
+    wanted = read_result(place.inputs["matched"])["pattern"]["variance"]
+    return matched_levels(_probe(place, ground_truth), wanted)
+
+
+def _probe(place: Workplace, ground_truth: GroundTruth) -> Probe:
+    config = place.spec.config
+    return Probe(ground_truth, ground_truth.grid, epsilon=config.epsilon, bound=config.bound, **PROBED)
+
+
+def _matched(place: Workplace, ground_truth: GroundTruth, recipe: Recipe) -> dict[str, Any]:
+    """Of matched noise: the variance that was wanted, and the one it has, in units of ε²; nothing of other variants."""
+    if recipe.noise_levels is None:
+        return {}
+    reached = _probe(place, ground_truth).variance_of_two(*recipe.noise_levels)
+    return {"wanted": {"variance": read_result(place.inputs["matched"])["pattern"]["variance"]}, "variance": reached}
 
 
 def build_pixels(place: Workplace) -> dict[str, Any]:

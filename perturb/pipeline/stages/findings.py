@@ -96,15 +96,21 @@ class Findings:
         seeds = range(self.config.readout.seeds) if self.config.readout else ()
         return [self.results[f"readout/{variant}/{seed}"]["factors"] for seed in seeds]
 
-    def patterns(self, variant: str) -> list[dict[str, Any]]:
-        """How much each trained pattern of a variant varies; nothing where none was trained."""
-        columns = [Column(variant, draw) for draw in range(self.config.draws(variant))]
-        found = [self.results.get(f"pattern/{column.name}") for column in columns]
-        return [result["pattern"] for result in found if result is not None]
+    def networks(self, variant: str) -> list[dict[str, Any]]:
+        """Results of the networks that draw a variant's patterns: `pattern`, `scalar`, of controls `wanted`; maybe none."""
+        found = (self.results.get(f"pattern/{name}") for name in self._columns(variant))
+        return [result for result in found if result is not None]
+
+    def file_results(self, variant: str) -> list[dict[str, Any]]:
+        """Results of a variant's files, a pattern each."""
+        return [self.results[f"file/{name}"] for name in self._columns(variant)]
 
     def files(self, variant: str) -> list[Path]:
         """Folders of a variant's benchmark files, a pattern each."""
-        return [self.runs[f"file/{Column(variant, draw).name}"] for draw in range(self.config.draws(variant))]
+        return [self.runs[f"file/{name}"] for name in self._columns(variant)]
+
+    def _columns(self, variant: str) -> list[str]:
+        return [Column(variant, draw).name for draw in range(self.config.draws(variant))]
 
     @property
     def bootstrap(self) -> dict[str, int]:

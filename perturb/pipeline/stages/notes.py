@@ -1,14 +1,20 @@
 """What a reader of an experiment's numbers must not overlook, and what made them."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
+from perturb.config.evaluation import CONTROLS
 from perturb.config.loading import config_hash
 from perturb.evaluation.statistics import BASELINE
 from perturb.metrics import METRICS
+from perturb.perturbation.scalar import fewest_factors
 from perturb.pipeline.stages.findings import Findings
 from perturb.runs import software_versions
+
+MATCHED = 0.05
+"""Share of what was wanted by which a control may miss it without being named."""
 
 
 def notes(findings: Findings) -> list[str]:
@@ -16,6 +22,7 @@ def notes(findings: Findings) -> list[str]:
     return [
         *_selection(findings),
         *_patterns(findings),
+        *_controls(findings),
         *(
             f"Failed: {score.method} on {score.variant}, seed {score.seed}: {score.failure}."
             for score in [*findings.scores, *(point.score for point in findings.search)]
@@ -42,7 +49,7 @@ def _selection(findings: Findings) -> Iterator[str]:
 
 
 def _patterns(findings: Findings) -> Iterator[str]:
-    """How much each m_ψ's pattern varies, over its draws."""
+    """How many patterns there are, and what those of each m_ψ are like."""
     config = findings.config
     several = {variant: config.draws(variant) for variant in config.evaluation.variants if config.draws(variant) > 1}
     if several:
@@ -52,22 +59,58 @@ def _patterns(findings: Findings) -> Iterator[str]:
             "intervals are over trainings and patterns."
         )
     for variant in ("modified", *config.alternatives):
-        found = findings.patterns(variant)
-        if not found:
-            continue
-        form = config.form(variant)
-        yield (
-            f"The perturbation of {variant} ({form.form} form, ε = {form.epsilon:g}) varies over the data with "
-            f"{_span([pattern['variation'] for pattern in found], '.0%')} of its mean square; its variance is "
-            f"{_span([pattern['variance'] for pattern in found], '.2f')} ε², uniform noise has 0.33 ε²."
-        )
-        collapsed = sum(pattern["variation"] < config.collapse.min_variation for pattern in found)
+        if found := findings.networks(variant):
+            yield from _trained(findings, variant, found)
+
+
+def _trained(findings: Findings, variant: str, found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Strength and scalar of a variant's trained patterns, and which of them have collapsed."""
+    form, rule, grid = findings.config.form(variant), findings.config.collapse, findings.grid
+    patterns, factors = [one["pattern"] for one in found], [one["scalar"]["effective"] for one in found]
+    yield (
+        f"The perturbation of {variant} ({form.form} form, ε = {form.epsilon:g}), as stored, varies over the data with "
+        f"{_span([pattern['variation'] for pattern in patterns], '.0%')} of its mean square. Its variance is "
+        f"{_span([pattern['variance'] for pattern in patterns], '.2f')} ε² (uniform noise has 0.33 ε² before the mirror), "
+        f"{_span([pattern['share'] for pattern in patterns], '.0%')} of the images' own. Its scalar follows "
+        f"{_span(factors, '.1f')} of {grid.num_factors} factors in effect."
+    )
+    reasons = {
+        "where a pattern hardly depends on the factors, the images do not test the claim": sum(
+            pattern["variation"] < rule.min_variation for pattern in patterns
+        ),
+        "a pattern along a single factor mixes it with no other, and so does not test the claim": sum(
+            effective < fewest_factors(rule.min_factors, grid) for effective in factors
+        ),
+    }
+    for reason, collapsed in reasons.items():
         if collapsed:
-            patterns = "The pattern" if len(found) == 1 else f"{collapsed} of the {len(found)} patterns"
-            yield (
-                f"{patterns} of {variant} COLLAPSED: where a pattern hardly depends on the factors, the images do not test "
-                "the claim."
-            )
+            which = "The pattern" if len(found) == 1 else f"{collapsed} of the {len(found)} patterns"
+            yield f"{which} of {variant} COLLAPSED: {reason}."
+
+
+def _controls(findings: Findings) -> Iterator[str]:
+    """How well each control is matched to the trained patterns."""
+    for variant in CONTROLS:
+        if found := findings.networks(variant):
+            parts = [
+                f"{quantity} {_span([one['pattern'][quantity] for one in found], '.2f')}{unit} of "
+                f"{_span([one['wanted'][quantity] for one in found], '.2f')}{unit} wanted"
+                for quantity, unit in (("variance", " ε²"), ("roughness", ""))
+            ]
+            missed = sum(_is_missed(one) for one in found)
+            beyond = f"; {missed} of {len(found)} could not be brought within {MATCHED:.0%} of both" if missed else ""
+            yield f"Patterns of {variant} are matched to the trained ones as stored: {', '.join(parts)}{beyond}."
+    if "matched_noise" in findings.config.evaluation.variants:
+        found = findings.file_results("matched_noise")
+        yield (
+            f"Noise of matched_noise has a stored variance of {_span([one['variance'] for one in found], '.2f')} ε², and "
+            f"{_span([one['wanted']['variance'] for one in found], '.2f')} ε² was wanted."
+        )
+
+
+def _is_missed(found: dict[str, Any]) -> bool:
+    """Whether a control's variance or roughness is not the one wanted."""
+    return any(abs(found["pattern"][name] - wanted) > MATCHED * wanted for name, wanted in found["wanted"].items())
 
 
 def _span(numbers: Sequence[float], form: str) -> str:

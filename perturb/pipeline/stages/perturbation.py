@@ -1,4 +1,4 @@
-"""m_ψ: trained against the selected restarts, and its untrained control."""
+"""m_ψ, trained against the selected restarts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,9 @@ from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import Game, LiteralPlayer, Player, ResidualPlayer
 from perturb.perturbation.local_metric import standardised
 from perturb.perturbation.network import PerturbationNetwork, network_for
-from perturb.perturbation.pattern import calibrate, match_variance, measure
+from perturb.perturbation.pattern import calibrate, measure
+from perturb.perturbation.scalar import scalar_effects
+from perturb.perturbation.stored import PatternStatistics
 from perturb.perturbation.training import Adversary, train_network
 from perturb.pipeline.configs import PerturbationRun, RestartRun
 from perturb.pipeline.stages import models
@@ -51,7 +53,9 @@ def build_perturbation(place: Workplace) -> dict[str, Any]:
     write_curve(place.out / "curve.csv", curve)
     calibrate(network.cpu(), ground_truth.grid)
     models.save_weights(network, place.out / FILE_NAME)
-    return {"pattern": measure(network, ground_truth.grid).as_json(), "last": curve[-1]}
+    bounds = {"epsilon": config.perturbation.epsilon, "bound": config.perturbation.bound}
+    statistics = measure(network, pixels, ground_truth.grid, **bounds)
+    return described(network, ground_truth.grid, statistics) | {"last": curve[-1]}
 
 
 def _adversary(
@@ -117,22 +121,14 @@ def _player(
     return Player(encoder, ResidualPlayer(latents, network.pattern_shape, generator=generator))
 
 
-def build_untrained(place: Workplace) -> dict[str, Any]:
-    """Draw an m_ψ of its own, never train it, and give its pattern the trained one's variance."""
-    config: PerturbationRun = place.spec.config
-    ground_truth = open_ground_truth(config.dataset)
-    wanted = read_result(place.inputs["perturbation"])["pattern"]["variance"]
-    generator = torch_generator(config.seed, "untrained")
-    network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
-    calibrate(network, ground_truth.grid)
-    statistics = match_variance(network, ground_truth.grid, wanted)
-    models.save_weights(network, place.out / FILE_NAME)
-    return {"pattern": statistics.as_json(), "wanted_variance": wanted}
+def described(network: PerturbationNetwork, grid: FactorGrid, statistics: PatternStatistics) -> dict[str, Any]:
+    """What a run's result says of a calibrated network: its pattern as stored, and what its scalar follows."""
+    return {"pattern": statistics.as_json(), "scalar": scalar_effects(network, grid).as_json()}
 
 
 def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:
     """m_ψ of a finished run, calibrated."""
     config = read_config(run, PerturbationRun)
     network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=torch.Generator())
-    network.load_state_dict(load_file(run / FILE_NAME))
+    network.restore(load_file(run / FILE_NAME))
     return network.eval()

@@ -12,7 +12,7 @@ from perturb.analysis.readout import FactorReadout
 from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
 from perturb.analysis.variances import Variances
 from perturb.datasets.pixels import Pixels
-from perturb.evaluation.analysis_tables import global_table, local_table, readout_table
+from perturb.evaluation.analysis_tables import global_table, local_table, readout_table, scalar_table
 from perturb.evaluation.curves import final_losses
 from perturb.evaluation.figures import draw_images, draw_scores
 from perturb.evaluation.figures_curves import draw_curves
@@ -47,6 +47,7 @@ def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]
     """In the order of the page; what an experiment has not asked for is left out."""
     yield scores(findings)
     yield from perturbation(findings, out)
+    yield from scalars(findings)
     yield differences(findings, out)
     if findings.search:
         yield search(findings, out)
@@ -91,6 +92,19 @@ def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
     yield Section(title="The images", figures=[Picture(path, caption)])
 
 
+def scalars(findings: Findings) -> Iterator[Section]:
+    """What each pattern depends on, and how strong it is."""
+    drawn = dict.fromkeys(("modified", *findings.config.evaluation.variants))
+    networks = {variant: found for variant in drawn if (found := findings.networks(variant))}
+    text = (
+        "Each pattern is drawn along one scalar function of the factors. Only a scalar of several factors can make another "
+        "set of directions cheaper to encode: one of a single factor moves images along that factor's own axis."
+    )
+    yield Section(
+        title="What the scalar follows", text=[text], tables=[scalar_table(networks, findings.grid.names)]
+    )  # fmt: skip
+
+
 def differences(findings: Findings, out: Path) -> Section:
     """What each variant takes off each score, and how the variants compare."""
     config, figures = findings.config, []
@@ -114,7 +128,12 @@ def differences(findings: Findings, out: Path) -> Section:
 
 def _comparisons(findings: Findings) -> Iterator[tuple[str, str, str]]:
     """Two variants each, and what their difference tells."""
-    yield "modified", "untrained", "What training m_ψ adds to a pattern of its kind and variance."
+    yield "modified", "untrained", "What training m_ψ adds to a pattern of its kind, variance and roughness."
+    yield "modified", "redrawn_scalar", "What the trained scalar adds to the trained curve."
+    yield "modified", "redrawn_curve", "What the trained curve adds to the trained scalar."
+    yield "redrawn_curve", "untrained", "What the trained scalar adds to an untrained curve."
+    yield "redrawn_scalar", "untrained", "What the trained curve adds to an untrained scalar."
+    yield "modified", "matched_noise", "What a pattern of the factors takes more than noise of its variance."
     for name, form in findings.config.alternatives.items():
         main = findings.config.perturbation.form
         yield name, "modified", f"Another m_ψ ({form.form} form) beside the main one ({main} form)."

@@ -1,0 +1,186 @@
+"""What a pattern does to the images as they are stored: after mirror and rounding, beside the images' own variance.
+
+The mirror takes part of a pattern away. On black and white images hardly anything but |δ| is left of it: black can only get
+lighter and white only darker. There the change is counted inwards, from black up and from white down, because the sign with
+which it is stored is the image's and not the pattern's.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.perturbation.bounds import largest_step, shifted
+
+WHOLE = 4_096
+"""Images; up to here a grid is measured whole."""
+SAMPLE, STEPS = 2_048, 384
+"""Of a larger grid: images, and for each factor those of them whose next neighbour is measured too."""
+BATCH = 256
+MIDDLE = 127.5
+
+
+class Images(Protocol):
+    """A ground truth or its pixels."""
+
+    def images(self, numbers: np.ndarray) -> np.ndarray:
+        """Images by number, uint8 (n, height, width, channels)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatternStatistics:
+    """What a pattern changes over the data; Δ = (x′ − x) / ε as stored, of black and white images counted inwards."""
+
+    variance: float
+    """Of Δ over images, mean over pixels, in [0, 1]."""
+    mean_square: float
+    """Of Δ, in [0, 1]; 1 when every pixel moves by ε."""
+    local: float
+    """Σ over factors k of E‖Δ(w + e_k) − Δ(w)‖², mean over pixels: one step of each factor, over all w that have a next."""
+    share: float
+    """Variance of x′ − x summed over pixels, as a share of the images' own, which is V(x) in perturb.analysis.variances."""
+
+    @property
+    def variation(self) -> float:
+        """Share of the mean square that varies over the data, in [0, 1]: near 0 the pattern has collapsed."""
+        return self.variance / self.mean_square if self.mean_square > 0 else 0.0
+
+    @property
+    def roughness(self) -> float:
+        """Local variance over variance, from 0 up: how much of the pattern changes in one step of every factor."""
+        return self.local / self.variance if self.variance > 0 else 0.0
+
+    def as_json(self) -> dict[str, float]:
+        """For the manifest."""
+        return asdict(self) | {"variation": self.variation, "roughness": self.roughness}
+
+
+class Probe:
+    """Some images of a dataset and their neighbours, on which the change that a pattern makes is measured.
+
+    Args:
+        images: the originals.
+        grid: their factors.
+        epsilon: what the pattern is multiplied by, of pixels in [0, 1].
+        bound: "reflect" or "clip".
+        sample: images, drawn with a fixed seed; None: the whole of a small grid, `SAMPLE` of a large one.
+        steps: of them, how many have their neighbours measured, for each factor at most; None: all, or `STEPS`.
+        values: of an image's, drawn likewise; None: all.
+
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        grid: FactorGrid,
+        *,
+        epsilon: float,
+        bound: str,
+        sample: int | None = None,
+        steps: int | None = None,
+        values: int | None = None,
+    ) -> None:
+        self.epsilon, self.bound = epsilon, bound
+        rng, small = np.random.default_rng(0), grid.num_images <= WHOLE
+        sample = sample or (grid.num_images if small else SAMPLE)
+        drawn = np.arange(grid.num_images) if sample >= grid.num_images else _drawn(grid.num_images, sample, rng)
+        self.numbers, self.steps = _with_neighbours(grid, drawn, steps or (sample if small else STEPS))
+        self.sample = len(drawn)
+        originals = images.images(self.numbers).reshape(len(self.numbers), -1)
+        size = originals.shape[1]
+        self.places = np.arange(size) if values is None or values >= size else np.sort(_drawn(size, values, rng))
+        self.originals = originals if len(self.places) == size else np.ascontiguousarray(originals[:, self.places])
+        self.binary = bool(np.isin(self.originals, (0, 255)).all())
+        """Whether they are all black and white."""
+
+    @property
+    def reach(self) -> int:
+        """The most grey levels that a pixel may move."""
+        return largest_step(self.epsilon)
+
+    @cached_property
+    def total(self) -> float:
+        """Variance of the images, summed over the measured values, of pixels in [0, 1]."""
+        return _moments(self.originals[: self.sample])[0].sum() / 255**2
+
+    def statistics(self, pattern: Callable[[slice], Tensor]) -> PatternStatistics:
+        """Of a pattern.
+
+        Args:
+            pattern: rows of `numbers` → δ there, float32 (rows, values) in [-1, 1], of the values in `places`.
+
+        """
+        changes = np.concatenate([self._change(rows, pattern(rows)) for rows in self._batches()])
+        inwards = self._inwards(changes, slice(None))
+        unit = (255 * self.epsilon) ** 2
+        variance, mean_square = (moment.mean() / unit for moment in _moments(inwards[: self.sample]))
+        moved = _moments(changes[: self.sample])[0].sum() if self.binary else variance * unit * len(self.places)
+        return PatternStatistics(
+            variance=float(variance),
+            mean_square=float(mean_square),
+            local=float(sum(_mean_step(inwards, *rows) for rows in self.steps) / unit),
+            share=float(moved / 255**2 / self.total) if self.total > 0 else 0.0,
+        )
+
+    def variance_of_two(self, low: int, high: int) -> float:
+        """Variance of Δ over images and draws, where each value moves by one of two grey levels with equal chance."""
+        rows = slice(0, self.sample)
+        deltas = [torch.full(self.originals[rows].shape, level / (255 * self.epsilon)) for level in (low, high)]
+        one, other = (self._inwards(self._change(rows, delta), rows).astype(np.float64) for delta in deltas)
+        between = (one + other).var(axis=0).mean() / 4
+        return float((np.square(one - other).mean() / 4 + between) / (255 * self.epsilon) ** 2)
+
+    def _inwards(self, changes: np.ndarray, rows: slice) -> np.ndarray:
+        """Changes of rows, of black and white images with the sign turned where the image is white."""
+        return np.where(self.originals[rows] > MIDDLE, -changes, changes) if self.binary else changes
+
+    def _batches(self) -> Iterator[slice]:
+        for start in range(0, len(self.numbers), BATCH):
+            yield slice(start, min(start + BATCH, len(self.numbers)))
+
+    def _change(self, rows: slice, pattern: Tensor) -> np.ndarray:
+        """x′ − x in grey levels, int16 (rows, values)."""
+        originals = self.originals[rows]
+        moved = shifted(originals, pattern.numpy(), epsilon=self.epsilon, bound=self.bound)
+        return moved.astype(np.int16) - originals
+
+
+def _drawn(total: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Different numbers below `total`, in random order."""
+    return rng.choice(total, count, replace=False)
+
+
+def _with_neighbours(
+    grid: FactorGrid, drawn: np.ndarray, most: int
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """Image numbers, the drawn ones first; and for each factor the rows of images and of those one step further."""
+    classes = grid.factors_of(drawn)
+    firsts = [np.flatnonzero(classes[:, k] < size - 1)[:most] for k, size in enumerate(grid.sizes)]
+    seconds = [drawn[first] + math.prod(grid.sizes[k + 1 :]) for k, first in enumerate(firsts)]
+    numbers = np.concatenate([drawn, np.setdiff1d(np.concatenate(seconds), drawn)])
+    order = np.argsort(numbers)
+    rows = [order[np.searchsorted(numbers, second, sorter=order)] for second in seconds]
+    return numbers, [pair for pair in zip(firsts, rows, strict=True) if len(pair[0])]
+
+
+def _moments(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variance over images and mean square of every value, float64, of integers (n, values)."""
+    total, square = np.zeros(levels.shape[1]), np.zeros(levels.shape[1])
+    for start in range(0, len(levels), BATCH):
+        batch = levels[start : start + BATCH].astype(np.float32)
+        total, square = total + batch.sum(axis=0, dtype=np.float64), square + (batch**2).sum(axis=0, dtype=np.float64)
+    mean, square = total / len(levels), square / len(levels)
+    return np.maximum(square - mean**2, 0), square
+
+
+def _mean_step(levels: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:
+    """Mean squared difference between rows of integers (n, values)."""
+    batches = [slice(start, start + BATCH) for start in range(0, len(first), BATCH)]
+    steps = (levels[second[batch]].astype(np.float32) - levels[first[batch]] for batch in batches)
+    return sum(float((step**2).sum(dtype=np.float64)) for step in steps) / (len(first) * levels.shape[1])

@@ -1,0 +1,43 @@
+"""Controls of a trained m_ψ: networks that keep a part of it or nothing, matched to its pattern."""
+
+from typing import Any
+
+from perturb.datasets import open_ground_truth
+from perturb.datasets.pixels import Pixels
+from perturb.perturbation.matching import Goal, control_of, match
+from perturb.perturbation.network import network_for
+from perturb.pipeline.configs import PerturbationRun
+from perturb.pipeline.stages import models
+from perturb.pipeline.stages.perturbation import FILE_NAME, described, load_network
+from perturb.runs import Workplace, read_result
+from perturb.seeding import torch_generator
+
+
+def build_control(place: Workplace) -> dict[str, Any]:
+    """Draw an m_ψ or a part of one, never train it, and match its pattern; inputs are images, perturbation.
+
+    All controls of a trained network draw the same fresh one from their seed. So the four pairs of whose scalar with whose
+    curve are made of two scalars and two curves.
+    """
+    config: PerturbationRun = place.spec.config
+    ground_truth, pixels = open_ground_truth(config.dataset), Pixels.open(place.inputs["images"])
+    wanted = read_result(place.inputs["perturbation"])["pattern"]
+    goal = Goal(variance=wanted["variance"], roughness=wanted["roughness"])
+    generator = torch_generator(config.seed, "untrained")
+    fresh = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
+    trained = load_network(place.inputs["perturbation"], ground_truth)
+    network = control_of(trained, fresh, ground_truth.grid, redraw=config.redraw)
+    form = config.perturbation
+    reached = match(
+        network,
+        pixels,
+        ground_truth.grid,
+        goal,
+        epsilon=form.epsilon,
+        bound=form.bound,
+        centre=config.redraw != "scalar",
+    )
+    models.save_weights(network, place.out / FILE_NAME)
+    return described(network, ground_truth.grid, reached) | {
+        "wanted": {"variance": goal.variance, "roughness": goal.roughness}
+    }
