@@ -1,0 +1,31 @@
+"""Images of which the cheapest axes are known."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from perturb.analysis.prediction import predict
+from perturb.perturbation.local_metric import standardised
+
+SIZES = (12, 12)
+FACTORS = np.stack(np.unravel_index(np.arange(144), SIZES), axis=1)
+CODES = standardised(torch.from_numpy(FACTORS).float())
+
+
+def test_images_that_hold_each_latent_in_a_direction_of_its_own_keep_the_axes() -> None:
+    images = CODES * torch.tensor([6.0, 3.0])
+    found = predict([CODES], FACTORS, images, price=1.0, seed=0)
+    assert found.gain == pytest.approx(0, abs=0.02)
+    assert found.kept > 0.9
+    assert found.turned > 0.8
+
+
+def test_images_whose_strongest_direction_is_the_sum_turn_them_by_45_degrees() -> None:
+    half = math.sqrt(0.5)
+    mixed = CODES @ torch.tensor([[half, half], [half, -half]])
+    found = predict([CODES, CODES], FACTORS, mixed * torch.tensor([6.0, 3.0]), price=1.0, seed=0)
+    assert found.gain > 0.2
+    assert found.kept > 0.9
+    assert found.turned < 0.15
