@@ -45,11 +45,18 @@ class PatternStatistics:
     """Σ over factors k of E‖Δ(w + e_k) − Δ(w)‖², mean over pixels: one step of each factor, over all w that have a next."""
     share: float
     """Variance of x′ − x summed over pixels, as a share of the images' own, which is V(x) in perturb.analysis.variances."""
+    drawn_variation: float
+    """Share of the mean square of δ, before mirror and rounding, that varies over the data, in [0, 1]."""
 
     @property
     def variation(self) -> float:
-        """Share of the mean square that varies over the data, in [0, 1]: near 0 the pattern has collapsed."""
-        return self.variance / self.mean_square if self.mean_square > 0 else 0.0
+        """Share of the mean square that varies over the data, in [0, 1]: near 0 the pattern has collapsed.
+
+        The smaller of what holds for Δ and for δ. The mirror can make a pattern of both signs constant, on black and white
+        images, and it can make a constant pattern vary, with the images that are mirrored and not with the pattern.
+        """
+        stored = self.variance / self.mean_square if self.mean_square > 0 else 0.0
+        return min(stored, self.drawn_variation)
 
     @property
     def roughness(self) -> float:
@@ -116,7 +123,12 @@ class Probe:
             pattern: rows of `numbers` → δ there, float32 (rows, values) in [-1, 1], of the values in `places`.
 
         """
-        changes = np.concatenate([self._change(rows, pattern(rows)) for rows in self._batches()])
+        drawn = _Moments(len(self.places))
+        changes = np.empty(self.originals.shape, np.int16)
+        for rows in self._batches():
+            deltas = pattern(rows)
+            drawn.add(deltas[: max(self.sample - rows.start, 0)].numpy())
+            changes[rows] = self._change(rows, deltas)
         inwards = self._inwards(changes, slice(None))
         unit = (255 * self.epsilon) ** 2
         variance, mean_square = (moment.mean() / unit for moment in _moments(inwards[: self.sample]))
@@ -126,6 +138,7 @@ class Probe:
             mean_square=float(mean_square),
             local=float(sum(_mean_step(inwards, *rows) for rows in self.steps) / unit),
             share=float(moved / 255**2 / self.total) if self.total > 0 else 0.0,
+            drawn_variation=drawn.variation,
         )
 
     def variance_of_two(self, low: int, high: int) -> float:
@@ -169,14 +182,36 @@ def _with_neighbours(
     return numbers, [pair for pair in zip(firsts, rows, strict=True) if len(pair[0])]
 
 
+class _Moments:
+    """Variance over images and mean square of every value, of batches (n, values), in float64."""
+
+    def __init__(self, values: int) -> None:
+        self._count, self._total, self._square = 0, np.zeros(values), np.zeros(values)
+
+    def add(self, batch: np.ndarray) -> None:
+        """Some images more."""
+        self._count += len(batch)
+        self._total += batch.sum(axis=0, dtype=np.float64)
+        self._square += (batch**2).sum(axis=0, dtype=np.float64)
+
+    def both(self) -> tuple[np.ndarray, np.ndarray]:
+        """Variance and mean square, float64 (values,)."""
+        square = self._square / self._count
+        return np.maximum(square - (self._total / self._count) ** 2, 0), square
+
+    @property
+    def variation(self) -> float:
+        """Share of the mean square that varies, over all values."""
+        variance, square = (moment.sum() for moment in self.both())
+        return float(variance / square) if square > 0 else 0.0
+
+
 def _moments(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Variance over images and mean square of every value, float64, of integers (n, values)."""
-    total, square = np.zeros(levels.shape[1]), np.zeros(levels.shape[1])
+    moments = _Moments(levels.shape[1])
     for start in range(0, len(levels), BATCH):
-        batch = levels[start : start + BATCH].astype(np.float32)
-        total, square = total + batch.sum(axis=0, dtype=np.float64), square + (batch**2).sum(axis=0, dtype=np.float64)
-    mean, square = total / len(levels), square / len(levels)
-    return np.maximum(square - mean**2, 0), square
+        moments.add(levels[start : start + BATCH].astype(np.float32))
+    return moments.both()
 
 
 def _mean_step(levels: np.ndarray, first: np.ndarray, second: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.variances import FactorVariance, Induced, Variances
-from perturb.evaluation.analysis_tables import global_table, local_table, readout_table
+from perturb.evaluation.analysis_tables import global_table, local_table, readout_table, scalar_table
 from perturb.evaluation.printed import PrintedTable
 
 
@@ -28,3 +28,21 @@ def test_variances_have_a_line_for_the_original_and_two_for_each_variant() -> No
     assert _texts(local) == {"original": ["10.0", "–"], dash: ["25.0, ×2.5", "0.0123"], "modified": ["30.0", "–"]}
     assert local.columns == ("wall hue", "size of δ")
     assert "estimated from 500 images drawn from the grid" in local.note
+
+
+def _network(effective: float) -> dict:
+    scalar = {"main": (0.1, 0.6), "total": (0.4, 0.9), "effective": effective, "linear": 0.5}
+    return {"scalar": scalar, "pattern": {"share": 0.25, "roughness": 1.234}}
+
+
+def test_scalars_have_a_line_a_pattern_or_one_for_many() -> None:
+    table = scalar_table(
+        {"modified": [_network(1.5), _network(2.0)], "untrained": [_network(1.0)] * 4}, ["wall_hue", "size"]
+    )
+    assert table.columns[:2] == ("wall hue", "size")
+    effects, rest = ["0.10, 0.40", "0.60, 0.90"], ["0.50", "25%", "1.23"]
+    assert _texts(table) == {
+        "modified": [*effects, "1.50", *rest],
+        "modified-2": [*effects, "2.00", *rest],
+        "untrained, mean of 4": [*effects, "1.00", *rest],
+    }

@@ -48,6 +48,9 @@ def test_the_statistics_are_those_of_the_stored_images() -> None:
     steps = [np.square(np.diff(on_grid, axis=k)).mean() for k in range(4)]
     assert found.local == pytest.approx(sum(steps) / EPSILON**2)
     assert found.roughness == found.local / found.variance
+    pattern = _patterns(network, MINI.grid, numbers).astype(float)
+    assert found.drawn_variation == pytest.approx(pattern.var(axis=0).mean() / np.square(pattern).mean())
+    assert found.variation == min(found.variance / found.mean_square, found.drawn_variation)
     assert found == measure(network, Pixels(images), MINI.grid, epsilon=EPSILON, bound="reflect")
 
 
@@ -85,12 +88,20 @@ def test_a_saturated_pattern_of_both_signs_has_collapsed_on_black_and_white_imag
 
 
 def test_nothing_that_varies_has_no_shares() -> None:
-    nothing = PatternStatistics(variance=0.0, mean_square=0.0, local=0.0, share=0.0)
+    nothing = PatternStatistics(variance=0.0, mean_square=0.0, local=0.0, share=0.0, drawn_variation=0.0)
     assert (nothing.variation, nothing.roughness) == (0, 0)
     grey = Pixels(np.full((4, 8, 8, 1), 99, np.uint8))
     probe = Probe(grey, FactorGrid(("a", "b"), (2, 2)), epsilon=0.2, bound="reflect")
     found = probe.statistics(lambda rows: torch.ones(rows.stop - rows.start, 64))
-    assert found == PatternStatistics(variance=0.0, mean_square=pytest.approx(1), local=0.0, share=0.0)
+    expected = PatternStatistics(variance=0.0, mean_square=1.0, local=0.0, share=0.0, drawn_variation=0.0)
+    assert found == expected
+
+
+def test_a_constant_pattern_has_collapsed_although_the_mirror_lets_it_vary_with_the_images() -> None:
+    probe = Probe(MINI, MINI.grid, epsilon=EPSILON, bound="reflect", sample=500, steps=10)
+    found = probe.statistics(lambda rows: torch.full(probe.originals[rows].shape, 0.9))
+    assert found.variance > 0.05
+    assert found.variation < 1e-6
 
 
 @pytest.mark.parametrize(("truth", "levels"), [(MINI, (-20, 20)), (MINI, (-63, 63)), (SPRITES, (0, 40))], ids=str)

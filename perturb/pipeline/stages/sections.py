@@ -27,6 +27,7 @@ from perturb.evaluation.statistics import BASELINE
 from perturb.evaluation.tables import comparison_table, difference_table, score_tables
 from perturb.evaluation.thesis import thesis_beside
 from perturb.metrics import METRICS
+from perturb.pipeline.stages.ensembles import ensembles
 from perturb.pipeline.stages.findings import Findings
 from perturb.pipeline.stages.models import load_model
 from perturb.seeding import child_seed, numpy_generator
@@ -55,6 +56,7 @@ def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]
         yield still_there(findings)
     yield from distribution(findings, out)
     yield from traversals(findings, out, device=device)
+    yield from ensembles(findings, device=device)
     yield trainings(findings, out)
     sentences = [sentence for metric in findings.config.evaluation.metrics for sentence in answer(findings.rows, metric)]
     yield Section(title="Method by method", points=sentences)
