@@ -93,6 +93,16 @@ class VariancesRun(Section):
     seed: int
 
 
+class PredictionRun(Section):
+    """What a pattern will do to a VAE's axes."""
+
+    dataset: DatasetConfig
+    price: float
+    """As `perturbation.alignment.price`."""
+    seed: int
+    """Draws the images and the anchors."""
+
+
 class ReportRun(Section):
     """Tables, figures and the page."""
 

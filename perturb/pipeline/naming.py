@@ -163,6 +163,15 @@ class Namer:
         cost = settings.steps * settings.batch_size * self.image_seconds / 2
         return self.run("readout", config, {"pixels": pixels}, label=f"readout, {column.name}, seed {index}", cost=cost)
 
+    def prediction(self, column: Column, pixels: RunSpec, inputs: Mapping[str, RunSpec]) -> RunSpec:
+        """What a pattern will do, by the codes of the chosen among the restarts in `inputs`."""
+        config = configs.PredictionRun(
+            dataset=self.config.dataset,
+            price=self.config.form(column.variant).alignment.price,
+            seed=child_seed(self.config.seed, "prediction"),
+        )
+        return self.run("prediction", config, {**inputs, "pixels": pixels}, label=f"prediction, {column.name}", cost=10.0)
+
     def variances(self, images: RunSpec, pixels: RunSpec) -> RunSpec:
         """What the factors and the perturbation do to the pixels of one variant."""
         config = configs.VariancesRun(dataset=self.config.dataset, seed=child_seed(self.config.seed, "variances"))

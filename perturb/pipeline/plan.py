@@ -47,6 +47,8 @@ class Plan:
     """The same by (method, factor of its primary hyper-parameter, column, seed number)."""
     readouts: dict[tuple[Column, int], RunSpec]
     variances: dict[Column, RunSpec]
+    predictions: dict[Column, RunSpec]
+    """Of every pattern that a network draws."""
     report: RunSpec
 
     @property
@@ -59,6 +61,7 @@ class Plan:
             PlannedStage(title="selection", runs=(self.selection,)),
             PlannedStage(title="perturbation", runs=tuple(self.patterns.values())),
             PlannedStage(title="benchmark files", runs=(*self.controls.values(), *self.files.values(), *unpacked)),
+            PlannedStage(title="prediction", runs=tuple(self.predictions.values())),
             PlannedStage(title="evaluation", runs=tuple(self.evaluations.values())),
             PlannedStage(title="line search", runs=tuple(self.search.values())),
             PlannedStage(title="readout", runs=(*self.readouts.values(), *self.variances.values())),
@@ -89,9 +92,8 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     trained = {f"restart-{index}": scores.inputs["restart"] for index, scores in enumerate(restarts)}
     scored = {f"scores-{index}": scores for index, scores in enumerate(restarts)}
     selection = namer.run("selection", configs.SelectionRun(selection=config.selection), scored)
-    patterns = {
-        column: namer.pattern(column, {"images": images, "selection": selection, **trained}) for column in _trained(config)
-    }
+    models = {"images": images, "selection": selection, **trained}
+    patterns = {column: namer.pattern(column, models) for column in _trained(config)}
     controls = {
         column: namer.control(column, images, patterns[Column("modified", column.draw)])
         for column in _columns(config)
@@ -120,6 +122,11 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
         "variances": {}
         if config.readout is None
         else {column: namer.variances(images, pixels[column]) for column in pixels},
+        "predictions": {
+            column: namer.prediction(column, pixels[column], models)
+            for column in pixels
+            if column in patterns or column in controls
+        },
     }
     report = namer.run("report", configs.ReportRun(experiment=config), report_inputs(**parts))
     return Plan(config=config, report=report, **parts)
@@ -202,13 +209,15 @@ def report_inputs(
     search: Mapping[tuple[str, float, Column, int], RunSpec],
     readouts: Mapping[tuple[Column, int], RunSpec],
     variances: Mapping[Column, RunSpec],
+    predictions: Mapping[Column, RunSpec],
 ) -> dict[str, RunSpec]:
     """Everything that the report reads, by the names under which it finds it."""
     inputs = {"images": images, "selection": selection}
     inputs |= {f"restart/{index}": spec for index, spec in enumerate(restarts)}
     inputs |= {f"trained/{index}": spec.inputs["restart"] for index, spec in enumerate(restarts)}
     drawn = {**patterns, **controls}
-    for kind, specs in (("pattern", drawn), ("file", files), ("pixels", pixels), ("variances", variances)):
+    by_column = {"pattern": drawn, "file": files, "pixels": pixels, "variances": variances, "prediction": predictions}
+    for kind, specs in by_column.items():
         inputs |= {f"{kind}/{column.name}": spec for column, spec in specs.items()}
     for (method, column, k), spec in evaluations.items():
         run = f"{method}/{column.variant}/{k}"

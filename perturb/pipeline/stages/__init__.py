@@ -4,6 +4,7 @@ from perturb.pipeline.stages.controls import build_control
 from perturb.pipeline.stages.files import build_file, build_pixels
 from perturb.pipeline.stages.images import build_images
 from perturb.pipeline.stages.perturbation import build_perturbation
+from perturb.pipeline.stages.prediction import build_prediction
 from perturb.pipeline.stages.proof import build_readout, build_variances
 from perturb.pipeline.stages.report import build_report
 from perturb.pipeline.stages.restarts import build_restart, build_restarts, build_scores, build_selection
@@ -20,6 +21,7 @@ STAGES = {
     "pixels": Stage(version=1, build=build_pixels),
     "readout": Stage(version=1, build=build_readout),
     "variances": Stage(version=1, build=build_variances),
+    "prediction": Stage(version=1, build=build_prediction),
     "report": Stage(version=7, build=build_report),
 }
 """By the kind of run. Raise a version when the same config would now give another result: old runs are then not reused."""

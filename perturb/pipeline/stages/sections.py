@@ -30,6 +30,7 @@ from perturb.metrics import METRICS
 from perturb.pipeline.stages.ensembles import ensembles
 from perturb.pipeline.stages.findings import Findings
 from perturb.pipeline.stages.models import load_model
+from perturb.pipeline.stages.predicted import predicted
 from perturb.seeding import child_seed, numpy_generator
 
 EXAMPLES = 4
@@ -50,6 +51,7 @@ def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]
     yield from perturbation(findings, out)
     yield from scalars(findings)
     yield differences(findings, out)
+    yield from predicted(findings, out)
     if findings.search:
         yield search(findings, out)
     if findings.config.readout:

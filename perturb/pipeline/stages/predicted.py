@@ -1,0 +1,70 @@
+"""Does the criterion predict what patterns take? Every pattern of an experiment, predicted and measured."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from perturb.analysis.prediction import Prediction
+from perturb.config.evaluation import THESIS_VAES
+from perturb.evaluation.figures_prediction import PredictedPattern, draw_prediction, rank_correlation
+from perturb.evaluation.printed import plain_table
+from perturb.evaluation.sections import Picture, Section
+from perturb.evaluation.statistics import BASELINE
+from perturb.pipeline.column import Column
+from perturb.pipeline.stages.findings import Findings
+
+METRIC = "mig"
+
+
+def predicted(findings: Findings, out: Path) -> Iterator[Section]:
+    """A figure, a table and the rank correlation; nothing without patterns, or without scores of the MIG."""
+    patterns = list(_patterns(findings))
+    if not patterns:
+        return
+    path = out / "prediction.png"
+    draw_prediction(path, patterns)
+    found = rank_correlation([one.predicted for one in patterns], [one.measured for one in patterns])
+    told = "" if found is None else f" Over these {len(patterns)} patterns, Spearman's rank correlation is {found:.2f}."
+    text = (
+        "Predicted from the frozen encoders alone: their codes are turned onto the axes that the pattern makes cheapest, and "
+        f"the turned codes' MIG is taken. Measured: the mean loss of {', '.join(_methods(findings))}, each retrained.{told}"
+    )
+    caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
+    lines = [
+        [one.name, f"{one.gain:.2f}", f"{one.predicted:.2f}", f"{one.measured:.2f}".replace("-", "−")] for one in patterns
+    ]
+    table = plain_table("Each pattern", ["Pattern", "Gain", "Predicted loss", "Measured loss"], lines)
+    yield Section(title="Predicted before training", text=[text], figures=[Picture(path, caption)], tables=[table])
+
+
+def _methods(findings: Findings) -> list[str]:
+    """Those that the claim is about, or all where there is none of them."""
+    methods = findings.config.evaluation.methods
+    return [m.name for m in methods if m.objective.kind in THESIS_VAES] or [m.name for m in methods]
+
+
+def _patterns(findings: Findings) -> Iterator[PredictedPattern]:
+    values: dict[tuple[str, str, int], list[float]] = {}
+    for score in findings.scores:
+        if score.values is not None and METRIC in score.values:
+            values.setdefault((score.method, score.variant, score.draw), []).append(score.values[METRIC])
+    for variant in findings.config.evaluation.variants:
+        for draw in range(findings.config.draws(variant)):
+            column = Column(variant, draw)
+            stored = findings.results.get(f"prediction/{column.name}")
+            losses = [
+                np.mean(values[method, BASELINE, 0]) - np.mean(values[method, variant, draw])
+                for method in _methods(findings)
+                if (method, BASELINE, 0) in values and (method, variant, draw) in values
+            ]
+            if stored is None or not losses:
+                continue
+            found = Prediction(**stored)
+            yield PredictedPattern(
+                variant=variant,
+                name=column.name,
+                gain=found.gain,
+                predicted=found.kept - found.turned,
+                measured=float(np.mean(losses)),
+            )
