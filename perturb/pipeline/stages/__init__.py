@@ -12,13 +12,13 @@ STAGES = {
     "images": Stage(version=2, build=build_images),
     "restart": Stage(version=6, build=build_restart, build_together=build_restarts),
     "scores": Stage(version=4, build=build_scores),
-    "selection": Stage(version=1, build=build_selection),
+    "selection": Stage(version=2, build=build_selection),
     "perturbation": Stage(version=2, build=build_perturbation),
     "untrained": Stage(version=2, build=build_untrained),
     "file": Stage(version=2, build=build_file),
     "pixels": Stage(version=1, build=build_pixels),
     "readout": Stage(version=1, build=build_readout),
     "variances": Stage(version=1, build=build_variances),
-    "report": Stage(version=6, build=build_report),
+    "report": Stage(version=7, build=build_report),
 }
 """By the kind of run. Raise a version when the same config would now give another result: old runs are then not reused."""
