@@ -252,6 +252,7 @@ def _pairs(first: Values, second: Values) -> Values:
     """First − second by draw and seed, where both have a score; of a second side with several draws a seed, their mean.
 
     Draws are those of the side with fewer patterns, unless it has but one: pairs that share a pattern are one cluster.
+    Where neither number of patterns divides the other, the finer side's may still be shared by several clusters.
     """
     against: dict[int, list[float]] = {}
     for (_, seed), value in second.items():
