@@ -25,7 +25,7 @@ from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
 from perturb.draws import Draws
-from perturb.evaluation.bootstrap import paired_interval
+from perturb.evaluation.intervals import over_clusters
 from perturb.metrics import Coded, score
 from perturb.metrics.codes import encode
 from perturb.objectives import OBJECTIVES, Objective
@@ -75,7 +75,7 @@ def _in_float32(model: Objective, config: BetaVAEConfig, training: TrainingConfi
 def compare(found: dict[str, Sequence[dict[str, float]]], name: str) -> dict[str, float]:
     """Mean and spread in both precisions, and the paired difference with its 95 % interval."""
     plain, half = (np.array([score[name] for score in found[precision]]) for precision in PRECISIONS)
-    low, high = paired_interval(list(half - plain), resamples=10_000, seed=0)
+    low, high = over_clusters((half - plain)[None]).interval
     return {
         "float32": plain.mean(), "float32_std": plain.std(ddof=1), "bfloat16": half.mean(), "bfloat16_std": half.std(ddof=1),
         "difference": (half - plain).mean(), "ci_low": low, "ci_high": high, "seeds": len(plain),

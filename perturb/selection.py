@@ -1,5 +1,6 @@
 """From scored restarts to the most and the least entangled ones (thesis 4.2.3 and 4.3.6)."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from perturb.config import SelectionConfig
@@ -35,18 +36,41 @@ class Selection:
         return asdict(self) | {"set_aside": {str(index): reason for index, reason in self.set_aside.items()}}
 
 
-def select(restarts: list[ScoredRestart], config: SelectionConfig) -> Selection:
+def over_pruned(unit_variances: Sequence[float], *, limit: float, factors: int) -> bool:
+    """Whether fewer units are active than there are factors (thesis 4.3.4).
+
+    Units beyond the number of factors may be unused. Of a model that has fewer units than factors, all must be active.
+
+    Args:
+        unit_variances: posterior variance of each latent unit, averaged over the data; empty where a model has none.
+        limit: from which a unit is not active.
+        factors: of the dataset.
+
+    """
+    return _active(unit_variances, limit) < min(factors, len(unit_variances))
+
+
+def _active(unit_variances: Sequence[float], limit: float) -> int:
+    return sum(variance < limit for variance in unit_variances)
+
+
+def select(restarts: list[ScoredRestart], config: SelectionConfig, *, factors: int) -> Selection:
     """Rank the eligible restarts by the metric and keep `config.keep` at each end.
 
-    A restart is eligible when its training did not fail and all of its units are active: a collapsed model has a low score
-    without being entangled. Restarts with equal scores keep their order in that one ranking: the lower number counts as
+    A restart is eligible when its training did not fail and it is not over-pruned: a collapsed model has a low score without
+    being entangled. Restarts with equal scores keep their order in that one ranking: the lower number counts as
     less entangled.
+
+    Args:
+        restarts: all of them.
+        config: which metric, how many, and from where on a unit is not active.
+        factors: of the dataset.
 
     Raises:
         UserError: fewer than 2 · keep restarts are eligible.
 
     """
-    reasons = {restart.index: _why_not(restart, config) for restart in restarts}
+    reasons = {restart.index: _why_not(restart, config, factors) for restart in restarts}
     eligible = [restart for restart in restarts if reasons[restart.index] is None]
     needed = 2 * config.keep
     set_aside = {index: reason for index, reason in reasons.items() if reason is not None}
@@ -63,11 +87,11 @@ def select(restarts: list[ScoredRestart], config: SelectionConfig) -> Selection:
     )
 
 
-def _why_not(restart: ScoredRestart, config: SelectionConfig) -> str | None:
+def _why_not(restart: ScoredRestart, config: SelectionConfig, factors: int) -> str | None:
     if restart.failure is not None:
         return f"failed ({restart.failure})"
-    pruned = sum(variance >= config.max_unit_variance for variance in restart.unit_variances)
-    if pruned:
-        units = "1 unit" if pruned == 1 else f"{pruned} units"
-        return f"over-pruned ({units} with mean posterior variance ≥ {config.max_unit_variance:g})"
+    variances, limit = restart.unit_variances, config.max_unit_variance
+    if over_pruned(variances, limit=limit, factors=factors):
+        active = _active(variances, limit)
+        return f"over-pruned ({active} active units, mean posterior variance < {limit:g}, for {factors} factors)"
     return None

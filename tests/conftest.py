@@ -45,7 +45,6 @@ action = "warn"
 [evaluation]
 seeds = 2
 variants = ["original", "modified", "noise", "untrained"]
-bootstrap_samples = 200
 
 [[evaluation.methods]]
 name = "β-VAE"

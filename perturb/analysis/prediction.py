@@ -1,9 +1,9 @@
 """What a pattern will do to a VAE's axes, told before anything is retrained.
 
 The codes of a frozen encoder of the original images stand for those that a retrained VAE would start from. On the modified
-images their local metric has cheapest axes (perturbation/local_metric.py), onto which a VAE that gives in turns its codes. The
-MIG of the turned codes is the prediction, and what turning saves says how strong the pull is. Nothing is trained. It needs the
-factors, as every score does: it checks patterns and is no objective of theirs.
+images their local metric has cheapest axes (perturbation/local_metric.py), onto which a VAE that gives in turns its codes.
+The MIG of the turned codes is the prediction, and what turning saves says how strong the pull is. Nothing is trained. It
+needs the factors, as every score does: it checks patterns and is no objective of theirs.
 """
 
 from collections.abc import Sequence

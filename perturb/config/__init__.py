@@ -3,7 +3,7 @@
 Importing this package does not import torch.
 """
 
-from perturb.config.evaluation import EvaluationConfig, MethodConfig, ReadoutConfig, SearchConfig
+from perturb.config.evaluation import ContrastConfig, EvaluationConfig, MethodConfig, ReadoutConfig, SearchConfig
 from perturb.config.experiment import (
     OWN,
     DatasetConfig,
@@ -21,6 +21,7 @@ from perturb.config.training import TrainingConfig
 __all__ = [
     "OWN",
     "CollapseConfig",
+    "ContrastConfig",
     "DatasetConfig",
     "EvaluationConfig",
     "ExperimentConfig",

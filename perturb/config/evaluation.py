@@ -26,6 +26,10 @@ NOISES = ("noise", "matched_noise")
 
 Count = Annotated[int, Field(ge=1)]
 
+THESIS_VAES = "beta_vae", "factor_vae", "beta_tc_vae", "slow_vae"
+"""Kinds of the methods whose scores fall on modified data, as the thesis has it (4.3.3)."""
+DEFAULT_CONTRASTS = ("modified", "original"), ("modified", "untrained")
+
 
 class MethodConfig(Section):
     """A row of the tables."""
@@ -37,6 +41,19 @@ class MethodConfig(Section):
     """None: the experiment's."""
     seeds: int | None = Field(default=None, ge=2, exclude_if=lambda seeds: seeds is None)
     """The first so many of the evaluation's, for a method that takes long to train. None: all of them."""
+
+
+class ContrastConfig(Section):
+    """A comparison that the experiment is about, named before its results are seen: first − second, mean over methods."""
+
+    first: str
+    second: str
+    """Two of the evaluation's variants."""
+    methods: tuple[str, ...] = ()
+    """Names of the evaluation's. Empty: the thesis's VAEs (kinds beta_vae, factor_vae, beta_tc_vae, slow_vae) that are
+    there."""
+    metric: MetricName | None = None
+    """One of the evaluation's. None: its first."""
 
 
 class EvaluationConfig(Section):
@@ -53,8 +70,11 @@ class EvaluationConfig(Section):
     methods: tuple[MethodConfig, ...] = Field(min_length=1)
     metrics: tuple[MetricName, ...] = Field(default=("mig",), min_length=1)
     """Keys in METRICS."""
+    contrasts: tuple[ContrastConfig, ...] | None = Field(default=None, exclude_if=lambda contrasts: contrasts is None)
+    """Primary contrasts: each is judged by itself at the 5 % level, all other comparisons of the report after Holm's
+    adjustment. None: modified − original and modified − untrained, where these variants are there."""
     bootstrap_samples: int = Field(default=10_000, ge=100)
-    """Resamples behind each confidence interval."""
+    """Of no effect: intervals are no longer bootstrapped. It is read so that older configs, and their hashes, stay valid."""
 
     @model_validator(mode="after")
     def _original_comes_first(self) -> "EvaluationConfig":
@@ -99,6 +119,54 @@ class EvaluationConfig(Section):
                     f"variance of a trained pattern; it is {number}"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _contrasts_are_of_the_evaluation(self) -> "EvaluationConfig":
+        names, places = [method.name for method in self.methods], "evaluation.contrasts"
+        for contrast in self.contrasts or ():
+            for field, given, known in (
+                ("first", [contrast.first], self.variants),
+                ("second", [contrast.second], self.variants),
+                ("methods", contrast.methods, names),
+                ("metric", [contrast.metric or self.metrics[0]], self.metrics),
+            ):
+                if unknown := [name for name in given if name not in known]:
+                    raise ValueError(f"{places}: {field} must be among {', '.join(known)}; got {', '.join(unknown)}")
+            if contrast.first == contrast.second:
+                raise ValueError(f"{places}: first and second must differ; both are {contrast.first}")
+            if len(set(contrast.methods)) < len(contrast.methods):
+                raise ValueError(f"{places}: methods must name each once; got {', '.join(contrast.methods)}")
+            if not contrast.methods and not self.thesis_vaes:
+                raise ValueError(
+                    f"{places}: {contrast.first} − {contrast.second} must name its methods, because the evaluation has none "
+                    "of the thesis's VAEs"
+                )
+        if len(set(self.primary)) < len(self.primary):
+            raise ValueError(f"{places} must name each contrast once")
+        return self
+
+    @property
+    def thesis_vaes(self) -> tuple[str, ...]:
+        """Names of the methods that the thesis's claim is about."""
+        return tuple(method.name for method in self.methods if method.objective.kind in THESIS_VAES)
+
+    @property
+    def primary(self) -> tuple[ContrastConfig, ...]:
+        """The primary contrasts with their methods and metric; without those whose methods have all been left out."""
+        names = [method.name for method in self.methods]
+        given = self.contrasts
+        if given is None:
+            given = [ContrastConfig(first=a, second=b) for a, b in DEFAULT_CONTRASTS if {a, b} <= set(self.variants)]
+        resolved = (
+            ContrastConfig(
+                first=contrast.first,
+                second=contrast.second,
+                methods=tuple(name for name in contrast.methods or self.thesis_vaes if name in names),
+                metric=contrast.metric or self.metrics[0],
+            )
+            for contrast in given
+        )
+        return tuple(contrast for contrast in resolved if contrast.methods)
 
     def seeds_of(self, method: MethodConfig) -> range:
         """Numbers of a method's seeds."""

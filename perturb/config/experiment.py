@@ -63,8 +63,8 @@ class SelectionConfig(Section):
     keep: int = Field(default=1, ge=1)
     """Models in each of the two ensembles."""
     max_unit_variance: float = Field(default=0.8, gt=0)
-    """A restart is over-pruned, and not eligible, when the posterior variance of one of its units, averaged over the data,
-    is this or more (thesis 4.3.4)."""
+    """A unit is active when its posterior variance, averaged over the data, is below this. A restart with fewer active units
+    than factors is over-pruned, and not eligible (thesis 4.3.4)."""
 
 
 ONE_DRAW = ("original", "noise")

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationError
 from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.evaluation.bootstrap import CONFIDENCE
+from perturb.evaluation.intervals import CONFIDENCE
 from perturb.evaluation.statistics import Row, Score, summarise
 from perturb.files import write_json
 
@@ -89,19 +89,21 @@ class Run(Section):
     """By metric; None when the run failed."""
     failure: Text | None = None
     """Why it failed, in a sentence."""
-    pruned_units: int | None = Field(default=None, ge=0)
-    """Latent units with a mean posterior variance of at least the selection's limit; None where nobody can know."""
+    over_pruned: bool | None = None
+    """Whether fewer units are active than there are factors; None where nobody can know."""
+    pruned_units: int | None = Field(default=None, ge=0, exclude_if=lambda units: units is None)
+    """Of entries written before `over_pruned`, whose latents were as many as the factors: a run with any is over-pruned."""
     seconds: float | None = Field(default=None, ge=0)
     """That the run took."""
 
 
 class Confidence(Section):
-    """How intervals are made of the runs: the paired bootstrap."""
+    """Of the intervals that are made of the runs (perturb/evaluation/intervals.py)."""
 
     level: float = Field(default=CONFIDENCE, gt=0, lt=1)
-    resamples: int = Field(default=10_000, ge=100, le=1_000_000)
-    seed: Seed = 0
-    """Of the resampling."""
+    resamples: int | None = Field(default=None, ge=100, le=1_000_000, exclude_if=lambda count: count is None)
+    seed: Seed | None = Field(default=None, exclude_if=lambda seed: seed is None)
+    """Both of entries written when intervals were bootstrapped; they are read and change nothing."""
 
 
 class Entry(Section):
@@ -163,7 +165,7 @@ def scores_of(entry: Entry) -> list[Score]:
             seed=run.seed,
             values=run.scores,
             failure=run.failure,
-            pruned_units=run.pruned_units or 0,
+            over_pruned=bool(run.pruned_units) if run.over_pruned is None else run.over_pruned,
         )
         for run in entry.runs
     ]
@@ -175,9 +177,8 @@ def label_of(variant: str, draw: int) -> str:
 
 
 def rows_of(entry: Entry) -> list[Row]:
-    """Rows of the tables, with the paired bootstrap that the entry asks for."""
-    names = [metric.name for metric in entry.metrics]
-    return summarise(scores_of(entry), names, resamples=entry.confidence.resamples, seed=entry.confidence.seed)
+    """Rows of the tables."""
+    return summarise(scores_of(entry), [metric.name for metric in entry.metrics])
 
 
 def refusal(path: Path, reasons: list[str]) -> UserError:

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from perturb.config.metrics import MetricsConfig
 from perturb.config.problem import first_problem
-from perturb.evaluation.bootstrap import CONFIDENCE
 from perturb.evaluation.entry import Entry, FileHash, label_of, parse_entry, refusal
+from perturb.evaluation.intervals import CONFIDENCE
 from perturb.evaluation.statistics import BASELINE
 from perturb.metrics import METRICS
 

@@ -8,7 +8,7 @@ from jinja2 import Environment
 
 from perturb.evaluation.sections import Section
 from perturb.evaluation.statistics import BASELINE, Row
-from perturb.evaluation.tables import interval, signed
+from perturb.evaluation.words import certainty, share, signed
 from perturb.metrics import METRICS
 
 LONG = 40
@@ -18,7 +18,7 @@ LONG = 40
 def answer(rows: Sequence[Row], metric: str) -> list[str]:
     """What came out, in sentences: for each method how much of its score each variant leaves.
 
-    A change is called one only when its interval excludes zero.
+    Of a change that `may_be_chance` it is said.
     """
     sentences = []
     for original in (row for row in rows if row.variant == BASELINE and row.metric == metric):
@@ -26,22 +26,18 @@ def answer(rows: Sequence[Row], metric: str) -> list[str]:
         if original.mean is None:
             sentences.append(f"{original.method}: all runs on the original failed.")
             continue
-        parts = [_part(row, original) for row in others]
+        parts = [_part(row) for row in others]
         title = METRICS[metric].title
         reached = f"{original.method} reaches a {title} of {original.mean:.2f} on the original"
         sentences.append("; ".join([reached, *parts]) + ".")
     return sentences
 
 
-def _part(row: Row, original: Row) -> str:
+def _part(row: Row) -> str:
     if row.mean is None or row.difference is None:
         return f"no run on {row.variant} could be compared"
-    kept = f"keeps {row.mean / original.mean:.0%} of it" if original.mean > 0 else "has nothing to keep"
-    if row.ci_low is None:
-        return f"on {row.variant} it {kept} ({signed(row.difference)}, too few pairs for an interval)"
-    clear = row.ci_low > 0 or row.ci_high < 0
-    verdict = "" if clear else ", which may be chance"
-    return f"on {row.variant} it {kept} ({signed(row.difference)}, 95 % interval {interval(row)}{verdict})"
+    kept = f"keeps {share(row.retained)} of it" if row.retained is not None else "has nothing to keep"
+    return f"on {row.variant} it {kept} ({signed(row.difference)}, {certainty(row, few='pairs')})"
 
 
 def render_page(

@@ -22,7 +22,7 @@ class SearchPoint:
     @property
     def over_pruned(self) -> bool:
         """Whether it has a score that the thesis discards: fewer active units than factors."""
-        return self.score.values is not None and self.score.pruned_units > 0
+        return self.score.values is not None and self.score.over_pruned
 
 
 def kept(points: Sequence[SearchPoint], metric: str) -> list[float]:

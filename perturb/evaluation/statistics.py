@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from perturb.evaluation.bootstrap import crossed_interval, mean_of_draws, mean_of_means_interval, paired_interval
+from perturb.evaluation.intervals import Estimate, over_clusters, over_draws_and_seeds, over_methods
 
 BASELINE = "original"
 
@@ -21,8 +21,8 @@ class Score:
     values: Mapping[str, float] | None
     """By metric; None when the run failed."""
     failure: str | None
-    pruned_units: int
-    """Latent units with a mean posterior variance of at least the selection's limit."""
+    over_pruned: bool = False
+    """Whether fewer units are active than there are factors (`perturb.selection.over_pruned`)."""
     draw: int = 0
     """Number of the pattern's draw, of a variant that has several; the original is always 0."""
 
@@ -42,15 +42,21 @@ class Row:
     """Runs with a score, of all draws."""
     failed: int
     over_pruned: int
-    """Of the n runs, those with a pruned unit; they are counted, not dropped."""
+    """Of the n runs; they are counted, not dropped."""
     pairs: int | None
     """Runs that have a score here while their seed has one on the original; None for the original."""
     difference: float | None
     """Mean over pairs of variant − original, of several draws the mean of their means; None for the original."""
     ci_low: float | None
     ci_high: float | None
-    """95 % bootstrap interval of the difference, None below two seeds. Resampled are seeds; where each seed meets one draw,
-    draws with their seeds; where every seed meets every draw, both (`crossed_interval`: what few draws can tell)."""
+    """95 % t-interval of the difference, None below two clusters: draws with their seeds, or of one draw the seeds. Where
+    seeds meet several draws, both vary (`over_draws_and_seeds`)."""
+    p: float | None = None
+    """Two-sided p-value of no difference, as the interval."""
+    p_holm: float | None = None
+    """Holm-adjusted over a family of comparisons; None where a comparison stands by itself."""
+    retained: float | None = None
+    """mean / the original's mean; None for the original and where that has nothing to retain."""
     draws: int = 1
     """Draws of the pattern that have a run."""
     by_draw: tuple[tuple[int, float], ...] = ()
@@ -63,9 +69,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One method on two variants."""
+    """One method, or the mean of several, on two variants."""
 
     method: str
+    """Name of the method, or how many they are."""
+    methods: tuple[str, ...]
+    """Names."""
     metric: str
     first: str
     second: str
@@ -73,7 +82,10 @@ class Comparison:
     """Mean of first − second over the seeds with a score on both, draws weighing alike; None without such a seed."""
     ci_low: float | None
     ci_high: float | None
-    """95 % bootstrap interval, as in `Row`."""
+    """95 % t-interval, as in `Row`."""
+    p: float | None = None
+    p_holm: float | None = None
+    """As in `Row`."""
     seeds: int
     draws: tuple[int, int]
     """Of first and of second."""
@@ -84,74 +96,67 @@ class Comparison:
 
 
 Runs = dict[tuple[int, int], Score]
-"""By draw and seed."""
+Values = Mapping[tuple[int, int], float]
+"""Both by draw and seed."""
 
 
-def summarise(scores: Sequence[Score], metrics: Sequence[str], *, resamples: int, seed: int) -> list[Row]:
-    """A row for each method, variant and metric, in the order in which the scores name them.
+def summarise(scores: Sequence[Score], metrics: Sequence[str]) -> list[Row]:
+    """A row for each metric, method and variant, in the order in which the scores name them.
 
     Args:
         scores: of all runs, failed ones included.
         metrics: keys of `Score.values`.
-        resamples: behind each interval.
-        seed: of the resampling.
 
     """
     groups = _groups(scores)
     methods = dict.fromkeys(score.method for score in scores)
     variants = dict.fromkeys(score.variant for score in scores)
     return [
-        _row(groups[method, variant], groups[method, BASELINE], metric, resamples=resamples, seed=seed)
+        _row(groups[method, variant], groups[method, BASELINE], metric)
         for metric in metrics
         for method in methods
         for variant in variants
     ]
 
 
-def compare(scores: Sequence[Score], metric: str, *, first: str, second: str, resamples: int, seed: int) -> list[Comparison]:
+def compare(scores: Sequence[Score], metric: str, *, first: str, second: str) -> list[Comparison]:
     """First − second for every method that has runs on both, paired by seed.
 
     Modified − untrained is what the training of a pattern adds to a pattern of the same kind and variance.
     """
-    groups = _groups(scores)
     methods = dict.fromkeys(score.method for score in scores)
-    chosen = [method for method in methods if {(method, first), (method, second)} <= groups.keys()]
-    return [
-        _comparison(groups[method, first], groups[method, second], metric, resamples=resamples, seed=seed)
-        for method in chosen
-    ]
+    there = {(score.method, score.variant) for score in scores}
+    chosen = [method for method in methods if {(method, first), (method, second)} <= there]
+    return [pooled(scores, metric, methods=[method], first=first, second=second) for method in chosen]
 
 
 def pooled(
-    scores: Sequence[Score], metric: str, *, methods: Sequence[str], variant: str, second: str = BASELINE, resamples: int,
-    seed: int,
-) -> Comparison:  # fmt: skip
-    """Variant − second, mean over several methods: paired within each, then averaged for every draw and seed.
+    scores: Sequence[Score], metric: str, *, methods: Sequence[str], first: str, second: str = BASELINE
+) -> Comparison:
+    """First − second, mean over methods: paired by seed within each; methods weigh alike, whatever runs they lack.
 
-    Draws and seeds are resampled for all methods at once, since all of them meet the same patterns. Methods weigh alike,
-    also where some lack a draw or a seed.
+    The interval is over the patterns or seeds that all methods met, and no narrower than methods that are independent of
+    each other would have it (`over_methods`).
     """
     groups = _groups(scores)
-    sides = [[_values(groups.get((method, one), {}), metric) for one in (variant, second)] for method in methods]
-    pairs = [found for first, other in sides if (found := _pairs(first, other))]
-    keys = sorted({key for found in pairs for key in found})
-    if all(len(found) == len(keys) for found in pairs) or any(map(_crossed, pairs)):
-        means = {key: float(np.mean([found[key] for found in pairs if key in found])) for key in keys}
-        difference, low, high = _mean_and_interval(means, resamples=resamples, seed=seed)
-    else:
-        matrix = _clusters_of_each(pairs)
-        difference = float(np.nanmean(matrix, axis=1).mean())
-        low, high = mean_of_means_interval(matrix, resamples=resamples, seed=seed)
+    runs = [[groups.get((method, variant), {}) for variant in (first, second)] for method in methods]
+    sides = [[_values(found, metric) for found in both] for both in runs]
+    estimate = estimate_of(sides)
+    low, high = estimate.interval if estimate else (None, None)
+    shared = [{seed for _, seed in one} & {seed for _, seed in other} for one, other in sides]
+    draws = [{draw for both in runs for draw, _ in both[side]} for side in (0, 1)]
     return Comparison(
         method=methods[0] if len(methods) == 1 else f"mean of {len(methods)} methods",
+        methods=tuple(methods),
         metric=metric,
-        first=variant,
+        first=first,
         second=second,
-        difference=difference,
+        difference=estimate and estimate.mean,
         ci_low=low,
         ci_high=high,
-        seeds=len({seed for _, seed in keys}),
-        draws=(len({draw for draw, _ in keys}), len({s.draw for s in scores if s.variant == second})),
+        p=estimate and estimate.p,
+        seeds=len(set().union(*shared)),
+        draws=(len(draws[0]), len(draws[1])),
     )
 
 
@@ -163,57 +168,98 @@ def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], Runs]:
     return groups
 
 
-def _row(runs: Runs, baseline: Runs, metric: str, *, resamples: int, seed: int) -> Row:
-    first, values = next(iter(runs.values())), _values(runs, metric)
+def _row(runs: Runs, baseline: Runs, metric: str) -> Row:
+    first, values, against = next(iter(runs.values())), _values(runs, metric), _values(baseline, metric)
     numbers = list(values.values())
-    compared = {"pairs": None, "difference": None, "ci_low": None, "ci_high": None}
-    if first.variant != BASELINE:
-        pairs = _pairs(values, _values(baseline, metric))
-        difference, low, high = _mean_and_interval(pairs, resamples=resamples, seed=seed)
-        compared = {
-            "pairs": len(pairs),
-            "difference": difference,
-            "ci_low": low,
-            "ci_high": high,
-            "by_draw": _by_draw(pairs),
-        }
+    mean = float(np.mean(numbers)) if numbers else None
     return Row(
         method=first.method,
         variant=first.variant,
         metric=metric,
-        mean=float(np.mean(numbers)) if numbers else None,
+        mean=mean,
         std=float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
         n=len(numbers),
         failed=len(runs) - len(numbers),
-        over_pruned=sum(run.pruned_units > 0 for run in runs.values() if run.values is not None),
+        over_pruned=sum(run.over_pruned for run in runs.values() if run.values is not None),
         draws=len({draw for draw, _ in runs}),
-        **compared,
+        **(_nothing_compared() if first.variant == BASELINE else _compared(values, against, mean)),
     )
 
 
-def _mean_and_interval(
-    differences: Mapping[tuple[int, int], float], *, resamples: int, seed: int
-) -> tuple[float | None, float | None, float | None]:
-    """Mean over draws of differences by draw and seed, and its interval; three times None without any."""
-    if not differences:
-        return None, None, None
-    mean = float(np.mean([found for _, found in _by_draw(differences)]))
-    if not _crossed(differences):
-        return mean, *paired_interval(_clusters(differences), resamples=resamples, seed=seed)
-    matrix = _matrix(differences, sorted({seed for _, seed in differences}))
-    return mean, *crossed_interval(matrix, np.zeros((1, matrix.shape[1])), resamples=resamples, seed=seed)
+def _nothing_compared() -> dict[str, None]:
+    return dict.fromkeys(("pairs", "difference", "ci_low", "ci_high"))
 
 
-def _pairs(first: Mapping[tuple[int, int], float], second: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], float]:
+def _compared(values: Values, against: Values, mean: float | None) -> dict[str, object]:
+    """The fields of a row that hold it against the original."""
+    pairs, estimate = _pairs(values, against), estimate_of([(values, against)])
+    low, high = estimate.interval if estimate else (None, None)
+    before = float(np.mean(list(against.values()))) if against else 0.0
+    return {
+        "pairs": len(pairs),
+        "difference": estimate and estimate.mean,
+        "ci_low": low,
+        "ci_high": high,
+        "p": estimate and estimate.p,
+        "retained": mean / before if mean is not None and before > 0 else None,
+        "by_draw": _by_draw(pairs),
+    }
+
+
+def estimate_of(sides: Sequence[tuple[Values, Values]]) -> Estimate | None:
+    """First − second, mean over methods, of both sides' values for each method; None where no method has a pair."""
+    sides = [both for both in sides if _pairs(*both)]
+    if not sides:
+        return None
+    if any(_crossed(side) for both in sides for side in both):
+        sides = [_crossing(*both) for both in sides]
+        each = [over_draws_and_seeds(*_tables(both)) for both in sides]
+        together = over_draws_and_seeds(*_tables([_averaged(side) for side in zip(*sides, strict=True)]))
+    else:
+        clusters = _clusters([_pairs(*both) for both in sides])
+        each = [over_clusters(row[None, np.isfinite(row)]) for row in clusters]
+        together = over_clusters(clusters)
+    return together if len(sides) == 1 else over_methods(together, each)
+
+
+def _crossing(first: Values, second: Values) -> tuple[Values, Values]:
+    """The two sides; where one has a single draw, the pairs as the other and zeros in its place."""
+    one, other = (len({draw for draw, _ in values}) for values in (first, second))
+    if other == 1:
+        return _pairs(first, second), {(0, seed): 0.0 for _, seed in second}
+    if one == 1:
+        return {(0, seed): 0.0 for _, seed in first}, _pairs(second, first)
+    return first, second
+
+
+def _averaged(sides: Sequence[Values]) -> Values:
+    """Mean over methods by draw and seed."""
+    keys = sorted({key for values in sides for key in values})
+    return {key: float(np.mean([values[key] for values in sides if key in values])) for key in keys}
+
+
+def _tables(both: Sequence[Values]) -> list[np.ndarray]:
+    """Draws × seeds of either side, with the seeds that both have; NaN where there is no value."""
+    seeds = sorted({seed for _, seed in both[0]} & {seed for _, seed in both[1]})
+    draws = [sorted({draw for draw, seed in values if seed in seeds}) for values in both]
+    return [
+        np.array([[values.get((draw, seed), np.nan) for seed in seeds] for draw in numbers])
+        for values, numbers in zip(both, draws, strict=True)
+    ]
+
+
+def _pairs(first: Values, second: Values) -> Values:
     """First − second by draw and seed, where both have a score; of a second side with several draws a seed, their mean.
 
-    Draws are those of the first side, unless the second has fewer patterns: pairs that share one are resampled as one.
+    Draws are those of the side with fewer patterns, unless it has but one: pairs that share a pattern are one cluster.
+    Where neither number of patterns divides the other, the finer side's may still be shared by several clusters.
     """
     against: dict[int, list[float]] = {}
     for (_, seed), value in second.items():
         against.setdefault(seed, []).append(value)
     patterns = [len({draw for draw, _ in side}) for side in (first, second)]
-    shared = {seed: draw for draw, seed in second} if 1 < patterns[1] < patterns[0] and not _crossed(second) else {}
+    fewer = patterns[1] > 1 and (patterns[0] == 1 or patterns[1] < patterns[0])
+    shared = {seed: draw for draw, seed in second} if fewer and not _crossed(second) else {}
     return {
         (shared.get(seed, draw), seed): value - float(np.mean(against[seed]))
         for (draw, seed), value in sorted(first.items())
@@ -221,48 +267,22 @@ def _pairs(first: Mapping[tuple[int, int], float], second: Mapping[tuple[int, in
     }
 
 
-def _comparison(first: Runs, second: Runs, metric: str, *, resamples: int, seed: int) -> Comparison:
-    sides = _values(first, metric), _values(second, metric)
-    seeds = sorted({seed for _, seed in sides[0]} & {seed for _, seed in sides[1]})
-    if any(_crossed(side) for side in sides) and seeds:
-        matrices = [_matrix(side, seeds) for side in sides]
-        difference = mean_of_draws(matrices[0]) - mean_of_draws(matrices[1])
-        low, high = crossed_interval(*matrices, resamples=resamples, seed=seed)
-    else:
-        difference, low, high = _mean_and_interval(_pairs(*sides), resamples=resamples, seed=seed)
-    one, other = next(iter(first.values())), next(iter(second.values()))
-    return Comparison(
-        method=one.method,
-        metric=metric,
-        first=one.variant,
-        second=other.variant,
-        difference=difference,
-        ci_low=low,
-        ci_high=high,
-        seeds=len(seeds),
-        draws=(len({draw for draw, _ in first}), len({draw for draw, _ in second})),
-    )
-
-
-def _crossed(values: Mapping[tuple[int, int], float]) -> bool:
+def _crossed(values: Values) -> bool:
     """Whether a seed meets several draws."""
     return len({seed for _, seed in values}) < len(values)
 
 
-def _by_draw(values: Mapping[tuple[int, int], float]) -> tuple[tuple[int, float], ...]:
+def _by_draw(values: Values) -> tuple[tuple[int, float], ...]:
     """Number and mean of each draw."""
     draws = sorted({draw for draw, _ in values})
     return tuple((k, float(np.mean([value for (draw, _), value in values.items() if draw == k]))) for k in draws)
 
 
-def _clusters(values: Mapping[tuple[int, int], float]) -> list[float]:
-    """What is resampled where each seed meets one draw: the draws, each with its seeds; of one draw, the seeds."""
-    means = [mean for _, mean in _by_draw(values)]
-    return means if len(means) > 1 else [values[key] for key in sorted(values)]
+def _clusters(pairs: Sequence[Values]) -> np.ndarray:
+    """Mean difference of each method in each cluster, (methods, clusters), NaN where it has none.
 
-
-def _clusters_of_each(pairs: Sequence[Mapping[tuple[int, int], float]]) -> np.ndarray:
-    """The same of several methods: (methods, clusters), NaN where a method has none."""
+    Clusters are the draws, each with its seeds; of one draw, the seeds.
+    """
     several = len({draw for found in pairs for draw, _ in found}) > 1
     means = [
         dict(_by_draw({(draw if several else seed, seed): difference for (draw, seed), difference in found.items()}))
@@ -272,11 +292,5 @@ def _clusters_of_each(pairs: Sequence[Mapping[tuple[int, int], float]]) -> np.nd
     return np.array([[found.get(cluster, np.nan) for cluster in clusters] for found in means])
 
 
-def _matrix(values: Mapping[tuple[int, int], float], seeds: Sequence[int]) -> np.ndarray:
-    """Draws × seeds, NaN where there is no value."""
-    draws = sorted({draw for draw, _ in values})
-    return np.array([[values.get((draw, seed), np.nan) for seed in seeds] for draw in draws])
-
-
-def _values(runs: Runs, metric: str) -> dict[tuple[int, int], float]:
+def _values(runs: Runs, metric: str) -> Values:
     return {key: run.values[metric] for key, run in runs.items() if run.values is not None}

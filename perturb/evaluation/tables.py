@@ -9,6 +9,7 @@ from rich.table import Table
 from perturb.evaluation.printed import Cell, PrintedTable, markdown_lines, plain_table, rich_table
 from perturb.evaluation.statistics import BASELINE, Comparison, Row
 from perturb.evaluation.thesis import Beside
+from perturb.evaluation.words import interval, may_be_chance, probability, share, signed
 from perturb.metrics import METRICS
 
 
@@ -70,21 +71,21 @@ def _score_table(rows: Sequence[Row], metric: str, *, title: str, thesis: Beside
 
 
 def difference_table(rows: Sequence[Row]) -> PrintedTable:
-    """Every variant's difference to the original, with its interval, and that of each draw where there are several."""
-    header = ["Method", "Variant", "Metric", "Difference", "95 % interval", "Pairs"]
+    """Every variant's change against the original, its interval and p-values, and each draw's where there are several."""
+    header = ["Method", "Variant", "Metric", "Change", *CERTAINTY, "Pairs"]
     compared = [row for row in rows if row.variant != BASELINE]
     lines = [
-        [row.method, row.variant, METRICS[row.metric].title, signed(row.difference), interval(row), str(row.pairs)]
+        [row.method, row.variant, METRICS[row.metric].title, signed(row.difference), *_certainty(row), str(row.pairs)]
         for row in compared
     ]
     note = ""
     if any(1 < row.draws < row.n for row in compared):
         header.append("By draw")
         lines = [[*line, ", ".join(signed(mean) for _, mean in row.by_draw)] for line, row in zip(lines, compared)]
-        note = "Intervals over several draws resample draws and seeds; three draws tell little of how others would fall."
+        note = "Where seeds share a pattern, intervals are over patterns: three of them tell little of how others fall."
     elif any(row.draws > 1 for row in compared):
         note = "Each seed met a pattern of its own: the intervals are over seeds and patterns."
-    return plain_table("Differences to the original, paired by seed", header, lines, note=note)
+    return plain_table("Variant − original, paired by seed", header, lines, note=note)
 
 
 def score(row: Row) -> str:
@@ -109,28 +110,53 @@ def remarks(row: Row) -> list[str]:
 
 def _cell(row: Row, thesis: Beside | None, *, compared: bool) -> Cell:
     printed = thesis.get(row.metric, row.method, row.variant) if thesis else None
-    against = [f"n = {row.n}"] if row.difference is None else [signed(row.difference), interval(row)]
+    against = [f"n = {row.n}"] if row.difference is None else [signed(row.difference), interval(row), *_retained(row)]
     details = tuple([*(against if compared else []), *remarks(row)])
     if printed is None:
         return Cell(score(row), details)
-    return Cell(score(row), details, beside=spread(*printed), source=thesis.label)
+    return Cell(score(row), details, beside=spread(*printed), source="thesis")
 
 
-def signed(value: float | None) -> str:
-    """With its sign, a real minus."""
-    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
+def _retained(row: Row) -> list[str]:
+    """`keeps 27%`, where more is better and the original has something to keep."""
+    there = row.retained is not None and METRICS[row.metric].higher_is_better
+    return [f"keeps {share(row.retained)}"] if there else []
+
+
+CERTAINTY = "95 % interval", "p", "p, Holm"
+"""Columns that tell how sure a change is."""
+
+
+def _certainty(found: Row | Comparison) -> list[str]:
+    """With the verdict where the p-value is that decides it."""
+    verdict = " (may be chance)" if may_be_chance(found) else ""
+    if found.p_holm is None:
+        return [interval(found), probability(found.p) + verdict, "–"]
+    return [interval(found), probability(found.p), probability(found.p_holm) + verdict]
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> PrintedTable:
     """Two variants other than the original, a line a method."""
     lines = [
-        [c.method, METRICS[c.metric].title, signed(c.difference), interval(c), str(c.seeds), " and ".join(map(str, c.draws))]
+        [c.method, METRICS[c.metric].title, signed(c.difference), *_certainty(c), str(c.seeds), _patterns(c)]
         for c in comparisons
     ]
     named = dict.fromkeys(f"{c.first} − {c.second}" for c in comparisons)
-    return plain_table(", ".join(named), ["Method", "Metric", "Difference", "95 % interval", "Seeds", "Draws"], lines)
+    return plain_table(", ".join(named), ["Method", "Metric", "Change", *CERTAINTY, "Seeds", "Patterns"], lines)
 
 
-def interval(row: Row | Comparison) -> str:
-    """`[−0.43, −0.31]`."""
-    return "–" if row.ci_low is None else f"[{signed(row.ci_low)}, {signed(row.ci_high)}]"
+def _patterns(found: Comparison) -> str:
+    return " and ".join(map(str, found.draws))
+
+
+def contrast_table(contrasts: Sequence[Comparison]) -> PrintedTable:
+    """The primary contrasts, a line each."""
+    header = ["Contrast", "Methods", "Metric", "Change", "95 % interval", "p", "Seeds", "Patterns"]
+    lines = [
+        [
+            f"{c.first} − {c.second}", ", ".join(c.methods), METRICS[c.metric].title, signed(c.difference), interval(c),
+            probability(c.p), str(c.seeds), _patterns(c),
+        ]
+        for c in contrasts
+    ]  # fmt: skip
+    return plain_table("First − second, mean over the methods, paired by seed", header, lines)

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 Number = tuple[float, float]
 """Mean and standard deviation over ten seeds, two digits, as printed."""
 
-DATASETS = {"dsprites": "dSprites", "shapes3d": "Shapes3D"}
-"""Columns of the tables, and how they are called."""
+DATASETS = "dsprites", "shapes3d"
+"""Columns of the tables."""
 VARIANTS = "original", "modified", "noise"
 """Below each dataset."""
 TABLES = {"mig": "4.2", "dci": "4.3", "factor_vae": "4.4", "sap": "4.5"}
 """Metric → number of its table. Which of DCI's three numbers Table 4.3 holds is not said; disentanglement is likely."""
+
+FIGURES = {"mig": "4.4", "dci": "4.5", "factor_vae": "4.6", "sap": "4.7"}
+"""Metric → number of the figure that shows its line search."""
 
 _PRINTED = {
     "mig": {
@@ -50,10 +53,8 @@ _PRINTED = {
 
 @dataclass(frozen=True)
 class Beside:
-    """The thesis's numbers for the methods of one table of ours."""
+    """The thesis's numbers for the methods of one table of ours, on the same dataset."""
 
-    label: str
-    """What to print with them: "thesis", or "thesis, Shapes3D" when another dataset's were borrowed."""
     numbers: Mapping[tuple[str, str, str], Number]
     """By (metric, method as our table calls it, variant)."""
 
@@ -76,26 +77,23 @@ def thesis_number(dataset: str, metric: str, method: str, variant: str) -> Numbe
     if line is None or dataset not in DATASETS or variant not in VARIANTS:
         return None
     numbers = [float(text) for text in line.split()]
-    place = 2 * (list(DATASETS).index(dataset) * len(VARIANTS) + VARIANTS.index(variant))
+    place = 2 * (DATASETS.index(dataset) * len(VARIANTS) + VARIANTS.index(variant))
     return numbers[place], numbers[place + 1]
 
 
-def thesis_beside(dataset: str, kinds: Mapping[str, str], *, borrow: str | None = None) -> Beside | None:
-    """What a table of ours can show beside its scores; None when that is nothing.
+def thesis_beside(dataset: str, kinds: Mapping[str, str]) -> Beside | None:
+    """What a table of ours can show beside its scores: the numbers of the same dataset; None when the thesis has none.
 
     Args:
         dataset: of our table.
         kinds: method as our table calls it → kind of its objective.
-        borrow: of which dataset to take numbers when the thesis has none of ours.
 
     """
-    source = dataset if dataset in DATASETS or borrow is None else borrow
     numbers = {
         (metric, name, variant): number
         for metric in TABLES
         for name, kind in kinds.items()
         for variant in VARIANTS
-        if (number := thesis_number(source, metric, kind, variant))
+        if (number := thesis_number(dataset, metric, kind, variant))
     }
-    label = "thesis" if source == dataset else f"thesis, {DATASETS.get(source)}"
-    return Beside(label, numbers) if numbers else None
+    return Beside(numbers) if numbers else None

@@ -10,7 +10,6 @@ from perturb.errors import UserError
 from perturb.evaluation.entry import (
     LONGEST_NAME,
     LONGEST_TEXT,
-    Confidence,
     DatasetOfEntry,
     Entry,
     FileHash,
@@ -31,7 +30,6 @@ from perturb.outside.ways import Factory
 from perturb.outside.worker import one_line
 from perturb.pipeline.column import Column
 from perturb.runs import software_versions
-from perturb.seeding import child_seed
 
 VARIANTS = ("original", "modified", "noise")
 ENTRY = "entry.json"
@@ -179,6 +177,5 @@ def _entry(
         seeds=asked.seeds,
         metrics=metrics_of(asked.metrics, asked.settings),
         runs=tuple(runs),
-        confidence=Confidence(seed=child_seed(asked.seed, "bootstrap")),
         versions=software_versions(),
     )

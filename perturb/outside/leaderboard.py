@@ -14,7 +14,8 @@ from perturb.evaluation.entry import HOW, Entry, rows_of, scores_of
 from perturb.evaluation.entry_rules import check_entry
 from perturb.evaluation.kept import Kept, kept
 from perturb.evaluation.statistics import BASELINE, Row
-from perturb.evaluation.tables import interval, remarks, score, signed
+from perturb.evaluation.tables import remarks, score
+from perturb.evaluation.words import interval, share, signed
 from perturb.files import write_text
 from perturb.metrics import METRICS
 from perturb.outside.packaged import known_files, published_entries
@@ -144,9 +145,9 @@ def _rank(line: Line, sign: int) -> tuple[bool, float]:
 
 
 def _line(file: str, entry: Entry, metric: str) -> Line:
-    scores, asked = scores_of(entry), entry.confidence
+    scores = scores_of(entry)
     rows = {row.variant: row for row in rows_of(entry) if row.metric == metric}
-    shares = {v: kept(scores, metric, v, resamples=asked.resamples, seed=asked.seed) for v in rows if v != BASELINE}
+    shares = {v: kept(scores, metric, v) for v in rows if v != BASELINE}
     return Line(entry, file, rows, {variant: found for variant, found in shares.items() if found is not None})
 
 
@@ -179,7 +180,7 @@ def kept_in_words(found: Kept | None) -> str:
     """`59% [52%, 66%]`."""
     if found is None or found.share is None:
         return "–"
-    return f"{found.share:.0%}" + (f" [{found.low:.0%}, {found.high:.0%}]" if found.low is not None else "")
+    return share(found.share) + (f" [{share(found.low)}, {share(found.high)}]" if found.low is not None else "")
 
 
 def _told(row: Row) -> list[str]:

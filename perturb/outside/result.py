@@ -35,9 +35,7 @@ class Result:
     @property
     def sentence(self) -> str:
         """How much of the first metric survives each variant, with its interval."""
-        confidence = self.entry.confidence
-        first = self.entry.metrics[0].name
-        return sentence(scores_of(self.entry), first, resamples=confidence.resamples, seed=confidence.seed)
+        return sentence(scores_of(self.entry), self.entry.metrics[0].name)
 
     @property
     def all_rows(self) -> list[Row]:

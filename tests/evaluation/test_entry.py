@@ -1,15 +1,18 @@
 """Entries: accepted, or refused with every reason; and what is computed from them."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from small_entries import entry_as_json, made_entry, write_raw
 
 from perturb.errors import UserError
 from perturb.evaluation.entry import LARGEST_ENTRY, Entry, FileHash, rows_of, scores_of, write_entry
 from perturb.evaluation.entry_rules import check_entry, read_entry, reasons_against
+from perturb.evaluation.intervals import over_clusters
 
 OTHER = "f" * 64
 KNOWN = {
@@ -185,7 +188,7 @@ def test_rows_are_the_paired_differences_of_its_runs() -> None:
     assert (original.n, original.mean, original.difference) == (3, pytest.approx(0.5), None)
     assert (modified.n, modified.failed, modified.pairs) == (2, 1, 2)
     assert modified.difference == pytest.approx(-0.35)
-    assert (modified.ci_low, modified.ci_high) == (pytest.approx(-0.4), pytest.approx(-0.3))
+    assert (modified.ci_low, modified.ci_high) == pytest.approx(over_clusters(np.array([[-0.3, -0.4]])).interval)
 
 
 def test_runs_on_another_draw_of_a_pattern_count_with_the_first() -> None:
@@ -204,5 +207,20 @@ def test_each_seed_may_meet_a_draw_of_its_own() -> None:
     assert reasons_against(Entry.model_validate(value), {}) == []
 
 
-def test_pruned_units_that_nobody_knows_count_as_none() -> None:
-    assert {score.pruned_units for score in scores_of(made_entry())} == {0}
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [({}, False), ({"over_pruned": True}, True), ({"pruned_units": 2}, True), ({"pruned_units": 0}, False)],
+    ids=["nothing", "over-pruned", "units, as before", "no units, as before"],
+)
+def test_a_run_is_over_pruned_where_an_entry_says_so(said: dict[str, Any], expected: bool) -> None:
+    value = made_entry().model_dump()
+    value["runs"] = tuple(run | said for run in value["runs"])
+    assert {score.over_pruned for score in scores_of(Entry.model_validate(value))} == {expected}
+
+
+def test_the_resampling_of_older_entries_is_read_and_written_no_more(tmp_path: Path) -> None:
+    value = entry_as_json() | {"confidence": {"level": 0.95, "resamples": 10_000, "seed": 3}}
+    older, newer = Entry.model_validate_json(json.dumps(value)), made_entry()
+    assert rows_of(older) == rows_of(newer)
+    write_entry(tmp_path / "entry.json", newer)
+    assert json.loads((tmp_path / "entry.json").read_text(encoding="utf-8"))["confidence"] == {"level": 0.95}

@@ -25,7 +25,9 @@ def _row(variant: str = "original", method: str = "AE", **fields: Any) -> Row:
 
 
 def _compared(low: float | None, high: float | None, **fields: Any) -> Row:
-    return _row(**{"variant": "modified", "mean": 0.1, "difference": -0.4, "ci_low": low, "ci_high": high} | fields)
+    return _row(
+        **{"variant": "modified", "mean": 0.1, "difference": -0.4, "ci_low": low, "ci_high": high, "retained": 0.2} | fields
+    )
 
 
 class _Found(HTMLParser):
@@ -89,6 +91,13 @@ def test_a_change_may_be_chance_exactly_when_its_interval_contains_zero(low: flo
     assert ("may be chance" in sentence) == chance
 
 
+def test_in_a_family_of_comparisons_the_adjusted_p_decides_and_the_interval_stays() -> None:
+    (sentence,) = answer([_row(), _compared(-0.6, -0.2, p=0.01, p_holm=0.2)], "mig")
+    assert "[−0.60, −0.20], which may be chance" in sentence
+    (sentence,) = answer([_row(), _compared(-0.6, -0.2, p=0.001, p_holm=0.02)], "mig")
+    assert "may be chance" not in sentence
+
+
 def test_answer_tells_score_share_difference_and_interval() -> None:
     assert answer([_row(), _compared(-0.6, -0.2)], "mig") == [
         "AE reaches a MIG of 0.50 on the original; on modified it keeps 20% of it (−0.40, 95 % interval [−0.60, −0.20])."
@@ -114,7 +123,7 @@ def test_too_few_pairs_are_told_instead_of_an_interval() -> None:
 
 
 def test_a_score_of_zero_leaves_nothing_to_keep() -> None:
-    (sentence,) = answer([_row(mean=0.0), _compared(-0.1, 0.1)], "mig")
+    (sentence,) = answer([_row(mean=0.0), _compared(-0.1, 0.1, retained=None)], "mig")
     assert "has nothing to keep" in sentence
 
 
@@ -251,9 +260,9 @@ def test_the_answers_come_before_everything_else(tmp_path: Path) -> None:
 
 
 def test_the_thesis_stands_beside_our_scores(tmp_path: Path) -> None:
-    thesis = thesis_beside("mini", {"AE": "autoencoder"}, borrow="shapes3d")
+    thesis = thesis_beside("shapes3d", {"AE": "autoencoder"})
     text = _Found(_page(tmp_path, [_row(), _compared(-0.6, -0.2)], thesis=thesis)).text
-    assert "(in brackets: thesis, Shapes3D)" in text
+    assert "(in brackets: thesis)" in text
     assert "(0.06 ± 0.03)" in text
 
 

@@ -5,15 +5,19 @@ import numpy as np
 import pytest
 from made_scores import made_scores
 
-from perturb.evaluation.bootstrap import paired_interval
+from perturb.evaluation.intervals import over_clusters, over_draws_and_seeds
 from perturb.evaluation.statistics import Row, Score, compare, pooled, summarise
-
-SETTINGS = {"resamples": 200, "seed": 0}
 
 
 def _rows(*scores: list[Score]) -> dict[tuple[str, str], Row]:
-    rows = summarise([score for group in scores for score in group], ["mig"], **SETTINGS)
+    rows = summarise([score for group in scores for score in group], ["mig"])
     return {(row.method, row.variant): row for row in rows}
+
+
+def _of(*clusters: float) -> tuple[float, float, float]:
+    """Mean and interval over clusters."""
+    found = over_clusters(np.array([clusters]))
+    return found.mean, *found.interval
 
 
 def test_mean_and_sample_deviation_by_hand() -> None:
@@ -41,7 +45,7 @@ def test_failed_runs_are_counted_and_left_out_of_the_mean() -> None:
 
 
 def test_over_pruned_runs_are_counted_and_stay_in_the_mean() -> None:
-    row = _rows(made_scores("AE", "original", 0.2, 0.6, 0.1, None, pruned=(0, 3, 1, 2)))["AE", "original"]
+    row = _rows(made_scores("AE", "original", 0.2, 0.6, 0.1, None, pruned=(1, 2, 3)))["AE", "original"]
     assert row.mean == pytest.approx(0.3)
     assert (row.n, row.over_pruned) == (3, 2)
 
@@ -70,7 +74,7 @@ def test_differences_are_those_of_equal_seeds() -> None:
 def test_the_order_of_the_runs_does_not_change_the_pairs() -> None:
     scores = made_scores("AE", "original", 0.1, 0.5, 0.9) + made_scores("AE", "modified", 0.0, 0.5, 0.2)
     mixed = [scores[i] for i in (2, 0, 1, 4, 5, 3)]
-    for one, other in zip(summarise(scores, ["mig"], **SETTINGS), summarise(mixed, ["mig"], **SETTINGS), strict=True):
+    for one, other in zip(summarise(scores, ["mig"]), summarise(mixed, ["mig"]), strict=True):
         assert other.difference == one.difference
         assert (other.ci_low, other.ci_high) == (one.ci_low, one.ci_high)
         assert other.mean == pytest.approx(one.mean)
@@ -82,7 +86,7 @@ def test_a_pair_with_a_failed_half_is_dropped_from_the_difference_and_not_from_t
     assert row.difference == pytest.approx(((0.3 - 0.6) + (0.2 - 0.4)) / 2)
     assert row.mean == pytest.approx(0.2)
     assert rows["AE", "original"].mean == pytest.approx(0.6)
-    assert -0.3 <= row.ci_low < row.ci_high <= -0.2
+    assert (row.ci_low, row.ci_high) == pytest.approx(_of(-0.3, -0.2)[1:])
 
 
 def test_one_pair_has_a_difference_and_no_interval() -> None:
@@ -102,46 +106,13 @@ def test_methods_are_compared_with_their_own_original() -> None:
 
 def test_rows_come_by_metric_method_and_variant_in_the_order_of_themade_scores() -> None:
     scores = [
-        Score(method=method, variant=variant, seed=seed, values={"a": 1.0, "b": 2.0}, failure=None, pruned_units=0)
+        Score(method=method, variant=variant, seed=seed, values={"a": 1.0, "b": 2.0}, failure=None)
         for method, variant, seed in itertools.product(["z", "y"], ["original", "noise", "modified"], range(2))
     ]
-    rows = summarise(scores, ["b", "a"], **SETTINGS)
+    rows = summarise(scores, ["b", "a"])
     expected = list(itertools.product(["b", "a"], ["z", "y"], ["original", "noise", "modified"]))
     assert [(row.metric, row.method, row.variant) for row in rows] == expected
     assert {row.metric: row.mean for row in rows} == {"a": 1.0, "b": 2.0}
-
-
-def test_interval_agrees_with_all_resamples_of_a_small_sample() -> None:
-    sample = [-0.4, -0.1, 0.0, 0.3, 0.35]
-    means = np.array([np.mean(chosen) for chosen in itertools.product(sample, repeat=5)])
-    low, high = paired_interval(sample, resamples=20_000, seed=0)
-    assert low == pytest.approx(np.quantile(means, 0.025), abs=0.02)
-    assert high == pytest.approx(np.quantile(means, 0.975), abs=0.02)
-
-
-def test_interval_agrees_with_a_percentile_bootstrap_in_numpy() -> None:
-    sample = np.random.default_rng(0).exponential(size=12) - 0.7
-    draws = np.random.default_rng(1).integers(12, size=(50_000, 12))
-    expected = np.quantile(sample[draws].mean(axis=1), [0.025, 0.975])
-    found = paired_interval(list(sample), resamples=20_000, seed=0)
-    assert found == pytest.approx(expected, abs=0.015)
-    assert expected[1] - expected[0] > 0.3
-
-
-def test_interval_is_that_of_its_seed() -> None:
-    sample = [-0.4, -0.1, 0.0, 0.3, 0.35, 0.2111]
-    first, again, other = (paired_interval(sample, resamples=200, seed=seed) for seed in (0, 0, 1))
-    assert first == again
-    assert first != other
-
-
-@pytest.mark.parametrize("sample", [[], [0.3]])
-def test_below_two_pairs_there_is_no_interval(sample: list[float]) -> None:
-    assert paired_interval(sample, resamples=200, seed=0) == (None, None)
-
-
-def test_equal_differences_have_an_interval_without_width() -> None:
-    assert paired_interval([0.25, 0.25, 0.25], resamples=200, seed=0) == (0.25, 0.25)
 
 
 def test_one_draw_has_the_numbers_of_no_draws_at_all() -> None:
@@ -149,7 +120,7 @@ def test_one_draw_has_the_numbers_of_no_draws_at_all() -> None:
     row = _rows(original, made_scores("AE", "modified", 0.5, None, 0.3, 0.52, draw=2))["AE", "modified"]
     pairs = [0.5 - 0.8, 0.3 - 0.6, 0.52 - 0.55]
     assert row.difference == float(np.mean(pairs))
-    assert (row.ci_low, row.ci_high) == paired_interval(pairs, **SETTINGS)
+    assert (row.ci_low, row.ci_high) == over_clusters(np.array([pairs])).interval
     assert (row.draws, row.by_draw) == (1, ((2, row.difference),))
 
 
@@ -163,7 +134,10 @@ def test_runs_of_all_draws_count_and_each_draw_has_its_own_difference() -> None:
     assert [draw for draw, _ in row.by_draw] == [0, 1]
     assert [mean for _, mean in row.by_draw] == pytest.approx([-0.3, -0.4])
     assert row.difference == pytest.approx(-0.35)
-    assert -0.4 <= row.ci_low <= row.ci_high <= -0.3
+    table = np.array([[-0.3, -0.3], [-0.4, np.nan]])
+    expected = over_draws_and_seeds(table, np.zeros((1, 2)))
+    assert (row.ci_low, row.ci_high) == pytest.approx(expected.interval)
+    assert row.p == pytest.approx(expected.p)
 
 
 def test_draws_that_lie_apart_widen_the_interval() -> None:
@@ -182,9 +156,9 @@ def test_two_variants_are_compared_by_seed() -> None:
         *made_scores("AE", "original", 0.9, 0.9, 0.9), *made_scores("AE", "modified", 0.1, 0.5, None),
         *made_scores("AE", "untrained", 0.3, 0.6, 0.8), *made_scores("PCL", "original", 0.9),
     ]  # fmt: skip
-    (found,) = compare(scores, "mig", first="modified", second="untrained", **SETTINGS)
-    assert found.difference == pytest.approx(-0.15)
-    assert (found.ci_low, found.ci_high) == pytest.approx((-0.2, -0.1))
+    (found,) = compare(scores, "mig", first="modified", second="untrained")
+    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx(_of(-0.2, -0.1))
+    assert found.p == pytest.approx(over_clusters(np.array([[-0.2, -0.1]])).p)
     assert (found.method, found.seeds, found.draws) == ("AE", 2, (1, 1))
 
 
@@ -193,15 +167,15 @@ def test_two_variants_of_several_draws_are_compared() -> None:
         *made_scores("AE", "modified", 0.1, 0.2, 0.3), *made_scores("AE", "modified", 0.2, 0.3, 0.4, draw=1),
         *made_scores("AE", "untrained", 0.3, 0.4, 0.5), *made_scores("AE", "untrained", 0.5, 0.6, 0.7, draw=1),
     ]  # fmt: skip
-    (found,) = compare(scores, "mig", first="modified", second="untrained", **SETTINGS)
+    (found,) = compare(scores, "mig", first="modified", second="untrained")
     assert found.difference == pytest.approx(-0.25)
-    assert (found.ci_low, found.ci_high) == pytest.approx((-0.4, -0.1))
+    assert found.ci_low < -0.4 < -0.1 < found.ci_high
     assert (found.seeds, found.draws) == (3, (2, 2))
 
 
 def test_variants_without_a_common_seed_have_no_difference() -> None:
     scores = [*made_scores("AE", "modified", 0.1, None), *made_scores("AE", "untrained", None, 0.2)]
-    (found,) = compare(scores, "mig", first="modified", second="untrained", **SETTINGS)
+    (found,) = compare(scores, "mig", first="modified", second="untrained")
     assert (found.difference, found.ci_low, found.ci_high, found.seeds) == (None, None, None, 0)
 
 
@@ -210,11 +184,11 @@ def _own_draw(variant: str, *values: float) -> list[Score]:
     return [replace(score, draw=score.seed) for score in made_scores("β-VAE", variant, *values)]
 
 
-def test_where_each_seed_meets_a_draw_of_its_own_the_pairs_are_resampled() -> None:
+def test_where_each_seed_meets_a_draw_of_its_own_the_pairs_are_the_clusters() -> None:
     original = made_scores("β-VAE", "original", 0.6, 0.7, 0.8, 0.5)
     lower = 0.3, 0.5, 0.3, 0.4
-    one = summarise([*original, *made_scores("β-VAE", "modified", *lower)], ["mig"], resamples=500, seed=0)[1]
-    own = summarise([*original, *_own_draw("modified", *lower)], ["mig"], resamples=500, seed=0)[1]
+    one = summarise([*original, *made_scores("β-VAE", "modified", *lower)], ["mig"])[1]
+    own = summarise([*original, *_own_draw("modified", *lower)], ["mig"])[1]
     assert own.draws == 4
     assert own.by_draw == (
         (0, pytest.approx(-0.3)),
@@ -225,28 +199,51 @@ def test_where_each_seed_meets_a_draw_of_its_own_the_pairs_are_resampled() -> No
     assert (own.difference, own.ci_low, own.ci_high) == pytest.approx((one.difference, one.ci_low, one.ci_high))
 
 
-def test_where_two_seeds_share_a_draw_the_draws_are_resampled_with_their_seeds() -> None:
+def test_where_two_seeds_share_a_draw_the_draws_are_the_clusters() -> None:
     original = made_scores("β-VAE", "original", 0.5, 0.5, 0.5, 0.5)
     shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "modified", 0.4, 0.2, 0.4, 0.2)]
-    row = summarise([*original, *shared], ["mig"], resamples=500, seed=0)[1]
-    assert (row.difference, row.ci_low, row.ci_high) == pytest.approx((-0.2, -0.3, -0.1))
+    row = summarise([*original, *shared], ["mig"])[1]
+    assert (row.difference, row.ci_low, row.ci_high) == pytest.approx(_of(-0.1, -0.3))
 
 
 def test_two_variants_whose_seeds_meet_draws_of_their_own_are_compared_by_seed() -> None:
     scores = [*_own_draw("modified", 0.3, 0.2, 0.4), *_own_draw("untrained", 0.5, 0.4, 0.6)]
-    (found,) = compare(scores, "mig", first="modified", second="untrained", resamples=500, seed=0)
+    (found,) = compare(scores, "mig", first="modified", second="untrained")
     assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((-0.2, -0.2, -0.2))
 
 
-def test_pairs_that_share_a_pattern_on_either_side_are_resampled_as_one() -> None:
+def test_pairs_that_share_a_pattern_on_either_side_are_the_clusters_as_one() -> None:
     """However the sides stand: else shared patterns would pass for independent ones."""
     own = _own_draw("modified", 0.3, 0.1, 0.3, 0.1)
     shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "untrained", 0.5, 0.5, 0.5, 0.5)]
-    (found,) = compare([*own, *shared], "mig", first="modified", second="untrained", resamples=500, seed=0)
-    (turned,) = compare([*own, *shared], "mig", first="untrained", second="modified", resamples=500, seed=0)
-    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((-0.3, -0.4, -0.2))
-    assert (turned.difference, turned.ci_low, turned.ci_high) == pytest.approx((0.3, 0.2, 0.4))
-    together = pooled(
-        [*own, *shared], "mig", methods=["β-VAE"], variant="modified", second="untrained", resamples=500, seed=0
-    )
-    assert (together.ci_low, together.ci_high) == pytest.approx((-0.4, -0.2))
+    (found,) = compare([*own, *shared], "mig", first="modified", second="untrained")
+    (turned,) = compare([*own, *shared], "mig", first="untrained", second="modified")
+    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx(_of(-0.2, -0.4))
+    assert (turned.difference, turned.ci_low, turned.ci_high) == pytest.approx(_of(0.2, 0.4))
+    together = pooled([*own, *shared], "mig", methods=["β-VAE"], first="modified", second="untrained")
+    assert (together.ci_low, together.ci_high) == pytest.approx(_of(-0.2, -0.4)[1:])
+
+
+def test_patterns_of_the_second_side_are_clusters_where_the_first_has_none() -> None:
+    original = made_scores("β-VAE", "original", 0.5, 0.5, 0.5, 0.5)
+    shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "modified", 0.4, 0.2, 0.4, 0.2)]
+    (found,) = compare([*original, *shared], "mig", first="original", second="modified")
+    assert (found.difference, found.ci_low, found.ci_high) == pytest.approx(_of(0.1, 0.3))
+
+
+def test_the_share_that_is_retained_is_that_of_the_means() -> None:
+    rows = _rows(made_scores("AE", "original", 0.8, 0.4), made_scores("AE", "modified", 0.2, 0.1))
+    assert rows["AE", "original"].retained is None
+    assert rows["AE", "modified"].retained == pytest.approx(0.25)
+    rows = _rows(made_scores("AE", "original", 0.0, 0.0), made_scores("AE", "modified", 0.2, 0.1))
+    assert rows["AE", "modified"].retained is None
+
+
+def test_a_mean_over_methods_does_not_gain_by_deviations_that_cancel() -> None:
+    scores = [*made_scores("A", "original", *[0.5] * 5), *made_scores("B", "original", *[0.5] * 5)]
+    scores += made_scores("A", "noise", 0.35, 0.45, 0.55, 0.65, 0.75)
+    scores += made_scores("B", "noise", 0.75, 0.65, 0.55, 0.45, 0.35)
+    found = pooled(scores, "mig", methods=["A", "B"], first="noise")
+    assert found.difference == pytest.approx(0.05)
+    assert found.ci_low < 0 < found.ci_high
+    assert found.p > 0.05

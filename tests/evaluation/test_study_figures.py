@@ -29,17 +29,17 @@ def _scores(*, draws: int = 1) -> list[Score]:
     return made
 
 
-def _points(*, pruned: int = 0) -> list[SearchPoint]:
+def _points(*, pruned: tuple[int, ...] = ()) -> list[SearchPoint]:
     found = itertools.product(["β-VAE", "FactorVAE"], ["original", "modified"], FACTORS)
     return [
         SearchPoint(factor, score)
         for method, variant, factor in found
-        for score in made_scores(method, variant, *RNG.uniform(0.1, 0.9, 6), pruned=(pruned, 0, 0, 0, 0, 0))
+        for score in made_scores(method, variant, *RNG.uniform(0.1, 0.9, 6), pruned=pruned)
     ]
 
 
 DRAWN: dict[str, Callable[[Path], None]] = {
-    "search": lambda path: draw_search(path, _points(pruned=1), "mig", levels={"β-VAE": 0.6}),
+    "search": lambda path: draw_search(path, _points(pruned=(0,)), "mig", levels={"β-VAE": 0.6}),
     "search-of-two-runs": lambda path: draw_search(path, _points()[:2], "mig"),
     "search-all-failed": lambda path: draw_search(
         path, [SearchPoint(1.0, score) for score in made_scores("AE", "modified", None, None)], "mig"
@@ -49,10 +49,10 @@ DRAWN: dict[str, Callable[[Path], None]] = {
     "factors": lambda path: draw_by_factor(
         path, {"original": RNG.uniform(size=(4, 3)), "modified": np.empty((0, 3))}, ["a_b", "c", "d"], title="β-VAE"
     ),
-    "forest": lambda path: draw_forest(path, summarise(_scores(draws=3), ["mig"], resamples=100, seed=0), "mig"),
+    "forest": lambda path: draw_forest(path, summarise(_scores(draws=3), ["mig"]), "mig"),
     "forest-without-pairs": lambda path: draw_forest(
         path,
-        summarise([*made_scores("AE", "original", None), *made_scores("AE", "noise", 0.5)], ["mig"], resamples=100, seed=0),
+        summarise([*made_scores("AE", "original", None), *made_scores("AE", "noise", 0.5)], ["mig"]),
         "mig",
     ),
     "planes": lambda path: draw_planes(
@@ -85,14 +85,14 @@ def test_the_bars_of_a_histogram_are_shares_of_a_methods_runs(tmp_path: Path, mo
 
 
 def test_the_same_points_give_the_same_file(tmp_path: Path) -> None:
-    points = _points(pruned=1)
+    points = _points(pruned=(0,))
     for name in ("a.png", "b.png"):
         draw_search(tmp_path / name, points, "mig")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_over_pruned_runs_are_counted_and_not_in_the_means_of_the_search() -> None:
-    scores = made_scores("β-VAE", "modified", 0.2, 0.4, 0.9, None, pruned=(0, 0, 2, 1))
+    scores = made_scores("β-VAE", "modified", 0.2, 0.4, 0.9, None, pruned=(2, 3))
     table = search_table([SearchPoint(1.5, score) for score in scores], "mig")
     assert table.columns == ("×1.5",)
     ((name, (cell,)),) = table.lines
@@ -110,7 +110,7 @@ def test_a_factor_that_only_one_variant_has_is_a_dash_for_the_other() -> None:
 
 
 def test_a_cell_all_of_whose_runs_over_pruned_says_so() -> None:
-    points = [SearchPoint(2.0, *made_scores("AE", "modified", 0.5, pruned=(1,)))]
+    points = [SearchPoint(2.0, *made_scores("AE", "modified", 0.5, pruned=(0,)))]
     ((_, (cell,)),) = search_table(points, "mig").lines
     assert (cell.text, cell.details) == ("none kept", ("1 over-pruned",))
 

@@ -13,11 +13,11 @@ from perturb.evaluation.tables import (
     as_markdown,
     as_terminal,
     comparison_table,
-    interval,
+    contrast_table,
     score_tables,
-    signed,
 )
 from perturb.evaluation.thesis import Beside, thesis_beside
+from perturb.evaluation.words import interval, probability, signed
 
 
 def _row(method: str = "AE", variant: str = "original", **fields: Any) -> Row:
@@ -107,12 +107,12 @@ def test_markdown_has_methods_down_and_variants_across() -> None:
 
 
 def test_markdown_lists_the_differences_without_the_original() -> None:
-    found = _markdown_tables(as_markdown(_four()))["Differences to the original, paired by seed"]
+    found = _markdown_tables(as_markdown(_four()))["Variant − original, paired by seed"]
     assert [(line["Method"], line["Variant"], line["Metric"]) for line in found] == [
         ("AE", "modified", "MIG"),
         ("β-VAE", "modified", "MIG"),
     ]
-    assert [(line["Difference"], line["95 % interval"]) for line in found] == [("−0.55", "[−0.62, −0.48]"), ("–", "–")]
+    assert [(line["Change"], line["95 % interval"]) for line in found] == [("−0.55", "[−0.62, −0.48]"), ("–", "–")]
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,12 @@ def test_markdown_counts_the_pairs_that_the_difference_is_of(
             seed=seed,
             values=None if value is None else {"mig": value},
             failure="loss is NaN" if value is None else None,
-            pruned_units=0,
         )
         for variant, values in (("original", original), ("modified", modified))
         for seed, value in enumerate(values)
     ]
-    rows = summarise(scores, ["mig"], resamples=100, seed=0)
-    (line,) = _markdown_tables(as_markdown(rows))["Differences to the original, paired by seed"]
+    rows = summarise(scores, ["mig"])
+    (line,) = _markdown_tables(as_markdown(rows))["Variant − original, paired by seed"]
     assert line["Pairs"] == pairs
 
 
@@ -183,22 +182,20 @@ def test_four_variants_fit_a_terminal_of_eighty_columns() -> None:
 
 
 def test_the_thesis_stands_beside_our_scores_where_it_has_one() -> None:
-    thesis = thesis_beside("mini", {"AE": "autoencoder"}, borrow="shapes3d")
+    thesis = thesis_beside("shapes3d", {"AE": "autoencoder"})
     markdown = _markdown_tables(as_markdown(_four(), thesis=thesis))["MIG"]
     assert markdown[0] == {
         "Method": "AE",
-        "original": "0.60 ± 0.31 (thesis, Shapes3D: 0.06 ± 0.03)",
-        "modified": "0.05 ± 0.02, 1 failed (thesis, Shapes3D: 0.05 ± 0.03)",
+        "original": "0.60 ± 0.31 (thesis: 0.06 ± 0.03)",
+        "modified": "0.05 ± 0.02, 1 failed (thesis: 0.05 ± 0.03)",
     }
     assert "thesis" not in "".join(markdown[1].values())
     text = _as_text(_four(), thesis=thesis)
     assert "(0.06 ± 0.03)" in text
-    assert "in brackets: thesis, Shapes3D" in text
+    assert "in brackets: thesis" in text
 
 
-def test_where_several_tables_of_the_thesis_are_beside_each_is_named() -> None:
-    ours = _as_text(_four(), thesis=thesis_beside("mini", {"AE": "autoencoder", "β-VAE": "beta_vae"}, borrow="dsprites"))
-    assert "in brackets: thesis, dSprites" in ours
+def test_where_numbers_from_several_places_are_beside_each_is_named() -> None:
     table = plain_table("A table", ["Name", "x", "y"], [["a", "1", "2"]])
     named = replace(table, lines=(("a", (Cell("1", (), "3", "here"), Cell("2", (), "4", "there"))),))
     console = Console(file=io.StringIO(), width=120)
@@ -224,10 +221,10 @@ def test_several_draws_are_told_in_every_form() -> None:
         _row("AE", "modified", difference=-0.25, ci_low=-0.4, ci_high=-0.1, draws=2, by_draw=((0, -0.3), (1, -0.2))),
     ]
     assert [line["by_draw"] for line in csv.DictReader(io.StringIO(as_csv(rows)))] == ["", "0:-0.3 1:-0.2"]
-    tables = _markdown_tables(as_markdown(rows).split("Intervals over")[0])
+    tables = _markdown_tables(as_markdown(rows).split("Where seeds share")[0])
     assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 draws"
-    assert tables["Differences to the original, paired by seed"][0]["By draw"] == "−0.30, −0.20"
-    assert "three draws tell little" in as_markdown(rows)
+    assert tables["Variant − original, paired by seed"][0]["By draw"] == "−0.30, −0.20"
+    assert "three of them tell little" in as_markdown(rows)
 
 
 def test_where_every_run_has_a_draw_of_its_own_draws_are_not_listed() -> None:
@@ -240,10 +237,34 @@ def test_where_every_run_has_a_draw_of_its_own_draws_are_not_listed() -> None:
 
 def test_two_variants_are_compared_in_a_table_of_their_own() -> None:
     found = Comparison(
-        method="AE", metric="mig", first="modified", second="untrained", difference=-0.05, ci_low=-0.1, ci_high=0.02,
-        seeds=10, draws=(3, 3),
+        method="AE", methods=("AE",), metric="mig", first="modified", second="untrained", difference=-0.05, ci_low=-0.1,
+        ci_high=0.02, p=0.1, p_holm=0.4, seeds=10, draws=(3, 3),
     )  # fmt: skip
     table = comparison_table([found])
     assert table.title == "modified − untrained"
     ((name, cells),) = table.lines
-    assert [name, *(cell.text for cell in cells)] == ["AE", "MIG", "−0.05", "[−0.10, +0.02]", "10", "3 and 3"]
+    expected = ["AE", "MIG", "−0.05", "[−0.10, +0.02]", "0.100", "0.400 (may be chance)", "10", "3 and 3"]
+    assert [name, *(cell.text for cell in cells)] == expected
+
+
+def test_primary_contrasts_have_a_line_each_with_their_methods() -> None:
+    found = Comparison(
+        method="mean of 2 methods", methods=("A", "B"), metric="mig", first="modified", second="original", difference=-0.4,
+        ci_low=-0.5, ci_high=-0.3, p=0.00001, seeds=10, draws=(10, 1),
+    )  # fmt: skip
+    ((name, cells),) = contrast_table([found]).lines
+    expected = ["modified − original", "A, B", "MIG", "−0.40", "[−0.50, −0.30]", "<0.001", "10", "10 and 1"]
+    assert [name, *(cell.text for cell in cells)] == expected
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0431, "0.043"), (1.0, "1.000"), (0.0001, "<0.001"), (None, "–")])
+def test_p_values_have_three_places(p: float | None, text: str) -> None:
+    assert probability(p) == text
+
+
+def test_a_cell_tells_the_share_that_is_kept() -> None:
+    compared = {"difference": -0.4, "ci_low": -0.5, "ci_high": -0.3}
+    rows = [_row(), _row("AE", "modified", mean=0.2, retained=1 / 3, **compared), _row("AE", "noise", **compared)]
+    (table,) = score_tables(rows, compared=True)
+    ((_, cells),) = table.lines
+    assert [cell.details[2:] for cell in cells] == [(), ("keeps 33%",), ()]

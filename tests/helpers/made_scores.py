@@ -6,7 +6,7 @@ from perturb.evaluation.statistics import Score
 def made_scores(
     method: str, variant: str, *values: float | None, pruned: tuple[int, ...] = (), draw: int = 0
 ) -> list[Score]:
-    """Scores of seeds 0, 1, …; None is a training that failed."""
+    """Scores of seeds 0, 1, …; None is a training that failed, those numbered in `pruned` are over-pruned."""
     return [
         Score(
             method=method,
@@ -14,7 +14,7 @@ def made_scores(
             seed=seed,
             values=None if value is None else {"mig": value},
             failure="loss is NaN" if value is None else None,
-            pruned_units=pruned[seed] if pruned else 0,
+            over_pruned=seed in pruned,
             draw=draw,
         )
         for seed, value in enumerate(values)

@@ -26,7 +26,7 @@ def entry_as_json(model: str = "Mine", **scores: list[float | None]) -> dict[str
         "seeds": list(range(len(scores["original"]))),
         "metrics": [{"name": "mig", "settings": {"num_train": 10_000, "num_bins": 20}}],
         "runs": runs,
-        "confidence": {"level": 0.95, "resamples": 200, "seed": 0},
+        "confidence": {"level": 0.95},
         "versions": {"perturb": "0.1.0"},
     }
 

@@ -63,7 +63,7 @@ def test_the_page_has_every_score_and_every_refusal(folder: Path, tmp_path: Path
     (page, _), refused = write_leaderboard(folder, tmp_path / "out")
     text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
     assert "<h2>discs, ε = 0.25: MIG</h2>" in text
-    assert '<td data-key="0.275">0.28 ± 0.04<small>−0.28 [−0.30, −0.25]</small></td>' in text
+    assert '<td data-key="0.275">0.28 ± 0.04<small>−0.28 [−0.59, +0.04]</small></td>' in text
     assert "50% [50%, 50%]" in text
     assert "all 2 failed" in text
     assert "1 failed" in text

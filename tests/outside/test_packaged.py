@@ -23,7 +23,7 @@ ROOM = Path(perturb.outside.__file__).parent
 
 def _rows(method: str, *variants: str) -> list[Row]:
     scores = [score for variant in variants for score in made_scores(method, variant, 0.5, 0.4)]
-    return summarise(scores, ["mig"], resamples=100, seed=0)
+    return summarise(scores, ["mig"])
 
 
 def test_all_that_mini_is_made_of_is_declared_as_data_of_the_package() -> None:

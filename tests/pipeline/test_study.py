@@ -235,12 +235,17 @@ def test_every_method_is_an_entry_that_the_validator_accepts(published: Path, st
 def test_the_report_has_a_section_for_each_part(published: Path) -> None:
     page, table = ((published / name).read_text(encoding="utf-8") for name in ("report.html", "table.md"))
     parts = "The factors are still there", "What latents draw", "How training went"
-    for title in ("Scores", "The images", "Differences", "Line search", *parts):
+    for title in ("Primary contrasts", "Scores", "The images", "Differences", "Line search", *parts):
         assert f"## {title}" in table
         assert title in page
-    assert "thesis, Shapes3D: 0.60 ± 0.31" in table
+    assert "thesis: " not in table
+    assert "over the line search (as the thesis's Figure 4.4)." in table
+    assert table.count("adjusted for the family by Holm's method") == 1
     assert "What training m_ψ adds" in table
     assert re.search(r"\| β-VAE, kl \|( [\d.,]+ ± [\d.,]+ \|){5}", table)
-    assert "Independent patterns: 2 of modified, 2 of literal, 2 of untrained." in table
-    rows = json.loads((published.parent / "artifacts" / "results").glob("*/results.json").__next__().read_text())["rows"]
+    assert "Independent patterns: 2 of modified, 2 of literal and 2 of untrained." in table
+    results = json.loads((published.parent / "artifacts" / "results").glob("*/results.json").__next__().read_text())
+    rows, contrasts = results["rows"], results["contrasts"]
+    assert [(c["first"], c["second"]) for c in contrasts] == [("modified", "original"), ("modified", "untrained")]
+    assert all(c["p_holm"] is None for c in contrasts)
     assert {row["draws"] for row in rows if row["variant"] == "literal"} == {2}

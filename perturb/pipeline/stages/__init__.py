@@ -14,7 +14,7 @@ STAGES = {
     "images": Stage(version=2, build=build_images),
     "restart": Stage(version=6, build=build_restart, build_together=build_restarts),
     "scores": Stage(version=4, build=build_scores),
-    "selection": Stage(version=1, build=build_selection),
+    "selection": Stage(version=2, build=build_selection),
     "perturbation": Stage(version=3, build=build_perturbation),
     "untrained": Stage(version=3, build=build_control),
     "file": Stage(version=2, build=build_file),

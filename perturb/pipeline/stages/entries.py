@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from perturb.benchmark.recipe import read_recipe
 from perturb.benchmark.schema import RECIPE
 from perturb.config import MethodConfig
-from perturb.evaluation.entry import Confidence, DatasetOfEntry, Entry, FileHash, Run, metrics_of
+from perturb.evaluation.entry import DatasetOfEntry, Entry, FileHash, Run, metrics_of
 from perturb.pipeline.stages.findings import Findings
 from perturb.runs import software_versions
 
@@ -31,7 +31,6 @@ def entries(findings: Findings) -> Iterator[Entry]:
             seeds=tuple(config.evaluation.seeds_of(method)),
             metrics=metrics_of(config.evaluation.metrics, config.metrics),
             runs=tuple(_runs(findings, method)),
-            confidence=Confidence(resamples=findings.bootstrap["resamples"], seed=findings.bootstrap["seed"]),
             versions=software_versions(),
         )
 
@@ -65,5 +64,5 @@ def _runs(findings: Findings, method: MethodConfig) -> Iterator[Run]:
                 seed=score.seed,
                 scores=dict(score.values) if score.values is not None else None,
                 failure=score.failure,
-                pruned_units=score.pruned_units,
+                over_pruned=score.over_pruned,
             )

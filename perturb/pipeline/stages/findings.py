@@ -9,14 +9,21 @@ from typing import Any
 import numpy as np
 
 from perturb.config import ExperimentConfig, MethodConfig
+from perturb.config.evaluation import THESIS_VAES
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.evaluation.curves import Curve
+from perturb.evaluation.family import Family
 from perturb.evaluation.search import SearchPoint
-from perturb.evaluation.statistics import Comparison, Row, Score, compare, summarise
+from perturb.evaluation.statistics import BASELINE, Comparison, Row, Score, compare, pooled, summarise
 from perturb.pipeline.column import Column
+from perturb.pipeline.stages.comparisons import TRAINING, comparisons_of
 from perturb.runs import read_result
-from perturb.seeding import child_seed
+from perturb.selection import over_pruned
 from perturb.training.curve import read_curve
+
+GROUPS = (THESIS_VAES, ("pcl", "weakly_supervised_gan"), ("autoencoder",))
+"""Kinds of methods that are averaged in sentences: the claim is about the first; the second, of the thesis's methods that do
+not rely on variance, it spares; the autoencoder is the thesis's baseline, and no method of disentanglement."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +67,61 @@ class Findings:
     @cached_property
     def rows(self) -> list[Row]:
         """The tables' cells."""
-        return summarise(self.scores, self.config.evaluation.metrics, **self.bootstrap)
+        return self.family.judged(self._rows)
 
-    def compared(self, metric: str, first: str, second: str) -> list[Comparison]:
-        """First − second for every method, paired by seed; nothing where a variant is not among the experiment's."""
-        variants = self.config.evaluation.variants
-        if not {first, second} <= set(variants):
-            return []
-        return compare(self.scores, metric, first=first, second=second, **self.bootstrap)
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Method by method by the first metric, the pairs of variants of comparisons.py."""
+        return self.family.judged(self._comparisons)
+
+    @cached_property
+    def averages(self) -> list[Comparison]:
+        """Of each of the `groups`, every variant − original by the first metric; of the first what training adds as well."""
+        return self.family.judged(self._averages)
+
+    @cached_property
+    def primary(self) -> list[Comparison]:
+        """The primary contrasts."""
+        return [
+            pooled(self.scores, contrast.metric, methods=contrast.methods, first=contrast.first, second=contrast.second)
+            for contrast in self.config.evaluation.primary
+        ]
+
+    @cached_property
+    def family(self) -> Family:
+        """Of all comparisons but the primary contrasts."""
+        return Family([*self._rows, *self._comparisons, *self._averages], primary=self.primary)
+
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """Names of the methods that sentences speak of together; of an evaluation that has none of them, all methods."""
+        methods = self.config.evaluation.methods
+        found = [tuple(method.name for method in methods if method.objective.kind in kinds) for kinds in GROUPS]
+        return [names for names in found if names] or [tuple(method.name for method in methods)]
+
+    @cached_property
+    def _rows(self) -> list[Row]:
+        return summarise(self.scores, self.config.evaluation.metrics)
+
+    @cached_property
+    def _comparisons(self) -> list[Comparison]:
+        evaluation = self.config.evaluation
+        return [
+            comparison
+            for first, second in comparisons_of(self.config)
+            for comparison in compare(self.scores, evaluation.metrics[0], first=first, second=second)
+        ]
+
+    @cached_property
+    def _averages(self) -> list[Comparison]:
+        evaluation = self.config.evaluation
+        pairs = [(names, (variant, BASELINE)) for names in self.groups for variant in evaluation.variants[1:]]
+        if set(TRAINING) <= set(evaluation.variants):
+            pairs.append((self.groups[0], TRAINING))
+        return [
+            pooled(self.scores, evaluation.metrics[0], methods=names, first=first, second=second)
+            for names, (first, second) in pairs
+        ]
 
     @cached_property
     def search(self) -> list[SearchPoint]:
@@ -112,12 +166,6 @@ class Findings:
     def _columns(self, variant: str) -> list[str]:
         return [Column(variant, draw).name for draw in range(self.config.draws(variant))]
 
-    @property
-    def bootstrap(self) -> dict[str, int]:
-        """Arguments of every interval."""
-        resamples = self.config.evaluation.bootstrap_samples
-        return {"resamples": resamples, "seed": child_seed(self.config.seed, "bootstrap")}
-
     def _score(self, name: str, method: str, variant: str, seed: int) -> Score:
         result, limit = self.results[name], self.config.selection.max_unit_variance
         return Score(
@@ -126,6 +174,6 @@ class Findings:
             seed=seed,
             values=result["scores"],
             failure=result["failure"],
-            pruned_units=sum(variance >= limit for variance in result["unit_variances"]),
+            over_pruned=over_pruned(result["unit_variances"], limit=limit, factors=self.grid.num_factors),
             draw=seed % self.config.draws(variant),
         )

@@ -5,9 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from perturb.config import ExperimentConfig
 from perturb.config.evaluation import CONTROLS
+from perturb.config.experiment import ONE_DRAW
 from perturb.config.loading import config_hash
 from perturb.evaluation.statistics import BASELINE
+from perturb.evaluation.words import listed
 from perturb.metrics import METRICS
 from perturb.perturbation.scalar import fewest_factors
 from perturb.pipeline.stages.findings import Findings
@@ -51,13 +54,7 @@ def _selection(findings: Findings) -> Iterator[str]:
 def _patterns(findings: Findings) -> Iterator[str]:
     """How many patterns there are, and what those of each m_ψ are like."""
     config = findings.config
-    several = {variant: config.draws(variant) for variant in config.evaluation.variants if config.draws(variant) > 1}
-    if several:
-        counts = ", ".join(f"{count} of {variant}" for variant, count in several.items())
-        yield (
-            f"Independent patterns: {counts}. Of n patterns seed k meets pattern k modulo n (counted from 0), so that "
-            "intervals are over trainings and patterns."
-        )
+    yield from _how_many(config)
     for variant in ("modified", *config.alternatives):
         if found := findings.networks(variant):
             yield from _trained(findings, variant, found)
@@ -113,6 +110,21 @@ def _is_missed(found: dict[str, Any]) -> bool:
     return any(abs(found["pattern"][name] - wanted) > MATCHED * wanted for name, wanted in found["wanted"].items())
 
 
+def _how_many(config: ExperimentConfig) -> Iterator[str]:
+    """What the intervals are over."""
+    drawn = {variant: config.draws(variant) for variant in config.evaluation.variants if variant not in ONE_DRAW}
+    several = [f"{count} of {variant}" for variant, count in drawn.items() if count > 1]
+    alone = [variant for variant, count in drawn.items() if count == 1]
+    if several:
+        yield (
+            f"Independent patterns: {listed(several)}. Of n patterns seed k meets pattern k modulo n (counted from 0), so "
+            "that intervals are over trainings and patterns."
+        )
+    if alone:
+        which = f"of {listed(alone)}" if several else "a variant"
+        yield (f"One pattern {which}: intervals are over trainings on that pattern, and say nothing about other patterns.")
+
+
 def _span(numbers: Sequence[float], form: str) -> str:
     """`0.31`, or `0.28 to 0.33` of several."""
     low, high = f"{min(numbers):{form}}", f"{max(numbers):{form}}"
@@ -120,9 +132,9 @@ def _span(numbers: Sequence[float], form: str) -> str:
 
 
 def _over_pruned(findings: Findings) -> Iterator[str]:
-    """Trainings that left a unit unused: in the means, and marked."""
+    """Trainings with fewer active units than factors: in the means, and marked."""
     scored = [score for score in findings.scores if score.values is not None]
-    pruned = [score for score in scored if score.pruned_units]
+    pruned = [score for score in scored if score.over_pruned]
     if pruned:
         named = ", ".join(f"{score.method} on {score.variant}, seed {score.seed}" for score in pruned)
         yield f"{len(pruned)} of {len(scored)} runs are over-pruned, and in the means all the same: {named}."

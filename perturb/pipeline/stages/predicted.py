@@ -27,8 +27,8 @@ def predicted(findings: Findings, out: Path) -> Iterator[Section]:
     found = rank_correlation([one.predicted for one in patterns], [one.measured for one in patterns])
     told = "" if found is None else f" Over these {len(patterns)} patterns, Spearman's rank correlation is {found:.2f}."
     text = (
-        "Predicted from the frozen encoders alone: their codes are turned onto the axes that the pattern makes cheapest, and "
-        f"the turned codes' MIG is taken. Measured: the mean loss of {', '.join(_methods(findings))}, each retrained.{told}"
+        "Predicted from the frozen encoders alone: their codes are turned onto the axes that the pattern makes cheapest, "
+        f"and the turned codes' MIG is taken. Measured: the mean loss of {', '.join(_methods(findings))}, each retrained.{told}"
     )
     caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
     lines = [

@@ -8,9 +8,11 @@ from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
 from perturb.evaluation.entry import metrics_of, write_entry
-from perturb.evaluation.headline import headline, other_patterns, what_training_adds
+from perturb.evaluation.family import identity
+from perturb.evaluation.headline import MAIN, contrast, further, headline
 from perturb.evaluation.page import render_page
 from perturb.evaluation.sections import Section, as_markdown
+from perturb.evaluation.statistics import BASELINE
 from perturb.evaluation.tables import as_csv
 from perturb.files import write_json, write_text
 from perturb.pipeline.stages.entries import entries, file_name
@@ -18,11 +20,6 @@ from perturb.pipeline.stages.findings import Findings
 from perturb.pipeline.stages.notes import notes, provenance
 from perturb.pipeline.stages.sections import sections
 from perturb.runs import MANIFEST, Workplace
-
-CLAIMED = ("beta_vae", "factor_vae", "beta_tc_vae", "slow_vae")
-SPARED = ("autoencoder", "pcl", "weakly_supervised_gan")
-"""Kinds of methods whose scores fall on modified data, and whose do not, as the thesis has it (4.3.3)."""
-
 
 TITLE = "Does it disentangle, or does it lean on the data?"
 ENTRIES = "entries"
@@ -64,6 +61,7 @@ def build_report(place: Workplace) -> dict[str, Any]:
         "config_hash": config_hash(config),
         "metrics": {metric.name: metric.settings for metric in metrics_of(config.evaluation.metrics, config.metrics)},
         "answers": answers,
+        "contrasts": [contrast.as_json() for contrast in findings.primary],
         "rows": [row.as_json() for row in findings.rows],
         "provenance": made_by,
         "notes": to_be_known,
@@ -73,15 +71,16 @@ def build_report(place: Workplace) -> dict[str, Any]:
 
 
 def _answers(findings: Findings) -> Iterator[str]:
-    """Of the methods that the claim is about, and of those that it spares; what other patterns take, what training adds."""
-    config, metric = findings.config, findings.config.evaluation.metrics[0]
-    kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
-    claimed = [name for name, kind in kinds.items() if kind in CLAIMED]
-    spared = [name for name, kind in kinds.items() if kind in SPARED]
-    for names in [group for group in (claimed, spared) if group] or [list(kinds)]:
-        yield headline(findings.scores, metric, methods=names, **findings.bootstrap)
-    for more in (other_patterns, what_training_adds):
-        if sentence := more(findings.scores, metric, methods=claimed or list(kinds), **findings.bootstrap):
+    """A sentence on each group of methods; what other patterns change for the first of them; contrasts of two variants."""
+    metric, averages = findings.config.evaluation.metrics[0], findings.averages
+    for names in findings.groups:
+        changes = [a for a in averages if a.methods == names and a.second == BASELINE and a.first in MAIN]
+        yield headline(findings.scores, metric, methods=names, changes=changes)
+    others = [a for a in averages if a.methods == findings.groups[0] and a.second == BASELINE and a.first not in MAIN]
+    told = {identity(average) for average in averages}
+    contrasts = [a for a in averages if a.second != BASELINE] + [c for c in findings.primary if identity(c) not in told]
+    for sentence in (further(others), *map(contrast, contrasts)):
+        if sentence:
             yield sentence
 
 

@@ -114,6 +114,9 @@ def build_selection(place: Workplace) -> dict[str, Any]:
         )
         for index, result in sorted(results.items())
     ]
-    answer = select(restarts, config).as_json() | {"scores": {str(r.index): r.score for r in restarts}}
+    (dataset,) = {spec.config.dataset for spec in place.spec.inputs.values()}
+    answer = select(restarts, config, factors=grid_of(dataset).num_factors).as_json() | {
+        "scores": {str(r.index): r.score for r in restarts}
+    }
     write_json(place.out / "selection.json", answer)
     return answer

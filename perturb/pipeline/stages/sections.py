@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from perturb.evaluation.page import answer
 from perturb.evaluation.search import search_table
 from perturb.evaluation.sections import Picture, Section
 from perturb.evaluation.statistics import BASELINE
-from perturb.evaluation.tables import comparison_table, difference_table, score_tables
-from perturb.evaluation.thesis import thesis_beside
+from perturb.evaluation.tables import comparison_table, contrast_table, difference_table, score_tables
+from perturb.evaluation.thesis import FIGURES, thesis_beside
 from perturb.metrics import METRICS
+from perturb.pipeline.stages.comparisons import comparisons_of
 from perturb.pipeline.stages.ensembles import ensembles
 from perturb.pipeline.stages.findings import Findings
 from perturb.pipeline.stages.models import load_model
@@ -35,8 +37,6 @@ from perturb.seeding import child_seed, numpy_generator
 
 EXAMPLES = 4
 """Images in the picture of the perturbation."""
-BORROWED = "shapes3d"
-"""Where numbers of the thesis are shown beside those of a dataset that it has not: its scenes are the nearest to ours."""
 CODED = 2_000
 """Images behind a traversal."""
 MOST_PANELS = 4
@@ -47,6 +47,7 @@ STEPS = 9
 
 def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]:
     """In the order of the page; what an experiment has not asked for is left out."""
+    yield contrasts(findings)
     yield scores(findings)
     yield from perturbation(findings, out)
     yield from scalars(findings)
@@ -64,14 +65,33 @@ def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]
     yield Section(title="Method by method", points=sentences)
 
 
+def contrasts(findings: Findings) -> Section:
+    """What the experiment is about, and how changes are told from chance."""
+    primary, others = findings.primary, len(findings.family)
+    text = []
+    if primary:
+        text.append(
+            "What the experiment is about: each contrast is judged by itself at the 5 % level, by its own 95 % interval."
+        )
+    text.append(
+        f"{'All other' if primary else 'All'} comparisons of this report, {others} of them, form one family: every variant "
+        "against the original by method, average and metric, and the comparisons between variants. A change may be chance "
+        "unless its p-value, adjusted for the family by Holm's method, is below 0.05. The 95 % intervals are the plain "
+        "ones, not adjusted, so one may exclude 0 all the same."
+    )
+    text.append("Changes are first − second, paired by seed; intervals and two-sided p-values are Student's t.")
+    tables = [contrast_table(primary)] if primary else []
+    return Section(title="Primary contrasts" if primary else "How changes are judged", text=text, tables=tables)
+
+
 def scores(findings: Findings) -> Section:
     """Tables 4.2 to 4.5, with the thesis's own numbers."""
     config = findings.config
     kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
-    thesis = thesis_beside(config.dataset.name, kinds, borrow=BORROWED)
+    thesis = thesis_beside(config.dataset.name, kinds)
     text = (
-        "Mean ± standard deviation over fresh trainings; below it the difference to the original, paired by seed, with its "
-        "95 % interval."
+        "Mean ± standard deviation over fresh trainings; below it variant − original, paired by seed, with its 95 % "
+        "interval, and the share of the original's mean that is kept."
     )
     if thesis:
         text += " Beside ours, where there is one, the number of the thesis that the paper is part of (Tables 4.2 to 4.5)."
@@ -120,28 +140,12 @@ def differences(findings: Findings, out: Path) -> Section:
             figures.append(Picture(out / f"{metric}.png", caption))
         if len(config.evaluation.variants) > 1:
             draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
-            caption = f"{title}: difference to the original with its 95 % interval, paired by seed."
+            caption = f"{title}: variant − original with its 95 % interval, paired by seed."
             figures.append(Picture(out / f"{metric}_differences.png", caption))
-    tables = []
-    for first, second, what in _comparisons(findings):
-        found = findings.compared(config.evaluation.metrics[0], first, second)
-        if found:
-            tables.append(replace(comparison_table(found), note=what))
+    told, tables = comparisons_of(config), []
+    for pair, found in groupby(findings.comparisons, lambda comparison: (comparison.first, comparison.second)):
+        tables.append(replace(comparison_table(list(found)), note=told[pair]))
     return Section(title="Differences", figures=figures, tables=[*tables, difference_table(findings.rows)])
-
-
-def _comparisons(findings: Findings) -> Iterator[tuple[str, str, str]]:
-    """Two variants each, and what their difference tells."""
-    yield "modified", "untrained", "What training m_ψ adds to a pattern of its kind, variance and roughness."
-    yield "modified", "redrawn_scalar", "What the trained scalar adds to the trained curve."
-    yield "modified", "redrawn_curve", "What the trained curve adds to the trained scalar."
-    yield "redrawn_curve", "untrained", "What the trained scalar adds to an untrained curve."
-    yield "redrawn_scalar", "untrained", "What the trained curve adds to an untrained scalar."
-    yield "modified", "matched_noise", "What a pattern of the factors takes more than noise of its variance."
-    for name, form in findings.config.alternatives.items():
-        main = findings.config.perturbation.form
-        yield name, "modified", f"Another m_ψ ({form.form} form) beside the main one ({main} form)."
-        yield name, "untrained", "What the training of that one adds."
 
 
 def search(findings: Findings, out: Path) -> Section:
@@ -154,10 +158,11 @@ def search(findings: Findings, out: Path) -> Section:
     }
     draw_search(out / "search.png", findings.search, wanted.metric, levels=levels)
     text = (
-        "Each method's primary hyper-parameter, multiplied. Runs with an unused unit are marked; the thesis leaves them "
-        "out, here they are shown and counted."
+        "Each method's primary hyper-parameter, multiplied. Runs with fewer active units than factors are marked; the "
+        "thesis leaves them out, here they are shown and counted."
     )
-    caption = f"{METRICS[wanted.metric].title} over the line search (as the thesis's Figures 4.4 to 4.7)."
+    alike = f" (as the thesis's Figure {FIGURES[wanted.metric]})" if wanted.metric in FIGURES else ""
+    caption = f"{METRICS[wanted.metric].title} over the line search{alike}."
     return Section(
         title="Line search",
         text=[text],

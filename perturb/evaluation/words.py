@@ -1,0 +1,67 @@
+"""How sentences name a variant, a change and a p-value."""
+
+from collections.abc import Sequence
+
+from perturb.evaluation.intervals import SIGNIFICANCE
+from perturb.evaluation.statistics import Comparison, Row
+
+WHERE = {
+    "modified": "on the modified images",
+    "noise": "under noise of the same maximum",
+    "matched_noise": "under noise of the same variance",
+    "untrained": "under an untrained pattern",
+    "redrawn_curve": "under the trained scalar with an untrained curve",
+    "redrawn_scalar": "under the trained curve over an untrained scalar",
+}
+
+
+def where(variant: str) -> str:
+    """The variant in a sentence: `on the modified images`; of others `on` and their names."""
+    return WHERE.get(variant, f"on {variant}")
+
+
+def signed(value: float | None) -> str:
+    """With its sign, a real minus."""
+    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
+
+
+def interval(found: Row | Comparison) -> str:
+    """`[−0.43, −0.31]`."""
+    return "–" if found.ci_low is None else f"[{signed(found.ci_low)}, {signed(found.ci_high)}]"
+
+
+def probability(p: float | None) -> str:
+    """A p-value: `0.043`, `<0.001`."""
+    if p is None:
+        return "–"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def share(value: float) -> str:
+    """`27%`."""
+    return f"{value:.0%}".replace("-", "−")
+
+
+def may_be_chance(found: Row | Comparison) -> bool:
+    """By the Holm-adjusted p-value of a comparison that belongs to a family, else by whether the interval holds 0."""
+    if found.p_holm is not None:
+        return found.p_holm >= SIGNIFICANCE
+    return found.ci_low is not None and found.ci_low <= 0 <= found.ci_high
+
+
+def certainty(found: Row | Comparison, *, few: str) -> str:
+    """`95 % interval [−0.43, −0.31]`, and whether the change may be chance; `too few seeds for an interval`.
+
+    Args:
+        found: with a difference.
+        few: of what there are too few: "seeds", "pairs".
+
+    """
+    if found.ci_low is None:
+        return f"too few {few} for an interval"
+    return f"95 % interval {interval(found)}" + (", which may be chance" if may_be_chance(found) else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

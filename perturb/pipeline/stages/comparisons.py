@@ -1,0 +1,23 @@
+"""Which variants are compared with each other, beside each with the original, and what their difference tells."""
+
+from perturb.config import ExperimentConfig
+
+TRAINING = "modified", "untrained"
+"""Their difference is what the training of m_ψ adds."""
+TOLD = {
+    TRAINING: "What training m_ψ adds to a pattern of its kind, variance and roughness.",
+    ("modified", "redrawn_scalar"): "What the trained scalar adds to the trained curve.",
+    ("modified", "redrawn_curve"): "What the trained curve adds to the trained scalar.",
+    ("redrawn_curve", "untrained"): "What the trained scalar adds to an untrained curve.",
+    ("redrawn_scalar", "untrained"): "What the trained curve adds to an untrained scalar.",
+    ("modified", "matched_noise"): "What a pattern of the factors takes more than noise of its variance.",
+}
+
+
+def comparisons_of(config: ExperimentConfig) -> dict[tuple[str, str], str]:
+    """Pairs of an experiment's variants, first − second, with what each tells."""
+    told, main = dict(TOLD), config.perturbation.form
+    for name, form in config.alternatives.items():
+        told[name, "modified"] = f"Another m_ψ ({form.form} form) beside the main one ({main} form)."
+        told[name, "untrained"] = "What the training of that one adds."
+    return {pair: text for pair, text in told.items() if set(pair) <= set(config.evaluation.variants)}
