@@ -73,8 +73,6 @@ class EvaluationConfig(Section):
     contrasts: tuple[ContrastConfig, ...] | None = Field(default=None, exclude_if=lambda contrasts: contrasts is None)
     """Primary contrasts: each is judged by itself at the 5 % level, all other comparisons of the report after Holm's
     adjustment. None: modified − original and modified − untrained, where these variants are there."""
-    bootstrap_samples: int = Field(default=10_000, ge=100)
-    """Of no effect: intervals are no longer bootstrapped. It is read so that older configs, and their hashes, stay valid."""
 
     @model_validator(mode="after")
     def _original_comes_first(self) -> "EvaluationConfig":

@@ -11,6 +11,7 @@ from perturb.evaluation.figures_prediction import PredictedPattern, draw_predict
 from perturb.evaluation.printed import plain_table
 from perturb.evaluation.sections import Picture, Section
 from perturb.evaluation.statistics import BASELINE
+from perturb.evaluation.words import listed
 from perturb.pipeline.column import Column
 from perturb.pipeline.stages.findings import Findings
 
@@ -28,7 +29,8 @@ def predicted(findings: Findings, out: Path) -> Iterator[Section]:
     told = "" if found is None else f" Over these {len(patterns)} patterns, Spearman's rank correlation is {found:.2f}."
     text = (
         "Predicted from the frozen encoders alone: their codes are turned onto the axes that the pattern makes cheapest, "
-        f"and the turned codes' MIG is taken. Measured: the mean loss of {', '.join(_methods(findings))}, each retrained.{told}"
+        "and the turned codes' MIG is taken. "
+        f"Measured: the mean loss of {listed(_methods(findings))}, each retrained.{told}"
     )
     caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
     lines = [
