@@ -88,13 +88,15 @@ class Credit:
     """What else its users must know."""
 
 
+OWN_SCENE = {
+    "renderer": "they have no other source",
+    "limits": ("The scene is perturb's own, for demonstrations and tests; no other work reports scores on it.",),
+}
+
+
 CREDITS = {
-    "mini": Credit(
-        "Mini scene",
-        OURS,
-        renderer="they have no other source",
-        limits=("The scene is perturb's own, for demonstrations and tests; no other work reports scores on it.",),
-    ),
+    "mini": Credit("Mini scene", OURS, **OWN_SCENE),
+    "mini_closed": Credit("Mini scene with closed hues", OURS, **OWN_SCENE),
     "dsprites": Credit(
         "dSprites",
         OURS,

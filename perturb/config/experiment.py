@@ -23,7 +23,10 @@ FILES_ONLY = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb
 class DatasetConfig(Section):
     """Which ground truth."""
 
-    name: Literal["mini", "dsprites", "shapes3d", "mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb", "own"]
+    name: Literal[
+        "mini", "mini_closed", "dsprites", "shapes3d", "mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb",
+        "own",
+    ]  # fmt: skip
     """Key in DATASETS, or "own" for a ground truth that a Python file defines."""
     path: Path | None = None
     """The official file or folder, a benchmark file, of dSprites and Shapes3D also a folder that tensorflow_datasets has

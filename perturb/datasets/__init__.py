@@ -8,7 +8,7 @@ from perturb.datasets.benchmark_file import BenchmarkFile, is_benchmark_file
 from perturb.datasets.cars3d import Cars3DFile
 from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
-from perturb.datasets.mini import Mini
+from perturb.datasets.mini import Mini, MiniClosed
 from perturb.datasets.mpi3d import MPI3DRealFile, MPI3DRealisticFile, MPI3DToyFile
 from perturb.datasets.official_files import DSpritesFile, Shapes3DFile
 from perturb.datasets.own import load_own
@@ -36,6 +36,7 @@ class Dataset:
 
 DATASETS = {
     "mini": Dataset(Mini, None),
+    "mini_closed": Dataset(MiniClosed, None),
     "dsprites": Dataset(DSprites, DSpritesFile, DSpritesFolder),
     "shapes3d": Dataset(Shapes3D, Shapes3DFile, Shapes3DFolder),
     "mpi3d_toy": Dataset(None, MPI3DToyFile),

@@ -17,6 +17,8 @@ OVERSAMPLING = 4
 SAMPLES = OVERSAMPLING**2
 HUES = np.linspace(0.0, 0.5, 8)
 """Half the colour circle, from red to cyan: open, so that one latent can hold it without a cut."""
+CLOSED_HUES = np.arange(8) / 8
+"""The whole circle: one latent can hold it only when it cuts it open."""
 CONTRAST = 0.8
 """Colours lie between 0.1 and 0.9."""
 SKY_BOTTOM, FLOOR_TOP = 0.12 * SIZE, 0.58 * SIZE
@@ -34,17 +36,27 @@ class Mini(GroundTruth):
 
     def __init__(self) -> None:
         self._coverage = _coverage()
-        self._colours = np.array([_colour(hue) for hue in HUES])
+        self._colours = np.array([[_colour(hue) for hue in hues] for hues in self.factor_values])
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, uint8 (n, 32, 32, 3). All in integers, so that an image never depends on its neighbours."""
-        colours = self._colours[self.grid.factors_of(indices)]
+        colours = self._colours[np.arange(4), self.grid.factors_of(indices)]
         mixed = sum(colours[:, region, None, None] * self._coverage[region, :, :, None] for region in range(4))
         return ((mixed + SAMPLES // 2) // SAMPLES).astype(np.uint8)
 
     def provenance(self) -> dict[str, str]:
         """`source`, `renderer`, `version`."""
         return {"source": "renderer", "renderer": self.name, "version": str(RENDERER_VERSION)}
+
+
+class MiniClosed(Mini):
+    """The same scene with floor, wall and box running through the whole colour circle, and the sky through half of it.
+
+    As in Shapes3D a VAE must cut a circle open or spend two latents on it, so that restarts end in different minima.
+    """
+
+    name = "mini_closed"
+    factor_values = (CLOSED_HUES, CLOSED_HUES, CLOSED_HUES, HUES)
 
 
 def _colour(hue: float) -> np.ndarray:

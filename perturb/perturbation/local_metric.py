@@ -10,6 +10,7 @@ axes: 0 where G is diagonal, and then training keeps them; large where another s
 import torch
 from torch import Tensor
 
+ACTIVE = 0.8
 RIDGE = 0.01
 """Added to the spread of the neighbours, as a share of the squared width, so that few of them still have a slope."""
 
@@ -60,6 +61,18 @@ def gain_of_turning(metric: Tensor, price: float) -> Tensor:
 def best_axes(metric: Tensor) -> Tensor:
     """The rotation (latents, latents) whose rows are the axes that cost least: the eigenvectors of the metric."""
     return torch.linalg.eigh(metric).eigenvectors.mT
+
+
+def active_codes(mean: Tensor, std: Tensor) -> Tensor:
+    """Standardised posterior means (n, active latents); the noise of an unused latent would otherwise pass for an axis.
+
+    Args:
+        mean: (n, latents).
+        std: of the posteriors, (n, latents); a latent is active when its variance, averaged over images, is below 0.8
+            (thesis 4.3.4).
+
+    """
+    return standardised(mean[:, std.square().mean(dim=0) < ACTIVE])
 
 
 def standardised(codes: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 import numpy as np
 
 from perturb.datasets.mapped import MappedGroundTruth
-from perturb.datasets.mini import HUES, Mini
+from perturb.datasets.mini import HUES, Mini, MiniClosed
 from perturb.datasets.pixels import Pixels
 
 MINI = Mini()
@@ -40,6 +40,14 @@ def test_variances_of_the_hues_are_well_apart() -> None:
     induced = [images.mean(axis=tuple(set(range(4)) - {factor})).var(axis=0).sum() for factor in range(4)]
     ordered = np.sort(induced)
     assert (ordered[1:] / ordered[:-1]).min() > 1.25
+
+
+def test_in_the_closed_scene_the_last_hue_is_next_to_the_first() -> None:
+    images = MiniClosed().images(INDICES).reshape(8, 8, 8, 8, -1).astype(int)
+    for factor, closed in enumerate((True, True, True, False)):
+        along = np.moveaxis(images, factor, 0)
+        step, back = (np.square(along[a] - along[b]).sum(axis=-1).mean() for a, b in ((0, 1), (0, 7)))
+        assert (back < 1.5 * step) == closed
 
 
 def test_order_of_asking_does_not_matter() -> None:

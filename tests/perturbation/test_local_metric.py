@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from perturb.perturbation.local_metric import best_axes, gain_of_turning, mean_metric, slopes_at, standardised
+from perturb.perturbation.local_metric import active_codes, best_axes, gain_of_turning, mean_metric, slopes_at, standardised
 
 
 def _linear_images(codes: torch.Tensor, jacobian: torch.Tensor) -> torch.Tensor:
@@ -56,6 +56,12 @@ def test_the_best_axes_make_the_metric_diagonal() -> None:
     turned = axes @ metric @ axes.T
     assert torch.allclose(turned, torch.diag(turned.diagonal()), atol=1e-9)
     assert gain_of_turning(turned, 1.0).item() == pytest.approx(0, abs=1e-9)
+
+
+def test_unused_latents_are_no_axes() -> None:
+    mean = torch.randn(100, 3, generator=torch.Generator().manual_seed(3))
+    std = torch.tensor([0.2, 0.95, 0.5]).expand(100, 3)
+    assert torch.equal(active_codes(mean, std), standardised(mean[:, [0, 2]]))
 
 
 def test_the_gain_is_differentiable_in_the_images() -> None:

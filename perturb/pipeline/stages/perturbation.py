@@ -17,7 +17,7 @@ from perturb.perturbation.alignment import Alignment, Codes, pool_of
 from perturb.perturbation.exact_game import ExactGame, explained, mean_operator
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import Game, LiteralPlayer, Player, ResidualPlayer
-from perturb.perturbation.local_metric import standardised
+from perturb.perturbation.local_metric import active_codes, standardised
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, measure
 from perturb.perturbation.scalar import scalar_effects
@@ -105,8 +105,7 @@ def _codes(
     signs = {"disentangled": 1.0} | ({"entangled": -1.0} if form == "alignment_contrast" else {})
     for side, sign in signs.items():
         for index in chosen[side]:
-            mean, _ = _posterior(place, index, pixels, pool)
-            yield Codes(standardised(mean), sign / len(chosen[side]))
+            yield Codes(active_codes(*_posterior(place, index, pixels, pool)), sign / len(chosen[side]))
 
 
 def _player(

@@ -9,7 +9,7 @@ from perturb.analysis.prediction import predict
 from perturb.datasets import grid_of
 from perturb.datasets.pixels import Pixels
 from perturb.metrics.codes import encode
-from perturb.perturbation.local_metric import standardised
+from perturb.perturbation.local_metric import active_codes
 from perturb.perturbation.pooling import pooled
 from perturb.pipeline.stages.models import load_model
 from perturb.runs import Workplace, read_result
@@ -28,6 +28,7 @@ def build_prediction(place: Workplace) -> dict[str, Any]:
     numbers = np.sort(rng.choice(len(grid), min(SAMPLE, len(grid)), replace=False))
     originals, variant = Pixels.open(place.inputs["images"]), Pixels.open(place.inputs["pixels"])
     models = [load_model(place.inputs[f"restart-{index}"], place.device) for index in chosen]
-    codes = [standardised(torch.from_numpy(encode(model, originals, numbers)[0])) for model in models]
+    posteriors = [map(torch.from_numpy, encode(model, originals, numbers)) for model in models]
+    codes = [active_codes(mean, (logvar / 2).exp()) for mean, logvar in posteriors]
     images = torch.cat([pooled(variant.batch(part)) for part in np.split(numbers, range(BATCH, len(numbers), BATCH))])
     return predict(codes, grid.factors_of(numbers), images, price=config.price, seed=config.seed).as_json()
