@@ -1,6 +1,10 @@
 """Fixtures shared by the tests: small experiments, stores below a temporary folder."""
 
+import os
 from pathlib import Path
+
+# Each test worker has a core to itself; torch with a thread a core in every worker spends most of the time waiting.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

@@ -165,6 +165,29 @@ def score(
         print(out)
 
 
+@app.command()
+def epsilon(
+    results: Annotated[list[Path], typer.Argument(help="The results.json of one experiment at several ε.")],
+    out: Annotated[Path, typer.Option(help="Folder for epsilon.md and epsilon.png.")],
+    metric: Annotated[str, typer.Option(help="Key of a metric that they have.")] = "mig",
+) -> None:
+    """Set an experiment at several ε side by side: a table, and scores over ε."""
+    from perturb.evaluation.epsilon import draw_epsilon, epsilon_table, read_results
+    from perturb.evaluation.printed import markdown_lines, rich_table
+    from perturb.files import write_text
+    from perturb.metrics import check_names
+
+    check_names([metric])
+    found = read_results(results)
+    table = epsilon_table(found, metric)
+    _folder(out, "--out").mkdir(parents=True, exist_ok=True)
+    draw_epsilon(out / "epsilon.png", found, metric)
+    lines = [f"# {table.title}", "", *markdown_lines(table), "", "![Scores over ε](epsilon.png)", ""]
+    write_text(out / "epsilon.md", "\n".join(lines))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(rich_table(table))
+    print(out / "epsilon.md")
+
+
 @app.command("metrics")
 def list_metrics() -> None:
     """List the metrics: ranges, costs, settings, sources."""

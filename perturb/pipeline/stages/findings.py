@@ -155,6 +155,11 @@ class Findings:
         found = (self.results.get(f"pattern/{name}") for name in self._columns(variant))
         return [result for result in found if result is not None]
 
+    @property
+    def share(self) -> float:
+        """Variance of the trained patterns as stored, as a share of the images' own; mean over patterns."""
+        return float(np.mean([result["pattern"]["share"] for result in self.networks("modified")]))
+
     def file_results(self, variant: str) -> list[dict[str, Any]]:
         """Results of a variant's files, a pattern each."""
         return [self.results[f"file/{name}"] for name in self._columns(variant)]

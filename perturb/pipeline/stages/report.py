@@ -58,10 +58,13 @@ def build_report(place: Workplace) -> dict[str, Any]:
         write_entry(place.out / ENTRIES / file_name(number, entry.model), entry)
     answer_for_machines = {
         "dataset": config.dataset.name,
+        "epsilon": config.perturbation.epsilon,
+        "share": findings.share,
         "config_hash": config_hash(config),
         "metrics": {metric.name: metric.settings for metric in metrics_of(config.evaluation.metrics, config.metrics)},
         "answers": answers,
         "contrasts": [contrast.as_json() for contrast in findings.primary],
+        "comparisons": [comparison.as_json() for comparison in findings.comparisons],
         "rows": [row.as_json() for row in findings.rows],
         "provenance": made_by,
         "notes": to_be_known,

@@ -1,0 +1,60 @@
+"""Results of one experiment at several ε, side by side."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from perturb.errors import UserError
+from perturb.evaluation.epsilon import draw_epsilon, epsilon_table, read_results
+from perturb.evaluation.statistics import compare, summarise
+from tests.helpers.made_scores import made_scores
+
+
+def _results(folder: Path, epsilon: float, left: float, dataset: str = "mini") -> Path:
+    scores = [
+        *made_scores("β-VAE", "original", 0.8, 0.7, 0.6),
+        *made_scores("β-VAE", "modified", left, left + 0.1, left),
+        *made_scores("β-VAE", "untrained", 0.5, 0.6, 0.4),
+    ]
+    found = {
+        "dataset": dataset,
+        "epsilon": epsilon,
+        "share": epsilon,
+        "rows": [row.as_json() for row in summarise(scores, ["mig"])],
+        "comparisons": [c.as_json() for c in compare(scores, "mig", first="modified", second="untrained")],
+    }
+    path = folder / f"{epsilon}.json"
+    path.write_text(json.dumps(found))
+    return path
+
+
+def test_the_table_has_a_line_for_each_epsilon_in_order(tmp_path: Path) -> None:
+    found = read_results([_results(tmp_path, 0.25, 0.1), _results(tmp_path, 0.125, 0.3)])
+    table = epsilon_table(found, "mig")
+    assert [name for name, _ in table.lines] == ["β-VAE, ε = 0.125", "β-VAE, ε = 0.25"]
+    assert table.columns == ("share of variance", "original", "modified", "untrained", "modified − untrained")
+    assert [cells[0].text for _, cells in table.lines] == ["12%", "25%"]
+    assert [cells[2].text for _, cells in table.lines] == ["0.33 ± 0.06", "0.13 ± 0.06"]
+    assert [cells[4].text for _, cells in table.lines] == ["−0.17", "−0.37"]
+
+
+def test_the_figure_is_drawn_and_always_the_same(tmp_path: Path) -> None:
+    found = read_results([_results(tmp_path, 0.25, 0.1), _results(tmp_path, 0.125, 0.3)])
+    for name in ("a.png", "b.png"):
+        draw_epsilon(tmp_path / name, found, "mig")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+    first = _results(tmp_path, 0.25, 0.1)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UserError, match=r"must be of one dataset, and these are of mini, shapes3d\.$"):
+        read_results([first, _results(tmp_path, 0.125, 0.1, dataset="shapes3d")])
+    with pytest.raises(UserError, match=r"both have ε = 0\.25; give one of them\.$"):
+        read_results([first, _results(tmp_path / "other", 0.25, 0.1)])
+    with pytest.raises(UserError, match=r"absent\.json: cannot be read"):
+        read_results([tmp_path / "absent.json"])
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(UserError, match=r"list\.json: lacks dataset, epsilon"):
+        read_results([tmp_path / "list.json"])
