@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -10,6 +11,8 @@ from typing import Literal
 
 from perturb.errors import UserError
 
+PRODUCT, TRIALS = 768, 5
+"""Side of the matrices, and how often they are multiplied."""
 SHOWN = ("torch", "numpy", "scikit-learn", "h5py", "prefect", "distributed", "ray")
 LITTLE_ROOM = 5e9
 """Bytes; the files of dSprites' and Shapes3D's variants take some gigabytes."""
@@ -28,7 +31,10 @@ def check_machine(artifacts: Path, device: str | None, config: Path | None) -> I
     """Everything that can be checked without an orchestrator."""
     yield Check("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from check_versions()
-    yield _device(device)
+    checked = _device(device)
+    yield checked
+    if checked.verdict == "ok":
+        yield _bfloat16(device)
     yield from _disk(artifacts)
     if config is not None:
         yield _data(config)
@@ -72,6 +78,32 @@ def _device(name: str | None) -> Check:
         return Check("wrong", "device", str(error))
     shown = torch.cuda.get_device_name(device) if device.startswith("cuda") else f"{available_cores()} cores"
     return Check("ok", "device", f"{device}, {shown}")
+
+
+def _bfloat16(name: str | None) -> Check:
+    """Whether it pays here: processors without units for it are several times slower than in float32."""
+    import torch
+
+    from perturb.pipeline.settings import checked_device
+
+    device = checked_device(name)
+    seconds = {kind: _seconds_of_product(device, kind) for kind in (torch.float32, torch.bfloat16)}
+    ratio = seconds[torch.float32] / seconds[torch.bfloat16]
+    told = f"matrix products {ratio:.1f} times as fast as in float32" if ratio >= 1 else f"{1 / ratio:.1f} times slower"
+    advice = 'training.precision = "bfloat16" pays here' if ratio > 1 else 'leave training.precision at "float32"'
+    return Check("ok" if ratio > 1 else "warning", "bfloat16", f"{told}; {advice}")
+
+
+def _seconds_of_product(device: str, kind: "torch.dtype") -> float:  # noqa: F821
+    """The least of a few, so that what else the machine does matters little."""
+    import torch
+
+    square, least = torch.ones(PRODUCT, PRODUCT, device=device, dtype=kind), float("inf")
+    for _ in range(TRIALS):
+        start = time.perf_counter()
+        (square @ square)[0, 0].item()
+        least = min(least, time.perf_counter() - start)
+    return least
 
 
 def _disk(artifacts: Path) -> Iterator[Check]:

@@ -57,7 +57,7 @@ def test_the_doctor_lists_what_is_there_and_what_is_wrong(tiny_toml: Path, tmp_p
     assert well.returncode == 0, well.stdout + well.stderr
     lines = {line.split()[1]: line for line in well.stdout.splitlines()}
     assert {line.split()[0] for line in lines.values()} <= {"ok", "warning"}
-    assert {"python", "packages", "device", "disk", "artifacts", "data", "prefect"} <= set(lines)
+    assert {"python", "packages", "device", "bfloat16", "disk", "artifacts", "data", "prefect"} <= set(lines)
     assert "a server answers at http://127.0.0.1:" in lines["prefect"]
     ill = perturb(
         "doctor", tiny_toml, "--artifacts", tmp_path, "--device", "cuda:9", "--dask", f"127.0.0.1:{free_port()}",
