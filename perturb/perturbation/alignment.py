@@ -24,7 +24,7 @@ from perturb.datasets.pixels import Pixels
 from perturb.perturbation.coverage import entropy_of_effects
 from perturb.perturbation.local_metric import gain_of_turning, mean_metric, slopes_at
 from perturb.perturbation.network import PerturbationNetwork
-from perturb.perturbation.pooling import pooled_moved
+from perturb.perturbation.pooling import Movable
 from perturb.perturbation.training import adam
 from perturb.seeding import numpy_generator
 from perturb.training.checkpoint import Tensors
@@ -91,7 +91,7 @@ class Alignment:
         elif not self._operators:
             self._prepare()
         pattern = self.network.coarse_pattern(self._factors)
-        images = pooled_moved(self._images, pattern, epsilon=self.config.epsilon, bound=self.config.bound)
+        images = self._images.pooled(pattern)
         gains = [
             weight * gain_of_turning(mean_metric(slopes, images), self.config.alignment.price)
             for weight, slopes in self._operators
@@ -124,7 +124,8 @@ class Alignment:
     def _prepare(self) -> None:
         """Images, factors and operators of the points in use: fixed until others are drawn."""
         numbers = self.pool[self._chosen.numpy()]
-        self._images = self.pixels.batch(numbers, device=self.device)
+        images = self.pixels.batch(numbers, device=self.device)
+        self._images = Movable(images, epsilon=self.config.epsilon, bound=self.config.bound)
         self._factors = torch.from_numpy(self.grid.scaled(numbers)).to(self.device)
         self._operators = []
         for codes in self.codes:

@@ -17,7 +17,7 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.perturbation.coverage import entropy_of_effects
 from perturb.perturbation.network import PerturbationNetwork
-from perturb.perturbation.pooling import pooled_moved
+from perturb.perturbation.pooling import Movable
 from perturb.perturbation.training import adam
 from perturb.training.checkpoint import Tensors
 
@@ -72,12 +72,13 @@ class ExactGame:
         self.optimisers = {"psi": adam(network.parameters(), config.learning_rate)}
         self._difference = ((difference + difference.T) / 2).to(device)
         numbers = np.arange(len(grid))
-        self._images, self._factors = pixels.batch(numbers, device=device), torch.from_numpy(grid.scaled(numbers)).to(device)
+        self._factors = torch.from_numpy(grid.scaled(numbers)).to(device)
+        self._images = Movable(pixels.batch(numbers, device=device), epsilon=config.epsilon, bound=config.bound)
 
     def update(self, step: int) -> tuple[dict[str, float], Tensor]:
         """One step of ψ on all images. Noted is the `gap`, the disentangled side's loss less the entangled side's."""
         pattern = self.network.coarse_pattern(self._factors)
-        target = pooled_moved(self._images, pattern, epsilon=self.config.epsilon, bound=self.config.bound)
+        target = self._images.pooled(pattern)
         gap = (target * (self._difference @ target)).sum() / len(target)
         loss = -gap
         if self.config.coverage:

@@ -33,7 +33,7 @@ def slopes_at(anchors: Tensor, codes: Tensor, width: float) -> Tensor:
     weighted = (weights[..., None] * centred).mT
     spread = weighted @ centred
     ridge = RIDGE * width**2 * torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device)
-    return torch.linalg.solve(spread + ridge, weighted)
+    return torch.linalg.solve(spread + ridge, weighted).contiguous()
 
 
 def mean_metric(slopes: Tensor, images: Tensor) -> Tensor:

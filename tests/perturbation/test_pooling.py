@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from perturb.perturbation.bounds import bounded
-from perturb.perturbation.pooling import enlarged, pooled, pooled_moved
+from perturb.perturbation.pooling import Movable, enlarged, pooled
 
 
 def test_the_norm_of_what_is_constant_in_each_cell_is_the_images() -> None:
@@ -23,7 +23,7 @@ def test_moved_cells_and_their_gradient_are_those_of_all_pixels(bound: str, size
     for fast in (True, False):
         leaf = pattern.clone().requires_grad_()
         found = (
-            pooled_moved(images, leaf, epsilon=0.25, bound=bound)
+            Movable(images, epsilon=0.25, bound=bound).pooled(leaf)
             if fast
             else pooled(bounded(images, enlarged(leaf, 32), epsilon=0.25, bound=bound))
         )
