@@ -69,10 +69,11 @@ def active_codes(mean: Tensor, std: Tensor) -> Tensor:
     Args:
         mean: (n, latents).
         std: of the posteriors, (n, latents); a latent is active when its variance, averaged over images, is below 0.8
-            (thesis 4.3.4).
+            (thesis 4.3.4). Where fewer than two are, as after a rehearsal, all are taken.
 
     """
-    return standardised(mean[:, std.square().mean(dim=0) < ACTIVE])
+    active = std.square().mean(dim=0) < ACTIVE
+    return standardised(mean[:, active] if active.sum() > 1 else mean)
 
 
 def standardised(codes: Tensor) -> Tensor:

@@ -123,10 +123,12 @@ def test_a_dataset_is_described_by_its_factors_and_a_file_by_its_attributes(tmp_
 def test_what_is_neither_dataset_nor_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cars is neither a dataset"):
         described("cars")
-    with pytest.raises(UserError, match=r"dataset must be one of mini, dsprites, shapes3d, mpi3d_toy, .*, got cars"):
+    with pytest.raises(
+        UserError, match=r"dataset must be one of mini, mini_closed, dsprites, shapes3d, mpi3d_toy, .*, got cars"
+    ):
         renderer_of("cars")
     with pytest.raises(
-        UserError, match=r"cars3d exists as its authors' file only, .*; perturb renders mini, dsprites, shap"
+        UserError, match=r"cars3d exists as its authors' file only, .*; perturb renders mini, mini_closed, dsprites, shap"
     ):
         renderer_of("cars3d")
     (tmp_path / "text.h5").write_text("no HDF5")

@@ -81,7 +81,7 @@ def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentCo
         ("epsilon = 0.175", "epsilon = nan", "`perturbation.epsilon`: input should be a finite number, got nan"),
         ("epsilon = 0.175\n", "", "key `perturbation.epsilon` is missing"),
         ("num = 2", "", "key `restarts.num` is missing"),
-        ('name = "mini"', 'name = "c"', "`dataset.name`: input should be 'mini', 'dsprites', 'shapes3d', 'mpi3d_toy', "),
+        ('name = "mini"', 'name = "c"', "`dataset.name`: input should be 'mini', 'mini_closed', 'dsprites', 'shapes3d', "),
         (
             'name = "mini"', 'name = "cars3d"',
             "dataset.path must name the official file or folder of cars3d, because perturb has no renderer of it",

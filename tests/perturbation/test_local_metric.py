@@ -62,6 +62,7 @@ def test_unused_latents_are_no_axes() -> None:
     mean = torch.randn(100, 3, generator=torch.Generator().manual_seed(3))
     std = torch.tensor([0.2, 0.95, 0.5]).expand(100, 3)
     assert torch.equal(active_codes(mean, std), standardised(mean[:, [0, 2]]))
+    assert torch.equal(active_codes(mean, torch.ones(100, 3)), standardised(mean))
 
 
 def test_the_gain_is_differentiable_in_the_images() -> None:
