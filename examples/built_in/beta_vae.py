@@ -1,8 +1,8 @@
 """The study's β-VAE through the same door as everybody's model: the same numbers as in its table.
 
-    perturb evaluate beta_vae:make --seed 31 --seeds 3 --variants original,modified,literal,noise,untrained
+    perturb evaluate beta_vae:make --seed 41 --seeds 3 --variants original,modified,untrained,noise
 
-Seed 31 is the study's (configs/mini.toml), whose first three seeds meet the three patterns that come with the package. A
+Seed 41 is the study's (configs/mini.toml), whose first three seeds meet the three patterns that come with the package. A
 training rounds by the number of its threads, so the digits agree with as many workers, one a core, as the study had.
 """
 
@@ -20,7 +20,7 @@ from perturb.outside import BenchmarkImages
 from perturb.progress import Progress
 from perturb.training import train
 
-TRAINING = TrainingConfig(architecture="conv32", steps=1_000, learning_rate=1e-3, precision="bfloat16", checkpoint_every=250)
+TRAINING = TrainingConfig(architecture="conv32", steps=1_000, batch_size=32, learning_rate=1e-3, checkpoint_every=250)
 
 
 class BuiltIn:

@@ -75,8 +75,8 @@ class PerturbationConfig(Section):
     bound: Literal["reflect", "clip"] = "reflect"
     """How x + ε·m is brought back into [0, 1]."""
     coverage: float = Field(default=0.0, ge=0)
-    """Weight of the entropy of the scalar's total effects (in nats) in the objective of every form but the games: keeps the
-    scalar from following one factor alone."""
+    """Weight of the entropy of the scalar's linear effects (in nats) in the objective of the forms `alignment…` and
+    `literal_exact`: keeps the scalar from leaving factors out."""
     alignment: AlignmentConfig = AlignmentConfig()
     """Of the forms `alignment…`."""
 

@@ -98,8 +98,7 @@ def load_benchmark(
 
     Args:
         name_or_path: `mini`, `dsprites`, `shapes3d`, a folder of benchmark files, or the results.json of a run.
-        variant: `original`, `modified`, `noise`, `untrained` or another that the benchmark has; mini has also `literal`,
-            the thesis's form of m_ψ.
+        variant: `original`, `modified`, `noise`, `untrained` or another that the benchmark has.
         pattern: number of the variant's pattern, from 0.
         download: bring the file if it is not there; `mini` is made on the spot and needs none.
         url: from where, as `perturb dataset download --from`; None: what PERTURB_BENCHMARK_URL says.

@@ -99,7 +99,7 @@ class Alignment:
         gain = torch.stack(gains).sum() / len(self.config.alignment.widths)
         loss = -gain
         if self.config.coverage:
-            loss = loss - self.config.coverage * entropy_of_effects(self.network, self._factors, generator=self.generator)
+            loss = loss - self.config.coverage * entropy_of_effects(self.network, self._factors)
         self.optimisers["psi"].zero_grad()
         loss.backward()
         self.optimisers["psi"].step()

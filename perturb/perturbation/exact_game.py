@@ -51,7 +51,6 @@ class ExactGame:
         difference: K_ent − K_dis, each the mean over its ensemble, (images, images).
         pixels: original images, all of the grid.
         grid: their factors.
-        generator: draws what the coverage of the scalar is estimated from, on the CPU.
         device: where the network lives.
 
     """
@@ -64,10 +63,9 @@ class ExactGame:
         *,
         pixels: Pixels,
         grid: FactorGrid,
-        generator: torch.Generator,
         device: str,
     ) -> None:
-        self.config, self.network, self.generator = config, network.to(device), generator
+        self.config, self.network = config, network.to(device)
         self.networks = nn.ModuleDict({"psi": network})
         self.optimisers = {"psi": adam(network.parameters(), config.learning_rate)}
         self._difference = ((difference + difference.T) / 2).to(device)
@@ -82,19 +80,18 @@ class ExactGame:
         gap = (target * (self._difference @ target)).sum() / len(target)
         loss = -gap
         if self.config.coverage:
-            loss = loss - self.config.coverage * entropy_of_effects(self.network, self._factors, generator=self.generator)
+            loss = loss - self.config.coverage * entropy_of_effects(self.network, self._factors)
         self.optimisers["psi"].zero_grad()
         loss.backward()
         self.optimisers["psi"].step()
         return {"gap": gap.item()}, pattern.detach()
 
     def held(self) -> Tensors:
-        """The generator."""
-        return {"generator": self.generator.get_state()}
+        """Nothing: a step draws nothing."""
+        return {}
 
     def take_back(self, held: Tensors) -> None:
-        """Restore it."""
-        self.generator.set_state(held["generator"])
+        """Nothing to restore."""
 
 
 def mean_operator(operators: Sequence[Tensor]) -> Tensor:

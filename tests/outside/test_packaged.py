@@ -30,7 +30,7 @@ def test_all_that_mini_is_made_of_is_declared_as_data_of_the_package() -> None:
     globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["perturb.outside"]
     declared = {path for pattern in globs for path in ROOM.glob(pattern)}
     recipes = set(packaged.recipes().values())
-    patterns = [f"{variant}{draw}" for variant in ("modified", "literal", "untrained") for draw in ("", "-2", "-3")]
+    patterns = [f"{variant}{draw}" for variant in ("modified", "untrained") for draw in ("", "-2", "-3")]
     assert {path.name for path in recipes} == {f"{name}.recipe.json" for name in ("original", "noise", *patterns)}
     weights = {path for path in packaged.published_folder().iterdir() if path.suffix == ".safetensors"}
     assert {path.stem for path in weights} == set(patterns)
@@ -77,7 +77,7 @@ def test_the_methods_of_a_run_stand_beside_a_model_on_its_files(tmp_path: Path) 
 
 def test_the_studys_methods_and_files_come_with_the_package() -> None:
     methods = {entry.model for entry in packaged.published_entries()}
-    assert {"AE", "VAE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL", "ws-GAN"} <= methods
+    assert {"AE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL"} <= methods
     assert {entry.dataset.name for entry in packaged.published_entries()} == {packaged.MINI}
     for entry in packaged.published_entries():
         assert reasons_against(entry, packaged.known_files()) == []

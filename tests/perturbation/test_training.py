@@ -71,7 +71,7 @@ def _adversary(
             explained(part[:, columns], torch.full((256, 2), 0.3), samples=4, generator=generator)
             for columns in ([0, 1], [2, 3])
         ]
-        return ExactGame(config, network, operators[0] - operators[1], **shared | {"pixels": FEW_PIXELS, "grid": FEW})
+        return ExactGame(config, network, operators[0] - operators[1], pixels=FEW_PIXELS, grid=FEW, device="cpu")
     players = [
         Player(encoder, ResidualPlayer(2, network.pattern_shape, generator=generator))
         for encoder in encoders or (FactorCodes([0, 1]), FactorCodes([2, 3]))

@@ -71,7 +71,8 @@ def _adversary(
         ]
         return Game(config, network, *players, **shared)
     if config.form == "literal_exact":
-        return ExactGame(config, network, _operator(place, chosen, pixels, grid, generator), **shared)
+        operator = _operator(place, chosen, pixels, grid, generator)
+        return ExactGame(config, network, operator, pixels=pixels, grid=grid, device=place.device)
     pool = pool_of(grid, place.spec.config.seed)
     return Alignment(config, network, list(_codes(place, chosen, pixels, grid, pool)), pool=pool, **shared)
 
