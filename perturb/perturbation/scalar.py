@@ -122,3 +122,31 @@ def _effects(
         total=tuple(float(part / variance) for part in total),
         linear=float(1 - (values - fitted).var() / variance),
     )
+
+
+@torch.no_grad()
+def main_curves(network: PerturbationNetwork, grid: FactorGrid, *, images: int = 1_000) -> list[np.ndarray]:
+    """E[s | w_k] over the values of each factor, in standard deviations of s: float64 (values of k,) for each factor k.
+
+    Args:
+        network: calibrated.
+        grid: of its factors.
+        images: points over whose other factors is averaged, drawn with a fixed seed.
+
+    """
+    drawn = np.random.default_rng(0).integers(grid.sizes, size=(images, grid.num_factors))
+
+    def scalars(factors: np.ndarray) -> np.ndarray:
+        return network.scalar(torch.from_numpy(grid.scaled(grid.indices_of(factors))))[:, 0].double().numpy()
+
+    base = scalars(drawn)
+    mean, spread = base.mean(), max(base.std(), CONSTANT)
+    curves = []
+    for k, size in enumerate(grid.sizes):
+        values = []
+        for value in range(size):
+            moved = drawn.copy()
+            moved[:, k] = value
+            values.append((scalars(moved).mean() - mean) / spread)
+        curves.append(np.array(values))
+    return curves

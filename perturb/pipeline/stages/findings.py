@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from perturb.analysis.variances import Variances
 from perturb.config import ExperimentConfig, MethodConfig
 from perturb.config.evaluation import THESIS_VAES
 from perturb.datasets.ground_truth import FactorGrid
@@ -149,6 +151,13 @@ class Findings:
         """What each supervised network on a variant reads, factor by factor; nothing without a readout."""
         seeds = range(self.config.readout.seeds) if self.config.readout else ()
         return [self.results[f"readout/{variant}/{seed}"]["factors"] for seed in seeds]
+
+    @cached_property
+    def variances(self) -> dict[str, Variances]:
+        """What factors and perturbation induce on each variant but the original; nothing without a readout."""
+        names = [variant for variant in self.config.evaluation.variants if f"variances/{variant}" in self.results]
+        adapter = TypeAdapter(Variances)
+        return {v: adapter.validate_python(self.results[f"variances/{v}"]) for v in names if v != BASELINE}
 
     def networks(self, variant: str) -> list[dict[str, Any]]:
         """Results of the networks that draw a variant's patterns: `pattern`, `scalar`, of controls `wanted`; maybe none."""

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
-from perturb.analysis.variances import Variances
+from perturb.datasets import open_ground_truth
 from perturb.datasets.pixels import Pixels
 from perturb.evaluation.analysis_tables import global_table, local_table, readout_table, scalar_table
 from perturb.evaluation.curves import final_losses
@@ -19,6 +18,7 @@ from perturb.evaluation.figures import draw_images, draw_scores
 from perturb.evaluation.figures_curves import draw_curves
 from perturb.evaluation.figures_distribution import draw_by_factor, draw_histogram
 from perturb.evaluation.figures_forest import draw_forest
+from perturb.evaluation.figures_scalar import draw_scalars
 from perturb.evaluation.figures_search import draw_search
 from perturb.evaluation.figures_traversals import draw_latents, draw_planes, latent_labels
 from perturb.evaluation.page import answer
@@ -28,10 +28,12 @@ from perturb.evaluation.statistics import BASELINE
 from perturb.evaluation.tables import comparison_table, contrast_table, difference_table, score_tables
 from perturb.evaluation.thesis import FIGURES, thesis_beside
 from perturb.metrics import METRICS
+from perturb.perturbation.scalar import main_curves
 from perturb.pipeline.stages.comparisons import comparisons_of
 from perturb.pipeline.stages.ensembles import ensembles
 from perturb.pipeline.stages.findings import Findings
 from perturb.pipeline.stages.models import load_model
+from perturb.pipeline.stages.perturbation import load_network
 from perturb.pipeline.stages.predicted import predicted
 from perturb.seeding import child_seed, numpy_generator
 
@@ -50,7 +52,7 @@ def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]
     yield contrasts(findings)
     yield scores(findings)
     yield from perturbation(findings, out)
-    yield from scalars(findings)
+    yield from scalars(findings, out)
     yield differences(findings, out)
     yield from predicted(findings, out)
     if findings.search:
@@ -116,7 +118,7 @@ def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
     yield Section(title="The images", figures=[Picture(path, caption)])
 
 
-def scalars(findings: Findings) -> Iterator[Section]:
+def scalars(findings: Findings, out: Path) -> Iterator[Section]:
     """What each pattern depends on, and how strong it is."""
     drawn = dict.fromkeys(("modified", *findings.config.evaluation.variants))
     networks = {variant: found for variant in drawn if (found := findings.networks(variant))}
@@ -124,9 +126,13 @@ def scalars(findings: Findings) -> Iterator[Section]:
         "Each pattern is drawn along one scalar function of the factors. Only a scalar of several factors can make another "
         "set of directions cheaper to encode: one of a single factor moves images along that factor's own axis."
     )
-    yield Section(
-        title="What the scalar follows", text=[text], tables=[scalar_table(networks, findings.grid.names)]
-    )  # fmt: skip
+    truth, path = open_ground_truth(findings.config.dataset), out / "scalar.png"
+    runs = {variant: findings.runs[f"pattern/{variant}"] for variant in ("modified", "untrained") if variant in networks}
+    curves = {variant: main_curves(load_network(run, truth), truth.grid) for variant, run in runs.items()}
+    draw_scalars(path, curves, truth.grid.names, {v: found for v, found in findings.variances.items() if v in curves})
+    caption = "The scalar of the first pattern of each kind, and what the patterns do to the factors' local variances."
+    tables = [scalar_table(networks, findings.grid.names)]
+    yield Section(title="What the scalar follows", text=[text], figures=[Picture(path, caption)], tables=tables)
 
 
 def differences(findings: Findings, out: Path) -> Section:
@@ -175,8 +181,7 @@ def still_there(findings: Findings) -> Section:
     """Supervised networks read the factors all the same; where the variance went."""
     variants = findings.config.evaluation.variants
     readouts = {variant: _averaged(findings.readouts(variant)) for variant in variants}
-    stored = {variant: findings.results[f"variances/{variant}"] for variant in variants if variant != BASELINE}
-    variances = {variant: TypeAdapter(Variances).validate_python(found) for variant, found in stored.items()}
+    variances = findings.variances
     count = findings.config.readout.seeds
     text = (
         f"The factors are still in the images: {count} small supervised network{'s' if count > 1 else ''} a variant, asked "
