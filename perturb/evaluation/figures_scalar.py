@@ -43,7 +43,7 @@ def draw_scalars(
         style.plain(axes, grid="y")
     panels[len(curves) - 1].set_xlabel("factor, from its first value to its last", fontsize=style.SMALL)
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=style.SMALL, frameon=False)
+    figure.legend(handles, labels, loc="outside upper left", ncols=2, fontsize=style.SMALL, frameon=False)
     if variances:
         _bars(panels[-1], variances, factors)
     style.save(figure, path)
