@@ -55,7 +55,7 @@ def contrast(found: Comparison) -> str | None:
     by, whose, sure = signed(found.difference), _whose(found.methods, found.metric), certainty(found, few="seeds")
     if (found.first, found.second) != ("modified", "untrained"):
         return f"{whose} changes by {by} from {found.second} to {found.first} ({sure})."
-    beyond = f"by {by} beyond an untrained pattern of the same variance ({sure})."
+    beyond = f"by {by} beyond an untrained pattern of the same variance and roughness ({sure})."
     if len(found.methods) == 1:
         return f"Training m_ψ changes {whose} {beyond}"
     return f"Averaged over {listed(found.methods)}, training m_ψ changes {METRICS[found.metric].title} {beyond}"
