@@ -111,7 +111,8 @@ def test_what_training_adds_is_told_with_the_sign_of_its_interval() -> None:
     control = [*made_scores("A", "untrained", 0.5, 0.4, 0.5), *made_scores("B", "untrained", 0.5, 0.5, 0.5)]
     found = pooled([*trained, *control], "mig", methods=["A", "B"], first="modified", second="untrained")
     assert contrast(found) == (
-        "Averaged over A and B, training m_ψ changes MIG by −0.15 beyond an untrained pattern of the same variance and roughness (95 % "
+        "Averaged over A and B, training m_ψ changes MIG by −0.15 beyond an untrained pattern of the same variance and "
+        "roughness (95 % "
         "interval [−0.15, −0.15])."
     )
     alone = pooled([*trained, *control], "mig", methods=["A"], first="modified", second="untrained")
