@@ -91,6 +91,7 @@ BAD = {
     "runner without prefect": (None, ["run", "a.toml", "--runner", "thread:1"], "leave out --no-prefect or --runner"),
     "codes": (None, ["score", "absent.npz"], "absent.npz: no such file; save codes with numpy.savez"),
     "metric": (None, ["score", "absent.npz", "--metrics", "fid"], "metrics must be among mig, dci"),
+    "no results at ε": (None, ["epsilon", "absent.json", "--out", "b"], "absent.json: cannot be read"),
     "not HDF5": (None, ["dataset", "verify", "a.toml"], "a.toml: cannot be read as HDF5"),
     "nothing to publish": (None, ["dataset", "publish", "."], ".: must hold benchmark files (*.h5), and there is none"),
     "publish where": (None, ["dataset", "publish", "a.toml"], "--out names the folder for the files of a results.json"),

@@ -5,10 +5,11 @@ from perturb.config.objectives import PAIRED_KINDS
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
 from perturb.models import ARCHITECTURES
+from perturb.perturbation.exact_game import MOST_IMAGES
 
 
 def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
-    """What an architecture and a method ask of the images, the batch and the code.
+    """What an architecture, a form of m_ψ's objective and a method ask of the images, the batch and the code.
 
     Raises:
         UserError: they do not fit.
@@ -22,6 +23,13 @@ def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
             raise UserError(
                 f"training.architecture = {training.architecture} is for {wanted} × {wanted} images, and the images of "
                 f"{ground_truth.name} are {height} × {width}; {advice}."
+            )
+    forms = {"perturbation": config.perturbation} | {f"alternatives.{n}": form for n, form in config.alternatives.items()}
+    for section, form in forms.items():
+        if form.form == "literal_exact" and ground_truth.grid.num_images > MOST_IMAGES:
+            raise UserError(
+                f"{section}.form = literal_exact is for grids of at most {MOST_IMAGES:,} images, because its operator has an "
+                f"entry for each pair of them; {ground_truth.name} has {ground_truth.grid.num_images:,}. Use literal."
             )
     for method in config.evaluation.methods:
         training = method.training or config.training
