@@ -28,8 +28,8 @@ def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
     for section, form in forms.items():
         if form.form == "literal_exact" and ground_truth.grid.num_images > MOST_IMAGES:
             raise UserError(
-                f"{section}.form = literal_exact is for grids of at most {MOST_IMAGES:,} images, because its operator has an "
-                f"entry for each pair of them; {ground_truth.name} has {ground_truth.grid.num_images:,}. Use literal."
+                f"{section}.form = literal_exact is for grids of at most {MOST_IMAGES:,} images, because its operator has "
+                f"an entry for each pair of them; {ground_truth.name} has {ground_truth.grid.num_images:,}. Use literal."
             )
     for method in config.evaluation.methods:
         training = method.training or config.training
