@@ -59,15 +59,16 @@ def scalar_table(networks: Mapping[str, Sequence[Mapping[str, Any]]], factors: S
         corner="Pattern",
         columns=(
             *(name.replace("_", " ") for name in factors),
-            "effective number of factors",
+            "factors in effect",
             "linear",
-            "share of the data's variance",
+            "share of variance",
             "roughness",
         ),
         lines=tuple(lines),
-        note="Main effect of each factor on the scalar, below it the total effect, as shares of the scalar's variance; the "
-        "effective number is exp(entropy of the total effects), linear the R² of the best linear function. The pattern's "
-        "variance and roughness (what one step of every factor changes, over the variance) are those of the stored images.",
+        note="Main effect of each factor on the scalar, below it the total effect, as shares of the scalar's variance; "
+        "factors in effect: exp(entropy of the total effects); linear: R² of the best linear function. Of x′ − x as stored: "
+        "its variance as a share of the images' own, and its roughness, what one step of every factor changes over the "
+        "variance.",
     )
 
 
