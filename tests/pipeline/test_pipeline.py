@@ -89,7 +89,7 @@ def test_the_same_config_gives_the_same_bytes(finished: tuple[Path, Path], tmp_p
     config, artifacts = finished
     _run(config, tmp_path / "again")
     expected, found = _files(artifacts), _files(tmp_path / "again")
-    assert len(found) == 69
+    assert len(found) == 71
     assert found == expected
 
 
