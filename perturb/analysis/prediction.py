@@ -19,14 +19,15 @@ from perturb.perturbation.local_metric import best_axes, gain_of_turning, mean_m
 from perturb.seeding import torch_generator
 
 WIDTH = 1.0
-"""Of the neighbourhoods, in standard deviations of a code: that of a posterior while a VAE settles its axes."""
+"""Width of the neighbourhoods in which slopes are fitted, in standard deviations of a code. It is about the width of a
+posterior while a VAE settles its axes."""
 ANCHORS = 256
 BINS = 20
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Means over encoders."""
+    """What a pattern is predicted to do; each number is a mean over the encoders."""
 
     gain: float
     """Σ log(c + G_jj) − log det(cI + G) of the variant's images in the encoders' axes; 0 where they are best."""

@@ -68,11 +68,11 @@ class Recipe(Section):
     bound: Literal["reflect", "clip"]
     """What happens to values out of [0, 1]."""
     noise_seed: int | None = Field(default=None, ge=0, lt=2**64)
-    """Of noise, uniform or matched."""
+    """The seed that draws the noise; given for `noise` and `matched_noise`, and for no other variant."""
     noise_levels: tuple[Level, Level] | None = Field(default=None, exclude_if=lambda levels: levels is None)
-    """Of matched noise: the two numbers of grey levels by which it moves a value, before the bound."""
+    """The two numbers of grey levels, before the bound, of which `matched_noise` adds one to each value; None elsewhere."""
     network: Network | None = None
-    """Of variants whose pattern a network draws."""
+    """The network that draws the pattern; None for variants that have no pattern or are noise."""
     config_hash: str
     """Of the config of the run that wrote the file first."""
     run: str

@@ -14,7 +14,7 @@ Variant = Literal[
 ]  # fmt: skip
 """Kinds of benchmark files."""
 Redraw = Literal["both", "curve", "scalar"]
-"""What of a trained m_ψ is drawn anew and never trained: the scalar s(w), the curve g(s), or both."""
+"""The part of a trained m_ψ that a control draws anew and never trains: the scalar s(w), the curve g(s), or both."""
 CONTROLS: dict[str, Redraw] = {"untrained": "both", "redrawn_curve": "curve", "redrawn_scalar": "scalar"}
 """Variants whose patterns are controls of the trained ones, each matched to one of them, and what of it they redraw."""
 DRAWN = ("modified", *CONTROLS)
@@ -50,10 +50,10 @@ class ContrastConfig(Section):
     second: str
     """Two of the evaluation's variants."""
     methods: tuple[str, ...] = ()
-    """Names of the evaluation's. Empty: the thesis's VAEs (kinds beta_vae, factor_vae, beta_tc_vae, slow_vae) that are
-    there."""
+    """Names of methods of the evaluation. An empty list stands for the thesis's VAEs that are there: the kinds beta_vae,
+    factor_vae, beta_tc_vae and slow_vae."""
     metric: MetricName | None = None
-    """One of the evaluation's. None: its first."""
+    """One of the metrics of the evaluation; None stands for its first."""
 
 
 class EvaluationConfig(Section):

@@ -7,7 +7,7 @@ from pydantic import Field
 from perturb.config.section import Section
 
 Form = Literal["alignment", "alignment_contrast", "alignment_factors", "literal", "literal_exact", "residual"]
-"""What m_ψ minimises (docs/method.md):
+"""The objective that m_ψ minimises (docs/method.md explains each):
 
 alignment            ours: how well the axes of the disentangled codes suit the modified images, after retraining
 alignment_contrast   the same, less the same of the entangled codes: the nearest to the thesis's two ensembles
@@ -22,17 +22,17 @@ class AlignmentConfig(Section):
     """The forms `alignment…`: where the local metric of the modified images is fitted, and what its size is held against."""
 
     widths: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.5, 1.0, 1.5), min_length=1)
-    """Of the Gaussian neighbourhoods in which slopes are fitted, in standard deviations of a code: a VAE settles its axes
-    while its posteriors are about that wide. The objective is the mean over them."""
+    """Widths of the Gaussian neighbourhoods in which slopes are fitted, in standard deviations of a code. A VAE settles its
+    axes while its posteriors are about that wide. The objective is the mean over the widths."""
     price: float = Field(default=3.0, gt=0)
     """c, added to squared slopes: β times the likelihood's variance, in squared error summed over an image's values. A
     latent whose slope lies below it is not worth its nats."""
     points: int = Field(default=2_000, ge=100)
-    """Images behind a step."""
+    """How many images each step of m_ψ sees."""
     anchors: int = Field(default=96, ge=1)
-    """Of the points, those around which slopes are fitted."""
+    """How many of the points serve as anchors: around each of them slopes are fitted."""
     redraw_every: int = Field(default=10, ge=1)
-    """Steps on the same points."""
+    """How many steps use the same points and anchors before others are drawn."""
 
 
 class PerturbationConfig(Section):
@@ -42,7 +42,7 @@ class PerturbationConfig(Section):
     """
 
     form: Form = "literal"
-    """What m_ψ minimises."""
+    """The objective that m_ψ minimises."""
     epsilon: float = Field(gt=0, lt=1)
     """Largest change of a pixel, with pixels in [0, 1] (0.1 for dSprites, 0.175 for Shapes3D)."""
     steps: int = Field(default=30_000, ge=1)
@@ -78,7 +78,7 @@ class PerturbationConfig(Section):
     """Weight of the entropy of the scalar's linear effects (in nats) in the objective of the forms `alignment…` and
     `literal_exact`: keeps the scalar from leaving factors out."""
     alignment: AlignmentConfig = AlignmentConfig()
-    """Of the forms `alignment…`."""
+    """Settings that only the forms `alignment`, `alignment_contrast` and `alignment_factors` read."""
 
 
 class CollapseConfig(Section):

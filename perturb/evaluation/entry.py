@@ -98,7 +98,7 @@ class Run(Section):
 
 
 class Confidence(Section):
-    """Of the intervals that are made of the runs (perturb/evaluation/intervals.py)."""
+    """Confidence level of the intervals that are made from the runs (perturb/evaluation/intervals.py), in (0, 1)."""
 
     level: float = Field(default=CONFIDENCE, gt=0, lt=1)
     resamples: int | None = Field(default=None, ge=100, le=1_000_000, exclude_if=lambda count: count is None)

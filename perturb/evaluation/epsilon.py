@@ -19,7 +19,7 @@ NEEDED = ("dataset", "epsilon", "share", "rows", "comparisons")
 
 @dataclass(frozen=True, kw_only=True)
 class AtEpsilon:
-    """What one experiment says."""
+    """The results of one experiment, run at one ε."""
 
     epsilon: float
     """Largest change of a pixel, of pixels in [0, 1]."""

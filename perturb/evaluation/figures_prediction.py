@@ -9,17 +9,17 @@ from perturb.evaluation import figure_style as style
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedPattern:
-    """One pattern, of any variant."""
+    """A pattern with the loss that was predicted for it and the loss that was measured."""
 
     variant: str
     name: str
-    """Of the variant and the pattern, as `modified-3`."""
+    """The column's name: the variant, and from the second pattern on its number, as in `modified-3`."""
     gain: float
-    """What turning the axes would save."""
+    """How much turning the axes would save (perturbation/local_metric.py): 0 where they are already the cheapest."""
     predicted: float
-    """MIG of the original codes less that on the axes which the pattern makes cheapest."""
+    """The MIG of the original codes, less their MIG on the axes that the pattern makes cheapest."""
     measured: float
-    """MIG that retrained models lose."""
+    """The MIG that retrained models lose, variant against original."""
 
 
 def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:

@@ -25,7 +25,7 @@ class Estimate:
 
     @property
     def half_width(self) -> float | None:
-        """Of the 95 % interval; None without an error."""
+        """Lower and upper end of the 95 % interval; None where the error is not known."""
         from scipy.special import stdtrit
 
         return None if self.error is None else float(stdtrit(self.df, (1 + CONFIDENCE) / 2)) * self.error

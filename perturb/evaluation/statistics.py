@@ -72,9 +72,9 @@ class Comparison:
     """One method, or the mean of several, on two variants."""
 
     method: str
-    """Name of the method, or how many they are."""
+    """The name of the only method, or how many methods the mean is over."""
     methods: tuple[str, ...]
-    """Names."""
+    """The names of all methods that the mean is over."""
     metric: str
     first: str
     second: str
@@ -85,7 +85,7 @@ class Comparison:
     """95 % t-interval, as in `Row`."""
     p: float | None = None
     p_holm: float | None = None
-    """As in `Row`."""
+    """The two p-values mean what they mean in `Row`."""
     seeds: int
     draws: tuple[int, int]
     """Of first and of second."""

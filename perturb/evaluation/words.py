@@ -21,7 +21,7 @@ def where(variant: str) -> str:
 
 
 def signed(value: float | None) -> str:
-    """With its sign, a real minus."""
+    """The number with two decimals and its sign, with a real minus; a dash for None."""
     return "–" if value is None else f"{value:+.2f}".replace("-", "−")
 
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from perturb.config import PerturbationConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
-from perturb.perturbation.coverage import entropy_of_effects
+from perturb.perturbation.coverage import raise_objective
 from perturb.perturbation.local_metric import gain_of_turning, mean_metric, slopes_at
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pooling import Movable
@@ -30,7 +30,7 @@ from perturb.seeding import numpy_generator
 from perturb.training.checkpoint import Tensors
 
 POOL = 20_000
-"""Images that are encoded, at most; points are drawn from them."""
+"""The largest number of images that are encoded; points are drawn from them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Codes:
     """Standardised codes of the images that a training draws from."""
 
     values: Tensor
-    """(images, latents)."""
+    """The codes, float32 (images, latents)."""
     weight: float
     """Positive where ψ raises what turning their axes would save, negative where it lowers it; 1 in all for each kind."""
 
@@ -97,16 +97,13 @@ class Alignment:
             for weight, slopes in self._operators
         ]
         gain = torch.stack(gains).sum() / len(self.config.alignment.widths)
-        loss = -gain
-        if self.config.coverage:
-            loss = loss - self.config.coverage * entropy_of_effects(self.network, self._factors)
-        self.optimisers["psi"].zero_grad()
-        loss.backward()
-        self.optimisers["psi"].step()
+        raise_objective(
+            gain, self.network, self._factors, self.optimisers["psi"], coverage=self.config.coverage
+        )  # fmt: skip
         return {"gain": gain.item()}, pattern.detach()
 
     def held(self) -> Tensors:
-        """The generator, and the points in use."""
+        """Return the state of the generator, and the points and anchors in use."""
         return {"generator": self.generator.get_state(), "points": self._chosen, "anchors": self._anchors}
 
     def take_back(self, held: Tensors) -> None:

@@ -1,10 +1,31 @@
 """How evenly the scalar of m_ψ follows the factors, while it is trained: one that leaves a factor out does not mix it."""
 
+import torch
 from torch import Tensor
 
 from perturb.perturbation.network import PerturbationNetwork
 
 SMALLEST = 1e-12
+
+
+def raise_objective(
+    objective: Tensor, network: PerturbationNetwork, factors: Tensor, optimiser: torch.optim.Optimizer, *, coverage: float
+) -> None:
+    """Make one step of ψ that raises an objective, and with the weight `coverage` the entropy of the scalar's effects.
+
+    Args:
+        objective: a scalar that depends on ψ.
+        network: m_ψ.
+        factors: of the batch, (n, factors), scaled.
+        optimiser: of ψ.
+        coverage: weight of the entropy, in units of the objective a nat; 0 leaves it out.
+
+    """
+    if coverage:
+        objective = objective + coverage * entropy_of_effects(network, factors)
+    optimiser.zero_grad()
+    (-objective).backward()
+    optimiser.step()
 
 
 def entropy_of_effects(network: PerturbationNetwork, factors: Tensor) -> Tensor:

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from perturb.config import PerturbationConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
-from perturb.perturbation.coverage import entropy_of_effects
+from perturb.perturbation.coverage import raise_objective
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pooling import Movable
 from perturb.perturbation.training import adam
 from perturb.training.checkpoint import Tensors
 
 MOST_IMAGES = 16_384
-"""The operator has an entry for each pair of images."""
+"""The largest grid that the form accepts: its operator has an entry for each pair of images."""
 BATCH = 1_024
 
 
@@ -78,12 +78,9 @@ class ExactGame:
         pattern = self.network.coarse_pattern(self._factors)
         target = self._images.pooled(pattern)
         gap = (target * (self._difference @ target)).sum() / len(target)
-        loss = -gap
-        if self.config.coverage:
-            loss = loss - self.config.coverage * entropy_of_effects(self.network, self._factors)
-        self.optimisers["psi"].zero_grad()
-        loss.backward()
-        self.optimisers["psi"].step()
+        raise_objective(
+            gap, self.network, self._factors, self.optimisers["psi"], coverage=self.config.coverage
+        )  # fmt: skip
         return {"gap": gap.item()}, pattern.detach()
 
     def held(self) -> Tensors:
@@ -95,5 +92,5 @@ class ExactGame:
 
 
 def mean_operator(operators: Sequence[Tensor]) -> Tensor:
-    """Of an ensemble."""
+    """The mean of the operators of an ensemble, (images, images)."""
     return torch.stack(list(operators)).mean(dim=0)

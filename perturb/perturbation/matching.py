@@ -37,9 +37,9 @@ class Goal:
     """What is asked of a control."""
 
     variance: float
-    """As `PatternStatistics.variance`."""
+    """The variance that the control should have, in the unit of `PatternStatistics.variance`."""
     roughness: float
-    """As `PatternStatistics.roughness`."""
+    """The roughness that it should have, in the unit of `PatternStatistics.roughness`."""
 
     def missed_by(self, found: PatternStatistics) -> float:
         """Sum of the two logarithmic errors."""

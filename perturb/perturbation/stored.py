@@ -38,9 +38,9 @@ class PatternStatistics:
     """What a pattern changes over the data; Δ = (x′ − x) / ε as stored, of black and white images counted inwards."""
 
     variance: float
-    """Of Δ over images, mean over pixels, in [0, 1]."""
+    """Variance of Δ over images, averaged over pixels, in [0, 1]."""
     mean_square: float
-    """Of Δ, in [0, 1]; 1 when every pixel moves by ε."""
+    """Mean square of Δ, in [0, 1]; it is 1 when every pixel moves by ε."""
     local: float
     """Σ over factors k of E‖Δ(w + e_k) − Δ(w)‖², mean over pixels: one step of each factor, over all w that have a next."""
     share: float

@@ -28,7 +28,7 @@ class Adversary(Protocol):
         """Make step number 1, 2, …: what the curve notes, and the coarse pattern of the batch, (n, ...), detached."""
 
     def held(self) -> Tensors:
-        """What a resumed training needs besides weights and moments."""
+        """Return what a resumed training needs besides weights and moments."""
 
     def take_back(self, held: Tensors) -> None:
         """Restore what `held` returned."""

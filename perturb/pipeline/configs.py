@@ -64,7 +64,7 @@ class PerturbationRun(Section):
     """Whose decoder m_ψ extends."""
     seed: int
     redraw: Redraw | None = Field(default=None, exclude_if=lambda redraw: redraw is None)
-    """Of a control: what of the trained network is drawn anew."""
+    """The part of the trained network that a control draws anew; None for m_ψ itself."""
 
 
 class FileRun(Section):
@@ -98,7 +98,7 @@ class PredictionRun(Section):
 
     dataset: DatasetConfig
     price: float
-    """As `perturbation.alignment.price`."""
+    """The constant c of the local metric's logarithms, taken from `perturbation.alignment.price`."""
     seed: int
     """Draws the images and the anchors."""
 

@@ -48,7 +48,7 @@ class Plan:
     readouts: dict[tuple[Column, int], RunSpec]
     variances: dict[Column, RunSpec]
     predictions: dict[Column, RunSpec]
-    """Of every pattern that a network draws."""
+    """One prediction for each pattern that a network draws."""
     report: RunSpec
 
     @property

@@ -89,7 +89,7 @@ def _operator(
 
 
 def _posterior(place: Workplace, index: int, pixels: Pixels, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Means and standard deviations, (n, latents), of original images by restart `index`."""
+    """Posterior means and standard deviations, each (n, latents), that restart `index` gives to original images."""
     model = models.load_model(place.inputs[f"restart-{index}"], place.device)
     mean, logvar = map(torch.from_numpy, encode(model, pixels, numbers))
     return mean, (logvar / 2).exp()

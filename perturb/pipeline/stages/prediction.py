@@ -16,7 +16,7 @@ from perturb.runs import Workplace, read_result
 from perturb.seeding import numpy_generator
 
 SAMPLE = 5_000
-"""Images behind a prediction, at most."""
+"""The largest number of images that a prediction reads."""
 BATCH = 512
 
 
