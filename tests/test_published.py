@@ -73,7 +73,7 @@ def test_the_readmes_table_is_the_studys() -> None:
     assert shown == 6
 
 
-@pytest.mark.parametrize("pattern", ["modified-3", "untrained-2"])
+@pytest.mark.parametrize("pattern", ["modified-3", "untrained-2", "noise"])
 def test_further_patterns_are_made_again_from_their_recipes(pattern: str, tmp_path: Path) -> None:
     build(STUDY / f"{pattern}.recipe.json", tmp_path / "built.h5")
     assert verify_file(tmp_path / "built.h5").images == 4096

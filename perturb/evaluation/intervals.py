@@ -25,14 +25,14 @@ class Estimate:
 
     @property
     def half_width(self) -> float | None:
-        """Lower and upper end of the 95 % interval; None where the error is not known."""
+        """Half the width of the 95 % interval; None where the error is not known."""
         from scipy.special import stdtrit
 
         return None if self.error is None else float(stdtrit(self.df, (1 + CONFIDENCE) / 2)) * self.error
 
     @property
     def interval(self) -> tuple[float, float] | tuple[None, None]:
-        """95 % interval; (None, None) without an error."""
+        """Lower and upper end of the 95 % interval; (None, None) where the error is not known."""
         width = self.half_width
         return (None, None) if width is None else (self.mean - width, self.mean + width)
 
@@ -164,7 +164,7 @@ def holm(values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class _Part:
-    """Of a variance: an independent mean square, scaled, and its degrees of freedom."""
+    """A part of a variance: an independent mean square, scaled, and its degrees of freedom."""
 
     value: float
     df: int

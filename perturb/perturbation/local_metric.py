@@ -7,10 +7,14 @@ cost ½ log det(cI + G), which by Hadamard's inequality is never more. The diffe
 axes: 0 where G is diagonal, and then training keeps them; large where another set of axes is cheaper.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
-ACTIVE = 0.8
+from perturb.metrics.coded import standardised
+from perturb.metrics.codes import unit_variances
+from perturb.training.loop import ACTIVE
+
 RIDGE = 0.01
 """Added to the spread of the neighbours, as a share of the squared width, so that few of them still have a slope."""
 
@@ -63,19 +67,16 @@ def best_axes(metric: Tensor) -> Tensor:
     return torch.linalg.eigh(metric).eigenvectors.mT
 
 
-def active_codes(mean: Tensor, std: Tensor) -> Tensor:
-    """Standardised posterior means (n, active latents); the noise of an unused latent would otherwise pass for an axis.
+def active_codes(means: np.ndarray, logvars: np.ndarray) -> Tensor:
+    """Return the standardised codes of the active latents, float32 (n, active latents).
+
+    The noise of an unused latent, standardised, would pass for an axis. A latent is active when its posterior variance,
+    averaged over images, is below 0.8 (thesis 4.3.4); where fewer than two are, as after a rehearsal, all are taken.
 
     Args:
-        mean: (n, latents).
-        std: of the posteriors, (n, latents); a latent is active when its variance, averaged over images, is below 0.8
-            (thesis 4.3.4). Where fewer than two are, as after a rehearsal, all are taken.
+        means: posterior means, (n, latents).
+        logvars: logarithms of the posterior variances, (n, latents).
 
     """
-    active = std.square().mean(dim=0) < ACTIVE
-    return standardised(mean[:, active] if active.sum() > 1 else mean)
-
-
-def standardised(codes: Tensor) -> Tensor:
-    """Codes (n, latents) with mean 0 and standard deviation 1 in each latent."""
-    return (codes - codes.mean(dim=0)) / codes.std(dim=0, correction=0).clamp(min=1e-6)
+    active = unit_variances(logvars) < ACTIVE
+    return torch.from_numpy(standardised(means[:, active] if active.sum() > 1 else means))

@@ -66,7 +66,7 @@ def _check_pattern(name: str, found: dict[str, Any], rule: CollapseConfig, grid:
         raise UserError(
             f"the perturbation has collapsed: {variation:.1%} of the mean square of {name} varies over the data, and "
             f"collapse.min_variation asks for {rule.min_variation:.1%}; set normalise_pattern = true and "
-            f'normalise_scalar = true in [perturbation], use form = "residual", or go on with collapse.action = "warn".'
+            f'normalise_scalar = true in [perturbation], use form = "alignment", or go on with collapse.action = "warn".'
         )
     if factors < (fewest := fewest_factors(rule.min_factors, grid)):
         raise UserError(

@@ -12,12 +12,13 @@ from torch import Tensor
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
+from perturb.metrics.coded import standardised
 from perturb.metrics.codes import encode
 from perturb.perturbation.alignment import Alignment, Codes, pool_of
 from perturb.perturbation.exact_game import ExactGame, explained, mean_operator
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import Game, LiteralPlayer, Player, ResidualPlayer
-from perturb.perturbation.local_metric import active_codes, standardised
+from perturb.perturbation.local_metric import active_codes
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, measure
 from perturb.perturbation.scalar import scalar_effects
@@ -83,16 +84,15 @@ def _operator(
     """K_ent − K_dis of the whole grid."""
     samples, means = place.spec.config.perturbation.latent_samples, {}
     for side in ("entangled", "disentangled"):
-        found = (_posterior(place, index, pixels, np.arange(len(grid))) for index in chosen[side])
+        encoded = (_encoded(place, index, pixels, np.arange(len(grid))) for index in chosen[side])
+        found = ((torch.from_numpy(mean), torch.from_numpy(np.exp(logvar / 2))) for mean, logvar in encoded)
         means[side] = mean_operator([explained(*one, samples=samples, generator=generator) for one in found])
     return means["entangled"] - means["disentangled"]
 
 
-def _posterior(place: Workplace, index: int, pixels: Pixels, numbers: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Posterior means and standard deviations, each (n, latents), that restart `index` gives to original images."""
-    model = models.load_model(place.inputs[f"restart-{index}"], place.device)
-    mean, logvar = map(torch.from_numpy, encode(model, pixels, numbers))
-    return mean, (logvar / 2).exp()
+def _encoded(place: Workplace, index: int, pixels: Pixels, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Encode original images by restart `index`: posterior means and log-variances, each float32 (n, latents)."""
+    return encode(models.load_model(place.inputs[f"restart-{index}"], place.device), pixels, numbers)
 
 
 def _codes(
@@ -101,12 +101,12 @@ def _codes(
     """What an `alignment…` form turns the axes of."""
     form = place.spec.config.perturbation.form
     if form == "alignment_factors":
-        yield Codes(standardised(torch.from_numpy(grid.scaled(pool))), 1.0)
+        yield Codes(torch.from_numpy(standardised(grid.scaled(pool))), 1.0)
         return
     signs = {"disentangled": 1.0} | ({"entangled": -1.0} if form == "alignment_contrast" else {})
     for side, sign in signs.items():
         for index in chosen[side]:
-            yield Codes(active_codes(*_posterior(place, index, pixels, pool)), sign / len(chosen[side]))
+            yield Codes(active_codes(*_encoded(place, index, pixels, pool)), sign / len(chosen[side]))
 
 
 def _player(

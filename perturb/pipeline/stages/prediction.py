@@ -28,7 +28,6 @@ def build_prediction(place: Workplace) -> dict[str, Any]:
     numbers = np.sort(rng.choice(len(grid), min(SAMPLE, len(grid)), replace=False))
     originals, variant = Pixels.open(place.inputs["images"]), Pixels.open(place.inputs["pixels"])
     models = [load_model(place.inputs[f"restart-{index}"], place.device) for index in chosen]
-    posteriors = [map(torch.from_numpy, encode(model, originals, numbers)) for model in models]
-    codes = [active_codes(mean, (logvar / 2).exp()) for mean, logvar in posteriors]
+    codes = [active_codes(*encode(model, originals, numbers)) for model in models]
     images = torch.cat([pooled(variant.batch(part)) for part in np.split(numbers, range(BATCH, len(numbers), BATCH))])
     return predict(codes, grid.factors_of(numbers), images, price=config.price, seed=config.seed).as_json()

@@ -1,0 +1,44 @@
+"""The configs of the mini scene share what they say that they share, so that nothing is trained twice."""
+
+from pathlib import Path
+
+import pytest
+
+from perturb.config import ExperimentConfig, load_experiment
+
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
+STUDY = load_experiment(CONFIGS / "mini.toml")
+FAMILY = ("mini_more", "mini_controls", "mini_epsilon", "mini_forms")
+
+
+def _shared(config: ExperimentConfig) -> dict[str, object]:
+    """What restarts and originals depend on."""
+    return config.model_dump(include={"seed", "dataset", "training", "restarts", "selection"})
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_restarts_and_originals_are_the_studys(name: str) -> None:
+    assert _shared(load_experiment(CONFIGS / f"{name}.toml")) == _shared(STUDY)
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_main_pattern_is_the_studys_but_for_epsilon(name: str) -> None:
+    config = load_experiment(CONFIGS / f"{name}.toml")
+    expected = STUDY.perturbation.model_copy(update={"epsilon": 0.125} if name == "mini_epsilon" else {})
+    assert config.perturbation == expected
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_methods_of_one_name_are_the_same(name: str) -> None:
+    study = {method.name: method.objective for method in STUDY.evaluation.methods}
+    shared = [m for m in load_experiment(CONFIGS / f"{name}.toml").evaluation.methods if m.name in study]
+    assert bool(shared) == (name != "mini_more")
+    assert all(method.objective == study[method.name] for method in shared)
+
+
+def test_the_forms_are_shown_equally_many_images() -> None:
+    images = {
+        name: form.steps * {"residual": form.batch_size, "literal_exact": 4096}.get(form.form, form.alignment.points)
+        for name, form in load_experiment(CONFIGS / "mini_forms.toml").alternatives.items()
+    }
+    assert all(299_000 < number <= 300_100 for number in images.values()), images
