@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perturb.metrics.coded import standardised
 from perturb.metrics.codes import unit_variances
 from perturb.training.loop import ACTIVE
 
@@ -78,5 +77,14 @@ def active_codes(means: np.ndarray, logvars: np.ndarray) -> Tensor:
         logvars: logarithms of the posterior variances, (n, latents).
 
     """
-    active = unit_variances(logvars) < ACTIVE
-    return torch.from_numpy(standardised(means[:, active] if active.sum() > 1 else means))
+    codes, active = torch.from_numpy(means), torch.from_numpy(unit_variances(logvars) < ACTIVE)
+    return standardised(codes[:, active] if active.sum() > 1 else codes)
+
+
+def standardised(codes: Tensor) -> Tensor:
+    """Return codes (n, latents) with mean 0 and standard deviation 1 in each latent.
+
+    Not by the function of the same name in metrics/coded.py, which rounds otherwise: the training of m_ψ amplifies rounding
+    errors, and the published patterns come from these very bits.
+    """
+    return (codes - codes.mean(dim=0)) / codes.std(dim=0, correction=0).clamp(min=1e-6)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from perturb.analysis.prediction import predict
-from perturb.metrics.coded import standardised
+from perturb.perturbation.local_metric import standardised
 
 SIZES = (12, 12)
 FACTORS = np.stack(np.unravel_index(np.arange(144), SIZES), axis=1)
-CODES = torch.from_numpy(standardised(FACTORS.astype(np.float32)))
+CODES = standardised(torch.from_numpy(FACTORS).float())
 
 
 def test_images_that_hold_each_latent_in_a_direction_of_its_own_keep_the_axes() -> None:

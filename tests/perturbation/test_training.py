@@ -11,11 +11,11 @@ from perturb.config.perturbation import AlignmentConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
-from perturb.metrics.coded import standardised
 from perturb.perturbation.alignment import Alignment, Codes
 from perturb.perturbation.exact_game import ExactGame, explained
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import Game, Player, ResidualPlayer
+from perturb.perturbation.local_metric import standardised
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, measure
 from perturb.perturbation.scalar import scalar_effects
@@ -64,7 +64,7 @@ def _adversary(
     network = PerturbationNetwork(config, num_factors=4, image_shape=(32, 32, 3), architecture="conv32", generator=generator)
     shared = {"pixels": PIXELS, "grid": Mini.grid, "generator": generator, "device": "cpu"}
     if config.form.startswith("alignment"):
-        return Alignment(config, network, [Codes(torch.from_numpy(standardised(FACTORS.numpy())), 1.0)], pool=ALL, **shared)
+        return Alignment(config, network, [Codes(standardised(FACTORS), 1.0)], pool=ALL, **shared)
     if config.form == "literal_exact":
         part = torch.from_numpy(FEW.scaled(np.arange(256)))
         operators = [

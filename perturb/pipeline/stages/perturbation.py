@@ -12,13 +12,12 @@ from torch import Tensor
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
-from perturb.metrics.coded import standardised
 from perturb.metrics.codes import encode
 from perturb.perturbation.alignment import Alignment, Codes, pool_of
 from perturb.perturbation.exact_game import ExactGame, explained, mean_operator
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import Game, LiteralPlayer, Player, ResidualPlayer
-from perturb.perturbation.local_metric import active_codes
+from perturb.perturbation.local_metric import active_codes, standardised
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, measure
 from perturb.perturbation.scalar import scalar_effects
@@ -101,7 +100,7 @@ def _codes(
     """What an `alignment…` form turns the axes of."""
     form = place.spec.config.perturbation.form
     if form == "alignment_factors":
-        yield Codes(torch.from_numpy(standardised(grid.scaled(pool))), 1.0)
+        yield Codes(standardised(torch.from_numpy(grid.scaled(pool))), 1.0)
         return
     signs = {"disentangled": 1.0} | ({"entangled": -1.0} if form == "alignment_contrast" else {})
     for side, sign in signs.items():
