@@ -62,7 +62,7 @@ def test_the_best_axes_make_the_metric_diagonal() -> None:
 def test_unused_latents_are_no_axes() -> None:
     means = np.random.default_rng(3).normal(size=(100, 3)).astype(np.float32)
     logvars = np.tile(np.log(np.float32([0.04, 0.9, 0.25])), (100, 1))
-    assert torch.equal(active_codes(means, logvars), standardised(torch.from_numpy(means[:, [0, 2]])))
+    assert torch.equal(active_codes(means, logvars), standardised(torch.from_numpy(means)[:, [0, 2]]))
     assert torch.equal(active_codes(means, np.zeros_like(means)), standardised(torch.from_numpy(means)))
 
 
