@@ -7,7 +7,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from perturb.config.evaluation import EvaluationConfig, ReadoutConfig, SearchConfig, Variant
 from perturb.config.metrics import MetricName, MetricsConfig
-from perturb.config.objectives import BetaVAEConfig
+from perturb.config.objectives import BetaVAEConfig, FallingBetaVAEConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
@@ -55,7 +55,7 @@ class RestartsConfig(Section):
 
     num: int = Field(ge=2)
     """Number of restarts."""
-    objective: BetaVAEConfig = BetaVAEConfig()
+    objective: Annotated[BetaVAEConfig | FallingBetaVAEConfig, Field(discriminator="kind")] = BetaVAEConfig()
 
 
 class SelectionConfig(Section):

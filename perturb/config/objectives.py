@@ -31,6 +31,20 @@ class BetaVAEConfig(Section):
     """Weight of the KL term (8 for dSprites, 32 for Shapes3D)."""
 
 
+class FallingBetaVAEConfig(Section):
+    """A β-VAE whose β falls (ours, for short trainings): strong factors settle alone first, then weak ones find room."""
+
+    kind: Literal["falling_beta_vae"] = "falling_beta_vae"
+    beta: float = Field(default=4.0, ge=0)
+    """Weight of the KL term in the end."""
+    first_beta: float = Field(default=64.0, ge=0)
+    """Weight in the beginning."""
+    hold: int = Field(default=1_000, ge=0)
+    """Updates with the first weight."""
+    fall: int = Field(default=3_000, ge=1)
+    """Updates over which the weight then falls in a straight line."""
+
+
 class FullCovarianceVAEConfig(Section):
     """β-VAE_Σ (thesis 3.2.7): a β-VAE whose posterior has a full covariance matrix."""
 
@@ -126,6 +140,7 @@ _Objectives = (
     AutoencoderConfig
     | VAEConfig
     | BetaVAEConfig
+    | FallingBetaVAEConfig
     | FullCovarianceVAEConfig
     | BetaTCVAEConfig
     | FactorVAEConfig

@@ -6,6 +6,7 @@ from perturb.objectives.beta_tc_vae import BetaTCVAE
 from perturb.objectives.beta_vae import BetaVAE
 from perturb.objectives.dip_vae import DIPVAE
 from perturb.objectives.factor_vae import FactorVAE
+from perturb.objectives.falling_beta_vae import FallingBetaVAE
 from perturb.objectives.full_covariance_vae import FullCovarianceVAE
 from perturb.objectives.objective import MinimisedObjective, Objective
 from perturb.objectives.pcl import PCL
@@ -17,6 +18,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "autoencoder": Autoencoder,
     "vae": VAE,
     "beta_vae": BetaVAE,
+    "falling_beta_vae": FallingBetaVAE,
     "full_covariance_vae": FullCovarianceVAE,
     "beta_tc_vae": BetaTCVAE,
     "factor_vae": FactorVAE,

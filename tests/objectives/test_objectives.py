@@ -1,5 +1,7 @@
 """What holds for every method; what is particular to one is tested in a file of its own."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from perturb.config.objectives import (
     BetaVAEConfig,
     DIPVAEConfig,
     FactorVAEConfig,
+    FallingBetaVAEConfig,
     FullCovarianceVAEConfig,
     PCLConfig,
     SlowVAEConfig,
@@ -29,6 +32,7 @@ CONFIGS: dict[str, ObjectiveConfig] = {
     "autoencoder": AutoencoderConfig(),
     "vae": VAEConfig(),
     "beta_vae": BetaVAEConfig(beta=2.0),
+    "falling_beta_vae": FallingBetaVAEConfig(first_beta=8.0, hold=1, fall=2),
     "full_covariance_vae": FullCovarianceVAEConfig(beta=2.0),
     "beta_tc_vae": BetaTCVAEConfig(beta=3.0),
     "factor_vae": FactorVAEConfig(gamma=5.0),
@@ -65,9 +69,8 @@ def test_every_method_is_tested() -> None:
     assert all(config.kind == kind for kind, config in CONFIGS.items())
 
 
-@pytest.mark.parametrize("kind", OBJECTIVES)
-def test_three_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
-    """Sixteen scenes that differ in two hues."""
+def _losses_on_a_tiny_set(kind: str) -> list[float]:
+    """Of three hundred updates on sixteen scenes that differ in two hues."""
     torch.set_num_threads(1)
     grid = FactorGrid(("a", "b"), (4, 4))
     chosen = np.array([[512 * 2 * a + 64 * 2 * b for b in range(4)] for a in range(4)]).ravel()
@@ -77,11 +80,21 @@ def test_three_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
     draws, losses = Draws(SEEDS[:1]), []
     for step in range(300):
         draws.seek(step)
-        terms = objective.update(pixels.batch(objective.batch(draws, grid, 8)), draws)
-        losses.append(terms["loss"].item())
-    assert (
-        np.mean(losses[-20:]) < 0.9 * np.mean(losses[:5]) if losses[0] > 0 else np.mean(losses[-20:]) < np.mean(losses[:5])
-    )
+        losses.append(objective.update(pixels.batch(objective.batch(draws, grid, 8)), draws)["loss"].item())
+    return losses
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OBJECTIVES if kind != "weakly_supervised_gan"])
+def test_three_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
+    losses = _losses_on_a_tiny_set(kind)
+    first, last = np.mean(losses[:5]), np.mean(losses[-20:])
+    assert last < (0.9 * first if first > 0 else first)
+
+
+def test_the_gans_encoder_soon_knows_more_of_the_codes_than_their_law() -> None:
+    """Its loss need not fall: what it reads are the pictures of a generator that changes all the time."""
+    of_the_law = 2 * 0.5 * (math.log(2 * math.pi) + 1)
+    assert np.mean(_losses_on_a_tiny_set("weakly_supervised_gan")[50:]) < of_the_law - 0.2
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)

@@ -15,6 +15,7 @@ from perturb.config.objectives import (
     BetaVAEConfig,
     DIPVAEConfig,
     FactorVAEConfig,
+    FallingBetaVAEConfig,
     FullCovarianceVAEConfig,
     SlowVAEConfig,
     VAEConfig,
@@ -105,6 +106,15 @@ def test_annealed_vaes_capacity_grows_and_stays(step: int, capacity: float) -> N
     terms = objective.losses(IMAGES, draws)
     expected = terms["reconstruction"] + 7.0 * (terms["kl"] - capacity).abs()
     assert torch.allclose(terms["loss"], expected)
+
+
+@pytest.mark.parametrize(("step", "beta"), [(0, 20.0), (100, 20.0), (150, 12.0), (200, 4.0), (5_000, 4.0)])
+def test_a_falling_beta_is_held_falls_and_stays(step: int, beta: float) -> None:
+    config = FallingBetaVAEConfig(first_beta=20.0, beta=4.0, hold=100, fall=100)
+    objective, draws = _objective(config), Draws(SEEDS)
+    draws.seek(step)
+    terms = objective.losses(IMAGES, draws)
+    assert torch.allclose(terms["loss"], terms["reconstruction"] + beta * terms["kl"])
 
 
 def test_covariance_is_numpys_divided_by_n() -> None:

@@ -1,0 +1,15 @@
+"""A β-VAE whose β falls: our own, for trainings too short for a constant β to get past the strongest factors."""
+
+from torch import Tensor
+
+from perturb.draws import Draws
+from perturb.objectives.vae import VAE
+
+
+class FallingBetaVAE(VAE):
+    """reconstruction + β(step) · KL."""
+
+    def regulariser(self, terms: dict[str, Tensor], draws: Draws) -> Tensor:
+        """β is held at its first value, falls in a straight line to its last, and stays there."""
+        fallen = ((draws.step - self.config.hold) / self.config.fall).clamp(0.0, 1.0)
+        return (self.config.first_beta + (self.config.beta - self.config.first_beta) * fallen) * terms["kl"]
