@@ -89,7 +89,7 @@ def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentCo
         ("[metrics.mig]", '[collapse2]\naction = "warn"\n[metrics.mig]', "unknown key `collapse2` (value {'action'"),
         ("max_unit_variance = 100.0", 'metric = "fid"', "`selection.metric`: input should be 'mig', 'dci', "),
         ("seeds = 2", 'seeds = 2\nmetrics = ["fid"]', "`evaluation.metrics.0`: input should be 'mig', 'dci', "),
-        ("num = 2", 'num = 2\nobjective.kind = "ae"', "any of the expected tags: 'beta_vae', 'falling_beta_vae', got {'kind'"),
+        ("num = 2", 'num = 2\nobjective.kind = "ae"', "tags: 'beta_vae', 'falling_beta_vae', got {'kind': 'ae'}"),
         ('name = "tiny"', 'name = "Tiny Try"', "`name`: string should match pattern"),
         ("seeds = 2", "seeds = 1", "`evaluation.seeds`: input should be greater than or equal to 2, got 1"),
     ],
