@@ -11,10 +11,11 @@ from perturb.config.experiment import ONE_DRAW
 from perturb.config.loading import config_hash
 from perturb.evaluation.statistics import BASELINE
 from perturb.evaluation.words import listed
+from perturb.files import read_json
 from perturb.metrics import METRICS
 from perturb.perturbation.scalar import fewest_factors
 from perturb.pipeline.stages.findings import Findings
-from perturb.runs import software_versions
+from perturb.runs import MANIFEST, software_versions
 
 MATCHED = 0.05
 """Share of what was wanted by which a control may miss it without being named."""
@@ -160,4 +161,10 @@ def provenance(findings: Findings) -> dict[str, str]:
         "pixels (sha256)": results["images"]["sha256"],
     }
     found |= {f"{v}.h5 (sha256)": results[f"file/{v}"]["sha256"] for v in config.evaluation.variants}
-    return found | software_versions()
+    return found | {"trained on": _trained_on(findings)} | software_versions()
+
+
+def _trained_on(findings: Findings) -> str:
+    """Devices and versions of torch that trained the models in the tables: not always those that write the report."""
+    built = (read_json(run / MANIFEST)["built"] for name, run in findings.runs.items() if name.startswith("training/"))
+    return "; ".join(sorted({f"{made['device']}, torch {made['torch']}" for made in built}))
