@@ -13,7 +13,7 @@ from perturb.config import (
     TrainingConfig,
 )
 from perturb.config.evaluation import CONTROLS, Variant
-from perturb.config.metrics import MetricName
+from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.metrics import METRICS
 from perturb.pipeline import configs
@@ -89,11 +89,10 @@ class Namer:
 
     def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
         """Scores of a training, under its label."""
+        # Of no other metric: with other trees for DCI, the restarts' MIG and all that follows from it is still the same.
+        own = MetricsConfig(**{name: getattr(self.config.metrics, name) for name in metrics})
         settings = configs.ScoresRun(
-            dataset=self.config.dataset,
-            metrics=metrics,
-            settings=self.config.metrics,
-            seed=child_seed(self.config.seed, "scores"),
+            dataset=self.config.dataset, metrics=metrics, settings=own, seed=child_seed(self.config.seed, "scores")
         )
         encoded = self.num_images if any(METRICS[name].interventional for name in metrics) else 0
         cost = 1.0 + sum(map(self._seconds_of_metric, metrics)) + encoded * self.image_seconds / 3
