@@ -62,7 +62,7 @@ def run(
     publish: Annotated[
         Path | None, typer.Option(help="Put report, recipes and weights into this folder too, with an index.json.")
     ] = None,
-    patterns: Annotated[int | None, typer.Option(help="Of each variant, publish so many patterns at most; 0: none.", min=0)] = None,
+    patterns: Annotated[int | None, typer.Option(help="Publish so many patterns a variant at most; 0: none.", min=0)] = None,
 ) -> None:
     """Run an experiment end to end; whatever is already there is reused."""
     from perturb.config import load_experiment, scaled_down, with_methods
