@@ -36,7 +36,8 @@ def read_results(paths: Sequence[Path]) -> list[AtEpsilon]:
         paths: of results.json files.
 
     Raises:
-        UserError: a file is missing or no results.json, they are of different datasets, or two have the same ε.
+        UserError: a file is missing or no results.json, they are of different datasets, two have the same ε, or they
+            have no method in common.
 
     """
     found = [(path, _read(path)) for path in paths]
@@ -48,7 +49,10 @@ def read_results(paths: Sequence[Path]) -> list[AtEpsilon]:
         if other := by_epsilon.get(results["epsilon"]):
             raise UserError(f"{path} and {other} both have ε = {results['epsilon']:g}; give one of them.")
         by_epsilon[results["epsilon"]] = path
-    return sorted((_at(results) for _, results in found), key=lambda at: at.epsilon)
+    by_size = sorted((_at(results) for _, results in found), key=lambda at: at.epsilon)
+    if not _methods(by_size):
+        raise UserError("results must have a method in common, by its name; these have none.")
+    return by_size
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -78,7 +82,7 @@ def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> PrintedTable:
     """Methods and ε down; original, every variant, and modified − untrained with its interval across."""
     variants = list(dict.fromkeys(row.variant for at in results for row in at.rows if row.variant != BASELINE))
     lines = []
-    for method in dict.fromkeys(row.method for at in results for row in at.rows):
+    for method in _methods(results):
         for at in results:
             cells = {row.variant: row for row in at.rows if (row.method, row.metric) == (method, metric)}
             if cells:
@@ -90,6 +94,12 @@ def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> PrintedTable:
         lines=tuple(lines),
         note="Share of variance: of the trained patterns as stored, of the images' own. 95 % intervals, paired by seed.",
     )
+
+
+def _methods(results: Sequence[AtEpsilon]) -> list[str]:
+    """Methods that were trained at every ε; an experiment may bring further ones at its own."""
+    at_each = [{row.method for row in at.rows} for at in results]
+    return [method for method in dict.fromkeys(row.method for row in results[0].rows) if all(method in at for at in at_each)]
 
 
 def _cells(at: AtEpsilon, method: str, metric: str, rows: dict[str, Row], variants: Sequence[str]) -> tuple[Cell, ...]:
@@ -104,7 +114,7 @@ def _cells(at: AtEpsilon, method: str, metric: str, rows: dict[str, Row], varian
 
 def draw_epsilon(path: Path, results: Sequence[AtEpsilon], metric: str) -> None:
     """A panel a method: mean score over ε, a line a variant, bars of one standard deviation; ε = 0 is the original."""
-    methods = list(dict.fromkeys(row.method for at in results for row in at.rows))
+    methods = _methods(results)
     variants = list(dict.fromkeys(row.variant for at in results for row in at.rows if row.variant != BASELINE))
     figure = style.new_figure(0.5 + 2.1 * len(methods))
     panels = figure.subplots(len(methods), 1, sharex=True, squeeze=False)[:, 0]

@@ -11,11 +11,12 @@ from perturb.evaluation.statistics import compare, summarise
 from tests.helpers.made_scores import made_scores
 
 
-def _results(folder: Path, epsilon: float, left: float, dataset: str = "mini") -> Path:
+def _results(folder: Path, epsilon: float, left: float, dataset: str = "mini", more: str = "") -> Path:
     scores = [
         *made_scores("β-VAE", "original", 0.8, 0.7, 0.6),
         *made_scores("β-VAE", "modified", left, left + 0.1, left),
         *made_scores("β-VAE", "untrained", 0.5, 0.6, 0.4),
+        *(made_scores(more, "original", 0.8, 0.7, 0.6) if more else []),
     ]
     found = {
         "dataset": dataset,
@@ -37,6 +38,11 @@ def test_the_table_has_a_line_for_each_epsilon_in_order(tmp_path: Path) -> None:
     assert [cells[0].text for _, cells in table.lines] == ["12%", "25%"]
     assert [cells[2].text for _, cells in table.lines] == ["0.33 ± 0.06", "0.13 ± 0.06"]
     assert [cells[4].text for _, cells in table.lines] == ["−0.17", "−0.37"]
+
+
+def test_a_method_that_was_not_trained_at_every_epsilon_is_left_out(tmp_path: Path) -> None:
+    found = read_results([_results(tmp_path, 0.25, 0.1, more="FactorVAE"), _results(tmp_path, 0.125, 0.3)])
+    assert [name for name, _ in epsilon_table(found, "mig").lines] == ["β-VAE, ε = 0.125", "β-VAE, ε = 0.25"]
 
 
 def test_the_figure_is_drawn_and_always_the_same(tmp_path: Path) -> None:
