@@ -172,7 +172,7 @@ def epsilon(
     metric: Annotated[str, typer.Option(help="Key of a metric that they have.")] = "mig",
 ) -> None:
     """Set an experiment at several ε side by side: a table, and scores over ε."""
-    from perturb.evaluation.epsilon import draw_epsilon, epsilon_table, read_results
+    from perturb.evaluation.epsilon import draw_epsilon, epsilon_table, made_of, read_results
     from perturb.evaluation.printed import markdown_lines, rich_table
     from perturb.files import write_text
     from perturb.metrics import check_names
@@ -182,7 +182,7 @@ def epsilon(
     table = epsilon_table(found, metric)
     _folder(out, "--out").mkdir(parents=True, exist_ok=True)
     draw_epsilon(out / "epsilon.png", found, metric)
-    lines = [f"# {table.title}", "", *markdown_lines(table), "", "![Scores over ε](epsilon.png)", ""]
+    lines = [f"# {table.title}", "", *markdown_lines(table), "", "![Scores over ε](epsilon.png)", "", *made_of(found), ""]
     write_text(out / "epsilon.md", "\n".join(lines))
     Console(width=None if sys.stdout.isatty() else WIDE).print(rich_table(table))
     print(out / "epsilon.md")

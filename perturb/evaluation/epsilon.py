@@ -14,7 +14,9 @@ from perturb.evaluation.words import interval, signed
 from perturb.files import read_json
 from perturb.metrics import METRICS
 
-NEEDED = ("dataset", "epsilon", "share", "rows", "comparisons")
+NEEDED = ("dataset", "epsilon", "share", "rows", "comparisons", "provenance")
+NAMED = ("config", "trained on", "perturb", "torch", "numpy", "scikit-learn")
+"""Of each experiment's provenance, what stands below the table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,8 @@ class AtEpsilon:
     """Variance of the trained patterns as stored, as a share of the images' own; mean over patterns."""
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
+    provenance: dict[str, str]
+    """The experiment's config hash and versions."""
 
 
 def read_results(paths: Sequence[Path]) -> list[AtEpsilon]:
@@ -73,6 +77,7 @@ def _at(results: dict[str, Any]) -> AtEpsilon:
             share=results["share"],
             rows=tuple(Row(**row) for row in results["rows"]),
             comparisons=tuple(Comparison(**comparison) for comparison in results["comparisons"]),
+            provenance=results["provenance"],
         )
     except TypeError as error:
         raise UserError(f"the results at ε = {results['epsilon']} are of another version ({error}); run it again.") from None
@@ -94,6 +99,14 @@ def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> PrintedTable:
         lines=tuple(lines),
         note="Share of variance: of the trained patterns as stored, of the images' own. 95 % intervals, paired by seed.",
     )
+
+
+def made_of(results: Sequence[AtEpsilon]) -> list[str]:
+    """A line for each experiment: its ε, the hash of its config, what trained its models, versions."""
+    return [
+        f"- ε = {at.epsilon:g}: " + ", ".join(f"{name} {at.provenance[name]}" for name in NAMED if name in at.provenance)
+        for at in results
+    ]
 
 
 def _methods(results: Sequence[AtEpsilon]) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from perturb.errors import UserError
-from perturb.evaluation.epsilon import draw_epsilon, epsilon_table, read_results
+from perturb.evaluation.epsilon import draw_epsilon, epsilon_table, made_of, read_results
 from perturb.evaluation.statistics import compare, summarise
 from tests.helpers.made_scores import made_scores
 
@@ -16,12 +16,13 @@ def _results(folder: Path, epsilon: float, left: float, dataset: str = "mini", m
         *made_scores("β-VAE", "original", 0.8, 0.7, 0.6),
         *made_scores("β-VAE", "modified", left, left + 0.1, left),
         *made_scores("β-VAE", "untrained", 0.5, 0.6, 0.4),
-        *(made_scores(more, "original", 0.8, 0.7, 0.6) if more else []),
+        *(score for v in ("original", "modified", "untrained") if more for score in made_scores(more, v, 0.8, 0.7, 0.6)),
     ]
     found = {
         "dataset": dataset,
         "epsilon": epsilon,
         "share": epsilon,
+        "provenance": {"config": f"hash of {epsilon}", "torch": "2", "pixels (sha256)": "many digits"},
         "rows": [row.as_json() for row in summarise(scores, ["mig"])],
         "comparisons": [c.as_json() for c in compare(scores, "mig", first="modified", second="untrained")],
     }
@@ -38,6 +39,10 @@ def test_the_table_has_a_line_for_each_epsilon_in_order(tmp_path: Path) -> None:
     assert [cells[0].text for _, cells in table.lines] == ["12%", "25%"]
     assert [cells[2].text for _, cells in table.lines] == ["0.33 ± 0.06", "0.13 ± 0.06"]
     assert [cells[4].text for _, cells in table.lines] == ["−0.17", "−0.37"]
+    assert made_of(found) == [
+        "- ε = 0.125: config hash of 0.125, torch 2",
+        "- ε = 0.25: config hash of 0.25, torch 2",
+    ]
 
 
 def test_a_method_that_was_not_trained_at_every_epsilon_is_left_out(tmp_path: Path) -> None:
