@@ -35,7 +35,7 @@ def test_the_files_of_the_quickstart_are_made_again_from_their_recipes(variant: 
         assert compare(tmp_path / "original.h5", tmp_path / "built.h5").largest == 63
 
 
-@pytest.mark.parametrize("name", ["mini", "quickstart"])
+@pytest.mark.parametrize("name", sorted(index.parent.name for index in PUBLISHED.glob("*/index.json")))
 def test_every_published_file_is_in_the_index_with_its_hash_and_is_of_the_config_as_it_is_now(name: str) -> None:
     folder = PUBLISHED / name
     index = read_json(folder / "index.json")
@@ -43,10 +43,17 @@ def test_every_published_file_is_in_the_index_with_its_hash_and_is_of_the_config
     assert {entry["name"] for entry in index["files"]} == there
     assert all(sha256_of(folder / entry["name"]) == entry["sha256"] for entry in index["files"])
     assert sum(entry["bytes"] for entry in index["files"]) < 20e6
-    command = f"perturb (run|study) configs/{name}.toml --no-prefect( --patterns 3)? --publish artifacts/published/{name}"
+    command = f"perturb (run|study) configs/{name}.toml --no-prefect( --patterns [03])? --publish artifacts/published/{name}"
     assert re.fullmatch(command, index["command"])
     assert index["config_hash"] in (folder / "table.md").read_text(encoding="utf-8")
     assert index["config_hash"] == config_hash(load_experiment(ROOT / "configs" / f"{name}.toml"))
+
+
+def test_epsilons_table_is_of_the_configs_as_they_are_now() -> None:
+    made_of = (PUBLISHED / "mini_epsilon" / "epsilon.md").read_text(encoding="utf-8")
+    changes = [("mini_epsilon", [f"perturbation.epsilon={epsilon}"]) for epsilon in (0.06, 0.125, 0.175)]
+    for name, changed in [*changes, ("mini", [])]:
+        assert config_hash(load_experiment(ROOT / "configs" / f"{name}.toml", changed)) in made_of
 
 
 def test_the_studys_entries_are_accepted_and_give_its_table() -> None:
