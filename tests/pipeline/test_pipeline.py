@@ -300,6 +300,16 @@ def test_a_restart_is_named_alike_alone_and_among_more(tiny: ExperimentConfig) -
     assert plan_experiment(more).restarts[1].id == plan_experiment(tiny).restarts[1].id
 
 
+def test_settings_of_a_metric_change_no_run_that_does_not_score_by_it(tiny: ExperimentConfig) -> None:
+    tiny = tiny.model_copy(update={"evaluation": tiny.evaluation.model_copy(update={"metrics": ("mig", "dci")})})
+    dci = tiny.metrics.dci.model_copy(update={"trees": tiny.metrics.dci.trees + 1})
+    other = plan_experiment(tiny.model_copy(update={"metrics": tiny.metrics.model_copy(update={"dci": dci})}))
+    plan = plan_experiment(tiny)
+    assert other.selection.id == plan.selection.id
+    assert {spec.id for spec in other.files.values()} == {spec.id for spec in plan.files.values()}
+    assert all(other.evaluations[key].id != spec.id for key, spec in plan.evaluations.items())
+
+
 def test_a_runs_config_comes_back_from_its_manifest_with_the_path_of_an_official_file(tmp_path: Path) -> None:
     dataset = DatasetConfig(name="dsprites", path=Path("/data/dsprites.npz"))
     settings = {"perturbation": PerturbationConfig(epsilon=0.1), "architecture": "conv64", "seed": 3}
