@@ -49,7 +49,8 @@ def test_a_killed_worker_of_ray_costs_no_run(long_toml: Path, tmp_path: Path, pe
     arguments = ["run", long_toml, "--artifacts", artifacts, "--runner", "ray", "--workers", 2, "--until", "restarts"]
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(perturb, *arguments)
-        wait_for(lambda: len(list(artifacts.glob("scratch/restart-*/checkpoint.safetensors"))) == 2 or done.done())
+        # One is enough: where workers start slowly, the first may be done before the second has begun.
+        wait_for(lambda: (any(artifacts.glob("scratch/restart-*/checkpoint.safetensors")) and _workers()) or done.done())
         os.kill(_workers()[0], signal.SIGKILL)
         result = done.result()
     assert result.returncode == 0, result.stderr
