@@ -42,7 +42,7 @@ def untrained(precision: str) -> Objective:
 
 @torch.no_grad()
 def flops_of_an_image(model: Objective) -> int:
-    """Of its encoder, multiplications and additions."""
+    """Multiplications and additions of the encoder."""
     with FlopCounterMode(display=False) as counter:
         model.posterior(torch.zeros(1, 1, 64, 64, 1))
     return counter.get_total_flops()

@@ -58,7 +58,7 @@ def layers(network: nn.Module, data: Tensor) -> list[tuple[Layer, Tensor, Tensor
 
 
 def multiplications(layer: Layer, data: Tensor, output: Tensor) -> float:
-    """Of the forward pass: each weight meets every position of the smaller of its two sides once."""
+    """Multiplications of the forward pass: each weight meets every position of the smaller of its two sides once."""
     positions = min(one.numel() // one.shape[-1] for one in (data, output))
     return float(positions * layer.weight.numel())
 

@@ -42,7 +42,7 @@ console = Console()
 
 
 class Setting(NamedTuple):
-    """Of a measurement."""
+    """How a measurement is made."""
 
     budget: float
     rounds: int

@@ -38,7 +38,7 @@ from perturb.training.replay import Updates
 
 RESTARTS, BATCH = 8, 64
 IMAGES = 8_192
-"""Of dSprites, drawn at random; enough that batches do not come from a cache."""
+"""Images of dSprites, drawn at random; enough that batches do not come from a cache."""
 WARM_UP = 5
 GROUPS = 1, 8, 32, 64
 MATRIX = 8_192
@@ -236,7 +236,10 @@ def measure_card(steps: int) -> dict[str, Any] | None:
 
 
 def flops_of_a_step() -> float:
-    """Of a restart on 64 × 64 images of one channel: forward, and twice as much backward, but for the images' gradient."""
+    """Operations of a restart's step on 64 × 64 images of one channel.
+
+    Forward, and twice as much backward, but for the images' gradient.
+    """
     layers = [1024 * 16 * 32, 256 * 512 * 32, 64 * 128 * 64, 16 * 256 * 64, 1024 * 256, 256 * 2 * LATENTS, LATENTS * 256]
     layers += [256 * 1024, 16 * 64 * 1024, 64 * 64 * 512, 256 * 32 * 512, 1024 * 32 * 16]
     return 2.0 * BATCH * (3 * sum(layers) - layers[0])

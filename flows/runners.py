@@ -20,7 +20,7 @@ class Workers(Protocol):
     slots: int
     """Units at a time."""
     settings: RunSettings
-    """As the workers need them."""
+    """The settings as the workers need them."""
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
         """Do it, and wait for the answer; WorkerLost when a worker died of it."""

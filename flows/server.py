@@ -54,7 +54,7 @@ def server() -> Iterator[None]:
 
 
 def free_port() -> int:
-    """Of this machine, free at this moment."""
+    """A port of this machine that is free at this moment."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]

@@ -66,7 +66,7 @@ class Draws:
         return torch.tensor(self._step, device=self.device)
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """In [0, 1), float32 (restarts, *shape)."""
+        """Uniform numbers in [0, 1), float32 (restarts, *shape)."""
         return self._drawn(name, "uniform", shape, lambda bits: ((bits >> 8).double() / 2**24).float())
 
     def normal(self, name: str, *shape: int) -> Tensor:
@@ -74,7 +74,7 @@ class Draws:
         return self._drawn(name, "normal", shape, _normal)
 
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
-        """In [0, high), int64 (restarts, *shape); `high` at most 2^31."""
+        """Integers in [0, high), int64 (restarts, *shape); `high` at most 2^31."""
         return self._drawn(name, f"integers {high}", shape, lambda bits: (bits * high) >> 32)
 
     def permutations(self, name: str, count: int, length: int) -> Tensor:

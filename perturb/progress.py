@@ -58,7 +58,7 @@ class Together:
 
 
 def duration(seconds: float) -> str:
-    """In words: `45 s`, `3 min 05 s`, `2 h 10 min`."""
+    """A duration in words: `45 s`, `3 min 05 s`, `2 h 10 min`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"

@@ -29,7 +29,7 @@ from perturb.progress import Progress
 
 MANIFEST = "manifest.json"
 SECONDS_BETWEEN_TRIES = 0.2
-"""While another process builds a run."""
+"""Pause between looks while another process builds a run."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,12 +39,12 @@ class RunSpec:
     kind: str
     """Key in STAGES."""
     version: int
-    """Of the code of the stage; raised by hand when its results change."""
+    """Version of the stage's code; raised by hand when its results change."""
     config: Section
     inputs: Mapping[str, "RunSpec"] = field(default_factory=dict)
     """Runs whose files this one reads, by the name the stage gives them."""
     label: str = ""
-    """For people; not part of the identity."""
+    """A name for people; not part of the identity."""
     cost: float = 1.0
     """Expected work in arbitrary units, for the estimate of the remaining time; not part of the identity."""
 
@@ -85,7 +85,7 @@ class Workplace:
     out: Path
     """Where the run's files go."""
     scratch: Path
-    """For checkpoints: survives a kill, shared by all tries at this run, one at a time, removed when the run is there."""
+    """Folder for checkpoints: it survives a kill, all tries share it in turn, and it goes when the run is there."""
     device: str
     progress: Progress
     compile: bool = False

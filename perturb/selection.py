@@ -1,4 +1,4 @@
-"""From scored restarts to the most and the least entangled ones (thesis 4.2.3 and 4.3.6)."""
+"""Selecting the most and the least entangled of scored restarts (thesis 4.2.3 and 4.3.6)."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ class ScoredRestart:
     index: int
     """Number of the restart."""
     score: float | None
-    """Of the selection's metric; None for a failed restart."""
+    """Score by the selection's metric; None for a failed restart."""
     unit_variances: tuple[float, ...]
     """E[σ²] of each latent unit; empty for a failed restart."""
     failure: str | None
@@ -32,7 +32,7 @@ class Selection:
     """Restarts that were not eligible, and why."""
 
     def as_json(self) -> dict[str, object]:
-        """For the manifest."""
+        """The selection as the manifest keeps it."""
         return asdict(self) | {"set_aside": {str(index): reason for index, reason in self.set_aside.items()}}
 
 

@@ -13,7 +13,7 @@ ORDER = (
     "training", "metrics", "selection", "perturbation", "analysis", "benchmark", "publishing", "transfer",
     "evaluation", "pipeline", "outside", "cli",
 )  # fmt: skip
-"""From top to bottom; a module imports from its own room and from rooms above it."""
+"""Rooms from top to bottom; a module imports from its own room and from rooms above it."""
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "perturb").rglob("*.py"))
 
 

@@ -105,7 +105,7 @@ BAD = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of a command."""
+    """What came of a command."""
 
     code: int
     out: str

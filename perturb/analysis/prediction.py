@@ -37,7 +37,7 @@ class Prediction:
     """MIG of the codes on the cheapest axes."""
 
     def as_json(self) -> dict[str, float]:
-        """For a run's result."""
+        """The numbers as a run's result keeps them."""
         return asdict(self)
 
 

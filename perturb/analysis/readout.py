@@ -38,12 +38,12 @@ class FactorReadout:
     chance: float
     """Share of them that have the value most frequent in training, in [0, 1]; about 1 / values."""
     values: int
-    """Of the factor."""
+    """How many values the factor has."""
     n: int
     """Held-out images asked about."""
 
     def as_json(self) -> dict[str, str | float | int]:
-        """For a run's result."""
+        """The fields as a run's result keeps them."""
         return asdict(self)
 
 

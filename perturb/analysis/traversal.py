@@ -15,7 +15,7 @@ from perturb.objectives import Objective
 from perturb.seeding import numpy_generator
 
 Decode = Callable[[np.ndarray], np.ndarray]
-"""From codes, float32 (n, latents), to images, uint8 (n, height, width, channels)."""
+"""A decoder: it turns codes, float32 (n, latents), into images, uint8 (n, height, width, channels)."""
 BINS = 20
 SPAN = 0.025, 0.975
 """Quantiles of the data's codes between which a latent is moved: every method has a scale of its own."""
@@ -28,7 +28,7 @@ class CodeBook:
     means: np.ndarray
     """Posterior means, float32 (n, latents)."""
     factors: np.ndarray
-    """Of the same images, int64 (n, factors)."""
+    """Class numbers of the factors of the same images, int64 (n, factors)."""
     variances: np.ndarray
     """⟨σ²⟩ of each latent, float64 (latents,)."""
 
@@ -52,7 +52,7 @@ class Rows:
     """Each latent moved by itself."""
 
     latents: tuple[int, ...]
-    """By ascending ⟨σ²⟩."""
+    """The latents that are shown, by ascending ⟨σ²⟩."""
     variances: tuple[float, ...]
     """⟨σ²⟩ of each."""
     images: np.ndarray

@@ -37,11 +37,11 @@ class Induced:
     """One quantity of original, perturbation and variant."""
 
     original: float
-    """Of x."""
+    """Variance of the original images x."""
     perturbation: float
-    """Of δ."""
+    """Variance of the perturbation δ."""
     variant: float
-    """Of x′."""
+    """Variance of the variant's images x′."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,16 @@ class FactorVariance:
 
 @dataclass(frozen=True, kw_only=True)
 class Variances:
-    """Of one variant."""
+    """What the factors and the perturbation do to the pixels of one variant."""
 
     total: Induced
     """V."""
     magnitude: float
     """M(δ)."""
     factors: tuple[FactorVariance, ...]
-    """In the grid's order."""
+    """A line for each factor, in the grid's order."""
     images: int
-    """From which totals and main effects come."""
+    """How many images totals and main effects are estimated from."""
     whole_grid: bool
     """Whether those are all, so that V and V_k are exact."""
 
@@ -76,7 +76,7 @@ class Variances:
         return Induced(**{key: part / totals[key] if totals[key] > 0 else 0.0 for key, part in parts.items()})
 
     def as_json(self) -> dict[str, Any]:
-        """For a run's result."""
+        """The numbers as a run's result keeps them."""
         return asdict(self)
 
 

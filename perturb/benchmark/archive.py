@@ -15,7 +15,8 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.files import written_whole
 
 LEVEL_OF_FLOATS = 1
-"""Of compression: the usual 6 would take fourteen minutes instead of two for 12 GB of noisy dSprites, and save a quarter."""
+"""Compression level of floats: the usual 6 would take fourteen minutes instead of two for 12 GB of noisy dSprites, and
+save a quarter."""
 
 
 def write_archive(

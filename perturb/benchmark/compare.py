@@ -13,13 +13,13 @@ from perturb.errors import UserError
 
 @dataclass(frozen=True)
 class Difference:
-    """Of all pixels of two files."""
+    """How all pixels of two files differ."""
 
     images: int
     pixels: int
     differing: int
     largest: int
-    """In grey levels of 255."""
+    """The largest difference of a pixel, in grey levels of 255."""
 
 
 def compare(first: Path, second: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Difference:

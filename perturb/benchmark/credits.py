@@ -76,7 +76,7 @@ SMALLNORB = """\
 
 @dataclass(frozen=True)
 class Credit:
-    """Of one ground truth."""
+    """Who made a ground truth, and under which licence it may be used."""
 
     title: str
     licence: str = UNKNOWN

@@ -50,14 +50,14 @@ class Network(Section):
     perturbation: PerturbationConfig
     """Its form."""
     sha256: str = Field(pattern=SHA256)
-    """Of its weights, `<variant>.safetensors`."""
+    """SHA-256 of the network's weights, `<variant>.safetensors`."""
 
 
 class Recipe(Section):
     """What a file is made from."""
 
     format: Literal[1] = 1
-    """Of this recipe."""
+    """The format of this recipe."""
     dataset: str
     """Name of the ground truth."""
     source: str
@@ -74,7 +74,7 @@ class Recipe(Section):
     network: Network | None = None
     """The network that draws the pattern; None for variants that have no pattern or are noise."""
     config_hash: str
-    """Of the config of the run that wrote the file first."""
+    """Hash of the config of the run that wrote the file first."""
     run: str
     """That run."""
 
@@ -92,15 +92,15 @@ class Published(Section):
 
     recipe: Recipe
     images_sha256: str = Field(pattern=SHA256)
-    """Of the images' bytes in order."""
+    """SHA-256 of the images' bytes in order."""
     sha256: str = Field(pattern=SHA256)
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes."""
     versions: dict[str, str]
-    """Of the software that wrote it."""
+    """Versions of the software that wrote the file."""
 
     @property
     def recipe_sha256(self) -> str:
-        """Of the recipe, as the file carries it in its attributes."""
+        """SHA-256 of the recipe, as the file carries it in its attributes."""
         return hashlib.sha256(self.recipe.model_dump_json().encode()).hexdigest()
 
 

@@ -22,9 +22,9 @@ class Verified:
 
     images: int
     largest_change: int
-    """Of any pixel against the original, in grey levels of 255."""
+    """The largest change of a pixel against the original, in grey levels of 255."""
     changed_share: float
-    """Of the pixels."""
+    """Share of the pixels that moved, in [0, 1]."""
 
 
 def verify(

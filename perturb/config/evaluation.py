@@ -35,7 +35,7 @@ class MethodConfig(Section):
     """A row of the tables."""
 
     name: str = Field(min_length=1)
-    """As the tables print it."""
+    """The method's name in tables."""
     objective: ObjectiveConfig
     training: TrainingConfig | None = None
     """None: the experiment's."""

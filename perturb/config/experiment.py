@@ -32,7 +32,7 @@ class DatasetConfig(Section):
     """The official file or folder, a benchmark file, of dSprites and Shapes3D also a folder that tensorflow_datasets has
     prepared, or that Python file; None: our renderer of the same factor grid."""
     sha256: str | None = None
-    """Of that Python file, or of a benchmark file's images; filled in when the config is loaded: others make other runs."""
+    """SHA-256 of the Python file, or of a benchmark file's images; filled in when the config is loaded."""
 
     @model_validator(mode="after")
     def _what_is_not_rendered_has_a_file(self) -> "DatasetConfig":
@@ -78,7 +78,7 @@ class ExperimentConfig(Section):
     """Everything that determines the result. Where it runs (device, workers, folders) is not part of it."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    """Of the report's folder."""
+    """The experiment's name, which its report's folder begins with."""
     seed: int = Field(default=0, ge=0)
     """Root of all randomness."""
     dataset: DatasetConfig

@@ -1,4 +1,4 @@
-"""From a TOML file to a validated experiment, and back to canonical JSON and its hash."""
+"""Reading an experiment from a TOML file, and writing it as canonical JSON with a hash."""
 
 import hashlib
 import json

@@ -79,7 +79,7 @@ class IRSConfig(BinnedConfig):
     """Interventional robustness score."""
 
     quantile: float = Field(default=0.99, gt=0, le=1)
-    """Of the deviations within a factor's value; 1 is the paper's maximum."""
+    """Quantile of the deviations within a factor's value; 1 is the paper's maximum."""
 
 
 class DisentanglementScoreConfig(TrainTestConfig):
@@ -102,7 +102,7 @@ class ActiveUnitsConfig(SampleConfig):
     """Active units."""
 
     min_variance: float = Field(default=0.01, ge=0)
-    """Of the posterior means over the data."""
+    """Least variance of a unit's posterior means over the data that makes the unit active."""
 
 
 class InfoMECConfig(SampleConfig):
@@ -110,7 +110,7 @@ class InfoMECConfig(SampleConfig):
 
     num_train: int = Field(default=10_000, ge=20)
     neighbours: int = Field(default=10, ge=1)
-    """Of the Kraskov-type estimate of mutual information."""
+    """Neighbours in the Kraskov-type estimate of mutual information."""
     discrete: bool = False
     """Whether the latents are class numbers."""
 

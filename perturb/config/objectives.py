@@ -133,7 +133,7 @@ class WeaklySupervisedGANConfig(Section):
 
     kind: Literal["weakly_supervised_gan"] = "weakly_supervised_gan"
     discriminator_width: Literal[1, 2] = 2
-    """Of its layers, in units of 32 to 64 channels and 128 hidden units; both are in the authors' sweep."""
+    """Width of the discriminator's layers, in units of 32 to 64 channels and 128 hidden units; the authors swept both."""
 
 
 _Objectives = (

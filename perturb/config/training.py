@@ -21,6 +21,6 @@ class TrainingConfig(Section):
     learning_rate: float = Field(default=1e-4, gt=0)
     """Adam's learning rate (betas 0.9 and 0.999, eps 1e-8)."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the networks' forward and backward passes; weights and losses are float32 always."""
+    """Precision of the networks' forward and backward passes; weights and losses are float32 always."""
     checkpoint_every: int = Field(default=5_000, ge=1)
     """Updates between two checkpoints: at most so many are lost when the process dies."""

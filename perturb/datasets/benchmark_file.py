@@ -78,7 +78,7 @@ class BenchmarkFile(GroundTruth):
 
     @property
     def pixel_bytes(self) -> int:
-        """Of all images, uncompressed."""
+        """Bytes that all images take, uncompressed."""
         return self.grid.num_images * math.prod(self.image_shape)
 
     def blocks(self, length: int, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
@@ -153,7 +153,7 @@ class BenchmarkFile(GroundTruth):
         return FactorGrid(names, sizes, unordered)
 
     def _values_in(self, file: h5py.File, layout: Layout) -> tuple[np.ndarray, ...]:
-        """For each factor the values of its classes, read where the other factors are at their first."""
+        """Values of each factor's classes, read where the other factors are at their first."""
         labels = {name: self._array(file, name, kind) for name, kind in layout.labels.items()}
         for name, array in labels.items():
             if array.shape != (self.grid.num_images, self.grid.num_factors + layout.has_colour):

@@ -75,7 +75,7 @@ class Cars3DFile(PublishedFile):
 
     @cached_property
     def _digests(self) -> dict[str, str]:
-        """Of a folder: the sha256 of what `sha256sum *.mat` prints."""
+        """SHA-256 of a folder: that of what `sha256sum *.mat` prints."""
         if self.path.is_file():
             return digests_of(self.path, self.digests)
         lines = [f"{digests_of(file, ['sha256'])['sha256']}  {file.name}\n" for file in self._files()]

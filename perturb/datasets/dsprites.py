@@ -27,7 +27,7 @@ FACTOR_VALUES = (
     np.linspace(0.0, 1.0, 32),
     np.linspace(0.0, 1.0, 32),
 )
-"""As in latents_values; shapes 1, 2, 3 are square, ellipse, heart."""
+"""Values as the official file's latents_values has them; shapes 1, 2, 3 are square, ellipse, heart."""
 
 UNIT = 0.3 * SIZE
 """Width of the heart at scale 1, in pixels."""

@@ -53,7 +53,7 @@ class FactorGrid:
         return numbers
 
     def alike(self, indices: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """For each image (m,), `count` images drawn among those with the same value of a factor: int64 (m, count)."""
+        """Draw `count` images for each image (m,), among those with the same value of a factor: int64 (m, count)."""
         size, below = self.sizes[factor], math.prod(self.sizes[factor + 1 :])
         values = np.asarray(indices) // below % size
         above, rest = np.divmod(rng.integers(self.num_images // size, size=(len(values), count)), below)
@@ -81,9 +81,9 @@ class GroundTruth(ABC):
     binary: bool = False
     """Whether every pixel is either black or white."""
     factor_values: tuple[np.ndarray, ...]
-    """For each factor the real value of each of its classes, float64, as the official files state them; else 0, 1, 2, …"""
+    """Real values of each factor's classes, float64, as the official files state them; else 0, 1, 2, …"""
     code_sha256: str = ""
-    """Of the file that defines a ground truth of a user's own."""
+    """SHA-256 of the file that defines a ground truth of a user's own."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

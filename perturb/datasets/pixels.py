@@ -39,7 +39,7 @@ class Pixels:
 
     @property
     def channels(self) -> int:
-        """Of an image."""
+        """Channels of an image."""
         return 1 if self.packed else self._array.shape[-1]
 
     def resident(self, device: torch.device | str) -> "Pixels":

@@ -31,13 +31,13 @@ GRID = FactorGrid(
 )
 HUES = np.arange(10) / 10.0
 FACTOR_VALUES = (HUES, HUES, HUES, np.linspace(0.75, 1.25, 8), np.arange(4.0), np.linspace(-30.0, 30.0, 15))
-"""As in labels; shapes 0 … 3 are cube, cylinder, sphere, capsule, orientations are degrees."""
+"""Values as the official file's labels have them; shapes 0 … 3 are cube, cylinder, sphere, capsule, orientations degrees."""
 
 CAMERA = np.array([0.0, -4.863, 1.267])
 PITCH = 0.044
 """Downwards, radians."""
 FOCAL_LENGTH = 96.5
-"""In pixels: the image is 37° wide."""
+"""The focal length in pixels: the image is 37° wide."""
 ROOM_HALF_WIDTH, BACK_WALL, WALL_HEIGHT = 3.94, 4.38, 2.29
 CUBE_HALF_SIDE = 0.543
 CYLINDER_RADIUS, CYLINDER_HEIGHT = 0.571, 1.167
@@ -49,7 +49,7 @@ LIGHT = np.array([-0.234, 0.151, 1.0]) / np.linalg.norm([-0.234, 0.151, 1.0])
 AMBIENT, HEADLIGHT, DIFFUSE, HIGHLIGHT = 0.279, 0.68, 0.655, 0.125
 """Shading: ambient + headlight · cosine to the viewer + diffuse · cosine to the light; white is added where lit."""
 SPOT_CENTRE, SPOT_WIDTH, SPOT_GAIN = np.array([-4.04, 0.03]), np.array([4.62, 3.69]), 1.8
-"""On the floor the light fades from a spot at the left, as a Gaussian."""
+"""The light on the floor fades from a spot at the left, as a Gaussian."""
 WALL_GAIN = 1.07
 """Walls are that much brighter than an object turned the same way."""
 SKY = np.array([153.0, 226.0, 249.0]) / 255.0

@@ -36,7 +36,7 @@ SHA256 = MappingProxyType(
         f"{SPLITS[1]}-info.mat.gz": "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
     }
 )
-"""Of the published files, from the checksums of tensorflow_datasets."""
+"""SHA-256 of the published files, from the checksums of tensorflow_datasets."""
 SIZE, ORIGINAL_SIZE = 64, 96
 GRID = FactorGrid(
     ("category", "instance", "elevation", "azimuth", "lighting"),
@@ -49,7 +49,7 @@ BLOCK = 512
 """Pairs of images read together: 9 MB."""
 _UINT8, _INT32 = (0x1E3D4C55, np.dtype("u1")), (0x1E3D4C54, np.dtype("<i4"))
 _PARTS = {"dat": (_UINT8, (2, ORIGINAL_SIZE, ORIGINAL_SIZE)), "cat": (_INT32, ()), "info": (_INT32, (4,))}
-"""For each kind of file the code and the type of its elements, and the shape of a row."""
+"""Each kind of file: the code and the type of its elements, and the shape of a row."""
 
 
 class SmallNORBFile(PublishedFile):
@@ -123,7 +123,7 @@ class SmallNORBFile(PublishedFile):
         return np.column_stack([category, info])
 
     def _rows_of_grid(self, factors: np.ndarray) -> np.ndarray:
-        """For each image number its row among those with the labels `factors` (n, 5)."""
+        """The row of each image number among those with the labels `factors` (n, 5)."""
         azimuths, odd = np.divmod(factors[:, 3], 2)  # they are numbered 0, 2, 4, …
         factors = np.column_stack([factors[:, :3], azimuths, factors[:, 4]])
         numbers = np.ravel_multi_index(tuple(factors.T), self.grid.sizes, mode="clip")

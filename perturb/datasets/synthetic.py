@@ -16,9 +16,9 @@ from scipy.spatial.transform import Rotation
 from perturb.seeding import numpy_generator
 
 SAMPLES = 50_000
-"""As many as the thesis draws."""
+"""How many samples the thesis draws."""
 AXIS, DEGREES = np.array([1.0, -1.0, 1.0]), 45.0
-"""Of the rotation; positive by the right-hand rule, which the thesis leaves open."""
+"""Axis and angle of the rotation; positive by the right-hand rule, which the thesis leaves open."""
 HIDDEN, NONLINEAR_DIMENSIONS = 10, 6
 
 
@@ -28,7 +28,7 @@ class Synthetic:
 
     name: str
     dimensions: int
-    """Of an observation."""
+    """Dimensions of an observation."""
     embedding: Callable[[np.ndarray], np.ndarray]
     """Factors, float64 (n, 2) → observations, float64 (n, dimensions)."""
     description: str

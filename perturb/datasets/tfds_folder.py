@@ -197,7 +197,7 @@ class Shapes3DFolder(_TFDSFolder):
 
     @cached_property
     def _rows(self) -> np.ndarray:
-        """For each image number the row of its example."""
+        """The row of each image number's example."""
         rows = np.empty(self.grid.num_images, np.int64)
         for start, numbers, _ in self._in_rows():
             rows[numbers] = np.arange(start, start + len(numbers))

@@ -1,1 +1,1 @@
-"""From scored runs to statistics, tables, figures and a page."""
+"""Statistics, tables, figures and a page of scored runs."""

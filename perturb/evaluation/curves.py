@@ -15,7 +15,7 @@ NOT_A_LOSS = "step", "active_units"
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """Of one training."""
+    """The losses of one training."""
 
     method: str
     variant: str

@@ -52,9 +52,9 @@ class FileHash(Section):
     draw: int = Field(default=0, ge=0, lt=1000)
     """Number of an independent draw of the pattern: another m_ψ, another untrained network."""
     images_sha256: Hash
-    """Of the images' bytes in order, as the benchmark file states it."""
+    """SHA-256 of the images' bytes in order, as the benchmark file states it."""
     recipe_sha256: Hash | None = None
-    """Of the recipe in the file, where there is one: the same on every machine, when the network's roundings are not."""
+    """SHA-256 of the recipe in the file, where there is one: the same on every machine, when networks round otherwise."""
 
 
 class DatasetOfEntry(Section):
@@ -82,19 +82,20 @@ class Run(Section):
 
     variant: VariantName
     draw: int = Field(default=0, ge=0, lt=1000)
-    """As in `FileHash`."""
+    """Number of the pattern, as in `FileHash`."""
     seed: Seed
     """Number of the seed: runs with equal numbers are pairs."""
     scores: dict[str, float] | None
-    """By metric; None when the run failed."""
+    """Scores by metric; None when the run failed."""
     failure: Text | None = None
     """Why it failed, in a sentence."""
     over_pruned: bool | None = None
     """Whether fewer units are active than there are factors; None where nobody can know."""
     pruned_units: int | None = Field(default=None, ge=0, exclude_if=lambda units: units is None)
-    """Of entries written before `over_pruned`, whose latents were as many as the factors: a run with any is over-pruned."""
+    """Pruned units in entries written before `over_pruned`, whose latents were as many as the factors: any makes a run
+    over-pruned."""
     seconds: float | None = Field(default=None, ge=0)
-    """That the run took."""
+    """Seconds that the run took."""
 
 
 class Confidence(Section):
@@ -114,7 +115,7 @@ class Entry(Section):
     method: Text
     """What it is, in one line."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
-    """Of the model, as its author names them."""
+    """Settings of the model, as its author names them."""
     how: Literal["pipeline", "fit", "loop", "encoder", "codes"]
     """Key in HOW."""
     dataset: DatasetOfEntry
@@ -127,7 +128,7 @@ class Entry(Section):
     runs: tuple[Run, ...] = Field(min_length=1, max_length=100_000)
     confidence: Confidence = Confidence()
     versions: dict[Name, Name]
-    """Of the software."""
+    """Versions of the software."""
 
 
 def metrics_of(names: Iterable[str], settings: MetricsConfig) -> tuple[MetricOfEntry, ...]:

@@ -15,7 +15,7 @@ from perturb.evaluation.statistics import BASELINE
 from perturb.metrics import METRICS
 
 TOLERANCE = 1e-6
-"""By which rounding may take a score out of its range."""
+"""How far rounding may take a score out of its range."""
 MOST_REASONS = 20
 """That are listed; an entry may have thousands of runs."""
 
@@ -155,7 +155,7 @@ def _same_recipe(file: FileHash, wanted: FileHash) -> bool:
 
 
 def _listed(values: object) -> str:
-    """At most ten of them."""
+    """List the values, ten of them at most."""
     shown = [_shown(value) for value in values]
     return (", ".join(shown[:10]) + (", …" if len(shown) > 10 else "")) or "none"
 

@@ -16,7 +16,7 @@ from perturb.metrics import METRICS
 
 NEEDED = ("dataset", "epsilon", "share", "rows", "comparisons", "provenance")
 NAMED = ("config", "trained on", "perturb", "torch", "numpy", "scikit-learn")
-"""Of each experiment's provenance, what stands below the table."""
+"""Keys of an experiment's provenance that are printed below the table."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,17 +35,17 @@ def new_figure(height: float, *, width: float = WIDTH) -> "Figure":
 
 
 def save(figure: "Figure", path: Path) -> None:
-    """As PNG; the same figure gives the same bytes."""
+    """Save a figure as PNG; the same figure gives the same bytes."""
     figure.savefig(path, format="png", metadata={"Software": None})
 
 
 def colour(variant: str) -> str:
-    """Of a variant, the same in every figure."""
+    """The colour of a variant, the same in every figure."""
     return VARIANT_COLOURS.get(variant, OTHER_COLOUR)
 
 
 def marker(variant: str) -> str:
-    """Of a variant, the same in every figure."""
+    """The marker of a variant, the same in every figure."""
     return VARIANT_MARKERS.get(variant, OTHER_MARKER)
 
 

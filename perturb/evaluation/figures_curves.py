@@ -66,7 +66,7 @@ def _draw_variant(axes: "Axes", curves: Sequence[Curve], part: str, colour: str)
 
 
 def _limits(curves: Sequence[Curve], part: str) -> tuple[float, float]:
-    """From the lowest to the highest loss after the first steps, with a margin."""
+    """Limits of the axis: from the lowest to the highest loss after the first steps, with a margin."""
     kept = np.concatenate([c.columns[part][c.columns["step"] > FIRST * c.columns["step"][-1]] for c in curves])
     low, high = np.quantile(kept[np.isfinite(kept)], [0, 1]) if np.isfinite(kept).any() else (0.0, 0.0)
     margin = MARGIN * (high - low) or 1.0

@@ -10,7 +10,7 @@ from perturb.evaluation.statistics import BASELINE, Score
 from perturb.metrics import METRICS
 
 BINS = 20
-"""From 0 to the top of the scale."""
+"""Bins between 0 and the top of the scale."""
 
 
 def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant: str = "modified") -> None:

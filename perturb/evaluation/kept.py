@@ -13,7 +13,7 @@ from perturb.metrics import METRICS
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """Of one metric on one variant, over the seeds that have a score there and on the original."""
+    """The share of one metric that is kept on one variant, over the seeds that have a score there and on the original."""
 
     original: float
     """Mean."""
@@ -50,7 +50,7 @@ def kept(scores: Sequence[Score], metric: str, variant: str) -> Kept | None:
 
 
 def _means(pairs: Mapping[tuple[int, int], tuple[float, float]]) -> np.ndarray:
-    """Of original and variant, over draws the means of their seeds."""
+    """Means of original and variant: over draws, the means of their seeds."""
     draws = {draw for draw, _ in pairs}
     return np.mean([np.mean([both for (k, _), both in pairs.items() if k == draw], axis=0) for draw in draws], axis=0)
 

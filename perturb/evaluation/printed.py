@@ -60,7 +60,7 @@ def markdown_lines(table: PrintedTable) -> list[str]:
 
 
 def rich_table(table: PrintedTable) -> Table:
-    """For the terminal; what stands beside a number is in brackets below it."""
+    """Lay out a table for the terminal; what stands beside a number is in brackets below it."""
     found = Table(title=escape(table.title), title_justify="left", show_lines=True)
     found.add_column(escape(table.corner), no_wrap=True)
     for name in table.columns:
@@ -79,7 +79,7 @@ def _in_one_line(cell: Cell) -> str:
 
 
 def _below_each_other(cell: Cell, *, several: bool) -> str:
-    """With brackets alone where the caption names the only source."""
+    """Write a cell's lines below each other, with brackets alone where the caption names the only source."""
     beside = [f"{cell.source}:\n({cell.beside})" if several else f"({cell.beside})"] if cell.beside else []
     return "\n".join([cell.text, *cell.details, *beside])
 

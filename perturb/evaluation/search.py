@@ -16,7 +16,7 @@ class SearchPoint:
     """One run of the search."""
 
     factor: float
-    """By which the method's primary hyper-parameter is multiplied: 0.75 to 2.0 in the thesis."""
+    """Factor by which the method's primary hyper-parameter is multiplied: 0.75 to 2.0 in the thesis."""
     score: Score
 
     @property

@@ -18,10 +18,10 @@ class Picture:
     """A figure of a section."""
 
     path: Path
-    """Of the PNG."""
+    """Path of the PNG."""
     caption: str
     alt: str = ""
-    """For who cannot see it; else the caption."""
+    """Alternative text for readers who cannot see the picture; empty: the caption serves."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,7 +52,7 @@ class Section:
     text: Sequence[str] = ()
     """Paragraphs."""
     points: Sequence[str] = ()
-    """Of a list."""
+    """Points of a list."""
     figures: Sequence[Picture] = ()
     tables: Sequence[PrintedTable] = ()
     """Long ones are folded on the page."""

@@ -19,7 +19,7 @@ class Score:
     seed: int
     """Number of the seed: runs with equal numbers are pairs."""
     values: Mapping[str, float] | None
-    """By metric; None when the run failed."""
+    """Scores by metric; None when the run failed."""
     failure: str | None
     over_pruned: bool = False
     """Whether fewer units are active than there are factors (`perturb.selection.over_pruned`)."""
@@ -42,7 +42,7 @@ class Row:
     """Runs with a score, of all draws."""
     failed: int
     over_pruned: int
-    """Of the n runs; they are counted, not dropped."""
+    """How many of the n runs are over-pruned; they are counted, not dropped."""
     pairs: int | None
     """Runs that have a score here while their seed has one on the original; None for the original."""
     difference: float | None
@@ -63,7 +63,7 @@ class Row:
     """Number of each draw that has pairs, and its mean difference."""
 
     def as_json(self) -> dict[str, object]:
-        """For results.json and the CSV."""
+        """The row as results.json and the CSV keep it."""
         return asdict(self)
 
 
@@ -88,10 +88,10 @@ class Comparison:
     """The two p-values mean what they mean in `Row`."""
     seeds: int
     draws: tuple[int, int]
-    """Of first and of second."""
+    """How many patterns the first and the second variant have."""
 
     def as_json(self) -> dict[str, object]:
-        """For results.json."""
+        """The comparison as results.json keeps it."""
         return asdict(self)
 
 

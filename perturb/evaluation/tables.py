@@ -128,7 +128,7 @@ CERTAINTY = "95 % interval", "p", "p, Holm"
 
 
 def _certainty(found: Row | Comparison) -> list[str]:
-    """With the verdict where the p-value is that decides it."""
+    """The p-values, with the verdict beside the one that decides it."""
     verdict = " (may be chance)" if may_be_chance(found) else ""
     if found.p_holm is None:
         return [interval(found), probability(found.p) + verdict, "–"]

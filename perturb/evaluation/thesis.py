@@ -56,7 +56,7 @@ class Beside:
     """The thesis's numbers for the methods of one table of ours, on the same dataset."""
 
     numbers: Mapping[tuple[str, str, str], Number]
-    """By (metric, method as our table calls it, variant)."""
+    """Numbers by (metric, method as our table calls it, variant)."""
 
     def get(self, metric: str, method: str, variant: str) -> Number | None:
         """Mean and deviation, or None where the thesis has none."""

@@ -43,7 +43,10 @@ def share(value: float) -> str:
 
 
 def may_be_chance(found: Row | Comparison) -> bool:
-    """By the Holm-adjusted p-value of a comparison that belongs to a family, else by whether the interval holds 0."""
+    """Whether a change may be chance.
+
+    A comparison that belongs to a family is judged by its Holm-adjusted p-value, any other by whether the interval holds 0.
+    """
     if found.p_holm is not None:
         return found.p_holm >= SIGNIFICANCE
     return found.ci_low is not None and found.ci_low <= 0 <= found.ci_high

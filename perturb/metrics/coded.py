@@ -81,7 +81,7 @@ class Coded:
         return self.codes[rows], self.factors[rows]
 
     def alike(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """For each of some rows (m,), `count` rows drawn among those with the same value of a factor: int64 (m, count)."""
+        """Draw `count` rows for each of some rows (m,), among those with the same value of a factor: int64 (m, count)."""
         order, starts, sizes = self._grouped(factor)
         values = self.factors[rows, factor]
         within = rng.integers(sizes[values][:, None], size=(len(rows), count))

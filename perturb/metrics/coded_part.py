@@ -30,7 +30,7 @@ class CodedPart(Coded):
         return len(self._grid)
 
     def alike(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """As in `Coded`, drawn from the whole grid."""
+        """Draw as `Coded` does, from the whole grid."""
         return self._grid.alike(rows, factor, count, rng)
 
     def places(self, rows: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from perturb.progress import Progress
 
 BATCH = 512
 Encoder = Callable[[np.ndarray], np.ndarray]
-"""From images, uint8 (n, height, width, channels), to codes (n, latents)."""
+"""An encoder: it turns images, uint8 (n, height, width, channels), to codes (n, latents)."""
 
 
 def score_encoder(

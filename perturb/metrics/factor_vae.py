@@ -62,7 +62,7 @@ def draw_batches(
 
 
 def least_varying(codes: np.ndarray, rows: np.ndarray, active: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """For each batch of rows (votes, batch), which of the active latents varies least: positions in `active`, (votes,)."""
+    """Which active latent varies least in each batch of rows (votes, batch): positions in `active`, (votes,)."""
     part = max(1, ROWS_AT_ONCE // rows.shape[1])
     chosen, scale = codes[:, active], variances[active]
     parts = (rows[start : start + part] for start in range(0, len(rows), part))
@@ -76,7 +76,7 @@ def vote_table(factors: np.ndarray, latents: np.ndarray, num_factors: int, num_l
 
 
 def accuracies(train: np.ndarray, test: np.ndarray) -> tuple[float, float]:
-    """Of the majority classifier of the first table on the first and on the second."""
+    """Accuracies of the first table's majority classifier on the first and on the second table."""
     classes, latents = train.argmax(axis=0), np.arange(train.shape[1])
     in_train, in_test = (float(table[classes, latents].sum() / table.sum()) for table in (train, test))
     return in_train, in_test

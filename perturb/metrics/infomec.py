@@ -80,7 +80,7 @@ def predictive_information(codes: np.ndarray, factors: np.ndarray, *, discrete: 
 
 
 def _log_loss(features: np.ndarray, factor: np.ndarray) -> float:
-    """Of the fit on its own data, in nats."""
+    """Log loss of the fit on its own data, in nats."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss

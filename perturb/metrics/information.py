@@ -13,7 +13,7 @@ def discretised(codes: np.ndarray, num_bins: int) -> np.ndarray:
 
 
 def mutual_information(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Of every pair of discrete variables, float64 (a, b) ≥ 0, from samples int (n, a) and int (n, b).
+    """Mutual information of every pair of discrete variables, float64 (a, b) ≥ 0, from samples int (n, a) and int (n, b).
 
     No correction for the bias of the plug-in estimate, which is about (values − 1)(values′ − 1) / 2n.
     """
@@ -22,7 +22,7 @@ def mutual_information(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def entropies(columns: np.ndarray) -> np.ndarray:
-    """Of every discrete variable, float64 (b,), from samples int (n, b)."""
+    """Entropy of every discrete variable, float64 (b,), from samples int (n, b)."""
     return np.array([_entropy(np.bincount(column)) for column in _numbered(columns)])
 
 

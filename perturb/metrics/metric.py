@@ -23,7 +23,7 @@ class Metric:
     """How a metric is called and read."""
 
     title: str
-    """As tables print it."""
+    """The metric's name in tables."""
     compute: Callable[[Coded, Any, np.random.Generator], Scores]
     """(codes and factors, settings, generator) → scores by name. Raises UserError where they are not defined."""
     score: str

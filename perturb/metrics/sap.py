@@ -8,7 +8,7 @@ from perturb.metrics.coded import Coded, top_gaps
 from perturb.metrics.metric import Scores
 
 SMALLEST_VARIANCE = 1e-12
-"""Of a latent, below which its correlation counts as 0."""
+"""Variance of a latent below which its correlation counts as 0."""
 
 Sample = tuple[np.ndarray, np.ndarray]
 
@@ -44,7 +44,7 @@ def _accuracy(train: Sample, test: Sample, latent: int, factor: int) -> float:
 
 
 def squared_correlations(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Between every latent and every factor, float64 (latents, factors); 0 for a constant latent."""
+    """Squared correlation between every latent and every factor, float64 (latents, factors); 0 for a constant latent."""
     covariances = np.cov(codes.T, factors.T, ddof=1)
     latents = codes.shape[1]
     of_codes, of_factors = np.split(np.diag(covariances), [latents])

@@ -96,6 +96,6 @@ METRICS: dict[str, Metric] = {
         source="Hsu et al. 2023", fast=InfoMECConfig(num_train=1_000),
     ),
 }  # fmt: skip
-"""By the key in configs and on the command line."""
+"""Metrics by their key in configs and on the command line."""
 TABLE_METRICS = "mig", "dci", "factor_vae", "sap"
-"""Of Tables 4.2 to 4.5."""
+"""The metrics of the thesis's Tables 4.2 to 4.5."""

@@ -14,7 +14,7 @@ from perturb.metrics.coded import standardised
 from perturb.metrics.mcc import absolute_correlations
 
 SMALLEST_KL = 0.01
-"""In nats: a latent below it says nothing."""
+"""KL in nats below which a latent says nothing."""
 LASSO_ALPHA = 0.1
 
 

@@ -28,6 +28,6 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "pcl": PCL,
     "weakly_supervised_gan": WeaklySupervisedGAN,
 }
-"""By the `kind` of the config."""
+"""Methods by the `kind` of their config."""
 
 __all__ = ["OBJECTIVES", "MinimisedObjective", "Objective"]

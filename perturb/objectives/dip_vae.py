@@ -31,6 +31,6 @@ class DIPVAE(VAE):
 
 
 def covariance_of(means: Tensor) -> Tensor:
-    """Of means (restarts, n, latents) over the batch, divided by n: (restarts, latents, latents)."""
+    """Covariance of means (restarts, n, latents) over the batch, divided by n: (restarts, latents, latents)."""
     centred = means - means.mean(dim=1, keepdim=True)
     return centred.transpose(1, 2) @ centred / means.shape[1]

@@ -21,7 +21,7 @@ class FactorVAE(Objective):
 
     @property
     def steps_per_update(self) -> int:
-        """As the config counts."""
+        """Steps that an update counts for, as the config has it."""
         return self.config.steps_per_update
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:

@@ -29,7 +29,7 @@ class CrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
-        """Of the logits only."""
+        """The gradient of the logits; images get none."""
         logits, images = ctx.saved_tensors
         slope = torch.sigmoid(logits).sub_(images).flatten(1).mul_(gradient[:, None])
         return slope.view(logits.shape), None

@@ -50,7 +50,7 @@ class FullGaussian:
 
     @property
     def logvar(self) -> Tensor:
-        """Of the covariance's diagonal."""
+        """Logarithms of the covariance's diagonal."""
         return self.factor.square().sum(dim=3).log()
 
     def sample(self, noise: Tensor) -> Tensor:

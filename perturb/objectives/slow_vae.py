@@ -35,12 +35,12 @@ class SlowVAE(MinimisedObjective):
 
 
 def entropy(posterior: DiagonalGaussian) -> Tensor:
-    """Of the posterior, in nats, mean over images: (restarts,)."""
+    """Entropy of the posterior, in nats, mean over images: (restarts,)."""
     return 0.5 * (posterior.logvar + math.log(2 * math.pi * math.e)).sum(dim=2).mean(dim=1)
 
 
 def transition_cross_entropy(posterior: DiagonalGaussian, rate: float) -> Tensor:
-    """To a Laplace law around the other image's mean, both directions, sum over units, mean over pairs: (restarts,)."""
+    """Cross-entropy to a Laplace law around the other image's mean, both ways, (restarts,): sum over units, mean over pairs."""
     (mean_0, mean_1), (logvar_0, logvar_1) = posterior.mean.chunk(2, dim=1), posterior.logvar.chunk(2, dim=1)
     forth = laplace_cross_entropy(mean_0 - mean_1, torch.exp(logvar_0 / 2), rate)
     back = laplace_cross_entropy(mean_1 - mean_0, torch.exp(logvar_1 / 2), rate)

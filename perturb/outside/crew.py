@@ -31,9 +31,9 @@ class Kit:
 
     model: Factory | str | None
     images: dict[Column, BenchmarkImages]
-    """By variant and pattern."""
+    """Images by variant and pattern."""
     codes: dict[tuple[str, int], Path]
-    """By variant and number of the seed."""
+    """Files of codes by variant and number of the seed."""
     fitted: bool
     training: Training
 

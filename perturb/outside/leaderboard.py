@@ -34,9 +34,9 @@ class Line:
     entry: Entry
     file: str
     rows: dict[str, Row]
-    """By variant."""
+    """Rows by variant."""
     kept: dict[str, Kept]
-    """By variant, without the original; where there are pairs."""
+    """Shares that are kept by variant, without the original; where there are pairs."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Board:
 
     @property
     def title(self) -> str:
-        """As a heading has it."""
+        """The name as a heading has it."""
         return f"{self.dataset}, ε = {self.epsilon:g}: {METRICS[self.metric].title}"
 
 

@@ -19,7 +19,7 @@ from perturb.seeding import child_seed
 
 KIND = "outside"
 VERSION = 1
-"""Of how outside models are run and scored; raised by hand when the same model would get other scores."""
+"""Version of how outside models are run and scored; raised by hand when the same model would get other scores."""
 Way = Literal["train", "encoder", "codes"]
 """Whether what is scored is trained here, is fitted already, or exists as codes only."""
 
@@ -34,7 +34,7 @@ class Training(Section):
     learning_rate: float = Field(default=1e-4, gt=0)
     """Adam's (betas 0.9 and 0.999, eps 1e-8)."""
     device: str | None = None
-    """Of torch; None: cuda where there is one."""
+    """A torch device; None: cuda where there is one."""
 
 
 class OutsideRun(Section):
@@ -42,11 +42,11 @@ class OutsideRun(Section):
 
     way: Way
     model: str
-    """By which the factory or the folder of codes is known again."""
+    """Name by which the factory or the folder of codes is known again."""
     code_sha256: str | None
-    """Of the file that defines the model, or of the codes."""
+    """SHA-256 of the file that defines the model, or of the codes."""
     state_sha256: str | None
-    """Of what a factory that is given as an object brings along."""
+    """SHA-256 of what a factory that is given as an object brings along."""
     model_settings: dict[str, JsonValue]
     """That the model states."""
     variant: str
@@ -54,7 +54,7 @@ class OutsideRun(Section):
     """Number of the pattern."""
     images_sha256: str
     number: int
-    """Of the seed."""
+    """Number of the seed."""
     seed: int
     """That the training gets."""
     metrics: tuple[str, ...]
@@ -69,7 +69,7 @@ class Asked:
 
     way: Way
     model: str
-    """By which the factory or the folder of codes is known again."""
+    """Name by which the factory or the folder of codes is known again."""
     variants: tuple[str, ...]
     seeds: tuple[int, ...]
     """Their numbers."""
@@ -105,7 +105,7 @@ def training_seed(seed: int, number: int) -> int:
 
 
 def scores_seed(seed: int) -> int:
-    """Of the metrics' draws: the same as in an experiment with that seed."""
+    """The seed of the metrics' draws: the same as in an experiment with that seed."""
     return child_seed(child_seed(seed, "scores"), "scores")
 
 

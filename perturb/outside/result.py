@@ -19,7 +19,7 @@ from perturb.outside.shelf import Benchmark
 
 @dataclass(frozen=True)
 class Result:
-    """Of one model on one benchmark."""
+    """The scores of one model on one benchmark."""
 
     entry: Entry
     others: Sequence[Row]

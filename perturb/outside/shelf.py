@@ -28,9 +28,9 @@ class Benchmark:
     """The files of one."""
 
     name: str
-    """As entries state it."""
+    """The benchmark's name, as entries state it."""
     files: dict[Column, Path]
-    """By variant and pattern."""
+    """Files by variant and pattern."""
     results: Path | None = None
     """The results.json of the run that wrote them."""
 
@@ -69,7 +69,7 @@ def find_benchmark(
 
 
 def _wanted(name: str, there: Iterable[Column], variants: Sequence[str], draws: Sequence[int]) -> list[Column]:
-    """Of the columns of a benchmark those that are asked for, at least one of each variant."""
+    """The columns of a benchmark that are asked for, at least one of each variant."""
     there, found = list(there), []
     for variant in variants:
         patterns = [column.draw for column in there if column.variant == variant]

@@ -125,7 +125,7 @@ def settings_of(model: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def identity_of(factory: Factory | str) -> str:
-    """By which an evaluation knows a factory again: its name, or where it is an object its module and name."""
+    """Name by which an evaluation knows a factory again: its name, or where it is an object its module and name."""
     if isinstance(factory, str):
         return factory
     inner = _unwrapped(factory)

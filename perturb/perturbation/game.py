@@ -171,7 +171,7 @@ class Game:
             player.encoder.remember(below(f"codes/{index}/", held))
 
     def _players(self) -> Iterator[tuple[int, Player]]:
-        """By the numbers that a checkpoint knows them by."""
+        """Players with the numbers that a checkpoint knows them by."""
         return enumerate((*self.entangled, *self.disentangled))
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor]:

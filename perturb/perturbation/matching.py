@@ -28,7 +28,7 @@ NEAR = 0.02
 FEW = {"sample": 320, "steps": 96, "values": 192}
 LOG_GAINS = np.arange(-4.0, 14.1, 1.5)
 OCTAVES = np.arange(-4.0, 4.1)
-"""Of the scale, beside that at which the control starts."""
+"""Octaves of the scale that are tried, beside that at which the control starts."""
 NOTHING = 1e-9
 
 

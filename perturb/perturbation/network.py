@@ -18,7 +18,7 @@ from perturb.perturbation.pooling import COARSE, enlarged
 
 HIDDEN = 256
 STANDARDISED_GAIN = 2.0
-"""Before tanh, where the pattern is standardised: most values then come close to ±1."""
+"""The gain before tanh, where the pattern is standardised: most values then come close to ±1."""
 
 
 class PerturbationNetwork(nn.Module):
@@ -53,7 +53,7 @@ class PerturbationNetwork(nn.Module):
         size = height if config.generator == "deconv" else COARSE
         self.image_side = height
         self.pattern_shape = (size, size, channels)
-        """Of δ before it is enlarged."""
+        """Shape of δ before it is enlarged."""
         layers = list(
             ARCHITECTURES[architecture].decoder(1, channels, 1) if config.generator == "deconv" else _coarse(channels)
         )
@@ -140,7 +140,7 @@ def network_for(
 
 
 def _squeeze(num_factors: int, hidden: int | None) -> nn.Sequential:
-    """From the factors to the neuron, by a hidden layer or without one."""
+    """The layers from the factors to the neuron, by a hidden layer or without one."""
     if hidden is None:
         return nn.Sequential(Linear(1, num_factors, 1))
     return nn.Sequential(Linear(1, num_factors, hidden), nn.ReLU(), Linear(1, hidden, 1))

@@ -52,7 +52,7 @@ class ScalarEffects:
         return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """For the manifest."""
+        """The effects as the manifest keeps them."""
         return asdict(self) | {"effective": self.effective}
 
 
@@ -91,7 +91,7 @@ def _exact(scalars: Scalars, grid: FactorGrid) -> ScalarEffects:
 
 
 def _estimated(scalars: Scalars, grid: FactorGrid) -> ScalarEffects:
-    """By pick-freeze: two independent samples, and the first with one factor from the second (Jansen 1999)."""
+    """Estimate the effects by pick-freeze: two samples, and the first with one factor from the second (Jansen 1999)."""
     rng = np.random.default_rng(0)
     first, second = (rng.integers(grid.sizes, size=(SAMPLE, grid.num_factors)) for _ in range(2))
     numbers = np.concatenate([grid.indices_of(first), grid.indices_of(second)])

@@ -21,7 +21,7 @@ from perturb.perturbation.bounds import largest_step, shifted
 WHOLE = 4_096
 """Images; up to here a grid is measured whole."""
 SAMPLE, STEPS = 2_048, 384
-"""Of a larger grid: images, and for each factor those of them whose next neighbour is measured too."""
+"""What is measured of a larger grid: images, and for each factor those of them whose next neighbour is measured too."""
 BATCH = 256
 MIDDLE = 127.5
 
@@ -64,7 +64,7 @@ class PatternStatistics:
         return self.local / self.variance if self.variance > 0 else 0.0
 
     def as_json(self) -> dict[str, float]:
-        """For the manifest."""
+        """The statistics as the manifest keeps them."""
         return asdict(self) | {"variation": self.variation, "roughness": self.roughness}
 
 
@@ -117,7 +117,7 @@ class Probe:
         return _moments(self.originals[: self.sample])[0].sum() / 255**2
 
     def statistics(self, pattern: Callable[[slice], Tensor]) -> PatternStatistics:
-        """Of a pattern.
+        """Measure a pattern as it is stored.
 
         Args:
             pattern: rows of `numbers` → δ there, float32 (rows, values) in [-1, 1], of the values in `places`.

@@ -122,7 +122,7 @@ class PlanDisplay:
         return sum(_cost(spec) for stage in self._plan.stages for spec in stage.runs)
 
     def _fraction(self, spec: RunSpec) -> float:
-        """Of a run and, for scores, of the training that they are of."""
+        """Share that is done of a run and, for scores, of the training that they are of."""
         if self._is_complete(spec):
             return 1.0
         trained = spec.inputs.get("restart")

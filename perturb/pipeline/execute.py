@@ -60,7 +60,7 @@ def check_patterns(plan: Plan, store: Store) -> None:
 
 
 def _check_pattern(name: str, found: dict[str, Any], rule: CollapseConfig, grid: FactorGrid) -> None:
-    """Of one trained pattern: it varies, and not along a single factor."""
+    """Require that one trained pattern varies, and not along a single factor."""
     variation, factors = found["pattern"]["variation"], found["scalar"]["effective"]
     if variation < rule.min_variation:
         raise UserError(

@@ -23,11 +23,11 @@ from perturb.runs import RunSpec
 from perturb.seeding import child_seed
 
 SECONDS = {"milliseconds": 0.1, "seconds": 1.0, "minutes": 100.0}
-"""Of a metric with its usual settings, by its cost."""
+"""Seconds that a metric takes with its usual settings, by its cost."""
 WORK = {"pcl": 0.5, "weakly_supervised_gan": 6.0}
-"""Of a method on an image, by that of an encoder and a decoder, where it is another; of the GAN, by its width."""
+"""Work of a method on an image, in units of an encoder and a decoder, where it is not 1; of the GAN, by its width."""
 DISCRIMINATOR_SECONDS = {"factor_vae": 1e-3}
-"""An image, in a large network that does not see images."""
+"""Seconds for each image in a large network that does not see images."""
 
 
 class Namer:
@@ -83,7 +83,7 @@ class Namer:
         )
 
     def _seconds_of(self, objective: ObjectiveConfig) -> float:
-        """For each image of a batch."""
+        """Seconds that a training takes for each image of a batch."""
         work = WORK.get(objective.kind, 1.0) * getattr(objective, "discriminator_width", 1)
         return self.image_seconds * work + DISCRIMINATOR_SECONDS.get(objective.kind, 0.0)
 

@@ -53,7 +53,7 @@ class Plan:
 
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
-        """From top to bottom."""
+        """The stages from top to bottom."""
         unpacked = tuple(spec for column, spec in self.pixels.items() if column != BASELINE)
         stages = (
             PlannedStage(title="ground truth", runs=(self.images,)),

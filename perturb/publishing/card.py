@@ -22,7 +22,7 @@ from perturb.publishing.listing import Listing
 from perturb.publishing.tfds_builder import name_of
 
 MARK = "<!-- Written by `perturb dataset publish`"
-"""By which a card of ours is told from a README of the user's."""
+"""The mark by which a card of ours is told from a README of the user's."""
 VARIANTS = {
     "original": "the images unchanged.",
     "modified": "δ is a trained pattern in [−1, 1], a function of the factors through a single neuron.",

@@ -20,7 +20,7 @@ TERMS = (
     "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex",
     "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
 )  # fmt: skip
-"""Of the vocabulary of Croissant; its specification wants all of them in every file's context."""
+"""The vocabulary of Croissant; its specification wants all of them in every file's context."""
 
 
 def croissant_of(listing: Listing, *, published: date, url: str | None = None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Listed(Section):
     bytes: int = Field(ge=1)
     """Size."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """Of the bytes."""
+    """SHA-256 of the bytes."""
 
     @field_validator("file")
     @classmethod
@@ -69,7 +69,7 @@ class Index(Section):
     """All published files of a folder."""
 
     format: Literal[1] = 1
-    """Of this index."""
+    """The format of this index."""
     entries: list[Entry]
     """Each name once."""
 

@@ -15,15 +15,15 @@ RECIPES = (RECIPE, WEIGHTS)
 
 @dataclass(frozen=True)
 class Listing:
-    """Of one folder."""
+    """The benchmark files of one folder."""
 
     index: Index
     files: tuple[BenchmarkFile, ...]
-    """Of each entry of the index."""
+    """The file of each entry of the index."""
 
     @property
     def credit(self) -> Credit:
-        """Of the dataset."""
+        """The credit of the dataset."""
         return credit_of(self.files[0].name, self.files[0].source)
 
     @property
@@ -33,7 +33,7 @@ class Listing:
 
     @property
     def variants(self) -> list[str]:
-        """Of the files, in their order."""
+        """Variants of the files, in their order."""
         return [file.variant for file in self.files]
 
     @property
@@ -43,7 +43,7 @@ class Listing:
 
     @property
     def licences(self) -> list[str]:
-        """Of the files, each once: what they state, else what is known of their images."""
+        """Licences of the files, each once: what they state, else what is known of their images."""
         return sorted(
             {str(file.attributes.get("licence") or credit_of(file.name, file.source).licence) for file in self.files}
         )

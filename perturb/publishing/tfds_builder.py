@@ -66,7 +66,7 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
 
 @contextlib.contextmanager
 def _alone(place: Path) -> Iterator[None]:
-    """Of several processes one prepares a folder, and first removes what killed ones have left beside it.
+    """Let one of several processes prepare a folder. It and first removes what killed ones have left beside it.
 
     The system lifts the lock when the process ends, however. Where a file system has no such locks, nothing is removed.
     """
@@ -151,7 +151,7 @@ def _features(tfds: Any, found: BenchmarkFile) -> Any:  # noqa: ANN401
 
 
 def _shards(found: BenchmarkFile, report: Callable[[int, int], None]) -> list[Callable[[], Iterator[Example]]]:
-    """For each shard a function that yields (number, example) of its images in order."""
+    """A function for each shard that yields (number, example) of its images in order."""
     total, names = found.grid.num_images, found.grid.names
 
     def shard(start: int) -> Iterator[Example]:

@@ -24,23 +24,23 @@ class FixedDraws:
 
     @property
     def step(self) -> Tensor:
-        """As Draws."""
+        """The present step, as `Draws.step`."""
         return self._at_its_place("step")
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """As Draws."""
+        """The numbers of `Draws.uniform`."""
         return self._at_its_place("uniform", name, *shape)
 
     def normal(self, name: str, *shape: int) -> Tensor:
-        """As Draws."""
+        """The numbers of `Draws.normal`."""
         return self._at_its_place("normal", name, *shape)
 
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
-        """As Draws."""
+        """The numbers of `Draws.integers`."""
         return self._at_its_place("integers", name, high, *shape)
 
     def permutations(self, name: str, count: int, length: int) -> Tensor:
-        """As Draws."""
+        """The numbers of `Draws.permutations`."""
         return self._at_its_place("permutations", name, count, length)
 
     def refresh(self) -> None:

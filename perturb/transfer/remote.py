@@ -36,7 +36,7 @@ class Answer:
     validator: str | None
     """What an If-Range may name later: a strong ETag or a date."""
     chunks: Iterator[bytes]
-    """To the end of the file, if nothing happens; raises Dropped."""
+    """Pieces to the end of the file; raises Dropped when the connection breaks."""
 
 
 def address_below(base: str, name: str) -> str:

@@ -19,7 +19,7 @@ from perturb.transfer.byte_ranges import UnsatisfiableRange, requested_range
 from perturb.transfer.shelf import Published, opened, published_index
 
 MOST_CONNECTIONS = 64
-"""At a time; further ones are told to come back."""
+"""Connections at a time; further ones are told to come back."""
 PATIENCE = 30
 """Seconds that a client may take for its next bytes, either way."""
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -60,7 +60,7 @@ class FileServer(ThreadingHTTPServer):
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def server_bind(self) -> None:
-        """Without the look-up of the host's full name that http.server does, which can take seconds."""
+        """Bind without the look-up of the host's full name that http.server does, which can take seconds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]
 

@@ -29,7 +29,7 @@ def test_every_dataset_is_credited() -> None:
 
 
 class Mini(GroundTruth):
-    """Of a user's own, with a name that perturb has too."""
+    """A user's own ground truth, with a name that perturb has too."""
 
     grid = DATASETS["mini"].kind.grid
     image_shape = (32, 32, 3)

@@ -38,7 +38,7 @@ def contents() -> dict[str, bytes]:
 
 
 def write_archive(path: Path, members: dict[str, bytes]) -> Path:
-    """In the order given; other things of the published archive, and hostile ones, lie around them."""
+    """Members stand in the order given; other things of the published archive, and hostile ones, lie around them."""
     with tarfile.open(path, "w:gz") as archive:
         link = tarfile.TarInfo("data/cars/car_999_mesh.mat")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"

@@ -40,13 +40,13 @@ def write_hdf5(path, arrays):
 
 
 def write_published_hdf5(path, arrays):
-    """With the classes in a group, as tensorflow_datasets' builder reads them from the published file."""
+    """The file has its classes in a group, as tensorflow_datasets' builder reads them from the published file."""
     renamed = {"latents_classes": "latents/classes"}
     return write_hdf5(path, {renamed.get(name, name): array for name, array in arrays.items()})
 
 
 def write_npz(path, arrays):
-    """With a pickled member beside the others, as the official file has."""
+    """The archive has a pickled member beside the others, as the official file has."""
     np.savez_compressed(path, **arrays, metadata=np.array({"author": "x"}, dtype=object))
     return path
 

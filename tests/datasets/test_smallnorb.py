@@ -32,7 +32,7 @@ def splits() -> list[dict[str, np.ndarray]]:
 
 
 def matrix(array: np.ndarray) -> bytes:
-    """In the format of the published files: one size of three is always there."""
+    """A matrix in the format of the published files: one size of three is always there."""
     sizes = [*array.shape, *[1] * (3 - array.ndim)]
     return np.array([CODES[array.dtype], array.ndim, *sizes], "<i4").tobytes() + array.tobytes()
 

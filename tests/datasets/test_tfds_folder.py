@@ -37,7 +37,7 @@ def png(image: np.ndarray) -> io.BytesIO:
 
 
 def examples(grid: FactorGrid) -> list[dict]:
-    """As tensorflow_datasets' own builders make them; pictures are PNG already, which does without TensorFlow."""
+    """Examples as tensorflow_datasets' own builders make them; pictures are PNG already, which does without TensorFlow."""
     names = [f"label_{name}" for name in grid.names]
     rows = zip(pictures(grid), grid.factors_of(np.arange(grid.num_images)).tolist(), strict=True)
     return [{"image": png(picture)} | dict(zip(names, row, strict=True)) | {"value_shape": 0.5} for picture, row in rows]

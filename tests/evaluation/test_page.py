@@ -57,7 +57,7 @@ def _page(
     thesis: Beside | None = None,
     **changes: Any,
 ) -> str:
-    """As an experiment's report has it."""
+    """A page as an experiment's report has it."""
     (tmp_path / "a.png").write_bytes(PIXEL)
     pictures = [Picture(tmp_path / "a.png", caption)]
     values: dict[str, Any] = {

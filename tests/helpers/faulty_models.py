@@ -41,7 +41,7 @@ class Noted(Fitted):
     """Writes down each fit; under noise it waits for a file to appear."""
 
     def fit(self, dataset, seed):
-        """In the folder that NOTES names."""
+        """Leaves a note in the folder that NOTES names."""
         folder = Path(os.environ["NOTES"])
         with (folder / "fits").open("a") as file:
             file.write(f"{dataset.variant} {seed} {os.getpid()} {torch.rand(1).item()}\n")
@@ -70,7 +70,7 @@ class NaNOrDead(Fitted):
     """Codes that are no numbers, or the end of the process."""
 
     def fit(self, dataset, seed):
-        """Without a word to Python."""
+        """Ends the process without a word to Python."""
         if dataset.variant == "modified":
             print("last words", flush=True)
             os.abort()
@@ -89,7 +89,7 @@ class Linear(nn.Module):
         self.down, self.up = nn.Linear(192, 4), nn.Linear(4, 192)
 
     def loss(self, batch):
-        """Of pooled images."""
+        """The loss of pooled images."""
         pooled = nn.functional.avg_pool2d(batch, 4).flatten(1)
         return self.settings["scale"] * (self.up(self.down(pooled)) - pooled).square().sum(1).mean()
 

@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def wait_for(condition: "callable", process: subprocess.Popen | None = None, seconds: float = SECONDS) -> None:
-    """Until it holds, while the process lives."""
+    """Wait until the condition holds, while the process lives."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert process is None or process.poll() is None, "the process ended too early"

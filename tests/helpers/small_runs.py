@@ -52,5 +52,5 @@ def word_spec(text: str = "a", inputs: dict[str, RunSpec] | None = None, **field
 
 
 def names_in(folder: Path) -> list[str]:
-    """Of the files of a folder; none where there is no folder."""
+    """Names of the files of a folder; none where there is no folder."""
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

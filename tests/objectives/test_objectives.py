@@ -70,7 +70,7 @@ def test_every_method_is_tested() -> None:
 
 
 def _losses_on_a_tiny_set(kind: str) -> list[float]:
-    """Of three hundred updates on sixteen scenes that differ in two hues."""
+    """The losses of three hundred updates on sixteen scenes that differ in two hues."""
     torch.set_num_threads(1)
     grid = FactorGrid(("a", "b"), (4, 4))
     chosen = np.array([[512 * 2 * a + 64 * 2 * b for b in range(4)] for a in range(4)]).ravel()
@@ -111,7 +111,7 @@ def test_a_restart_has_the_same_gradients_alone_and_among_others(kind: str) -> N
 
 @pytest.mark.parametrize("size", [3, 4, 16, 50])
 def test_equal_gradients_make_equal_steps_to_the_bit_alone_and_among_others(size: int) -> None:
-    """Of weights that fill a vector of the processor, and of those that do not."""
+    """Tried on weights that fill a vector of the processor, and of those that do not."""
     objective = _objective(CONFIGS["beta_vae"], SEEDS)
     generator = torch.Generator().manual_seed(0)
     start, gradients = torch.randn(3, size, generator=generator), torch.randn(5, 3, size, generator=generator)

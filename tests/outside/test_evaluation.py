@@ -30,7 +30,7 @@ HELPERS = Path(faulty_models.__file__).parent
 COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "evaluate"]
 PAIR = ("original", "modified")
 LOCK = threading.Lock()
-"""Of what cannot be pickled."""
+"""An example of what cannot be pickled."""
 
 
 def _evaluate(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess:

@@ -17,7 +17,7 @@ def _of(grid: FactorGrid, function: "callable") -> Scalars:
 
 @pytest.fixture(params=["exact", "estimated"])
 def tolerance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
-    """Of effects read from the whole grid, or from a sample of it."""
+    """Tolerance of effects read from the whole grid, or from a sample of it."""
     if request.param == "exact":
         return 1e-9
     monkeypatch.setattr(scalars, "EXACT", 1)

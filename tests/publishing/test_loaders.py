@@ -28,7 +28,7 @@ CASES = [(name, variant) for name in TRUTHS for variant in VARIANTS]
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """For each dataset a folder with a file of each variant."""
+    """A folder for each dataset with a file of each variant."""
     made = {name: tmp_path_factory.mktemp(name) for name in TRUTHS}
     for name, variant in CASES:
         write_small_file(made[name] / f"{variant}.h5", TRUTHS[name](), variant)

@@ -81,7 +81,7 @@ def test_a_folder_holds_one_dataset_on_one_grid(folder: Path) -> None:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """As an experiment leaves it: files in run directories, named in results.json beside files of the report."""
+    """Results as an experiment leaves them: files in run directories, named in results.json beside files of the report."""
     runs, listed = tmp_path / "artifacts" / "runs", []
     for variant in ("modified", "noise"):
         path = write_small_file(runs / f"file-{variant}" / f"{variant}.h5", SmallSprites(), variant)

@@ -24,4 +24,5 @@ STAGES = {
     "prediction": Stage(version=1, build=build_prediction),
     "report": Stage(version=10, build=build_report),
 }
-"""By the kind of run. Raise a version when the same config would now give another result: old runs are then not reused."""
+"""Stages by the kind of run. Raise a version when the same config would now give another result: old runs are then not
+reused."""

@@ -33,7 +33,7 @@ def ensembles(findings: Findings, *, device: str) -> Iterator[Section]:
 
 
 def _agreement(findings: Findings, restarts: Sequence[int], device: str) -> list[Agreement]:
-    """Of every pair of some restarts, on the same images."""
+    """The agreement of every pair of some restarts, on the same images."""
     total = findings.grid.num_images
     rng = numpy_generator(findings.config.seed, "agreement")
     numbers = np.sort(rng.choice(total, min(CODED, total), replace=False))

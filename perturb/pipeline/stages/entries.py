@@ -41,7 +41,7 @@ def file_name(number: int, method: str) -> str:
 
 
 def _files(findings: Findings, method: MethodConfig) -> Iterator[FileHash]:
-    """Of every variant and pattern that the method was trained on."""
+    """Hashes of every variant and pattern that the method was trained on."""
     met = len(findings.config.evaluation.seeds_of(method))
     for variant in findings.config.evaluation.variants:
         for draw, run in enumerate(findings.files(variant)[:met]):

@@ -23,7 +23,7 @@ from perturb.runs import Workplace, read_config, read_result, software_versions
 from perturb.seeding import child_seed
 
 PROBED = {"sample": 1_024, "steps": 1, "values": 1_024}
-"""On how much of the data matched noise is matched."""
+"""How much of the data matched noise is matched on."""
 
 
 def build_file(place: Workplace) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _probe(place: Workplace, ground_truth: GroundTruth) -> Probe:
 
 
 def _matched(place: Workplace, ground_truth: GroundTruth, recipe: Recipe) -> dict[str, Any]:
-    """Of matched noise: the variance that was wanted, and the one it has, in units of ε²; nothing of other variants."""
+    """What a result says of matched noise: the variance wanted and reached, in units of ε². Other variants have none."""
     if recipe.noise_levels is None:
         return {}
     reached = _probe(place, ground_truth).variance_of_two(*recipe.noise_levels)

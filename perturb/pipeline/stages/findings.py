@@ -30,7 +30,7 @@ not rely on variance, it spares; the autoencoder is the thesis's baseline, and n
 
 @dataclass(frozen=True)
 class Findings:
-    """Of one experiment."""
+    """What is found in one experiment."""
 
     config: ExperimentConfig
     grid: FactorGrid
@@ -44,7 +44,7 @@ class Findings:
 
     @cached_property
     def scores(self) -> list[Score]:
-        """Of every evaluation run, in the order of the tables."""
+        """The scores of every evaluation run, in the order of the tables."""
         evaluation = self.config.evaluation
         return [
             self._score(f"scores/{method.name}/{variant}/{seed}", method.name, variant, seed)
@@ -78,7 +78,7 @@ class Findings:
 
     @cached_property
     def averages(self) -> list[Comparison]:
-        """Of each of the `groups`, every variant − original by the first metric; of the first what training adds as well."""
+        """Means over each of the `groups`: variants − original by the first metric; of the first what training adds too."""
         return self.family.judged(self._averages)
 
     @cached_property
@@ -91,7 +91,7 @@ class Findings:
 
     @cached_property
     def family(self) -> Family:
-        """Of all comparisons but the primary contrasts."""
+        """The family of all comparisons but the primary contrasts."""
         return Family([*self._rows, *self._comparisons, *self._averages], primary=self.primary)
 
     @property
@@ -127,7 +127,7 @@ class Findings:
 
     @cached_property
     def search(self) -> list[SearchPoint]:
-        """Of every run of the line search."""
+        """A point for every run of the line search."""
         found = []
         for name in self.results:
             kind, _, path = name.partition("/")

@@ -48,7 +48,7 @@ STEPS = 9
 
 
 def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]:
-    """In the order of the page; what an experiment has not asked for is left out."""
+    """The sections in the order of the page; what an experiment has not asked for is left out."""
     yield contrasts(findings)
     yield scores(findings)
     yield from perturbation(findings, out)
