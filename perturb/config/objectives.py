@@ -32,7 +32,7 @@ class BetaVAEConfig(Section):
 
 
 class FallingBetaVAEConfig(Section):
-    """A β-VAE whose β falls (ours, for short trainings): strong factors settle alone first, then weak ones find room."""
+    """A β-VAE whose β falls (ours): held at a first value, then lowered in a straight line to a last one."""
 
     kind: Literal["falling_beta_vae"] = "falling_beta_vae"
     beta: float = Field(default=4.0, ge=0)

@@ -26,7 +26,7 @@ class Pixels:
     """
 
     def __init__(self, array: np.ndarray | Tensor, *, packed: bool = False) -> None:
-        self._array, self.packed = array, packed
+        self._array, self._packed = array, packed
 
     @classmethod
     def open(cls, folder: Path) -> "Pixels":
@@ -40,16 +40,16 @@ class Pixels:
     @property
     def channels(self) -> int:
         """Channels of an image."""
-        return 1 if self.packed else self._array.shape[-1]
+        return 1 if self._packed else self._array.shape[-1]
 
     def resident(self, device: torch.device | str) -> "Pixels":
         """The same, all of it on a device, so that no batch has to travel."""
-        return Pixels(torch.from_numpy(np.array(self._array)).to(device), packed=self.packed)
+        return Pixels(torch.from_numpy(np.array(self._array)).to(device), packed=self._packed)
 
     def images(self, numbers: np.ndarray) -> np.ndarray:
         """Images as they are, uint8 (..., height, width, channels) of numbers (...); not for those on a device."""
         found = self._array[numbers]
-        return np.unpackbits(found, axis=-1)[..., None] * np.uint8(255) if self.packed else found
+        return np.unpackbits(found, axis=-1)[..., None] * np.uint8(255) if self._packed else found
 
     def batch(self, numbers: Tensor | np.ndarray, *, device: torch.device | str = "cpu") -> Tensor:
         """Images as float32 (..., height, width, channels) in [0, 1], of numbers (...)."""
@@ -64,7 +64,7 @@ class Pixels:
 
     def unpacked(self, stored: Tensor) -> Tensor:
         """Stored images as float32 (..., height, width, channels) in [0, 1]."""
-        if not self.packed:
+        if not self._packed:
             return stored.float().div_(255)
         places = torch.arange(_BITS_OF_A_BYTE - 1, -1, -1, dtype=torch.uint8, device=stored.device)
         return ((stored[..., None] >> places) & 1).flatten(-2)[..., None].float()
@@ -73,13 +73,11 @@ class Pixels:
 def batch_of_each(pixels: Sequence[Pixels], numbers: Tensor, *, device: torch.device | str = "cpu") -> Tensor:
     """Images as float32 (restarts, n, height, width, channels) in [0, 1], of numbers (restarts, n), from each restart's own.
 
-    Restarts that share a dataset are read in one go, and those that do not are unpacked in one go: on a card, small steps
-    cost as much as large ones.
+    All are kept in the same layout. Restarts that share a dataset are read in one go, and those that do not are unpacked in
+    one go: on a card, small steps cost as much as large ones.
     """
     if all(own is pixels[0] for own in pixels):
         return pixels[0].batch(numbers, device=device)
-    if len({own.packed for own in pixels}) > 1:
-        return torch.stack([own.batch(wanted, device=device) for own, wanted in zip(pixels, numbers, strict=True)])
     stored = [own.stored(wanted, device=device) for own, wanted in zip(pixels, numbers, strict=True)]
     return pixels[0].unpacked(torch.stack(stored))
 

@@ -70,7 +70,7 @@ def doubled(images: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
 
 
 def weight_gradient(large: Tensor, small: Tensor, kernel: int) -> Tensor:
-    """A weight's gradient from images that a convolution has halved and its outputs' gradient: (r, outputs, inputs, k, k)."""
+    """A weight's gradient from images that a convolution halved and its outputs' gradient: (r, outputs, inputs, k, k)."""
     shape, settings = (small.shape[-1], large.shape[-1], kernel, kernel), _settings(kernel)
     pairs = zip(_channels_first(large), _channels_first(small), strict=True)
     return torch.stack([conv2d_weight(images, shape, gradient, **settings) for images, gradient in pairs])

@@ -1,4 +1,4 @@
-"""A β-VAE whose β falls: our own, for trainings too short for a constant β to get past the strongest factors."""
+"""A β-VAE whose β falls during the training: our own."""
 
 from torch import Tensor
 

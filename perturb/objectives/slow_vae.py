@@ -40,7 +40,7 @@ def entropy(posterior: DiagonalGaussian) -> Tensor:
 
 
 def transition_cross_entropy(posterior: DiagonalGaussian, rate: float) -> Tensor:
-    """Cross-entropy to a Laplace law around the other image's mean, both ways, (restarts,): sum over units, mean over pairs."""
+    """Cross-entropy to a Laplace law around the other image's mean, both ways; sum over units, mean over pairs."""
     (mean_0, mean_1), (logvar_0, logvar_1) = posterior.mean.chunk(2, dim=1), posterior.logvar.chunk(2, dim=1)
     forth = laplace_cross_entropy(mean_0 - mean_1, torch.exp(logvar_0 / 2), rate)
     back = laplace_cross_entropy(mean_1 - mean_0, torch.exp(logvar_1 / 2), rate)

@@ -6,7 +6,7 @@ import torch
 
 from perturb.datasets.dsprites import DSprites
 from perturb.datasets.mini import Mini
-from perturb.datasets.pixels import BITS, IMAGES, Pixels, PixelsWriter
+from perturb.datasets.pixels import BITS, IMAGES, Pixels, PixelsWriter, batch_of_each
 
 NUMBERS = np.array([[3, 0], [1, 1]])
 
@@ -49,6 +49,17 @@ def test_batches_are_images_in_unit_range(
     batch = (pixels.resident("cpu") if resident else pixels).batch(numbers)
     assert batch.dtype == torch.float32
     assert torch.equal(batch, torch.from_numpy(original[NUMBERS]).float() / 255)
+
+
+def test_each_restart_draws_from_its_own_images(original: np.ndarray, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    own = [_written(original, tmp_path / "a"), _written(original[::-1], tmp_path / "b")]
+    numbers = torch.from_numpy(NUMBERS)
+    apart = [pixels.batch(wanted) for pixels, wanted in zip(own, numbers, strict=True)]
+    assert not torch.equal(apart[0], own[1].batch(numbers[0]))
+    assert torch.equal(batch_of_each(own, numbers), torch.stack(apart))
+    assert torch.equal(batch_of_each([own[0], own[0]], numbers), own[0].batch(numbers))
 
 
 def test_fewer_images_than_announced_are_an_error(tmp_path: Path) -> None:

@@ -64,6 +64,11 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
         read_results([first, _results(tmp_path, 0.125, 0.1, dataset="shapes3d")])
     with pytest.raises(UserError, match=r"both have ε = 0\.25; give one of them\.$"):
         read_results([first, _results(tmp_path / "other", 0.25, 0.1)])
+    (tmp_path / "stranger").mkdir()
+    stranger = _results(tmp_path / "stranger", 0.125, 0.1)
+    stranger.write_text(stranger.read_text().replace("\\u03b2-VAE", "another"))
+    with pytest.raises(UserError, match=r"^results must have a method in common, by its name; these have none\.$"):
+        read_results([first, stranger])
     with pytest.raises(UserError, match=r"absent\.json: cannot be read"):
         read_results([tmp_path / "absent.json"])
     (tmp_path / "list.json").write_text("[]")

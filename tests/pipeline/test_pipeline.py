@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import h5py
@@ -67,6 +68,7 @@ def test_results_json_holds_what_machines_need(finished: tuple[Path, Path]) -> N
     results = json.loads(Path(last_line).read_text())
     assert results["dataset"] == "mini"
     assert len(results["config_hash"]) == 64
+    assert results["provenance"]["trained on"] == f"cpu, torch {version('torch')}"
     assert len(results["rows"]) == 8
     keys = {"method", "variant", "metric", "mean", "std", "n", "failed", "difference", "ci_low", "ci_high"}
     assert all(keys <= set(row) for row in results["rows"])
