@@ -77,6 +77,8 @@ def test_results_json_holds_what_machines_need(finished: tuple[Path, Path]) -> N
     assert {"images.png", "mig.png"} <= names
     for entry in results["files"]:
         assert sha256_of(Path(entry["path"])) == entry["sha256"]
+    # Without a readout no local variances are known, and no caption speaks of them.
+    assert "scalar of the first pattern of each kind.\n" in Path(last_line).with_name("table.md").read_text(encoding="utf-8")
 
 
 def test_a_second_run_reuses_everything(finished: tuple[Path, Path]) -> None:

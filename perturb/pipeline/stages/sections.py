@@ -129,8 +129,10 @@ def scalars(findings: Findings, out: Path) -> Iterator[Section]:
     truth, path = open_ground_truth(findings.config.dataset), out / "scalar.png"
     runs = {variant: findings.runs[f"pattern/{variant}"] for variant in ("modified", "untrained") if variant in networks}
     curves = {variant: main_curves(load_network(run, truth), truth.grid) for variant, run in runs.items()}
-    draw_scalars(path, curves, truth.grid.names, {v: found for v, found in findings.variances.items() if v in curves})
-    caption = "The scalar of the first pattern of each kind, and what the patterns do to the factors' local variances."
+    variances = {v: found for v, found in findings.variances.items() if v in curves}
+    draw_scalars(path, curves, truth.grid.names, variances)
+    also = ", and what the patterns do to the factors' local variances" if variances else ""
+    caption = f"The scalar of the first pattern of each kind{also}."
     tables = [scalar_table(networks, findings.grid.names)]
     yield Section(title="What the scalar follows", text=[text], figures=[Picture(path, caption)], tables=tables)
 
