@@ -1,5 +1,6 @@
 """What is retrained on which images: the tables, the line search, and the proof that the factors are still there."""
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -10,13 +11,31 @@ from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
 
 Variant = Literal[
-    "original", "modified", "noise", "matched_noise", "untrained", "redrawn_curve", "redrawn_scalar"
+    "original", "modified", "noise", "matched_noise", "untrained", "redrawn_curve", "redrawn_scalar", "untrained_in_span",
+    "redrawn_curve_in_span",
 ]  # fmt: skip
 """Kinds of benchmark files."""
 Redraw = Literal["both", "curve", "scalar"]
 """The part of a trained m_ψ that a control draws anew and never trains: the scalar s(w), the curve g(s), or both."""
-CONTROLS: dict[str, Redraw] = {"untrained": "both", "redrawn_curve": "curve", "redrawn_scalar": "scalar"}
-"""Variants whose patterns are controls of the trained ones, each matched to one of them, and what of it they redraw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """How a control differs from the trained m_ψ to whose pattern it is matched."""
+
+    redraw: Redraw
+    in_span: bool = False
+    """Whether the curve that is drawn anew is confined to the images' own directions (perturb.perturbation.span)."""
+
+
+CONTROLS = {
+    "untrained": Control(redraw="both"),
+    "redrawn_curve": Control(redraw="curve"),
+    "redrawn_scalar": Control(redraw="scalar"),
+    "untrained_in_span": Control(redraw="both", in_span=True),
+    "redrawn_curve_in_span": Control(redraw="curve", in_span=True),
+}
+"""Variants whose patterns are controls of the trained ones."""
 DRAWN = ("modified", *CONTROLS)
 """Variants whose pattern a network draws."""
 FOLLOWING = (*CONTROLS, "matched_noise")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from perturb.config.evaluation import EvaluationConfig, ReadoutConfig, SearchConfig, Variant
+from perturb.config.evaluation import CONTROLS, EvaluationConfig, ReadoutConfig, SearchConfig, Variant
 from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.config.objectives import BetaVAEConfig, FallingBetaVAEConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
@@ -108,6 +108,16 @@ class ExperimentConfig(Section):
         table = self.evaluation.draws if isinstance(self.evaluation.draws, dict) else {}
         if unknown := [variant for variant in table if variant not in drawn]:
             raise ValueError(f"evaluation.draws must name some of {', '.join(drawn)}; got {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
+    def _a_span_is_of_cells(self) -> "ExperimentConfig":
+        confined = [variant for variant in self.evaluation.variants if variant in CONTROLS and CONTROLS[variant].in_span]
+        if confined and self.perturbation.generator != "coarse":
+            raise ValueError(
+                f'perturbation.generator must be "coarse" for {" and ".join(confined)}, because the images\' directions are '
+                f'those of their 8 × 8 cells; it is "{self.perturbation.generator}"'
+            )
         return self
 
     def form(self, variant: str) -> PerturbationConfig:

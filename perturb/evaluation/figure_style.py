@@ -17,11 +17,13 @@ SMALL, NORMAL = 8.5, 9.5
 VARIANT_COLOURS = {
     "original": "#4477aa", "modified": "#ee6677", "noise": "#228833", "untrained": "#aa8800",
     "matched_noise": "#66ccee", "redrawn_curve": "#aa3377", "redrawn_scalar": "#bbbbbb",
+    "untrained_in_span": "#663300", "redrawn_curve_in_span": "#332288",
 }  # fmt: skip
 """Paul Tol's bright scheme, the yellow darker: apart also for colour-blind eyes and in print."""
 VARIANT_MARKERS = {
     "original": "o", "modified": "D", "noise": "s", "untrained": "^",
     "matched_noise": "P", "redrawn_curve": "<", "redrawn_scalar": ">",
+    "untrained_in_span": "X", "redrawn_curve_in_span": "p",
 }  # fmt: skip
 """Shapes say the same as colours."""
 OTHER_COLOUR, OTHER_MARKER = "#777777", "v"

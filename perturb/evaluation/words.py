@@ -12,6 +12,8 @@ WHERE = {
     "untrained": "under an untrained pattern",
     "redrawn_curve": "under the trained scalar with an untrained curve",
     "redrawn_scalar": "under the trained curve over an untrained scalar",
+    "untrained_in_span": "under an untrained pattern that repaints what is there",
+    "redrawn_curve_in_span": "under the trained scalar with an untrained curve that repaints what is there",
 }
 
 

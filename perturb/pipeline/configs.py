@@ -65,6 +65,8 @@ class PerturbationRun(Section):
     seed: int
     redraw: Redraw | None = Field(default=None, exclude_if=lambda redraw: redraw is None)
     """The part of the trained network that a control draws anew; None for m_ψ itself."""
+    in_span: bool = Field(default=False, exclude_if=lambda in_span: not in_span)
+    """Whether a control's new curve is confined to the images' own directions."""
 
 
 class FileRun(Section):

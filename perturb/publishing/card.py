@@ -31,6 +31,8 @@ VARIANTS = {
     "untrained": "δ is a pattern of the same network that was never trained, as strong and as rough as the trained one.",
     "redrawn_curve": "δ follows the trained scalar of the factors along a curve that was never trained, matched likewise.",
     "redrawn_scalar": "δ follows the trained curve over a scalar of the factors that was never trained, matched likewise.",
+    "untrained_in_span": "as untrained, with δ confined to the directions in which the images themselves vary.",
+    "redrawn_curve_in_span": "as redrawn_curve, with δ confined to the directions in which the images themselves vary.",
 }
 MADE = ("source", "bound", "run", "config_hash", "perturb_version", "torch_version", "recipe", "images_sha256")
 """Attributes of how a file was made, shown where a file has them."""

@@ -144,7 +144,8 @@ def _changed(path: Path, **changes: object) -> Path:
         ({"variant": "noise"}, "`recipe`: noise_seed must be given for noise, matched_noise, and for no other variant"),
         (
             {"variant": "original"},
-            "`recipe`: network must be given for modified, untrained, redrawn_curve, redrawn_scalar, and for no other",
+            "`recipe`: network must be given for modified, untrained, redrawn_curve, redrawn_scalar, untrained_in_span, "
+            "redrawn_curve_in_span, and for no other",
         ),
         (
             {"variant": "matched_noise", "noise_seed": 1, "network": None},

@@ -168,7 +168,16 @@ def test_no_variants_at_all_is_told(tiny_toml: Path) -> None:
 
 def test_unknown_variant_is_told_with_the_known_ones(tiny_toml: Path) -> None:
     message = _error(_replaced(tiny_toml, '"noise"', '"blur"'))
-    assert "redrawn_curve, redrawn_scalar; got blur" in message
+    assert "untrained_in_span, redrawn_curve_in_span; got blur" in message
+
+
+def test_a_control_in_the_span_of_the_images_needs_a_pattern_of_cells(tiny_toml: Path) -> None:
+    text = tiny_toml.read_text(encoding="utf-8").replace('"untrained"]', '"untrained_in_span"]')
+    tiny_toml.write_text(text, encoding="utf-8")
+    assert "untrained_in_span" in load_experiment(tiny_toml).evaluation.variants
+    message = _error(_replaced(tiny_toml, 'generator = "coarse"', 'generator = "deconv"'))
+    assert 'perturbation.generator must be "coarse" for untrained_in_span' in message
+    assert 'it is "deconv"' in message
 
 
 def test_a_toml_date_is_not_taken_for_a_string(tiny_toml: Path) -> None:

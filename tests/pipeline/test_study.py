@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from perturb.benchmark.recipe import build
 from perturb.config import ExperimentConfig, MetricsConfig, load_experiment, scaled_down
+from perturb.config.evaluation import CONTROLS
 from perturb.errors import UserError
 from perturb.evaluation.entry_rules import read_entry
 from perturb.files import read_json, sha256_of
@@ -92,13 +93,15 @@ def test_patterns_differ_in_their_seed_and_the_first_is_that_of_a_single_one(stu
 
 
 def test_controls_of_a_pattern_redraw_the_same_parts_and_noise_is_matched_to_it(study: ExperimentConfig) -> None:
-    variants = ("original", "modified", "untrained", "redrawn_curve", "redrawn_scalar", "matched_noise")
+    variants = ("original", "modified", *CONTROLS, "matched_noise")
     plan = plan_experiment(
         study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"variants": variants})})
     )
     for draw in (0, 1):
-        controls = [plan.controls[Column(variant, draw)] for variant in variants[2:5]]
-        assert [spec.config.redraw for spec in controls] == ["both", "curve", "scalar"]
+        controls = [plan.controls[Column(variant, draw)] for variant in CONTROLS]
+        assert [spec.config.redraw for spec in controls] == ["both", "curve", "scalar", "both", "curve"]
+        assert [spec.config.in_span for spec in controls] == [False, False, False, True, True]
+        assert len({spec.id for spec in controls}) == len(controls)
         assert len({spec.config.seed for spec in controls}) == 1
         assert {spec.inputs["perturbation"].id for spec in controls} == {plan.patterns[Column("modified", draw)].id}
         noise = plan.files[Column("matched_noise", draw)]
@@ -182,7 +185,7 @@ def test_the_estimate_knows_what_takes_longer() -> None:
     ("old", "new", "message"),
     [
         ('"literal", "noise"', '"other", "noise"', "evaluation.variants must be among original, modified, noise, "
-         "matched_noise, untrained, redrawn_curve, redrawn_scalar, literal; got other."),
+         "matched_noise, untrained, redrawn_curve, redrawn_scalar, untrained_in_span, redrawn_curve_in_span, literal; got "),
         ("draws = 2", "draws = 3", "evaluation.draws must be at most evaluation.seeds = 2, because each seed meets one "),
         ('name = "AE"', 'name = "AE"\nseeds = 3', "evaluation.methods: AE has 3 seeds, which must be at most evalu"),
         ("draws = 2", "draws = { literal = 3 }", "evaluation.draws.literal must be at most evaluation.seeds = 2"),

@@ -10,6 +10,11 @@ TOLD = {
     ("modified", "redrawn_curve"): "What the trained curve adds to the trained scalar.",
     ("redrawn_curve", "untrained"): "What the trained scalar adds to an untrained curve.",
     ("redrawn_scalar", "untrained"): "What the trained curve adds to an untrained scalar.",
+    ("modified", "untrained_in_span"): "What training adds to an untrained pattern that repaints what is there.",
+    ("modified", "redrawn_curve_in_span"): "What the trained curve adds to one that repaints what is there.",
+    ("untrained_in_span", "untrained"): "What repainting adds to an untrained pattern.",
+    ("redrawn_curve_in_span", "redrawn_curve"): "What repainting adds to an untrained curve under the trained scalar.",
+    ("redrawn_curve_in_span", "untrained_in_span"): "What the trained scalar adds to an untrained curve that repaints.",
     ("modified", "matched_noise"): "What a pattern of the factors takes more than noise of its variance.",
 }
 

@@ -6,6 +6,7 @@ from perturb.datasets import open_ground_truth
 from perturb.datasets.pixels import Pixels
 from perturb.perturbation.matching import Goal, control_of, match
 from perturb.perturbation.network import network_for
+from perturb.perturbation.span import confine
 from perturb.pipeline.configs import PerturbationRun
 from perturb.pipeline.stages import models
 from perturb.pipeline.stages.perturbation import FILE_NAME, described, load_network
@@ -17,7 +18,7 @@ def build_control(place: Workplace) -> dict[str, Any]:
     """Draw an m_ψ or a part of one, never train it, and match its pattern; inputs are images, perturbation.
 
     All controls of a trained network draw the same fresh one from their seed. So the four pairs of whose scalar with whose
-    curve are made of two scalars and two curves.
+    curve are made of two scalars and two curves, and a curve in the images' span is the projection of the one that is not.
     """
     config: PerturbationRun = place.spec.config
     ground_truth, pixels = open_ground_truth(config.dataset), Pixels.open(place.inputs["images"])
@@ -25,6 +26,8 @@ def build_control(place: Workplace) -> dict[str, Any]:
     goal = Goal(variance=wanted["variance"], roughness=wanted["roughness"])
     generator = torch_generator(config.seed, "untrained")
     fresh = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
+    if config.in_span:
+        confine(fresh, pixels, ground_truth.grid)
     trained = load_network(place.inputs["perturbation"], ground_truth)
     network = control_of(trained, fresh, ground_truth.grid, redraw=config.redraw)
     form = config.perturbation
