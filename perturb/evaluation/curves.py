@@ -11,6 +11,7 @@ from perturb.evaluation.tables import spread
 LAST = 0.2
 """Share of the steps, the last ones, over which a final loss is averaged: single batches scatter."""
 NOT_A_LOSS = "step", "active_units"
+RECONSTRUCTION, UNDRAWN = "reconstruction", "undrawn"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +24,19 @@ class Curve:
     """`step`, `loss` and its parts, (points,) each: the values of single batches."""
     failed: bool
     """Whether it has no scores: its losses are drawn, and not in the means."""
+    floor: float = 0.0
+    """The least that the reconstruction's cross-entropy can be on its images, which is their own entropy, in nats."""
 
     @property
     def parts(self) -> list[str]:
-        """`loss`, then what else was noted."""
-        return [name for name in self.columns if name not in NOT_A_LOSS]
+        """`loss`, then what else was noted; after the reconstruction, what of the images it leaves undrawn."""
+        names = [name for name in self.columns if name not in NOT_A_LOSS]
+        return [part for name in names for part in ([name, UNDRAWN] if name == RECONSTRUCTION else [name])]
 
     def final(self, part: str) -> float:
         """Mean of a part over the last fifth of the steps."""
+        if part == UNDRAWN:
+            return self.final(RECONSTRUCTION) - self.floor
         steps = self.columns["step"]
         return float(self.columns[part][steps > (1 - LAST) * steps[-1]].mean())
 
@@ -50,7 +56,8 @@ def final_losses(curves: Sequence[Curve]) -> PrintedTable:
         corner="Method, part of the loss",
         columns=variants,
         lines=tuple(lines),
-        note="Means over the last fifth of the steps. Likelihoods are sums over pixels, divergences over units, in nats.",
+        note="Means over the last fifth of the steps. Likelihoods are sums over pixels, divergences over units, in nats. "
+        "Undrawn is the reconstruction's loss beyond the images' own entropy, the least that it can be.",
     )
 
 

@@ -3,7 +3,9 @@
 β and γ have the units of the thesis's Table 4.1 under it.
 """
 
+import numpy as np
 import torch
+from scipy.special import entr
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
@@ -12,9 +14,20 @@ from torch.nn import functional
 def bernoulli_loss(logits: Tensor, images: Tensor) -> Tensor:
     """Cross-entropy of images in [0, 1] under logits, both (restarts, n, ...), in nats: sum over pixels, batch mean.
 
-    With targets that are not 0 or 1 it cannot reach 0: its floor is their entropy.
+    With targets that are not 0 or 1 it cannot reach 0: `bernoulli_floor` is the least that it can be.
     """
     return CrossEntropy.apply(logits, images) / logits.shape[1]
+
+
+def bernoulli_floor(images: np.ndarray) -> float:
+    """The images' own entropy, which `bernoulli_loss` has where they are drawn exactly: in nats, sum over pixels, mean.
+
+    Args:
+        images: uint8 (n, ...), every value the probability of a 1 in units of 1 / 255.
+
+    """
+    levels = np.arange(256) / 255
+    return float(np.bincount(images.ravel(), minlength=256) @ (entr(levels) + entr(1 - levels)) / len(images))
 
 
 class CrossEntropy(torch.autograd.Function):

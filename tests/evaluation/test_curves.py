@@ -42,6 +42,14 @@ def test_the_table_has_a_line_for_each_part_and_leaves_failed_trainings_out() ->
     }
 
 
+def test_what_is_left_undrawn_is_the_reconstruction_beyond_the_entropy_of_the_images() -> None:
+    columns = {"step": STEPS, "loss": np.full(10, 1300.0), "reconstruction": np.full(10, 1250.0), "kl": np.full(10, 5.0)}
+    curve = Curve(method="β-VAE", variant="original", columns=columns, failed=False, floor=1200.0)
+    assert curve.parts == ["loss", "reconstruction", "undrawn", "kl"]
+    lines = {name: cells[0].text for name, cells in final_losses([curve]).lines}
+    assert (lines["β-VAE, reconstruction"], lines["β-VAE, undrawn"]) == ("1,250", "50.0")
+
+
 def test_the_last_fifth_counts_whatever_the_distance_of_the_points() -> None:
     columns = {"step": np.array([1, 50, 80, 81, 100]), "loss": np.array([9, 9, 9, 1, 3.0])}
     assert Curve(method="AE", variant="original", columns=columns, failed=False).final("loss") == 2

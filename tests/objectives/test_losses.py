@@ -1,11 +1,12 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 from torch.nn import functional
 
-from perturb.objectives.losses import bernoulli_loss, binary_loss
+from perturb.objectives.losses import bernoulli_floor, bernoulli_loss, binary_loss
 from perturb.objectives.posterior import DiagonalGaussian, FullGaussian
 
 
@@ -48,6 +49,15 @@ def test_bernoulli_loss_of_soft_targets_bottoms_out_at_their_entropy() -> None:
     image = torch.full((1, 1, 1, 1, 1), 0.3)
     floor = -(0.3 * math.log(0.3) + 0.7 * math.log(0.7))
     assert bernoulli_loss(torch.logit(image), image).item() == pytest.approx(floor, rel=1e-5)
+
+
+def test_the_floor_is_the_loss_of_images_drawn_exactly() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
+    levels[0, 0, 0, :2] = 0, 255
+    images = torch.from_numpy(levels.astype(np.float64) / 255)[None]
+    exactly = torch.logit(images, eps=1e-12)
+    assert bernoulli_floor(levels) == pytest.approx(bernoulli_loss(exactly, images).item(), rel=1e-6)
+    assert bernoulli_floor(levels) < bernoulli_loss(exactly + 0.1, images).item()
 
 
 def test_extreme_logits_stay_finite() -> None:

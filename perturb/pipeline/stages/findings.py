@@ -13,10 +13,13 @@ from perturb.analysis.variances import Variances
 from perturb.config import ExperimentConfig, MethodConfig
 from perturb.config.evaluation import THESIS_VAES
 from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.pixels import Pixels
 from perturb.evaluation.curves import Curve
 from perturb.evaluation.family import Family
 from perturb.evaluation.search import SearchPoint
 from perturb.evaluation.statistics import BASELINE, Comparison, Row, Score, compare, pooled, summarise
+from perturb.objectives.losses import bernoulli_floor
+from perturb.perturbation.pattern import sample_of
 from perturb.pipeline.column import Column
 from perturb.pipeline.stages.comparisons import TRAINING, comparisons_of
 from perturb.runs import read_result
@@ -62,9 +65,17 @@ class Findings:
                 variant=score.variant,
                 columns=read_curve(self.runs[f"training/{score.method}/{score.variant}/{score.seed}"] / "curve.csv"),
                 failed=score.failure is not None,
+                floor=self._floors[Column(score.variant, score.draw).name],
             )
             for score in self.scores
         ]
+
+    @cached_property
+    def _floors(self) -> dict[str, float]:
+        """The entropy of every column's images, of a large grid that of 10,000."""
+        columns = {Column(score.variant, score.draw).name for score in self.scores}
+        numbers = sample_of(self.grid)
+        return {name: bernoulli_floor(Pixels.open(self.runs[f"pixels/{name}"]).images(numbers)) for name in columns}
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -1,6 +1,6 @@
 """Does the criterion predict what patterns take? Every pattern of an experiment, predicted and measured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from perturb.pipeline.column import Column
 from perturb.pipeline.stages.findings import Findings
 
 METRIC = "mig"
+FEWEST = 5
+"""Patterns of a kind of which a rank correlation is told."""
 
 
 def predicted(findings: Findings, out: Path) -> Iterator[Section]:
@@ -25,12 +27,10 @@ def predicted(findings: Findings, out: Path) -> Iterator[Section]:
         return
     path = out / "prediction.png"
     draw_prediction(path, patterns)
-    found = rank_correlation([one.predicted for one in patterns], [one.measured for one in patterns])
-    told = "" if found is None else f" Over these {len(patterns)} patterns, Spearman's rank correlation is {found:.2f}."
     text = (
         "Predicted from the frozen encoders alone: their codes are turned onto the axes that the pattern makes cheapest, "
         "and the turned codes' MIG is taken. "
-        f"Measured: the mean loss of {listed(_methods(findings))}, each retrained.{told}"
+        f"Measured: the mean loss of {listed(_methods(findings))}, each retrained." + correlations(patterns)
     )
     caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
     lines = [
@@ -38,6 +38,27 @@ def predicted(findings: Findings, out: Path) -> Iterator[Section]:
     ]
     table = plain_table("Each pattern", ["Pattern", "Gain", "Predicted loss", "Measured loss"], lines)
     yield Section(title="Predicted before training", text=[text], figures=[Picture(path, caption)], tables=[table])
+
+
+def correlations(patterns: Sequence[PredictedPattern]) -> str:
+    """A sentence with the rank correlation over all patterns and that within each kind.
+
+    Two kinds that are apart in both numbers correlate, even where the criterion tells patterns of neither kind apart.
+    """
+    found = _correlation(patterns)
+    if found is None:
+        return ""
+    kinds = {one.variant: [other for other in patterns if other.variant == one.variant] for one in patterns}
+    within = [(kind, len(of_kind), _correlation(of_kind)) for kind, of_kind in kinds.items() if len(of_kind) >= FEWEST]
+    told = [
+        f"{value:.2f} over the {count} of {kind}".replace("-", "−") for kind, count, value in within if value is not None
+    ]
+    overall = f" Over these {len(patterns)} patterns, Spearman's rank correlation is {found:.2f}".replace("-", "−")
+    return overall + (f"; within a kind it is {listed(told)}." if told and len(kinds) > 1 else ".")
+
+
+def _correlation(patterns: Sequence[PredictedPattern]) -> float | None:
+    return rank_correlation([one.predicted for one in patterns], [one.measured for one in patterns])
 
 
 def _methods(findings: Findings) -> list[str]:
