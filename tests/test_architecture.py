@@ -9,8 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = (
-    "errors", "files", "locks", "config", "seeding", "draws", "progress", "runs", "datasets", "models", "objectives",
-    "training", "metrics", "selection", "perturbation", "analysis", "benchmark", "publishing", "transfer",
+    "errors", "files", "locks", "variants", "config", "seeding", "draws", "progress", "runs", "datasets", "models",
+    "objectives", "training", "metrics", "selection", "perturbation", "analysis", "benchmark", "publishing", "transfer",
     "evaluation", "pipeline", "outside", "cli",
 )  # fmt: skip
 """Rooms from top to bottom; a module imports from its own room and from rooms above it."""

@@ -23,7 +23,6 @@ from perturb.benchmark.originals import originals
 from perturb.benchmark.schema import RECIPE, WEIGHTS
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
-from perturb.config.evaluation import DRAWN, NOISES, Variant
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.datasets import GroundTruth
@@ -33,6 +32,7 @@ from perturb.perturbation.bounds import shifted
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import two_valued_noise, uniform_noise
 from perturb.perturbation.ruler import patterns_of
+from perturb.variants import DRAWN, MATCHED_NOISES, NOISES, Variant
 
 LARGEST_RECIPE = 1 << 20
 """Bytes; a larger one is not read."""
@@ -80,7 +80,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _has_what_its_variant_needs(self) -> "Recipe":
-        needed = {"noise_seed": NOISES, "noise_levels": ("matched_noise",), "network": DRAWN}
+        needed = {"noise_seed": NOISES, "noise_levels": MATCHED_NOISES, "network": DRAWN}
         for field, variants in needed.items():
             if (self.variant in variants) != (getattr(self, field) is not None):
                 raise ValueError(f"{field} must be given for {', '.join(variants)}, and for no other variant")
@@ -136,16 +136,16 @@ def write_from(
 def _images_of(
     recipe: Recipe, truth: GroundTruth, network: PerturbationNetwork | None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """The variant's images by number."""
-    if recipe.variant == "original":
-        return truth.images
-    if recipe.variant == "noise":
-        patterns = partial(uniform_noise, shape=truth.image_shape, seed=recipe.noise_seed)
-    elif recipe.variant == "matched_noise":
+    """The variant's images by number; a recipe has what its variant needs and nothing else."""
+    if network is not None:
+        patterns = patterns_of(network, truth.grid, epsilon=recipe.epsilon)
+    elif recipe.noise_levels is not None:
         low, high = (level / (255 * recipe.epsilon) for level in recipe.noise_levels)
         patterns = partial(two_valued_noise, shape=truth.image_shape, low=low, high=high, seed=recipe.noise_seed)
+    elif recipe.noise_seed is not None:
+        patterns = partial(uniform_noise, shape=truth.image_shape, seed=recipe.noise_seed)
     else:
-        patterns = patterns_of(network, truth.grid, epsilon=recipe.epsilon)
+        return truth.images
     bounds = {"epsilon": recipe.epsilon, "bound": recipe.bound}
     return lambda numbers: shifted(truth.images(numbers), patterns(numbers), **bounds)
 

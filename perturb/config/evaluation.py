@@ -1,7 +1,6 @@
 """What is retrained on which images: the tables, the line search, and the proof that the factors are still there."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -9,39 +8,7 @@ from perturb.config.metrics import MetricName
 from perturb.config.objectives import ObjectiveConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
-
-Variant = Literal[
-    "original", "modified", "noise", "matched_noise", "untrained", "redrawn_curve", "redrawn_scalar", "untrained_in_span",
-    "redrawn_curve_in_span",
-]  # fmt: skip
-"""Kinds of benchmark files."""
-Redraw = Literal["both", "curve", "scalar"]
-"""The part of a trained m_ψ that a control draws anew and never trains: the scalar s(w), the curve g(s), or both."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Control:
-    """How a control differs from the trained m_ψ to whose pattern it is matched."""
-
-    redraw: Redraw
-    in_span: bool = False
-    """Whether the curve that is drawn anew is confined to the images' own directions (perturb.perturbation.span)."""
-
-
-CONTROLS = {
-    "untrained": Control(redraw="both"),
-    "redrawn_curve": Control(redraw="curve"),
-    "redrawn_scalar": Control(redraw="scalar"),
-    "untrained_in_span": Control(redraw="both", in_span=True),
-    "redrawn_curve_in_span": Control(redraw="curve", in_span=True),
-}
-"""Variants whose patterns are controls of the trained ones."""
-DRAWN = ("modified", *CONTROLS)
-"""Variants whose pattern a network draws."""
-FOLLOWING = (*CONTROLS, "matched_noise")
-"""Variants that take something from a trained pattern, and so have at most as many patterns as there are trained ones."""
-NOISES = ("noise", "matched_noise")
-"""Variants whose pattern is drawn anew for every image."""
+from perturb.variants import FOLLOWING
 
 Count = Annotated[int, Field(ge=1)]
 

@@ -1,16 +1,17 @@
 """The whole experiment: dataset, restarts, selection, perturbation, evaluation."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from perturb.config.evaluation import CONTROLS, EvaluationConfig, ReadoutConfig, SearchConfig, Variant
+from perturb.config.evaluation import EvaluationConfig, ReadoutConfig, SearchConfig
 from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.config.objectives import BetaVAEConfig, FallingBetaVAEConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
+from perturb.variants import CONTROLS, ONE_PATTERN, VARIANTS
 
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 OWN = "own"
@@ -70,10 +71,6 @@ class SelectionConfig(Section):
     than factors is over-pruned, and not eligible (thesis 4.3.4)."""
 
 
-ONE_DRAW = ("original", "noise")
-"""Variants of which one draw is enough: noise is drawn anew for every image."""
-
-
 class ExperimentConfig(Section):
     """Everything that determines the result. Where it runs (device, workers, folders) is not part of it."""
 
@@ -98,13 +95,13 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _variants_are_known(self) -> "ExperimentConfig":
-        known = list(dict.fromkeys([*get_args(Variant), *self.alternatives]))
-        if taken := sorted(set(self.alternatives) & set(get_args(Variant))):
+        known = list(dict.fromkeys([*VARIANTS, *self.alternatives]))
+        if taken := sorted(set(self.alternatives) & set(VARIANTS)):
             raise ValueError(f"alternatives must have names of their own; taken: {', '.join(taken)}")
         for field, variants in (("evaluation", self.evaluation.variants), ("search", self.search and self.search.variants)):
             if unknown := [variant for variant in variants or () if variant not in known]:
                 raise ValueError(f"{field}.variants must be among {', '.join(known)}; got {', '.join(unknown)}")
-        drawn = [variant for variant in known if variant not in ONE_DRAW]
+        drawn = [variant for variant in known if variant not in ONE_PATTERN]
         table = self.evaluation.draws if isinstance(self.evaluation.draws, dict) else {}
         if unknown := [variant for variant in table if variant not in drawn]:
             raise ValueError(f"evaluation.draws must name some of {', '.join(drawn)}; got {', '.join(unknown)}")
@@ -126,7 +123,7 @@ class ExperimentConfig(Section):
 
     def draws(self, variant: str) -> int:
         """Independent patterns of a variant."""
-        return 1 if variant in ONE_DRAW else self.evaluation.draws_of(variant)
+        return 1 if variant in ONE_PATTERN else self.evaluation.draws_of(variant)
 
     @model_validator(mode="after")
     def _enough_restarts(self) -> "ExperimentConfig":

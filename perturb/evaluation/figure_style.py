@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from perturb.variants import VARIANTS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -14,19 +16,8 @@ WIDTH = 4.5
 DPI = 160
 SMALL, NORMAL = 8.5, 9.5
 """Points of type."""
-VARIANT_COLOURS = {
-    "original": "#4477aa", "modified": "#ee6677", "noise": "#228833", "untrained": "#aa8800",
-    "matched_noise": "#66ccee", "redrawn_curve": "#aa3377", "redrawn_scalar": "#bbbbbb",
-    "untrained_in_span": "#663300", "redrawn_curve_in_span": "#332288",
-}  # fmt: skip
-"""Paul Tol's bright scheme, the yellow darker: apart also for colour-blind eyes and in print."""
-VARIANT_MARKERS = {
-    "original": "o", "modified": "D", "noise": "s", "untrained": "^",
-    "matched_noise": "P", "redrawn_curve": "<", "redrawn_scalar": ">",
-    "untrained_in_span": "X", "redrawn_curve_in_span": "p",
-}  # fmt: skip
-"""Shapes say the same as colours."""
 OTHER_COLOUR, OTHER_MARKER = "#777777", "v"
+"""Of what is no variant: an alternative m_ψ, or somebody else's model."""
 
 
 def new_figure(height: float, *, width: float = WIDTH) -> "Figure":
@@ -43,12 +34,12 @@ def save(figure: "Figure", path: Path) -> None:
 
 def colour(variant: str) -> str:
     """The colour of a variant, the same in every figure."""
-    return VARIANT_COLOURS.get(variant, OTHER_COLOUR)
+    return VARIANTS[variant].colour if variant in VARIANTS else OTHER_COLOUR
 
 
 def marker(variant: str) -> str:
     """The marker of a variant, the same in every figure."""
-    return VARIANT_MARKERS.get(variant, OTHER_MARKER)
+    return VARIANTS[variant].marker if variant in VARIANTS else OTHER_MARKER
 
 
 def plain(axes: "Axes", *, grid: str) -> None:

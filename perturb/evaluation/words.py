@@ -4,22 +4,12 @@ from collections.abc import Sequence
 
 from perturb.evaluation.intervals import SIGNIFICANCE
 from perturb.evaluation.statistics import Comparison, Row
-
-WHERE = {
-    "modified": "on the modified images",
-    "noise": "under noise of the same maximum",
-    "matched_noise": "under noise of the same variance",
-    "untrained": "under an untrained pattern",
-    "redrawn_curve": "under the trained scalar with an untrained curve",
-    "redrawn_scalar": "under the trained curve over an untrained scalar",
-    "untrained_in_span": "under an untrained pattern that repaints what is there",
-    "redrawn_curve_in_span": "under the trained scalar with an untrained curve that repaints what is there",
-}
+from perturb.variants import VARIANTS
 
 
 def where(variant: str) -> str:
-    """The variant in a sentence: `on the modified images`; of others `on` and their names."""
-    return WHERE.get(variant, f"on {variant}")
+    """The variant in a sentence: `on the modified images`; an alternative m_ψ is `on` its name."""
+    return VARIANTS[variant].where if variant in VARIANTS else f"on {variant}"
 
 
 def signed(value: float | None) -> str:

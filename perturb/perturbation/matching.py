@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perturb.config.evaluation import Redraw
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, calibrate_scalar, measure, scalars_of
 from perturb.perturbation.stored import Images, PatternStatistics, Probe
+from perturb.variants import Redraw
 
 ROUNDS = 3
 """Searches on a small sample at most, each corrected by what the one before reached on all that is measured."""

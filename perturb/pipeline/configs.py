@@ -13,7 +13,7 @@ from perturb.config import (
     SelectionConfig,
     TrainingConfig,
 )
-from perturb.config.evaluation import Redraw, Variant
+from perturb.variants import Redraw, Variant
 
 
 class ImagesRun(Section):

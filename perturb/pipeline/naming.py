@@ -13,7 +13,6 @@ from perturb.config import (
     Section,
     TrainingConfig,
 )
-from perturb.config.evaluation import CONTROLS, Variant
 from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.metrics import METRICS
@@ -22,6 +21,7 @@ from perturb.pipeline.column import Column
 from perturb.pipeline.stages import STAGES
 from perturb.runs import RunSpec
 from perturb.seeding import child_seed
+from perturb.variants import CONTROLS, MATCHED_NOISES, Variant
 
 SECONDS = {"milliseconds": 0.1, "seconds": 1.0, "minutes": 100.0}
 """Seconds that a metric takes with its usual settings, by its cost."""
@@ -146,7 +146,7 @@ class Namer:
             variant=kind,
             epsilon=0.0 if kind == "original" else form.epsilon,
             bound=form.bound,
-            seed=child_seed(self.config.seed, "noise", *([variant, column.draw] if variant == "matched_noise" else [])),
+            seed=child_seed(self.config.seed, "noise", *([variant, column.draw] if variant in MATCHED_NOISES else [])),
         )
         return self.run("file", settings, {"images": images, **pattern}, label=f"{column.name}.h5", cost=3 * self.copying)
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from perturb.config import ExperimentConfig, MethodConfig
-from perturb.config.evaluation import CONTROLS
 from perturb.config.objectives import PRIMARY
 from perturb.datasets import open_ground_truth
 from perturb.errors import UserError
@@ -13,6 +12,7 @@ from perturb.pipeline.checks import check_sizes
 from perturb.pipeline.column import Column
 from perturb.pipeline.naming import Namer
 from perturb.runs import RunSpec
+from perturb.variants import CONTROLS, MATCHED_NOISES
 
 BASELINE = Column("original")
 
@@ -147,7 +147,7 @@ def _trained(config: ExperimentConfig) -> list[Column]:
 
 def _pattern(column: Column, patterns: Mapping[Column, RunSpec], controls: Mapping[Column, RunSpec]) -> dict[str, RunSpec]:
     """What a variant's pattern is drawn by or matched to, by the name of the file's input."""
-    if column.variant == "matched_noise":
+    if column.variant in MATCHED_NOISES:
         return {"matched": patterns[Column("modified", column.draw)]}
     drawn_by = {**patterns, **controls}
     return {"network": drawn_by[column]} if column in drawn_by else {}

@@ -20,20 +20,10 @@ from perturb.publishing.export import ARCHIVES
 from perturb.publishing.index import Entry
 from perturb.publishing.listing import Listing
 from perturb.publishing.tfds_builder import name_of
+from perturb.variants import VARIANTS
 
 MARK = "<!-- Written by `perturb dataset publish`"
 """The mark by which a card of ours is told from a README of the user's."""
-VARIANTS = {
-    "original": "the images unchanged.",
-    "modified": "δ is a trained pattern in [−1, 1], a function of the factors through a single neuron.",
-    "noise": "δ is uniform in [−1, 1], independent for each pixel of each image.",
-    "matched_noise": "δ has one of two values, independent for each pixel and image, and the trained pattern's variance.",
-    "untrained": "δ is a pattern of the same network that was never trained, as strong and as rough as the trained one.",
-    "redrawn_curve": "δ follows the trained scalar of the factors along a curve that was never trained, matched likewise.",
-    "redrawn_scalar": "δ follows the trained curve over a scalar of the factors that was never trained, matched likewise.",
-    "untrained_in_span": "as untrained, with δ confined to the directions in which the images themselves vary.",
-    "redrawn_curve_in_span": "as redrawn_curve, with δ confined to the directions in which the images themselves vary.",
-}
 MADE = ("source", "bound", "run", "config_hash", "perturb_version", "torch_version", "recipe", "images_sha256")
 """Attributes of how a file was made, shown where a file has them."""
 LONGEST = 100
@@ -75,7 +65,7 @@ def _about(listing: Listing) -> dict[str, Any]:
         "citation": listing.citation,
         "renderer": (listing.credit.renderer or "they have no other source") if rendered else None,
         "limits": listing.credit.limits,
-        "variants": {name: meaning for name, meaning in VARIANTS.items() if name in listing.variants},
+        "variants": {name: facts.meaning for name, facts in VARIANTS.items() if name in listing.variants},
         "recipes": listing.recipes,
     }
 

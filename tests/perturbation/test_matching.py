@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from perturb.config import PerturbationConfig
-from perturb.config.evaluation import Redraw
 from perturb.datasets.mini import Mini
 from perturb.perturbation.matching import Goal, control_of, match, matched_levels
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, calibrate_scalar, measure
 from perturb.perturbation.stored import Probe
+from perturb.variants import Redraw
 
 MINI = Mini()
 BOUNDS = {"epsilon": 0.25, "bound": "reflect"}

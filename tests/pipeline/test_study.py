@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 
 from perturb.benchmark.recipe import build
 from perturb.config import ExperimentConfig, MetricsConfig, load_experiment, scaled_down
-from perturb.config.evaluation import CONTROLS
 from perturb.errors import UserError
 from perturb.evaluation.entry_rules import read_entry
 from perturb.files import read_json, sha256_of
@@ -21,6 +20,7 @@ from perturb.pipeline.column import Column
 from perturb.pipeline.plan import plan_experiment
 from perturb.pipeline.stages import STAGES
 from perturb.runs import Store
+from perturb.variants import CONTROLS
 
 STUDY = """
 [alternatives.literal]

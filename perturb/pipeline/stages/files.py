@@ -6,7 +6,6 @@ from typing import Any
 from perturb.benchmark.recipe import Network, Published, Recipe, weights_of, write_from
 from perturb.benchmark.schema import source
 from perturb.benchmark.verify import verify
-from perturb.config.evaluation import NOISES
 from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.benchmark_file import BenchmarkFile
@@ -21,6 +20,7 @@ from perturb.pipeline.stages.perturbation import FILE_NAME as NETWORK
 from perturb.pipeline.stages.perturbation import load_network
 from perturb.runs import Workplace, read_config, read_result, software_versions
 from perturb.seeding import child_seed
+from perturb.variants import MATCHED_NOISES, NOISES
 
 PROBED = {"sample": 1_024, "steps": 1, "values": 1_024}
 """How much of the data matched noise is matched on."""
@@ -74,7 +74,7 @@ def _recipe(place: Workplace, ground_truth: GroundTruth) -> Recipe:
         epsilon=config.epsilon,
         bound=config.bound,
         noise_seed=child_seed(config.seed, "noise") if config.variant in NOISES else None,
-        noise_levels=_levels(place, ground_truth) if config.variant == "matched_noise" else None,
+        noise_levels=_levels(place, ground_truth) if config.variant in MATCHED_NOISES else None,
         network=network,
         config_hash=config_hash(config),
         run=place.spec.id,

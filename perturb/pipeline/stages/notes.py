@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 
 from perturb.config import ExperimentConfig
-from perturb.config.evaluation import CONTROLS
-from perturb.config.experiment import ONE_DRAW
 from perturb.config.loading import config_hash
 from perturb.evaluation.statistics import BASELINE
 from perturb.evaluation.words import listed
@@ -16,6 +14,7 @@ from perturb.metrics import METRICS
 from perturb.perturbation.scalar import fewest_factors
 from perturb.pipeline.stages.findings import Findings
 from perturb.runs import MANIFEST, software_versions
+from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN
 
 MATCHED = 0.05
 """Share of what was wanted by which a control may miss it without being named."""
@@ -98,10 +97,10 @@ def _controls(findings: Findings) -> Iterator[str]:
             missed = sum(_is_missed(one) for one in found)
             beyond = f"; {missed} of {len(found)} could not be brought within {MATCHED:.0%} of both" if missed else ""
             yield f"Patterns of {variant} are matched to the trained ones as stored: {', '.join(parts)}{beyond}."
-    if "matched_noise" in findings.config.evaluation.variants:
-        found = findings.file_results("matched_noise")
+    for variant in set(MATCHED_NOISES) & set(findings.config.evaluation.variants):
+        found = findings.file_results(variant)
         yield (
-            f"Noise of matched_noise has a stored variance of {_span([one['variance'] for one in found], '.2f')} ε², and "
+            f"Noise of {variant} has a stored variance of {_span([one['variance'] for one in found], '.2f')} ε², and "
             f"{_span([one['wanted']['variance'] for one in found], '.2f')} ε² was wanted."
         )
 
@@ -113,7 +112,7 @@ def _is_missed(found: dict[str, Any]) -> bool:
 
 def _how_many(config: ExperimentConfig) -> Iterator[str]:
     """What the intervals are over."""
-    drawn = {variant: config.draws(variant) for variant in config.evaluation.variants if variant not in ONE_DRAW}
+    drawn = {variant: config.draws(variant) for variant in config.evaluation.variants if variant not in ONE_PATTERN}
     several = [f"{count} of {variant}" for variant, count in drawn.items() if count > 1]
     alone = [variant for variant, count in drawn.items() if count == 1]
     if several:

@@ -1,0 +1,104 @@
+"""Variants of the images: whatever differs between them is in one table.
+
+To add one, give it a row here and, where its pattern is of a new kind, a way of drawing it (perturb/benchmark/recipe.py) and
+a stage that builds what draws it. Tables, figures, cards, configs and the plan of an experiment read the table.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Variant = Literal[
+    "original", "modified", "noise", "matched_noise", "untrained", "redrawn_curve", "redrawn_scalar", "untrained_in_span",
+    "redrawn_curve_in_span",
+]  # fmt: skip
+"""Names of the variants, the keys of `VARIANTS`."""
+Redraw = Literal["both", "curve", "scalar"]
+"""The part of a trained m_ψ that a control draws anew and never trains: the scalar s(w), the curve g(s), or both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """How a control's pattern differs from the trained one to which it is matched in variance and roughness."""
+
+    redraw: Redraw
+    in_span: bool = False
+    """Whether the curve that is drawn anew is confined to the images' own directions (perturb.perturbation.span)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a variant."""
+
+    where: str
+    """Its place in a sentence, after "MIG falls by 0.57": "on the modified images"."""
+    meaning: str
+    """What was added to the images, as a dataset card says it; δ is the pattern."""
+    colour: str
+    """Its colour in all figures, apart also for colour-blind eyes and in print (Paul Tol's schemes, the yellow darker)."""
+    marker: str
+    """Its marker in all figures, which says the same as the colour."""
+    pattern: Literal["none", "trained", "control", "noise", "matched noise"]
+    """What its pattern is: that of a trained network, of a network matched to a trained one, or noise, of the variance of a
+    trained pattern or just as large as ε allows."""
+    control: Control | None = None
+    """Given where the pattern is a control."""
+
+
+VARIANTS: dict[Variant, Facts] = {
+    "original": Facts(
+        where="on the original", meaning="the images unchanged.", colour="#4477aa", marker="o", pattern="none"
+    ),
+    "modified": Facts(
+        where="on the modified images",
+        meaning="δ is a trained pattern in [−1, 1], a function of the factors through a single neuron.",
+        colour="#ee6677", marker="D", pattern="trained",
+    ),
+    "noise": Facts(
+        where="under noise of the same maximum",
+        meaning="δ is uniform in [−1, 1], independent for each pixel of each image.",
+        colour="#228833", marker="s", pattern="noise",
+    ),
+    "matched_noise": Facts(
+        where="under noise of the same variance",
+        meaning="δ has one of two values, independent for each pixel and image, and the trained pattern's variance.",
+        colour="#66ccee", marker="P", pattern="matched noise",
+    ),
+    "untrained": Facts(
+        where="under an untrained pattern",
+        meaning="δ is a pattern of the same network that was never trained, as strong and as rough as the trained one.",
+        colour="#aa8800", marker="^", pattern="control", control=Control(redraw="both"),
+    ),
+    "redrawn_curve": Facts(
+        where="under the trained scalar with an untrained curve",
+        meaning="δ follows the trained scalar of the factors along a curve that was never trained, matched likewise.",
+        colour="#aa3377", marker="<", pattern="control", control=Control(redraw="curve"),
+    ),
+    "redrawn_scalar": Facts(
+        where="under the trained curve over an untrained scalar",
+        meaning="δ follows the trained curve over a scalar of the factors that was never trained, matched likewise.",
+        colour="#bbbbbb", marker=">", pattern="control", control=Control(redraw="scalar"),
+    ),
+    "untrained_in_span": Facts(
+        where="under an untrained pattern that repaints what is there",
+        meaning="as untrained, with δ confined to the directions in which the images themselves vary.",
+        colour="#663300", marker="X", pattern="control", control=Control(redraw="both", in_span=True),
+    ),
+    "redrawn_curve_in_span": Facts(
+        where="under the trained scalar with an untrained curve that repaints what is there",
+        meaning="as redrawn_curve, with δ confined to the directions in which the images themselves vary.",
+        colour="#332288", marker="p", pattern="control", control=Control(redraw="curve", in_span=True),
+    ),
+}  # fmt: skip
+
+CONTROLS = {name: facts.control for name, facts in VARIANTS.items() if facts.control is not None}
+"""Variants whose patterns are controls of the trained ones."""
+DRAWN = ("modified", *CONTROLS)
+"""Variants whose pattern a network draws."""
+NOISES = tuple(name for name, facts in VARIANTS.items() if facts.pattern in ("noise", "matched noise"))
+"""Variants whose pattern is drawn anew for every image."""
+MATCHED_NOISES = tuple(name for name, facts in VARIANTS.items() if facts.pattern == "matched noise")
+"""The noises that have the variance of a trained pattern."""
+FOLLOWING = (*CONTROLS, *MATCHED_NOISES)
+"""Variants that take something from a trained pattern, and so have at most as many patterns as there are trained ones."""
+ONE_PATTERN = tuple(name for name in VARIANTS if name not in (*DRAWN, *MATCHED_NOISES))
+"""Variants of which one file is enough: noise is drawn anew for every image."""
