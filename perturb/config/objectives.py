@@ -4,34 +4,57 @@ Weights are those of the thesis's Table 4.1 for dSprites, else the method's own 
 latents, and means over the batch.
 """
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from perturb.config.section import Section
 
 
-class AutoencoderConfig(Section):
+class MethodSection(Section):
+    """What the rest of the library must know of a method, beside its hyper-parameters; a method overrides what differs."""
+
+    paired: ClassVar[bool] = False
+    """Whether a batch consists of pairs of images."""
+    primary: ClassVar[str | None] = None
+    """The hyper-parameter that a line search scales (thesis Table 4.1; β-VAE_Σ has the β-VAE's)."""
+    claim: ClassVar[Literal["falls", "stands", "baseline"] | None] = None
+    """What the thesis says of its scores on modified images (4.3.3): that they fall, or that they stand. The autoencoder is
+    the thesis's baseline, and no method of disentanglement. None for methods that the thesis does not test."""
+    latents_are_factors: ClassVar[bool] = False
+    """Whether every latent stands for a factor, so that there must be as many."""
+    work: ClassVar[float] = 1.0
+    """The work on an image of a batch, where an encoder and a decoder are 1. Only ratios matter: runs are ordered by it."""
+    seconds_beside_images: ClassVar[float] = 0.0
+    """Seconds that an image of a batch takes in a large network which does not see images."""
+
+
+class AutoencoderConfig(MethodSection):
     """Autoencoder: the same networks, the code is the posterior mean, no noise and no KL term."""
+
+    claim = "baseline"
 
     kind: Literal["autoencoder"] = "autoencoder"
 
 
-class VAEConfig(Section):
+class VAEConfig(MethodSection):
     """VAE (Kingma and Welling 2014): reconstruction + KL."""
 
     kind: Literal["vae"] = "vae"
 
 
-class BetaVAEConfig(Section):
+class BetaVAEConfig(MethodSection):
     """β-VAE (Higgins et al. 2017): reconstruction + β · KL."""
+
+    primary = "beta"
+    claim = "falls"
 
     kind: Literal["beta_vae"] = "beta_vae"
     beta: float = Field(default=8.0, ge=0)
     """Weight of the KL term (8 for dSprites, 32 for Shapes3D)."""
 
 
-class FallingBetaVAEConfig(Section):
+class FallingBetaVAEConfig(MethodSection):
     """A β-VAE whose β falls (ours): held at a first value, then lowered in a straight line to a last one."""
 
     kind: Literal["falling_beta_vae"] = "falling_beta_vae"
@@ -45,24 +68,33 @@ class FallingBetaVAEConfig(Section):
     """Updates over which the weight then falls in a straight line."""
 
 
-class FullCovarianceVAEConfig(Section):
+class FullCovarianceVAEConfig(MethodSection):
     """β-VAE_Σ (thesis 3.2.7): a β-VAE whose posterior has a full covariance matrix."""
+
+    primary = "beta"
 
     kind: Literal["full_covariance_vae"] = "full_covariance_vae"
     beta: float = Field(default=8.0, ge=0)
     """Weight of the KL term."""
 
 
-class BetaTCVAEConfig(Section):
+class BetaTCVAEConfig(MethodSection):
     """β-TC-VAE (Chen et al. 2018): reconstruction + KL + (β − 1) · total correlation, minibatch-weighted sampling."""
+
+    primary = "beta"
+    claim = "falls"
 
     kind: Literal["beta_tc_vae"] = "beta_tc_vae"
     beta: float = Field(default=6.0, ge=0)
     """Weight of the total correlation (6 for dSprites, 32 for Shapes3D)."""
 
 
-class FactorVAEConfig(Section):
+class FactorVAEConfig(MethodSection):
     """FactorVAE (Kim and Mnih 2018): reconstruction + KL + γ · total correlation, as a discriminator estimates it."""
+
+    primary = "gamma"
+    claim = "falls"
+    seconds_beside_images = 1e-3
 
     kind: Literal["factor_vae"] = "factor_vae"
     gamma: float = Field(default=35.0, ge=0)
@@ -74,7 +106,7 @@ class FactorVAEConfig(Section):
     300,000 steps are 150,000 updates."""
 
 
-class AnnealedVAEConfig(Section):
+class AnnealedVAEConfig(MethodSection):
     """AnnealedVAE (Burgess et al. 2018): reconstruction + γ · |KL − C|, with a capacity C that grows from 0."""
 
     kind: Literal["annealed_vae"] = "annealed_vae"
@@ -86,7 +118,7 @@ class AnnealedVAEConfig(Section):
     """Updates until C is there."""
 
 
-class DIPVAEConfig(Section):
+class DIPVAEConfig(MethodSection):
     """DIP-VAE (Kumar et al. 2018): reconstruction + KL + a covariance of codes that should be the identity."""
 
     kind: Literal["dip_vae"] = "dip_vae"
@@ -108,8 +140,12 @@ class PairsConfig(Section):
     """LAP's scale is log(number of values) / rate; "random": a rate in [1, 10] for each pair."""
 
 
-class SlowVAEConfig(Section):
+class SlowVAEConfig(MethodSection):
     """SlowVAE (Klindt et al. 2021), with the weights that its code gives the terms."""
+
+    paired = True
+    primary = "beta"
+    claim = "falls"
 
     kind: Literal["slow_vae"] = "slow_vae"
     beta: float = Field(default=1.0, ge=0)
@@ -121,15 +157,24 @@ class SlowVAEConfig(Section):
     pairs: PairsConfig = PairsConfig()
 
 
-class PCLConfig(Section):
+class PCLConfig(MethodSection):
     """Permutation-contrastive learning (Hyvärinen and Morioka 2017), adapted: convolutional encoder, pairs by factors."""
+
+    paired = True
+    claim = "stands"
+    work = 0.5
 
     kind: Literal["pcl"] = "pcl"
     pairs: PairsConfig = PairsConfig()
 
 
-class WeaklySupervisedGANConfig(Section):
+class WeaklySupervisedGANConfig(MethodSection):
     """The GAN of Shu et al. (2020) with share-labels for every factor ("full sharing")."""
+
+    paired = True
+    claim = "stands"
+    latents_are_factors = True
+    work = 6.0  # with a discriminator of width 1
 
     kind: Literal["weakly_supervised_gan"] = "weakly_supervised_gan"
     discriminator_width: Literal[1, 2] = 2
@@ -152,13 +197,3 @@ _Objectives = (
 )
 ObjectiveConfig = Annotated[_Objectives, Field(discriminator="kind")]
 OBJECTIVE_KINDS = tuple(config.model_fields["kind"].default for config in get_args(_Objectives))
-PAIRED_KINDS = ("slow_vae", "pcl", "weakly_supervised_gan")
-"""Their batches are pairs of images."""
-PRIMARY = {
-    "beta_vae": "beta",
-    "full_covariance_vae": "beta",
-    "beta_tc_vae": "beta",
-    "factor_vae": "gamma",
-    "slow_vae": "beta",
-}
-"""The hyper-parameter that a line search scales, by kind (thesis Table 4.1; β-VAE_Σ has the β-VAE's)."""

@@ -1,7 +1,6 @@
 """What a config asks of its dataset, before anything runs."""
 
 from perturb.config import ExperimentConfig
-from perturb.config.objectives import PAIRED_KINDS
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
 from perturb.models import ARCHITECTURES
@@ -33,13 +32,13 @@ def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
             )
     for method in config.evaluation.methods:
         training = method.training or config.training
-        if method.objective.kind in PAIRED_KINDS and training.batch_size % 2:
+        if method.objective.paired and training.batch_size % 2:
             raise UserError(
                 f"{method.name}: training.batch_size must be even, because its batches are pairs of images; got "
                 f"{training.batch_size}."
             )
         factors, latents = ground_truth.grid.num_factors, training.latents
-        if method.objective.kind == "weakly_supervised_gan" and latents not in (None, factors):
+        if method.objective.latents_are_factors and latents not in (None, factors):
             raise UserError(
                 f"{method.name}: training.latents must be {factors}, the number of factors of {ground_truth.name}, because "
                 f"each unit stands for a factor; got {latents}."

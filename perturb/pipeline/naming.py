@@ -25,10 +25,6 @@ from perturb.variants import CONTROLS, MATCHED_NOISES, Variant
 
 SECONDS = {"milliseconds": 0.1, "seconds": 1.0, "minutes": 100.0}
 """Seconds that a metric takes with its usual settings, by its cost."""
-WORK = {"pcl": 0.5, "weakly_supervised_gan": 6.0}
-"""Work of a method on an image, in units of an encoder and a decoder, where it is not 1; of the GAN, by its width."""
-DISCRIMINATOR_SECONDS = {"factor_vae": 1e-3}
-"""Seconds for each image in a large network that does not see images."""
 
 
 class Namer:
@@ -85,8 +81,8 @@ class Namer:
 
     def _seconds_of(self, objective: ObjectiveConfig) -> float:
         """Seconds that a training takes for each image of a batch."""
-        work = WORK.get(objective.kind, 1.0) * getattr(objective, "discriminator_width", 1)
-        return self.image_seconds * work + DISCRIMINATOR_SECONDS.get(objective.kind, 0.0)
+        work = objective.work * getattr(objective, "discriminator_width", 1)
+        return self.image_seconds * work + objective.seconds_beside_images
 
     def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
         """Scores of a training, under its label."""

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from perturb.config import ExperimentConfig, MethodConfig
-from perturb.config.objectives import PRIMARY
 from perturb.datasets import open_ground_truth
 from perturb.errors import UserError
 from perturb.pipeline import configs
@@ -170,7 +169,7 @@ def _search(
         )
         for index in range(config.search.seeds)
         for method in config.evaluation.methods
-        if method.objective.kind in PRIMARY and index in config.evaluation.seeds_of(method)
+        if method.objective.primary is not None and index in config.evaluation.seeds_of(method)
         for factor in config.search.factors
         for column in _met(config, config.search.variants, index)
     }
@@ -178,7 +177,7 @@ def _search(
 
 def _scaled(method: MethodConfig, factor: float) -> MethodConfig:
     """The method with another value of its primary hyper-parameter."""
-    field = PRIMARY[method.objective.kind]
+    field = method.objective.primary
     objective = method.objective.model_copy(update={field: getattr(method.objective, field) * factor})
     return method.model_copy(
         update={"objective": objective, "name": f"{method.name} × {factor:g}" if factor != 1 else method.name}

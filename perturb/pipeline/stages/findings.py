@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 
 from perturb.analysis.variances import Variances
 from perturb.config import ExperimentConfig, MethodConfig
-from perturb.config.evaluation import THESIS_VAES
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.evaluation.curves import Curve
@@ -26,9 +25,8 @@ from perturb.runs import read_result
 from perturb.selection import over_pruned
 from perturb.training.curve import read_curve
 
-GROUPS = (THESIS_VAES, ("pcl", "weakly_supervised_gan"), ("autoencoder",))
-"""Kinds of methods that are averaged in sentences: the claim is about the first; the second, of the thesis's methods that do
-not rely on variance, it spares; the autoencoder is the thesis's baseline, and no method of disentanglement."""
+GROUPS = "falls", "stands", "baseline"
+"""Methods of one claim are averaged in sentences."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Findings:
     def groups(self) -> list[tuple[str, ...]]:
         """Names of the methods that sentences speak of together; of an evaluation that has none of them, all methods."""
         methods = self.config.evaluation.methods
-        found = [tuple(method.name for method in methods if method.objective.kind in kinds) for kinds in GROUPS]
+        found = [tuple(method.name for method in methods if method.objective.claim == claim) for claim in GROUPS]
         return [names for names in found if names] or [tuple(method.name for method in methods)]
 
     @cached_property

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from perturb.analysis.prediction import Prediction
-from perturb.config.evaluation import THESIS_VAES
 from perturb.evaluation.figures_prediction import PredictedPattern, draw_prediction, rank_correlation
 from perturb.evaluation.printed import plain_table
 from perturb.evaluation.sections import Picture, Section
@@ -63,8 +62,8 @@ def _correlation(patterns: Sequence[PredictedPattern]) -> float | None:
 
 def _methods(findings: Findings) -> list[str]:
     """Those that the claim is about, or all where there is none of them."""
-    methods = findings.config.evaluation.methods
-    return [m.name for m in methods if m.objective.kind in THESIS_VAES] or [m.name for m in methods]
+    evaluation = findings.config.evaluation
+    return list(evaluation.thesis_vaes) or [method.name for method in evaluation.methods]
 
 
 def _patterns(findings: Findings) -> Iterator[PredictedPattern]:
