@@ -17,10 +17,11 @@ $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# What the demo needs; the tests need the oracle, readers of benchmark files and the tools of developers besides.
+# What the demo needs: the library alone, in plain Python. The tests also need Prefect, Dask and Ray, the oracle, readers of
+# benchmark files and the tools of developers.
 $(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
-	@echo "Installing into $(VENV), about a minute where the network is fast"
-	$(PIP) -e '.[flows]'
+	@echo "Installing into $(VENV), about half a minute where the network is fast"
+	$(PIP) -e .
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.runs
@@ -28,7 +29,7 @@ $(VENV)/.installed: $(VENV)/.runs
 	@touch $@
 
 demo: $(VENV)/.runs
-	$(BIN)/perturb run configs/quickstart.toml --artifacts $(ARTIFACTS)
+	$(BIN)/perturb run configs/quickstart.toml --no-prefect --artifacts $(ARTIFACTS)
 
 test: install
 	$(BIN)/python -m pytest
