@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TESTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
 
 
 def test_every_fault_has_the_test_that_the_table_names() -> None:
@@ -15,6 +15,27 @@ def test_every_fault_has_the_test_that_the_table_names() -> None:
     assert len(named) > 40
     for name, more in named:
         assert f"def test_{name}" + ("" if more else "(") in TESTS, name
+
+
+def test_files_that_contributors_are_told_to_touch_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = [name for name in re.findall(r"`([a-z/_0-9]+\.(?:py|md))`", text) if "/x." not in name]
+    assert len(named) > 12
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "perturb" / name).exists(), name
+
+
+def test_the_citation_is_of_this_version_and_of_the_paper_that_files_name() -> None:
+    import yaml
+
+    from perturb import __version__
+    from perturb.benchmark.credits import PAPER, PAPER_URL
+
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    paper = cited["preferred-citation"]
+    assert cited["version"] == __version__
+    assert paper["url"] == PAPER_URL
+    assert f"{paper['start']}--{paper['end']}" in PAPER
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
