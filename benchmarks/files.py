@@ -28,7 +28,7 @@ from perturb.benchmark.verify import verify_file
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid, GroundTruth, renderer_of
-from perturb.datasets.benchmark_file import BenchmarkFile, write_twin
+from perturb.datasets.benchmark_file import BenchmarkFile, write_cache
 from perturb.datasets.layouts import LAYOUTS, image_shape
 from perturb.perturbation.bounds import shifted
 from perturb.perturbation.network import PerturbationNetwork, network_for
@@ -134,12 +134,12 @@ def measured(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
 
 
 def read_at_random(name: str, images_of: Images, count: int, folder: Path) -> dict[str, Any]:
-    """How fast random batches of 64 come out of a file and out of its twin, images a second."""
+    """How fast random batches of 64 come out of a file and out of its cache, images a second."""
     truth, path = Part(renderer_of(name), count), folder / "read.h5"
     ours_of(path, truth, images_of)
     batches = np.random.default_rng(0).integers(0, count, (64, READ_BATCH))
     rates = {}
-    for where, prepare in (("file", lambda: None), ("twin", lambda: write_twin(path))):
+    for where, prepare in (("file", lambda: None), ("cache", lambda: write_cache(path))):
         prepare()
         file = BenchmarkFile(path)
         file.images(batches[0])
@@ -238,7 +238,7 @@ def main(
     for row in read:
         console.print(
             f"{row['dataset']}: random batches of {READ_BATCH} come at {row['file']:,.0f} images a second from noise.h5, at "
-            f"{row['twin']:,.0f} from its twin (`perturb dataset cache`)."
+            f"{row['cache']:,.0f} from its cache (`perturb dataset cache`)."
         )
     found = {"cores": available_cores(), "quick": quick, "rows": rows, "drawn": drawn, "read": read}
     if full:

@@ -67,10 +67,10 @@ def verify_file(
 @dataset_app.command("cache")
 def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
     """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
-    from perturb.datasets.benchmark_file import write_twin
+    from perturb.datasets.benchmark_file import write_cache
 
     with bar(f"unpacking {path.name}") as report:
-        folder = write_twin(path, report=report)
+        folder = write_cache(path, report=report)
     print(folder)
 
 

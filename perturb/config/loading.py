@@ -91,7 +91,7 @@ def _images_sha256(path: Path) -> str | None:
 
 
 def _as_no_json(value: object) -> dict[str, str]:
-    """TOML's dates and times as something that no field accepts, so that the validation names the field."""
+    """Map TOML dates and times to a value that no field accepts, so that pydantic reports the offending field."""
     return {"a date or time": str(value)}
 
 

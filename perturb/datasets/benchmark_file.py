@@ -1,8 +1,8 @@
-"""A benchmark file of any variant, read as a ground truth; and its twin, which random access is fast in.
+"""Benchmark files of any variant, read as ground truths, and an uncompressed cache beside them for fast random access.
 
-A file is read image by image from its compressed chunks, each of which holds 16: fine for going through it in order. Who
-draws images at random, as every training does, wants the twin: `write_twin` unpacks all images once into a folder beside the
-file, and from then on they are mapped from there. A twin that belongs to other bytes than the file's is passed over.
+A file is read image by image from its compressed chunks of 16 images: fine for going through it in order. Training draws
+images at random and wants the cache: `write_cache` unpacks all images once into a folder beside the file, and from then on
+they are memory-mapped from there. A cache of other bytes than the file's is ignored.
 """
 
 import math
@@ -23,8 +23,8 @@ from perturb.datasets.pixels import Pixels, PixelsWriter
 from perturb.errors import UserError
 from perturb.files import flush_to_disk, read_json, require_room, sha256_of, write_json
 
-TWIN = ".pixels"
-"""What a twin's folder is called beyond its file's name."""
+CACHE = ".pixels"
+"""Suffix of the cache folder, after the name of its file."""
 MANIFEST = "manifest.json"
 BATCH = 1_024
 LARGEST_CHUNK = 1 << 26
@@ -62,8 +62,8 @@ class BenchmarkFile(GroundTruth):
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
         wanted = self.grid.checked(indices)
-        if self._twin is not None:
-            return self._twin.images(wanted)
+        if self._cache is not None:
+            return self._cache.images(wanted)
         numbers, places = np.unique(wanted, return_inverse=True)
         if len(numbers) == 0:
             return np.empty((0, *self.image_shape), np.uint8)
@@ -186,9 +186,9 @@ class BenchmarkFile(GroundTruth):
         return UserError(f"{self.path}: {finding}; make or download it again.")
 
     @cached_property
-    def _twin(self) -> Pixels | None:
+    def _cache(self) -> Pixels | None:
         """The unpacked images, where they are those of this file."""
-        folder = twin_of(self.path)
+        folder = cache_of(self.path)
         if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST) != _identity(self):
             return None
         return Pixels.open(folder)
@@ -219,12 +219,12 @@ def is_benchmark_file(path: Path) -> bool:
         return {"format_version", "images_sha256"} <= set(file.attrs)
 
 
-def twin_of(path: Path) -> Path:
-    """The folder of a file's twin."""
-    return path.with_name(path.name + TWIN)
+def cache_of(path: Path) -> Path:
+    """The cache folder of a file."""
+    return path.with_name(path.name + CACHE)
 
 
-def write_twin(path: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Path:
+def write_cache(path: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Path:
     """Unpack all images of a benchmark file beside it; the folder. Does nothing when it is there already.
 
     Args:
@@ -235,8 +235,8 @@ def write_twin(path: Path, *, report: Callable[[int, int], None] = lambda done, 
         UserError: no benchmark file, or a disk without the room for it.
 
     """
-    file, folder = BenchmarkFile(path), twin_of(path)
-    if file._twin is not None:
+    file, folder = BenchmarkFile(path), cache_of(path)
+    if file._cache is not None:
         return folder
     total = file.grid.num_images
     require_room(folder, file.pixel_bytes, in_all=file.pixel_bytes)
@@ -258,6 +258,6 @@ def write_twin(path: Path, *, report: Callable[[int, int], None] = lambda done, 
 
 
 def _identity(file: BenchmarkFile) -> dict[str, str | int]:
-    """What tells whether a twin is a file's, without hashing gigabytes at every opening."""
+    """What tells whether a cache is a file's, without hashing gigabytes at every opening."""
     status = file.path.stat()
     return {"images_sha256": file.images_sha256, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}

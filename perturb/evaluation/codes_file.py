@@ -51,7 +51,7 @@ def read_codes(path: Path) -> Coded:
 
 
 def shuffled(coded: Coded, seed: int) -> Coded:
-    """A sample's rows in a random order, for who saved them sorted; a whole grid as it is."""
+    """Shuffle the rows, unless they are the whole factor grid: users often save codes sorted by factor."""
     return coded if coded.is_grid else Coded(*coded[np.random.default_rng(seed).permutation(len(coded))])
 
 

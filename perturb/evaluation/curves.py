@@ -52,7 +52,7 @@ def final_losses(curves: Sequence[Curve]) -> PrintedTable:
             values = [[curve.final(part) for curve in of_method if curve.variant == variant] for variant in variants]
             lines.append((f"{method}, {part.replace('_', ' ')}", tuple(map(_cell, values))))
     return PrintedTable(
-        title="What trainings ended with",
+        title="Final losses",
         corner="Method, part of the loss",
         columns=variants,
         lines=tuple(lines),

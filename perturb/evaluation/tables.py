@@ -47,7 +47,7 @@ def score_tables(
         rows: of `summarise`.
         title: added to the metric's.
         thesis: numbers to show beside ours.
-        compared: whether a cell also tells its difference to the original, or, of the original, its number of runs.
+        compared: also show the difference to the original, and in the original's own column the number of runs.
 
     """
     return [

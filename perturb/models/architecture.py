@@ -26,8 +26,8 @@ class Architecture:
     def default_stack(self, precision: str) -> int:
         """Restarts side by side on a CPU core.
 
-        One in float32, whose matrix products round differently in another company, so that a run that was interrupted would
-        not end in the same bytes; in bfloat16 they do not.
+        1 in float32: batched matrix products round differently at other batch sizes, which would break bit-exact resume.
+        bfloat16 is not affected.
         """
         return self.restarts_a_core if precision == "bfloat16" else 1
 

@@ -17,7 +17,7 @@ from perturb.models.normalisation import SpectralNorm
 
 
 class Layer(nn.Module):
-    """What all have in common: `weight`, `bias` (zero for ever when there is none), and what normalises the weight."""
+    """The base of all layers: `weight`, `bias` (a frozen zero where bias=False) and an optional weight normalisation."""
 
     fans: tuple[int, int]
     """Inputs and outputs that a weight connects."""
@@ -50,7 +50,7 @@ class Rectifier(nn.Module):
     """ReLU, in place where no gradient is asked for: a fresh array for every layer costs as much as a convolution."""
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Same shape; what a layer has just put out, for it may be overwritten."""
+        """ReLU, in place under no_grad. Pass only a fresh activation: the input may be overwritten."""
         return torch.relu(activations) if torch.is_grad_enabled() else activations.relu_()
 
 

@@ -76,8 +76,8 @@ class Objective(ABC):
     ) -> torch.optim.Adam:
         """Adam with eps 1e-8, all weights in one go.
 
-        The fused step rounds what does not fill a vector of the processor differently, so such small weights take the plain
-        one: else a restart's steps would depend on the company it trains in.
+        Fused Adam rounds the remainder of a SIMD vector differently, so parameters whose size is no multiple of it take the
+        unfused path. This keeps a restart bit-identical alone and in a stack.
         """
         groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
         for weight in weights:

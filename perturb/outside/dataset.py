@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from perturb.datasets import FactorGrid
-from perturb.datasets.benchmark_file import BenchmarkFile, twin_of, write_twin
+from perturb.datasets.benchmark_file import BenchmarkFile, cache_of, write_cache
 from perturb.datasets.pixels import Pixels
 from perturb.locks import locked
 from perturb.outside.cache import cache_folder
@@ -78,7 +78,7 @@ class BenchmarkImages(Dataset):
     @property
     def pixels(self) -> Pixels:
         """All images as perturb's own trainings draw them; the file must have been unpacked."""
-        return Pixels.open(twin_of(self.path))
+        return Pixels.open(cache_of(self.path))
 
 
 def as_floats(images: np.ndarray) -> Tensor:
@@ -120,7 +120,7 @@ def unpack(path: Path, cache: Path | None) -> None:
         return
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     with locked(cache_folder(cache) / "locks" / name):
-        write_twin(path)
+        write_cache(path)
 
 
 __all__ = ["BenchmarkImages", "as_floats", "load_benchmark", "unpack"]

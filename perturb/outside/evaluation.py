@@ -52,8 +52,8 @@ def benchmark(
             `<variant>-<seed>.npz` of several models.
         variants: what to train on; the first is `original`.
         seeds: how many; fitted encoders have one, codes as many as there are files.
-        patterns: how many of each variant's patterns are met, number k mod `patterns` by seed k; None: all that there are,
-            by codes the first.
+        patterns: number of patterns per variant; seed k trains on pattern k % patterns. None: every pattern that there is,
+            and for precomputed codes the first.
         metrics: keys of METRICS; the first is the one that the sentence speaks of.
         seed: root of all randomness.
         settings: of the metrics; None: disentanglement_lib's.

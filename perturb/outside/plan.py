@@ -42,7 +42,7 @@ class OutsideRun(Section):
 
     way: Way
     model: str
-    """Name by which the factory or the folder of codes is known again."""
+    """Stable identifier of the model factory, or of the folder of codes."""
     code_sha256: str | None
     """SHA-256 of the file that defines the model, or of the codes."""
     state_sha256: str | None
@@ -69,7 +69,7 @@ class Asked:
 
     way: Way
     model: str
-    """Name by which the factory or the folder of codes is known again."""
+    """Stable identifier of the model factory, or of the folder of codes."""
     variants: tuple[str, ...]
     seeds: tuple[int, ...]
     """Their numbers."""

@@ -12,7 +12,7 @@ from perturb.training.checkpoint import Optimisers, Tensors, put_back, read_chec
 from perturb.training.curve import is_noted
 
 CHECKPOINT_FORM = 3
-"""Raised by hand when checkpoints of before can no longer be gone on from; such a training starts over."""
+"""Bump when the format of a checkpoint changes. Older checkpoints are then ignored, and the training restarts."""
 
 
 class Adversary(Protocol):

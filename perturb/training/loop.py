@@ -26,7 +26,7 @@ from perturb.training.replay import Updates
 
 ACTIVE = 0.8
 CHECKPOINT_FORM = 1
-"""Raised by hand when checkpoints of before can no longer be gone on from."""
+"""Bump when the format of a checkpoint changes. Older checkpoints are then ignored, and the training restarts."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ def train(
 
 
 def identity_of(objective: Objective, seed: int) -> str:
-    """What a checkpoint must agree in to be gone on from: method, training, sizes, seed, and the form of checkpoints."""
+    """A fingerprint that a checkpoint must match before we resume from it: method, training, sizes, seed and format."""
     parts = [canonical_json(objective.config), canonical_json(objective.training), objective.latents, seed, CHECKPOINT_FORM]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

@@ -8,7 +8,9 @@ from perturb.config import ExperimentConfig, load_experiment
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 STUDY = load_experiment(CONFIGS / "mini.toml")
-FAMILY = ("mini_more", "mini_gan", "mini_controls", "mini_epsilon", "mini_forms", "mini_pcl", "mini_longer")
+FAMILY = (
+    "mini_more", "mini_gan", "mini_controls", "mini_epsilon", "mini_forms", "mini_settings", "mini_pcl", "mini_longer",
+)  # fmt: skip
 
 
 def _shared(config: ExperimentConfig) -> dict[str, object]:

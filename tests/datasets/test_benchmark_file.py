@@ -17,7 +17,7 @@ from perturb.benchmark.verify import verify_file
 from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import DatasetConfig, load_experiment
 from perturb.datasets import GroundTruth, grid_of, open_ground_truth
-from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, twin_of, write_twin
+from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, cache_of, write_cache
 from perturb.datasets.mini import Mini
 from perturb.errors import UserError
 from perturb.files import read_json
@@ -58,7 +58,7 @@ def test_a_benchmark_file_is_a_ground_truth(mini_file: Path) -> None:
 @pytest.mark.parametrize("number", [-1, 4096])
 def test_an_image_out_of_the_grid_is_refused(mini_file: Path, tmp_path: Path, number: int) -> None:
     path = _copy(mini_file, tmp_path)
-    for prepare in (lambda path: None, write_twin):
+    for prepare in (lambda path: None, write_cache):
         prepare(path)
         with pytest.raises(ValueError, match=f"`indices` must lie in 0 … 4095, got {min(0, number)} … {max(0, number)}"):
             BenchmarkFile(path).images(np.array([0, number]))
@@ -87,47 +87,47 @@ def test_files_whose_white_is_one_come_out_alike(tmp_path: Path) -> None:
     assert np.array_equal(BenchmarkFile(path).images(np.arange(96)), sprites.images(np.arange(96)))
 
 
-def test_a_twin_gives_the_same_images_and_is_used(mini_file: Path, tmp_path: Path) -> None:
+def test_a_cache_gives_the_same_images_and_is_used(mini_file: Path, tmp_path: Path) -> None:
     path = _copy(mini_file, tmp_path)
-    folder = write_twin(path)
-    assert folder == twin_of(path) == tmp_path / "x.h5.pixels"
+    folder = write_cache(path)
+    assert folder == cache_of(path) == tmp_path / "x.h5.pixels"
     found = BenchmarkFile(path)
     assert np.array_equal(found.images(SCATTERED), 255 - Mini().images(SCATTERED.ravel()).reshape(2, 2, 32, 32, 3))
     np.save(folder / "images.npy", np.zeros((4096, 32, 32, 3), np.uint8))
-    assert BenchmarkFile(path).images(np.array([5])).max() == 0, "the twin is what is read"
+    assert BenchmarkFile(path).images(np.array([5])).max() == 0, "the cache is what is read"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.h5", "x.h5.pixels"]
 
 
-def test_a_twin_is_not_made_twice_but_anew_for_another_file(mini_file: Path, tmp_path: Path) -> None:
+def test_a_cache_is_not_made_twice_but_anew_for_another_file(mini_file: Path, tmp_path: Path) -> None:
     path = _copy(mini_file, tmp_path)
-    manifest = write_twin(path) / MANIFEST
+    manifest = write_cache(path) / MANIFEST
     made = manifest.stat().st_mtime_ns
-    write_twin(path)
+    write_cache(path)
     assert manifest.stat().st_mtime_ns == made
     _written(path, Mini())
     assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5]))), "passed over"
-    write_twin(path)
+    write_cache(path)
     assert read_json(manifest)["images_sha256"] == BenchmarkFile(path).images_sha256
     assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5])))
 
 
-def test_killed_while_unpacking_it_leaves_no_twin(mini_file: Path, tmp_path: Path) -> None:
+def test_killed_while_unpacking_it_leaves_no_cache(mini_file: Path, tmp_path: Path) -> None:
     path = _copy(mini_file, tmp_path)
     code = f"""
 import time
 from pathlib import Path
-from perturb.datasets.benchmark_file import write_twin
+from perturb.datasets.benchmark_file import write_cache
 def report(done, total):
     if done > 2000:
         print("half", flush=True); time.sleep(60)
-write_twin(Path({str(path)!r}), report=report)
+write_cache(Path({str(path)!r}), report=report)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline().strip() == "half"
         os.kill(process.pid, signal.SIGKILL)
     time.sleep(0.1)
-    assert not twin_of(path).exists()
-    write_twin(path)
+    assert not cache_of(path).exists()
+    write_cache(path)
     assert np.array_equal(BenchmarkFile(path).images(np.array([9])), 255 - Mini().images(np.array([9])))
 
 
@@ -137,7 +137,7 @@ def test_a_disk_without_the_room_is_told_how_much_is_needed(
     path, usage = _copy(mini_file, tmp_path), namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 10**7, 10**7))
     with pytest.raises(UserError, match=r"x\.h5\.pixels: needs up to 0\.01 GB, and .* has 0\.01 GB left; make room"):
-        write_twin(path)
+        write_cache(path)
     assert list(tmp_path.iterdir()) == [path]
 
 

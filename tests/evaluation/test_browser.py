@@ -80,7 +80,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Section(
                 title="Differences", tables=[wide], figures=[Picture(folder / "forest.png", "All methods at a glance.")]
             ),
-            Section(title="To be known when reading this", points=["A" + "very" * 40 + "LongWord", "Another note."]),
+            Section(title="Caveats", points=["A" + "very" * 40 + "LongWord", "Another note."]),
         ],
         provenance={"config (sha256)": "0123456789abcdef" * 4, "torch": "2.13"},
     )

@@ -67,7 +67,7 @@ def _page(
         "answers": [sentence for metric in dict.fromkeys(row.metric for row in rows) for sentence in answer(rows, metric)],
         "sections": [
             Section(title="Scores", tables=score_tables(rows, thesis=thesis, compared=True), figures=pictures),
-            Section(title="To be known when reading this", points=notes),
+            Section(title="Caveats", points=notes),
         ],
         "provenance": {"config": "0123abcd"},
     }

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from perturb.benchmark.verify import verify_file
 from perturb.datasets import Mini
-from perturb.datasets.benchmark_file import BenchmarkFile, twin_of
+from perturb.datasets.benchmark_file import BenchmarkFile, cache_of
 from perturb.errors import UserError
 from perturb.files import write_json
 from perturb.locks import locked
@@ -64,7 +64,7 @@ def test_every_variant_of_mini_is_made_from_the_package_and_holds_its_bound(colu
     assert data.recipe_sha256 == published.recipe_sha256
     assert data.sha256 == published.images_sha256 or column.variant not in ("original", "noise")
     assert verify_file(data.path).largest_change == (0 if column == Column("original") else 63)
-    assert twin_of(data.path).is_dir()
+    assert cache_of(data.path).is_dir()
 
 
 def test_patterns_of_a_variant_are_different_images() -> None:
@@ -176,7 +176,7 @@ def test_the_file_that_is_named_for_a_variant_is_taken(sprites: Path) -> None:
 def test_a_folder_that_may_not_be_written_to_is_read_as_it_is(sprites: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert len(load_benchmark(sprites)) == 96
-    assert not twin_of(sprites / "original.h5").exists()
+    assert not cache_of(sprites / "original.h5").exists()
 
 
 def test_what_is_no_benchmark_is_told_in_one_sentence(sprites: Path, tmp_path: Path) -> None:

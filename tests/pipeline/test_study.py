@@ -238,7 +238,7 @@ def test_every_method_is_an_entry_that_the_validator_accepts(published: Path, st
 def test_the_report_has_a_section_for_each_part(published: Path) -> None:
     page, table = ((published / name).read_text(encoding="utf-8") for name in ("report.html", "table.md"))
     assert "of each kind, and what the patterns do to the factors' local variances.\n" in table
-    parts = "The factors are still there", "What latents draw", "How training went"
+    parts = "The factors are still there", "Latent traversals", "Training curves"
     for title in ("Primary contrasts", "Scores", "The images", "Differences", "Line search", *parts):
         assert f"## {title}" in table
         assert title in page

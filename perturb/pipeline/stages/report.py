@@ -34,7 +34,7 @@ def build_report(place: Workplace) -> dict[str, Any]:
     answers = list(_answers(findings))
     shown = [
         *sections(findings, place.out, device=place.device),
-        Section(title="To be known when reading this", points=to_be_known),
+        Section(title="Caveats", points=to_be_known),
     ]
     on = "" if config.name == config.dataset.name else f" on {config.dataset.name}"
     asked = (

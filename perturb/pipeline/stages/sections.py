@@ -245,7 +245,7 @@ def traversals(findings: Findings, out: Path, *, device: str) -> Iterator[Sectio
     draw_planes(out / "planes.png", planes, down=names[0], across=names[1])
     caption = f"Two latents at once, those that hold most of {names[0]} and {names[1]} (Figures 4.10 and 4.11)."
     text = "The β-VAEs that m_ψ was trained against, on original images."
-    yield Section(title="What latents draw", text=[text], figures=[Picture(out / "planes.png", caption), *figures])
+    yield Section(title="Latent traversals", text=[text], figures=[Picture(out / "planes.png", caption), *figures])
 
 
 def trainings(findings: Findings, out: Path) -> Section:
@@ -257,7 +257,7 @@ def trainings(findings: Findings, out: Path) -> Section:
         "trainings dotted. The first tenth may lie outside."
     )
     tables = [final_losses(findings.curves)]
-    return Section(title="How training went", figures=[Picture(path, caption)], tables=tables)
+    return Section(title="Training curves", figures=[Picture(path, caption)], tables=tables)
 
 
 def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:
