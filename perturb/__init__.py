@@ -1,7 +1,36 @@
 """Perturbed disentanglement benchmarks: does a model disentangle, or does it lean on the data?
 
-Importing this package imports nothing else. The stages are its subpackages, in the order the data takes:
-datasets, models, objectives, training, metrics, selection, perturbation, benchmark, evaluation.
+What most users need is here. `load_benchmark` gives the images of a variant as a torch Dataset; `evaluate_model` trains and
+scores a model on every variant; `score` and `score_encoder` score codes and encoders; `Coded` holds codes and their factors;
+`GroundTruth` and `FactorGrid` are what a dataset of one's own is made of.
+
+Importing this package imports nothing else; each name brings its subpackage when it is first used.
 """
 
+import importlib
+
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "load_benchmark": ("perturb.outside", "load_benchmark"),
+    "evaluate_model": ("perturb.outside", "benchmark"),
+    "score": ("perturb.metrics", "score"),
+    "score_encoder": ("perturb.metrics", "score_encoder"),
+    "Coded": ("perturb.metrics", "Coded"),
+    "GroundTruth": ("perturb.datasets", "GroundTruth"),
+    "FactorGrid": ("perturb.datasets", "FactorGrid"),
+}
+"""Public names, with the module and the name there."""
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on its first use (PEP 562)."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'perturb' has no attribute {name!r}")
+    module, attribute = _PUBLIC[name]
+    return getattr(importlib.import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perturb.outside import load_benchmark
+from perturb import load_benchmark
 
 LATENTS = 4
 

@@ -4,7 +4,7 @@ import colorsys
 
 import numpy as np
 
-from perturb.datasets import FactorGrid, GroundTruth
+from perturb import FactorGrid, GroundTruth
 
 SIZE = 32
 PLACES = np.linspace(10, 22, 6)

@@ -1,0 +1,30 @@
+"""What `import perturb` offers."""
+
+import subprocess
+import sys
+
+import pytest
+
+import perturb
+from perturb.datasets import FactorGrid, GroundTruth
+from perturb.metrics import Coded, score, score_encoder
+from perturb.outside import benchmark, load_benchmark
+
+
+def test_public_names_are_those_of_the_rooms() -> None:
+    found = {name: getattr(perturb, name) for name in perturb.__all__}
+    assert found == {
+        "__version__": perturb.__version__, "load_benchmark": load_benchmark, "evaluate_model": benchmark, "score": score,
+        "score_encoder": score_encoder, "Coded": Coded, "GroundTruth": GroundTruth, "FactorGrid": FactorGrid,
+    }  # fmt: skip
+    assert set(perturb.__all__) <= set(dir(perturb))
+
+
+def test_a_name_that_is_not_there_is_told_as_python_tells_it() -> None:
+    with pytest.raises(AttributeError, match="module 'perturb' has no attribute 'blur'"):
+        perturb.blur  # noqa: B018
+
+
+def test_importing_the_package_imports_no_room() -> None:
+    code = "import perturb, sys; assert not [m for m in sys.modules if m == 'torch' or m.startswith('perturb.')]"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
