@@ -84,18 +84,21 @@ def _at(results: dict[str, Any]) -> AtEpsilon:
 
 
 def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> PrintedTable:
-    """Methods and ε down; original, every variant, and modified − untrained with its interval across."""
+    """Methods and ε down; original, every variant, and modified − each of its controls with the interval across."""
     variants = list(dict.fromkeys(row.variant for at in results for row in at.rows if row.variant != BASELINE))
+    controls = list(dict.fromkeys(c.second for at in results for c in at.comparisons if c.first == "modified"))
     lines = []
     for method in _methods(results):
         for at in results:
             cells = {row.variant: row for row in at.rows if (row.method, row.metric) == (method, metric)}
             if cells:
-                lines.append((f"{method}, ε = {at.epsilon:g}", _cells(at, method, metric, cells, [BASELINE, *variants])))
+                scores = _scores(at, cells, [BASELINE, *variants])
+                told = (_difference(at, method, metric, control) for control in controls)
+                lines.append((f"{method}, ε = {at.epsilon:g}", (*scores, *told)))
     return PrintedTable(
         title=f"{METRICS[metric].title} over ε",
         corner="Method",
-        columns=("share of variance", BASELINE, *variants, "modified − untrained"),
+        columns=("share of variance", BASELINE, *variants, *(f"modified − {control}" for control in controls)),
         lines=tuple(lines),
         note="Share of variance: of the trained patterns as stored, of the images' own. 95 % intervals, paired by seed.",
     )
@@ -115,14 +118,16 @@ def _methods(results: Sequence[AtEpsilon]) -> list[str]:
     return [method for method in dict.fromkeys(row.method for row in results[0].rows) if all(method in at for at in at_each)]
 
 
-def _cells(at: AtEpsilon, method: str, metric: str, rows: dict[str, Row], variants: Sequence[str]) -> tuple[Cell, ...]:
-    trained = next(
-        (c for c in at.comparisons if (c.method, c.metric, c.first, c.second) == (method, metric, "modified", "untrained")),
-        None,
-    )
-    told = Cell("–") if trained is None else Cell(signed(trained.difference), (interval(trained),))
+def _scores(at: AtEpsilon, rows: dict[str, Row], variants: Sequence[str]) -> tuple[Cell, ...]:
     scores = (Cell(score(rows[v]), (f"n = {rows[v].n}",)) if v in rows else Cell("–") for v in variants)
-    return (Cell(f"{at.share:.0%}"), *scores, told)
+    return (Cell(f"{at.share:.0%}"), *scores)
+
+
+def _difference(at: AtEpsilon, method: str, metric: str, control: str) -> Cell:
+    """What training adds to a control: modified − control."""
+    wanted = method, metric, "modified", control
+    found = [c for c in at.comparisons if (c.method, c.metric, c.first, c.second) == wanted]
+    return Cell(signed(found[0].difference), (interval(found[0]),)) if found else Cell("–")
 
 
 def draw_epsilon(path: Path, results: Sequence[AtEpsilon], metric: str) -> None:

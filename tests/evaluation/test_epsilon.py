@@ -11,11 +11,18 @@ from perturb.evaluation.statistics import compare, summarise
 from tests.helpers.made_scores import made_scores
 
 
-def _results(folder: Path, epsilon: float, left: float, dataset: str = "mini", more: str = "") -> Path:
+def _results(
+    folder: Path,
+    epsilon: float,
+    left: float,
+    dataset: str = "mini",
+    more: str = "",
+    controls: tuple[str, ...] = ("untrained",),
+) -> Path:
     scores = [
         *made_scores("β-VAE", "original", 0.8, 0.7, 0.6),
         *made_scores("β-VAE", "modified", left, left + 0.1, left),
-        *made_scores("β-VAE", "untrained", 0.5, 0.6, 0.4),
+        *(score for control in controls for score in made_scores("β-VAE", control, 0.5, 0.6, 0.4)),
         *(score for v in ("original", "modified", "untrained") if more for score in made_scores(more, v, 0.8, 0.7, 0.6)),
     ]
     found = {
@@ -24,7 +31,7 @@ def _results(folder: Path, epsilon: float, left: float, dataset: str = "mini", m
         "share": epsilon,
         "provenance": {"config": f"hash of {epsilon}", "torch": "2", "pixels (sha256)": "many digits"},
         "rows": [row.as_json() for row in summarise(scores, ["mig"])],
-        "comparisons": [c.as_json() for c in compare(scores, "mig", first="modified", second="untrained")],
+        "comparisons": [c.as_json() for v in controls for c in compare(scores, "mig", first="modified", second=v)],
     }
     path = folder / f"{epsilon}.json"
     path.write_text(json.dumps(found))
@@ -42,6 +49,16 @@ def test_the_table_has_a_line_for_each_epsilon_in_order(tmp_path: Path) -> None:
     assert made_of(found) == [
         "- ε = 0.125: config hash of 0.125, torch 2",
         "- ε = 0.25: config hash of 0.25, torch 2",
+    ]
+
+
+def test_every_control_has_its_difference_and_where_it_was_not_run_a_dash(tmp_path: Path) -> None:
+    both = _results(tmp_path, 0.25, 0.1, controls=("untrained", "untrained_in_span"))
+    table = epsilon_table(read_results([both, _results(tmp_path, 0.125, 0.3)]), "mig")
+    assert table.columns[4:] == ("untrained_in_span", "modified − untrained", "modified − untrained_in_span")
+    assert [[cell.text for cell in cells[4:]] for _, cells in table.lines] == [
+        ["–", "−0.17", "–"],
+        ["0.50 ± 0.10", "−0.37", "−0.37"],
     ]
 
 
