@@ -2,8 +2,9 @@
 
 A stage has a tree for every class, and each is grown on its own column of the gradient, which is computed before any of
 them: nothing but the generator's draw, one a tree, makes them wait for each other. scikit-learn has no setting for this, so
-one method of its class, private and alike from 1.6 to 1.9, is replaced. What a core would wait for at the end of a stage is
-filled by the trees of another model: how much each model draws is known beforehand, and so where the next one begins.
+one method of its class, private and alike from 1.6 to 1.9, is replaced. Of a newer scikit-learn the class is used as it is,
+which takes about twice as long. What a core would wait for at the end of a stage is filled by the trees of another model:
+how much each model draws is known beforehand, and so where the next one begins.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,11 +12,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
+import sklearn
 from joblib import effective_n_jobs
 from sklearn.ensemble import GradientBoostingClassifier
-from sklearn.ensemble._gb import _update_terminal_regions
 from sklearn.tree import DecisionTreeRegressor
 
+NEWEST_KNOWN = 1, 9
+"""The newest scikit-learn whose private method has been compared with ours."""
 LARGEST_SEED = 0x7FFFFFFF
 """A tree draws one number below this."""
 
@@ -30,7 +33,12 @@ Found = TypeVar("Found")
 
 
 def fit_each(
-    codes: np.ndarray, targets: Sequence[np.ndarray], use: Callable[[int, "Boosting"], Found], *, trees: int, seed: int
+    codes: np.ndarray,
+    targets: Sequence[np.ndarray],
+    use: Callable[[int, GradientBoostingClassifier], Found],
+    *,
+    trees: int,
+    seed: int,
 ) -> list[Found]:
     """Fit a model to each target, on as many threads as joblib is told, and use it.
 
@@ -49,11 +57,20 @@ def fit_each(
     generators = [_split_off(generator, trees * _columns(classes)) for classes in targets]
 
     def fit(number: int) -> Found:
-        model = Boosting(trees, generators[number], pool, threads)
+        if is_known(sklearn.__version__):
+            model = Boosting(trees, generators[number], pool, threads)
+        else:
+            model = GradientBoostingClassifier(n_estimators=trees, random_state=generators[number])
         return use(number, model.fit(codes, targets[number]))
 
     with ThreadPoolExecutor(threads) as pool, ThreadPoolExecutor(min(MODELS_AT_ONCE, threads)) as models:
         return list(models.map(fit, range(len(targets))))
+
+
+def is_known(version: str) -> bool:
+    """Whether a scikit-learn has the private method that `Boosting` replaces, as it replaces it."""
+    major, minor = version.split(".")[:2]
+    return (int(major), int(minor)) <= NEWEST_KNOWN
 
 
 def _columns(classes: np.ndarray) -> int:
@@ -74,6 +91,8 @@ class Boosting(GradientBoostingClassifier):
         sample_mask: np.ndarray, random_state: np.random.RandomState, **_: None,
     ) -> np.ndarray:  # fmt: skip
         """Add a tree for every class to the predictions (n, classes), or one where there are two classes."""
+        from sklearn.ensemble._gb import _update_terminal_regions  # private: absent from a version that is not known
+
         gradient = -self._loss.gradient(y_true=y, raw_prediction=raw_predictions, sample_weight=None)
         columns = gradient.reshape(len(gradient), -1)
         count = columns.shape[1]

@@ -5,7 +5,7 @@ import pytest
 from joblib import parallel_config
 from sklearn.ensemble import GradientBoostingClassifier
 
-from perturb.metrics.boosting import Boosting, fit_each
+from perturb.metrics.boosting import Boosting, fit_each, is_known
 
 TREES = 12
 
@@ -34,3 +34,25 @@ def test_what_goes_wrong_in_one_model_is_raised() -> None:
     targets = [np.array([0, 1, 2] * 20), np.zeros(60, dtype=int)]
     with pytest.raises(ValueError, match="1 class"):
         fit_each(np.ones((60, 2), dtype=np.float32), targets, lambda k, model: k, trees=2, seed=0)
+
+
+def test_a_newer_scikit_learn_fits_by_itself_and_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    targets = [rng.integers(0, count, 200) for count in (3, 2)]
+    codes = rng.normal(size=(200, 3)).astype(np.float32)
+
+    def decisions(_: int, model: GradientBoostingClassifier) -> tuple[type, np.ndarray]:
+        return type(model), model.decision_function(codes)
+
+    fast = fit_each(codes, targets, decisions, trees=TREES, seed=3)
+    monkeypatch.setattr("sklearn.__version__", "1.10.dev0")
+    plain = fit_each(codes, targets, decisions, trees=TREES, seed=3)
+    assert {kind for kind, _ in fast} == {Boosting}
+    assert {kind for kind, _ in plain} == {GradientBoostingClassifier}
+    for (_, one), (_, other) in zip(fast, plain, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("version", "known"), [("1.6.1", True), ("1.9.0", True), ("1.10.0", False), ("2.0", False)])
+def test_versions_are_compared_as_numbers(version: str, known: bool) -> None:
+    assert is_known(version) is known
