@@ -84,6 +84,13 @@ class Recipe(Section):
         for field, variants in needed.items():
             if (self.variant in variants) != (getattr(self, field) is not None):
                 raise ValueError(f"{field} must be given for {', '.join(variants)}, and for no other variant")
+        form = self.network.perturbation if self.network else self
+        for field in ("epsilon", "bound"):
+            if getattr(form, field) != getattr(self, field):
+                raise ValueError(
+                    f"network.perturbation.{field} must be the recipe's own {field} = {getattr(self, field)}, because the "
+                    f"pattern was made for it; got {getattr(form, field)}"
+                )
         return self
 
 

@@ -121,6 +121,11 @@ class ExperimentConfig(Section):
         """The m_ψ whose images a variant has, or whose ε and bound it shares."""
         return self.alternatives.get(variant, self.perturbation)
 
+    @property
+    def largest_epsilon(self) -> float:
+        """The largest change of a pixel in any variant of the evaluation; alternatives may have an ε of their own."""
+        return max(self.form(variant).epsilon for variant in self.evaluation.variants)
+
     def draws(self, variant: str) -> int:
         """Independent patterns of a variant."""
         return 1 if variant in ONE_PATTERN else self.evaluation.draws_of(variant)

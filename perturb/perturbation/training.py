@@ -1,5 +1,6 @@
 """The training of m_ψ: one loop for every form of its objective, with a curve and checkpoints."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -73,6 +74,6 @@ def variation(pattern: Tensor) -> float:
     return pattern.var(dim=0, unbiased=False).mean().item() / total if total > 0 else 0.0
 
 
-def adam(parameters: "torch.nn.ParameterList", learning_rate: float) -> torch.optim.Adam:
+def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
     """Adam as thesis 4.3.1 sets it."""
     return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-7, fused=True)

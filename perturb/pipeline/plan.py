@@ -221,5 +221,5 @@ def report_inputs(
     for (method, column, k), spec in evaluations.items():
         run = f"{method}/{column.variant}/{k}"
         inputs |= {f"scores/{run}": spec, f"training/{run}": spec.inputs["restart"]}
-    inputs |= {f"search/{method}/{by:g}/{column.variant}/{k}": spec for (method, by, column, k), spec in search.items()}
+    inputs |= {f"search/{method}/{by!r}/{column.variant}/{k}": spec for (method, by, column, k), spec in search.items()}
     return inputs | {f"readout/{column.variant}/{k}": spec for (column, k), spec in readouts.items()}

@@ -152,6 +152,8 @@ def _changed(path: Path, **changes: object) -> Path:
             "noise_levels must be given for matched_noise, and",
         ),
         ({"noise_levels": [0, 256]}, r"`recipe\.noise_levels.*256"),
+        ({"epsilon": 0.5}, r"network.perturbation.epsilon must be the recipe's own epsilon = 0.5, because .*; got 0\.\d+"),
+        ({"bound": "clip"}, "network.perturbation.bound must be the recipe's own bound = clip, because .*; got reflect"),
         ({"epsilon": 1.5}, "`recipe.epsilon`: input should be less than or equal to 1, got 1.5"),
         ({"extra": 1}, r"unknown key `recipe\.extra` \(value 1\); this is not a recipe of ours"),
         ({"source": "renderer=mini, source=renderer, version=0"}, "its originals must be renderer=mini, .*version=0; what"),

@@ -377,3 +377,11 @@ def test_loading_an_experiment_does_not_import_torch(tiny_toml: Path) -> None:
 def test_only_some_methods_in_the_files_order(tiny: ExperimentConfig) -> None:
     assert [m.name for m in with_methods(tiny, ["AE", "β-VAE"]).evaluation.methods] == ["β-VAE", "AE"]
     assert [m.name for m in with_methods(tiny, ["AE"]).evaluation.methods] == ["AE"]
+
+
+def test_the_largest_epsilon_is_that_of_any_variant_that_is_shown(tiny_toml: Path) -> None:
+    text = tiny_toml.read_text(encoding="utf-8")
+    form = '\n[alternatives.strong]\nform = "residual"\nepsilon = 0.5\ngenerator = "coarse"\n'
+    for variants, epsilon in (('"untrained"]', 0.175), ('"untrained", "strong"]', 0.5)):
+        tiny_toml.write_text(text.replace('"untrained"]', variants) + form, encoding="utf-8")
+        assert load_experiment(tiny_toml).largest_epsilon == epsilon

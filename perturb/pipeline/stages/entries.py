@@ -24,7 +24,7 @@ def entries(findings: Findings) -> Iterator[Entry]:
             dataset=DatasetOfEntry(
                 name=config.name,
                 ground_truth=config.dataset.name,
-                epsilon=config.perturbation.epsilon,
+                epsilon=config.largest_epsilon,
                 files=tuple(_files(findings, method)),
             ),
             seed=config.seed,

@@ -110,10 +110,10 @@ def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
     originals, path = shown.pop(BASELINE), out / "images.png"
     if not shown:
         return
-    draw_images(path, originals, shown, epsilon=config.perturbation.epsilon)
+    draw_images(path, originals, shown, epsilon=config.largest_epsilon)
     caption = (
         f"Originals, and for each variant what was added (grey: nothing, black and white: ε = "
-        f"{config.perturbation.epsilon:g}) and the image that results."
+        f"{config.largest_epsilon:g}) and the image that results."
     )
     yield Section(title="The images", figures=[Picture(path, caption)])
 
