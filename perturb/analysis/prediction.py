@@ -4,6 +4,10 @@ The codes of a frozen encoder of the original images stand for those that a retr
 images their local metric has cheapest axes (perturbation/local_metric.py), onto which a VAE that gives in turns its codes.
 The MIG of the turned codes is the prediction, and what turning saves says how strong the pull is. Nothing is trained. It
 needs the factors, as every score does: it checks patterns and is no objective of theirs.
+
+A VAE draws first what the images themselves are made of, and leaves much of everything else undrawn. What a pattern does
+outside the images' own directions would count in the metric and hardly counts in training. So the prediction is made twice,
+of the images as they are and of their part within those directions. The second is held against what was measured.
 """
 
 from collections.abc import Sequence
@@ -29,41 +33,51 @@ BINS = 20
 class Prediction:
     """What a pattern is predicted to do; each number is a mean over the encoders."""
 
-    gain: float
-    """Σ log(c + G_jj) − log det(cI + G) of the variant's images in the encoders' axes; 0 where they are best."""
     kept: float
     """MIG of the codes as they are."""
+    gain: float
+    """Σ log(c + G_jj) − log det(cI + G) of the variant's images in the encoders' axes; 0 where they are best."""
     turned: float
     """MIG of the codes on the cheapest axes."""
+    gain_in_span: float
+    """The gain within the directions of the original images."""
+    turned_in_span: float
+    """MIG of the codes on the axes that are cheapest within these directions."""
 
     def as_json(self) -> dict[str, float]:
         """The numbers as a run's result keeps them."""
         return asdict(self)
 
 
-def predict(codes: Sequence[Tensor], factors: np.ndarray, images: Tensor, *, price: float, seed: int) -> Prediction:
+def predict(
+    codes: Sequence[Tensor], factors: np.ndarray, images: Tensor, directions: Tensor, *, price: float, seed: int
+) -> Prediction:
     """What the images of a variant do to codes of the originals.
 
     Args:
         codes: of each encoder, standardised, float32 (n, latents).
         factors: classes, int64 (n, factors).
         images: the variant's, pooled as in perturbation/pooling.py, float32 (n, values).
+        directions: orthonormal ones in which the originals vary, (directions, values).
         price: c, in units of the likelihood's variance.
         seed: draws the anchors.
 
     """
-    found = [_one(values, factors, images, price, torch_generator(seed, "anchors")) for values in codes]
+    within = images @ directions.T
+    found = [_one(values, factors, (images, within), price, torch_generator(seed, "anchors")) for values in codes]
     return Prediction(*np.mean(found, axis=0).tolist())
 
 
 def _one(
-    codes: Tensor, factors: np.ndarray, images: Tensor, price: float, generator: torch.Generator
-) -> tuple[float, float, float]:
-    """Gain, MIG as it is, MIG when turned."""
+    codes: Tensor, factors: np.ndarray, seen: Sequence[Tensor], price: float, generator: torch.Generator
+) -> list[float]:
+    """MIG as it is, then of everything that may be seen the gain and the MIG when turned."""
     anchors = codes[torch.randperm(len(codes), generator=generator)[:ANCHORS]]
-    metric = mean_metric(slopes_at(anchors, codes, WIDTH), images)
-    turned = codes @ best_axes(metric).mT
-    return gain_of_turning(metric, price).item(), _mig(codes, factors), _mig(turned, factors)
+    slopes, numbers = slopes_at(anchors, codes, WIDTH), [_mig(codes, factors)]
+    for images in seen:
+        metric = mean_metric(slopes, images)
+        numbers += [gain_of_turning(metric, price).item(), _mig(codes @ best_axes(metric).mT, factors)]
+    return numbers
 
 
 def _mig(codes: Tensor, factors: np.ndarray) -> float:

@@ -17,7 +17,10 @@ class PredictedPattern:
     gain: float
     """How much turning the axes would save (perturbation/local_metric.py): 0 where they are already the cheapest."""
     predicted: float
-    """The MIG of the original codes, less their MIG on the axes that the pattern makes cheapest."""
+    """The MIG of the original codes, less their MIG on the axes that the pattern makes cheapest. Gain and prediction are of
+    the images' part within the directions in which the originals vary (analysis/prediction.py)."""
+    predicted_whole: float
+    """The prediction from the images as they are."""
     measured: float
     """The MIG that retrained models lose, variant against original."""
 

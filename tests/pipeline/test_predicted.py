@@ -5,7 +5,10 @@ from perturb.pipeline.stages.predicted import correlations
 def _patterns(variant: str, predicted: list[float], measured: list[float]) -> list[PredictedPattern]:
     pairs = enumerate(zip(predicted, measured, strict=True))
     return [
-        PredictedPattern(variant=variant, name=f"{variant}-{k}", gain=1.0, predicted=x, measured=y) for k, (x, y) in pairs
+        PredictedPattern(
+            variant=variant, name=f"{variant}-{k}", gain=-y, predicted=x, predicted_whole=x + 10 * y, measured=y
+        )
+        for k, (x, y) in pairs
     ]
 
 
@@ -14,12 +17,14 @@ WEAK = _patterns("untrained", [0.1, 0.11, 0.12, 0.13, 0.14], [0.24, 0.23, 0.22, 
 
 
 def test_correlations_are_told_over_all_patterns_and_within_each_kind() -> None:
-    told = correlations([*STRONG, *WEAK])
-    assert told.startswith(" Over these 10 patterns, Spearman's rank correlation is 0.76;")
-    assert told.endswith("; within a kind it is 1.00 over the 5 of modified and −1.00 over the 5 of untrained.")
+    assert correlations([*STRONG, *WEAK]) == (
+        "Over these 10 patterns, Spearman's rank correlation of predicted and measured loss is 0.76; within a kind it is "
+        "1.00 over the 5 of modified and −1.00 over the 5 of untrained. Predicted from the whole image it is 1.00; that of "
+        "the gain with the measured loss is −1.00."
+    )
 
 
 def test_within_kinds_of_few_patterns_and_within_the_only_one_nothing_is_told() -> None:
-    assert correlations([*STRONG, *WEAK[:4]]).endswith("is 0.83; within a kind it is 1.00 over the 5 of modified.")
-    assert correlations(STRONG) == " Over these 5 patterns, Spearman's rank correlation is 1.00."
+    assert "loss is 0.83; within a kind it is 1.00 over the 5 of modified. Predicted" in correlations([*STRONG, *WEAK[:4]])
+    assert "loss is 1.00. Predicted" in correlations(STRONG)
     assert correlations(STRONG[:2]) == ""

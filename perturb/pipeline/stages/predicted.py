@@ -27,37 +27,45 @@ def predicted(findings: Findings, out: Path) -> Iterator[Section]:
     path = out / "prediction.png"
     draw_prediction(path, patterns)
     text = (
-        "Predicted from the frozen encoders alone: their codes are turned onto the axes that the pattern makes cheapest, "
-        "and the turned codes' MIG is taken. "
-        f"Measured: the mean loss of {listed(_methods(findings))}, each retrained." + correlations(patterns)
+        "Predicted from the frozen encoders alone: their codes are turned onto the axes that the pattern makes cheapest "
+        "within the directions in which the original images vary, since a VAE draws little of what lies outside them, and "
+        f"the turned codes' MIG is taken. Measured: the mean loss of {listed(_methods(findings))}, each retrained."
     )
     caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
     lines = [
-        [one.name, f"{one.gain:.2f}", f"{one.predicted:.2f}", f"{one.measured:.2f}".replace("-", "−")] for one in patterns
+        [one.name, f"{one.gain:.2f}", *map(_signed, (one.predicted, one.predicted_whole, one.measured))] for one in patterns
     ]
-    table = plain_table("Each pattern", ["Pattern", "Gain", "Predicted loss", "Measured loss"], lines)
-    yield Section(title="Predicted before training", text=[text], figures=[Picture(path, caption)], tables=[table])
+    columns = ["Pattern", "Gain", "Predicted loss", "Predicted from the whole image", "Measured loss"]
+    table = plain_table("Each pattern", columns, lines)
+    texts = [text, *filter(None, [correlations(patterns)])]
+    yield Section(title="Predicted before training", text=texts, figures=[Picture(path, caption)], tables=[table])
 
 
 def correlations(patterns: Sequence[PredictedPattern]) -> str:
-    """A sentence with the rank correlation over all patterns and that within each kind.
+    """Sentences with the rank correlations over all patterns and within each kind; empty where there are none.
 
     Two kinds that are apart in both numbers correlate, even where the criterion tells patterns of neither kind apart.
     """
-    found = _correlation(patterns)
-    if found is None:
+    found = {name: _correlation(patterns, name) for name in ("predicted", "predicted_whole", "gain")}
+    if None in found.values():
         return ""
+    overall, whole, gain = map(_signed, found.values())
     kinds = {one.variant: [other for other in patterns if other.variant == one.variant] for one in patterns}
-    within = [(kind, len(of_kind), _correlation(of_kind)) for kind, of_kind in kinds.items() if len(of_kind) >= FEWEST]
-    told = [
-        f"{value:.2f} over the {count} of {kind}".replace("-", "−") for kind, count, value in within if value is not None
-    ]
-    overall = f" Over these {len(patterns)} patterns, Spearman's rank correlation is {found:.2f}".replace("-", "−")
-    return overall + (f"; within a kind it is {listed(told)}." if told and len(kinds) > 1 else ".")
+    within = {kind: _correlation(those, "predicted") for kind, those in kinds.items() if len(those) >= FEWEST}
+    told = [f"{_signed(value)} over the {len(kinds[kind])} of {kind}" for kind, value in within.items() if value is not None]
+    apart = f"; within a kind it is {listed(told)}" if told and len(kinds) > 1 else ""
+    return (
+        f"Over these {len(patterns)} patterns, Spearman's rank correlation of predicted and measured loss is {overall}"
+        f"{apart}. Predicted from the whole image it is {whole}; that of the gain with the measured loss is {gain}."
+    )
 
 
-def _correlation(patterns: Sequence[PredictedPattern]) -> float | None:
-    return rank_correlation([one.predicted for one in patterns], [one.measured for one in patterns])
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _correlation(patterns: Sequence[PredictedPattern], name: str) -> float | None:
+    return rank_correlation([getattr(one, name) for one in patterns], [one.measured for one in patterns])
 
 
 def _methods(findings: Findings) -> list[str]:
@@ -86,7 +94,8 @@ def _patterns(findings: Findings) -> Iterator[PredictedPattern]:
             yield PredictedPattern(
                 variant=variant,
                 name=column.name,
-                gain=found.gain,
-                predicted=found.kept - found.turned,
+                gain=found.gain_in_span,
+                predicted=found.kept - found.turned_in_span,
+                predicted_whole=found.kept - found.turned,
                 measured=float(np.mean(losses)),
             )

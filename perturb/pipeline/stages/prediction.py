@@ -11,6 +11,7 @@ from perturb.datasets.pixels import Pixels
 from perturb.metrics.codes import encode
 from perturb.perturbation.local_metric import active_codes
 from perturb.perturbation.pooling import pooled
+from perturb.perturbation.span import principal_directions
 from perturb.pipeline.stages.models import load_model
 from perturb.runs import Workplace, read_result
 from perturb.seeding import numpy_generator
@@ -30,4 +31,5 @@ def build_prediction(place: Workplace) -> dict[str, Any]:
     models = [load_model(place.inputs[f"restart-{index}"], place.device) for index in chosen]
     codes = [active_codes(*encode(model, originals, numbers)) for model in models]
     images = torch.cat([pooled(variant.batch(part)) for part in np.split(numbers, range(BATCH, len(numbers), BATCH))])
-    return predict(codes, grid.factors_of(numbers), images, price=config.price, seed=config.seed).as_json()
+    directions = principal_directions(originals, grid)
+    return predict(codes, grid.factors_of(numbers), images, directions, price=config.price, seed=config.seed).as_json()
