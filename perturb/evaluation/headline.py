@@ -13,6 +13,11 @@ from perturb.metrics import METRICS
 
 MAIN = "modified", "noise"
 """Variants that the claim is about."""
+BEYOND = {
+    "untrained": "an untrained pattern of the same variance and roughness",
+    "untrained_in_span": "an untrained pattern of the same variance and roughness that repaints what is there",
+}
+"""Controls beyond which the training of m_ψ may do something."""
 
 
 def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], changes: Sequence[Comparison]) -> str:
@@ -53,9 +58,9 @@ def contrast(found: Comparison) -> str | None:
     if found.second == BASELINE:
         return further([found])
     by, whose, sure = signed(found.difference), _whose(found.methods, found.metric), certainty(found, few="seeds")
-    if (found.first, found.second) != ("modified", "untrained"):
+    if found.first != "modified" or found.second not in BEYOND:
         return f"{whose} changes by {by} from {found.second} to {found.first} ({sure})."
-    beyond = f"by {by} beyond an untrained pattern of the same variance and roughness ({sure})."
+    beyond = f"by {by} beyond {BEYOND[found.second]} ({sure})."
     if len(found.methods) == 1:
         return f"Training m_ψ changes {whose} {beyond}"
     return f"Averaged over {listed(found.methods)}, training m_ψ changes {METRICS[found.metric].title} {beyond}"

@@ -117,6 +117,8 @@ def test_what_training_adds_is_told_with_the_sign_of_its_interval() -> None:
     )
     alone = pooled([*trained, *control], "mig", methods=["A"], first="modified", second="untrained")
     assert contrast(alone).startswith("Training m_ψ changes A's MIG by −0.20 beyond an untrained pattern")
+    repainted = replace(alone, second="untrained_in_span")
+    assert "roughness that repaints what is there (95 % interval" in contrast(repainted)
     weaker = [replace(s, variant="untrained" if s.variant == "modified" else "modified") for s in (*trained, *control)]
     turned = pooled(weaker, "mig", methods=["A", "B"], first="modified", second="untrained")
     assert (

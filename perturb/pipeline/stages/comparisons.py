@@ -1,11 +1,12 @@
 """Which variants are compared with each other, beside each with the original, and what their difference tells."""
 
 from perturb.config import ExperimentConfig
+from perturb.variants import CONTROLS
 
-TRAINING = "modified", "untrained"
-"""Their difference is what the training of m_ψ adds."""
+UNTRAINED = tuple(name for name, control in CONTROLS.items() if control.redraw == "both")
+"""Controls of which nothing is trained: modified less one of them is what the training of m_ψ adds."""
 TOLD = {
-    TRAINING: "What training m_ψ adds to a pattern of its kind, variance and roughness.",
+    ("modified", "untrained"): "What training m_ψ adds to a pattern of its kind, variance and roughness.",
     ("modified", "redrawn_scalar"): "What the trained scalar adds to the trained curve.",
     ("modified", "redrawn_curve"): "What the trained curve adds to the trained scalar.",
     ("redrawn_curve", "untrained"): "What the trained scalar adds to an untrained curve.",

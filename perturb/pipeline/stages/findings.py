@@ -20,7 +20,7 @@ from perturb.evaluation.statistics import BASELINE, Comparison, Row, Score, comp
 from perturb.objectives.losses import bernoulli_floor
 from perturb.perturbation.pattern import sample_of
 from perturb.pipeline.column import Column
-from perturb.pipeline.stages.comparisons import TRAINING, comparisons_of
+from perturb.pipeline.stages.comparisons import UNTRAINED, comparisons_of
 from perturb.runs import read_result
 from perturb.selection import over_pruned
 from perturb.training.curve import read_curve
@@ -127,8 +127,8 @@ class Findings:
     def _averages(self) -> list[Comparison]:
         evaluation = self.config.evaluation
         pairs = [(names, (variant, BASELINE)) for names in self.groups for variant in evaluation.variants[1:]]
-        if set(TRAINING) <= set(evaluation.variants):
-            pairs.append((self.groups[0], TRAINING))
+        if "modified" in evaluation.variants:
+            pairs += [(self.groups[0], ("modified", control)) for control in UNTRAINED if control in evaluation.variants]
         return [
             pooled(self.scores, evaluation.metrics[0], methods=names, first=first, second=second)
             for names, (first, second) in pairs
