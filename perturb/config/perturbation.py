@@ -33,6 +33,9 @@ class AlignmentConfig(Section):
     """How many of the points serve as anchors: around each of them slopes are fitted."""
     redraw_every: int = Field(default=10, ge=1)
     """How many steps use the same points and anchors before others are drawn."""
+    in_span: bool = Field(default=False, exclude_if=lambda in_span: not in_span)
+    """Whether only the images' part within the directions counts in which the originals vary (perturb.perturbation.span). A
+    VAE leaves much of what lies outside them undrawn."""
 
 
 class PerturbationConfig(Section):

@@ -25,6 +25,7 @@ from perturb.perturbation.coverage import raise_objective
 from perturb.perturbation.local_metric import gain_of_turning, mean_metric, slopes_at
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pooling import Movable
+from perturb.perturbation.span import principal_directions
 from perturb.perturbation.training import adam
 from perturb.seeding import numpy_generator
 from perturb.training.checkpoint import Tensors
@@ -83,6 +84,8 @@ class Alignment:
         self.optimisers = {"psi": adam(network.parameters(), config.learning_rate)}
         self._chosen = self._anchors = torch.empty(0, dtype=torch.int64)
         self._operators: list[tuple[float, Tensor]] = []
+        spanned = config.alignment.in_span
+        self._directions = principal_directions(pixels, grid).to(device) if spanned else None
 
     def update(self, step: int) -> tuple[dict[str, float], Tensor]:
         """One step of ψ, on fresh points every so often. Noted is the `gain`, what turning the axes would save."""
@@ -92,6 +95,8 @@ class Alignment:
             self._prepare()
         pattern = self.network.coarse_pattern(self._factors)
         images = self._images.pooled(pattern)
+        if self._directions is not None:
+            images = images @ self._directions.T
         gains = [
             weight * gain_of_turning(mean_metric(slopes, images), self.config.alignment.price)
             for weight, slopes in self._operators

@@ -9,7 +9,8 @@ from perturb.config import ExperimentConfig, load_experiment
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 STUDY = load_experiment(CONFIGS / "mini.toml")
 FAMILY = (
-    "mini_more", "mini_gan", "mini_controls", "mini_epsilon", "mini_forms", "mini_settings", "mini_pcl", "mini_longer",
+    "mini_more", "mini_gan", "mini_controls", "mini_epsilon", "mini_forms", "mini_settings", "mini_span", "mini_pcl",
+    "mini_longer",
 )  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def test_restarts_and_originals_are_the_studys(name: str) -> None:
 @pytest.mark.parametrize("name", FAMILY)
 def test_the_main_pattern_is_the_studys_but_for_epsilon(name: str) -> None:
     config = load_experiment(CONFIGS / f"{name}.toml")
-    expected = STUDY.perturbation.model_copy(update={"epsilon": 0.125} if name == "mini_epsilon" else {})
+    expected = STUDY.perturbation.model_copy(update={"epsilon": 0.125} if name in ("mini_epsilon", "mini_span") else {})
     assert config.perturbation == expected
 
 

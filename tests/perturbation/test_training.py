@@ -118,6 +118,19 @@ def test_alignment_makes_a_scalar_of_all_factors_that_turning_the_axes_would_pay
     assert scalar_effects(adversary.network, Mini.grid).effective > 2
 
 
+def test_alignment_within_the_span_sees_the_images_part_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_gain(name: str, *, in_span: bool) -> float:
+        alignment = CONFIG.alignment.model_copy(update={"in_span": in_span})
+        (tmp_path / name).mkdir()
+        config = CONFIG.model_copy(update={"form": "alignment_factors", "alignment": alignment})
+        return _run(_adversary(config), tmp_path / name, steps=1)[0]["gain"]
+
+    whole, within = first_gain("whole", in_span=False), first_gain("within", in_span=True)
+    assert abs(within / whole - 1) > 0.05
+    monkeypatch.setattr("perturb.perturbation.alignment.principal_directions", lambda pixels, grid: torch.eye(8 * 8 * 3))
+    assert first_gain("every direction", in_span=True) == pytest.approx(whole, rel=1e-4)
+
+
 @pytest.mark.parametrize("case", ["factors", "frozen", "alignment_factors", "literal_exact"])
 def test_interrupted_and_uninterrupted_trainings_end_alike(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
