@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TESTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), ROOT / "benchmarks" / "README.md"]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
+    *(ROOT / "docs").glob("*.md"),
+]
 
 
 def test_every_fault_has_the_test_that_the_table_names() -> None:
