@@ -8,6 +8,7 @@ import numpy as np
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.variances import FactorVariance, Variances
 from perturb.evaluation.printed import Cell, PrintedTable
+from perturb.evaluation.tables import spread
 
 MOST_LINES = 3
 """Patterns of a variant that have lines of their own."""
@@ -36,6 +37,33 @@ def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTab
         lines=lines,
         note=f"n = {' to '.join(f'{count:,}' for count in counts)} images that it was not trained on.",
     )
+
+
+def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> PrintedTable:
+    """Methods down, variants across: how well all latents together tell the factors, mean ± standard deviation.
+
+    A code that mixes factors still tells them; one that reads them less precisely does not.
+
+    Args:
+        found: method → variant → DCI's informativeness of each run, the share of held-out factor values that its trees name.
+
+    """
+    variants = tuple(dict.fromkeys(variant for of_method in found.values() for variant in of_method))
+    return PrintedTable(
+        title="How well all latents together tell the factors",
+        corner="Method",
+        columns=variants,
+        lines=tuple(
+            (method, tuple(_mean_cell(of_method.get(v, ())) for v in variants)) for method, of_method in found.items()
+        ),
+        note="DCI's informativeness: the share of held-out factor values that its trees name, mean over factors.",
+    )
+
+
+def _mean_cell(values: Sequence[float]) -> Cell:
+    if not len(values):
+        return Cell("–")
+    return Cell(spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None))
 
 
 def scalar_table(networks: Mapping[str, Sequence[Mapping[str, Any]]], factors: Sequence[str]) -> PrintedTable:

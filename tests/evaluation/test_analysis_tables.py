@@ -1,6 +1,12 @@
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.variances import FactorVariance, Induced, Variances
-from perturb.evaluation.analysis_tables import global_table, local_table, readout_table, scalar_table
+from perturb.evaluation.analysis_tables import (
+    global_table,
+    informativeness_table,
+    local_table,
+    readout_table,
+    scalar_table,
+)
 from perturb.evaluation.printed import PrintedTable
 
 
@@ -45,4 +51,13 @@ def test_scalars_have_a_line_a_pattern_or_one_for_many() -> None:
         "modified": [*effects, "1.50", *rest],
         "modified-2": [*effects, "2.00", *rest],
         "untrained, mean of 4": [*effects, "1.00", *rest],
+    }
+
+
+def test_informativeness_has_a_dash_where_no_run_has_scores() -> None:
+    table = informativeness_table({"A": {"original": [0.8, 0.9], "modified": [0.5]}, "B": {"original": [0.7]}})
+    assert table.columns == ("original", "modified")
+    assert {name: [cell.text for cell in cells] for name, cells in table.lines} == {
+        "A": ["0.85 ± 0.07", "0.50"],
+        "B": ["0.70", "–"],
     }

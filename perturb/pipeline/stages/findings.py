@@ -156,6 +156,17 @@ class Findings:
                     found.setdefault(variant, []).append(gaps)
         return {variant: np.array(gaps) for variant, gaps in found.items()}
 
+    @property
+    def informativeness(self) -> dict[str, dict[str, list[float]]]:
+        """DCI's informativeness of every run that has scores, by method and variant; nothing where DCI is not scored."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for score in self.scores:
+            details = self.results[f"scores/{score.method}/{score.variant}/{score.seed}"]["details"] or {}
+            if "dci" in details:
+                values = found.setdefault(score.method, {}).setdefault(score.variant, [])
+                values.append(details["dci"]["dci_informativeness"])
+        return found
+
     def readouts(self, variant: str) -> list[dict[str, Any]]:
         """What each supervised network on a variant reads, factor by factor; nothing without a readout."""
         seeds = range(self.config.readout.seeds) if self.config.readout else ()

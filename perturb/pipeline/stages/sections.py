@@ -12,7 +12,13 @@ from perturb.analysis.readout import FactorReadout
 from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
 from perturb.datasets import open_ground_truth
 from perturb.datasets.pixels import Pixels
-from perturb.evaluation.analysis_tables import global_table, local_table, readout_table, scalar_table
+from perturb.evaluation.analysis_tables import (
+    global_table,
+    informativeness_table,
+    local_table,
+    readout_table,
+    scalar_table,
+)
 from perturb.evaluation.curves import final_losses
 from perturb.evaluation.figures import draw_images, draw_scores
 from perturb.evaluation.figures_curves import draw_curves
@@ -97,7 +103,10 @@ def scores(findings: Findings) -> Section:
     )
     if thesis:
         text += " Beside ours, where there is one, the number of the thesis that the paper is part of (Tables 4.2 to 4.5)."
-    return Section(title="Scores", text=[text], tables=tuple(score_tables(findings.rows, thesis=thesis, compared=True)))
+    tables = score_tables(findings.rows, thesis=thesis, compared=True)
+    if found := findings.informativeness:
+        tables.append(informativeness_table(found))
+    return Section(title="Scores", text=[text], tables=tuple(tables))
 
 
 def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
