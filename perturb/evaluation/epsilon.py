@@ -144,8 +144,7 @@ def draw_epsilon(path: Path, results: Sequence[AtEpsilon], metric: str) -> None:
         axes.set_ylabel(METRICS[metric].title, fontsize=style.SMALL)
         style.plain(axes, grid="y")
     panels[-1].set_xlabel("ε, largest change of a pixel", fontsize=style.NORMAL)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3, fontsize=style.SMALL,
-                  frameon=False)  # fmt: skip
+    style.legend_above(figure, panels[0].get_legend_handles_labels()[0])
     style.save(figure, path)
 
 

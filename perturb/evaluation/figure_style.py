@@ -1,13 +1,16 @@
 """What all figures share: colours, sizes, how they are saved. They are narrow, so that type can be read on a phone."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from perturb.variants import VARIANTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -16,6 +19,8 @@ WIDTH = 4.5
 DPI = 160
 SMALL, NORMAL = 8.5, 9.5
 """Points of type."""
+SHORT_LABEL = 14
+"""Letters of a label of which three fit beside each other."""
 OTHER_COLOUR, OTHER_MARKER = "#777777", "v"
 """Of what is no variant: an alternative m_ψ, or somebody else's model."""
 
@@ -40,6 +45,15 @@ def colour(variant: str) -> str:
 def marker(variant: str) -> str:
     """The marker of a variant, the same in every figure."""
     return VARIANTS[variant].marker if variant in VARIANTS else OTHER_MARKER
+
+
+def legend_above(figure: "Figure", handles: "Sequence[Artist]", **options: Any) -> None:  # noqa: ANN401
+    """A legend above all panels: three columns of short labels, or two where they would not fit the figure's width."""
+    longest = max((len(handle.get_label()) for handle in handles), default=0)
+    columns = 3 if longest <= SHORT_LABEL else 2
+    figure.legend(
+        handles=handles, loc="outside upper left", ncols=columns, fontsize=SMALL, frameon=False, **options
+    )  # fmt: skip
 
 
 def plain(axes: "Axes", *, grid: str) -> None:

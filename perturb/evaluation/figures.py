@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 
 from perturb.evaluation import figure_style as style
 from perturb.evaluation.statistics import Row, Score
 from perturb.metrics import METRICS
+
+LETTERS = 16
+"""Letters of a title that fit above an image."""
 
 
 def draw_images(path: Path, originals: np.ndarray, variants: Mapping[str, np.ndarray], *, epsilon: float) -> None:
@@ -23,14 +27,16 @@ def draw_images(path: Path, originals: np.ndarray, variants: Mapping[str, np.nda
     from matplotlib.figure import Figure
 
     columns = 1 + 2 * len(variants)
-    figure = Figure(figsize=(1.25 * columns, 1.25 * len(originals) + 0.35), dpi=140, layout="constrained")
+    titles = {name: "\n".join(wrap(name.replace("_", " "), LETTERS)) for name in variants}
+    lines = 1 + max((title.count("\n") for title in titles.values()), default=0) + 1
+    figure = Figure(figsize=(1.25 * columns, 1.25 * len(originals) + 0.13 * lines + 0.1), dpi=140, layout="constrained")
     axes = figure.subplots(len(originals), columns, squeeze=False)
     for row, original in zip(range(len(originals)), originals, strict=True):
         _show(axes[row, 0], original, "original" if row == 0 else "")
         for number, (name, images) in enumerate(variants.items()):
             change = (images[row].astype(np.float64) - original) / (2 * 255 * epsilon) + 0.5
-            _show(axes[row, 1 + 2 * number], np.clip(change, 0, 1), f"{name} − original" if row == 0 else "")
-            _show(axes[row, 2 + 2 * number], images[row], name if row == 0 else "")
+            _show(axes[row, 1 + 2 * number], np.clip(change, 0, 1), f"{titles[name]}\n− original" if row == 0 else "")
+            _show(axes[row, 2 + 2 * number], images[row], titles[name] if row == 0 else "")
     figure.savefig(path, metadata={"Software": None})
 
 

@@ -50,7 +50,7 @@ def draw_curves(path: Path, curves: Sequence[Curve]) -> None:
     for panel in axes[len(shown) :]:
         panel.set_axis_off()
     figure.supxlabel("steps", fontsize=style.SMALL)
-    figure.legend(handles=_legend(variants), loc="outside upper left", ncols=3, fontsize=style.SMALL, frameon=False)
+    style.legend_above(figure, _legend(variants))
     style.save(figure, path)
 
 

@@ -48,4 +48,4 @@ def _legend(figure: "matplotlib.figure.Figure", variants: Sequence[str]) -> None
         Line2D([], [], color=style.colour(v), marker=style.marker(v), markersize=5, linewidth=2.2, label=v) for v in variants
     ]
     if handles:
-        figure.legend(handles=handles, loc="outside upper left", ncols=3, fontsize=style.SMALL, frameon=False)
+        style.legend_above(figure, handles)

@@ -57,5 +57,5 @@ def draw_prediction(path: Path, patterns: Sequence[PredictedPattern]) -> None:
     handles = [
         Line2D([], [], color=style.colour(v), marker=style.marker(v), markersize=5, linewidth=0, label=v) for v in variants
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=3, fontsize=style.SMALL, frameon=False)
+    style.legend_above(figure, handles)
     style.save(figure, path)

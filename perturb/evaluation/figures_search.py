@@ -53,8 +53,7 @@ def draw_search(
         panel.set_ylabel(METRICS[metric].title, fontsize=style.SMALL)
     axes[-1].set_xticks(range(len(factors)), [f"×{factor:g}" for factor in factors])
     axes[-1].set_xlabel("primary hyper-parameter", fontsize=style.NORMAL)
-    figure.legend(handles=_legend(variants, points, levels), loc="outside upper left", ncols=3, fontsize=style.SMALL,
-                  frameon=False, handletextpad=0.3, columnspacing=1.0)  # fmt: skip
+    style.legend_above(figure, _legend(variants, points, levels), handletextpad=0.3, columnspacing=1.0)
     style.save(figure, path)
 
 

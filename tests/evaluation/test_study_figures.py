@@ -128,3 +128,12 @@ def test_tiles_keep_every_pixel_and_have_white_between_them() -> None:
 )
 def test_latents_are_labelled_by_their_variance_where_there_is_one(variances: tuple[float, ...], labels: list[str]) -> None:
     assert latent_labels(variances) == labels
+
+
+@pytest.mark.parametrize(("longest", "columns"), [("untrained", 3), ("redrawn_curve_in_span", 2)])
+def test_a_legend_has_as_many_columns_as_its_labels_leave_room_for(longest: str, columns: int) -> None:
+    from matplotlib.lines import Line2D
+
+    figure = style.new_figure(2.0)
+    style.legend_above(figure, [Line2D([], [], label=label) for label in ("original", "modified", longest)])
+    assert figure.legends[0]._ncols == columns
