@@ -42,8 +42,6 @@ def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTab
 def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> PrintedTable:
     """Methods down, variants across: how well all latents together tell the factors, mean ± standard deviation.
 
-    A code that mixes factors still tells them; one that reads them less precisely does not.
-
     Args:
         found: method → variant → DCI's informativeness of each run, the share of held-out factor values that its trees name.
 
@@ -56,7 +54,8 @@ def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) ->
         lines=tuple(
             (method, tuple(_mean_cell(of_method.get(v, ())) for v in variants)) for method, of_method in found.items()
         ),
-        note="DCI's informativeness: the share of held-out factor values that its trees name, mean over factors.",
+        note="DCI's informativeness: the share of held-out factor values that its trees name, mean over factors. With few "
+        "trees it falls where a code mixes factors, too.",
     )
 
 
