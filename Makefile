@@ -29,7 +29,7 @@ $(VENV)/.installed: $(VENV)/.runs
 	@touch $@
 
 demo: $(VENV)/.runs
-	$(BIN)/perturb run configs/quickstart.toml --no-prefect --artifacts $(ARTIFACTS)
+	$(BIN)/perturb run configs/quickstart.toml --artifacts $(ARTIFACTS)
 
 test: install
 	$(BIN)/python -m pytest

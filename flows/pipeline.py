@@ -107,7 +107,7 @@ def run_with_prefect(
             store = Store(settings.artifacts, STAGES)
             if not all(store.is_complete(spec) for stage, _ in stages for spec in stage.runs):
                 raise UserError(
-                    f"{gone}; what is done is kept, and running again goes on from there, as does --no-prefect without any "
+                    f"{gone}; what is done is kept, and running again goes on from there, as does plain Python without any "
                     "server."
                 ) from error
             log.warning("%s, so its page does not show the end of this flow; all runs are there.", gone)

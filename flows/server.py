@@ -92,5 +92,5 @@ def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:
         time.sleep(0.1)
     raise UserError(
         f"the temporary Prefect server did not start (exit code {process.poll()}); set PREFECT_API_URL to a running server, "
-        "or use --no-prefect."
+        "or leave out --prefect and --runner."
     )

@@ -192,13 +192,18 @@ def test_gc_removes_stale_scratch_folders_and_says_how_many(tmp_path: Path) -> N
     assert (run / "checkpoint.pt").is_file()
 
 
-@pytest.mark.parametrize("arguments", [("run", "good.toml"), ("schedule", "good.toml", "--every", "1h"), ("doctor",)])
+@pytest.mark.parametrize(
+    "arguments", [("run", "good.toml", "--prefect"), ("schedule", "good.toml", "--every", "1h"), ("doctor",)]
+)
 def test_without_prefect_a_sentence_says_what_to_install(arguments: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text(EXPERIMENT)
     without = "import sys; sys.modules['prefect'] = None; from perturb.cli import main; main()"
     command = [sys.executable, "-c", without, *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    asked = "prefect is not installed: `pip install 'perturb[flows]'` adds it; `perturb run --no-prefect` does without it."
+    asked = (
+        "prefect is not installed: `pip install 'perturb[flows]'` adds it; `perturb run` without --prefect and --runner "
+        "does without it."
+    )
     if arguments == ("doctor",):
         assert done.returncode == 0, done.stderr
         assert any(line.split() == ["warning", "flows", *asked.split()] for line in done.stdout.splitlines())

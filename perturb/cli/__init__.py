@@ -56,9 +56,14 @@ def run(
     budget: BudgetOption = 1.0,
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
-    runner: Annotated[str | None, typer.Option(help="process:N (default), thread:N, dask, dask://HOST:PORT or ray.")] = None,
+    runner: Annotated[
+        str | None, typer.Option(help="Where a flow works: process:N, thread:N, dask, dask://HOST:PORT or ray.")
+    ] = None,
     time_limit: Annotated[float | None, typer.Option(help="Minutes for each training or other run; default: none.")] = None,
-    prefect: Annotated[bool, typer.Option("--prefect/--no-prefect", help="As a Prefect flow, or in plain Python.")] = True,
+    prefect: Annotated[
+        bool | None,
+        typer.Option("--prefect/--no-prefect", help="As a Prefect flow (default with --runner), or in plain Python."),
+    ] = None,
     publish: Annotated[
         Path | None, typer.Option(help="Put report, recipes and weights into this folder too, with an index.json.")
     ] = None,
@@ -83,10 +88,10 @@ def run(
         time_limit=time_limit, elsewhere=(runner or "").startswith("dask://"),
     )  # fmt: skip
     settings, publish = settings.model_copy(update={"compile": compiled}), publish and _folder(publish, "--publish")
-    if prefect:
-        plan = from_flows("run")(experiment, settings, until=until, runner=runner)
-    elif runner is not None:
+    if prefect is False and runner is not None:
         raise UserError(f"--runner {runner} chooses how Prefect runs the flow; leave out --no-prefect or --runner.")
+    if prefect or runner is not None:
+        plan = from_flows("run")(experiment, settings, until=until, runner=runner)
     else:
         plan = run_locally(experiment, settings, until=until)
     store = Store(settings.artifacts, STAGES)

@@ -21,7 +21,7 @@ def from_flows(name: str) -> Callable:
         except ModuleNotFoundError as error:
             package = (error.name or str(error)).partition(".")[0]
             raise UserError(
-                f"{package} is not installed: `pip install 'perturb[flows]'` adds it; `perturb run --no-prefect` does "
-                "without it."
+                f"{package} is not installed: `pip install 'perturb[flows]'` adds it; `perturb run` without --prefect "
+                "and --runner does without it."
             ) from None
     raise UserError("the flows are not installed; reinstall perturb with `pip install 'perturb[flows]'`.")

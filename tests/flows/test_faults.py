@@ -21,7 +21,7 @@ Perturb = Callable[..., subprocess.CompletedProcess]
 def test_a_killed_prefect_server_costs_no_run(long_toml: Path, tmp_path: Path) -> None:
     """The trainings go on without it; the flow ends as it should, or with a sentence and nothing lost."""
     artifacts, home = tmp_path / "artifacts", tmp_path / "server"
-    options = ["run", str(long_toml), "--artifacts", str(artifacts), "--until", "restarts", "--workers", "2"]
+    options = ["run", str(long_toml), "--artifacts", str(artifacts), "--until", "restarts", "--workers", "2", "--prefect"]
     with prefect_server(home, free_port()) as (api, server):
         environment = {"PREFECT_API_URL": api, "PREFECT_HOME": str(home), "PREFECT_CLIENT_MAX_RETRIES": "1"}
         with started([*COMMAND, *options], tmp_path / "flow.log", **environment) as flow:

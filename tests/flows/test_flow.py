@@ -43,7 +43,8 @@ def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: 
 def test_a_killed_flow_leaves_no_process_behind_and_goes_on(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
     """This one starts a server of its own, which must die with it."""
     artifacts, mark = tmp_path / "artifacts", f"mark-of-{tmp_path.name}-{os.getpid()}"
-    command = [*COMMAND, "run", str(tiny_toml), "--workers", "2", "--artifacts", str(artifacts), "--until", "restarts"]
+    command = [*COMMAND, "run", str(tiny_toml), "--prefect", "--workers", "2", "--artifacts", str(artifacts)]
+    command += ["--until", "restarts"]
     environment = {"PREFECT_HOME": str(tmp_path / "own"), "PERTURB_TEST_MARK": mark, "PREFECT_API_URL": ""}
     with started(command, tmp_path / "flow.log", **environment) as flow:
         wait_for(lambda: len(list(artifacts.glob("runs/*"))) >= 3, flow)
@@ -52,7 +53,7 @@ def test_a_killed_flow_leaves_no_process_behind_and_goes_on(tiny_toml: Path, tmp
         flow.wait()
         wait_for(lambda: not processes_with(mark), seconds=20)
     survivors = {path: path.stat().st_mtime_ns for path in (artifacts / "runs").iterdir()}
-    again = perturb("run", tiny_toml, "--artifacts", artifacts, "--until", "restarts")
+    again = perturb("run", tiny_toml, "--artifacts", artifacts, "--until", "restarts", "--prefect")
     assert again.returncode == 0, again.stderr
     assert "restarts: 2 of 2" in again.stdout
     assert all(path.stat().st_mtime_ns == made for path, made in survivors.items())
