@@ -30,7 +30,9 @@ def test_all_that_mini_is_made_of_is_declared_as_data_of_the_package() -> None:
     globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["perturb.outside"]
     declared = {path for pattern in globs for path in ROOM.glob(pattern)}
     recipes = set(packaged.recipes().values())
-    patterns = [f"{variant}{draw}" for variant in ("modified", "untrained") for draw in ("", "-2", "-3")]
+    patterns = [
+        f"{variant}{draw}" for variant in ("modified", "untrained", "untrained_in_span") for draw in ("", "-2", "-3")
+    ]
     assert {path.name for path in recipes} == {f"{name}.recipe.json" for name in ("original", "noise", *patterns)}
     weights = {path for path in packaged.published_folder().iterdir() if path.suffix == ".safetensors"}
     assert {path.stem for path in weights} == set(patterns)
