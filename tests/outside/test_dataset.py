@@ -186,7 +186,7 @@ def test_what_is_no_benchmark_is_told_in_one_sentence(sprites: Path, tmp_path: P
             str(tmp_path / "absent"),
             "original",
         ): "it must be mini, dsprites, shapes3d, a folder of benchmark files or a results",
-        ("mini", "blurred"): "mini has no variant blurred; it has original, modified, untrained, noise.",
+        ("mini", "blurred"): "mini has no variant blurred; it has original, modified, untrained, untrained_in_span, noise.",
         (str(write_raw_results(tmp_path)), "original"): "must be a results.json of `perturb run`",
     }
     for (what, variant), sentence in cases.items():
