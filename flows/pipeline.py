@@ -86,7 +86,7 @@ def study(config: Experiment, settings: Settings = DEFAULTS, until: str | None =
 
 
 def error_of(future: PrefectFuture) -> BaseException | None:
-    """What a finished task raised, or None."""
+    """Return what a finished task raised, or None."""
     result = future.result(raise_on_failure=False)
     return result if isinstance(result, BaseException) else None
 

@@ -15,7 +15,7 @@ from perturb.pipeline.workers import Processes
 
 
 class Workers(Protocol):
-    """Where units of work are done, while it is open as a context."""
+    """A backend that does units of work while it is open as a context."""
 
     slots: int
     """Units at a time."""

@@ -61,7 +61,7 @@ def free_port() -> int:
 
 
 def is_healthy(api: str) -> bool:
-    """Whether a Prefect server answers at `http://…/api`."""
+    """Return whether a Prefect server answers at `http://…/api`."""
     try:
         with urllib.request.urlopen(f"{api}/health", timeout=5):
             return True

@@ -14,7 +14,7 @@ from perturb.errors import UserError
 
 LOCK = "lock"
 NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
-"""What a file system answers that cannot lock, for example Lustre mounted without `flock`."""
+"""The error codes of a file system that cannot lock, for example Lustre mounted without `flock`."""
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def claimed(folder: Path) -> Iterator[Path | None]:
 
 
 def is_claimed(folder: Path) -> bool:
-    """Whether somebody works in a folder at this moment."""
+    """Return whether somebody works in a folder at this moment."""
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY)
     except OSError:
@@ -86,7 +86,7 @@ def _lock(folder: Path) -> int | None:
 
 
 def _is_still_there(descriptor: int, path: Path) -> bool:
-    """Whether the open file is the one of that name: a lock on a removed file keeps nobody out."""
+    """Return whether the open file is the one of that name: a lock on a removed file keeps nobody out."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -94,7 +94,7 @@ def _is_still_there(descriptor: int, path: Path) -> bool:
 
 
 def can_lock(folder: Path) -> bool:
-    """Whether the file system of an existing folder has locks; OSError where nothing can be written."""
+    """Return whether the file system of an existing folder has locks; OSError where nothing can be written."""
     probe = folder / f".{uuid.uuid4().hex}.probe"
     try:
         with claimed(probe) as own:

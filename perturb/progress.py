@@ -65,7 +65,7 @@ def duration(seconds: float) -> str:
 
 
 def read_fraction(folder: Path) -> tuple[float, str]:
-    """How much of a run is done, in [0, 1], and its note; (0, "") when nothing is known."""
+    """Return how much of a run is done, in [0, 1], and its note; (0, "") when nothing is known."""
     try:
         state = json.loads((folder / FILE_NAME).read_text())
         return min(1.0, state["done"] / max(1, state["total"])), str(state["note"])

@@ -34,7 +34,7 @@ SECONDS_BETWEEN_TRIES = 0.2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunSpec:
-    """What a run is, before it exists: enough to name it and to build it."""
+    """The specification of a run, enough to name it and to build it before it exists."""
 
     kind: str
     """Key in STAGES."""
@@ -61,7 +61,7 @@ class RunSpec:
 
     @cached_property
     def family(self) -> str:
-        """What a run shares with those that differ from it in nothing but the config's seed, here and in their inputs.
+        """A hash that a run shares with all that differ from it only in the config's seed, here and in their inputs.
 
         They have the same work to do, each on inputs of its own.
         """
@@ -77,19 +77,19 @@ def _short_hash(identity: Any) -> str:  # noqa: ANN401
 
 @dataclass(frozen=True, kw_only=True)
 class Workplace:
-    """What a stage gets to build its run with."""
+    """Everything that a stage gets to build its run with."""
 
     spec: RunSpec
     inputs: Mapping[str, Path]
     """Folders of the finished input runs."""
     out: Path
-    """Where the run's files go."""
+    """The folder for the run's files."""
     scratch: Path
     """Folder for checkpoints: it survives a kill, all tries share it in turn, and it goes when the run is there."""
     device: str
     progress: Progress
     compile: bool = False
-    """Whether torch should compile the networks."""
+    """True if torch should compile the networks."""
 
 
 Build = Callable[[Workplace], dict[str, Any]]
@@ -99,7 +99,7 @@ BuildTogether = Callable[[Sequence[Workplace]], Sequence[dict[str, Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """How runs of one kind are built."""
+    """The version and the functions by which runs of one kind are built."""
 
     version: int
     build: Build
@@ -129,19 +129,19 @@ class Store:
         self.compile = compile
 
     def path(self, spec: RunSpec) -> Path:
-        """Where a run is, or will be."""
+        """Return where a run is, or will be."""
         return self.root / "runs" / spec.id
 
     def scratch(self, spec: RunSpec) -> Path:
-        """Where a run's checkpoints and progress are while it is being built."""
+        """Return where a run's checkpoints and progress are while it is being built."""
         return self.root / "scratch" / spec.id
 
     def is_complete(self, spec: RunSpec) -> bool:
-        """Whether the run is there, whole."""
+        """Return whether the run is there, whole."""
         return (self.path(spec) / MANIFEST).is_file()
 
     def is_being_built(self, spec: RunSpec) -> bool:
-        """Whether somebody builds the run at this moment, this flow or another."""
+        """Return whether somebody builds the run at this moment, this flow or another."""
         return is_claimed(self.scratch(spec))
 
     def result(self, spec: RunSpec) -> dict[str, Any]:
@@ -264,7 +264,7 @@ class Store:
 
 
 def last_touched(folder: Path) -> float:
-    """When anything in a folder last changed, in seconds since the epoch; what vanishes meanwhile does not count."""
+    """Return when anything in a folder last changed, in seconds since the epoch; what vanishes meanwhile does not count."""
     times = [0.0]
     for path in [folder, *folder.rglob("*")]:
         with suppress(FileNotFoundError):

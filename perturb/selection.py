@@ -10,7 +10,7 @@ from perturb.metrics import METRICS
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredRestart:
-    """What the selection looks at."""
+    """The properties of a restart on which the selection decides."""
 
     index: int
     """Number of the restart."""
@@ -37,7 +37,7 @@ class Selection:
 
 
 def over_pruned(unit_variances: Sequence[float], *, limit: float, factors: int) -> bool:
-    """Whether fewer units are active than there are factors (thesis 4.3.4).
+    """Return whether fewer units are active than there are factors (thesis 4.3.4).
 
     Units beyond the number of factors may be unused. Of a model that has fewer units than factors, all must be active.
 

@@ -18,28 +18,28 @@ Redraw = Literal["both", "curve", "scalar"]
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """How a control's pattern differs from the trained one to which it is matched in variance and roughness."""
+    """The difference between a control's pattern and the trained one to which it is matched in variance and roughness."""
 
     redraw: Redraw
     in_span: bool = False
-    """Whether the curve that is drawn anew is confined to the images' own directions (perturb.perturbation.span)."""
+    """True if the curve that is drawn anew is confined to the images' own directions (perturb.perturbation.span)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a variant."""
+    """One row of the table of variants."""
 
     where: str
     """Its place in a sentence, after "MIG falls by 0.57": "on the modified images"."""
     meaning: str
-    """What was added to the images, as a dataset card says it; δ is the pattern."""
+    """The change to the images as a dataset card describes it; δ is the pattern."""
     colour: str
     """Its colour in all figures, apart also for colour-blind eyes and in print (Paul Tol's schemes, the yellow darker)."""
     marker: str
     """Its marker in all figures, which says the same as the colour."""
     pattern: Literal["none", "trained", "control", "noise", "matched noise"]
-    """What its pattern is: that of a trained network, of a network matched to a trained one, or noise, of the variance of a
-    trained pattern or just as large as ε allows."""
+    """The kind of its pattern: that of a trained network, of a network matched to a trained one, noise as large as ε allows,
+    or noise of a trained pattern's variance."""
     control: Control | None = None
     """Given where the pattern is a control."""
 

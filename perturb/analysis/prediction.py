@@ -31,7 +31,7 @@ BINS = 20
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a pattern is predicted to do; each number is a mean over the encoders."""
+    """The predicted effect of a pattern; each number is a mean over the encoders."""
 
     kept: float
     """MIG of the codes as they are."""
@@ -52,7 +52,7 @@ class Prediction:
 def predict(
     codes: Sequence[Tensor], factors: np.ndarray, images: Tensor, directions: Tensor, *, price: float, seed: int
 ) -> Prediction:
-    """What the images of a variant do to codes of the originals.
+    """Return what the images of a variant do to codes of the originals.
 
     Args:
         codes: of each encoder, standardised, float32 (n, latents).

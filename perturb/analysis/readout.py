@@ -30,7 +30,7 @@ SAMPLE = 256
 
 @dataclass(frozen=True)
 class FactorReadout:
-    """How well one factor can be read."""
+    """The accuracy with which one factor is read from images."""
 
     factor: str
     accuracy: float
@@ -38,7 +38,7 @@ class FactorReadout:
     chance: float
     """Share of them that have the value most frequent in training, in [0, 1]; about 1 / values."""
     values: int
-    """How many values the factor has."""
+    """Number of values that the factor has."""
     n: int
     """Held-out images asked about."""
 
@@ -190,7 +190,7 @@ def _heads(network: nn.Module, images: Tensor, grid: FactorGrid) -> tuple[Tensor
 
 @torch.no_grad()
 def _hits(network: nn.Module, pixels: Pixels, grid: FactorGrid, numbers: np.ndarray, *, device: str) -> np.ndarray:
-    """Whether each factor of each image is named, bool (n, factors)."""
+    """Return whether each factor of each image is named, bool (n, factors)."""
     network.eval()
     found = []
     for start in range(0, len(numbers), TEST_BATCH):

@@ -70,7 +70,7 @@ class Plane:
 
 
 def decoder_of(model: Objective) -> Decode:
-    """What makes images of codes in a model of one restart: a decoder, or a GAN's generator.
+    """Return what makes images of codes in a model of one restart: a decoder, or a GAN's generator.
 
     Raises:
         UserError: the model has neither, as PCL.

@@ -46,7 +46,7 @@ class Induced:
 
 @dataclass(frozen=True)
 class FactorVariance:
-    """What one factor induces."""
+    """The variance that one factor induces."""
 
     factor: str
     globally: Induced
@@ -57,7 +57,7 @@ class FactorVariance:
 
 @dataclass(frozen=True, kw_only=True)
 class Variances:
-    """What the factors and the perturbation do to the pixels of one variant."""
+    """The variance that the factors and the perturbation induce in one variant's pixels."""
 
     total: Induced
     """V."""
@@ -66,9 +66,9 @@ class Variances:
     factors: tuple[FactorVariance, ...]
     """A line for each factor, in the grid's order."""
     images: int
-    """How many images totals and main effects are estimated from."""
+    """Number of images from which totals and main effects are estimated."""
     whole_grid: bool
-    """Whether those are all, so that V and V_k are exact."""
+    """True if these are all images of the grid, so that V and V_k are exact."""
 
     def share(self, factor: FactorVariance) -> Induced:
         """Main effect over the total of the same images, 0 where nothing varies."""

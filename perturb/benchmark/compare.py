@@ -13,7 +13,7 @@ from perturb.errors import UserError
 
 @dataclass(frozen=True)
 class Difference:
-    """How all pixels of two files differ."""
+    """The difference between all pixels of two files."""
 
     images: int
     pixels: int

@@ -76,16 +76,16 @@ SMALLNORB = """\
 
 @dataclass(frozen=True)
 class Credit:
-    """Who made a ground truth, and under which licence it may be used."""
+    """The authors of a ground truth, and the licence under which it may be used."""
 
     title: str
     licence: str = UNKNOWN
     url: str | None = None
     bibtex: str | None = None
     renderer: str | None = None
-    """How close perturb's renderer comes to the authors' images."""
+    """The difference between perturb's rendering and the authors' images."""
     limits: tuple[str, ...] = ()
-    """What else its users must know."""
+    """Anything else that users must know."""
 
 
 OWN_SCENE = {
@@ -125,7 +125,7 @@ CREDITS = {
 
 
 def credit_of(dataset: str, source: str) -> Credit:
-    """What is known of the images of a benchmark file.
+    """Return what is known of the images of a benchmark file.
 
     Args:
         dataset: name of its ground truth. One of a user's own has that for a title, and no licence that we could know.

@@ -54,19 +54,19 @@ class Network(Section):
 
 
 class Recipe(Section):
-    """What a file is made from."""
+    """The inputs from which a benchmark file is made."""
 
     format: Literal[1] = 1
     """The format of this recipe."""
     dataset: str
     """Name of the ground truth."""
     source: str
-    """What made the originals."""
+    """The source of the originals: a renderer with its version, or a file with its hash."""
     variant: Variant
     epsilon: float = Field(ge=0, le=1)
     """Largest change of a pixel in [0, 1]."""
     bound: Literal["reflect", "clip"]
-    """What happens to values out of [0, 1]."""
+    """The treatment of values outside [0, 1]."""
     noise_seed: int | None = Field(default=None, ge=0, lt=2**64)
     """The seed that draws the noise; given for `noise` and `matched_noise`, and for no other variant."""
     noise_levels: tuple[Level, Level] | None = Field(default=None, exclude_if=lambda levels: levels is None)
@@ -158,7 +158,7 @@ def _images_of(
 
 
 def weights_of(path: Path) -> Path:
-    """Where the weights of a recipe `<variant>.recipe.json` are."""
+    """Return where the weights of a recipe `<variant>.recipe.json` are."""
     return path.with_name(path.name.removesuffix(RECIPE) + WEIGHTS)
 
 

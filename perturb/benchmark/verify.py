@@ -18,7 +18,7 @@ from perturb.perturbation.bounds import largest_step
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found in a file that passed."""
+    """The properties of a file that passed verification."""
 
     images: int
     largest_change: int

@@ -106,7 +106,7 @@ def run(
 
 
 def _command(words: list[str]) -> str:
-    """What was typed, as others may type it: where this machine keeps its run directories is left out."""
+    """Return what was typed, as others may type it: where this machine keeps its run directories is left out."""
     pairs = pairwise(["", *words])
     kept = [word for before, word in pairs if before != "--artifacts" and not word.startswith("--artifacts")]
     return shlex.join(["perturb", *kept])

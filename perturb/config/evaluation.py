@@ -41,7 +41,7 @@ class ContrastConfig(Section):
 
 
 class EvaluationConfig(Section):
-    """Which methods are retrained on which variants, with how many fresh seeds."""
+    """The methods and variants of the evaluation, and its number of fresh seeds."""
 
     seeds: int = Field(default=10, ge=2)
     """Fresh seeds for each method and variant; seed k starts and draws alike on every variant."""
@@ -163,7 +163,7 @@ class SearchConfig(Section):
     """The line search over each method's primary hyper-parameter (thesis 4.3.4); methods without one are left out."""
 
     factors: tuple[float, ...] = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
-    """What the method's own value is multiplied by (the range is the thesis's, the grid ours)."""
+    """Multipliers of the method's own value (the range is the thesis's, the grid ours)."""
     seeds: int = Field(default=10, ge=1)
     """The evaluation's first ones: at a factor of 1 nothing is trained twice."""
     variants: tuple[str, ...] = ("original", "modified")

@@ -22,7 +22,7 @@ FILES_ONLY = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb
 
 
 class DatasetConfig(Section):
-    """Which ground truth."""
+    """The ground truth, and where it comes from."""
 
     name: Literal[
         "mini", "mini_closed", "dsprites", "shapes3d", "mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb",
@@ -60,7 +60,7 @@ class RestartsConfig(Section):
 
 
 class SelectionConfig(Section):
-    """Which restarts m_ψ is trained against."""
+    """The rule that selects the restarts against which m_ψ is trained."""
 
     metric: MetricName = "mig"
     """Key in METRICS."""

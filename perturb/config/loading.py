@@ -80,7 +80,7 @@ def _located(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
 
 
 def _images_sha256(path: Path) -> str | None:
-    """What a benchmark file says of its images; None of any other file."""
+    """Return what a benchmark file says of its images; None of any other file."""
     import h5py
 
     if not h5py.is_hdf5(path):

@@ -112,7 +112,7 @@ class InfoMECConfig(SampleConfig):
     neighbours: int = Field(default=10, ge=1)
     """Neighbours in the Kraskov-type estimate of mutual information."""
     discrete: bool = False
-    """Whether the latents are class numbers."""
+    """True if the latents are class numbers."""
 
 
 MetricName = Literal[

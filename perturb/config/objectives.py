@@ -12,17 +12,17 @@ from perturb.config.section import Section
 
 
 class MethodSection(Section):
-    """What the rest of the library must know of a method, beside its hyper-parameters; a method overrides what differs."""
+    """Base class of method configs: properties of the method, with defaults that fit a VAE. Subclasses override them."""
 
     paired: ClassVar[bool] = False
-    """Whether a batch consists of pairs of images."""
+    """True if a batch consists of pairs of images."""
     primary: ClassVar[str | None] = None
     """The hyper-parameter that a line search scales (thesis Table 4.1; β-VAE_Σ has the β-VAE's)."""
     claim: ClassVar[Literal["falls", "stands", "baseline"] | None] = None
-    """What the thesis says of its scores on modified images (4.3.3): that they fall, or that they stand. The autoencoder is
+    """The thesis's claim about the method's scores on modified images (4.3.3): they fall, or they stand. The autoencoder is
     the thesis's baseline, and no method of disentanglement. None for methods that the thesis does not test."""
     latents_are_factors: ClassVar[bool] = False
-    """Whether every latent stands for a factor, so that there must be as many."""
+    """True if every latent stands for one factor, so that `latents` must equal the number of factors."""
     work: ClassVar[float] = 1.0
     """The work on an image of a batch, where an encoder and a decoder are 1. Only ratios matter: runs are ordered by it."""
     seconds_beside_images: ClassVar[float] = 0.0
@@ -131,7 +131,7 @@ class DIPVAEConfig(MethodSection):
 
 
 class PairsConfig(Section):
-    """How a second image is drawn for a first one, by its factors (Klindt et al. 2021)."""
+    """The law by which the second image of a pair is drawn, given the first one's factors (Klindt et al. 2021)."""
 
     law: Literal["laplace", "uniform"] = "laplace"
     """`laplace` (LAP): every ordered factor moves by a truncated Laplace law; unordered ones, as a shape, stay. `uniform`

@@ -28,13 +28,13 @@ class AlignmentConfig(Section):
     """c, added to squared slopes: β times the likelihood's variance, in squared error summed over an image's values. A
     latent whose slope lies below it is not worth its nats."""
     points: int = Field(default=2_000, ge=100)
-    """How many images each step of m_ψ sees."""
+    """Number of images in each step of m_ψ."""
     anchors: int = Field(default=96, ge=1)
-    """How many of the points serve as anchors: around each of them slopes are fitted."""
+    """Number of points that serve as anchors; slopes are fitted around each of them."""
     redraw_every: int = Field(default=10, ge=1)
-    """How many steps use the same points and anchors before others are drawn."""
+    """Number of steps that use the same points and anchors before others are drawn."""
     in_span: bool = Field(default=False, exclude_if=lambda in_span: not in_span)
-    """Whether only the images' part within the directions counts in which the originals vary (perturb.perturbation.span). A
+    """True if only the images' part within the directions counts in which the originals vary (perturb.perturbation.span). A
     VAE leaves much of what lies outside them undrawn."""
 
 
@@ -64,7 +64,7 @@ class PerturbationConfig(Section):
     """`deconv`: the decoder of the models, its input MLP extended by the one neuron. `coarse`: an MLP that draws the
     pattern on an 8 × 8 grid, enlarged to the image."""
     bottleneck: Literal["before", "after", "between"] = Field(default="between", exclude_if=lambda place: place == "between")
-    """Where the neuron sits. Thesis 4.3.1: "the only difference lies in the input MLP, which was extended by a single neuron
+    """The neuron's position. Thesis 4.3.1: "the only difference lies in the input MLP, which was extended by a single neuron
     hidden layer". The decoder's input MLP is z → 256 → 1024 (half of each in conv32, 256 → 256 in `coarse`), and the text
     allows three readings. `before`: w → 1 → 256 → 1024, taken literally; the scalar is a linear function of the factors.
     `after`: w → 256 → 1 → 1024, which adds exactly one layer. `between`: w → 256 → 1 → 256 → 1024, the neuron before a whole
@@ -76,7 +76,7 @@ class PerturbationConfig(Section):
     spread: float | None = Field(default=None, gt=0)
     """Weights and biases of the layer after the neuron start uniform in ± this; None: Glorot and zero."""
     bound: Literal["reflect", "clip"] = "reflect"
-    """How x + ε·m is brought back into [0, 1]."""
+    """The way in which x + ε·m is brought back into [0, 1]."""
     coverage: float = Field(default=0.0, ge=0)
     """Weight of the entropy of the scalar's linear effects (in nats) in the objective of the forms `alignment…` and
     `literal_exact`: keeps the scalar from leaving factors out."""
@@ -85,7 +85,7 @@ class PerturbationConfig(Section):
 
 
 class CollapseConfig(Section):
-    """What to do about a pattern that cannot change which codes are cheap: nearly constant, or along a single factor."""
+    """The guard against collapsed patterns, which cannot change the cheapest codes: nearly constant, or along one factor."""
 
     min_variation: float = Field(default=0.05, ge=0, lt=1)
     """The pattern has collapsed when less than this share of its mean square, as stored, varies over the data."""

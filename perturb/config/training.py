@@ -8,7 +8,7 @@ from perturb.config.section import Section
 
 
 class TrainingConfig(Section):
-    """How one model is trained. Shared by the restarts and the evaluation."""
+    """Settings of one model's training, shared by the restarts and the evaluation."""
 
     architecture: Literal["conv64", "conv32"]
     """Key in ARCHITECTURES: conv64 is disentanglement_lib's for 64 × 64 images, conv32 its smaller twin."""

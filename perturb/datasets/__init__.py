@@ -70,7 +70,7 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
 
 
 def reader_of(name: str, path: Path) -> GroundTruth:
-    """What lies at a path: a benchmark file of the dataset, its official file, or a folder of tensorflow_datasets.
+    """Return what lies at a path: a benchmark file of the dataset, its official file, or a folder of tensorflow_datasets.
 
     Raises:
         UserError: it is of another dataset, the dataset has no official file, or as the readers.

@@ -212,7 +212,7 @@ def arrays_of(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def is_benchmark_file(path: Path) -> bool:
-    """Whether it is an HDF5 file that we have written, finished or not."""
+    """Return whether it is an HDF5 file that we have written, finished or not."""
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
     with h5py.File(path, "r") as file:
@@ -258,6 +258,6 @@ def write_cache(path: Path, *, report: Callable[[int, int], None] = lambda done,
 
 
 def _identity(file: BenchmarkFile) -> dict[str, str | int]:
-    """What tells whether a cache is a file's, without hashing gigabytes at every opening."""
+    """Return the fingerprint that ties a cache to its file: cheap, so that opening need not hash gigabytes."""
     status = file.path.stat()
     return {"images_sha256": file.images_sha256, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}

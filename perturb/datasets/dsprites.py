@@ -101,7 +101,7 @@ def _lattice_offset(position: np.ndarray) -> np.ndarray:
 
 
 def _lattice_intervals() -> np.ndarray:
-    """Where lattice lines enter and leave the outlines, int16 (sprites, lines, 4).
+    """Return where lattice lines enter and leave the outlines, int16 (sprites, lines, 4).
 
     The entries are first number inside, first number outside, and the same for a second interval, which may be empty.
     """

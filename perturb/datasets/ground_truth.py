@@ -74,12 +74,12 @@ class GroundTruth(ABC):
     name: str
     """Key in DATASETS; else the class's name in small letters."""
     layout: str = "shapes3d"
-    """Which official file layout its benchmark files take: "dsprites" or "shapes3d"."""
+    """The official file layout of its benchmark files: "dsprites" or "shapes3d"."""
     grid: FactorGrid
     image_shape: tuple[int, int, int]
     """(height, width, channels)."""
     binary: bool = False
-    """Whether every pixel is either black or white."""
+    """True if every pixel is either black or white."""
     factor_values: tuple[np.ndarray, ...]
     """Real values of each factor's classes, float64, as the official files state them; else 0, 1, 2, …"""
     code_sha256: str = ""
@@ -97,7 +97,7 @@ class GroundTruth(ABC):
         """Images by number, uint8 (n, height, width, channels), black 0 and white 255."""
 
     def provenance(self) -> dict[str, str]:
-        """What made the images: `source` ("renderer", "file" or "code"), and its version or its sha256."""
+        """Return what made the images: `source` ("renderer", "file" or "code"), and its version or its sha256."""
         return {"source": "code", "class": type(self).__name__, "sha256": self.code_sha256}
 
     def values_of(self, indices: np.ndarray) -> np.ndarray:

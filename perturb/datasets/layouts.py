@@ -24,7 +24,7 @@ class Layout:
     classes: str | None
     has_channel_axis: bool
     has_colour: bool
-    """Whether the labels begin with dSprites' colour, which has one value."""
+    """True if the labels begin with dSprites' colour, which has one value."""
 
     @property
     def labels(self) -> dict[str, type]:

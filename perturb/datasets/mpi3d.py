@@ -32,7 +32,7 @@ CHALLENGE = FactorGrid(NAMES, (4, 4, 2, 3, 3, 40, 40), UNORDERED)
 BLOCK = 1 << 24
 """Bytes unpacked at a time."""
 _BROKEN = (EOFError, KeyError, OSError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error)
-"""What zipfile and NumPy raise for archives that are damaged, encrypted, or none."""
+"""The exceptions that zipfile and NumPy raise for archives that are damaged, encrypted, or none."""
 
 
 class MPI3DFile(PublishedFile):
@@ -168,7 +168,7 @@ class MPI3DRealFile(MPI3DFile):
 
 
 def _start_of(path: Path, member: zipfile.ZipInfo) -> int:
-    """Where a member's bytes begin in an archive: after its local header, which zipfile has already compared."""
+    """Return where a member's bytes begin in an archive: after its local header, which zipfile has already compared."""
     with path.open("rb") as file:
         file.seek(member.header_offset)
         name_length, extra_length = struct.unpack("<26x2H", file.read(30))

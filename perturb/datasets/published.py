@@ -21,7 +21,7 @@ class PublishedFile(GroundTruth):
 
     url: str
     rendered = True
-    """Whether perturb has a renderer of the same images."""
+    """True if perturb has a renderer of the same images."""
     digests: tuple[str, ...] = ("sha256",)
     """Names in hashlib of what is computed of the file, in one reading of it."""
 

@@ -111,7 +111,7 @@ def _weights() -> np.ndarray:
 
 
 class _Object:
-    """What the rays of a camera see of an object and of its shadow; arrays are (rays,)."""
+    """An object and its shadow as the rays of a camera see them; arrays are (rays,)."""
 
     def __init__(self, rays: np.ndarray, parts: list["_Part"]) -> None:
         distances, normals = zip(*(part.hit(CAMERA, rays) for part in parts), strict=True)
@@ -158,7 +158,7 @@ def _camera_rays() -> np.ndarray:
 
 
 def _floor_points(rays: np.ndarray) -> np.ndarray:
-    """Where rays meet the floor, (rays, 3); rays that never do get a point far away."""
+    """Return where rays meet the floor, (rays, 3); rays that never do get a point far away."""
     distance = np.where(rays[:, 2] < -1e-3, -CAMERA[2] / np.minimum(rays[:, 2], -1e-3), 1e3)
     return (CAMERA + distance[:, np.newaxis] * rays) * [1.0, 1.0, 0.0]
 

@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from perturb.seeding import numpy_generator
 
 SAMPLES = 50_000
-"""How many samples the thesis draws."""
+"""Number of samples that the thesis draws."""
 AXIS, DEGREES = np.array([1.0, -1.0, 1.0]), 45.0
 """Axis and angle of the rotation; positive by the right-hand rule, which the thesis leaves open."""
 HIDDEN, NONLINEAR_DIMENSIONS = 10, 6

@@ -34,7 +34,7 @@ BLOCK = 4096
 
 
 class _TFDSFolder(PublishedFile):
-    """What the two readers share.
+    """Base class of the two readers.
 
     Args:
         path: the folder with dataset_info.json in it.

@@ -122,7 +122,7 @@ def as_table(found: dict[str, Any]) -> Table:
 
 
 def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
-    """What each latent knows of each factor: normalised mutual information, and importance to (few) boosted trees.
+    """Draw the matrix of latents and factors: normalised mutual information, and importance to (few) boosted trees.
 
     Args:
         path: of the PNG.

@@ -23,7 +23,7 @@ class Curve:
     columns: Mapping[str, np.ndarray]
     """`step`, `loss` and its parts, (points,) each: the values of single batches."""
     failed: bool
-    """Whether it has no scores: its losses are drawn, and not in the means."""
+    """True if it has no scores: its losses are drawn, and not in the means."""
     floor: float = 0.0
     """The least that the reconstruction's cross-entropy can be on its images, which is their own entropy, in nats."""
 

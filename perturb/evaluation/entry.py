@@ -29,7 +29,7 @@ HOW = {
     "encoder": "a fitted encoder, not trained again",
     "codes": "codes computed elsewhere",
 }
-"""How the runs of an entry came about."""
+"""The ways in which the runs of an entry may have been made."""
 
 
 def _printable(text: str) -> str:
@@ -46,7 +46,7 @@ Seed = Annotated[int, Field(ge=0, lt=LARGEST_SEED)]
 
 
 class FileHash(Section):
-    """Which images a variant was, in one draw of its pattern."""
+    """The hash that identifies the images of a variant, for one draw of its pattern."""
 
     variant: VariantName
     draw: int = Field(default=0, ge=0, lt=1000)
@@ -90,7 +90,7 @@ class Run(Section):
     failure: Text | None = None
     """Why it failed, in a sentence."""
     over_pruned: bool | None = None
-    """Whether fewer units are active than there are factors; None where nobody can know."""
+    """True if fewer units are active than there are factors; None where nobody can know."""
     pruned_units: int | None = Field(default=None, ge=0, exclude_if=lambda units: units is None)
     """Pruned units in entries written before `over_pruned`, whose latents were as many as the factors: any makes a run
     over-pruned."""
@@ -113,7 +113,7 @@ class Entry(Section):
     format_version: Literal[1] = 1
     model: Name
     method: Text
-    """What it is, in one line."""
+    """A description of the model in one line."""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """Settings of the model, as its author names them."""
     how: Literal["pipeline", "fit", "loop", "encoder", "codes"]
@@ -142,7 +142,7 @@ def write_entry(path: Path, entry: Entry) -> None:
 
 
 def parse_entry(path: Path) -> tuple[Entry | None, list[str]]:
-    """What a file holds, and a sentence for everything that is not in the form of an entry."""
+    """Return what a file holds, and a sentence for everything that is not in the form of an entry."""
     try:
         size = path.stat().st_size
         if size > LARGEST_ENTRY:
@@ -188,7 +188,7 @@ def refusal(path: Path, reasons: list[str]) -> UserError:
 
 
 def _sentence(problem: dict) -> str:
-    """What pydantic found, in words; of a value at most 80 characters are shown."""
+    """Return what pydantic found, in words; of a value at most 80 characters are shown."""
     key = ".".join(str(part) for part in problem["loc"])
     key = repr(key if len(key) <= LONGEST_NAME else f"{key[:LONGEST_NAME]}…")[1:-1]
     given = json.dumps(problem["input"], default=str)

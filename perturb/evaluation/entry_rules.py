@@ -15,7 +15,7 @@ from perturb.evaluation.statistics import BASELINE
 from perturb.metrics import METRICS
 
 TOLERANCE = 1e-6
-"""How far rounding may take a score out of its range."""
+"""The tolerance for scores that rounding takes out of their range."""
 MOST_REASONS = 20
 """That are listed; an entry may have thousands of runs."""
 

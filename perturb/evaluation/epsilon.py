@@ -124,7 +124,7 @@ def _scores(at: AtEpsilon, rows: dict[str, Row], variants: Sequence[str]) -> tup
 
 
 def _difference(at: AtEpsilon, method: str, metric: str, control: str) -> Cell:
-    """What training adds to a control: modified − control."""
+    """Return the cell with the difference modified − control, which is what training m_ψ adds to the control."""
     wanted = method, metric, "modified", control
     found = [c for c in at.comparisons if (c.method, c.metric, c.first, c.second) == wanted]
     return Cell(signed(found[0].difference), (interval(found[0]),)) if found else Cell("–")

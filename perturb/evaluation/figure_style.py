@@ -22,7 +22,7 @@ SMALL, NORMAL = 8.5, 9.5
 SHORT_LABEL = 14
 """Letters of a label of which three fit beside each other."""
 OTHER_COLOUR, OTHER_MARKER = "#777777", "v"
-"""Of what is no variant: an alternative m_ψ, or somebody else's model."""
+"""The look of everything outside the table of variants: an alternative m_ψ, or an external model."""
 
 
 def new_figure(height: float, *, width: float = WIDTH) -> "Figure":

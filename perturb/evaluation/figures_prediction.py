@@ -15,7 +15,7 @@ class PredictedPattern:
     name: str
     """The column's name: the variant, and from the second pattern on its number, as in `modified-3`."""
     gain: float
-    """How much turning the axes would save (perturbation/local_metric.py): 0 where they are already the cheapest."""
+    """The saving by turning the axes (perturbation/local_metric.py): 0 where they are already the cheapest."""
     predicted: float
     """The MIG of the original codes, less their MIG on the axes that the pattern makes cheapest. Gain and prediction are of
     the images' part within the directions in which the originals vary (analysis/prediction.py)."""

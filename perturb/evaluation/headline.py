@@ -21,7 +21,7 @@ BEYOND = {
 
 
 def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], changes: Sequence[Comparison]) -> str:
-    """What a score is on the original, mean over some methods, and by how much variants change it.
+    """Return what a score is on the original, mean over some methods, and by how much variants change it.
 
     Args:
         scores: of all runs.

@@ -16,7 +16,7 @@ LONG = 40
 
 
 def answer(rows: Sequence[Row], metric: str) -> list[str]:
-    """What came out, in sentences: for each method how much of its score each variant leaves.
+    """Return what came out, in sentences: for each method how much of its score each variant leaves.
 
     Of a change that `may_be_chance` it is said.
     """

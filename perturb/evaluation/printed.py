@@ -9,15 +9,15 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one place of a table."""
+    """One cell of a table."""
 
     text: str
     details: tuple[str, ...] = ()
-    """What must be read with it."""
+    """Remarks that must be read with it."""
     beside: str = ""
     """The same quantity from elsewhere."""
     source: str = ""
-    """Where that is from."""
+    """The source of that number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class PrintedTable:
     lines: tuple[tuple[str, tuple[Cell, ...]], ...]
     """Name and cells of each line, a cell a column."""
     note: str = ""
-    """What holds for the whole table."""
+    """A remark on the whole table."""
 
     def __post_init__(self) -> None:
         wrong = [name for name, cells in self.lines if len(cells) != len(self.columns)]
@@ -40,7 +40,7 @@ class PrintedTable:
 
     @property
     def sources(self) -> list[str]:
-        """Where the numbers beside ours are from."""
+        """The source of the numbers beside ours."""
         return list(dict.fromkeys(cell.source for _, cells in self.lines for cell in cells if cell.beside))
 
 

@@ -21,7 +21,7 @@ class SearchPoint:
 
     @property
     def over_pruned(self) -> bool:
-        """Whether it has a score that the thesis discards: fewer active units than factors."""
+        """True if it has a score that the thesis discards: fewer active units than factors."""
         return self.score.values is not None and self.score.over_pruned
 
 

@@ -34,7 +34,7 @@ class Picture:
 
     @property
     def wide(self) -> bool:
-        """Whether it needs the page's whole width."""
+        """True if it needs the page's whole width."""
         width, height = self.size
         return width > WIDE * height
 

@@ -22,7 +22,7 @@ class Score:
     """Scores by metric; None when the run failed."""
     failure: str | None
     over_pruned: bool = False
-    """Whether fewer units are active than there are factors (`perturb.selection.over_pruned`)."""
+    """True if fewer units are active than there are factors (`perturb.selection.over_pruned`)."""
     draw: int = 0
     """Number of the pattern's draw, of a variant that has several; the original is always 0."""
 
@@ -42,7 +42,7 @@ class Row:
     """Runs with a score, of all draws."""
     failed: int
     over_pruned: int
-    """How many of the n runs are over-pruned; they are counted, not dropped."""
+    """Number of over-pruned runs among the n; they are counted, not dropped."""
     pairs: int | None
     """Runs that have a score here while their seed has one on the original; None for the original."""
     difference: float | None
@@ -88,7 +88,7 @@ class Comparison:
     """The two p-values mean what they mean in `Row`."""
     seeds: int
     draws: tuple[int, int]
-    """How many patterns the first and the second variant have."""
+    """Numbers of patterns of the first and of the second variant."""
 
     def as_json(self) -> dict[str, object]:
         """The comparison as results.json keeps it."""
@@ -268,7 +268,7 @@ def _pairs(first: Values, second: Values) -> Values:
 
 
 def _crossed(values: Values) -> bool:
-    """Whether a seed meets several draws."""
+    """Return whether a seed meets several draws."""
     return len({seed for _, seed in values}) < len(values)
 
 

@@ -102,7 +102,7 @@ def spread(mean: float, std: float | None, *, places: int = 2) -> str:
 
 
 def remarks(row: Row) -> list[str]:
-    """What must not be overlooked beside a score."""
+    """Return what must not be overlooked beside a score."""
     draws = [f"{row.draws} draws"] if 1 < row.draws < row.n else []
     failed = [f"{row.failed} failed"] if row.failed and row.mean is not None else []
     return draws + failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])

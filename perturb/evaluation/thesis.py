@@ -82,7 +82,7 @@ def thesis_number(dataset: str, metric: str, method: str, variant: str) -> Numbe
 
 
 def thesis_beside(dataset: str, kinds: Mapping[str, str]) -> Beside | None:
-    """What a table of ours can show beside its scores: the numbers of the same dataset; None when the thesis has none.
+    """Return the thesis's numbers for a dataset, to stand beside ours in a table; None when the thesis has none.
 
     Args:
         dataset: of our table.

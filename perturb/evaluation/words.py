@@ -35,7 +35,7 @@ def share(value: float) -> str:
 
 
 def may_be_chance(found: Row | Comparison) -> bool:
-    """Whether a change may be chance.
+    """Return whether a change may be chance.
 
     A comparison that belongs to a family is judged by its Holm-adjusted p-value, any other by whether the interval holds 0.
     """

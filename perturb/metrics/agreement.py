@@ -20,7 +20,7 @@ from perturb.metrics.udr import SMALLEST_KL, lasso_coefficients, relative_streng
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How far two models agree; both numbers in [0, 1], higher is nearer."""
+    """The agreement of two models; both numbers are in [0, 1], higher is nearer."""
 
     axes: float
     rotated: float

@@ -68,7 +68,7 @@ def fit_each(
 
 
 def is_known(version: str) -> bool:
-    """Whether a scikit-learn has the private method that `Boosting` replaces, as it replaces it."""
+    """Return whether `Boosting` may override the private method of this scikit-learn version, `major.minor…`."""
     major, minor = version.split(".")[:2]
     return (int(major), int(minor)) <= NEWEST_KNOWN
 

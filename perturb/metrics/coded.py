@@ -74,7 +74,7 @@ class Coded:
         return parts
 
     def places(self, rows: np.ndarray) -> np.ndarray:
-        """Where the codes and factors of rows that were drawn are: here, at their number."""
+        """Return where the codes and factors of rows that were drawn are: here, at their number."""
         return rows
 
     def __getitem__(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +97,7 @@ class Coded:
 
 
 def varying(codes: np.ndarray) -> np.ndarray:
-    """Which latents are not constant, bool (latents,); by their range, for a constant's variance may be a rounding error."""
+    """Return which latents vary, bool (latents,). The range decides: a constant's variance may be a rounding error."""
     return np.ptp(codes, axis=0) > 0
 
 
@@ -130,7 +130,7 @@ def _check(codes: np.ndarray, factors: np.ndarray) -> None:
 
 
 def _is_grid(factors: np.ndarray) -> bool:
-    """Whether every combination of the factors' values is there once."""
+    """Return whether every combination of the factors' values is there once."""
     sizes = factors.max(axis=0) + 1
     if np.prod(sizes.astype(float)) != len(factors):
         return False

@@ -34,7 +34,7 @@ class CodedPart(Coded):
         return self._grid.alike(rows, factor, count, rng)
 
     def places(self, rows: np.ndarray) -> np.ndarray:
-        """Where the codes and factors of images of the grid are."""
+        """Return where the codes and factors of images of the grid are."""
         found = np.searchsorted(self._encoded, rows)
         if not np.array_equal(self._encoded.take(found, mode="clip"), rows):
             raise IndexError("a metric draws images that were not encoded; encode what rows_to_encode says.")

@@ -61,7 +61,7 @@ def relative_accuracies(train: Sample, test: Sample, neighbours: int) -> np.ndar
 
 
 def _answers(model: Any, train: Sample, test: Sample) -> np.ndarray:  # noqa: ANN401
-    """What each latent alone says of each factor, (latents, test rows, factors); all factors have the same neighbours."""
+    """Return each factor as each latent alone predicts it, (latents, test rows, factors), from shared neighbours."""
     labels = train[1] if train[1].shape[1] > 1 else train[1][:, 0]
     columns = zip(train[0].T, test[0].T, strict=True)
     found = [model.fit(x_train[:, None], labels).predict(x_test[:, None]) for x_train, x_test in columns]

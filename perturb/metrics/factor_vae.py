@@ -62,7 +62,7 @@ def draw_batches(
 
 
 def least_varying(codes: np.ndarray, rows: np.ndarray, active: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """Which active latent varies least in each batch of rows (votes, batch): positions in `active`, (votes,)."""
+    """Return which active latent varies least in each batch of rows (votes, batch): positions in `active`, (votes,)."""
     part = max(1, ROWS_AT_ONCE // rows.shape[1])
     chosen, scale = codes[:, active], variances[active]
     parts = (rows[start : start + part] for start in range(0, len(rows), part))
@@ -70,7 +70,7 @@ def least_varying(codes: np.ndarray, rows: np.ndarray, active: np.ndarray, varia
 
 
 def vote_table(factors: np.ndarray, latents: np.ndarray, num_factors: int, num_latents: int) -> np.ndarray:
-    """How often a latent voted for a factor, int64 (factors, latents)."""
+    """Return how often a latent voted for a factor, int64 (factors, latents)."""
     counts = np.bincount(factors * num_latents + latents, minlength=num_factors * num_latents)
     return counts.reshape(num_factors, num_latents)
 

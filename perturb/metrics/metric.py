@@ -20,21 +20,21 @@ def drawn_rows(grid: FactorGrid, settings: Any, rng: np.random.Generator) -> np.
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """How a metric is called and read."""
+    """One row of the table of metrics: how to compute a metric, and how to read it."""
 
     title: str
     """The metric's name in tables."""
     compute: Callable[[Coded, Any, np.random.Generator], Scores]
     """(codes and factors, settings, generator) → scores by name. Raises UserError where they are not defined."""
     score: str
-    """Which of the scores stands in tables."""
+    """The key of the score that stands in tables."""
     range: tuple[float, float | None]
     """Smallest and largest value; None: as many as there are latents, or no bound."""
     higher_is_better: bool
     source: str
-    """Where it was defined."""
+    """The paper that defines it."""
     in_library: bool = False
-    """Whether disentanglement_lib 1.5 has it; then definition and default settings are its own."""
+    """True if disentanglement_lib 1.5 has it; then definition and default settings are its own."""
     cost: Literal["milliseconds", "seconds", "minutes"]
     """Order of magnitude, for 10,000 codes of 5 factors on one core."""
     rows: Callable[[FactorGrid, Any, np.random.Generator], np.ndarray] = drawn_rows
@@ -44,5 +44,5 @@ class Metric:
 
     @property
     def interventional(self) -> bool:
-        """Whether it draws images that share a factor."""
+        """True if it draws images that share a factor."""
         return self.rows is not drawn_rows

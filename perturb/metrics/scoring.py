@@ -48,7 +48,7 @@ def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, thre
 
 
 def chosen_settings(metrics: Sequence[str], settings: MetricsConfig | None, *, fast: bool) -> MetricsConfig:
-    """What `score` scores with; errors as there."""
+    """Return what `score` scores with; errors as there."""
     check_names(metrics)
     if not fast:
         return settings or MetricsConfig()

@@ -68,7 +68,7 @@ def add_bias_(images: Tensor, bias: Tensor) -> Tensor:
 
 
 def gather(images: Tensor, kernel: int) -> Tensor:
-    """What each output of a convolution sees: (r, n · h / 2 · w / 2, kernel · kernel · channels), zeros outside."""
+    """Return what each output of a convolution sees: (r, n · h / 2 · w / 2, kernel · kernel · channels), zeros outside."""
     pad = padding(kernel)
     padded = functional.pad(images, (0, 0, pad, pad, pad, pad))
     restarts, n, height, width, channels = _halved(images) + images.shape[-1:]

@@ -39,7 +39,7 @@ def generator(restarts: int, channels: int, latents: int, size: int) -> nn.Seque
 
 
 class PairDiscriminator(nn.Module):
-    """Whether two images are real and share the factor that they are said to share; `width` multiplies its units."""
+    """Judge whether two images are real and share the factor that their label names; `width` multiplies the units."""
 
     def __init__(self, restarts: int, channels: int, classes: int, size: int, *, width: int) -> None:
         super().__init__()

@@ -105,7 +105,7 @@ class Deconv(Layer):
 
 
 def _suits_onednn(images: Tensor, kernel: int) -> bool:
-    """Whether oneDNN is faster: on a CPU, one restart in float32; in bfloat16, patches that overlap."""
+    """Return whether oneDNN is faster: on a CPU, one restart in float32; in bfloat16, patches that overlap."""
     if images.device.type != "cpu":
         return False
     return len(images) == 1 if images.dtype == torch.float32 else images.dtype == torch.bfloat16 and kernel > STRIDE

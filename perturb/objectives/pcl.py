@@ -18,7 +18,10 @@ from perturb.objectives.posterior import DiagonalGaussian, point
 
 
 class ContrastiveHead(nn.Module):
-    """How likely two features are neighbours: −Σ_i |v_i h_i(x) + w_i h_i(x′) + b_i| + a · Σ_i h_i(x)² + c, with a ≥ 0."""
+    """The log-odds that two feature vectors are neighbours.
+
+    They are −Σ_i |v_i h_i(x) + w_i h_i(x′) + b_i| + a · Σ_i h_i(x)² + c, with a ≥ 0.
+    """
 
     def __init__(self, restarts: int, latents: int) -> None:
         super().__init__()

@@ -24,5 +24,5 @@ class VAE(MinimisedObjective):
         return {}
 
     def regulariser(self, terms: dict[str, Tensor], draws: Draws) -> Tensor:
-        """What is added to the reconstruction, (restarts,)."""
+        """Return what is added to the reconstruction, (restarts,)."""
         return terms["kl"]

@@ -27,7 +27,7 @@ from perturb.runs import MANIFEST, RunSpec, Stage, Store, Workplace
 
 @dataclass(frozen=True, kw_only=True)
 class Kit:
-    """What runs need beside their specs."""
+    """The resources that runs share, beside their specs."""
 
     model: Factory | str | None
     images: dict[Column, BenchmarkImages]
@@ -64,7 +64,7 @@ class Crew:
         self._factory = _sendable(kit.model)
 
     def look(self) -> dict[str, Any]:
-        """How the model is to be run and what it says of itself, found out in a process.
+        """Return how the model is to be run and what it says of itself, found out in a process.
 
         Raises:
             UserError: it follows no protocol, or its code raises; then the traceback has been printed.

@@ -59,7 +59,7 @@ class BenchmarkImages(Dataset):
         return list(zip(self.batch(indices), factors, strict=True))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """What travels to the workers of a DataLoader: the path, not gigabytes of pixels."""
+        """Return what travels to the workers of a DataLoader: the path, not gigabytes of pixels."""
         return type(self), (self.path,)
 
     def images(self, indices: np.ndarray) -> np.ndarray:

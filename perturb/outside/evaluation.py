@@ -103,7 +103,7 @@ def _draws(numbers: Sequence[int], patterns: int | None) -> range:
 
 
 def _checked_words(name: str | None, method: str | None) -> dict[str, str]:
-    """What a user says of the model, as an entry takes it: refused now, and not after hours of training."""
+    """Return what a user says of the model, as an entry takes it: refused now, and not after hours of training."""
     for key, text, longest in (("name", name, LONGEST_NAME), ("method", method, LONGEST_TEXT)):
         if text is not None and not (0 < len(text) <= longest and text.isprintable()):
             raise UserError(f"{key} must be one line of 1 to {longest} printable characters, got {text!r}.")
@@ -130,7 +130,7 @@ def _evaluated(
 
 
 def _hashes(kit: Kit, about: dict[str, Any]) -> tuple[Any, str | None]:
-    """What tells one model, or one set of codes, from another of the same name."""
+    """Return what tells one model, or one set of codes, from another of the same name."""
     if kit.codes:
         return {key: sha256_of(path) for key, path in kit.codes.items()}, None
     if isinstance(kit.model, str):

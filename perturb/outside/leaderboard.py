@@ -46,7 +46,7 @@ class Board:
     dataset: str
     epsilon: float
     images: str
-    """What tells this benchmark from others of its name: the beginning of a hash."""
+    """The suffix that tells this benchmark from others of its name: the beginning of a hash."""
     metric: str
     settings: str
     variants: list[str]
@@ -217,12 +217,12 @@ def as_page(boards: Sequence[Board], refused: Sequence[Refused]) -> str:
 
 
 def _first(board: Board) -> str:
-    """How the column is sorted that decides the order at first, as `aria-sort` has it."""
+    """Return how the column is sorted that decides the order at first, as `aria-sort` has it."""
     return "descending" if METRICS[board.metric].higher_is_better else "ascending"
 
 
 def _cells(board: Board, line: Line) -> dict[str, Any]:
-    """What a table shows of an entry: for each variant the score, what it must be read with, and what to sort by."""
+    """Return what a table shows of an entry: for each variant the score, what it must be read with, and what to sort by."""
     variants = []
     for variant in board.variants:
         row = line.rows.get(variant)

@@ -48,7 +48,7 @@ class Child:
             pipe.write(pickle.dumps((job.path, os.getpid())) + pickle.dumps(job))
 
     def has_ended(self) -> bool:
-        """Whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""
+        """Return whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""
         if self._process.poll() is not None:
             return True
         if self._started is None and (self.job.desk / STARTED).exists():

@@ -54,7 +54,7 @@ def train(
 
 
 def checked_loss(loss: Any) -> Tensor:  # noqa: ANN401
-    """What `loss(batch)` returned; a UserError if it is no scalar tensor with a gradient."""
+    """Return what `loss(batch)` returned; a UserError if it is no scalar tensor with a gradient."""
     if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
         given = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         without = " without a gradient" if isinstance(loss, Tensor) and not loss.requires_grad else ""
@@ -63,7 +63,7 @@ def checked_loss(loss: Any) -> Tensor:  # noqa: ANN401
 
 
 def device_of(training: Training) -> torch.device:
-    """Where the loop trains."""
+    """Return where the loop trains."""
     return torch.device(training.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 

@@ -21,11 +21,11 @@ KIND = "outside"
 VERSION = 1
 """Version of how outside models are run and scored; raised by hand when the same model would get other scores."""
 Way = Literal["train", "encoder", "codes"]
-"""Whether what is scored is trained here, is fitted already, or exists as codes only."""
+"""`train`: the model is trained here. `encoder`: it is fitted already. `codes`: only its codes are there."""
 
 
 class Training(Section):
-    """How perturb's loop trains a module with a loss: Adam, batches drawn uniformly with replacement."""
+    """Settings with which perturb's loop trains a module with a loss: Adam, batches drawn uniformly with replacement."""
 
     steps: int = Field(default=10_000, ge=1)
     """Updates."""
@@ -65,7 +65,7 @@ class OutsideRun(Section):
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be scored, on what, and how."""
+    """The request of an evaluation: the model, the benchmark and the settings."""
 
     way: Way
     model: str
@@ -100,7 +100,7 @@ def checked(asked: Asked) -> Asked:
 
 
 def training_seed(seed: int, number: int) -> int:
-    """What `fit` gets as its seed: the same as the built-in methods get in an experiment with that seed."""
+    """Return what `fit` gets as its seed: the same as the built-in methods get in an experiment with that seed."""
     return child_seed(seed, "evaluation", number)
 
 

@@ -66,7 +66,7 @@ class Watcher:
         self._bar.update(self._task, completed=self._done + sum(self._under_way()), note=note)
 
     def _under_way(self) -> list[float]:
-        """How much of each run is done that is under way, as far as it says so."""
+        """Return how much of each run is done that is under way, as far as it says so."""
         return [read_fraction(self._store.scratch(s))[0] for s in self._specs if not self._store.is_complete(s)]
 
     def _remaining(self) -> float:

@@ -25,7 +25,7 @@ class Result:
     others: Sequence[Row]
     """Rows of the built-in methods on the same benchmark, those that there are."""
     folder: Path | None = None
-    """Where entry.json and the finished runs are; None where nobody asked to keep them."""
+    """The folder of entry.json and of the finished runs; None where nobody asked to keep them."""
     rows: list[Row] = field(init=False)
     """A row for each metric and variant: mean, standard deviation, difference to the original with its interval."""
 
@@ -34,7 +34,7 @@ class Result:
 
     @property
     def sentence(self) -> str:
-        """How much of the first metric survives each variant, with its interval."""
+        """One sentence on how much of the first metric survives each variant, with its interval."""
         return sentence(scores_of(self.entry), self.entry.metrics[0].name)
 
     @property

@@ -100,7 +100,7 @@ def _made(column: Column, recipe: Path, cache: Path) -> Path:
 
 
 def _is_of_recipe(path: Path, recipe: Path) -> bool:
-    """Whether a file is there, whole, and of this recipe: an older perturb may have left another one."""
+    """Return whether a file is there, whole, and of this recipe: an older perturb may have left another one."""
     try:
         return BenchmarkFile(path).attributes.get("recipe") == read_recipe(recipe).recipe.model_dump_json()
     except UserError:

@@ -35,7 +35,7 @@ OWN = str(Path(__file__).parent)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a process has to do: a run, or before all runs a look at the model."""
+    """The task of a process: a run, or before all runs a look at the model."""
 
     path: list[str]
     """sys.path."""
@@ -91,7 +91,7 @@ def _factory(job: Job) -> ways.Factory:
 
 
 def _look(job: Job) -> dict[str, Any]:
-    """How the model is to be run, and what it says of itself."""
+    """Return how the model is to be run, and what it says of itself."""
     seed_globals(0)
     factory = _factory(job)
     model, how = ways.made_by(factory, fitted=job.fitted)

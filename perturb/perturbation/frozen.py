@@ -30,7 +30,7 @@ class FrozenEncoder:
         return mean + std * torch.randn((count, *mean.shape), generator=generator)
 
     def known(self) -> dict[str, Tensor]:
-        """What is encoded so far: `numbers` (k,) of images, their `mean` and `std` (k, latents).
+        """Return what is encoded so far: `numbers` (k,) of images, their `mean` and `std` (k, latents).
 
         A training that goes on needs the very same: encoded again, in other batches, codes may round otherwise.
         """

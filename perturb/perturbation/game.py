@@ -65,7 +65,7 @@ class ResidualPlayer(nn.Module):
 
 
 def target(network: PerturbationNetwork, images: Tensor, factors: Tensor, config: PerturbationConfig) -> Tensor:
-    """What the players come close to, with gradient to ψ: x′ (literal) or δ before enlarging and mirror (residual)."""
+    """Return the players' target, with gradient to ψ: x′ (literal), or δ before enlarging and mirror (residual)."""
     pattern = network.coarse_pattern(factors)
     if config.form == "residual":
         return pattern

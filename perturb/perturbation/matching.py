@@ -34,7 +34,7 @@ NOTHING = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """What is asked of a control."""
+    """The variance and the roughness that a control is to have."""
 
     variance: float
     """The variance that the control should have, in the unit of `PatternStatistics.variance`."""
@@ -46,7 +46,7 @@ class Goal:
         return _apart(found.variance, self.variance) + _apart(found.roughness, self.roughness)
 
     def corrected(self, goal: "Goal", found: PatternStatistics) -> "Goal":
-        """What to ask of the sample next, where asking this of it led to `found` and not to `goal`."""
+        """Return what to ask of the sample next, where asking this of it led to `found` and not to `goal`."""
         return Goal(
             variance=self.variance * _ratio(goal.variance, found.variance),
             roughness=self.roughness * _ratio(goal.roughness, found.roughness),
@@ -196,7 +196,7 @@ def matched_levels(probe: Probe, variance: float) -> tuple[int, int]:
 
 
 def _nearest_root(excess: Callable[[float], float], places: np.ndarray, *, start: float, tolerance: float) -> float:
-    """Where `excess` crosses zero, next to `start`; where it never does on the places, that at which it is smallest."""
+    """Return the zero of `excess` nearest to `start`, or, without one, the place at which its absolute value is smallest."""
     from scipy.optimize import brentq
 
     found = np.array([excess(place) for place in places])

@@ -108,12 +108,12 @@ class PerturbationNetwork(nn.Module):
         return self.squashed(self.before_tanh(scalar) - self.offset)
 
     def squashed(self, raw: Tensor) -> Tensor:
-        """What `before_tanh` and `offset` leave, of any shape, brought into the pattern's range."""
+        """Return what `before_tanh` and `offset` leave, of any shape, brought into the pattern's range."""
         pattern = torch.tanh(self.gain * raw)
         return (pattern + 1) / 2 if self.one_sided else pattern
 
     def before_tanh(self, scalar: Tensor) -> Tensor:
-        """What tanh bounds, (n, *pattern_shape), before gain and offset, of scalars (n, 1)."""
+        """Return what tanh bounds, (n, *pattern_shape), before gain and offset, of scalars (n, 1)."""
         return self.standardise_pattern(self.drawn(scalar).flatten(1)).unflatten(1, self.pattern_shape)
 
     def enlarged(self, pattern: Tensor) -> Tensor:

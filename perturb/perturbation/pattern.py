@@ -60,7 +60,7 @@ def _set_statistics(layer: nn.Module, values: Tensor) -> None:
 def measure(
     network: PerturbationNetwork, images: Images, grid: FactorGrid, *, epsilon: float, bound: str
 ) -> PatternStatistics:
-    """What the pattern changes over the data as it is stored; arguments as of a `Probe`.
+    """Return what the pattern changes over the data as it is stored; arguments as of a `Probe`.
 
     Exact on grids of up to 4,096 images, an estimate from 2,048 images and their neighbours beyond.
     """

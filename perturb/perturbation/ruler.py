@@ -26,7 +26,7 @@ Patterns = Callable[[np.ndarray], np.ndarray]
 
 
 def patterns_of(network: PerturbationNetwork, grid: FactorGrid, *, epsilon: float) -> Patterns:
-    """How to get the pattern of any image of a grid.
+    """Return how to get the pattern of any image of a grid.
 
     Args:
         network: calibrated.
@@ -91,7 +91,7 @@ def _curve(network: PerturbationNetwork, first: float, step: float, count: int) 
 
 
 def _largest_miss(drawn: Tensor, halfway: Tensor) -> float:
-    """How far the curve is from the straight line, halfway between neighbouring marks, at most."""
+    """Return how far the curve is from the straight line, halfway between neighbouring marks, at most."""
     pairs = zip(drawn[:-1].split(BATCH), drawn[1:].split(BATCH), halfway.split(BATCH), strict=True)
     return max((torch.lerp(left, right, 0.5) - middle).abs().max().item() for left, right, middle in pairs)
 

@@ -35,7 +35,7 @@ Scalars = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, kw_only=True)
 class ScalarEffects:
-    """What a scalar follows; all zeros when it is constant."""
+    """The effects of the factors on a scalar; all zeros when it is constant."""
 
     main: tuple[float, ...]
     """Main effect of each factor, in the grid's order, in [0, 1]; they sum to at most 1."""

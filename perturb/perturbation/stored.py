@@ -21,7 +21,7 @@ from perturb.perturbation.bounds import largest_step, shifted
 WHOLE = 4_096
 """Images; up to here a grid is measured whole."""
 SAMPLE, STEPS = 2_048, 384
-"""What is measured of a larger grid: images, and for each factor those of them whose next neighbour is measured too."""
+"""The sample of a larger grid: images, and for each factor those of them whose next neighbour is measured too."""
 BATCH = 256
 MIDDLE = 127.5
 
@@ -35,7 +35,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PatternStatistics:
-    """What a pattern changes over the data; Δ = (x′ − x) / ε as stored, of black and white images counted inwards."""
+    """Statistics of the stored change Δ = (x′ − x) / ε that a pattern makes; on black and white images counted inwards."""
 
     variance: float
     """Variance of Δ over images, averaged over pixels, in [0, 1]."""
@@ -104,7 +104,7 @@ class Probe:
         self.places = np.arange(size) if values is None or values >= size else np.sort(_drawn(size, values, rng))
         self.originals = originals if len(self.places) == size else np.ascontiguousarray(originals[:, self.places])
         self.binary = bool(np.isin(self.originals, (0, 255)).all())
-        """Whether they are all black and white."""
+        """True if they are all black and white."""
 
     @property
     def reach(self) -> int:

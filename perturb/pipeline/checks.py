@@ -8,7 +8,7 @@ from perturb.perturbation.exact_game import MOST_IMAGES
 
 
 def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
-    """What an architecture, a form of m_ψ's objective and a method ask of the images, the batch and the code.
+    """Check that architecture, forms of m_ψ's objective and methods fit the images, the batches and the latents.
 
     Raises:
         UserError: they do not fit.

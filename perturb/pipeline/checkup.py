@@ -81,7 +81,7 @@ def _device(name: str | None) -> Check:
 
 
 def _bfloat16(name: str | None) -> Check:
-    """Whether it pays here: processors without units for it are several times slower than in float32."""
+    """Return whether it pays here: processors without units for it are several times slower than in float32."""
     import torch
 
     from perturb.pipeline.settings import checked_device

@@ -66,7 +66,7 @@ class PerturbationRun(Section):
     redraw: Redraw | None = Field(default=None, exclude_if=lambda redraw: redraw is None)
     """The part of the trained network that a control draws anew; None for m_ψ itself."""
     in_span: bool = Field(default=False, exclude_if=lambda in_span: not in_span)
-    """Whether a control's new curve is confined to the images' own directions."""
+    """True if a control's new curve is confined to the images' own directions."""
 
 
 class FileRun(Section):
@@ -96,7 +96,7 @@ class VariancesRun(Section):
 
 
 class PredictionRun(Section):
-    """What a pattern will do to a VAE's axes."""
+    """The prediction of a pattern's effect on a VAE's axes."""
 
     dataset: DatasetConfig
     price: float

@@ -26,7 +26,7 @@ SECONDS_UNTIL_SEEN = 60.0
 
 
 class Future(Protocol):
-    """What `submit` must return; concurrent.futures and Prefect both do."""
+    """The interface that the result of `submit` must have; concurrent.futures and Prefect both do."""
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
         """Call back when the work has ended, however it ended."""
@@ -150,7 +150,7 @@ class Crew:
         return [first, *islice((spec for spec in free if spec.family == first.family), size - 1)]
 
     def _is_taken(self, spec: RunSpec) -> bool:
-        """Whether another flow builds the run at this moment, or an input that is the run's own to build."""
+        """Return whether another flow builds the run at this moment, or an input that is the run's own to build."""
         own = [needed for needed in spec.inputs.values() if needed.id not in self._planned]
         return self._store.is_being_built(spec) or any(self._is_taken(needed) for needed in own)
 
@@ -160,7 +160,7 @@ class Crew:
         future.add_done_callback(lambda future: self._ended.put((unit, future)))
 
     def _is_ready(self, spec: RunSpec) -> bool:
-        """Whether all inputs are there, or are the spec's own to build."""
+        """Return whether all inputs are there, or are the spec's own to build."""
         return all(
             self._store.is_complete(needed) or (needed.id not in self._planned and self._is_ready(needed))
             for needed in spec.inputs.values()

@@ -17,7 +17,7 @@ from perturb.runs import RunSpec, Store
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 20.0
-"""Where the output is no terminal, a line now and then replaces the bars."""
+"""Seconds between lines, which replace the bars when the output is no terminal."""
 
 
 class PlanDisplay:
@@ -43,7 +43,7 @@ class PlanDisplay:
         self._thread.join()
 
     def fraction(self) -> float:
-        """How much is done, in [0, 1]."""
+        """Return how much is done, in [0, 1]."""
         return self._done() / self._total()
 
     def _watch(self) -> None:
@@ -97,7 +97,7 @@ class PlanDisplay:
         return self._failed[spec.id]
 
     def _running(self, specs: tuple[RunSpec, ...]) -> str:
-        """What is under way, how far, how fast."""
+        """Return what is under way, how far, how fast."""
         under_way = [(spec, self._fraction(spec)) for spec in specs if not self._is_complete(spec)]
         named = [f"{spec.label} {fraction:.0%} {self._note(spec)}".rstrip() for spec, fraction in under_way if fraction > 0]
         return "; ".join(named[:3]) + (" …" if len(named) > 3 else "")

@@ -160,7 +160,7 @@ class Namer:
         return self.run("readout", config, {"pixels": pixels}, label=f"readout, {column.name}, seed {index}", cost=cost)
 
     def prediction(self, column: Column, pixels: RunSpec, inputs: Mapping[str, RunSpec]) -> RunSpec:
-        """What a pattern will do, by the codes of the chosen among the restarts in `inputs`."""
+        """Return the run that predicts a pattern's effect from the codes of the selected restarts in `inputs`."""
         config = configs.PredictionRun(
             dataset=self.config.dataset,
             price=self.config.form(column.variant).alignment.price,
@@ -169,7 +169,7 @@ class Namer:
         return self.run("prediction", config, {**inputs, "pixels": pixels}, label=f"prediction, {column.name}", cost=10.0)
 
     def variances(self, images: RunSpec, pixels: RunSpec) -> RunSpec:
-        """What the factors and the perturbation do to the pixels of one variant."""
+        """Return the run that measures the variance which factors and perturbation induce in one variant's pixels."""
         config = configs.VariancesRun(dataset=self.config.dataset, seed=child_seed(self.config.seed, "variances"))
         inputs = {"images": images, "pixels": pixels}
         return self.run("variances", config, inputs, label=f"variances, {pixels.label}", cost=10.0)

@@ -39,7 +39,7 @@ class Plan:
     """Networks that are matched to a trained m_ψ and not trained."""
     files: dict[Column, RunSpec]
     pixels: dict[Column, RunSpec]
-    """What a training on a file maps."""
+    """The unpacked images of each file, which trainings map into memory."""
     evaluations: dict[tuple[str, Column, int], RunSpec]
     """Scores by (method, column, seed number); the training is their input. A seed meets one pattern of each variant."""
     search: dict[tuple[str, float, Column, int], RunSpec]
@@ -145,7 +145,7 @@ def _trained(config: ExperimentConfig) -> list[Column]:
 
 
 def _pattern(column: Column, patterns: Mapping[Column, RunSpec], controls: Mapping[Column, RunSpec]) -> dict[str, RunSpec]:
-    """What a variant's pattern is drawn by or matched to, by the name of the file's input."""
+    """Return what a variant's pattern is drawn by or matched to, by the name of the file's input."""
     if column.variant in MATCHED_NOISES:
         return {"matched": patterns[Column("modified", column.draw)]}
     drawn_by = {**patterns, **controls}

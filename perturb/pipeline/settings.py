@@ -10,9 +10,9 @@ from perturb.errors import UserError
 
 LARGEST_STACK = 32
 STRATEGIES = ("processes", "stacked", "sequential")
-"""How trainings share a machine. `processes`: a worker on each core, with as few at once as suit it. `stacked`: those that
-differ in their seed alone as one, the restart an axis of every weight. `sequential`: one after the other. A restart is the
-same in all of them, up to rounding."""
+"""The ways in which trainings share a machine. `processes`: a worker on each core, with as few at once as suit it.
+`stacked`: those that differ in their seed alone as one, the restart an axis of every weight. `sequential`: one after the
+other. A restart is the same in all of them, up to rounding."""
 
 
 class RunSettings(Section):

@@ -34,7 +34,7 @@ class WorkerLost(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """What came of a unit of work."""
+    """The outcome of a unit of work."""
 
     run: str
     label: str

@@ -48,7 +48,7 @@ def render_card(listing: Listing, *, url: str | None = None) -> str:
 
 
 def _about(listing: Listing) -> dict[str, Any]:
-    """What is said of the folder as a whole."""
+    """Return what is said of the folder as a whole."""
     found, licences = listing.files[0], listing.licences
     images, hub = found.grid.num_images, licences[0].lower()
     rendered = "source=renderer" in found.source
@@ -108,7 +108,7 @@ def _grid(found: BenchmarkFile) -> dict[str, Any]:
 
 
 def _reading(found: BenchmarkFile, entry: Entry) -> dict[str, Any]:
-    """What the code needs that reads one of the files."""
+    """Return what the code needs that reads one of the files."""
     height, width, channels = found.image_shape
     return {
         "example": entry.file,
@@ -134,7 +134,7 @@ def _reading(found: BenchmarkFile, entry: Entry) -> dict[str, Any]:
 
 
 def _library(found: BenchmarkFile) -> dict[str, Any] | None:
-    """How the class that disentanglement_lib has of the dataset is fed, where it has one."""
+    """Return how the class that disentanglement_lib has of the dataset is fed, where it has one."""
     if found.name not in ARCHIVES:
         return None
     in_floats = found.keys.has_colour and found.white == WHITE

@@ -19,7 +19,7 @@ ARCHIVES = {
     "dsprites": "dsprites/dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
     "shapes3d": "3dshapes/look-at-object-room_floor-hueXwall-hueXobj-hueXobj-sizeXobj-shapeXview-azi.npz",
 }
-"""Where the library looks for the archive of a dataset, below the folder that DISENTANGLEMENT_LIB_DATA names."""
+"""The paths at which the library looks for a dataset's archive, below the folder that DISENTANGLEMENT_LIB_DATA names."""
 Report = Callable[[int, int], None]
 
 

@@ -24,7 +24,7 @@ LARGEST_INDEX = 1 << 20
 
 
 def stays_below(file: str) -> bool:
-    """Whether a relative path, with forward slashes, leads to somewhere below the folder that it starts from."""
+    """Return whether a relative path, with forward slashes, leads to somewhere below the folder that it starts from."""
     path = PurePosixPath(file)
     outside = "\\" in file or not file.isprintable() or path.is_absolute() or {"..", "~"} & set(path.parts)
     return bool(path.parts) and not outside
@@ -52,7 +52,7 @@ class Entry(Listed):
     """A published benchmark file."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    """What people ask for: `<dataset>-<variant>`."""
+    """The name by which people ask for it: `<dataset>-<variant>`."""
     dataset: str
     """Key of the ground truth."""
     variant: str
@@ -62,7 +62,7 @@ class Entry(Listed):
     images: int = Field(ge=1)
     """Number of images."""
     recipe: list[Listed] = Field(default=[], max_length=2)
-    """What makes the file again: its recipe and, where there is one, the network's weights."""
+    """The files from which it can be made again: its recipe and, where there is one, the network's weights."""
 
 
 class Index(Section):
@@ -150,7 +150,7 @@ def parse_index(text: bytes, origin: str) -> Index:
 
 
 def _entry(file: BenchmarkFile, folder: Path) -> Entry:
-    """What a benchmark file says of itself, and what lies beside it."""
+    """Return what a benchmark file says of itself, and what lies beside it."""
     beside = [file.path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
     return Entry(
         **_listed(file.path, folder),

@@ -28,7 +28,7 @@ class Listing:
 
     @property
     def recipes(self) -> list[Listed]:
-        """What the files can be made from again."""
+        """The recipes and weights from which the files can be made again."""
         return [part for entry in self.index.entries for part in entry.recipe]
 
     @property
@@ -38,7 +38,7 @@ class Listing:
 
     @property
     def title(self) -> str:
-        """What the whole is called."""
+        """The name of the whole folder."""
         return self.credit.title if set(self.variants) == {"original"} else f"{self.credit.title}, perturbed"
 
     @property

@@ -94,7 +94,7 @@ def _unwritable(out: Path, found: BenchmarkFile, reason: str) -> UserError:
 
 
 def name_of(dataset: str, variant: str) -> str:
-    """What TFDS calls the dataset of a file: small letters, digits and underscores."""
+    """Return what TFDS calls the dataset of a file: small letters, digits and underscores."""
     return re.sub(r"[^a-z0-9]+", "_", f"{dataset}_{variant}".lower())
 
 

@@ -11,7 +11,7 @@ POINTS = 100
 
 
 def is_noted(step: int, steps: int) -> bool:
-    """Whether step 1 … `steps` is one of the evenly spaced ones that a curve holds: at most 100, the last among them."""
+    """Return whether a curve of steps 1 … `steps` holds this one: at most 100, evenly spaced, and always the last."""
     return step % -(-steps // POINTS) == 0 or step == steps
 
 

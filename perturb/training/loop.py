@@ -31,7 +31,7 @@ CHECKPOINT_FORM = 1
 
 @dataclass
 class Outcome:
-    """How the training of a restart ended."""
+    """The outcome of a restart's training."""
 
     step: int
     """Updates made, or the one at which it failed."""

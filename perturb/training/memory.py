@@ -13,7 +13,7 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _LARGEST_HEAP_BLOCK = 32 * 2**20
 """glibc refuses more."""
 _GROWTH = 2**29
-"""How much the heap grows by: addresses only, memory comes when it is written to."""
+"""Bytes by which the heap grows: addresses only, memory comes when it is written to."""
 
 
 def keep_freed_memory() -> bool:

@@ -8,7 +8,7 @@ class UnsatisfiableRange(Exception):
 
 
 def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Which bytes are asked for.
+    """Return which bytes are asked for.
 
     Args:
         header: value of Range.

@@ -19,7 +19,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Part:
-    """What there is of a file so far.
+    """The part of a file that has arrived so far.
 
     Args:
         target: where the whole file will be.
@@ -39,7 +39,7 @@ class Part:
         """ETag or date of the file that the bytes came from, as its server gave it."""
         self._state = target.with_name(f"{target.name}.part.json")
         self._is_ours = True
-        """Whether the two names still stand for this part; after `finish` and `discard` others may take them."""
+        """True if the two names still stand for this part; after `finish` and `discard` others may take them."""
 
     def __enter__(self) -> "Part":
         self._descriptor = _opened_alone(self.path)
@@ -104,7 +104,7 @@ class Part:
             raise self._no_room()
 
     def is_right(self) -> bool:
-        """Whether the bytes so far are those of the whole file."""
+        """Return whether the bytes so far are those of the whole file."""
         return self.missing == 0 and sha256_of(self.path) == self.sha256
 
     def finish(self) -> None:

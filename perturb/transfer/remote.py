@@ -29,12 +29,12 @@ class Dropped(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What comes."""
+    """A server's answer to a request."""
 
     start: int
     """Place of its first byte in the file: the one asked for, or 0."""
     validator: str | None
-    """What an If-Range may name later: a strong ETag or a date."""
+    """The validator that an If-Range may name later: a strong ETag or a date."""
     chunks: Iterator[bytes]
     """Pieces to the end of the file; raises Dropped when the connection breaks."""
 
@@ -133,7 +133,7 @@ def _requested(address: str, headers: dict[str, str]) -> requests.Response:
 
 
 def _redirected(url: str, target: str) -> str:
-    """Where a redirect leads: to http or https, and not from https to http, since an index could be exchanged on the way."""
+    """Return the URL that a redirect leads to. Only http and https are followed, and never from https to http."""
     found = urljoin(url, target)
     scheme, before = urlsplit(found).scheme, urlsplit(url).scheme
     if scheme not in ("http", "https") or (scheme, before) == ("http", "https"):
@@ -164,7 +164,7 @@ def _why_not_connected(error: requests.ConnectionError) -> str:
 
 
 def _checked_start(response: requests.Response, address: str, offset: int, size: int | None) -> int | None:
-    """Where an answer begins; None for one that is of no use, when asking for everything may be."""
+    """Return where an answer begins; None for one that is of no use, when asking for everything may be."""
     status, headers = response.status_code, response.headers
     if status not in (200, 206) and not (status == 416 and offset):
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "(unknown)"

@@ -19,7 +19,7 @@ CODED = 2_000
 
 
 def ensembles(findings: Findings, *, device: str) -> Iterator[Section]:
-    """How far the codes of each side's models agree; nothing where a side is a single model."""
+    """Yield how far the codes of each side's models agree; nothing where a side is a single model."""
     chosen = findings.results["selection"]
     found = {side: _agreement(findings, chosen[side], device) for side in SIDES if len(chosen[side]) > 1}
     if not found:

@@ -23,7 +23,7 @@ from perturb.seeding import child_seed
 from perturb.variants import MATCHED_NOISES, NOISES
 
 PROBED = {"sample": 1_024, "steps": 1, "values": 1_024}
-"""How much of the data matched noise is matched on."""
+"""The sample of the data on which matched noise is matched."""
 
 
 def build_file(place: Workplace) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def build_file(place: Workplace) -> dict[str, Any]:
 
 
 def _recipe(place: Workplace, ground_truth: GroundTruth) -> Recipe:
-    """What the file is made from."""
+    """Return what the file is made from."""
     config, network = place.spec.config, None
     if "network" in place.inputs:
         run = place.inputs["network"]
@@ -93,7 +93,7 @@ def _probe(place: Workplace, ground_truth: GroundTruth) -> Probe:
 
 
 def _matched(place: Workplace, ground_truth: GroundTruth, recipe: Recipe) -> dict[str, Any]:
-    """What a result says of matched noise: the variance wanted and reached, in units of ε². Other variants have none."""
+    """Return the variance of matched noise, wanted and reached, in units of ε²; nothing for other variants."""
     if recipe.noise_levels is None:
         return {}
     reached = _probe(place, ground_truth).variance_of_two(*recipe.noise_levels)

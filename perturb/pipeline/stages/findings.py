@@ -31,7 +31,7 @@ GROUPS = "falls", "stands", "baseline"
 
 @dataclass(frozen=True)
 class Findings:
-    """What is found in one experiment."""
+    """The results of one experiment's finished runs."""
 
     config: ExperimentConfig
     grid: FactorGrid
@@ -168,13 +168,13 @@ class Findings:
         return found
 
     def readouts(self, variant: str) -> list[dict[str, Any]]:
-        """What each supervised network on a variant reads, factor by factor; nothing without a readout."""
+        """Return what each supervised network on a variant reads, factor by factor; nothing without a readout."""
         seeds = range(self.config.readout.seeds) if self.config.readout else ()
         return [self.results[f"readout/{variant}/{seed}"]["factors"] for seed in seeds]
 
     @cached_property
     def variances(self) -> dict[str, Variances]:
-        """What factors and perturbation induce on each variant but the original; nothing without a readout."""
+        """The variances that factors and perturbation induce, by variant but the original; empty without a readout."""
         names = [variant for variant in self.config.evaluation.variants if f"variances/{variant}" in self.results]
         adapter = TypeAdapter(Variances)
         return {v: adapter.validate_python(self.results[f"variances/{v}"]) for v in names if v != BASELINE}

@@ -52,7 +52,7 @@ def _selection(findings: Findings) -> Iterator[str]:
 
 
 def _patterns(findings: Findings) -> Iterator[str]:
-    """How many patterns there are, and what those of each m_ψ are like."""
+    """Yield how many patterns there are, and what those of each m_ψ are like."""
     config = findings.config
     yield from _how_many(config)
     for variant in ("modified", *config.alternatives):
@@ -86,7 +86,7 @@ def _trained(findings: Findings, variant: str, found: Sequence[dict[str, Any]]) 
 
 
 def _controls(findings: Findings) -> Iterator[str]:
-    """How well each control is matched to the trained patterns."""
+    """Yield how well each control is matched to the trained patterns."""
     for variant in CONTROLS:
         if found := findings.networks(variant):
             parts = [
@@ -106,12 +106,12 @@ def _controls(findings: Findings) -> Iterator[str]:
 
 
 def _is_missed(found: dict[str, Any]) -> bool:
-    """Whether a control's variance or roughness is not the one wanted."""
+    """Return whether a control's variance or roughness is not the one wanted."""
     return any(abs(found["pattern"][name] - wanted) > MATCHED * wanted for name, wanted in found["wanted"].items())
 
 
 def _how_many(config: ExperimentConfig) -> Iterator[str]:
-    """What the intervals are over."""
+    """Yield what the intervals are over."""
     drawn = {variant: config.draws(variant) for variant in config.evaluation.variants if variant not in ONE_PATTERN}
     several = [f"{count} of {variant}" for variant, count in drawn.items() if count > 1]
     alone = [variant for variant, count in drawn.items() if count == 1]
@@ -151,7 +151,7 @@ def _files(findings: Findings) -> Iterator[str]:
 
 
 def provenance(findings: Findings) -> dict[str, str]:
-    """What made the numbers: config, data, versions."""
+    """Return what made the numbers: config, data, versions."""
     config, results = findings.config, findings.results
     source = results["images"]["provenance"]
     found = {

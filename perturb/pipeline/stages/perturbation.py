@@ -97,7 +97,7 @@ def _encoded(place: Workplace, index: int, pixels: Pixels, numbers: np.ndarray) 
 def _codes(
     place: Workplace, chosen: dict[str, list[int]], pixels: Pixels, grid: FactorGrid, pool: np.ndarray
 ) -> Iterator[Codes]:
-    """What an `alignment…` form turns the axes of."""
+    """Yield what an `alignment…` form turns the axes of."""
     form = place.spec.config.perturbation.form
     if form == "alignment_factors":
         yield Codes(standardised(torch.from_numpy(grid.scaled(pool))), 1.0)
@@ -121,7 +121,7 @@ def _player(
 
 
 def described(network: PerturbationNetwork, grid: FactorGrid, statistics: PatternStatistics) -> dict[str, Any]:
-    """What a run's result says of a calibrated network: its pattern as stored, and what its scalar follows."""
+    """Return what a run's result says of a calibrated network: its pattern as stored, and what its scalar follows."""
     return {"pattern": statistics.as_json(), "scalar": scalar_effects(network, grid).as_json()}
 
 

@@ -74,7 +74,7 @@ def sections(findings: Findings, out: Path, *, device: str) -> Iterator[Section]
 
 
 def contrasts(findings: Findings) -> Section:
-    """What the experiment is about, and how changes are told from chance."""
+    """Return the section with the primary contrasts, which also says how changes are told from chance."""
     primary, others = findings.primary, len(findings.family)
     text = []
     if primary:
@@ -110,7 +110,7 @@ def scores(findings: Findings) -> Section:
 
 
 def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
-    """What was done to the images."""
+    """Yield the section with pictures of the originals and of every variant."""
     config = findings.config
     numbers = np.sort(numpy_generator(config.seed, "examples").choice(findings.grid.num_images, EXAMPLES, replace=False))
     shown = {
@@ -128,7 +128,7 @@ def perturbation(findings: Findings, out: Path) -> Iterator[Section]:
 
 
 def scalars(findings: Findings, out: Path) -> Iterator[Section]:
-    """What each pattern depends on, and how strong it is."""
+    """Yield the section on the factors that each pattern's scalar follows, and on the pattern's strength."""
     drawn = dict.fromkeys(("modified", *findings.config.evaluation.variants))
     networks = {variant: found for variant in drawn if (found := findings.networks(variant))}
     text = (
@@ -147,7 +147,7 @@ def scalars(findings: Findings, out: Path) -> Iterator[Section]:
 
 
 def differences(findings: Findings, out: Path) -> Section:
-    """What each variant takes off each score, and how the variants compare."""
+    """Return the section with the difference of each score to the original, and of the variants to each other."""
     config, figures = findings.config, []
     for metric in config.evaluation.metrics:
         title = METRICS[metric].title
@@ -258,7 +258,7 @@ def traversals(findings: Findings, out: Path, *, device: str) -> Iterator[Sectio
 
 
 def trainings(findings: Findings, out: Path) -> Section:
-    """Whether they have settled, and what they ended with."""
+    """Return the section that shows the training curves and the final losses."""
     path = out / "curves.png"
     draw_curves(path, findings.curves)
     caption = (
