@@ -21,6 +21,8 @@ class Control:
     """The difference between a control's pattern and the trained one to which it is matched in variance and roughness."""
 
     redraw: Redraw
+    beyond: str | None = None
+    """The control's name in a sentence on what training m_ψ does beyond it; given where nothing of it is trained."""
     in_span: bool = False
     """True if the curve that is drawn anew is confined to the images' own directions (perturb.perturbation.span)."""
 
@@ -66,7 +68,9 @@ VARIANTS: dict[Variant, Facts] = {
     "untrained": Facts(
         where="under an untrained pattern",
         meaning="δ is a pattern of the same network that was never trained, as strong and as rough as the trained one.",
-        colour="#aa8800", marker="^", pattern="control", control=Control(redraw="both"),
+        colour="#aa8800", marker="^", pattern="control", control=Control(
+            redraw="both", beyond="an untrained pattern of the same variance and roughness"
+        ),
     ),
     "redrawn_curve": Facts(
         where="under the trained scalar with an untrained curve",
@@ -81,7 +85,10 @@ VARIANTS: dict[Variant, Facts] = {
     "untrained_in_span": Facts(
         where="under an untrained pattern that repaints what is there",
         meaning="as untrained, with δ confined to the directions in which the images themselves vary.",
-        colour="#663300", marker="X", pattern="control", control=Control(redraw="both", in_span=True),
+        colour="#663300", marker="X", pattern="control", control=Control(
+            redraw="both", in_span=True,
+            beyond="an untrained pattern of the same variance and roughness that repaints what is there",
+        ),
     ),
     "redrawn_curve_in_span": Facts(
         where="under the trained scalar with an untrained curve that repaints what is there",
@@ -92,6 +99,8 @@ VARIANTS: dict[Variant, Facts] = {
 
 CONTROLS = {name: facts.control for name, facts in VARIANTS.items() if facts.control is not None}
 """Variants whose patterns are controls of the trained ones."""
+UNTRAINED = tuple(name for name, control in CONTROLS.items() if control.beyond is not None)
+"""Controls of which nothing is trained: modified less one of them is what the training of m_ψ adds."""
 DRAWN = ("modified", *CONTROLS)
 """Variants whose pattern a network draws."""
 NOISES = tuple(name for name, facts in VARIANTS.items() if facts.pattern in ("noise", "matched noise"))

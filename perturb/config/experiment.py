@@ -109,7 +109,8 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _a_span_is_of_cells(self) -> "ExperimentConfig":
-        confined = [variant for variant in self.evaluation.variants if variant in CONTROLS and CONTROLS[variant].in_span]
+        variants = dict.fromkeys((*self.evaluation.variants, *(self.search.variants if self.search else ())))
+        confined = [variant for variant in variants if variant in CONTROLS and CONTROLS[variant].in_span]
         if confined and self.perturbation.generator != "coarse":
             raise ValueError(
                 f'perturbation.generator must be "coarse" for {" and ".join(confined)}, because the images\' directions are '

@@ -10,14 +10,10 @@ import numpy as np
 from perturb.evaluation.statistics import BASELINE, Comparison, Score
 from perturb.evaluation.words import certainty, listed, signed, where
 from perturb.metrics import METRICS
+from perturb.variants import CONTROLS, UNTRAINED
 
 MAIN = "modified", "noise"
 """Variants that the claim is about."""
-BEYOND = {
-    "untrained": "an untrained pattern of the same variance and roughness",
-    "untrained_in_span": "an untrained pattern of the same variance and roughness that repaints what is there",
-}
-"""Controls beyond which the training of m_ψ may do something."""
 
 
 def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], changes: Sequence[Comparison]) -> str:
@@ -58,9 +54,9 @@ def contrast(found: Comparison) -> str | None:
     if found.second == BASELINE:
         return further([found])
     by, whose, sure = signed(found.difference), _whose(found.methods, found.metric), certainty(found, few="seeds")
-    if found.first != "modified" or found.second not in BEYOND:
+    if found.first != "modified" or found.second not in UNTRAINED:
         return f"{whose} changes by {by} from {found.second} to {found.first} ({sure})."
-    beyond = f"by {by} beyond {BEYOND[found.second]} ({sure})."
+    beyond = f"by {by} beyond {CONTROLS[found.second].beyond} ({sure})."
     if len(found.methods) == 1:
         return f"Training m_ψ changes {whose} {beyond}"
     return f"Averaged over {listed(found.methods)}, training m_ψ changes {METRICS[found.metric].title} {beyond}"

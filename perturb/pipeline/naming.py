@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
 from perturb.config import (
     ExperimentConfig,
@@ -119,7 +118,10 @@ class Namer:
 
     def control(self, column: Column, images: RunSpec, trained: RunSpec) -> RunSpec:
         """A control of a trained m_ψ; those of the same one share their seed, and so what they draw anew."""
-        config = self._pattern_config(column, "untrained").model_copy(update=asdict(CONTROLS[column.variant]))
+        control = CONTROLS[column.variant]
+        config = self._pattern_config(column, "untrained").model_copy(
+            update={"redraw": control.redraw, "in_span": control.in_span}
+        )
         return self.run("untrained", config, {"images": images, "perturbation": trained}, label=column.name, cost=20.0)
 
     def _pattern_config(self, column: Column, stage: str) -> configs.PerturbationRun:

@@ -180,6 +180,12 @@ def test_a_control_in_the_span_of_the_images_needs_a_pattern_of_cells(tiny_toml:
     assert 'it is "deconv"' in message
 
 
+def test_a_line_search_on_such_a_control_needs_it_too(tiny_toml: Path) -> None:
+    text = tiny_toml.read_text(encoding="utf-8").replace('generator = "coarse"', 'generator = "deconv"')
+    tiny_toml.write_text(text + '\n[search]\nvariants = ["original", "untrained_in_span"]\n', encoding="utf-8")
+    assert 'must be "coarse" for untrained_in_span' in _error(tiny_toml)
+
+
 def test_a_toml_date_is_not_taken_for_a_string(tiny_toml: Path) -> None:
     assert "`evaluation.methods.1.name`" in _error(_replaced(tiny_toml, 'name = "AE"', "name = 2020-01-01"))
 

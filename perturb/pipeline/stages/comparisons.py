@@ -1,10 +1,7 @@
 """Which variants are compared with each other, beside each with the original, and what their difference tells."""
 
 from perturb.config import ExperimentConfig
-from perturb.variants import CONTROLS
 
-UNTRAINED = tuple(name for name, control in CONTROLS.items() if control.redraw == "both")
-"""Controls of which nothing is trained: modified less one of them is what the training of m_ψ adds."""
 TOLD = {
     ("modified", "untrained"): "What training m_ψ adds to a pattern of its kind, variance and roughness.",
     ("modified", "redrawn_scalar"): "What the trained scalar adds to the trained curve.",

@@ -20,10 +20,11 @@ from perturb.evaluation.statistics import BASELINE, Comparison, Row, Score, comp
 from perturb.objectives.losses import bernoulli_floor
 from perturb.perturbation.pattern import sample_of
 from perturb.pipeline.column import Column
-from perturb.pipeline.stages.comparisons import UNTRAINED, comparisons_of
+from perturb.pipeline.stages.comparisons import comparisons_of
 from perturb.runs import read_result
 from perturb.selection import over_pruned
 from perturb.training.curve import read_curve
+from perturb.variants import UNTRAINED
 
 GROUPS = "falls", "stands", "baseline"
 """Methods of one claim are averaged in sentences."""

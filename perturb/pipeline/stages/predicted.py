@@ -10,6 +10,7 @@ from perturb.evaluation.figures_prediction import PredictedPattern, draw_predict
 from perturb.evaluation.printed import plain_table
 from perturb.evaluation.sections import Picture, Section
 from perturb.evaluation.statistics import BASELINE
+from perturb.evaluation.tables import spread
 from perturb.evaluation.words import listed
 from perturb.pipeline.column import Column
 from perturb.pipeline.stages.findings import Findings
@@ -33,7 +34,8 @@ def predicted(findings: Findings, out: Path) -> Iterator[Section]:
     )
     caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
     lines = [
-        [one.name, f"{one.gain:.2f}", *map(_signed, (one.predicted, one.predicted_whole, one.measured))] for one in patterns
+        [one.name, f"{one.gain:.2f}", *(spread(loss, None) for loss in (one.predicted, one.predicted_whole, one.measured))]
+        for one in patterns
     ]
     columns = ["Pattern", "Gain", "Predicted loss", "Predicted from the whole image", "Measured loss"]
     table = plain_table("Each pattern", columns, lines)
@@ -49,19 +51,17 @@ def correlations(patterns: Sequence[PredictedPattern]) -> str:
     found = {name: _correlation(patterns, name) for name in ("predicted", "predicted_whole", "gain")}
     if None in found.values():
         return ""
-    overall, whole, gain = map(_signed, found.values())
+    overall, whole, gain = (spread(value, None) for value in found.values())
     kinds = {one.variant: [other for other in patterns if other.variant == one.variant] for one in patterns}
     within = {kind: _correlation(those, "predicted") for kind, those in kinds.items() if len(those) >= FEWEST}
-    told = [f"{_signed(value)} over the {len(kinds[kind])} of {kind}" for kind, value in within.items() if value is not None]
+    told = [
+        f"{spread(value, None)} over the {len(kinds[kind])} of {kind}" for kind, value in within.items() if value is not None
+    ]
     apart = f"; within a kind it is {listed(told)}" if told and len(kinds) > 1 else ""
     return (
         f"Over these {len(patterns)} patterns, Spearman's rank correlation of predicted and measured loss is {overall}"
         f"{apart}. Predicted from the whole image it is {whole}; that of the gain with the measured loss is {gain}."
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
 
 
 def _correlation(patterns: Sequence[PredictedPattern], name: str) -> float | None:
