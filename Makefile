@@ -41,7 +41,7 @@ browser: install
 		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 
 test-browser: browser
-	PERTURB_BROWSER=required $(BIN)/python -m pytest -n 0 tests/evaluation/test_browser.py
+	PERTURB_BROWSER=required $(BIN)/python -m pytest -n 0 tests/report/test_browser.py
 
 # Real SLURM jobs and a real ssh server, on this machine, for as long as the tests run.
 test-clusters: install

@@ -23,21 +23,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from perturb.benchmark.schema import BATCH, CHUNK_IMAGES, source
 from perturb.benchmark.verify import verify_file
-from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid, GroundTruth, renderer_of
-from perturb.datasets.benchmark_file import BenchmarkFile, write_cache
-from perturb.datasets.layouts import LAYOUTS, image_shape
+from perturb.datasets.hdf5.layouts import LAYOUTS, image_shape
+from perturb.datasets.hdf5.reader import BenchmarkFile, write_cache
+from perturb.datasets.hdf5.schema import BATCH, CHUNK_IMAGES, source
+from perturb.datasets.hdf5.writer import write_benchmark_file
+from perturb.machine import available_cores
 from perturb.perturbation.bounds import shifted
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import calibrate
 from perturb.perturbation.ruler import Patterns, patterns_of
-from perturb.pipeline.settings import available_cores
-from perturb.runs import software_versions
 from perturb.training.memory import keep_freed_memory
+from perturb.versions import software_versions
 
 READ_BATCH = 64
 NAMES = ("dsprites", "shapes3d")

@@ -19,12 +19,12 @@ from training import BATCH, LATENTS, WARM_UP, engine_step, images, peer_rate, se
 
 from perturb.datasets.pixels import Pixels
 from perturb.files import write_json
+from perturb.machine import available_cores
 from perturb.models import ARCHITECTURES
 from perturb.models.initialisation import glorot_uniform_
 from perturb.models.layers import Layer, reading_codes, writing_codes
-from perturb.pipeline.settings import available_cores
-from perturb.runs import software_versions
 from perturb.training.memory import keep_freed_memory
+from perturb.versions import software_versions
 
 TIMES = 4
 """The mark, in rates of the plain loop."""

@@ -26,16 +26,16 @@ from scipy.stats import spearmanr
 from perturb.config import TrainingConfig
 from perturb.config.metrics import BinnedConfig, DCIConfig, FactorVAEScoreConfig, MetricsConfig, SAPConfig
 from perturb.config.objectives import BetaVAEConfig
-from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
-from perturb.draws import Draws
+from perturb.datasets.renderers.dsprites import DSprites
+from perturb.machine import available_cores
 from perturb.metrics import METRICS, TABLE_METRICS, Coded, CodedPart, rows_to_encode, score
-from perturb.metrics.codes import encode
 from perturb.objectives import OBJECTIVES, Objective
-from perturb.pipeline.settings import available_cores
-from perturb.runs import software_versions
+from perturb.objectives.encode import encode
+from perturb.random.philox import Draws
 from perturb.training.memory import keep_freed_memory
+from perturb.versions import software_versions
 
 STEPS = 300
 PRECISIONS = "float32", "bfloat16"

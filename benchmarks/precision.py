@@ -22,18 +22,18 @@ from rich.table import Table
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
-from perturb.draws import Draws
-from perturb.evaluation.intervals import over_clusters
+from perturb.datasets.renderers.mini import Mini
+from perturb.machine import available_cores
 from perturb.metrics import Coded, score
-from perturb.metrics.codes import encode
 from perturb.objectives import OBJECTIVES, Objective
-from perturb.pipeline.settings import available_cores
+from perturb.objectives.encode import encode
 from perturb.progress import Progress
-from perturb.runs import software_versions
+from perturb.random.philox import Draws
+from perturb.statistics.intervals import over_clusters
 from perturb.training import train
 from perturb.training.memory import keep_freed_memory
+from perturb.versions import software_versions
 
 PRECISIONS = "float32", "bfloat16"
 BETA, STEPS, LEARNING_RATE = 16.0, 1_000, 1e-3

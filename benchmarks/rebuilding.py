@@ -24,13 +24,13 @@ from safetensors.torch import save_file
 
 from perturb.benchmark.compare import compare
 from perturb.benchmark.recipe import Network, Published, Recipe, weights_of, write_from
-from perturb.benchmark.schema import source
 from perturb.config import PerturbationConfig
 from perturb.datasets import renderer_of
+from perturb.datasets.hdf5.schema import source
 from perturb.files import sha256_of, write_json
 from perturb.perturbation.network import network_for
 from perturb.perturbation.pattern import calibrate
-from perturb.runs import software_versions
+from perturb.versions import software_versions
 
 ELSEWHERE = {
     "here, again": {},

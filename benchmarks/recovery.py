@@ -26,7 +26,8 @@ from rich.table import Table
 
 from perturb.files import read_json, sha256_of, write_json
 from perturb.progress import read_fraction
-from perturb.runs import MANIFEST, software_versions
+from perturb.runs import MANIFEST
+from perturb.versions import software_versions
 
 WORKERS = 2
 console = Console()

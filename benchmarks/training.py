@@ -26,15 +26,15 @@ from rich.table import Table
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig
-from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
-from perturb.draws import Draws
+from perturb.datasets.renderers.dsprites import DSprites
+from perturb.machine import available_cores
 from perturb.objectives import OBJECTIVES
-from perturb.pipeline.settings import available_cores
-from perturb.runs import software_versions
+from perturb.random.philox import Draws
 from perturb.training.memory import keep_freed_memory
 from perturb.training.replay import Updates
+from perturb.versions import software_versions
 
 RESTARTS, BATCH = 8, 64
 IMAGES = 8_192

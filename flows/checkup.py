@@ -19,8 +19,8 @@ from perturb_flows.server import free_port, is_healthy  # noqa: E402
 from prefect.settings import PREFECT_API_URL  # noqa: E402
 
 from perturb.errors import UserError  # noqa: E402
-from perturb.pipeline.checkup import Check  # noqa: E402
-from perturb.pipeline.work import die_with_parent  # noqa: E402
+from perturb.execution.checkup import Check  # noqa: E402
+from perturb.machine import die_with_parent  # noqa: E402
 
 SECONDS_TO_FIRE = 180
 

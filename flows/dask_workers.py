@@ -13,10 +13,10 @@ from distributed import CancelledError, Client, KilledWorker, LocalCluster
 from distributed.comm.core import CommClosedError
 
 from perturb.errors import UserError
-from perturb.pipeline.crew import TRIES
-from perturb.pipeline.origin import Origin, Refused, check_origin
-from perturb.pipeline.settings import RunSettings
-from perturb.pipeline.work import WorkerLost
+from perturb.execution.build import WorkerLost
+from perturb.execution.origin import Origin, Refused, check_origin
+from perturb.execution.scheduler import TRIES
+from perturb.execution.settings import RunSettings
 
 SECONDS_TO_CONNECT = 10.0
 SECONDS_WITHOUT_WORKERS = 60.0

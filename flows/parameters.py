@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from perturb.config import ExperimentConfig, Section
-from perturb.pipeline.settings import RunSettings
+from perturb.execution.settings import RunSettings
 
 
 def _read(kind: type[Section]) -> BeforeValidator:

@@ -24,15 +24,16 @@ from prefect.task_runners import ThreadPoolTaskRunner  # noqa: E402
 
 from perturb.config import ExperimentConfig  # noqa: E402
 from perturb.errors import UserError  # noqa: E402
-from perturb.pipeline.crew import Crew  # noqa: E402
-from perturb.pipeline.display import PlanDisplay  # noqa: E402
-from perturb.pipeline.execute import check_patterns, stages_until  # noqa: E402
-from perturb.pipeline.origin import origin_at  # noqa: E402
-from perturb.pipeline.plan import Plan, plan_experiment  # noqa: E402
-from perturb.pipeline.results import publish_results  # noqa: E402
-from perturb.pipeline.settings import RunSettings  # noqa: E402
-from perturb.pipeline.stages import STAGES  # noqa: E402
-from perturb.pipeline.work import Finished, Unit, WorkerLost, work_on  # noqa: E402
+from perturb.execution.build import Finished, WorkerLost  # noqa: E402
+from perturb.execution.display import PlanDisplay  # noqa: E402
+from perturb.execution.local import check_patterns, stages_until  # noqa: E402
+from perturb.execution.origin import origin_at  # noqa: E402
+from perturb.execution.scheduler import Crew  # noqa: E402
+from perturb.execution.settings import RunSettings  # noqa: E402
+from perturb.execution.unit import Unit, work_on  # noqa: E402
+from perturb.experiment.plan import Plan, plan_experiment  # noqa: E402
+from perturb.experiment.results import publish_results  # noqa: E402
+from perturb.experiment.stages import STAGES  # noqa: E402
 from perturb.runs import Store  # noqa: E402
 
 DEFAULTS = RunSettings()

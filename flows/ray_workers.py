@@ -5,8 +5,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from perturb.pipeline.settings import RunSettings
-from perturb.pipeline.work import WorkerLost
+from perturb.execution.build import WorkerLost
+from perturb.execution.settings import RunSettings
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 

@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from perturb.errors import UserError
-from perturb.pipeline.origin import Origin
-from perturb.pipeline.settings import RunSettings
-from perturb.pipeline.workers import Processes
+from perturb.execution.origin import Origin
+from perturb.execution.processes import Processes
+from perturb.execution.settings import RunSettings
 
 
 class Workers(Protocol):

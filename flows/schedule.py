@@ -17,8 +17,8 @@ from pydantic import ValidationError  # noqa: E402
 
 from perturb.config import ExperimentConfig  # noqa: E402
 from perturb.errors import UserError  # noqa: E402
-from perturb.pipeline.plan import plan_experiment  # noqa: E402
-from perturb.pipeline.settings import RunSettings  # noqa: E402
+from perturb.execution.settings import RunSettings  # noqa: E402
+from perturb.experiment.plan import plan_experiment  # noqa: E402
 
 
 def serve(

@@ -18,7 +18,7 @@ from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
 
 from perturb.errors import UserError
-from perturb.pipeline.work import die_with_parent
+from perturb.machine import die_with_parent
 
 SECONDS_TO_START = 180
 """A cold start takes 12-17 s on a small idle machine, and much longer on a busy one."""

@@ -12,8 +12,8 @@ import importlib
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "load_benchmark": ("perturb.outside", "load_benchmark"),
-    "evaluate_model": ("perturb.outside", "benchmark"),
+    "load_benchmark": ("perturb.external", "load_benchmark"),
+    "evaluate_model": ("perturb.external", "benchmark"),
     "score": ("perturb.metrics", "score"),
     "score_encoder": ("perturb.metrics", "score_encoder"),
     "Coded": ("perturb.metrics", "Coded"),

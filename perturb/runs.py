@@ -8,7 +8,6 @@ sharing between machines and never training a model twice all follow from that; 
 import hashlib
 import json
 import os
-import platform
 import shutil
 import time
 import uuid
@@ -16,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +24,7 @@ from perturb.errors import UserError
 from perturb.files import flush_to_disk, read_json, sha256_of, told_when_full, write_json
 from perturb.locks import claimed, is_claimed
 from perturb.progress import Progress
+from perturb.versions import software_versions
 
 MANIFEST = "manifest.json"
 SECONDS_BETWEEN_TRIES = 0.2
@@ -283,14 +282,3 @@ def read_config(run: Path, kind: type[ConfigOfRun]) -> ConfigOfRun:
 def read_result(run: Path) -> dict[str, Any]:
     """The result in a finished run's manifest."""
     return read_json(run / MANIFEST)["result"]
-
-
-def software_versions() -> dict[str, str]:
-    """Versions of what a result may depend on."""
-    found = {"python": platform.python_version()}
-    for package in ("perturb", "torch", "numpy", "scikit-learn", "h5py"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found

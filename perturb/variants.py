@@ -111,3 +111,18 @@ FOLLOWING = (*CONTROLS, *MATCHED_NOISES)
 """Variants that take something from a trained pattern, and so have at most as many patterns as there are trained ones."""
 ONE_PATTERN = tuple(name for name in VARIANTS if name not in (*DRAWN, *MATCHED_NOISES))
 """Variants of which one file is enough: noise is drawn anew for every image."""
+
+
+@dataclass(frozen=True, order=True)
+class VariantPattern:
+    """A variant of the images with one of its patterns."""
+
+    variant: str
+    """Kind of file, or name of an alternative m_ψ."""
+    draw: int = 0
+    """Number of the pattern."""
+
+    @property
+    def name(self) -> str:
+        """`modified`; further patterns are `modified-2`, `modified-3`, …"""
+        return f"{self.variant}-{self.draw + 1}" if self.draw else self.variant

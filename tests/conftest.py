@@ -9,7 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 
 from perturb.config import ExperimentConfig, load_experiment
-from perturb.pipeline.stages import STAGES
+from perturb.experiment.stages import STAGES
 from perturb.runs import Store
 
 ROOT = Path(__file__).parent.parent

@@ -29,7 +29,7 @@ methods = [{ name = "AE", objective = { kind = "autoencoder" } }]
 
 FORKED = """
 import json, os, sys, traceback
-import perturb.benchmark.verify, perturb.pipeline.execute, perturb.pipeline.results
+import perturb.benchmark.verify, perturb.execution.local, perturb.experiment.results
 from perturb.cli import main
 
 def run(folder, arguments):

@@ -7,8 +7,8 @@ import pytest
 
 import perturb
 from perturb.datasets import FactorGrid, GroundTruth
+from perturb.external import benchmark, load_benchmark
 from perturb.metrics import Coded, score, score_encoder
-from perturb.outside import benchmark, load_benchmark
 
 
 def test_public_names_are_those_of_the_rooms() -> None:
@@ -28,3 +28,12 @@ def test_a_name_that_is_not_there_is_told_as_python_tells_it() -> None:
 def test_importing_the_package_imports_no_room() -> None:
     code = "import perturb, sys; assert not [m for m in sys.modules if m == 'torch' or m.startswith('perturb.')]"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_the_old_name_of_a_room_works_with_a_warning() -> None:
+    import perturb.outside
+
+    with pytest.warns(DeprecationWarning, match=r"perturb\.outside is now called perturb\.external; import load_benchmark"):
+        assert perturb.outside.load_benchmark is load_benchmark
+    with pytest.raises(AttributeError, match="has no attribute 'blur'"):
+        perturb.outside.blur  # noqa: B018

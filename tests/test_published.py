@@ -11,10 +11,10 @@ from perturb.benchmark.recipe import build, read_recipe
 from perturb.benchmark.verify import verify_file
 from perturb.config import load_experiment
 from perturb.config.loading import config_hash
-from perturb.evaluation.entry import rows_of
-from perturb.evaluation.entry_rules import read_entry
+from perturb.entries.entry import rows_of
+from perturb.entries.packaged import known_files
+from perturb.entries.rules import read_entry
 from perturb.files import read_json, sha256_of
-from perturb.outside.packaged import known_files
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "artifacts" / "published"

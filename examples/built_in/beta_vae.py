@@ -14,10 +14,10 @@ from torch import Tensor
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig
-from perturb.draws import Draws
+from perturb.external import BenchmarkImages
 from perturb.objectives import OBJECTIVES, Objective
-from perturb.outside import BenchmarkImages
 from perturb.progress import Progress
+from perturb.random.philox import Draws
 from perturb.training import train
 
 TRAINING = TrainingConfig(architecture="conv32", steps=1_000, batch_size=32, learning_rate=1e-3, checkpoint_every=250)

@@ -20,7 +20,7 @@ from torch import Tensor
 from perturb.metrics.coded import top_gaps
 from perturb.metrics.mig import information_shares
 from perturb.perturbation.local_metric import best_axes, gain_of_turning, mean_metric, slopes_at
-from perturb.seeding import torch_generator
+from perturb.random.seeds import torch_generator
 
 WIDTH = 1.0
 """Width of the neighbourhoods in which slopes are fitted, in standard deviations of a code. It is about the width of a

@@ -19,7 +19,7 @@ from perturb.errors import UserError
 from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.models.layers import Linear
 from perturb.progress import Progress
-from perturb.seeding import numpy_generator, torch_generator
+from perturb.random.seeds import numpy_generator, torch_generator
 
 MOST_TESTED = 10_000
 """Held-out images that are asked about, at most."""

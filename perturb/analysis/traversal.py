@@ -9,10 +9,10 @@ import torch
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
-from perturb.metrics.codes import encode, unit_variances
 from perturb.metrics.mig import information_shares
 from perturb.objectives import Objective
-from perturb.seeding import numpy_generator
+from perturb.objectives.encode import encode, unit_variances
+from perturb.random.seeds import numpy_generator
 
 Decode = Callable[[np.ndarray], np.ndarray]
 """A decoder: it turns codes, float32 (n, latents), into images, uint8 (n, height, width, channels)."""

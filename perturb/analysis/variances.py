@@ -27,7 +27,7 @@ from torch import Tensor
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.progress import Progress
-from perturb.seeding import numpy_generator
+from perturb.random.seeds import numpy_generator
 
 BATCH = 128
 

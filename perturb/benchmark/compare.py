@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from perturb.benchmark.schema import BATCH
-from perturb.datasets.benchmark_file import BenchmarkFile
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.datasets.hdf5.schema import BATCH
 from perturb.errors import UserError
 
 

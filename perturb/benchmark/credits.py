@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from perturb.datasets import cars3d, mpi3d, smallnorb
+from perturb.datasets.readers import cars3d, mpi3d, smallnorb
 
 OURS = "Apache-2.0"
 """SPDX name of the licence of perturb, of the authors' dSprites and Shapes3D, and of what perturb renders."""

@@ -10,11 +10,11 @@ import numpy as np
 
 from perturb import __version__
 from perturb.benchmark.archive import sprites_metadata, write_archive
-from perturb.benchmark.schema import BATCH, source
 from perturb.benchmark.vectors import write_vectors
-from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets import DATASETS, GroundTruth, renderer_of
-from perturb.datasets.layouts import LAYOUTS, WHITE, image_shape, labels
+from perturb.datasets.hdf5.layouts import LAYOUTS, WHITE, image_shape, labels
+from perturb.datasets.hdf5.schema import BATCH, source
+from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.datasets.synthetic import SYNTHETIC
 from perturb.errors import UserError
 

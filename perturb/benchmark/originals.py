@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from perturb.benchmark.schema import source
 from perturb.datasets import DATASETS, GroundTruth, load_own, reader_of, renderer_of
+from perturb.datasets.hdf5.schema import source
 from perturb.errors import UserError
 
 

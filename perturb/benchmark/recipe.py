@@ -20,12 +20,12 @@ from safetensors.torch import load_file
 from perturb import __version__
 from perturb.benchmark.credits import CITATION, credit_of
 from perturb.benchmark.originals import originals
-from perturb.benchmark.schema import RECIPE, WEIGHTS
-from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import PerturbationConfig
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.datasets import GroundTruth
+from perturb.datasets.hdf5.schema import RECIPE, WEIGHTS
+from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.errors import UserError
 from perturb.files import sha256_of
 from perturb.perturbation.bounds import shifted

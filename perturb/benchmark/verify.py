@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from perturb.benchmark.originals import originals
-from perturb.benchmark.schema import BATCH
 from perturb.datasets import GroundTruth
-from perturb.datasets.benchmark_file import BenchmarkFile
-from perturb.datasets.layouts import WHITE, labels
+from perturb.datasets.hdf5.layouts import WHITE, labels
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.datasets.hdf5.schema import BATCH
 from perturb.errors import UserError
 from perturb.perturbation.bounds import largest_step
 

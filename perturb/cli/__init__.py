@@ -13,8 +13,8 @@ from rich.console import Console
 from perturb import __version__
 from perturb.cli.dataset import dataset_app
 from perturb.cli.doctor import doctor
+from perturb.cli.external import add_commands
 from perturb.cli.installed import from_flows
-from perturb.cli.outside import add_commands
 from perturb.cli.schedule import schedule
 from perturb.errors import UserError
 
@@ -71,12 +71,12 @@ def run(
 ) -> None:
     """Run an experiment end to end; whatever is already there is reused."""
     from perturb.config import load_experiment, scaled_down, with_methods
+    from perturb.execution.local import run_locally
+    from perturb.execution.settings import run_settings
+    from perturb.experiment.publish import publish_experiment
+    from perturb.experiment.results import publish_results
+    from perturb.experiment.stages import STAGES
     from perturb.models import ARCHITECTURES
-    from perturb.pipeline.execute import run_locally
-    from perturb.pipeline.publish import publish_experiment
-    from perturb.pipeline.results import publish_results
-    from perturb.pipeline.settings import run_settings
-    from perturb.pipeline.stages import STAGES
     from perturb.runs import Store
 
     experiment = scaled_down(load_experiment(config, changes or ()), budget)
@@ -121,9 +121,9 @@ def _folder(path: Path, option: str = "--artifacts") -> Path:
 
 def _show(results: Path, name: str) -> None:
     """The tables in the terminal, then the files worth opening; the path of results.json is the last line."""
-    from perturb.evaluation.statistics import Row
-    from perturb.evaluation.tables import as_terminal
     from perturb.files import read_json
+    from perturb.report.tables import as_terminal
+    from perturb.statistics.scores import Row
 
     found = read_json(results)
     rows = [Row(**row) for row in found["rows"]]
@@ -149,9 +149,9 @@ def score(
     fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings: for a look, not for a table.")] = False,
 ) -> None:
     """Score codes from any framework."""
-    from perturb.evaluation.codes_file import as_table, draw_matrices, read_codes, score_each, shuffled
     from perturb.files import sha256_of, write_json
     from perturb.metrics import METRICS, TABLE_METRICS, check_names
+    from perturb.metrics.codes_file import as_table, draw_matrices, read_codes, score_each, shuffled
 
     named = TABLE_METRICS if metrics is None else [name.strip() for name in metrics.split(",")]
     chosen = list(METRICS) if metrics == "all" else named
@@ -177,10 +177,10 @@ def epsilon(
     metric: Annotated[str, typer.Option(help="Key of a metric that they have.")] = "mig",
 ) -> None:
     """Set an experiment at several ε side by side: a table, and scores over ε."""
-    from perturb.evaluation.epsilon import draw_epsilon, epsilon_table, made_of, read_results
-    from perturb.evaluation.printed import markdown_lines, rich_table
     from perturb.files import write_text
     from perturb.metrics import check_names
+    from perturb.report.epsilon import draw_epsilon, epsilon_table, made_of, read_results
+    from perturb.report.table import markdown_lines, rich_table
 
     check_names([metric])
     found = read_results(results)
@@ -196,7 +196,7 @@ def epsilon(
 @app.command("metrics")
 def list_metrics() -> None:
     """List the metrics: ranges, costs, settings, sources."""
-    from perturb.evaluation.metric_list import as_table
+    from perturb.cli.metric_list import as_table
 
     Console().print(as_table())
 

@@ -21,7 +21,7 @@ DIFFERS = (
 @dataset_app.command("list")
 def list_datasets() -> None:
     """List the ground truths and the synthetic sets."""
-    from perturb.benchmark.describe import as_table, table_of_vectors
+    from perturb.cli.describe import as_table, table_of_vectors
 
     Console().print(as_table(), table_of_vectors())
 
@@ -29,7 +29,7 @@ def list_datasets() -> None:
 @dataset_app.command("info")
 def describe_dataset(what: Annotated[str, typer.Argument(help="A dataset of the list, or a benchmark file.")]) -> None:
     """Describe a ground truth by its factors, or a benchmark file by what it says of itself."""
-    from perturb.benchmark.describe import described
+    from perturb.cli.describe import described
 
     Console().print(described(what))
 
@@ -67,7 +67,7 @@ def verify_file(
 @dataset_app.command("cache")
 def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
     """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
-    from perturb.datasets.benchmark_file import write_cache
+    from perturb.datasets.hdf5.reader import write_cache
 
     with bar(f"unpacking {path.name}") as report:
         folder = write_cache(path, report=report)
@@ -112,7 +112,7 @@ def fetch_dataset(
     origin: Annotated[str | None, typer.Option("--from", help="A mirror: address or path of the file.")] = None,
 ) -> None:
     """Download the file that a dataset's authors publish, check it, and say how a config names it; goes on after a break."""
-    from perturb.transfer.downloads import fetch_official
+    from perturb.distribution.downloads import fetch_official
 
     with transfer_bars() as report:
         path, fetched = fetch_official(name, to, origin=origin, report=report)
@@ -130,7 +130,7 @@ def download_files(
     ] = False,
 ) -> None:
     """Download benchmark files that somebody publishes, each whole and checked or not at all; goes on after a break."""
-    from perturb.transfer.downloads import download_published
+    from perturb.distribution.downloads import download_published
 
     with transfer_bars() as report:
         files = download_published(name, origin, to, recipe=recipe, report=report)
@@ -141,7 +141,7 @@ def download_files(
 @dataset_app.command("index")
 def index_folder(folder: Annotated[Path, typer.Argument(help="A folder with benchmark files.")]) -> None:
     """List a folder's benchmark files with their hashes in its index.json, for `serve` and `download`."""
-    from perturb.publishing.index import INDEX, write_index
+    from perturb.distribution.index import INDEX, write_index
 
     for entry in write_index(folder).entries:
         print(f"{entry.name}: {entry.file}, {entry.bytes:,} bytes")
@@ -156,7 +156,7 @@ def serve_folder(
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
 ) -> None:
     """Serve a folder's index.json and the files that it lists over HTTP, read-only, with ranges, until Ctrl-C."""
-    from perturb.transfer.serving import serve
+    from perturb.distribution.server import serve
 
     serve(folder, host=host, port=port, quiet=quiet)
 
@@ -170,7 +170,7 @@ def publish_files(
     """Describe a folder of benchmark files for other people: dataset card, croissant.json, index.json."""
     from datetime import UTC, datetime
 
-    from perturb.publishing.publish import gather, publish
+    from perturb.distribution.publish import gather, publish
 
     if what.is_dir() != (out is None):
         raise UserError("--out names the folder for the files of a results.json: give it with one, and not with a folder.")
@@ -188,7 +188,7 @@ def export_file(
     out: Annotated[Path, typer.Option(help="An .npz file.")],
 ) -> None:
     """Write a benchmark file as the archive that disentanglement_lib's own classes load."""
-    from perturb.publishing.export import export
+    from perturb.distribution.export_dlib import export
 
     with bar(f"exporting {path}") as report:
         export(path, out, report=report)
@@ -201,7 +201,7 @@ def prepare_tfds(
     out: Annotated[Path, typer.Option(help="A data folder of TensorFlow Datasets.")],
 ) -> None:
     """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
-    from perturb.publishing.tfds_builder import prepare
+    from perturb.distribution.export_tfds import prepare
 
     with bar(f"preparing {path}") as report:
         place = prepare(path, out, report=report)

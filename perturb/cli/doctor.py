@@ -23,7 +23,7 @@ def doctor(
     ] = False,
 ) -> None:
     """Check versions, device, disk, data, Prefect and Dask; exit code 1 when something is wrong."""
-    from perturb.pipeline.checkup import Check, check_machine
+    from perturb.execution.checkup import Check, check_machine
 
     console, worst = Console(highlight=False, soft_wrap=True), 0
 

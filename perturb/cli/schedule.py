@@ -26,7 +26,7 @@ def schedule(
 ) -> None:
     """Run an experiment whenever its time comes, on a Prefect server, until interrupted."""
     from perturb.config import load_experiment
-    from perturb.pipeline.settings import run_settings
+    from perturb.execution.settings import run_settings
 
     if (cron is None) == (every is None):
         raise UserError("schedule needs either --cron, for example '0 3 * * *', or --every, for example 12h.")

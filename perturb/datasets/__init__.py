@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from perturb.config import OWN, DatasetConfig
-from perturb.datasets.benchmark_file import BenchmarkFile, is_benchmark_file
-from perturb.datasets.cars3d import Cars3DFile
-from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
-from perturb.datasets.mini import Mini, MiniClosed
-from perturb.datasets.mpi3d import MPI3DRealFile, MPI3DRealisticFile, MPI3DToyFile
-from perturb.datasets.official_files import DSpritesFile, Shapes3DFile
-from perturb.datasets.own import load_own
-from perturb.datasets.published import PublishedFile
-from perturb.datasets.shapes3d import Shapes3D
-from perturb.datasets.smallnorb import SmallNORBFile
-from perturb.datasets.tfds_folder import DSpritesFolder, Shapes3DFolder
+from perturb.datasets.hdf5.reader import BenchmarkFile, is_benchmark_file
+from perturb.datasets.readers.cars3d import Cars3DFile
+from perturb.datasets.readers.mpi3d import MPI3DRealFile, MPI3DRealisticFile, MPI3DToyFile
+from perturb.datasets.readers.official import DSpritesFile, Shapes3DFile
+from perturb.datasets.readers.own import load_own
+from perturb.datasets.readers.published_file import PublishedFile
+from perturb.datasets.readers.smallnorb import SmallNORBFile
+from perturb.datasets.readers.tfds import DSpritesFolder, Shapes3DFolder
+from perturb.datasets.renderers.dsprites import DSprites
+from perturb.datasets.renderers.mini import Mini, MiniClosed
+from perturb.datasets.renderers.shapes3d import Shapes3D
 from perturb.errors import UserError
 
 

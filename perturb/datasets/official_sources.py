@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from perturb.datasets.official_files import DSPRITES_HDF5_SHA256, SHAPES3D_SHA256, SHAPES3D_URL
+from perturb.datasets.readers.official import DSPRITES_HDF5_SHA256, SHAPES3D_SHA256, SHAPES3D_URL
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from perturb.seeding import numpy_generator
+from perturb.random.seeds import numpy_generator
 
 SAMPLES = 50_000
 """Number of samples that the thesis draws."""

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from perturb.draws import Draws
 from perturb.objectives.vae import VAE
+from perturb.random.philox import Draws
 
 
 class AnnealedVAE(VAE):

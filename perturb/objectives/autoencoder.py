@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from perturb.draws import Draws
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.posterior import DiagonalGaussian, point
+from perturb.random.philox import Draws
 
 
 class Autoencoder(MinimisedObjective):

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from perturb.draws import Draws
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.vae import VAE
+from perturb.random.philox import Draws
 
 
 class BetaTCVAE(VAE):

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from perturb.draws import Draws
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.vae import VAE
+from perturb.random.philox import Draws
 
 DIAGONAL_BY_OFF_DIAGONAL = {"means": 10.0, "codes": 1.0}
 

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from perturb.draws import Draws
 from perturb.models.discriminators import code_discriminator
 from perturb.models.layers import reading_codes
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import Objective
+from perturb.random.philox import Draws
 
 SMALLEST_PROBABILITY = 1e-6
 """disentanglement_lib clips the discriminator's probabilities to [1e-6, 1 − 1e-6]."""

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from perturb.config import ObjectiveConfig, TrainingConfig
 from perturb.datasets import FactorGrid
-from perturb.draws import Draws
 from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.models.layers import reading_codes, writing_codes
 from perturb.objectives.posterior import DiagonalGaussian, Posterior
-from perturb.seeding import torch_generator
+from perturb.random.philox import Draws
+from perturb.random.seeds import torch_generator
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 LONGEST_VECTOR = 16

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from perturb.datasets import FactorGrid
-from perturb.datasets.pairs import drawn_pairs
-from perturb.draws import Draws
 from perturb.models.normalisation import BatchNorm
 from perturb.objectives.losses import binary_loss
 from perturb.objectives.objective import MinimisedObjective
+from perturb.objectives.pairs import drawn_pairs
 from perturb.objectives.posterior import DiagonalGaussian, point
+from perturb.random.philox import Draws
 
 
 class ContrastiveHead(nn.Module):

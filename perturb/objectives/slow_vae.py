@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from perturb.datasets import FactorGrid
-from perturb.datasets.pairs import drawn_pairs
-from perturb.draws import Draws
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import MinimisedObjective
+from perturb.objectives.pairs import drawn_pairs
 from perturb.objectives.posterior import DiagonalGaussian
+from perturb.random.philox import Draws
 
 
 class SlowVAE(MinimisedObjective):

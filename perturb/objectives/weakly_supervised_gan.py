@@ -8,14 +8,14 @@ from torch.func import functional_call
 from torch.nn import functional
 
 from perturb.datasets import FactorGrid
-from perturb.datasets.pairs import matched_pairs
-from perturb.draws import Draws
 from perturb.models import ARCHITECTURES
 from perturb.models.gan import PairDiscriminator, generator, image_encoder
 from perturb.models.layers import reading_codes, writing_codes
 from perturb.objectives.losses import binary_loss
 from perturb.objectives.objective import Objective
+from perturb.objectives.pairs import matched_pairs
 from perturb.objectives.posterior import DiagonalGaussian
+from perturb.random.philox import Draws
 
 BETAS = 0.5, 0.999
 SMALLEST_SCALE = 1e-8

@@ -27,7 +27,7 @@ from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pooling import Movable
 from perturb.perturbation.span import principal_directions
 from perturb.perturbation.training import adam
-from perturb.seeding import numpy_generator
+from perturb.random.seeds import numpy_generator
 from perturb.training.checkpoint import Tensors
 
 POOL = 20_000

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from perturb.datasets.pixels import Pixels
-from perturb.metrics.codes import encode
 from perturb.objectives import Objective
+from perturb.objectives.encode import encode
 
 
 class FrozenEncoder:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perturb.metrics.codes import unit_variances
+from perturb.objectives.encode import unit_variances
 from perturb.training.loop import ACTIVE
 
 RIDGE = 0.01

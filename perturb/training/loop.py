@@ -16,10 +16,10 @@ from perturb.config import TrainingConfig
 from perturb.config.loading import canonical_json
 from perturb.datasets import FactorGrid
 from perturb.datasets.pixels import Pixels, batch_of_each
-from perturb.draws import Draws
 from perturb.errors import UserError
 from perturb.objectives import Objective
 from perturb.progress import Progress, Together
+from perturb.random.philox import Draws
 from perturb.training.checkpoint import apart, put_back, read_checkpoint, taken, together, write_checkpoint
 from perturb.training.curve import is_noted
 from perturb.training.replay import Updates

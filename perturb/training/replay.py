@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from perturb.draws import Draws
 from perturb.objectives import Objective
+from perturb.random.philox import Draws
 
 PLAIN_UPDATES = 3
 

@@ -17,7 +17,7 @@ from perturb.datasets import Mini
 from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
 from perturb.objectives import OBJECTIVES, Objective
-from perturb.seeding import numpy_generator
+from perturb.random.seeds import numpy_generator
 
 CONFIGS = {"beta_vae": BetaVAEConfig(), "pcl": PCLConfig(), "weakly_supervised_gan": WeaklySupervisedGANConfig()}
 

@@ -3,8 +3,8 @@
 import pytest
 
 from perturb.benchmark.credits import CREDITS, OURS, UNKNOWN, credit_of
-from perturb.benchmark.schema import source
 from perturb.datasets import DATASETS, GroundTruth, renderer_of
+from perturb.datasets.hdf5.schema import source
 
 
 @pytest.mark.parametrize(

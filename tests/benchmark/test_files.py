@@ -11,11 +11,11 @@ import pytest
 from full_disk import small_disk
 from small_files import SmallSprites
 
-from perturb.benchmark.schema import source
 from perturb.benchmark.verify import verify, verify_file
-from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets import FactorGrid, GroundTruth, load_own
-from perturb.datasets.mini import Mini
+from perturb.datasets.hdf5.schema import source
+from perturb.datasets.hdf5.writer import write_benchmark_file
+from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.perturbation.bounds import shifted
 from perturb.perturbation.noise import uniform_noise
@@ -106,8 +106,8 @@ def test_a_killed_writer_leaves_no_file_of_that_name(tmp_path: Path) -> None:
     code = f"""
 import sys, time
 from pathlib import Path
-from perturb.benchmark.writer import write_benchmark_file
-from perturb.datasets.mini import Mini
+from perturb.datasets.hdf5.writer import write_benchmark_file
+from perturb.datasets.renderers.mini import Mini
 def images(numbers):
     if numbers[0] > 2000:
         print("half", flush=True); time.sleep(60)

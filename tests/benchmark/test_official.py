@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 from small_files import SmallSprites
 
-from perturb.benchmark.describe import as_table, described, table_of_vectors
 from perturb.benchmark.official import write_named, write_official
 from perturb.benchmark.verify import verify
+from perturb.cli.describe import as_table, described, table_of_vectors
 from perturb.datasets import DATASETS, Mini, renderer_of
-from perturb.datasets.official_files import DSpritesFile
+from perturb.datasets.readers.official import DSpritesFile
 from perturb.datasets.synthetic import SYNTHETIC
 from perturb.errors import UserError
 

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 
 from perturb.benchmark.compare import compare
 from perturb.benchmark.recipe import Network, Published, Recipe, build, read_recipe, weights_of, write_from
-from perturb.benchmark.schema import source
 from perturb.benchmark.verify import verify_file
 from perturb.config import PerturbationConfig
-from perturb.datasets.mini import Mini
+from perturb.datasets.hdf5.schema import source
+from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
 from perturb.perturbation.network import network_for

@@ -14,16 +14,16 @@ import pytest
 from small_files import SmallSprites
 
 from perturb.benchmark.verify import verify_file
-from perturb.benchmark.writer import write_benchmark_file
 from perturb.config import DatasetConfig, load_experiment
 from perturb.datasets import GroundTruth, grid_of, open_ground_truth
-from perturb.datasets.benchmark_file import MANIFEST, BenchmarkFile, cache_of, write_cache
-from perturb.datasets.mini import Mini
+from perturb.datasets.hdf5.reader import MANIFEST, BenchmarkFile, cache_of, write_cache
+from perturb.datasets.hdf5.writer import write_benchmark_file
+from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
+from perturb.execution.local import run_locally
+from perturb.execution.settings import run_settings
 from perturb.files import read_json
-from perturb.pipeline.column import Column
-from perturb.pipeline.execute import run_locally
-from perturb.pipeline.settings import run_settings
+from perturb.variants import VariantPattern
 
 ATTRIBUTES = {"variant": "noise", "epsilon": 0.25}
 SCATTERED = np.array([[4000, 3], [3, 17]])
@@ -116,7 +116,7 @@ def test_killed_while_unpacking_it_leaves_no_cache(mini_file: Path, tmp_path: Pa
     code = f"""
 import time
 from pathlib import Path
-from perturb.datasets.benchmark_file import write_cache
+from perturb.datasets.hdf5.reader import write_cache
 def report(done, total):
     if done > 2000:
         print("half", flush=True); time.sleep(60)
@@ -288,5 +288,5 @@ def test_an_experiment_on_a_benchmark_file_runs_to_its_report(mini_file: Path, t
     toml.write_text(tiny_text.replace('name = "mini"', f'name = "mini"\npath = "{path}"'))
     settings = run_settings(artifacts=tmp_path / "artifacts", device="cpu", strategy="sequential", workers=1, stack=None)
     plan = run_locally(load_experiment(toml), settings)
-    place = tmp_path / "artifacts" / "runs" / plan.files[Column("modified")].id / "modified.h5"
+    place = tmp_path / "artifacts" / "runs" / plan.files[VariantPattern("modified")].id / "modified.h5"
     assert verify_file(place, origin=path).images == 4096

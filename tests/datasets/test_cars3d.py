@@ -10,9 +10,9 @@ import pytest
 from peers import library_module
 from scipy.io import savemat
 
-from perturb.datasets import cars3d
-from perturb.datasets.cars3d import Cars3DFile
 from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.readers import cars3d
+from perturb.datasets.readers.cars3d import Cars3DFile
 from perturb.errors import UserError
 
 GRID = FactorGrid(("elevation", "azimuth", "type"), (2, 3, 2), unordered=("type",))

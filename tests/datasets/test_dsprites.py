@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perturb.datasets.dsprites import DSprites
+from perturb.datasets.renderers.dsprites import DSprites
 
 SHAPES = range(3)
 

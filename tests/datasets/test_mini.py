@@ -1,8 +1,8 @@
 import numpy as np
 
 from perturb.datasets.mapped import MappedGroundTruth
-from perturb.datasets.mini import HUES, Mini, MiniClosed
 from perturb.datasets.pixels import Pixels
+from perturb.datasets.renderers.mini import HUES, Mini, MiniClosed
 
 MINI = Mini()
 INDICES = np.arange(MINI.grid.num_images)

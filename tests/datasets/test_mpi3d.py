@@ -12,7 +12,7 @@ import pytest
 from full_disk import small_disk
 
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.datasets.mpi3d import NAMES, UNORDERED, MPI3DFile, MPI3DRealFile, MPI3DToyFile
+from perturb.datasets.readers.mpi3d import NAMES, UNORDERED, MPI3DFile, MPI3DRealFile, MPI3DToyFile
 from perturb.errors import UserError
 
 LARGE = FactorGrid(NAMES, (3, 2, 1, 1, 2, 2, 3), UNORDERED)
@@ -59,7 +59,7 @@ def test_a_file_with_other_members_and_names_is_mapped_where_its_images_lie(tmp_
 def test_compressed_images_are_unpacked_into_a_file_without_a_name(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", images=pictures())
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr("perturb.datasets.mpi3d.BLOCK", 10_000)
+    monkeypatch.setattr("perturb.datasets.readers.mpi3d.BLOCK", 10_000)
     truth = opened(tmp_path / "a.npz")
     np.testing.assert_array_equal(truth.images(np.array([LARGE.num_images - 1])), pictures()[-1:])
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
@@ -95,7 +95,7 @@ def test_the_md5_is_checked_where_one_is_known(tmp_path):
 
 
 def test_the_published_grid_is_held_to_the_published_md5(tmp_path, monkeypatch):
-    monkeypatch.setattr("perturb.datasets.mpi3d.PUBLISHED", LARGE)
+    monkeypatch.setattr("perturb.datasets.readers.mpi3d.PUBLISHED", LARGE)
     np.savez(tmp_path / "a.npz", images=pictures())
     with pytest.raises(UserError, match="md5 must be 0f33f609918fb5c97996692f91129802, got"):
         MPI3DRealFile(tmp_path / "a.npz", grids=(LARGE, SMALL))
@@ -162,7 +162,7 @@ def test_images_of_a_stored_archive_are_mapped_and_not_loaded(tmp_path):
             member.write(bytes(120 * 64 * 64 * 3))
     code = (
         "import sys, resource, pathlib, numpy as np\n"
-        "from perturb.datasets.mpi3d import MPI3DToyFile, FactorGrid\n"
+        "from perturb.datasets.readers.mpi3d import MPI3DToyFile, FactorGrid\n"
         f"grid = FactorGrid({grid.names!r}, {grid.sizes!r})\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "truth = MPI3DToyFile(pathlib.Path(sys.argv[1]), check=False, grids=(grid,))\n"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.datasets.official_files import DSPRITES_URL, SHAPES3D_URL, DSpritesFile, Shapes3DFile
-from perturb.datasets.shapes3d import FACTOR_VALUES
+from perturb.datasets.readers.official import DSPRITES_URL, SHAPES3D_URL, DSpritesFile, Shapes3DFile
+from perturb.datasets.renderers.shapes3d import FACTOR_VALUES
 from perturb.errors import UserError
 
 SPRITES = FactorGrid(("shape", "scale", "orientation", "x_position", "y_position"), (2, 1, 3, 2, 4))
@@ -65,7 +65,7 @@ def open_scenes(path, **options):
 
 @pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
 def test_sprites_come_back_as_black_and_white(tmp_path, suffix, monkeypatch):
-    monkeypatch.setattr("perturb.datasets.official_files.BLOCK", 7)
+    monkeypatch.setattr("perturb.datasets.readers.official.BLOCK", 7)
     arrays = sprite_arrays()
     sprites = open_sprites(write_sprites(tmp_path, suffix, arrays))
     order = np.random.default_rng(2).integers(0, SPRITES.num_images, 70)

@@ -11,7 +11,7 @@ import pytest
 from perturb.config import config_hash, load_experiment
 from perturb.datasets import grid_of, load_own, open_ground_truth
 from perturb.errors import UserError
-from perturb.pipeline.plan import plan_experiment
+from perturb.experiment.plan import plan_experiment
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples" / "own_ground_truth"

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from perturb.datasets.dsprites import DSprites
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import BITS, IMAGES, Pixels, PixelsWriter, batch_of_each
+from perturb.datasets.renderers.dsprites import DSprites
+from perturb.datasets.renderers.mini import Mini
 
 NUMBERS = np.array([[3, 0], [1, 1]])
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perturb.datasets.shapes3d import Shapes3D
+from perturb.datasets.renderers.shapes3d import Shapes3D
 
 MIDDLE = (0, 3, 6, 4, 0, 7)
 """Red floor, green wall, blue cube of middle size, seen from the front."""

@@ -9,7 +9,7 @@ import pytest
 from peers import library_module
 
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.datasets.smallnorb import SHA256, SPLITS, SmallNORBFile
+from perturb.datasets.readers.smallnorb import SHA256, SPLITS, SmallNORBFile
 from perturb.errors import UserError
 
 GRID = FactorGrid(("category", "instance", "elevation", "azimuth", "lighting"), (2, 2, 2, 3, 2))
@@ -56,7 +56,7 @@ def opened(path: Path, **options) -> SmallNORBFile:
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_left_images_come_back_in_grid_order(tmp_path, zipped, monkeypatch):
-    monkeypatch.setattr("perturb.datasets.smallnorb.BLOCK", 5)
+    monkeypatch.setattr("perturb.datasets.readers.smallnorb.BLOCK", 5)
     truth = opened(write(tmp_path / "norb", splits(), zipped=zipped))
     images = truth.images(np.arange(GRID.num_images))
     assert images.dtype == np.uint8

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from perturb.config import OWN, DatasetConfig
 from perturb.config.experiment import FILES_ONLY
 from perturb.datasets import DATASETS, grid_of, open_ground_truth
-from perturb.datasets.mpi3d import CHALLENGE, PUBLISHED, MPI3DToyFile
+from perturb.datasets.readers.mpi3d import CHALLENGE, PUBLISHED, MPI3DToyFile
 from perturb.errors import UserError
 
 

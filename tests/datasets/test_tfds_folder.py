@@ -15,7 +15,7 @@ from PIL import Image
 from perturb.config import DatasetConfig
 from perturb.datasets import open_ground_truth
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.datasets.tfds_folder import DSpritesFolder, Shapes3DFolder
+from perturb.datasets.readers.tfds import DSpritesFolder, Shapes3DFolder
 from perturb.errors import UserError
 
 pytest.importorskip("tensorflow_datasets", reason="the extra tfds, which `make test` installs")
@@ -92,7 +92,7 @@ def changed(prepared: dict[str, Path], kind: str, target: Path, name: str, *keys
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_shuffled_examples_come_back_in_grid_order(prepared, kind, monkeypatch):
-    monkeypatch.setattr("perturb.datasets.tfds_folder.BLOCK", 7)
+    monkeypatch.setattr("perturb.datasets.readers.tfds.BLOCK", 7)
     reader, grid = KINDS[kind]
     truth = reader(prepared[kind], grid=grid)
     expected = pictures(grid) * np.uint8(255 if truth.binary else 1)
@@ -131,7 +131,7 @@ def test_an_example_that_is_there_twice_is_refused(tmp_path, kind, monkeypatch):
     made[7] = made[9] | {"image": png(pictures(grid)[7])}
     folder = prepare(tmp_path, grid, made)
     for block in (4096, 3):
-        monkeypatch.setattr("perturb.datasets.tfds_folder.BLOCK", block)
+        monkeypatch.setattr("perturb.datasets.readers.tfds.BLOCK", block)
         labels = r", ".join(str(label) for label in grid.factors_of(np.array([9]))[0])
         with pytest.raises(UserError, match=rf"it has the labels \[{labels}\] twice, and others never"):
             reader(folder, grid=grid).images(np.array([0]))
@@ -206,7 +206,7 @@ def test_without_the_package_a_sentence_names_the_extra(prepared, monkeypatch, p
 def test_tensorflow_is_not_loaded(prepared):
     code = (
         "import sys, pathlib, numpy as np\n"
-        "from perturb.datasets.tfds_folder import Shapes3DFolder\n"
+        "from perturb.datasets.readers.tfds import Shapes3DFolder\n"
         "from perturb.datasets.ground_truth import FactorGrid\n"
         f"grid = FactorGrid({SCENES.names!r}, {SCENES.sizes!r})\n"
         "print(Shapes3DFolder(pathlib.Path(sys.argv[1]), grid=grid).images(np.arange(24)).sum())\n"

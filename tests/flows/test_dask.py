@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from real_servers import COMMAND, dask_worker, free_port, started, wait_for
 
+from perturb.execution.build import WorkerLost
+from perturb.execution.origin import Refused, origin_at
+from perturb.execution.settings import RunSettings
 from perturb.files import read_json, sha256_of
-from perturb.pipeline.origin import Refused, origin_at
-from perturb.pipeline.settings import RunSettings
-from perturb.pipeline.work import WorkerLost
 from perturb.progress import read_fraction
 from perturb.runs import MANIFEST
 

@@ -12,9 +12,9 @@ import pytest
 from real_servers import wait_for
 
 from perturb.errors import UserError
+from perturb.execution.origin import origin_at
+from perturb.execution.settings import RunSettings
 from perturb.files import read_json
-from perturb.pipeline.origin import origin_at
-from perturb.pipeline.settings import RunSettings
 
 pytest.importorskip("ray")
 

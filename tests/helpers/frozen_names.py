@@ -20,11 +20,11 @@ from small_files import SmallShapes, write_small_file
 import perturb
 from perturb.benchmark.recipe import Published
 from perturb.config import ExperimentConfig, ObjectiveConfig, PerturbationConfig, TrainingConfig, load_experiment
-from perturb.datasets.mini import Mini
-from perturb.evaluation.entry import Entry
+from perturb.datasets.renderers.mini import Mini
+from perturb.entries.entry import Entry
+from perturb.experiment.plan import plan_experiment
 from perturb.objectives import OBJECTIVES
 from perturb.perturbation.network import network_for
-from perturb.pipeline.plan import plan_experiment
 from perturb.runs import RunSpec
 
 ROOT = Path(__file__).parents[2]

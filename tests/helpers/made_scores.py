@@ -1,6 +1,6 @@
 """Scores as the tests of tables and figures make them up."""
 
-from perturb.evaluation.statistics import Score
+from perturb.statistics.scores import Score
 
 
 def made_scores(

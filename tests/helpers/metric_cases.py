@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from perturb.config.metrics import MetricsConfig
-from perturb.datasets.mini import Mini
+from perturb.datasets.renderers.mini import Mini
 from perturb.metrics import Coded
 
 SIZES = (3, 6, 8, 8, 8)

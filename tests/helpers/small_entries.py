@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from perturb.evaluation.entry import Entry
+from perturb.entries.entry import Entry
 
 
 def entry_as_json(model: str = "Mine", **scores: list[float | None]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from perturb.benchmark.writer import write_benchmark_file
 from perturb.datasets import DSprites, FactorGrid, GroundTruth, Shapes3D
+from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.perturbation.bounds import shifted
 from perturb.perturbation.noise import uniform_noise
 

@@ -5,8 +5,8 @@ import pytest
 from metric_cases import SMALL
 
 from perturb.config.metrics import BinnedConfig, MetricsConfig
-from perturb.datasets.dsprites import DSprites
 from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.renderers.dsprites import DSprites
 from perturb.errors import UserError
 from perturb.metrics import METRICS, TABLE_METRICS, Coded, CodedPart, rows_to_encode, score
 

@@ -5,15 +5,15 @@ from torch.nn import functional
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import PCLConfig, WeaklySupervisedGANConfig
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
-from perturb.draws import Draws
+from perturb.datasets.renderers.mini import Mini
 from perturb.models.gan import PairDiscriminator, generator, image_encoder
 from perturb.models.initialisation import glorot_uniform_
 from perturb.models.normalisation import BatchNorm, SpectralNorm
 from perturb.objectives.pcl import PCL, ContrastiveHead
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.weakly_supervised_gan import WeaklySupervisedGAN, negative_log_likelihood
+from perturb.random.philox import Draws
 
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
 SEEDS = [5, 6]

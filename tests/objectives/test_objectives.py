@@ -23,10 +23,10 @@ from perturb.config.objectives import (
     WeaklySupervisedGANConfig,
 )
 from perturb.datasets import FactorGrid
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
-from perturb.draws import Draws
+from perturb.datasets.renderers.mini import Mini
 from perturb.objectives import OBJECTIVES, Objective
+from perturb.random.philox import Draws
 
 CONFIGS: dict[str, ObjectiveConfig] = {
     "autoencoder": AutoencoderConfig(),

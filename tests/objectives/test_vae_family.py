@@ -20,9 +20,8 @@ from perturb.config.objectives import (
     SlowVAEConfig,
     VAEConfig,
 )
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
-from perturb.draws import Draws
+from perturb.datasets.renderers.mini import Mini
 from perturb.models.discriminators import code_discriminator
 from perturb.objectives import OBJECTIVES, MinimisedObjective
 from perturb.objectives.beta_tc_vae import total_correlation
@@ -31,6 +30,7 @@ from perturb.objectives.factor_vae import log_probabilities, permuted
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.slow_vae import entropy, laplace_cross_entropy, transition_cross_entropy
+from perturb.random.philox import Draws
 
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
 SEEDS = [5, 6]

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from perturb.config import PerturbationConfig
-from perturb.datasets.mini import Mini
+from perturb.datasets.renderers.mini import Mini
 from perturb.perturbation.matching import Goal, control_of, match, matched_levels
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, calibrate_scalar, measure

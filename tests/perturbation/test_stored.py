@@ -6,8 +6,8 @@ import torch
 
 from perturb.config import PerturbationConfig
 from perturb.datasets import DSprites, FactorGrid
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
+from perturb.datasets.renderers.mini import Mini
 from perturb.perturbation.bounds import shifted
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, measure

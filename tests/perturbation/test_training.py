@@ -9,8 +9,8 @@ import torch
 from perturb.config import PerturbationConfig
 from perturb.config.perturbation import AlignmentConfig
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
+from perturb.datasets.renderers.mini import Mini
 from perturb.perturbation.alignment import Alignment, Codes
 from perturb.perturbation.exact_game import ExactGame, explained
 from perturb.perturbation.frozen import FrozenEncoder

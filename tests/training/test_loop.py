@@ -6,12 +6,12 @@ import torch
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
-from perturb.draws import Draws
+from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.objectives import OBJECTIVES
 from perturb.progress import Progress
+from perturb.random.philox import Draws
 from perturb.training import Outcome, train
 from perturb.training.curve import is_noted, read_curve, write_curve
 from perturb.training.loop import active_units

@@ -6,10 +6,10 @@ import torch
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import AnnealedVAEConfig, FactorVAEConfig, ObjectiveConfig, WeaklySupervisedGANConfig
-from perturb.datasets.mini import Mini
 from perturb.datasets.pixels import Pixels
-from perturb.draws import Draws
+from perturb.datasets.renderers.mini import Mini
 from perturb.objectives import OBJECTIVES
+from perturb.random.philox import Draws
 from perturb.training.replay import PLAIN_UPDATES, FixedDraws, Updates
 
 SEEDS = [3, 4]

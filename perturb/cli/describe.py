@@ -1,0 +1,91 @@
+"""Ground truths and benchmark files, for people to look at."""
+
+from pathlib import Path
+
+import h5py
+from rich import box
+from rich.table import Table
+
+from perturb.datasets import DATASETS, GroundTruth
+from perturb.datasets.hdf5.reader import arrays_of, attributes_of
+from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
+from perturb.errors import UserError
+
+
+def as_table() -> Table:
+    """A row a dataset: key, number and size of images, factors (the last runs fastest) with numbers of values, sources."""
+    table = Table(show_lines=True, box=box.HORIZONTALS, pad_edge=False)
+    for header in ("dataset", "images", "of", "factors", "from"):
+        table.add_column(header, justify="right" if header == "images" else "left", no_wrap=header in ("dataset", "of"))
+    for name, dataset in DATASETS.items():
+        grid = dataset.kind.grid
+        factors = "\n".join(f"{factor} {size}" for factor, size in zip(grid.names, grid.sizes, strict=True))
+        sources = {"renderer": dataset.renderer, "file": dataset.official_file, "TFDS": dataset.tfds_folder}
+        named = "\n".join(source for source, there in sources.items() if there)
+        table.add_row(name, f"{grid.num_images:,}", _size(dataset.kind.image_shape), factors, named)
+    return table
+
+
+def table_of_vectors() -> Table:
+    """A row a synthetic set: key, number of samples, size of an observation, what it is."""
+    table = Table(box=box.HORIZONTALS, pad_edge=False)
+    for header in ("synthetic set", "samples", "of", "what"):
+        table.add_column(header, justify="right" if header == "samples" else "left", no_wrap=header != "what")
+    for name, made in SYNTHETIC.items():
+        table.add_row(name, f"{SAMPLES:,}", f"{made.dimensions} numbers", made.description)
+    return table
+
+
+def described(name_or_file: str) -> Table:
+    """A dataset by its key, or a benchmark file by its path.
+
+    Raises:
+        UserError: it is neither, or the file cannot be read.
+
+    """
+    if name_or_file in DATASETS:
+        return _of_dataset(DATASETS[name_or_file].kind)
+    if name_or_file in SYNTHETIC:
+        return _of_vectors(SYNTHETIC[name_or_file])
+    path = Path(name_or_file)
+    if not path.is_file():
+        raise UserError(f"{name_or_file} is neither a dataset ({', '.join([*DATASETS, *SYNTHETIC])}) nor a file.")
+    return _of_file(path)
+
+
+def _of_dataset(truth: type[GroundTruth]) -> Table:
+    table = Table(
+        title=f"{truth.name}: {truth.grid.num_images:,} images of {_size(truth.image_shape)}", title_justify="left"
+    )
+    for header in ("factor", "values", "from", "to"):
+        table.add_column(header, justify="left" if header == "factor" else "right")
+    for name, values in zip(truth.grid.names, truth.factor_values, strict=True):
+        table.add_row(name, str(len(values)), f"{values[0]:g}", f"{values[-1]:g}")
+    return table
+
+
+def _of_vectors(made: Synthetic) -> Table:
+    table = Table(title=f"{made.name}: {made.description}, {made.dimensions} numbers a sample", title_justify="left")
+    for header in ("factor", "law"):
+        table.add_column(header)
+    for name in made.factor_names:
+        table.add_row(name, "uniform on [0, 1)")
+    return table
+
+
+def _of_file(path: Path) -> Table:
+    table = Table(title=str(path), title_justify="left", show_header=False)
+    try:
+        with h5py.File(path, "r") as file:
+            for name, (dtype, shape) in arrays_of(file).items():
+                table.add_row(name, f"{dtype} {shape}")
+            for name, value in sorted(attributes_of(file).items()):
+                table.add_row(name, str(value))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
+    return table
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    height, width, channels = shape
+    return f"{height} × {width}, {'grey' if channels == 1 else 'RGB'}"

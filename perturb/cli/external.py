@@ -1,0 +1,138 @@
+"""`perturb evaluate`, `leaderboard`, `entry`: other people's models."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from perturb.errors import UserError
+
+entry_app = typer.Typer(help="Entries: one model's runs on one benchmark, as JSON.", no_args_is_help=True)
+
+
+def evaluate(
+    model: Annotated[str | None, typer.Argument(help="A factory, my_package.my_module:name.")] = None,
+    benchmark: Annotated[
+        str, typer.Option(help="mini, dsprites, shapes3d, a folder of benchmark files, or a results.json.")
+    ] = "mini",
+    encoder: Annotated[bool, typer.Option("--encoder", help="The model is fitted already: score it as it is.")] = False,
+    codes: Annotated[Path | None, typer.Option(help="Folder with original.npz, modified.npz …; instead of a model.")] = None,
+    variants: Annotated[str, typer.Option(help="Separated by commas; the first is original.")] = "original,modified,noise",
+    seeds: Annotated[int, typer.Option(help="Trainings on each variant.", min=1)] = 3,
+    patterns: Annotated[
+        int | None, typer.Option(help="Of each variant's patterns, meet so many in turn; default: all there are.", min=1)
+    ] = None,
+    metrics: Annotated[str, typer.Option(help="Keys separated by commas, table for the tables' four, or all.")] = "mig",
+    fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings of the metrics: for a look.")] = False,
+    seed: Annotated[int, typer.Option(help="Root of all randomness.", min=0)] = 0,
+    steps: Annotated[int, typer.Option(help="Of our loop, for models with module and loss.", min=1)] = 10_000,
+    batch_size: Annotated[int, typer.Option(help="Of our loop.", min=1)] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Of our loop.")] = 1e-4,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds a run may take.")] = None,
+    memory_limit: Annotated[float | None, typer.Option(help="GiB a run may use.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Runs at a time; default: one a core, one with a GPU.", min=1)] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Try runs again that have failed before.")] = False,
+    name: Annotated[str | None, typer.Option(help="Of the model, in tables.")] = None,
+    method: Annotated[str | None, typer.Option(help="What it is, in a line.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for entry.json and finished runs.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Bring benchmark files that are not there.")] = False,
+    url: Annotated[str | None, typer.Option(help="From where; default: PERTURB_BENCHMARK_URL.")] = None,
+) -> None:
+    """Train your model on every variant of a benchmark, score it, and see what survives; a killed evaluation goes on."""
+    from perturb.external import Training
+    from perturb.external import benchmark as evaluated
+    from perturb.metrics import METRICS, TABLE_METRICS
+
+    if (model is None) == (codes is None):
+        raise UserError("name either a model, my_package.my_module:name, or a folder of codes with --codes.")
+    if learning_rate <= 0:
+        raise UserError(f"--learning-rate must be above 0, got {learning_rate:g}.")
+    if encoder and codes is not None:
+        raise UserError("--encoder is for a model; codes need none.")
+    sys.path.insert(0, str(Path.cwd()))
+    called = codes.resolve().name if codes else model.replace(":", ".")
+    place = out or Path("evaluations") / f"{called}-{Path(benchmark).stem}"
+    named = {"table": list(TABLE_METRICS), "all": list(METRICS)}
+    result = evaluated(
+        codes or model,
+        benchmark,
+        way="codes" if codes else "encoder" if encoder else "train",
+        variants=_listed(variants),
+        seeds=seeds,
+        patterns=patterns,
+        metrics=named.get(metrics) or _listed(metrics),
+        fast=fast,
+        seed=seed,
+        training=Training(steps=steps, batch_size=batch_size, learning_rate=learning_rate),
+        name=name,
+        method=method,
+        out=place,
+        time_limit=time_limit,
+        memory_limit=memory_limit,
+        workers=workers,
+        retry=retry,
+        download=download,
+        url=url,
+    )
+    _show(result, place)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _show(result, place: Path) -> None:  # noqa: ANN001
+    """The table, what failed, the sentence; the path of the entry is the last line. No score at all is an error."""
+    from perturb.report.tables import as_terminal
+
+    console = Console()
+    for table in as_terminal(result.all_rows, title=f"{result.entry.dataset.name}, ε = {result.entry.dataset.epsilon:g}"):
+        console.print(table)
+    for failure in result.failures:
+        console.print(f"Failed: {failure}", highlight=False, markup=False, soft_wrap=True)
+    console.print(result.sentence, highlight=False, markup=False, soft_wrap=True)
+    print(place / "entry.json")
+    if len(result.failures) == len(result.entry.runs):
+        raise UserError(f"all {len(result.failures)} runs failed; what they printed is in {place}/runs/*/output.txt.")
+
+
+def leaderboard(
+    folder: Annotated[Path, typer.Argument(help="Holds entries: *.json, or folders with an entry.json each.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the page and the Markdown table; default: the same.")] = None,
+    built_in: Annotated[bool, typer.Option(help="Show the built-in methods beside, where they can be compared.")] = True,
+) -> None:
+    """Write leaderboard.html, sortable and without network, and leaderboard.md from a folder of entries."""
+    from perturb.report.leaderboard import write_leaderboard
+
+    written, refused = write_leaderboard(folder, out or folder, built_in=built_in)
+    for each in refused:
+        print(f"refused {each.file}: {' '.join(each.reasons)}", file=sys.stderr)
+    for path in written:
+        print(path)
+
+
+@entry_app.command("check")
+def check(files: Annotated[list[Path], typer.Argument(help="Entries.")]) -> None:
+    """Accept entries, or say everything that is wrong with them."""
+    from perturb.entries.packaged import known_files
+    from perturb.entries.rules import check_entry
+
+    wrong = 0
+    for path in files:
+        entry, reasons = check_entry(path, known_files())
+        wrong += entry is None
+        if entry is not None:
+            print(f"{path}: {entry.model} on {entry.dataset.name}, {len(entry.runs)} runs. Accepted.")
+        for reason in reasons:
+            print(f"{path}: {reason}")
+    if wrong:
+        raise UserError(f"{wrong} of {len(files)} entries cannot be used, for the reasons above.")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add them to the program."""
+    app.command()(evaluate)
+    app.command()(leaderboard)
+    app.add_typer(entry_app, name="entry")

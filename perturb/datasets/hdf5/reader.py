@@ -1,0 +1,263 @@
+"""Benchmark files of any variant, read as ground truths, and an uncompressed cache beside them for fast random access.
+
+A file is read image by image from its compressed chunks of 16 images: fine for going through it in order. Training draws
+images at random and wants the cache: `write_cache` unpacks all images once into a folder beside the file, and from then on
+they are memory-mapped from there. A cache of other bytes than the file's is ignored.
+"""
+
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from perturb.datasets.ground_truth import FactorGrid, GroundTruth
+from perturb.datasets.hdf5.layouts import LAYOUTS, WHITE, Layout
+from perturb.datasets.pixels import Pixels, PixelsWriter
+from perturb.errors import UserError
+from perturb.files import flush_to_disk, read_json, require_room, sha256_of, write_json
+
+CACHE = ".pixels"
+"""Suffix of the cache folder, after the name of its file."""
+MANIFEST = "manifest.json"
+BATCH = 1_024
+LARGEST_CHUNK = 1 << 26
+"""Bytes that a chunk may unpack to."""
+MOST_COMPRESSED = 2_000
+"""Times; gzip reaches 1,032. An array that would unpack to more is hollow."""
+MOST_FACTORS = 32
+
+
+class BenchmarkFile(GroundTruth):
+    """Images, grid and labels of a benchmark file, and what it says of itself: the one reader of such files.
+
+    Beside what every ground truth has there are `attributes` (plain values by name), `arrays` (type and shape by name),
+    `keys` (which of them hold what), `variant`, `epsilon`, `white` (what a stored white pixel is: 1 or 255), `source` (what
+    made the originals) and `images_sha256`. No images are held.
+
+    Args:
+        path: of the HDF5 file.
+
+    Raises:
+        UserError: it is no finished benchmark file, or contradicts itself.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: there is no such file; name a benchmark file.")
+        try:
+            with h5py.File(self.path, "r") as file:
+                self._read_header(file)
+        except OSError as error:
+            raise self._unusable(f"cannot be read as HDF5 ({error})") from None
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
+        wanted = self.grid.checked(indices)
+        if self._cache is not None:
+            return self._cache.images(wanted)
+        numbers, places = np.unique(wanted, return_inverse=True)
+        if len(numbers) == 0:
+            return np.empty((0, *self.image_shape), np.uint8)
+        first, end = int(numbers[0]), int(numbers[-1]) + 1
+        chosen = slice(first, end) if end - first == len(numbers) else numbers
+        try:
+            with h5py.File(self.path, "r") as file:
+                read = file[self.keys.images][chosen]
+        except OSError as error:
+            raise self._unusable(f"is damaged ({error})") from None
+        return (read if self.white == WHITE else read * np.uint8(WHITE))[places].reshape(-1, *self.image_shape)
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes that all images take, uncompressed."""
+        return self.grid.num_images * math.prod(self.image_shape)
+
+    def blocks(self, length: int, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """Images start … stop - 1 in order as they are stored, uint8 (at most `length`, height, width, channels).
+
+        Raises:
+            UserError: the file is damaged.
+
+        """
+        stop = self.grid.num_images if stop is None else stop
+        try:
+            with h5py.File(self.path, "r") as file:
+                for first in range(start, stop, length):
+                    block = file[self.keys.images][first : min(first + length, stop)]
+                    yield block.reshape(len(block), *self.image_shape)
+        except OSError as error:
+            raise self._unusable(f"is damaged ({error})") from None
+
+    def read_labels(self) -> dict[str, np.ndarray]:
+        """The labels by their names in the file, whole; raises as `blocks`."""
+        try:
+            with h5py.File(self.path, "r") as file:
+                return {name: file[name][:] for name in self.keys.labels}
+        except OSError as error:
+            raise self._unusable(f"is damaged ({error})") from None
+
+    def provenance(self) -> dict[str, str]:
+        """`source`, `path_name` (without its folder), `variant`, `sha256`."""
+        return {
+            "source": "benchmark file",
+            "path_name": self.path.name,
+            "variant": self.variant,
+            "sha256": sha256_of(self.path),
+        }
+
+    def _read_header(self, file: h5py.File) -> None:
+        said = self.attributes = attributes_of(file)
+        if any(np.ndim(value) for value in said.values()) or not said.get("complete", False):
+            raise self._unusable("its attribute `complete` is not set: it is no benchmark file, or was not finished")
+        self.name, self.variant = str(said.get("dataset", "")), str(said.get("variant", ""))
+        if not (self.name and self.variant):
+            raise self._unusable("attributes `dataset` and `variant` must say what it is")
+        self.source, self.images_sha256 = str(said.get("source", "")), str(said.get("images_sha256", ""))
+        white, self.epsilon = said.get("white", WHITE), said.get("epsilon")
+        if white not in (1, WHITE):
+            raise self._unusable(f"attribute `white` must be 1 or {WHITE}, got {white}")
+        self.white = int(white)
+        if not isinstance(self.epsilon, float) or not 0 <= self.epsilon <= 1:
+            raise self._unusable(f"attribute `epsilon` must be a number in [0, 1], got {self.epsilon}")
+        self.grid = self._grid_in(said)
+        self.layout = next((key for key, layout in LAYOUTS.items() if layout.images in file), "")
+        if not self.layout:
+            raise self._unusable(f"must have one of the arrays {', '.join(x.images for x in LAYOUTS.values())}")
+        self.keys, self.arrays = LAYOUTS[self.layout], arrays_of(file)
+        images = self._array(file, self.keys.images, np.uint8)
+        self.image_shape = images.shape[1:] if self.keys.has_channel_axis else (*images.shape[1:], 1)
+        if len(self.image_shape) != 3 or len(images) != self.grid.num_images:
+            raise self._unusable(f"`{self.keys.images}` must hold {self.grid.num_images} images, got {images.shape}")
+        self.factor_values = self._values_in(file, self.keys)
+
+    def _grid_in(self, said: dict[str, Any]) -> FactorGrid:
+        names = tuple(str(said.get("factor_names", "")).split(","))
+        try:
+            sizes = tuple(int(size) for size in str(said.get("factor_sizes", "")).split(","))
+        except ValueError:
+            sizes = ()
+        if len(names) != len(sizes) or not 0 < len(sizes) <= MOST_FACTORS or min(sizes) < 1:
+            raise self._unusable(
+                "attributes `factor_names` and `factor_sizes` must name each factor and its number of values"
+            )
+        unordered = tuple(name for name in str(said.get("unordered_factors", "")).split(",") if name in names)
+        return FactorGrid(names, sizes, unordered)
+
+    def _values_in(self, file: h5py.File, layout: Layout) -> tuple[np.ndarray, ...]:
+        """Values of each factor's classes, read where the other factors are at their first."""
+        labels = {name: self._array(file, name, kind) for name, kind in layout.labels.items()}
+        for name, array in labels.items():
+            if array.shape != (self.grid.num_images, self.grid.num_factors + layout.has_colour):
+                raise self._unusable(f"`{name}` must have a row an image and a column a factor, got {array.shape}")
+        rows, values = labels[layout.values][:, layout.has_colour :], []
+        for factor, size in enumerate(self.grid.sizes):
+            classes = np.zeros((size, self.grid.num_factors), np.int64)
+            classes[:, factor] = np.arange(size)
+            values.append(rows[self.grid.indices_of(classes), factor])
+        self.factor_values = tuple(values)
+        if not np.array_equal(rows, self.values_of(np.arange(self.grid.num_images))):
+            raise self._unusable(f"`{layout.values}` must run through the grid in order, the last factor fastest")
+        return self.factor_values
+
+    def _array(self, file: h5py.File, name: str, dtype: type) -> h5py.Dataset:
+        """An array whose data lie in this very file."""
+        array = file.get(name) if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+        is_here = isinstance(array, h5py.Dataset) and not (array.external or array.is_virtual or array.shape is None)
+        if not is_here or array.dtype != dtype:
+            raise self._unusable(f"must have the array `{name}` of type {np.dtype(dtype)} in itself")
+        if array.chunks and np.prod(array.chunks, dtype=float) * array.dtype.itemsize > LARGEST_CHUNK:
+            raise self._unusable(f"chunks of `{name}` must have at most {LARGEST_CHUNK} bytes, got {array.chunks} values")
+        if array.id.get_storage_size() * MOST_COMPRESSED < array.nbytes:
+            raise self._unusable(
+                f"`{name}` must be there in full, and most of its {array.nbytes:,} bytes were never written"
+            )
+        return array
+
+    def _unusable(self, finding: str) -> UserError:
+        return UserError(f"{self.path}: {finding}; make or download it again.")
+
+    @cached_property
+    def _cache(self) -> Pixels | None:
+        """The unpacked images, where they are those of this file."""
+        folder = cache_of(self.path)
+        if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST) != _identity(self):
+            return None
+        return Pixels.open(folder)
+
+
+def attributes_of(file: h5py.File) -> dict[str, Any]:
+    """Attributes of any HDF5 file as plain values, those that are arrays as lists."""
+    return {name: _plain(value) for name, value in file.attrs.items()}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def arrays_of(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type and shape of the arrays of any HDF5 file, by name; links into other files are not followed."""
+    own = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))
+    arrays = {name: file[name] for name in own if isinstance(file[name], h5py.Dataset)}
+    return {name: (str(array.dtype), tuple(array.shape or ())) for name, array in arrays.items()}
+
+
+def is_benchmark_file(path: Path) -> bool:
+    """Return whether it is an HDF5 file that we have written, finished or not."""
+    if not path.is_file() or not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return {"format_version", "images_sha256"} <= set(file.attrs)
+
+
+def cache_of(path: Path) -> Path:
+    """The cache folder of a file."""
+    return path.with_name(path.name + CACHE)
+
+
+def write_cache(path: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Path:
+    """Unpack all images of a benchmark file beside it; the folder. Does nothing when it is there already.
+
+    Args:
+        path: of the file.
+        report: told (images unpacked, images in all).
+
+    Raises:
+        UserError: no benchmark file, or a disk without the room for it.
+
+    """
+    file, folder = BenchmarkFile(path), cache_of(path)
+    if file._cache is not None:
+        return folder
+    total = file.grid.num_images
+    require_room(folder, file.pixel_bytes, in_all=file.pixel_bytes)
+    part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    try:
+        part.mkdir()
+        writer = PixelsWriter(part, (total, *file.image_shape), binary=False)
+        for start in range(0, total, BATCH):
+            report(writer.append(file.images(np.arange(start, min(start + BATCH, total)))), total)
+        writer.close()
+        write_json(part / MANIFEST, _identity(file))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(part, folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    flush_to_disk(folder.parent)
+    return folder
+
+
+def _identity(file: BenchmarkFile) -> dict[str, str | int]:
+    """Return the fingerprint that ties a cache to its file: cheap, so that opening need not hash gigabytes."""
+    status = file.path.stat()
+    return {"images_sha256": file.images_sha256, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}

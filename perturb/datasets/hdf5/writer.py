@@ -1,0 +1,101 @@
+"""Benchmark files, written whole or not at all.
+
+A file says of itself what its images are: `images_sha256`, of their bytes in order, as they are stored.
+
+The file is a temporary sibling until its last image is in and its attribute `complete` is set; then it is flushed and
+renamed. HDF5 alone would not do: a file torn by a kill can open without an error, full shape, zeros at the end. And where a
+disk fills up, HDF5 takes the process down with it when the file is closed, so there must be room before every batch.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from perturb.datasets.ground_truth import GroundTruth
+from perturb.datasets.hdf5.layouts import LAYOUTS, WHITE, image_shape, labels
+from perturb.datasets.hdf5.schema import BATCH, CHUNK_IMAGES, FORMAT_VERSION
+from perturb.files import require_room, written_whole
+
+LABEL_BYTES = 128
+"""An image, at most: 16 numbers of 8 bytes."""
+CACHE = 1 << 20
+"""Bytes of chunks of an array that HDF5 holds back."""
+MARGIN = 8 * CACHE
+"""Room that is kept for them and for HDF5's own books."""
+
+
+def write_benchmark_file(
+    path: Path,
+    ground_truth: GroundTruth,
+    images_of: Callable[[np.ndarray], np.ndarray],
+    *,
+    attributes: Mapping[str, str | float],
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> str:
+    """Write all images of a grid and their labels in the dataset's official layout.
+
+    Args:
+        path: of the finished file.
+        ground_truth: grid, labels and layout.
+        images_of: image numbers (n,), consecutive → uint8 (n, height, width, channels); called in another thread.
+        attributes: of the file: ε, source, versions and the like.
+        report: told (images written, images in all).
+
+    Returns:
+        SHA-256 of the images' bytes in order.
+
+    Raises:
+        UserError: the disk has too little room, or gets full.
+
+    """
+    layout, total = LAYOUTS[ground_truth.layout], ground_truth.grid.num_images
+    shape, digest = image_shape(layout, ground_truth), hashlib.sha256()
+    needed = total * (math.prod(shape) + LABEL_BYTES)
+    with written_whole(path) as part, h5py.File(part, "w", rdcc_nbytes=CACHE) as file:
+        images = file.create_dataset(
+            layout.images,
+            shape=(total, *shape),
+            dtype=np.uint8,
+            chunks=(min(CHUNK_IMAGES, total), *shape),
+            compression="gzip",
+            compression_opts=4,
+            fletcher32=True,
+        )
+        for name, values in labels(layout, ground_truth).items():
+            file.create_dataset(name, data=values, compression="gzip", compression_opts=4, fletcher32=True)
+        for start, batch in _made_ahead(images_of, total):
+            require_room(path, batch.nbytes + MARGIN, in_all=needed)
+            digest.update(np.ascontiguousarray(batch))
+            images[start : start + len(batch)] = batch.reshape(len(batch), *shape)
+            report(start + len(batch), total)
+        described = {
+            "format_version": FORMAT_VERSION,
+            "dataset": ground_truth.name,
+            "factor_names": ",".join(ground_truth.grid.names),
+            "factor_sizes": ",".join(str(size) for size in ground_truth.grid.sizes),
+            "unordered_factors": ",".join(ground_truth.grid.unordered),
+            "white": WHITE,
+            "images_sha256": digest.hexdigest(),
+        }
+        for key, value in (described | dict(attributes)).items():
+            file.attrs[key] = value
+        file.attrs["complete"] = True
+    return digest.hexdigest()
+
+
+def _made_ahead(images_of: Callable[[np.ndarray], np.ndarray], total: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Batches of images with the number of their first; one is made while the one before it is compressed."""
+    batches = [np.arange(start, min(start + BATCH, total)) for start in range(0, total, BATCH)]
+    with ThreadPoolExecutor(max_workers=1) as maker:
+        coming = maker.submit(images_of, batches[0])
+        for numbers, following in zip_longest(batches, batches[1:]):
+            made = coming.result()
+            if following is not None:
+                coming = maker.submit(images_of, following)
+            yield int(numbers[0]), made

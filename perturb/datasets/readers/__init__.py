@@ -1,0 +1,1 @@
+"""Ground truths that are read from their authors' files: one file a format."""

@@ -1,0 +1,175 @@
+"""MPI3D (Gondal et al. 2019): an object held by a robot's arm, drawn simply, drawn realistically, and photographed.
+
+A published file is an archive with one member, `images`, uint8 (n, 64, 64, 3), and no labels: the images run through the
+factor grid in order, the vertical axis fastest. There are two generations of files, told apart by their number of images.
+Those that are published now have 6 colours and 6 shapes (1,036,800 images, all three datasets); those of the NeurIPS 2019
+challenge, which disentanglement_lib knows as toy and realistic, have 4 and 4 (460,800).
+"""
+
+import errno
+import shutil
+import struct
+import tempfile
+import zipfile
+import zlib
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.readers.published_file import PublishedFile, npy_header
+from perturb.errors import UserError
+
+URL = "https://github.com/rr-learning/disentanglement_dataset"
+SIZE = 64
+NAMES = (
+    "object_color", "object_shape", "object_size", "camera_height", "background_color", "horizontal_axis", "vertical_axis",
+)  # fmt: skip
+UNORDERED = ("object_color", "object_shape", "background_color")
+PUBLISHED = FactorGrid(NAMES, (6, 6, 2, 3, 3, 40, 40), UNORDERED)
+CHALLENGE = FactorGrid(NAMES, (4, 4, 2, 3, 3, 40, 40), UNORDERED)
+BLOCK = 1 << 24
+"""Bytes unpacked at a time."""
+_BROKEN = (EOFError, KeyError, OSError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error)
+"""The exceptions that zipfile and NumPy raise for archives that are damaged, encrypted, or none."""
+
+
+class MPI3DFile(PublishedFile):
+    """MPI3D from a published .npz file; the three subclasses differ in name and md5 only.
+
+    `numpy.savez` stores without compression, as the authors' own script does: then images are mapped from the archive
+    where they lie, and nothing is copied. A compressed archive cannot be read by image. The first call of `images`
+    unpacks it, block by block, into a temporary file without a name that is gone with the process, whatever ends it;
+    that takes 12.7 GB (5.7 GB for the challenge's) in the folder that the environment variable TMPDIR names.
+
+    Of the files that are published now the md5 is known (from disent 0.8), and checked; of the challenge's nothing is
+    known but the layout. Opening reads the whole file for its digests.
+
+    Args:
+        path: a file named *.npz.
+        check: whether the md5 must be the published one; the layout is always checked.
+        md5: instead of the published one, whatever the number of images.
+        grids: instead of the two official ones.
+
+    Raises:
+        UserError: the file is missing, is another one, or has another layout; unpacking it needs more space than there
+            is.
+
+    """
+
+    layout = "shapes3d"
+    grid = PUBLISHED
+    url = URL
+    rendered = False
+    digests = ("sha256", "md5")
+    image_shape = (SIZE, SIZE, 3)
+    md5: str
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        check: bool = True,
+        md5: str | None = None,
+        grids: tuple[FactorGrid, ...] = (PUBLISHED, CHALLENGE),
+    ) -> None:
+        grid = self.grid_in(path, grids)
+        super().__init__(path, grid, tuple(np.arange(float(size)) for size in grid.sizes))
+        if check:
+            self._require_digest(md5 or (self.md5 if grid is PUBLISHED else None), "md5")
+
+    @classmethod
+    def grid_in(cls, path: Path, grids: tuple[FactorGrid, ...] = (PUBLISHED, CHALLENGE)) -> FactorGrid:
+        """The grid that the number of images tells; reads two headers."""
+        given = "no such array"
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open("images.npy") as member:
+                shape, dtype = npy_header(member)
+                length = archive.getinfo("images.npy").file_size - member.tell()
+        except FileNotFoundError:
+            raise UserError(f"{path}: there is no such file; get it from {URL}.") from None
+        except _BROKEN:
+            pass
+        else:
+            given = f"{dtype} {shape} in {length} bytes"
+            for grid in grids:
+                expected = (grid.num_images, SIZE, SIZE, 3)
+                if (shape, dtype, length) == (expected, np.uint8, np.prod(expected)):
+                    return grid
+        numbers = " or ".join(str(grid.num_images) for grid in grids)
+        raise UserError(
+            f"{path}: must be an archive with the array `images`, uint8 ({numbers}, {SIZE}, {SIZE}, 3), got {given}; get "
+            f"the file again from {URL}."
+        )
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
+        return self._images[self.grid.checked(indices)]
+
+    @cached_property
+    def _images(self) -> np.ndarray:
+        """All images, mapped."""
+        with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as member:
+            npy_header(member)
+            start, info = member.tell(), archive.getinfo("images.npy")
+            if info.compress_type != zipfile.ZIP_STORED:
+                return self._unpacked(member)
+        try:
+            offset = start + _start_of(self.path, info)
+            return np.memmap(self.path, np.uint8, "r", offset, (self.grid.num_images, *self.image_shape))
+        except _BROKEN:
+            raise self._unusable("`images` is damaged, its end is missing") from None
+
+    def _unpacked(self, member: zipfile.ZipExtFile) -> np.ndarray:
+        shape = (self.grid.num_images, *self.image_shape)
+        needed, folder = int(np.prod(shape)), tempfile.gettempdir()
+        try:
+            if shutil.disk_usage(folder).free < needed:
+                raise OSError(errno.ENOSPC, "too little room is left")
+            with tempfile.TemporaryFile(dir=folder) as file:
+                while block := self._block(member):
+                    file.write(block)
+                file.flush()
+                return np.memmap(file, np.uint8, "r", shape=shape)
+        except OSError as error:
+            raise UserError(
+                f"{self.path}: must be unpacked, which needs {needed / 1e9:,.2f} GB in {folder} ({error.strerror}); make "
+                "room, or name another folder in the environment variable TMPDIR."
+            ) from None
+
+    def _block(self, member: zipfile.ZipExtFile) -> bytes:
+        """The next bytes of the member; its checksum is checked with the last ones."""
+        try:
+            return member.read(BLOCK)
+        except _BROKEN:
+            raise self._unusable("`images` is damaged") from None
+
+
+class MPI3DToyFile(MPI3DFile):
+    """Simplistic rendered images."""
+
+    name = "mpi3d_toy"
+    md5 = "55889cb7c7dfc655d6e0277beee88868"
+
+
+class MPI3DRealisticFile(MPI3DFile):
+    """Realistic rendered images."""
+
+    name = "mpi3d_realistic"
+    md5 = "59a6225b88b635365f70c91b3e52f70f"
+
+
+class MPI3DRealFile(MPI3DFile):
+    """Photographs of simple shapes."""
+
+    name = "mpi3d_real"
+    md5 = "0f33f609918fb5c97996692f91129802"
+
+
+def _start_of(path: Path, member: zipfile.ZipInfo) -> int:
+    """Return where a member's bytes begin in an archive: after its local header, which zipfile has already compared."""
+    with path.open("rb") as file:
+        file.seek(member.header_offset)
+        name_length, extra_length = struct.unpack("<26x2H", file.read(30))
+    return member.header_offset + 30 + name_length + extra_length

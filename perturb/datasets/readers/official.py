@@ -1,0 +1,177 @@
+"""The published dSprites and Shapes3D files, read as ground truths.
+
+A file is trusted after three checks: its sha256 is the published one, it has the published keys, shapes and types, and
+its labels run through the factor grid in order, so that an image's number is its factor tuple. Nothing is ever
+unpickled: the `metadata` member of the dSprites archive is not touched.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.readers.published_file import PublishedFile, npy_header, python2_headers_accepted
+from perturb.datasets.renderers import dsprites, shapes3d
+
+DSPRITES_URL = "https://github.com/google-deepmind/dsprites-dataset"
+DSPRITES_HDF5_SHA256 = "729fa22e884c9c500e1f17415d580746b4c5894fbbb780a1319bbcfa39a745bb"
+SHAPES3D_URL = "https://storage.googleapis.com/3d-shapes/3dshapes.h5"
+SHAPES3D_SHA256 = "0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785"
+BLOCK = 8192
+"""Images decoded together: 32 MB of dSprites."""
+
+
+class DSpritesFile(PublishedFile):
+    """dSprites from the published .npz or .hdf5 file.
+
+    The published HDF5 file has its classes in a group, `latents/classes`; files of ours have the name of the archive,
+    `latents_classes`, and are read as well.
+
+    Neither file can be read by image: the archive is one compressed stream, and a chunk of the HDF5 file holds a few
+    pixels of 23,040 images. The first call of `images` therefore decodes the whole file, block by block, into one bit
+    per pixel (377 MB, about 10 seconds); after that every order of reading is equally fast. Of the .npz no published
+    sha256 is known to us; its layout and labels are checked, and its own sha256 goes into the provenance.
+
+    Args:
+        path: a file named *.npz, *.hdf5 or *.h5.
+        check: whether the sha256 must be the published one; the layout is always checked.
+        sha256: instead of the published one.
+        grid: instead of the official one; the first values of each factor are meant.
+
+    Raises:
+        UserError: the file is missing, is another one, or has another layout.
+
+    """
+
+    name = "dsprites"
+    layout = "dsprites"
+    grid = dsprites.GRID
+    factor_values = dsprites.FACTOR_VALUES
+    url = DSPRITES_URL
+    image_shape = (dsprites.SIZE, dsprites.SIZE, 1)
+    binary = True
+
+    def __init__(
+        self, path: Path, *, check: bool = True, sha256: str | None = None, grid: FactorGrid = dsprites.GRID
+    ) -> None:
+        self._archive = Path(path).suffix == ".npz"
+        published = None if self._archive else DSPRITES_HDF5_SHA256
+        super().__init__(path, grid, dsprites.FACTOR_VALUES)
+        self._require_digest((sha256 or published) if check else None)
+        self._shape = (grid.num_images, dsprites.SIZE, dsprites.SIZE)
+        classes = self._archive_classes() if self._archive else self._hdf5_classes()
+        expected = np.insert(grid.factors_of(np.arange(grid.num_images)), 0, 0, axis=1)
+        if not np.array_equal(classes, expected):
+            raise self._unusable("`latents_classes` must run through the grid in order, the last factor fastest")
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number, uint8 (n, 64, 64, 1), 0 or 255."""
+        return self._unpacked(self._bits, indices)
+
+    @cached_property
+    def _bits(self) -> np.ndarray:
+        """All images, eight pixels to a byte, uint8 (images, 512)."""
+        num_images, height, width = self._shape
+        bits = np.empty((num_images, height * width // 8), np.uint8)
+        start = 0
+        for block in self._archive_blocks() if self._archive else self._hdf5_blocks():
+            if block.max() > 1:
+                raise self._unusable(f"`imgs` must hold 0 and 1 only, got {block.max()}")
+            bits[start : start + len(block)] = np.packbits(block.reshape(len(block), -1), axis=1)
+            start += len(block)
+        return bits
+
+    def _hdf5_classes(self) -> np.ndarray:
+        with self._open_hdf5() as file:
+            self._hdf5_array(file, "imgs", self._shape, "uint8")
+            name = "latents/classes" if "latents/classes" in file else "latents_classes"
+            return self._hdf5_array(file, name, (self._shape[0], self.grid.num_factors + 1), "int64")[:]
+
+    def _hdf5_blocks(self) -> Iterator[np.ndarray]:
+        """All images in order, uint8 (n, 64, 64); a block is as long as a chunk, so that each is decoded once."""
+        with self._open_hdf5() as file:
+            array = file["imgs"]
+            length = array.chunks[0] if array.chunks else BLOCK
+            for start in range(0, len(array), length):
+                yield array[start : start + length]
+
+    def _archive_classes(self) -> np.ndarray:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                with archive.open("imgs.npy") as member:
+                    self._require("imgs", *npy_header(member), self._shape, "uint8")
+                with archive.open("latents_classes.npy") as member, python2_headers_accepted():
+                    classes = np.lib.format.read_array(member, allow_pickle=False)
+        except (KeyError, ValueError, zipfile.BadZipFile) as error:
+            finding = "must be an archive with the arrays `imgs` and `latents_classes`, but cannot be read as one"
+            raise self._unusable(finding) from error
+        expected = (self._shape[0], self.grid.num_factors + 1)
+        self._require("latents_classes", classes.shape, classes.dtype, expected, "int64")
+        return classes
+
+    def _archive_blocks(self) -> Iterator[np.ndarray]:
+        """All images in order, uint8 (n, 64, 64): the compressed member is decoded as it is read."""
+        num_images, height, width = self._shape
+        with zipfile.ZipFile(self.path) as archive, archive.open("imgs.npy") as member:
+            npy_header(member)
+            for start in range(0, num_images, BLOCK):
+                length = min(BLOCK, num_images - start)
+                try:
+                    block = np.frombuffer(member.read(length * height * width), np.uint8).reshape(-1, height, width)
+                except (EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+                    raise self._unusable(f"`imgs` must hold {num_images} images, damaged after {start}") from error
+                if len(block) < length:
+                    raise self._unusable(f"`imgs` must hold {num_images} images, got {start + len(block)}")
+                yield block
+
+
+class Shapes3DFile(PublishedFile):
+    """Shapes3D from the published 3dshapes.h5.
+
+    Images are read from the disk at each call, because all of them would take 5.9 GB. The file is chunked and
+    compressed: a run of consecutive numbers is read at once and fast, scattered numbers are slow, so that who reads
+    everything should go in order.
+
+    Args:
+        path: the HDF5 file.
+        check: whether the sha256 must be the published one; the layout is always checked.
+        sha256: instead of the published one.
+        grid: instead of the official one; the first values of each factor are meant.
+
+    Raises:
+        UserError: the file is missing, is another one, or has another layout.
+
+    """
+
+    name = "shapes3d"
+    layout = "shapes3d"
+    grid = shapes3d.GRID
+    factor_values = shapes3d.FACTOR_VALUES
+    url = SHAPES3D_URL
+    image_shape = (shapes3d.SIZE, shapes3d.SIZE, 3)
+
+    def __init__(
+        self, path: Path, *, check: bool = True, sha256: str = SHAPES3D_SHA256, grid: FactorGrid = shapes3d.GRID
+    ) -> None:
+        super().__init__(path, grid, shapes3d.FACTOR_VALUES)
+        self._require_digest(sha256 if check else None)
+        with self._open_hdf5() as file:
+            self._hdf5_array(file, "images", (grid.num_images, *self.image_shape), "uint8")
+            labels = self._hdf5_array(file, "labels", (grid.num_images, grid.num_factors), "float64")[:]
+        if not np.allclose(labels, self.values_of(np.arange(grid.num_images)), rtol=0.0, atol=1e-6):
+            raise self._unusable("`labels` must run through the grid in order, the last factor fastest")
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
+        numbers, places = np.unique(self.grid.checked(indices), return_inverse=True)
+        if len(numbers) == 0:
+            return np.empty((0, *self.image_shape), np.uint8)
+        first, end = int(numbers[0]), int(numbers[-1]) + 1
+        with self._open_hdf5() as file:
+            chosen = slice(first, end) if end - first == len(numbers) else numbers
+            read = file["images"][chosen]
+        return read if np.array_equal(places, np.arange(len(read))) else read[places]

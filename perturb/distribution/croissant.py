@@ -1,0 +1,90 @@
+"""croissant.json: the files of a folder for tools that read Croissant 1.0 (https://docs.mlcommons.org/croissant).
+
+Written without a library, so that publishing needs none; a test has mlcroissant validate it. There are no record sets,
+because Croissant does not read HDF5.
+"""
+
+import re
+from datetime import date
+from typing import Any
+from urllib.parse import quote
+
+from perturb.benchmark.credits import PAPER_URL
+from perturb.distribution.listing import Listing
+
+ENCODINGS = {".h5": "application/x-hdf5", ".json": "application/json", ".safetensors": "application/octet-stream"}
+AS_JSON = ("data", "examples")
+AS_VOCABULARY = ("dataType",)
+TERMS = (
+    "citeAs", "column", "equivalentProperty", "extract", "field", "fileObject", "fileProperty", "fileSet", "format",
+    "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex",
+    "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
+)  # fmt: skip
+"""The vocabulary of Croissant; its specification wants all of them in every file's context."""
+
+
+def croissant_of(listing: Listing, *, published: date, url: str | None = None) -> dict[str, Any]:
+    """Metadata of a folder as JSON-LD.
+
+    Args:
+        listing: what is in the folder.
+        published: today.
+        url: where the folder will be found; without one, the addresses of the files are relative to croissant.json.
+
+    """
+    found = listing.files[0]
+    licences = [_licence(name) for name in listing.licences]
+    made_by = sorted({str(other.attributes.get("perturb_version", "")) for other in listing.files} - {""})
+    about = {
+        "@context": _context(),
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": re.sub(r"\W+", "-", listing.title.lower()).strip("-"),
+        "description": f"{listing.title}: {found.grid.num_images:,} images for each of the variants "
+        f"{', '.join(listing.variants)}, labelled with the factors {', '.join(found.grid.names)}.",
+        "license": licences if len(licences) > 1 else licences[0],
+        "citeAs": listing.citation,
+        "datePublished": published.isoformat(),
+        "isBasedOn": [PAPER_URL, *([listing.credit.url] if listing.credit.url else [])],
+        "keywords": ["disentanglement", "representation learning", found.name],
+        "distribution": [
+            _file(file.file, file.bytes, file.sha256, url) for file in (*listing.index.entries, *listing.recipes)
+        ],
+    }
+    return about | ({"version": made_by[-1]} if made_by else {}) | ({"url": url} if url else {})
+
+
+def _context() -> dict[str, Any]:
+    return (
+        {
+            "@language": "en",
+            "@vocab": "https://schema.org/",
+            "sc": "https://schema.org/",
+            "cr": "http://mlcommons.org/croissant/",
+            "rai": "http://mlcommons.org/croissant/RAI/",
+            "dct": "http://purl.org/dc/terms/",
+            "conformsTo": "dct:conformsTo",
+        }
+        | {term: f"cr:{term}" for term in TERMS}
+        | {term: {"@id": f"cr:{term}", "@type": "@json"} for term in AS_JSON}
+        | {term: {"@id": f"cr:{term}", "@type": "@vocab"} for term in AS_VOCABULARY}
+    )
+
+
+def _file(path: str, size: int, sha256: str, url: str | None) -> dict[str, Any]:
+    ending = path[path.rindex(".") :]
+    return {
+        "@type": "cr:FileObject",
+        "@id": path,
+        "name": path,
+        "contentUrl": f"{url.rstrip('/')}/{quote(path)}" if url else path,
+        "contentSize": f"{size} B",
+        "encodingFormat": ENCODINGS[ending],
+        "sha256": sha256,
+    }
+
+
+def _licence(name: str) -> str:
+    """The address of an SPDX licence; other words as they are."""
+    known = re.fullmatch(r"[A-Za-z0-9.+-]+-[A-Za-z0-9.+-]+", name)
+    return f"https://spdx.org/licenses/{name}" if known else name

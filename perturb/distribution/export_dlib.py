@@ -1,0 +1,79 @@
+"""A benchmark file as the archive that disentanglement_lib's own classes load, unmodified.
+
+Its class of dSprites hands out what the archive holds, as float32, and its models expect [0, 1]: the archive of a file whose
+white is 255 therefore holds float32 in [0, 1]. Its class of Shapes3D divides by 255 itself, and gets the bytes.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from perturb.benchmark.archive import sprites_metadata, write_archive
+from perturb.datasets.hdf5.layouts import WHITE
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.datasets.hdf5.schema import BATCH
+from perturb.errors import UserError
+
+ARCHIVES = {
+    "dsprites": "dsprites/dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
+    "shapes3d": "3dshapes/look-at-object-room_floor-hueXwall-hueXobj-hueXobj-sizeXobj-shapeXview-azi.npz",
+}
+"""The paths at which the library looks for a dataset's archive, below the folder that DISENTANGLEMENT_LIB_DATA names."""
+Report = Callable[[int, int], None]
+
+
+def export(source: Path, out: Path, *, report: Report = lambda done, total: None) -> None:
+    """Write all images and labels of a benchmark file of dSprites or Shapes3D into an archive.
+
+    Args:
+        source: the benchmark file.
+        out: ends in .npz. Of dSprites it has `imgs`, float32 (n, 64, 64) in [0, 1], `latents_values`, `latents_classes` and
+            `metadata`; of Shapes3D `images`, uint8 (factor sizes …, 64, 64, 3), and `labels` (factor sizes …, 6).
+        report: told (images written, images in all).
+
+    Raises:
+        UserError: another ending, another dataset, a damaged file, or a disk that is full.
+
+    """
+    if out.suffix != ".npz":
+        raise UserError(f"--out must end in .npz, got {out.name}.")
+    found = BenchmarkFile(source)
+    if found.name not in ARCHIVES:
+        raise UserError(
+            f"{source}: export is for disentanglement_lib, which has classes of {' and '.join(ARCHIVES)} only, and this is "
+            f"{found.name}; read the file with h5py instead."
+        )
+    try:
+        _export_sprites(found, out, report) if found.keys.has_colour else _export_shapes(found, out, report)
+    except OSError as error:
+        needed = found.pixel_bytes * _pixel_type(found).itemsize
+        raise UserError(
+            f"{out}: cannot be written ({error.strerror or error}); at most {needed:,} bytes are needed, and nothing was "
+            "left behind."
+        ) from None
+
+
+def _pixel_type(found: BenchmarkFile) -> np.dtype:
+    return np.dtype(np.float32 if found.keys.has_colour and found.white == WHITE else np.uint8)
+
+
+def _export_sprites(found: BenchmarkFile, out: Path, report: Report) -> None:
+    dtype = _pixel_type(found)
+    blocks = (block if dtype == np.uint8 else block.astype(dtype) / WHITE for block in _reported(found, report))
+    others = found.read_labels() | {"metadata": sprites_metadata(found.name, found.grid, found.factor_values)}
+    write_archive(out, found.keys.images, found.arrays[found.keys.images][1], dtype, blocks, others)
+
+
+def _export_shapes(found: BenchmarkFile, out: Path, report: Report) -> None:
+    sizes, labels = found.grid.sizes, found.read_labels()[found.keys.values]
+    others = {found.keys.values: labels.reshape(*sizes, -1)}
+    write_archive(out, found.keys.images, (*sizes, *found.image_shape), np.uint8, _reported(found, report), others)
+
+
+def _reported(found: BenchmarkFile, report: Report) -> Iterator[np.ndarray]:
+    done, total = 0, found.grid.num_images
+    for block in found.blocks(BATCH):
+        yield block
+        done += len(block)
+        report(done, total)

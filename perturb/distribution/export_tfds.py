@@ -1,0 +1,181 @@
+"""A benchmark file as a dataset of TensorFlow Datasets, prepared and read without TensorFlow.
+
+The features have the names of TFDS's own `dsprites` and `shapes3d`, so that code written for those runs. Records are
+array_record: `tfds.data_source` reads them at random and needs no TensorFlow, `tfds.load` cannot. They are written shard by
+shard in the order of the file, because the builders that shuffle keep up to a gigabyte in memory and call TensorFlow beyond.
+Never prepare as parquet: TFDS 4.9.10 loses rows then.
+"""
+
+import contextlib
+import fcntl
+import io
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.errors import UserError
+from perturb.files import sha256_of
+
+SHARD = 4096
+"""Images of a shard, which TFDS holds in memory: 50 MB of Shapes3D."""
+Example = tuple[int, dict[str, Any]]
+
+
+def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Path:
+    """Prepare a benchmark file below a TFDS data folder: row i is row i of the file. What is there already is left as it is.
+
+    Args:
+        source: the benchmark file.
+        out: the data folder; `tfds.data_source("<dataset>_<variant>", split="train", data_dir=out)` then reads it.
+        report: told (images written, images in all).
+
+    Returns:
+        The folder of the dataset, <out>/<dataset>_<variant>/1.0.0; it is there whole or not at all.
+
+    Raises:
+        UserError: tensorflow-datasets is not installed, the file is damaged, another file is prepared there, another process
+            is at it, or the folder cannot be written to.
+
+    """
+    found, sha256 = BenchmarkFile(source), sha256_of(source)
+    try:
+        with _quiet():
+            builder = _builder_class()(found, data_dir=out, sha256=sha256, report=report)
+            prepared = builder.info.metadata["sha256"]
+            if prepared != sha256:
+                raise UserError(f"{builder.data_dir}: was prepared from another file than {source}; name another --out.")
+            with _alone(Path(builder.data_dir)), tempfile.TemporaryDirectory() as downloads:
+                builder.download_and_prepare(download_dir=downloads)
+    except OSError as error:
+        raise _unwritable(out, found, error.strerror or str(error)) from None
+    except RuntimeError as error:
+        if "write() failed" not in str(error):
+            raise
+        raise _unwritable(out, found, str(error).split(";")[0]) from None
+    return Path(builder.data_dir)
+
+
+@contextlib.contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Let one of several processes prepare a folder. It and first removes what killed ones have left beside it.
+
+    The system lifts the lock when the process ends, however. Where a file system has no such locks, nothing is removed.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(place.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{place}: another process is preparing this dataset; wait for it, or end it.") from None
+        except OSError:
+            left = []
+        else:
+            left = list(place.parent.glob(f"incomplete.??????_{place.name}"))
+        for folder in left:
+            shutil.rmtree(folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(out: Path, found: BenchmarkFile, reason: str) -> UserError:
+    needed = f"about {found.pixel_bytes:,} bytes are needed at most"
+    return UserError(f"{out}: cannot be written ({reason}); {needed}, and nothing was left behind.")
+
+
+def name_of(dataset: str, variant: str) -> str:
+    """Return what TFDS calls the dataset of a file: small letters, digits and underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", f"{dataset}_{variant}".lower())
+
+
+@cache
+def _builder_class() -> type:
+    """TFDS is imported by those who prepare, not by everyone who imports perturb."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise UserError(f"{error.name} is not installed: `pip install 'perturb[tfds]'` adds it.") from None
+
+    class BenchmarkBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
+        """Prepares one benchmark file."""
+
+        VERSION = tfds.core.Version("1.0.0")
+
+        def __init__(self, found: BenchmarkFile, *, data_dir: Path, sha256: str, report: Callable[[int, int], None]) -> None:
+            self.name = name_of(found.name, found.variant)
+            self._found, self._sha256, self._report = found, sha256, report
+            super().__init__(data_dir=data_dir, file_format="array_record")
+
+        def _info(self) -> tfds.core.DatasetInfo:
+            found = self._found
+            said = {key: str(value) for key, value in found.attributes.items() if key != "complete"}
+            return tfds.core.DatasetInfo(
+                builder=self,
+                description=f"{found.name}, {found.variant}, ε = {found.epsilon:g}; white pixels are {found.white}. "
+                f"Row i is image i of the grid {_grid(found)}, the last factor fastest.",
+                features=_features(tfds, found),
+                citation=found.attributes.get("citation"),
+                disable_shuffling=True,
+                metadata=tfds.core.MetadataDict({"sha256": self._sha256} | said),
+            )
+
+        def _shard_iterators_per_split(self, dl_manager: object) -> Mapping[str, list[Callable[[], Iterator[Example]]]]:
+            return {"train": _shards(self._found, self._report)}
+
+    return BenchmarkBuilder
+
+
+def _grid(found: BenchmarkFile) -> str:
+    return " × ".join(f"{name} {size}" for name, size in zip(found.grid.names, found.grid.sizes, strict=True))
+
+
+def _features(tfds: Any, found: BenchmarkFile) -> Any:  # noqa: ANN401
+    """`image`, and a `label_` and a `value_` of each factor."""
+    image = tfds.features.Tensor(shape=found.image_shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
+    features = {"image": image}
+    for name, size in zip(found.grid.names, found.grid.sizes, strict=True):
+        features[f"label_{name}"] = tfds.features.ClassLabel(num_classes=size)
+    for name in found.grid.names:
+        features[f"value_{name}"] = tfds.features.Tensor(shape=(), dtype=np.float32)
+    return tfds.features.FeaturesDict(features)
+
+
+def _shards(found: BenchmarkFile, report: Callable[[int, int], None]) -> list[Callable[[], Iterator[Example]]]:
+    """A function for each shard that yields (number, example) of its images in order."""
+    total, names = found.grid.num_images, found.grid.names
+
+    def shard(start: int) -> Iterator[Example]:
+        stop = min(start + SHARD, total)
+        classes = found.grid.factors_of(np.arange(start, stop))
+        (images,) = found.blocks(SHARD, start, stop)
+        for number, image, labels in zip(range(start, stop), images, classes.tolist(), strict=True):
+            example = {"image": image}
+            for name, label, values in zip(names, labels, found.factor_values, strict=True):
+                example |= {f"label_{name}": label, f"value_{name}": np.float32(values[label])}
+            yield number, example
+        report(stop, total)
+
+    return [lambda start=start: shard(start) for start in range(0, total, SHARD)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """TFDS announces on stdout what it does, and warns that what it is about to prepare is not there."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,102 @@
+"""Downloads that end in a whole, verified file or in none, and go on where they stopped.
+
+pooch, the usual library for this, has no way to go on and leaves a temporary file of a random name when it is killed.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from perturb.distribution.http import Dropped, ask
+from perturb.distribution.partial_file import Part
+from perturb.errors import UserError
+from perturb.files import sha256_of
+
+Report = Callable[[int, int], None]
+ATTEMPTS = 5
+"""Connections in a row that may be lost without much progress."""
+PROGRESS = 1 << 20
+"""Bytes that are much."""
+PAUSE = 0.5
+"""Seconds before asking again after a first loss; twice as long after each further one."""
+
+
+def fetch(address: str, target: Path, *, sha256: str, size: int, report: Report = lambda done, total: None) -> bool:
+    """Bring a file here, unless it is here.
+
+    Args:
+        address: http://, https://, file:// or a path.
+        target: of the finished file; until then there are only `<target>.part` and `<target>.part.json`.
+        sha256: of the file, in hexadecimal.
+        size: of the file, in bytes; no byte more is ever written.
+        report: told (bytes here, bytes in all).
+
+    Returns:
+        Whether it had to be brought.
+
+    Raises:
+        UserError: nobody answers, another file comes, another file is there, no room, or another process is at it.
+
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if _is_there(target, sha256, size):
+            return False
+        with Part(target, sha256=sha256, size=size) as part:
+            # Another process may have finished between these two lines.
+            if _is_there(target, sha256, size):
+                part.discard()
+                return False
+            _bring(part, address, report)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written ({error.strerror or error}); choose another folder.") from None
+    return True
+
+
+def _is_there(target: Path, sha256: str, size: int) -> bool:
+    if not target.exists():
+        return False
+    if not target.is_file() or target.stat().st_size != size or sha256_of(target) != sha256:
+        raise UserError(f"{target}: is there already and is another file than the published one; move it away.")
+    return True
+
+
+def _bring(part: Part, address: str, report: Report) -> None:
+    """Complete, check and name a file; one that went on from a damaged part is brought once more."""
+    for _ in range(2 if part.size else 1):
+        _fill(part, address, report)
+        if part.is_right():
+            part.finish()
+            return
+        part.restart(None)
+    part.discard()
+    raise UserError(f"{address}: its sha256 must be {part.sha256}, and is another; nothing was kept, try another source.")
+
+
+def _fill(part: Part, address: str, report: Report) -> None:
+    """Add what is missing, asking again after a loss as long as that makes progress."""
+    part.require_room()
+    report(part.size, part.whole_size)
+    furthest, losses = part.size, 0
+    while part.missing:
+        try:
+            _append_answer(part, address, report)
+        except Dropped:
+            gained = part.size - furthest
+            losses = 1 if gained >= PROGRESS else losses + 1
+            if gained <= 0 or losses >= ATTEMPTS:
+                lost = f"{address}: the connection was lost after {part.size:,} of {part.whole_size:,} bytes"
+                raise UserError(f"{lost}; {part.what_stays or 'try again'}.") from None
+            furthest = part.size
+            time.sleep(PAUSE * 2 ** (losses - 1))
+
+
+def _append_answer(part: Part, address: str, report: Report) -> None:
+    with ask(address, offset=part.size, size=part.whole_size, validator=part.validator) as answer:
+        if answer.start != part.size or not part.size:
+            part.restart(answer.validator)
+        for chunk in answer.chunks:
+            part.append(chunk)
+            report(part.size, part.whole_size)
+    if part.missing:
+        raise Dropped

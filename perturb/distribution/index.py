@@ -1,0 +1,167 @@
+"""index.json: which benchmark files a folder publishes, with their sizes and hashes.
+
+Whoever downloads trusts nothing else: a file that is not listed, or whose bytes differ, does not get its name. Names of
+files are relative to the index and may not leave its folder.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from perturb.config.problem import first_problem
+from perturb.config.section import Section
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.datasets.hdf5.schema import RECIPE, WEIGHTS
+from perturb.errors import UserError
+from perturb.files import sha256_of, write_json
+
+INDEX = "index.json"
+LARGEST_INDEX = 1 << 20
+"""Bytes; a larger one is not read."""
+
+
+def stays_below(file: str) -> bool:
+    """Return whether a relative path, with forward slashes, leads to somewhere below the folder that it starts from."""
+    path = PurePosixPath(file)
+    outside = "\\" in file or not file.isprintable() or path.is_absolute() or {"..", "~"} & set(path.parts)
+    return bool(path.parts) and not outside
+
+
+class Listed(Section):
+    """A file that is listed."""
+
+    file: str
+    """Path below the index, with forward slashes."""
+    bytes: int = Field(ge=1)
+    """Size."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the bytes."""
+
+    @field_validator("file")
+    @classmethod
+    def _stays_below(cls, file: str) -> str:
+        if not stays_below(file):
+            raise ValueError("must be a path below the index, with forward slashes and without '..'")
+        return file
+
+
+class Entry(Listed):
+    """A published benchmark file."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """The name by which people ask for it: `<dataset>-<variant>`."""
+    dataset: str
+    """Key of the ground truth."""
+    variant: str
+    """original, modified, noise, untrained or another of its kind."""
+    epsilon: float = Field(ge=0, le=1)
+    """Largest change of a pixel in [0, 1]."""
+    images: int = Field(ge=1)
+    """Number of images."""
+    recipe: list[Listed] = Field(default=[], max_length=2)
+    """The files from which it can be made again: its recipe and, where there is one, the network's weights."""
+
+
+class Index(Section):
+    """All published files of a folder."""
+
+    format: Literal[1] = 1
+    """The format of this index."""
+    entries: list[Entry]
+    """Each name once."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "Index":
+        names = [entry.name for entry in self.entries]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"entries must have different names; given twice: {', '.join(twice)}")
+        return self
+
+    @property
+    def files(self) -> dict[str, Listed]:
+        """All listed files by their path below the index, normalised."""
+        listed = [*self.entries, *(part for entry in self.entries for part in entry.recipe)]
+        return {PurePosixPath(each.file).as_posix(): each for each in listed}
+
+    def entry(self, name: str) -> Entry:
+        """The file of that name; an unknown one is a UserError that lists those there are."""
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        known = ", ".join(entry.name for entry in self.entries) or "nothing"
+        raise UserError(f"{name} is not published there; the index lists {known}.")
+
+
+def write_index(folder: Path) -> Index:
+    """Write what `index_of` says of all files of a folder into its index.json; raises as it and `files_below` do."""
+    index = index_of(folder, files_below(folder))
+    write_json(folder / INDEX, index.model_dump(mode="json"))
+    return index
+
+
+def files_below(folder: Path) -> list[BenchmarkFile]:
+    """Every benchmark file below a folder, sorted by path.
+
+    Raises:
+        UserError: there is none, or one is unfinished or damaged.
+
+    """
+    paths = sorted(path for path in folder.rglob("*.h5") if not path.is_symlink())
+    if not paths:
+        raise UserError(f"{folder}: must hold benchmark files (*.h5), and there is none.")
+    return [BenchmarkFile(path) for path in paths]
+
+
+def index_of(folder: Path, files: Iterable[BenchmarkFile]) -> Index:
+    """List files of a folder, hashing each and its recipe.
+
+    Raises:
+        UserError: two are the same variant of the same dataset, or their names cannot be asked for.
+
+    """
+    try:
+        return Index(entries=[_entry(file, folder) for file in files])
+    except ValidationError as error:
+        raise UserError(f"{folder}: {first_problem(error)}; move one elsewhere.") from None
+
+
+def parse_index(text: bytes, origin: str) -> Index:
+    """The index in a file or an answer.
+
+    Args:
+        text: its bytes.
+        origin: path or address, for the message.
+
+    Raises:
+        UserError: it is none.
+
+    """
+    if len(text) > LARGEST_INDEX:
+        raise UserError(f"{origin}: an index must have at most {LARGEST_INDEX:,} bytes; this is not one of ours.")
+    try:
+        return Index.model_validate(json.loads(text))
+    except ValidationError as error:
+        raise UserError(f"{origin}: {first_problem(error)}; this is not an index of ours.") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{origin}: must be JSON; this is not an index of ours.") from None
+
+
+def _entry(file: BenchmarkFile, folder: Path) -> Entry:
+    """Return what a benchmark file says of itself, and what lies beside it."""
+    beside = [file.path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
+    return Entry(
+        **_listed(file.path, folder),
+        name=f"{file.name}-{file.variant}",
+        recipe=[Listed(**_listed(part, folder)) for part in beside if part.is_file() and not part.is_symlink()],
+        dataset=file.name,
+        variant=file.variant,
+        epsilon=file.epsilon,
+        images=file.grid.num_images,
+    )
+
+
+def _listed(path: Path, folder: Path) -> dict[str, Any]:
+    return {"file": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": sha256_of(path)}

@@ -1,0 +1,99 @@
+"""A folder of benchmark files made ready for other people: dataset card, croissant.json, index.json."""
+
+import json
+import os
+import shutil
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from perturb.datasets.hdf5.schema import RECIPE, WEIGHTS
+from perturb.distribution.card import MARK, render_card
+from perturb.distribution.croissant import croissant_of
+from perturb.distribution.index import INDEX, stays_below
+from perturb.distribution.listing import list_folder
+from perturb.errors import UserError
+from perturb.files import read_json, sha256_of, write_json, write_text, written_whole
+
+CARD, CROISSANT = "README.md", "croissant.json"
+
+
+def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
+    """Describe the benchmark files of a folder in a card, in croissant.json and, last, in index.json; their paths.
+
+    Args:
+        folder: holds finished benchmark files of one dataset.
+        today: for croissant.json.
+        url: where the folder will be found, for the card and croissant.json.
+
+    Raises:
+        UserError: as `list_folder`; or the address is none, the folder has a README.md of the user's, or cannot be written.
+
+    """
+    if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+        raise UserError(f"--url must be an address that begins with https:// or http://, got {url}.")
+    card, croissant, index = (folder / name for name in (CARD, CROISSANT, INDEX))
+    if card.exists() and not (card.is_file() and MARK in card.read_text(encoding="utf-8", errors="replace")):
+        raise UserError(f"{card}: was not written by perturb and would be lost; move it elsewhere.")
+    listing = list_folder(folder)
+    try:
+        write_text(card, render_card(listing, url=url))
+        write_json(croissant, croissant_of(listing, published=today, url=url))
+        write_json(index, listing.index.model_dump(mode="json"))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written to ({error.strerror or error}).") from None
+    return [card, croissant, index]
+
+
+def gather(results: Path, folder: Path) -> None:
+    """Put the benchmark files that an experiment's results.json names into a folder, as hard links where the disk allows.
+
+    Args:
+        results: written by `perturb run`; its `files` have `name`, `path` and `sha256`.
+        folder: made when it is not there.
+
+    Raises:
+        UserError: it is no such file, names no benchmark file, or one is missing, has changed since, or cannot be copied.
+
+    """
+    ours = (".h5", RECIPE, WEIGHTS)
+    wanted = [(name, Path(path), sha256) for name, path, sha256 in _listed(results) if name.endswith(ours)]
+    if not wanted:
+        raise UserError(f"{results}: names no benchmark files; run the experiment to its end first.")
+    for name, path, sha256 in wanted:
+        if not stays_below(name):
+            raise UserError(f"{results}: `files` must have names without '..' that stay in the folder, got {name!r}.")
+        source = (results.parent / path).resolve()
+        if not source.is_file():
+            raise UserError(f"{results}: {source} is not there any more; run the experiment again.")
+        _place(source, folder / name, sha256)
+
+
+def _listed(results: Path) -> list[tuple[str, str, str]]:
+    try:
+        files = read_json(results)["files"]
+        listed = [(file["name"], file["path"], file["sha256"]) for file in files]
+    except OSError as error:
+        raise UserError(f"{results}: cannot be read ({error.strerror or error}); name a results.json or a folder.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
+        raise UserError(f"{results}: must be a results.json of `perturb run`, or a folder of benchmark files.") from None
+    if not all(isinstance(value, str) for file in listed for value in file):
+        raise UserError(f"{results}: must be a results.json of `perturb run`, or a folder of benchmark files.")
+    return listed
+
+
+def _place(source: Path, target: Path, sha256: str) -> None:
+    """One file under its new name, if its bytes are those expected."""
+    if sha256_of(source) != sha256:
+        raise UserError(f"{source}: has changed since results.json was written; run the experiment again.")
+    if target.exists() and target.samefile(source):
+        return  # a rename of one link onto another of the same file would leave both
+    try:
+        with written_whole(target) as part:
+            try:
+                os.link(source, part)
+            except OSError:
+                shutil.copyfile(source, part)
+    except OSError as error:
+        size = source.stat().st_size
+        raise UserError(f"{target}: cannot be written ({error.strerror or error}); {size:,} bytes are needed.") from None

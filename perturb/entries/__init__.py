@@ -1,0 +1,1 @@
+"""Entries of a leaderboard: their format, the rules that they keep, and those that come with the package."""

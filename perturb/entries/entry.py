@@ -1,0 +1,203 @@
+"""An entry: one model's runs on one benchmark, as JSON that others can check and put beside theirs.
+
+An entry holds single runs, no means: whoever reads it computes the statistics.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
+
+from perturb.config.metrics import MetricsConfig
+from perturb.config.section import Section
+from perturb.errors import UserError
+from perturb.files import write_json
+from perturb.statistics.intervals import CONFIDENCE
+from perturb.statistics.scores import Row, Score, summarise
+
+LARGEST_ENTRY = 4 << 20
+"""Bytes; a larger file is not read."""
+SHORTEST_NAME, LONGEST_NAME, LONGEST_TEXT = 1, 80, 600
+SHA256 = r"^[0-9a-f]{64}$"
+LARGEST_SEED = 2**63
+HOW = {
+    "pipeline": "trained by an experiment of perturb",
+    "fit": "trained by its own fit(dataset, seed)",
+    "loop": "trained by perturb's loop around its module and loss",
+    "encoder": "a fitted encoder, not trained again",
+    "codes": "codes computed elsewhere",
+}
+"""The ways in which the runs of an entry may have been made."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+Name = Annotated[str, Field(min_length=SHORTEST_NAME, max_length=LONGEST_NAME), AfterValidator(_printable)]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]
+Hash = Annotated[str, Field(pattern=SHA256)]
+VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Seed = Annotated[int, Field(ge=0, lt=LARGEST_SEED)]
+
+
+class FileHash(Section):
+    """The hash that identifies the images of a variant, for one draw of its pattern."""
+
+    variant: VariantName
+    draw: int = Field(default=0, ge=0, lt=1000)
+    """Number of an independent draw of the pattern: another m_ψ, another untrained network."""
+    images_sha256: Hash
+    """SHA-256 of the images' bytes in order, as the benchmark file states it."""
+    recipe_sha256: Hash | None = None
+    """SHA-256 of the recipe in the file, where there is one: the same on every machine, when networks round otherwise."""
+
+
+class DatasetOfEntry(Section):
+    """The benchmark."""
+
+    name: Name
+    """`mini`, `dsprites`, `shapes3d` as they are published, or what its owner calls it."""
+    ground_truth: Name
+    """Name of the ground truth in the files."""
+    epsilon: float = Field(ge=0, le=1)
+    """Largest change of a pixel in [0, 1]."""
+    files: tuple[FileHash, ...] = Field(min_length=1, max_length=1000)
+
+
+class MetricOfEntry(Section):
+    """A metric with the settings that it was computed with."""
+
+    name: str
+    """Key in METRICS."""
+    settings: dict[str, JsonValue]
+
+
+class Run(Section):
+    """One training, or one set of codes, and its scores."""
+
+    variant: VariantName
+    draw: int = Field(default=0, ge=0, lt=1000)
+    """Number of the pattern, as in `FileHash`."""
+    seed: Seed
+    """Number of the seed: runs with equal numbers are pairs."""
+    scores: dict[str, float] | None
+    """Scores by metric; None when the run failed."""
+    failure: Text | None = None
+    """Why it failed, in a sentence."""
+    over_pruned: bool | None = None
+    """True if fewer units are active than there are factors; None where nobody can know."""
+    pruned_units: int | None = Field(default=None, ge=0, exclude_if=lambda units: units is None)
+    """Pruned units in entries written before `over_pruned`, whose latents were as many as the factors: any makes a run
+    over-pruned."""
+    seconds: float | None = Field(default=None, ge=0)
+    """Seconds that the run took."""
+
+
+class Confidence(Section):
+    """Confidence level of the intervals that are made from the runs (perturb/statistics/intervals.py), in (0, 1)."""
+
+    level: float = Field(default=CONFIDENCE, gt=0, lt=1)
+    resamples: int | None = Field(default=None, ge=100, le=1_000_000, exclude_if=lambda count: count is None)
+    seed: Seed | None = Field(default=None, exclude_if=lambda seed: seed is None)
+    """Both of entries written when intervals were bootstrapped; they are read and change nothing."""
+
+
+class Entry(Section):
+    """One model on one benchmark."""
+
+    format_version: Literal[1] = 1
+    model: Name
+    method: Text
+    """A description of the model in one line."""
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+    """Settings of the model, as its author names them."""
+    how: Literal["pipeline", "fit", "loop", "encoder", "codes"]
+    """Key in HOW."""
+    dataset: DatasetOfEntry
+    seed: Seed
+    """Root of all randomness."""
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=10_000)
+    """Numbers of the seeds; every variant has a run of each, on one draw of its pattern or on several."""
+    metrics: tuple[MetricOfEntry, ...] = Field(min_length=1, max_length=100)
+    """The first is the one that sentences speak of."""
+    runs: tuple[Run, ...] = Field(min_length=1, max_length=100_000)
+    confidence: Confidence = Confidence()
+    versions: dict[Name, Name]
+    """Versions of the software."""
+
+
+def metrics_of(names: Iterable[str], settings: MetricsConfig) -> tuple[MetricOfEntry, ...]:
+    """Metrics with their settings, as entries state them."""
+    return tuple(MetricOfEntry(name=name, settings=getattr(settings, name).model_dump(mode="json")) for name in names)
+
+
+def write_entry(path: Path, entry: Entry) -> None:
+    """Write an entry whole or not at all."""
+    write_json(path, entry.model_dump(mode="json"))
+
+
+def parse_entry(path: Path) -> tuple[Entry | None, list[str]]:
+    """Return what a file holds, and a sentence for everything that is not in the form of an entry."""
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_ENTRY:
+            return None, [f"An entry has at most {LARGEST_ENTRY:,} bytes, and this file has {size:,}."]
+        text = path.read_bytes()
+    except OSError as error:
+        return None, [f"The file cannot be read ({error.strerror})."]
+    try:
+        return Entry.model_validate_json(text), []
+    except ValidationError as error:
+        return None, [_sentence(problem) for problem in error.errors(include_url=False)]
+
+
+def scores_of(entry: Entry) -> list[Score]:
+    """An entry's runs as the statistics take them."""
+    return [
+        Score(
+            method=entry.model,
+            variant=run.variant,
+            draw=run.draw,
+            seed=run.seed,
+            values=run.scores,
+            failure=run.failure,
+            over_pruned=bool(run.pruned_units) if run.over_pruned is None else run.over_pruned,
+        )
+        for run in entry.runs
+    ]
+
+
+def label_of(variant: str, draw: int) -> str:
+    """`modified`, and `modified, draw 1` for what is not the first draw of a pattern."""
+    return variant if draw == 0 else f"{variant}, draw {draw}"
+
+
+def rows_of(entry: Entry) -> list[Row]:
+    """Rows of the tables."""
+    return summarise(scores_of(entry), [metric.name for metric in entry.metrics])
+
+
+def refusal(path: Path, reasons: list[str]) -> UserError:
+    """All reasons against a file, as one error."""
+    return UserError(f"{path} is not an entry that can be used: {' '.join(reasons)}")
+
+
+def _sentence(problem: dict) -> str:
+    """Return what pydantic found, in words; of a value at most 80 characters are shown."""
+    key = ".".join(str(part) for part in problem["loc"])
+    key = repr(key if len(key) <= LONGEST_NAME else f"{key[:LONGEST_NAME]}…")[1:-1]
+    given = json.dumps(problem["input"], default=str)
+    given = given if len(given) <= LONGEST_NAME else f"{given[:LONGEST_NAME]}…"
+    rule = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "json_invalid":
+        return f"The file is not JSON: {rule.removeprefix('Invalid JSON: ')}."
+    if problem["type"] == "extra_forbidden":
+        return f"The key `{key}` is unknown; remove it or correct its name."
+    if problem["type"] == "missing":
+        return f"The key `{key}` is missing."
+    return f"`{key}`: {rule[:1].lower()}{rule[1:]}, got {given}."

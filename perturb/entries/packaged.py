@@ -1,0 +1,78 @@
+"""What comes with the package of the published study of mini: recipes of its files, and entries of the built-in methods."""
+
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.datasets.hdf5.schema import RECIPE
+from perturb.entries.entry import Entry, FileHash, MetricOfEntry, parse_entry, refusal, rows_of
+from perturb.statistics.scores import Row
+from perturb.variants import VariantPattern
+
+MINI = "mini"
+"""The benchmark whose files come with the package, as recipes."""
+
+
+def published_folder() -> Path:
+    """Recipes, weights, entries/*.json."""
+    return Path(str(files("perturb.entries") / "published"))
+
+
+def recipes() -> dict[VariantPattern, Path]:
+    """Recipes of mini's files; the study has met more patterns than come with the package."""
+    columns = [VariantPattern(file.variant, file.draw) for file in known_files()[MINI]]
+    paths = {column: published_folder() / f"{column.name}{RECIPE}" for column in columns}
+    return {column: path for column, path in paths.items() if path.is_file()}
+
+
+def recipe_hash(file: BenchmarkFile) -> str | None:
+    """SHA-256 of the recipe that a benchmark file carries."""
+    text = str(file.attributes.get("recipe", ""))
+    return sha256(text.encode()).hexdigest() if text else None
+
+
+@cache
+def published_entries() -> tuple[Entry, ...]:
+    """The built-in methods' entries, in the order of the tables."""
+    found = []
+    for path in sorted((published_folder() / "entries").glob("*.json")):
+        entry, reasons = parse_entry(path)
+        if entry is None:
+            raise refusal(path, reasons)
+        found.append(entry)
+    return tuple(found)
+
+
+def known_files() -> dict[str, tuple[FileHash, ...]]:
+    """Every published file, by the benchmark's name; a method with fewer seeds has met fewer of them."""
+    found: dict[str, dict[FileHash, None]] = {}
+    for entry in published_entries():
+        found.setdefault(entry.dataset.name, {}).update(dict.fromkeys(entry.dataset.files))
+    return {name: tuple(hashes) for name, hashes in found.items()}
+
+
+def published_rows(name: str, metrics: Sequence[MetricOfEntry]) -> list[Row]:
+    """The built-in methods' rows of a benchmark, of the metrics that they were scored by with the same settings."""
+    return [
+        row
+        for entry in published_entries()
+        if entry.dataset.name == name
+        for row in rows_of(entry)
+        if any(metric in entry.metrics for metric in metrics if metric.name == row.metric)
+    ]
+
+
+def beside(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Rows of other methods, of each metric those of the methods that have all variants which some rows have."""
+    variants = list(dict.fromkeys(row.variant for row in rows))
+    taken = {row.method for row in rows}
+    found = {(row.metric, row.method, row.variant): row for row in others if row.method not in taken}
+    chosen = []
+    for metric in dict.fromkeys(row.metric for row in rows):
+        for method in dict.fromkeys(method for other, method, _ in found if other == metric):
+            cells = [(metric, method, variant) for variant in variants]
+            chosen += [found[cell] for cell in cells] if all(cell in found for cell in cells) else []
+    return chosen

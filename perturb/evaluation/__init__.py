@@ -1,1 +1,0 @@
-"""Statistics, tables, figures and a page of scored runs."""

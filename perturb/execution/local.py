@@ -1,0 +1,76 @@
+"""Executing a plan in plain Python, its runs spread over processes."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from perturb.config import CollapseConfig, ExperimentConfig
+from perturb.datasets import FactorGrid, grid_of
+from perturb.errors import UserError
+from perturb.execution.display import PlanDisplay
+from perturb.execution.origin import origin_at
+from perturb.execution.processes import Processes
+from perturb.execution.scheduler import Crew
+from perturb.execution.settings import RunSettings
+from perturb.execution.unit import Unit, work_on
+from perturb.experiment.plan import Plan, PlannedStage, plan_experiment
+from perturb.experiment.stages import STAGES
+from perturb.perturbation.scalar import fewest_factors
+from perturb.runs import Store
+
+
+def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str | None = None) -> Plan:
+    """Execute an experiment without any server; the plan, all of whose runs (up to stage `until`) are there then."""
+    plan = plan_experiment(config)
+    stages = stages_until(plan, until)
+    store = Store(settings.artifacts, STAGES, device=settings.device)
+    with (
+        origin_at(store.root) as origin,
+        ThreadPoolExecutor(settings.workers) as threads,
+        Processes(settings.workers) as processes,
+    ):
+        crew = Crew(
+            plan,
+            store,
+            submit=lambda unit: threads.submit(processes.run, work_on, Unit.of(unit, settings, origin)),
+            error_of=lambda future: future.exception(),
+            workers=settings.workers,
+            stack=settings.stack,
+        )
+        with PlanDisplay(plan, store):
+            for stage, last in stages:
+                crew.finish(stage, last=last)
+                check_patterns(plan, store)
+    return plan
+
+
+def stages_until(plan: Plan, until: str | None) -> list[tuple[PlannedStage, bool]]:
+    """The stages up to the one titled `until`, or all; with each, whether to look no further than it."""
+    count = plan.stages.index(plan.stage(until)) + 1 if until else len(plan.stages)
+    return [(stage, until is not None) for stage in plan.stages[:count]]
+
+
+def check_patterns(plan: Plan, store: Store) -> None:
+    """Stop when a pattern of m_ψ is trained and has collapsed, unless the config says to go on; alternatives may."""
+    if plan.config.collapse.action == "warn":
+        return
+    grid = grid_of(plan.config.dataset)
+    for column, spec in plan.patterns.items():
+        if column.variant == "modified" and store.is_complete(spec):
+            _check_pattern(column.name, store.result(spec), plan.config.collapse, grid)
+
+
+def _check_pattern(name: str, found: dict[str, Any], rule: CollapseConfig, grid: FactorGrid) -> None:
+    """Require that one trained pattern varies, and not along a single factor."""
+    variation, factors = found["pattern"]["variation"], found["scalar"]["effective"]
+    if variation < rule.min_variation:
+        raise UserError(
+            f"the perturbation has collapsed: {variation:.1%} of the mean square of {name} varies over the data, and "
+            f"collapse.min_variation asks for {rule.min_variation:.1%}; set normalise_pattern = true and "
+            f'normalise_scalar = true in [perturbation], use form = "alignment", or go on with collapse.action = "warn".'
+        )
+    if factors < (fewest := fewest_factors(rule.min_factors, grid)):
+        raise UserError(
+            f"the perturbation has collapsed: the scalar of {name} follows {factors:.2f} factors in effect, and "
+            f"collapse.min_factors asks for {fewest:.2f}, because a pattern along one factor mixes it with no other; use "
+            f'another form or seed, or go on with collapse.action = "warn".'
+        )

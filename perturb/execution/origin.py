@@ -1,0 +1,86 @@
+"""Where a unit of work comes from: which code planned it, and whose folder its runs belong to.
+
+A worker that has another code, or does not see that folder, would build something else, or where nobody looks; it refuses.
+"""
+
+import functools
+import hashlib
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+import perturb
+from perturb.errors import UserError
+from perturb.locks import claimed
+
+
+class Refused(UserError):
+    """Work that this worker must not do; no other unit would fare better with it."""
+
+
+class Origin(TypedDict):
+    """Plain text, so that a worker of any version can read it."""
+
+    version: str
+    source: str
+    """SHA-256 of the package's files."""
+    stages: dict[str, int]
+    """Versions by kind of run."""
+    mark: str
+    """A folder that is there while the flow runs."""
+    artifacts: str
+
+
+@contextmanager
+def origin_at(artifacts: Path) -> Iterator[Origin]:
+    """The code of this process, and a mark in the artifacts folder for as long as the block lasts."""
+    with claimed(artifacts / "scratch" / f"flow-{uuid.uuid4().hex}") as mark:
+        try:
+            yield Origin(**_code(), mark=str(mark), artifacts=str(artifacts))
+        finally:
+            shutil.rmtree(mark, ignore_errors=True)
+
+
+def check_origin(origin: Origin) -> None:
+    """Refuse work that this process would do differently, or elsewhere.
+
+    Raises:
+        Refused: another version of the code, or a folder that is not shared.
+
+    """
+    here, host = _code(), socket.gethostname()
+    if any(origin[key] != here[key] for key in here):
+        raise Refused(
+            f"the worker on {host} has another version of the code, {_name(here)}, than the flow, {_name(origin)}; install "
+            "the flow's there and start the worker again. It has built nothing."
+        )
+    if not Path(origin["mark"]).is_dir():
+        raise Refused(
+            f"the worker on {host} does not see the flow's folder {origin['artifacts']}; share that folder under the same "
+            "path, or name a shared one with --artifacts. It has built nothing."
+        )
+
+
+def _name(code: dict) -> str:
+    return f"perturb {code['version']} ({code['source'][:8]})"
+
+
+def _code() -> dict:
+    from perturb.experiment.stages import STAGES
+
+    stages = {kind: stage.version for kind, stage in STAGES.items()}
+    return {"version": perturb.__version__, "source": source_hash(), "stages": stages}
+
+
+@functools.cache
+def source_hash() -> str:
+    """SHA-256 over names and bytes of the package's files, as they are when this process first asks."""
+    folder, digest = Path(perturb.__file__).parent, hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,56 @@
+"""Worker processes of this machine."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from queue import SimpleQueue
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+from perturb.execution.build import WorkerLost
+from perturb.machine import die_with_parent
+
+Arguments = ParamSpec("Arguments")
+Answer = TypeVar("Answer")
+
+
+class Processes:
+    """Some processes, each a pool of its own: one that dies takes no other's work with it, and another takes its place."""
+
+    def __init__(self, number: int) -> None:
+        self.slots = number
+        self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
+        self._strangers = set(multiprocessing.active_children())
+
+    def __enter__(self) -> Self:
+        for _ in range(self.slots):
+            self._idle.put(_new())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Work under way is given up at once; it goes on from its checkpoints next time."""
+        for child in set(multiprocessing.active_children()) - self._strangers:
+            child.kill()
+
+    def run(self, work: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
+        """Have an idle process do it, and wait for the answer.
+
+        Raises:
+            WorkerLost: the process died.
+
+        """
+        pool = self._idle.get()
+        try:
+            return pool.submit(work, *args, **kwargs).result()
+        except BrokenProcessPool as error:
+            pool.shutdown(wait=False)
+            pool = _new()
+            raise WorkerLost("its process was killed") from error
+        finally:
+            self._idle.put(pool)
+
+
+def _new() -> ProcessPoolExecutor:
+    """A pool of one, whose process starts with its first work."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=die_with_parent)

@@ -1,0 +1,78 @@
+"""A time limit for each run: the unit is built in a process of its own, which is killed when its time is up.
+
+Nothing less ends a training that hangs in a library. It costs the start of a process for each unit, a few seconds, which do
+not count.
+"""
+
+import os
+import pickle
+import subprocess
+import sys
+import traceback
+from collections.abc import Sequence
+
+from perturb.errors import UserError
+from perturb.execution.build import Finished, WorkerLost, ensure_runs
+from perturb.execution.settings import RunSettings
+from perturb.machine import die_with_parent
+from perturb.runs import RunSpec
+
+
+def ensure_within(specs: Sequence[RunSpec], settings: RunSettings) -> list[Finished]:
+    """Build runs within `settings.time_limit` minutes each.
+
+    Raises:
+        UserError: they took longer. Checkpoints stay, and nothing is written down about the run: with more time it may end.
+        WorkerLost: the process died.
+
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "perturb.execution.time_limit"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        try:
+            process.stdout.readline()
+            answer, _ = process.communicate(pickle.dumps((specs, settings)), timeout=60 * settings.time_limit * len(specs))
+        except subprocess.TimeoutExpired:
+            names, together = ", ".join(spec.label for spec in specs), "" if len(specs) == 1 else " each"
+            raise UserError(
+                f"{names}: not done within --time-limit {settings.time_limit:g} minutes{together}; running again with a "
+                "higher limit goes on from the last checkpoint."
+            ) from None
+        except BrokenPipeError:
+            answer = b""
+        finally:
+            process.kill()
+    if process.returncode or not answer:
+        raise WorkerLost(f"its process ended with code {process.returncode}")
+    outcome = pickle.loads(answer)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+def main() -> None:
+    """Read a unit from the standard input, answer on the standard output, to which nobody else may print."""
+    die_with_parent()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    import perturb.experiment.stages  # noqa: F401  (imports take long, and do not count)
+
+    answers.write(b"ready\n")
+    answers.flush()
+    specs, settings = pickle.load(sys.stdin.buffer)
+    try:
+        outcome = ensure_runs(specs, settings)
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        outcome = error
+    try:
+        answer = pickle.dumps(outcome)
+        pickle.loads(answer)
+    except Exception:
+        answer = pickle.dumps(RuntimeError(repr(outcome)))
+    answers.write(answer)
+    answers.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""One unit of work for a thread, a process or a worker on another machine: make sure that some runs are there."""
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from perturb.execution.build import Finished, ensure_runs
+from perturb.execution.origin import Origin, check_origin
+from perturb.execution.settings import RunSettings
+from perturb.execution.time_limit import ensure_within
+from perturb.runs import RunSpec
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Work as it travels to a worker, who reads where it comes from before anything else."""
+
+    origin: Origin
+    packed: bytes
+    """Specs and settings, pickled by the flow that the worker works for."""
+
+    @classmethod
+    def of(cls, specs: Sequence[RunSpec], settings: RunSettings, origin: Origin) -> Self:
+        """Pack it."""
+        return cls(origin, pickle.dumps((list(specs), settings)))
+
+
+def work_on(unit: Unit) -> list[Finished]:
+    """Build a unit's runs, or find that they are there.
+
+    Raises:
+        Refused: the worker has another version of the code, or another folder.
+        UserError: a run took longer than the limit.
+        WorkerLost: the process that a time limit asks for died.
+
+    """
+    check_origin(unit.origin)
+    specs, settings = pickle.loads(unit.packed)
+    if settings.time_limit is None:
+        return ensure_runs(specs, settings)
+    return ensure_within(specs, settings)

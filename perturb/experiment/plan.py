@@ -1,0 +1,228 @@
+"""Which runs an experiment consists of. Ids follow from configs alone, so the whole plan is known before anything runs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from perturb.config import ExperimentConfig, MethodConfig
+from perturb.datasets import open_ground_truth
+from perturb.errors import UserError
+from perturb.experiment import run_configs as configs
+from perturb.experiment.checks import check_sizes
+from perturb.experiment.specs import Namer
+from perturb.runs import RunSpec
+from perturb.variants import CONTROLS, MATCHED_NOISES, VariantPattern
+
+BASELINE = VariantPattern("original")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStage:
+    """Runs that do not need each other, under one heading."""
+
+    title: str
+    runs: tuple[RunSpec, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """An experiment as runs, in the order the data takes."""
+
+    config: ExperimentConfig
+    images: RunSpec
+    restarts: tuple[RunSpec, ...]
+    """Scores of each restart; the training is their input."""
+    selection: RunSpec
+    patterns: dict[VariantPattern, RunSpec]
+    """Every trained m_ψ; the first is that of `modified`."""
+    controls: dict[VariantPattern, RunSpec]
+    """Networks that are matched to a trained m_ψ and not trained."""
+    files: dict[VariantPattern, RunSpec]
+    pixels: dict[VariantPattern, RunSpec]
+    """The unpacked images of each file, which trainings map into memory."""
+    evaluations: dict[tuple[str, VariantPattern, int], RunSpec]
+    """Scores by (method, column, seed number); the training is their input. A seed meets one pattern of each variant."""
+    search: dict[tuple[str, float, VariantPattern, int], RunSpec]
+    """The same by (method, factor of its primary hyper-parameter, column, seed number)."""
+    readouts: dict[tuple[VariantPattern, int], RunSpec]
+    variances: dict[VariantPattern, RunSpec]
+    predictions: dict[VariantPattern, RunSpec]
+    """One prediction for each pattern that a network draws."""
+    report: RunSpec
+
+    @property
+    def stages(self) -> tuple[PlannedStage, ...]:
+        """The stages from top to bottom."""
+        unpacked = tuple(spec for column, spec in self.pixels.items() if column != BASELINE)
+        stages = (
+            PlannedStage(title="ground truth", runs=(self.images,)),
+            PlannedStage(title="restarts", runs=self.restarts),
+            PlannedStage(title="selection", runs=(self.selection,)),
+            PlannedStage(title="perturbation", runs=tuple(self.patterns.values())),
+            PlannedStage(title="benchmark files", runs=(*self.controls.values(), *self.files.values(), *unpacked)),
+            PlannedStage(title="prediction", runs=tuple(self.predictions.values())),
+            PlannedStage(title="evaluation", runs=tuple(self.evaluations.values())),
+            PlannedStage(title="line search", runs=tuple(self.search.values())),
+            PlannedStage(title="readout", runs=(*self.readouts.values(), *self.variances.values())),
+            PlannedStage(title="report", runs=(self.report,)),
+        )
+        return tuple(stage for stage in stages if stage.runs)
+
+    def stage(self, title: str) -> PlannedStage:
+        """One stage by its title; an unknown title is a UserError that lists the titles."""
+        for stage in self.stages:
+            if stage.title == title:
+                return stage
+        raise UserError(f"stage must be one of {', '.join(s.title for s in self.stages)}; got {title}.")
+
+
+def plan_experiment(config: ExperimentConfig) -> Plan:
+    """Name every run of an experiment.
+
+    Raises:
+        UserError: the config does not fit its dataset, or the dataset's file cannot be used.
+
+    """
+    ground_truth = open_ground_truth(config.dataset)
+    check_sizes(config, ground_truth)
+    namer = Namer(config, ground_truth)
+    images = namer.images()
+    restarts = tuple(namer.restart(images, index) for index in range(config.restarts.num))
+    trained = {f"restart-{index}": scores.inputs["restart"] for index, scores in enumerate(restarts)}
+    scored = {f"scores-{index}": scores for index, scores in enumerate(restarts)}
+    selection = namer.run("selection", configs.SelectionRun(selection=config.selection), scored)
+    models = {"images": images, "selection": selection, **trained}
+    patterns = {column: namer.pattern(column, models) for column in _trained(config)}
+    controls = {
+        column: namer.control(column, images, patterns[VariantPattern("modified", column.draw)])
+        for column in _columns(config)
+        if column.variant in CONTROLS
+    }
+    files = {column: namer.file(column, images, _pattern(column, patterns, controls)) for column in _columns(config)}
+    pixels = {column: images if column == BASELINE else namer.pixels(file) for column, file in files.items()}
+    evaluations = {
+        (method.name, column, index): namer.evaluation(method, column, pixels[column], index, config.evaluation.metrics)
+        for index in range(config.evaluation.seeds)
+        for method in config.evaluation.methods
+        if index in config.evaluation.seeds_of(method)
+        for column in _met(config, config.evaluation.variants, index)
+    }
+    parts = {
+        "images": images,
+        "restarts": restarts,
+        "selection": selection,
+        "patterns": patterns,
+        "controls": controls,
+        "files": files,
+        "pixels": pixels,
+        "evaluations": evaluations,
+        "search": _search(config, namer, pixels),
+        "readouts": _readouts(config, namer, pixels),
+        "variances": {}
+        if config.readout is None
+        else {column: namer.variances(images, pixels[column]) for column in pixels},
+        "predictions": {
+            column: namer.prediction(column, pixels[column], models)
+            for column in pixels
+            if column in patterns or column in controls
+        },
+    }
+    report = namer.run("report", configs.ReportRun(experiment=config), report_inputs(**parts))
+    return Plan(config=config, report=report, **parts)
+
+
+def _columns(config: ExperimentConfig) -> list[VariantPattern]:
+    """Every variant that something is trained on, with each of its patterns."""
+    searched = config.search.variants if config.search else ()
+    variants = dict.fromkeys((*config.evaluation.variants, *searched))
+    return [VariantPattern(variant, draw) for variant in variants for draw in range(config.draws(variant))]
+
+
+def _trained(config: ExperimentConfig) -> list[VariantPattern]:
+    """The patterns that are trained: m_ψ itself, whether or not only its controls are shown, and the alternatives."""
+    columns = [VariantPattern("modified", draw) for draw in range(config.draws("modified"))]
+    return columns + [column for column in _columns(config) if column.variant in config.alternatives]
+
+
+def _pattern(
+    column: VariantPattern, patterns: Mapping[VariantPattern, RunSpec], controls: Mapping[VariantPattern, RunSpec]
+) -> dict[str, RunSpec]:
+    """Return what a variant's pattern is drawn by or matched to, by the name of the file's input."""
+    if column.variant in MATCHED_NOISES:
+        return {"matched": patterns[VariantPattern("modified", column.draw)]}
+    drawn_by = {**patterns, **controls}
+    return {"network": drawn_by[column]} if column in drawn_by else {}
+
+
+def _met(config: ExperimentConfig, variants: Iterable[str], index: int) -> list[VariantPattern]:
+    """The columns that seed number `index` is trained on: of each variant, one pattern."""
+    return [VariantPattern(variant, index % config.draws(variant)) for variant in variants]
+
+
+def _search(
+    config: ExperimentConfig, namer: Namer, pixels: Mapping[VariantPattern, RunSpec]
+) -> dict[tuple[str, float, VariantPattern, int], RunSpec]:
+    """The line search, of methods that have a primary hyper-parameter."""
+    if config.search is None:
+        return {}
+    return {
+        (method.name, factor, column, index): namer.evaluation(
+            _scaled(method, factor), column, pixels[column], index, (config.search.metric,)
+        )
+        for index in range(config.search.seeds)
+        for method in config.evaluation.methods
+        if method.objective.primary is not None and index in config.evaluation.seeds_of(method)
+        for factor in config.search.factors
+        for column in _met(config, config.search.variants, index)
+    }
+
+
+def _scaled(method: MethodConfig, factor: float) -> MethodConfig:
+    """The method with another value of its primary hyper-parameter."""
+    field = method.objective.primary
+    objective = method.objective.model_copy(update={field: getattr(method.objective, field) * factor})
+    return method.model_copy(
+        update={"objective": objective, "name": f"{method.name} × {factor:g}" if factor != 1 else method.name}
+    )
+
+
+def _readouts(
+    config: ExperimentConfig, namer: Namer, pixels: Mapping[VariantPattern, RunSpec]
+) -> dict[tuple[VariantPattern, int], RunSpec]:
+    """Supervised networks on every variant."""
+    if config.readout is None:
+        return {}
+    return {
+        (column, index): namer.readout(config.readout, column, pixels[column], index)
+        for index in range(config.readout.seeds)
+        for column in _met(config, config.evaluation.variants, index)
+    }
+
+
+def report_inputs(
+    *,
+    images: RunSpec,
+    restarts: tuple[RunSpec, ...],
+    selection: RunSpec,
+    patterns: Mapping[VariantPattern, RunSpec],
+    controls: Mapping[VariantPattern, RunSpec],
+    files: Mapping[VariantPattern, RunSpec],
+    pixels: Mapping[VariantPattern, RunSpec],
+    evaluations: Mapping[tuple[str, VariantPattern, int], RunSpec],
+    search: Mapping[tuple[str, float, VariantPattern, int], RunSpec],
+    readouts: Mapping[tuple[VariantPattern, int], RunSpec],
+    variances: Mapping[VariantPattern, RunSpec],
+    predictions: Mapping[VariantPattern, RunSpec],
+) -> dict[str, RunSpec]:
+    """Everything that the report reads, by the names under which it finds it."""
+    inputs = {"images": images, "selection": selection}
+    inputs |= {f"restart/{index}": spec for index, spec in enumerate(restarts)}
+    inputs |= {f"trained/{index}": spec.inputs["restart"] for index, spec in enumerate(restarts)}
+    drawn = {**patterns, **controls}
+    by_column = {"pattern": drawn, "file": files, "pixels": pixels, "variances": variances, "prediction": predictions}
+    for kind, specs in by_column.items():
+        inputs |= {f"{kind}/{column.name}": spec for column, spec in specs.items()}
+    for (method, column, k), spec in evaluations.items():
+        run = f"{method}/{column.variant}/{k}"
+        inputs |= {f"scores/{run}": spec, f"training/{run}": spec.inputs["restart"]}
+    inputs |= {f"search/{method}/{by!r}/{column.variant}/{k}": spec for (method, by, column, k), spec in search.items()}
+    return inputs | {f"readout/{column.variant}/{k}": spec for (column, k), spec in readouts.items()}

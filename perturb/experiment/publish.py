@@ -1,0 +1,71 @@
+"""An experiment's small results put where they can be committed: report, entries, recipes, weights, and what made each."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from perturb.benchmark.recipe import read_recipe, weights_of
+from perturb.config.loading import config_hash
+from perturb.datasets.hdf5.schema import RECIPE
+from perturb.errors import UserError
+from perturb.experiment.plan import Plan
+from perturb.files import read_json, sha256_of, write_json, written_whole
+from perturb.report.build import report_files
+from perturb.runs import MANIFEST, Store
+
+INDEX = "index.json"
+
+
+def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, patterns: int | None = None) -> Path:
+    """Copy an experiment's report, and the recipes and weights of its files, into a folder; its index.json, written last.
+
+    Benchmark files are not copied: `perturb dataset build` makes them from their recipes.
+
+    Args:
+        plan: finished.
+        store: where its runs are.
+        folder: made when it is not there; files of the same names are replaced, others stay.
+        command: that made the experiment, for the index.
+        patterns: of each variant, at most; None: all.
+
+    Raises:
+        UserError: the folder cannot be written to.
+
+    """
+    report = store.path(plan.report)
+    try:
+        files = [(report / name, name, command) for name in report_files(report)]
+        files += list(_recipes(plan, store, patterns))
+        listed = [_copied(source, folder, name) | {"command": made_by} for source, name, made_by in files]
+        manifest = read_json(report / MANIFEST)
+        index = {
+            "experiment": plan.config.name,
+            "config_hash": config_hash(plan.config),
+            "command": command,
+            "made_with": manifest["built"],
+            "files": sorted(listed, key=lambda entry: entry["name"]),
+        }
+        write_json(folder / INDEX, index)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written to ({error.strerror or error}).") from None
+    return folder / INDEX
+
+
+def _recipes(plan: Plan, store: Store, patterns: int | None) -> Iterator[tuple[Path, str, str]]:
+    """Recipe and weights of every file: where they are, what they are called, what they are good for."""
+    for column, spec in plan.files.items():
+        if patterns is not None and column.draw >= patterns:
+            continue
+        (recipe,) = store.path(spec).glob(f"*{RECIPE}")
+        name = f"{column.name}{RECIPE}"
+        build = f"perturb dataset build {name} --out {column.name}.h5"
+        yield recipe, name, build
+        if read_recipe(recipe).recipe.network is not None:
+            yield weights_of(recipe), weights_of(Path(name)).name, build
+
+
+def _copied(source: Path, folder: Path, name: str) -> dict[str, str | int]:
+    target = folder / name
+    with written_whole(target) as part:
+        shutil.copyfile(source, part)
+    return {"name": name, "bytes": target.stat().st_size, "sha256": sha256_of(target)}

@@ -1,0 +1,178 @@
+"""The specs of an experiment's runs, one method a kind. Costs are rough seconds of a slow core: only their ratios matter."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from perturb.config import (
+    ExperimentConfig,
+    MethodConfig,
+    ObjectiveConfig,
+    PerturbationConfig,
+    ReadoutConfig,
+    Section,
+    TrainingConfig,
+)
+from perturb.config.metrics import MetricName, MetricsConfig
+from perturb.datasets.ground_truth import GroundTruth
+from perturb.experiment import run_configs as configs
+from perturb.experiment.stages import STAGES
+from perturb.metrics import METRICS
+from perturb.perturbation.saved_networks import PerturbationRun
+from perturb.random.seeds import child_seed
+from perturb.runs import RunSpec
+from perturb.training.saved_models import TrainingRun
+from perturb.variants import CONTROLS, MATCHED_NOISES, Variant, VariantPattern
+
+SECONDS = {"milliseconds": 0.1, "seconds": 1.0, "minutes": 100.0}
+"""Seconds that a metric takes with its usual settings, by its cost."""
+
+
+class Namer:
+    """Builds the specs of one experiment."""
+
+    def __init__(self, config: ExperimentConfig, ground_truth: GroundTruth) -> None:
+        self.config = config
+        self.num_factors, self.num_images = ground_truth.grid.num_factors, ground_truth.grid.num_images
+        height, width, channels = ground_truth.image_shape
+        self.copying = 2e-8 * self.num_images * height * width * channels
+        self.image_seconds = 2.5e-4 * (height / 32) ** 2
+
+    def run(
+        self, kind: str, config: Section, inputs: Mapping[str, RunSpec], *, label: str = "", cost: float = 1.0
+    ) -> RunSpec:
+        """A run of one kind."""
+        return RunSpec(kind=kind, version=STAGES[kind].version, config=config, inputs=inputs, label=label or kind, cost=cost)
+
+    def images(self) -> RunSpec:
+        """The ground truth, laid out."""
+        return self.run("images", configs.ImagesRun(dataset=self.config.dataset), {}, cost=self.copying)
+
+    def restart(self, images: RunSpec, index: int) -> RunSpec:
+        """Scores of one of the β-VAEs that m_ψ is chosen from."""
+        training, objective = self.config.training, self.config.restarts.objective
+        trained = self._trained(images, objective, training, ("restart", index), f"restart {index}")
+        return self._scored(images, trained, (self.config.selection.metric,))
+
+    def evaluation(
+        self, method: MethodConfig, column: VariantPattern, pixels: RunSpec, index: int, metrics: tuple[MetricName, ...]
+    ) -> RunSpec:
+        """Scores of a method on one variant with one seed."""
+        training, label = method.training or self.config.training, f"{method.name}, {column.name}, seed {index}"
+        trained = self._trained(pixels, method.objective, training, ("evaluation", index), label)
+        return self._scored(pixels, trained, metrics)
+
+    def _trained(
+        self, images: RunSpec, objective: ObjectiveConfig, training: TrainingConfig, path: Sequence[str | int], label: str
+    ) -> RunSpec:
+        seed = child_seed(self.config.seed, *path)
+        return self.run(
+            "restart",
+            TrainingRun(
+                dataset=self.config.dataset,
+                objective=objective,
+                training=training,
+                latents=training.latents or self.num_factors,
+                seed=seed,
+            ),
+            {"images": images},
+            label=label,
+            cost=training.steps * training.batch_size * self._seconds_of(objective),
+        )
+
+    def _seconds_of(self, objective: ObjectiveConfig) -> float:
+        """Seconds that a training takes for each image of a batch."""
+        work = objective.work * getattr(objective, "discriminator_width", 1)
+        return self.image_seconds * work + objective.seconds_beside_images
+
+    def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
+        """Scores of a training, under its label."""
+        # Of no other metric: with other trees for DCI, the restarts' MIG and all that follows from it is still the same.
+        own = MetricsConfig(**{name: getattr(self.config.metrics, name) for name in metrics})
+        settings = configs.ScoresRun(
+            dataset=self.config.dataset, metrics=metrics, settings=own, seed=child_seed(self.config.seed, "scores")
+        )
+        encoded = self.num_images if any(METRICS[name].interventional for name in metrics) else 0
+        cost = 1.0 + sum(map(self._seconds_of_metric, metrics)) + encoded * self.image_seconds / 3
+        inputs = {"images": images, "restart": restart}
+        return self.run("scores", settings, inputs, label=restart.label, cost=cost)
+
+    def _seconds_of_metric(self, name: MetricName) -> float:
+        """It grows with the rows that a metric reads, and with its trees."""
+        settings = getattr(self.config.metrics, name)
+        usual, growing = type(settings)(), {"num_train", "trees"} & type(settings).model_fields.keys()
+        return SECONDS[METRICS[name].cost] * math.prod(getattr(settings, key) / getattr(usual, key) for key in growing)
+
+    def pattern(self, column: VariantPattern, inputs: Mapping[str, RunSpec]) -> RunSpec:
+        """The training of m_ψ, against the chosen among the restarts in `inputs`."""
+        form = self.config.form(column.variant)
+        cost = 1.0 + form.steps * self._seconds_of_pattern(form)
+        config = self._pattern_config(column, "perturbation" if column.variant == "modified" else column.variant)
+        return self.run("perturbation", config, inputs, label=f"m_ψ, {column.name}", cost=cost)
+
+    def _seconds_of_pattern(self, form: PerturbationConfig) -> float:
+        """A step of m_ψ."""
+        if form.form in ("literal", "residual"):
+            codes = form.batch_size * (form.decoder_steps + 0.5) * 2 * self.config.selection.keep * form.latent_samples
+            return codes * (self.image_seconds / 2 if form.form == "literal" else 1e-5)
+        images = self.num_images if form.form == "literal_exact" else form.alignment.points
+        return 1e-4 * images * (self.image_seconds / 2.5e-4)
+
+    def control(self, column: VariantPattern, images: RunSpec, trained: RunSpec) -> RunSpec:
+        """A control of a trained m_ψ; those of the same one share their seed, and so what they draw anew."""
+        control = CONTROLS[column.variant]
+        config = self._pattern_config(column, "untrained").model_copy(
+            update={"redraw": control.redraw, "in_span": control.in_span}
+        )
+        return self.run("untrained", config, {"images": images, "perturbation": trained}, label=column.name, cost=20.0)
+
+    def _pattern_config(self, column: VariantPattern, stage: str) -> PerturbationRun:
+        return PerturbationRun(
+            dataset=self.config.dataset,
+            perturbation=self.config.form(column.variant),
+            architecture=self.config.training.architecture,
+            seed=child_seed(self.config.seed, stage, *([column.draw] if column.draw else [])),
+        )
+
+    def file(self, column: VariantPattern, images: RunSpec, pattern: Mapping[str, RunSpec]) -> RunSpec:
+        """A benchmark file; alternatives are modified ones by another m_ψ.
+
+        `pattern` has the run of the `network` that draws it, or of the one to which its noise is `matched`.
+        """
+        form, variant = self.config.form(column.variant), column.variant
+        kind: Variant = "modified" if variant in self.config.alternatives else variant
+        settings = configs.FileRun(
+            dataset=self.config.dataset,
+            variant=kind,
+            epsilon=0.0 if kind == "original" else form.epsilon,
+            bound=form.bound,
+            seed=child_seed(self.config.seed, "noise", *([variant, column.draw] if variant in MATCHED_NOISES else [])),
+        )
+        return self.run("file", settings, {"images": images, **pattern}, label=f"{column.name}.h5", cost=3 * self.copying)
+
+    def pixels(self, file: RunSpec) -> RunSpec:
+        """A file's images, unpacked."""
+        settings = configs.PixelsRun(dataset=self.config.dataset)
+        return self.run("pixels", settings, {"file": file}, label=file.label, cost=self.copying)
+
+    def readout(self, settings: ReadoutConfig, column: VariantPattern, pixels: RunSpec, index: int) -> RunSpec:
+        """A supervised network on one variant; seed k is split and drawn alike on every variant."""
+        config = configs.ReadoutRun(
+            dataset=self.config.dataset, readout=settings, seed=child_seed(self.config.seed, "readout", index)
+        )
+        cost = settings.steps * settings.batch_size * self.image_seconds / 2
+        return self.run("readout", config, {"pixels": pixels}, label=f"readout, {column.name}, seed {index}", cost=cost)
+
+    def prediction(self, column: VariantPattern, pixels: RunSpec, inputs: Mapping[str, RunSpec]) -> RunSpec:
+        """Return the run that predicts a pattern's effect from the codes of the selected restarts in `inputs`."""
+        config = configs.PredictionRun(
+            dataset=self.config.dataset,
+            price=self.config.form(column.variant).alignment.price,
+            seed=child_seed(self.config.seed, "prediction"),
+        )
+        return self.run("prediction", config, {**inputs, "pixels": pixels}, label=f"prediction, {column.name}", cost=10.0)
+
+    def variances(self, images: RunSpec, pixels: RunSpec) -> RunSpec:
+        """Return the run that measures the variance which factors and perturbation induce in one variant's pixels."""
+        config = configs.VariancesRun(dataset=self.config.dataset, seed=child_seed(self.config.seed, "variances"))
+        inputs = {"images": images, "pixels": pixels}
+        return self.run("variances", config, inputs, label=f"variances, {pixels.label}", cost=10.0)

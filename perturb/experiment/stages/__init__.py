@@ -1,0 +1,28 @@
+"""How a run of each kind is built: read the inputs, call the library, write the files. One line a stage in the table."""
+
+from perturb.experiment.stages.controls import build_control
+from perturb.experiment.stages.files import build_file, build_pixels
+from perturb.experiment.stages.images import build_images
+from perturb.experiment.stages.perturbation import build_perturbation
+from perturb.experiment.stages.prediction import build_prediction
+from perturb.experiment.stages.readout import build_readout, build_variances
+from perturb.experiment.stages.training import build_restart, build_restarts, build_scores, build_selection
+from perturb.report.build import build_report
+from perturb.runs import Stage
+
+STAGES = {
+    "images": Stage(version=2, build=build_images),
+    "restart": Stage(version=6, build=build_restart, build_together=build_restarts),
+    "scores": Stage(version=4, build=build_scores),
+    "selection": Stage(version=2, build=build_selection),
+    "perturbation": Stage(version=3, build=build_perturbation),
+    "untrained": Stage(version=3, build=build_control),
+    "file": Stage(version=2, build=build_file),
+    "pixels": Stage(version=1, build=build_pixels),
+    "readout": Stage(version=1, build=build_readout),
+    "variances": Stage(version=1, build=build_variances),
+    "prediction": Stage(version=2, build=build_prediction),
+    "report": Stage(version=15, build=build_report),
+}
+"""Stages by the kind of run. Raise a version when the same config would now give another result: old runs are then not
+reused."""

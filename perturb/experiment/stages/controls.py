@@ -1,0 +1,46 @@
+"""Controls of a trained m_ψ: networks that keep a part of it or nothing, matched to its pattern."""
+
+from typing import Any
+
+from perturb.datasets import open_ground_truth
+from perturb.datasets.pixels import Pixels
+from perturb.experiment.stages.perturbation import described
+from perturb.perturbation.matching import Goal, control_of, match
+from perturb.perturbation.network import network_for
+from perturb.perturbation.saved_networks import FILE_NAME, PerturbationRun, load_network
+from perturb.perturbation.span import confine
+from perturb.random.seeds import torch_generator
+from perturb.runs import Workplace, read_result
+from perturb.training.saved_models import save_weights
+
+
+def build_control(place: Workplace) -> dict[str, Any]:
+    """Draw an m_ψ or a part of one, never train it, and match its pattern; inputs are images, perturbation.
+
+    All controls of a trained network draw the same fresh one from their seed. So the four pairs of whose scalar with whose
+    curve are made of two scalars and two curves, and a curve in the images' span is the projection of the one that is not.
+    """
+    config: PerturbationRun = place.spec.config
+    ground_truth, pixels = open_ground_truth(config.dataset), Pixels.open(place.inputs["images"])
+    wanted = read_result(place.inputs["perturbation"])["pattern"]
+    goal = Goal(variance=wanted["variance"], roughness=wanted["roughness"])
+    generator = torch_generator(config.seed, "untrained")
+    fresh = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
+    if config.in_span:
+        confine(fresh, pixels, ground_truth.grid)
+    trained = load_network(place.inputs["perturbation"], ground_truth)
+    network = control_of(trained, fresh, ground_truth.grid, redraw=config.redraw)
+    form = config.perturbation
+    reached = match(
+        network,
+        pixels,
+        ground_truth.grid,
+        goal,
+        epsilon=form.epsilon,
+        bound=form.bound,
+        centre=config.redraw != "scalar",
+    )
+    save_weights(network, place.out / FILE_NAME)
+    return described(network, ground_truth.grid, reached) | {
+        "wanted": {"variance": goal.variance, "roughness": goal.roughness}
+    }

@@ -1,0 +1,186 @@
+"""Where the files of a benchmark are: made from recipes, downloaded, or in a folder of one's own."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perturb.benchmark.recipe import build, read_recipe
+from perturb.benchmark.verify import verify_file
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.distribution.downloads import download_published
+from perturb.entries.packaged import MINI, known_files, recipe_hash, recipes
+from perturb.errors import UserError
+from perturb.external.cache import cache_folder
+from perturb.files import read_json
+from perturb.locks import locked
+from perturb.variants import VariantPattern
+
+URL_VARIABLE = "PERTURB_BENCHMARK_URL"
+NAMES = (MINI, "dsprites", "shapes3d")
+"""Benchmarks that have a name; anything else is a path."""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The files of one."""
+
+    name: str
+    """The benchmark's name, as entries state it."""
+    files: dict[VariantPattern, Path]
+    """Files by variant and pattern."""
+    results: Path | None = None
+    """The results.json of the run that wrote them."""
+
+
+def find_benchmark(
+    what: str | Path,
+    variants: Sequence[str],
+    *,
+    draws: Sequence[int] = (0,),
+    download: bool = False,
+    url: str | None = None,
+    cache: Path | None = None,
+) -> Benchmark:
+    """The files of some variants.
+
+    Args:
+        what: one of NAMES, a folder of benchmark files, or the results.json of a run.
+        variants: which ones.
+        draws: numbers of the patterns that are wanted, of variants that have so many.
+        download: bring files that are not there.
+        url: from where: address or path of a folder with an index.json; None: what PERTURB_BENCHMARK_URL says.
+        cache: folder of named benchmarks; None: as `cache_folder`.
+
+    Raises:
+        UserError: there is no such benchmark, or it has no such variant or none of the patterns.
+
+    """
+    if str(what) == MINI:
+        made_of = recipes()
+        columns = _wanted(MINI, made_of, variants, draws)
+        return Benchmark(MINI, {column: _made(column, made_of[column], cache_folder(cache)) for column in columns})
+    if str(what) in NAMES:
+        folder, columns = cache_folder(cache), _wanted(str(what), [VariantPattern(v) for v in variants], variants, draws)
+        return Benchmark(str(what), {c: _fetched(str(what), c, folder, download=download, url=url) for c in columns})
+    return _of_ones_own(Path(what), variants, draws)
+
+
+def _wanted(
+    name: str, there: Iterable[VariantPattern], variants: Sequence[str], draws: Sequence[int]
+) -> list[VariantPattern]:
+    """The columns of a benchmark that are asked for, at least one of each variant."""
+    there, found = list(there), []
+    for variant in variants:
+        patterns = [column.draw for column in there if column.variant == variant]
+        chosen = [VariantPattern(variant, draw) for draw in draws if draw in patterns]
+        if not patterns:
+            known = ", ".join(dict.fromkeys(column.variant for column in there))
+            raise UserError(f"{name} has no variant {variant}; it has {known or 'none'}.")
+        if not chosen:
+            asked = ", ".join(map(str, draws))
+            raise UserError(f"{name} has the patterns 0 to {max(patterns)} of the variant {variant}; got {asked}.")
+        found += chosen
+    return found
+
+
+def _made(column: VariantPattern, recipe: Path, cache: Path) -> Path:
+    """A file of mini, made from its recipe, with its bound proven, the first time that someone asks for it."""
+    path = cache / MINI / f"{MINI}-{column.name}.h5"
+    with locked(path.with_suffix(".lock")):
+        if not _is_of_recipe(path, recipe):
+            new = path.with_name(f"{column.name}.{uuid.uuid4().hex[:8]}.new.h5")
+            try:
+                build(recipe, new)
+                verify_file(new)
+                os.replace(new, path)
+            finally:
+                new.unlink(missing_ok=True)
+    return path
+
+
+def _is_of_recipe(path: Path, recipe: Path) -> bool:
+    """Return whether a file is there, whole, and of this recipe: an older perturb may have left another one."""
+    try:
+        return BenchmarkFile(path).attributes.get("recipe") == read_recipe(recipe).recipe.model_dump_json()
+    except UserError:
+        return False
+
+
+def _fetched(name: str, column: VariantPattern, cache: Path, *, download: bool, url: str | None) -> Path:
+    """A file of a benchmark that is too large to come with the package."""
+    folder = cache / name
+    path, origin = folder / f"{name}-{column.name}.h5", url or os.environ.get(URL_VARIABLE)
+    if path.is_file():
+        return path
+    if not download or origin is None:
+        wish = "ask for a download" if origin else f"ask for a download and say from where ({URL_VARIABLE}, or url)"
+        raise UserError(
+            f"{path} is not there; {wish}, or make it with `perturb run configs/{name}.toml` and name its results.json "
+            f"instead of {name}."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return download_published(f"{name}-{column.name}", origin, folder)[0][0]
+
+
+def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> Benchmark:
+    """Benchmark files in a folder, or those that a results.json lists."""
+    if path.is_dir():
+        paths = sorted(path.glob("*.h5"))
+    elif path.name.endswith(".json") and path.is_file():
+        paths = _listed(path)
+    else:
+        known = ", ".join(NAMES)
+        raise UserError(f"{path} is no benchmark: it must be {known}, a folder of benchmark files or a results.json.")
+    files = _by_column(path, [BenchmarkFile(file) for file in paths])
+    chosen = {column: files[column] for column in _wanted(str(path), files, variants, draws)}
+    _check_alike(path, list(chosen.values()))
+    results = path if path.is_file() else None
+    return Benchmark(_name_of(chosen), {column: file.path.resolve() for column, file in chosen.items()}, results)
+
+
+def _by_column(folder: Path, files: Sequence[BenchmarkFile]) -> dict[VariantPattern, BenchmarkFile]:
+    """Files by variant and pattern; one whose name says nothing is the variant's first, if none is named so."""
+    found: dict[VariantPattern, BenchmarkFile] = {}
+    for file in sorted(files, key=lambda file: _draw_in_name(file) is None):
+        draw = _draw_in_name(file)
+        other = found.setdefault(VariantPattern(file.variant, draw or 0), file)
+        if other is not file and (_draw_in_name(other) is None) == (draw is None):
+            raise UserError(
+                f"{folder} must have one file of each variant, and further patterns as {file.variant}-2.h5 and so on; "
+                f"{other.path.name} and {file.path.name} are both of {file.variant}."
+            )
+    return found
+
+
+def _draw_in_name(file: BenchmarkFile) -> int | None:
+    """0 of `modified.h5` or `mine-modified.h5`, 1 of `modified-2.h5`, None of any other name."""
+    said = re.search(rf"(?:^|-){file.variant}(?:-(\d{{1,3}}))?$", file.path.stem)
+    return said and max(0, int(said[1] or 1) - 1)
+
+
+def _check_alike(path: Path, files: Sequence[BenchmarkFile]) -> None:
+    first, *others = files
+    for file in others:
+        if (file.name, file.grid, file.image_shape) != (first.name, first.grid, first.image_shape):
+            raise UserError(
+                f"{path} must hold files of one ground truth; {file.path.name} is of another than {first.path.name}."
+            )
+
+
+def _listed(results: Path) -> list[Path]:
+    try:
+        return [Path(file["path"]) for file in read_json(results)["files"] if str(file["name"]).endswith(".h5")]
+    except (ValueError, KeyError, TypeError, OSError):
+        raise UserError(f"{results}: must be a results.json of `perturb run`, which lists the files of a run.") from None
+
+
+def _name_of(files: dict[VariantPattern, BenchmarkFile]) -> str:
+    """The name of a published benchmark whose files these are, else one that says that they are not."""
+    for name, published in known_files().items():
+        hashes = {VariantPattern(known.variant, known.draw): known.recipe_sha256 for known in published}
+        if all(column in hashes and recipe_hash(file) == hashes[column] for column, file in files.items()):
+            return name
+    return f"{next(iter(files.values())).name}, own files"

@@ -1,0 +1,181 @@
+"""Score any architecture: train it on every variant of a benchmark, and see what survives."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from perturb.config import MetricsConfig
+from perturb.entries.entry import (
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    DatasetOfEntry,
+    Entry,
+    FileHash,
+    Run,
+    metrics_of,
+    write_entry,
+)
+from perturb.errors import UserError
+from perturb.external import protocols as ways
+from perturb.external.benchmarks import Benchmark, find_benchmark
+from perturb.external.dataset import BenchmarkImages, unpack
+from perturb.external.plan import Asked, OutsideRun, Training, Way, checked, codes_in, plan_runs
+from perturb.external.protocols import Factory
+from perturb.external.result import Result, epsilon_of, rows_beside
+from perturb.external.runner import Crew, Kit
+from perturb.external.worker import one_line
+from perturb.files import sha256_of
+from perturb.locks import locked
+from perturb.metrics import chosen_settings
+from perturb.variants import VariantPattern
+from perturb.versions import software_versions
+
+VARIANTS = ("original", "modified", "noise")
+ENTRY = "entry.json"
+
+
+def benchmark(
+    model: Factory | str | Path, dataset: str | Path = "mini", *, way: Way = "train", variants: Sequence[str] = VARIANTS,
+    seeds: int = 3, patterns: int | None = None, metrics: Sequence[str] = ("mig",), seed: int = 0,
+    settings: MetricsConfig | None = None, fast: bool = False, training: Training | None = None, name: str | None = None,
+    method: str | None = None, out: str | Path | None = None, time_limit: float | None = None,
+    memory_limit: float | None = None, workers: int | None = None, retry: bool = False, download: bool = False,
+    url: str | None = None, cache: Path | None = None, quiet: bool = False,
+) -> Result:  # fmt: skip
+    """Train and score a model on every variant of a benchmark; every run is a process of its own.
+
+    Args:
+        model: a factory (perturb/external/protocols.py says of what), its name `package.module:name`, or a folder of codes.
+        dataset: `mini`, `dsprites`, `shapes3d`, a folder of benchmark files, or the results.json of a run.
+        way: `train`; `encoder`, for a model that is fitted already; `codes`, for a folder with `<variant>.npz` files, or
+            `<variant>-<seed>.npz` of several models.
+        variants: what to train on; the first is `original`.
+        seeds: how many; fitted encoders have one, codes as many as there are files.
+        patterns: number of patterns per variant; seed k trains on pattern k % patterns. None: every pattern that there is,
+            and for precomputed codes the first.
+        metrics: keys of METRICS; the first is the one that the sentence speaks of.
+        seed: root of all randomness.
+        settings: of the metrics; None: disentanglement_lib's.
+        fast: the metrics' cheaper settings instead, for a look.
+        training: of models that perturb's loop trains.
+        name: of the model; None: its class's, or the folder's of codes.
+        method: what it is, in a line; None: the first line of the factory's docstring.
+        out: folder for entry.json and finished runs, from which a killed evaluation goes on; None: nothing is kept.
+        time_limit: seconds a run may take.
+        memory_limit: GiB a run may use.
+        workers: runs at a time; None: one a core, or one where there is a GPU.
+        retry: try runs again that have failed before.
+        download: bring files that are not there.
+        url: from where.
+        cache: folder of benchmark files.
+        quiet: show no progress.
+
+    Raises:
+        UserError: something that is asked for cannot be, or the model follows no protocol. A run that fails does not raise.
+
+    """
+    said = _checked_words(name, method)
+    chosen, training = chosen_settings(metrics, settings, fast=fast), training or Training()
+    codes = codes_in(Path(model), variants) if way == "codes" else {}
+    numbers = tuple(sorted({number for _, number in codes})) or tuple(range(1 if way == "encoder" else seeds))
+    identity = Path(model).resolve().name if codes else ways.identity_of(model)
+    asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
+    draws = _draws(numbers, 1 if codes and patterns is None else patterns)
+    found = find_benchmark(dataset, variants, draws=draws, download=download, url=url, cache=cache)
+    for path in found.files.values():
+        unpack(path, cache)
+    images = {column: BenchmarkImages(path) for column, path in found.files.items()}
+    kit = Kit(model=None if codes else model, images=images, codes=codes, fitted=way == "encoder", training=training)
+    with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
+        folder = Path(out or nowhere).resolve()
+        crew = Crew(folder, kit, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
+        entry = _evaluated(asked, found, kit, crew, folder=folder, retry=retry, said=said)
+    return Result(entry, rows_beside(found, entry.metrics), Path(out) if out else None)
+
+
+def _draws(numbers: Sequence[int], patterns: int | None) -> range:
+    """Numbers of the patterns that seeds meet, where there are so many."""
+    if patterns is not None and patterns < 1:
+        raise UserError(f"patterns must be 1 or more, got {patterns}.")
+    most = max(numbers) + 1
+    return range(most if patterns is None else min(patterns, most))
+
+
+def _checked_words(name: str | None, method: str | None) -> dict[str, str]:
+    """Return what a user says of the model, as an entry takes it: refused now, and not after hours of training."""
+    for key, text, longest in (("name", name, LONGEST_NAME), ("method", method, LONGEST_TEXT)):
+        if text is not None and not (0 < len(text) <= longest and text.isprintable()):
+            raise UserError(f"{key} must be one line of 1 to {longest} printable characters, got {text!r}.")
+    return {key: text for key, text in (("name", name), ("method", method)) if text is not None}
+
+
+def _evaluated(
+    asked: Asked, found: Benchmark, kit: Kit, crew: Crew, *, folder: Path, retry: bool, said: dict[str, str]
+) -> Entry:
+    """All runs finished, and entry.json of them written."""
+    busy = f"another evaluation is writing to {folder}; wait for it, or name another folder."
+    with locked(folder / ".lock", otherwise=busy):
+        about = (
+            {"name": one_line(asked.model)[:LONGEST_NAME], "how": "codes", "method": "", "settings": {}}
+            if kit.codes
+            else crew.look()
+        )
+        specs = plan_runs(asked, kit.images, *_hashes(kit, about), about["settings"])
+        results = crew.finish(list(specs.values()), retry=retry)
+        ended = [(spec.config, results[spec.id]) for spec in specs.values()]
+        entry = _entry(asked, found, kit.images, about | said, ended)
+        write_entry(folder / ENTRY, entry)
+    return entry
+
+
+def _hashes(kit: Kit, about: dict[str, Any]) -> tuple[Any, str | None]:
+    """Return what tells one model, or one set of codes, from another of the same name."""
+    if kit.codes:
+        return {key: sha256_of(path) for key, path in kit.codes.items()}, None
+    if isinstance(kit.model, str):
+        return about["code_sha256"], None
+    return ways.code_hash(kit.model), ways.state_hash(kit.model)
+
+
+def _entry(
+    asked: Asked,
+    found: Benchmark,
+    images: Mapping[VariantPattern, BenchmarkImages],
+    about: dict[str, Any],
+    ended: Sequence[tuple[OutsideRun, dict[str, Any]]],
+) -> Entry:
+    """The entry of finished runs and their results."""
+    trained = {"training": asked.training.model_dump(mode="json")} if about["how"] == "loop" else {}
+    files = [
+        FileHash(variant=c.variant, draw=c.draw, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256)
+        for c, i in images.items()
+    ]
+    runs = [
+        Run(
+            variant=run.variant,
+            draw=run.draw,
+            seed=run.number,
+            scores=result["scores"],
+            failure=result["failure"],
+            seconds=round(result["seconds"], 1),
+        )
+        for run, result in ended
+    ]
+    return Entry(
+        model=about["name"],
+        method=about["method"],
+        settings=about["settings"] | trained,
+        how=about["how"],
+        dataset=DatasetOfEntry(
+            name=found.name,
+            ground_truth=next(iter(images.values())).name,
+            epsilon=epsilon_of([image.file for image in images.values()]),
+            files=tuple(files),
+        ),
+        seed=asked.seed,
+        seeds=asked.seeds,
+        metrics=metrics_of(asked.metrics, asked.settings),
+        runs=tuple(runs),
+        versions=software_versions(),
+    )

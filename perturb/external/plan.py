@@ -1,0 +1,179 @@
+"""Which runs an evaluation consists of, and what identifies each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue
+
+from perturb.config import MetricsConfig
+from perturb.config.section import Section
+from perturb.errors import UserError
+from perturb.external.dataset import BenchmarkImages
+from perturb.metrics import check_names
+from perturb.random.seeds import child_seed
+from perturb.runs import RunSpec
+from perturb.statistics.scores import BASELINE
+from perturb.variants import VariantPattern
+
+KIND = "outside"
+VERSION = 1
+"""Version of how outside models are run and scored; raised by hand when the same model would get other scores."""
+Way = Literal["train", "encoder", "codes"]
+"""`train`: the model is trained here. `encoder`: it is fitted already. `codes`: only its codes are there."""
+
+
+class Training(Section):
+    """Settings with which perturb's loop trains a module with a loss: Adam, batches drawn uniformly with replacement."""
+
+    steps: int = Field(default=10_000, ge=1)
+    """Updates."""
+    batch_size: int = Field(default=64, ge=1)
+    """Images in a batch."""
+    learning_rate: float = Field(default=1e-4, gt=0)
+    """Adam's (betas 0.9 and 0.999, eps 1e-8)."""
+    device: str | None = None
+    """A torch device; None: cuda where there is one."""
+
+
+class OutsideRun(Section):
+    """One run: all that its scores depend on, and nothing else."""
+
+    way: Way
+    model: str
+    """Stable identifier of the model factory, or of the folder of codes."""
+    code_sha256: str | None
+    """SHA-256 of the file that defines the model, or of the codes."""
+    state_sha256: str | None
+    """SHA-256 of what a factory that is given as an object brings along."""
+    model_settings: dict[str, JsonValue]
+    """That the model states."""
+    variant: str
+    draw: int
+    """Number of the pattern."""
+    images_sha256: str
+    number: int
+    """Number of the seed."""
+    seed: int
+    """That the training gets."""
+    metrics: tuple[str, ...]
+    settings: MetricsConfig
+    scores_seed: int
+    training: Training
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The request of an evaluation: the model, the benchmark and the settings."""
+
+    way: Way
+    model: str
+    """Stable identifier of the model factory, or of the folder of codes."""
+    variants: tuple[str, ...]
+    seeds: tuple[int, ...]
+    """Their numbers."""
+    metrics: tuple[str, ...]
+    settings: MetricsConfig
+    seed: int
+    training: Training
+
+
+def checked(asked: Asked) -> Asked:
+    """The same.
+
+    Raises:
+        UserError: a metric is unknown, the original is not among the variants, or there is no seed.
+
+    """
+    check_names(asked.metrics)
+    if not asked.metrics:
+        raise UserError("metrics must name one or more.")
+    if not asked.variants or asked.variants[0] != BASELINE or len(set(asked.variants)) < len(asked.variants):
+        raise UserError(
+            f"variants must begin with {BASELINE}, which the others are compared with, and name each once; got "
+            f"{', '.join(asked.variants) or 'none'}."
+        )
+    if not asked.seeds:
+        raise UserError("seeds must be 1 or more.")
+    return asked
+
+
+def training_seed(seed: int, number: int) -> int:
+    """Return what `fit` gets as its seed: the same as the built-in methods get in an experiment with that seed."""
+    return child_seed(seed, "evaluation", number)
+
+
+def scores_seed(seed: int) -> int:
+    """The seed of the metrics' draws: the same as in an experiment with that seed."""
+    return child_seed(child_seed(seed, "scores"), "scores")
+
+
+def plan_runs(
+    asked: Asked,
+    images: Mapping[VariantPattern, BenchmarkImages],
+    code_sha256: str | dict[tuple[str, int], str] | None,
+    state_sha256: str | None,
+    model_settings: dict[str, Any],
+) -> dict[tuple[str, int], RunSpec]:
+    """Every run by variant and number of the seed, pairs one after the other.
+
+    Args:
+        asked: what for.
+        images: by variant and pattern; of a variant's n patterns seed k meets number k mod n in this order.
+        code_sha256: of the model's file, or of every file of codes.
+        state_sha256: of a factory that is an object.
+        model_settings: as the model states them.
+
+    """
+    runs = {}
+    for number in asked.seeds:
+        for variant in asked.variants:
+            patterns = [column for column in images if column.variant == variant]
+            column = patterns[number % len(patterns)]
+            config = OutsideRun(
+                way=asked.way,
+                model=asked.model,
+                code_sha256=code_sha256[variant, number] if isinstance(code_sha256, dict) else code_sha256,
+                state_sha256=state_sha256,
+                model_settings=model_settings,
+                variant=variant,
+                draw=column.draw,
+                images_sha256=images[column].sha256,
+                number=number,
+                seed=training_seed(asked.seed, number),
+                metrics=asked.metrics,
+                settings=asked.settings,
+                scores_seed=scores_seed(asked.seed),
+                training=asked.training,
+            )
+            label = column.name if asked.way == "encoder" else f"{column.name}, seed {number}"
+            runs[variant, number] = RunSpec(kind=KIND, version=VERSION, config=config, label=label)
+    return runs
+
+
+def codes_in(folder: Path, variants: Sequence[str]) -> dict[tuple[str, int], Path]:
+    """Files of codes by variant and seed number: `<variant>.npz`, or `<variant>-<seed>.npz` for each of several seeds.
+
+    Raises:
+        UserError: a variant has none, or variants have different seeds.
+
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such folder; name one with original.npz, modified.npz and so on.")
+    found = {}
+    for variant in variants:
+        for path in sorted(folder.glob(f"{variant}*.npz")):
+            number = path.stem.removeprefix(variant).removeprefix("-") or "0"
+            if number.isdecimal():
+                found[variant, int(number)] = path
+    seeds = {variant: sorted(number for other, number in found if other == variant) for variant in variants}
+    for variant in variants:
+        if not seeds[variant]:
+            raise UserError(f"{folder} has no codes of the variant {variant}; save them as {variant}.npz.")
+        if seeds[variant] != seeds[variants[0]]:
+            raise UserError(
+                f"{folder}: every variant must have codes of the same seeds; {variants[0]} has {seeds[variants[0]]}, "
+                f"{variant} has {seeds[variant]}."
+            )
+    return found

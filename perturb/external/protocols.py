@@ -1,0 +1,168 @@
+"""What a user's model must be: one of three small protocols, or a sentence about what is missing.
+
+A factory is called without arguments, once for each run, in the run's own process, after the run's seed has been given to
+the global generators of Python, NumPy and torch. What it returns has
+
+- `fit(dataset, seed)` and `encode(images)`, and trains itself; or
+- `module` (a torch module; may be the object itself), `loss(batch)` and `encode(images)`, and is trained by perturb's
+  loop; or
+- `encode(images)` alone, and has been trained before.
+
+`images` and `batch` are float32 (n, channels, height, width) in [0, 1]; codes are numbers (n, latents), as a tensor or an
+array; the loss is a scalar tensor. A dict `settings` with plain values is put into the entry.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from perturb.errors import UserError
+from perturb.external.dataset import as_floats
+
+Factory = Callable[[], Any]
+
+
+def load_factory(name: str) -> Factory:
+    """The factory that `package.module:name` means.
+
+    Raises:
+        UserError: there is no such module, it has no such name, or that cannot be called.
+
+    """
+    module_name, colon, attribute = name.partition(":")
+    if not (module_name and colon and attribute):
+        raise UserError(f"a factory is named package.module:name, got {name}.")
+    try:
+        found = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise UserError(
+                f"there is no module {error.name} to be found from here; run the command where `import {module_name}` works."
+            ) from None
+        raise
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            raise UserError(f"{module_name} has no {attribute}; name a function or a class in it.")
+        found = getattr(found, part)
+    if not callable(found):
+        raise UserError(f"{name} must be a function or a class that returns a model, and is {type(found).__name__}.")
+    return found
+
+
+def made_by(factory: Factory, *, fitted: bool) -> tuple[Any, str]:
+    """A model and how it is run: `fit`, `loop` or `encoder`.
+
+    Args:
+        factory: a user's.
+        fitted: whether the model is to be scored as it is.
+
+    Raises:
+        UserError: what it returns follows none of the protocols. What the factory raises keeps its traceback.
+
+    """
+    model = factory()
+    kind = type(model).__name__
+    if not callable(getattr(model, "encode", None)):
+        raise UserError(f"the model ({kind}) has no encode(images), which returns the codes (n, latents).")
+    if fitted:
+        return model, "encoder"
+    if callable(getattr(model, "fit", None)):
+        return model, "fit"
+    if isinstance(module_of(model), nn.Module) and callable(getattr(model, "loss", None)):
+        return model, "loop"
+    raise UserError(
+        f"the model ({kind}) has neither fit(dataset, seed), nor a torch module named `module` with loss(batch); if it has "
+        "been trained before, say so (--encoder, or way='encoder')."
+    )
+
+
+def module_of(model: Any) -> Any:  # noqa: ANN401
+    """The torch module that the loop trains: the model itself, or its `module`."""
+    return model if isinstance(model, nn.Module) else getattr(model, "module", None)
+
+
+def encoder_of(model: Any, device: str | torch.device = "cpu") -> Callable[[np.ndarray], np.ndarray]:  # noqa: ANN401
+    """A model's `encode` as metrics want it: from images uint8 (n, height, width, channels) to an array of codes."""
+
+    def encode(images: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            codes = model.encode(as_floats(images).to(device))
+        codes = codes.detach().cpu().numpy() if isinstance(codes, Tensor) else np.asarray(codes)
+        if codes.ndim != 2 or len(codes) != len(images) or codes.dtype.kind not in "fiu":
+            raise UserError(
+                f"encode must return numbers ({len(images)}, latents) for {len(images)} images, got {codes.dtype} of shape "
+                f"{codes.shape}."
+            )
+        return codes
+
+    return encode
+
+
+def settings_of(model: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A model's own settings, ready for JSON; {} if it has none.
+
+    Raises:
+        UserError: they are no dict of plain values.
+
+    """
+    settings = getattr(model, "settings", {})
+    try:
+        if not isinstance(settings, dict):
+            raise TypeError
+        return json.loads(json.dumps(settings, allow_nan=False))
+    except (TypeError, ValueError):
+        raise UserError("the model's `settings` must be a dict of plain finite values, as JSON has them.") from None
+
+
+def identity_of(factory: Factory | str) -> str:
+    """Name by which an evaluation knows a factory again: its name, or where it is an object its module and name."""
+    if isinstance(factory, str):
+        return factory
+    inner = _unwrapped(factory)
+    return f"{getattr(inner, '__module__', '')}:{getattr(inner, '__qualname__', type(inner).__qualname__)}"
+
+
+def described(factory: Factory, model: Any) -> str:  # noqa: ANN401
+    """The first line of the docstring of a factory or, where it has none, of the model's class."""
+    for text in (inspect.getdoc(_unwrapped(factory)), vars(type(model)).get("__doc__")):
+        if text and text.strip():
+            return text.strip().splitlines()[0].strip()
+    return ""
+
+
+def code_hash(factory: Factory) -> str | None:
+    """SHA-256 of the file that defines a factory; None where there is no file."""
+    try:
+        path = Path(inspect.getsourcefile(_unwrapped(factory)) or "")
+    except (TypeError, OSError):
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def state_hash(factory: Factory) -> str:
+    """SHA-256 of what a factory brings along beside its code: arguments, defaults, attributes, what it closes over."""
+    parts: list[Any] = []
+    while isinstance(factory, partial):
+        parts.append((factory.args, sorted(factory.keywords.items())))
+        factory = factory.func
+    if inspect.isfunction(factory):
+        parts.append((factory.__defaults__, factory.__kwdefaults__, inspect.getclosurevars(factory).nonlocals))
+    if not (inspect.isfunction(factory) or inspect.isclass(factory)) or code_hash(factory) is None:
+        parts.append(cloudpickle.dumps(factory))
+    return hashlib.sha256(cloudpickle.dumps(parts)).hexdigest()
+
+
+def _unwrapped(factory: Factory) -> Factory:
+    while isinstance(factory, partial):
+        factory = factory.func
+    return inspect.unwrap(factory)

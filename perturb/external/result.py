@@ -1,0 +1,77 @@
+"""What comes of an evaluation: an entry, its rows, the table beside the built-in methods, and one sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.entries.entry import Entry, MetricOfEntry, rows_of, scores_of
+from perturb.entries.packaged import beside, published_rows
+from perturb.errors import UserError
+from perturb.external.benchmarks import Benchmark
+from perturb.files import read_json
+from perturb.report.kept import sentence
+from perturb.report.tables import as_markdown
+from perturb.statistics.scores import Row
+
+
+@dataclass(frozen=True)
+class Result:
+    """The scores of one model on one benchmark."""
+
+    entry: Entry
+    others: Sequence[Row]
+    """Rows of the built-in methods on the same benchmark, those that there are."""
+    folder: Path | None = None
+    """The folder of entry.json and of the finished runs; None where nobody asked to keep them."""
+    rows: list[Row] = field(init=False)
+    """A row for each metric and variant: mean, standard deviation, difference to the original with its interval."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", rows_of(self.entry))
+
+    @property
+    def sentence(self) -> str:
+        """One sentence on how much of the first metric survives each variant, with its interval."""
+        return sentence(scores_of(self.entry), self.entry.metrics[0].name)
+
+    @property
+    def all_rows(self) -> list[Row]:
+        """Those of the built-in methods, then this model's."""
+        return [*beside(self.rows, self.others), *self.rows]
+
+    @property
+    def failures(self) -> list[str]:
+        """A line for each run that failed."""
+        return [f"{run.variant}, seed {run.seed}: {run.failure}" for run in self.entry.runs if run.failure is not None]
+
+    def table(self) -> str:
+        """The model beside the built-in methods, in Markdown."""
+        return as_markdown(self.all_rows)
+
+
+def rows_beside(found: Benchmark, metrics: Sequence[MetricOfEntry]) -> list[Row]:
+    """Rows of the built-in methods on a benchmark: those that are published, or those of the run that wrote its files.
+
+    Args:
+        found: the benchmark.
+        metrics: which ones; rows by other settings of a metric cannot stand beside.
+
+    """
+    if found.results is None:
+        return published_rows(found.name, metrics)
+    try:
+        results = read_json(found.results)
+        same = {metric.name for metric in metrics if results["metrics"][metric.name] == metric.settings}
+        return [row for row in TypeAdapter(list[Row]).validate_python(results["rows"]) if row.metric in same]
+    except (KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{found.results}: must be a results.json of `perturb run`, which has the rows of a table."
+        ) from None
+
+
+def epsilon_of(files: Sequence[BenchmarkFile]) -> float:
+    """The largest ε of some files; that of the original is 0."""
+    return max(file.epsilon for file in files)

@@ -1,0 +1,187 @@
+"""Runs handed to processes, a few at a time; what they end with, however they end, is kept."""
+
+import pickle
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+from perturb.errors import UserError
+from perturb.external.dataset import BenchmarkImages
+from perturb.external.display import Watcher
+from perturb.external.plan import KIND, VERSION, Training
+from perturb.external.protocols import Factory
+from perturb.external.sandbox import SECONDS_BETWEEN_LOOKS, Child, check_limits
+from perturb.external.worker import ANSWER, OUTPUT, Job
+from perturb.files import read_json
+from perturb.machine import available_cores
+from perturb.runs import MANIFEST, RunSpec, Stage, Store, Workplace
+from perturb.variants import VariantPattern
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kit:
+    """The resources that runs share, beside their specs."""
+
+    model: Factory | str | None
+    images: dict[VariantPattern, BenchmarkImages]
+    """Images by variant and pattern."""
+    codes: dict[tuple[str, int], Path]
+    """Files of codes by variant and number of the seed."""
+    fitted: bool
+    training: Training
+
+
+class Crew:
+    """Finishes runs below a folder.
+
+    Args:
+        folder: of finished runs, and of those under way.
+        kit: what they need.
+        workers: at a time; None: one a core, or one where there is a GPU.
+        seconds: that each may take.
+        gibibytes: that each may use.
+        quiet: show nothing.
+
+    Raises:
+        UserError: limits that cannot be held, or a factory that cannot be sent to a process.
+
+    """
+
+    def __init__(
+        self, folder: Path, kit: Kit, *, workers: int | None, seconds: float | None, gibibytes: float | None, quiet: bool
+    ) -> None:
+        check_limits(seconds, gibibytes)
+        self._store, self._kit, self._quiet = Store(folder, {}), kit, quiet
+        self._limits = {"seconds": seconds, "gibibytes": gibibytes}
+        self._workers = workers or default_workers()
+        self._factory = _sendable(kit.model)
+
+    def look(self) -> dict[str, Any]:
+        """Return how the model is to be run and what it says of itself, found out in a process.
+
+        Raises:
+            UserError: it follows no protocol, or its code raises; then the traceback has been printed.
+
+        """
+        desk = self._store.root / "scratch" / f"{KIND}-look"
+        child = self._start(self._job(desk, None, next(iter(self._kit.images))))
+        _wait(child.has_ended, child)
+        if not (desk / ANSWER).is_file():
+            raise UserError(f"the model cannot be looked at: {child.why_without_result}.")
+        answer = read_json(desk / ANSWER)
+        shutil.rmtree(desk)
+        if answer["traceback"]:
+            print(answer["traceback"], end="", file=sys.stderr)
+            raise UserError(f"the model cannot be made, because its code raised {answer['failure']}.")
+        if answer["failure"]:
+            raise UserError(f"{answer['failure']}.")
+        return answer
+
+    def finish(self, specs: Sequence[RunSpec], *, retry: bool) -> dict[str, dict[str, Any]]:
+        """The results of runs by their ids: `scores`, `failure`, `traceback`, `seconds`.
+
+        Args:
+            specs: of the runs.
+            retry: forget those that failed before.
+
+        """
+        self._clear_scratch()
+        if retry:
+            for spec in specs:
+                if self._store.is_complete(spec) and self._result(spec)["failure"]:
+                    shutil.rmtree(self._store.path(spec))
+        waiting = [spec for spec in specs if not self._store.is_complete(spec)]
+        under_way: dict[str, Child] = {}
+        with Watcher(specs, self._store, workers=self._workers, quiet=self._quiet) as watcher:
+            try:
+                while waiting or under_way:
+                    while waiting and len(under_way) < self._workers:
+                        spec = waiting.pop(0)
+                        column = VariantPattern(spec.config.variant, spec.config.draw)
+                        job = self._job(self._store.scratch(spec), spec, column)
+                        under_way[spec.id] = self._start(job)
+                    for key, child in list(under_way.items()):
+                        if child.has_ended():
+                            self._close(child)
+                            watcher.ended(child.job.run, self._result(child.job.run), child.seconds)
+                            del under_way[key]
+                    watcher.look()
+                    time.sleep(SECONDS_BETWEEN_LOOKS)
+            finally:
+                for child in under_way.values():
+                    child.kill()
+        self._clear_scratch()
+        return {spec.id: self._result(spec) for spec in specs}
+
+    def _clear_scratch(self) -> None:
+        """Remove what killed processes of evaluations have left; nobody else is writing here, for we have the lock."""
+        for folder in (self._store.root / "scratch").glob(f"{KIND}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _close(self, child: Child) -> None:
+        """Give a run whose process left no result the result that it failed."""
+        spec = child.job.run
+
+        def build(place: Workplace) -> dict[str, Any]:
+            with suppress(FileNotFoundError):
+                shutil.copyfile(child.job.desk / OUTPUT, place.out / OUTPUT)
+            return {"failure": child.why_without_result, "traceback": None, "scores": None, "details": None}
+
+        if not self._store.is_complete(spec):
+            Store(self._store.root, {KIND: Stage(version=VERSION, build=build)}).ensure(spec)
+
+    def _result(self, spec: RunSpec) -> dict[str, Any]:
+        manifest = read_json(self._store.path(spec) / MANIFEST)
+        return manifest["result"] | {"seconds": manifest["built"]["seconds"]}
+
+    def _start(self, job: Job) -> Child:
+        return Child(job, **self._limits)
+
+    def _job(self, desk: Path, run: RunSpec | None, column: VariantPattern) -> Job:
+        return Job(
+            desk=desk,
+            threads=max(1, available_cores() // self._workers),
+            factory=self._factory,
+            data=self._kit.images[column].path.resolve(),
+            training=self._kit.training,
+            fitted=self._kit.fitted,
+            run=run,
+            store=self._store.root,
+            codes=self._kit.codes.get((column.variant, run.config.number)) if run else None,
+            path=sys.path.copy(),
+        )
+
+
+def default_workers() -> int:
+    """Runs at a time: one a core, each with a thread; one where there is a GPU, which they would share."""
+    import torch
+
+    return 1 if torch.cuda.is_available() else available_cores()
+
+
+def _sendable(model: Factory | str | None) -> bytes | str | None:
+    """A factory as a process takes it."""
+    if model is None or isinstance(model, str):
+        return model
+    if not callable(model):
+        raise UserError(f"a factory must be a function or a class that returns a model, got {type(model).__name__}.")
+    try:
+        return cloudpickle.dumps(model)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise UserError(f"the factory cannot be sent to a process of its own ({error}); define it in a module.") from None
+
+
+def _wait(ended: Callable[[], bool], child: Child) -> None:
+    try:
+        while not ended():
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    except BaseException:
+        child.kill()
+        raise

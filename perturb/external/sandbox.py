@@ -1,0 +1,138 @@
+"""Processes with limits of time and memory.
+
+Memory is what a run and the processes that it starts have written to: mapped files, such as the images, do not count, nor do
+addresses that nobody has touched, of which torch reserves many. So a limit of the address space would not do; the resident
+memory is looked at instead, every few hundredths of a second, and a run above its limit is killed.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from perturb.errors import UserError
+from perturb.external.worker import COMMAND, OUTPUT, STARTED, Job
+
+SECONDS_BETWEEN_LOOKS = 0.05
+LAST_LINES = 3
+GIB = 1 << 30
+
+
+class Child:
+    """A process that does a job.
+
+    Args:
+        job: what to do.
+        seconds: it may take, from when perturb is loaded; None: any.
+        gibibytes: of memory that it may use; None: any.
+
+    """
+
+    def __init__(self, job: Job, *, seconds: float | None, gibibytes: float | None) -> None:
+        self.job, self.ended_because = job, ""
+        self._seconds, self._gibibytes = seconds, gibibytes
+        self.began = time.monotonic()
+        self._started: float | None = None
+        job.desk.mkdir(parents=True, exist_ok=True)
+        (job.desk / STARTED).unlink(missing_ok=True)
+        with (job.desk / OUTPUT).open("wb") as output:
+            self._process = subprocess.Popen(
+                COMMAND, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        with suppress(BrokenPipeError), self._process.stdin as pipe:
+            pipe.write(pickle.dumps((job.path, os.getpid())) + pickle.dumps(job))
+
+    def has_ended(self) -> bool:
+        """Return whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""
+        if self._process.poll() is not None:
+            return True
+        if self._started is None and (self.job.desk / STARTED).exists():
+            self._started = time.monotonic()
+        if self._started is not None and (reason := self._above_limit()):
+            self.kill()
+            self.ended_because = reason
+            return True
+        return False
+
+    def kill(self) -> None:
+        """End the process, and those that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self.began
+
+    @property
+    def why_without_result(self) -> str:
+        """Why a process ended that has left no result, with the last lines of what it printed."""
+        if self.ended_because:
+            return self.ended_because
+        code = self._process.returncode
+        if code == -signal.SIGKILL:
+            how = "was killed by the system, as happens where memory is short"
+        elif code < 0:
+            how = f"died of {signal.Signals(-code).name}"
+        else:
+            how = f"ended by itself with exit code {code}"
+        said = (self.job.desk / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = f"; its last words: {' / '.join(said[-LAST_LINES:])}" if said else ""
+        return f"the process {how}{last}"
+
+    def _above_limit(self) -> str:
+        if self._seconds is not None and time.monotonic() - self._started > self._seconds:
+            return f"it took longer than the time limit of {self._seconds:g} s"
+        if self._gibibytes is None or memory_of(self._process.pid, written) <= self._gibibytes * GIB:
+            return ""
+        # What forked processes share was counted for each of them; the exact figure takes longer to get.
+        used = memory_of(self._process.pid, written_or_shared)
+        if used <= self._gibibytes * GIB:
+            return ""
+        return f"it used {used / GIB:.2f} GiB, and the memory limit is {self._gibibytes:g} GiB"
+
+
+def check_limits(seconds: float | None, gibibytes: float | None) -> None:
+    """Refuse limits that cannot be held, with a UserError."""
+    if seconds is not None and seconds <= 0:
+        raise UserError(f"the time limit must be above 0 seconds, got {seconds:g}.")
+    if gibibytes is not None and gibibytes <= 0:
+        raise UserError(f"the memory limit must be above 0 GiB, got {gibibytes:g}.")
+    if gibibytes is not None and sys.platform != "linux":
+        raise UserError("a memory limit can be held on Linux only; leave it out.")
+
+
+def memory_of(pid: int, measure: Callable[[int], int]) -> int:
+    """Bytes of a process and of all below it, as `measure` finds them for one."""
+    total = measure(pid)
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+        below = " ".join(Path(f"/proc/{pid}/task/{task}/children").read_text() for task in tasks).split()
+    except OSError:
+        return total
+    return total + sum(memory_of(int(child), measure) for child in below)
+
+
+def written(pid: int) -> int:
+    """Bytes that a process has written to, those that it shares included."""
+    return _sum_of(Path(f"/proc/{pid}/status"), ("RssAnon:", "RssShmem:"))
+
+
+def written_or_shared(pid: int) -> int:
+    """The same, with what several processes share divided among them."""
+    return _sum_of(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"))
+
+
+def _sum_of(path: Path, fields: tuple[str, ...]) -> int:
+    """Sum of fields in kB, in bytes; 0 where the process has just ended."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError:
+        return 0
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith(fields))

@@ -1,0 +1,157 @@
+"""What happens in the process of a run: the user's code, and the scores of what it returns.
+
+The process is started as `python -u -c "from perturb.external.worker import main; main()"` and reads its job from its
+standard input. It needs no guard in the user's script, and a factory may come from a notebook.
+"""
+
+import os
+import pickle
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from perturb.errors import UserError
+from perturb.external import loop
+from perturb.external import protocols as ways
+from perturb.external.codes import codes_on
+from perturb.external.dataset import BenchmarkImages
+from perturb.external.plan import KIND, VERSION, OutsideRun, Training
+from perturb.files import write_json
+from perturb.machine import die_with_parent
+from perturb.metrics import METRICS, score, score_encoder
+from perturb.random.seeds import seed_globals
+from perturb.runs import RunSpec, Stage, Store, Workplace
+
+COMMAND = [sys.executable, "-u", "-c", "from perturb.external.worker import main; main()"]
+STARTED, OUTPUT, ANSWER = "started", "output.txt", "answer.json"
+LONGEST_REASON = 500
+OWN = str(Path(__file__).parent)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """The task of a process: a run, or before all runs a look at the model."""
+
+    path: list[str]
+    """sys.path."""
+    desk: Path
+    """Folder for the marks `started` and, of a look, `answer.json`; holds `output.txt`."""
+    threads: int
+    factory: bytes | str | None
+    """Pickled by cloudpickle, or the name of one; None for codes."""
+    data: Path
+    """The benchmark file."""
+    training: Training
+    fitted: bool
+    run: RunSpec | None
+    """None: only look at the model."""
+    store: Path
+    codes: Path | None
+    """File of codes."""
+
+
+def main() -> None:
+    """Do the job on the standard input."""
+    die_with_parent()
+    sys.path[:], parent = pickle.load(sys.stdin.buffer)
+    if os.getppid() != parent:
+        # It died while this process was loading torch, before it could have been told to die with it.
+        return
+    job: Job = pickle.load(sys.stdin.buffer)
+    torch.set_num_threads(job.threads)
+    (job.desk / STARTED).touch()
+    if job.run is None:
+        write_json(job.desk / ANSWER, _attempt(lambda: _look(job)))
+    else:
+        stages = {KIND: Stage(version=VERSION, build=lambda place: _build(job, place))}
+        Store(job.store, stages).ensure(job.run)
+
+
+def _attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The result of some work on the user's code; what it raises is a result too."""
+    try:
+        return {"failure": None, "traceback": None} | work()
+    except UserError as error:
+        return {"failure": one_line(str(error)), "traceback": None}
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        text = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+        return {"failure": one_line(reason), "traceback": users_traceback(error)}
+
+
+def _factory(job: Job) -> ways.Factory:
+    return ways.load_factory(job.factory) if isinstance(job.factory, str) else pickle.loads(job.factory)
+
+
+def _look(job: Job) -> dict[str, Any]:
+    """Return how the model is to be run, and what it says of itself."""
+    seed_globals(0)
+    factory = _factory(job)
+    model, how = ways.made_by(factory, fitted=job.fitted)
+    dataset = BenchmarkImages(job.data)
+    device = loop.device_of(job.training) if how == "loop" else "cpu"
+    loop.rehearse(model, how, dataset, job.training, ways.encoder_of(model, device))
+    about = {"name": type(model).__name__, "method": one_line(ways.described(factory, model))}
+    return about | {"settings": ways.settings_of(model), "how": how, "code_sha256": ways.code_hash(factory)}
+
+
+def _build(job: Job, place: Workplace) -> dict[str, Any]:
+    """The run's result. What the user's code has printed stays beside it."""
+    scored = _score_codes if job.codes else _train_and_score
+    result = _attempt(lambda: {"scores": scored(job, place, place.spec.config)})
+    details = result.pop("scores", None)
+    scores = details and {name: found[METRICS[name].score] for name, found in details.items()}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    shutil.copyfile(job.desk / OUTPUT, place.out / OUTPUT)
+    return result | {"scores": scores, "details": details}
+
+
+def _score_codes(job: Job, place: Workplace, config: OutsideRun) -> dict[str, Any]:
+    coded = codes_on(job.codes, BenchmarkImages(job.data).grid, seed=config.scores_seed)
+    return score(coded, config.metrics, settings=config.settings, seed=config.scores_seed, threads=job.threads)
+
+
+def _train_and_score(job: Job, place: Workplace, config: OutsideRun) -> dict[str, Any]:
+    seed_globals(config.seed)
+    dataset = BenchmarkImages(job.data)
+    model, how = ways.made_by(_factory(job), fitted=job.fitted)
+    device = loop.device_of(config.training) if how == "loop" else "cpu"
+    if how == "fit":
+        model.fit(dataset, config.seed)
+    elif how == "loop":
+        loop.train(model, dataset, config.training, seed=config.seed, report=place.progress.report)
+    return score_encoder(
+        ways.encoder_of(model, device),
+        dataset.file,
+        config.metrics,
+        settings=config.settings,
+        seed=config.scores_seed,
+        threads=job.threads,
+    )
+
+
+def users_traceback(error: BaseException) -> str:
+    """A traceback that begins where the user's code does."""
+    found = traceback.TracebackException.from_exception(error)
+    frames = list(found.stack)
+    while frames and (frames[0].filename.startswith(OWN) or frames[0].filename.startswith("<frozen")):
+        frames.pop(0)
+    if frames:
+        found.stack = traceback.StackSummary.from_list(frames)
+    return "".join(found.format())
+
+
+def one_line(text: str) -> str:
+    """Text as an entry takes it: printable, one line, not too long, without a full stop."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    shown = printable if len(printable) <= LONGEST_REASON else f"{printable[:LONGEST_REASON]}…"
+    return shown.strip().rstrip(".")

@@ -1,0 +1,40 @@
+"""The machine that a process runs on: its cores, its devices, and its parent's death."""
+
+import ctypes
+import os
+import signal
+import sys
+
+from perturb.errors import UserError
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def checked_device(name: str | None) -> str:
+    """The device a user asks for, or the best there is: `cuda`, else `cpu`.
+
+    Raises:
+        UserError: torch does not know the device, or this machine does not have it.
+
+    """
+    import torch
+
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UserError(f"--device {name} cannot be used here ({reason}); use cpu, or leave it out.") from None
+    return name
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this worker when the process that started it dies, so that a kill -9 leaves no orphans."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        parent_death_signal = 1
+        ctypes.CDLL(None, use_errno=True).prctl(parent_death_signal, signal.SIGKILL)

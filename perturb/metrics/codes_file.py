@@ -1,0 +1,156 @@
+"""Codes from any framework: an `.npz` with the arrays `codes` and `factors`, scored and drawn."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+from rich.markup import escape
+from rich.table import Table
+
+from perturb.config.metrics import MetricsConfig
+from perturb.config.section import Section
+from perturb.errors import UserError
+from perturb.files import written_whole
+from perturb.metrics import METRICS, Coded, check_names, chosen_settings, score_one
+from perturb.metrics.dci import importances
+from perturb.metrics.mig import information_shares
+from perturb.versions import software_versions
+
+KEYS = "codes", "factors"
+
+
+def read_codes(path: Path) -> Coded:
+    """Codes (n, latents) and factors (n, factors) of a file.
+
+    Raises:
+        UserError: there is no such file, it is not an `.npz`, an array is missing or cannot be scored; pickles are refused.
+
+    """
+    try:
+        file = np.load(path, allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise UserError(f"{path} holds one array; save both with numpy.savez(path, codes=…, factors=…).")
+        with file:
+            if missing := [key for key in KEYS if key not in file.files]:
+                held = ", ".join(file.files) or "nothing"
+                raise UserError(
+                    f"{path} must hold the arrays codes and factors; no {' and '.join(missing)} in it, but {held}."
+                )
+            arrays = [file[key] for key in KEYS]
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; save codes with numpy.savez(path, codes=…, factors=…).") from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} cannot be read as .npz without pickles ({str(error).rstrip('.')}).") from None
+    try:
+        return Coded(*arrays)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def shuffled(coded: Coded, seed: int) -> Coded:
+    """Shuffle the rows, unless they are the whole factor grid: users often save codes sorted by factor."""
+    return coded if coded.is_grid else Coded(*coded[np.random.default_rng(seed).permutation(len(coded))])
+
+
+def score_each(coded: Coded, metrics: Sequence[str], *, seed: int = 0, fast: bool = False) -> dict[str, Any]:
+    """Every metric that the codes have a value for, ready for JSON.
+
+    Keys: `rows`, `latents`, `factors`, `whole_grid`, `seed`, `scores` (by metric and name), `refused` (metric → why it has
+    none), `settings` (by metric), `notes`, `versions`.
+
+    Raises:
+        UserError: a metric is unknown.
+
+    """
+    check_names(metrics)
+    found: dict[str, Any] = {"scores": {}, "refused": {}, "settings": {}, "notes": []}
+    for name in dict.fromkeys(metrics):
+        try:
+            settings, note = fitting(name, coded, fast=fast)
+            found["scores"][name] = score_one(coded, name, settings, seed=seed)
+        except UserError as error:
+            found["refused"][name] = str(error)
+            continue
+        found["settings"][name] = settings.model_dump(mode="json")
+        found["notes"] += [note] if note else []
+    about = {"rows": len(coded), "latents": coded.latents, "factors": coded.num_factors, "whole_grid": coded.is_grid}
+    return about | {"seed": seed} | found | {"versions": software_versions()}
+
+
+def fitting(name: str, coded: Coded, *, fast: bool) -> tuple[Section, str | None]:
+    """A metric's settings, with fewer rows where a sample has not enough, and a note that says so.
+
+    Raises:
+        UserError: the metric cannot do with so few.
+
+    """
+    metric = METRICS[name]
+    settings = getattr(chosen_settings([name], None, fast=fast), name)
+    if coded.is_grid or metric.interventional or sum(settings.counts.values()) <= len(coded):
+        return settings, None
+    fewer = {key: len(coded) * count // sum(settings.counts.values()) for key, count in settings.counts.items()}
+    try:
+        settings = type(settings).model_validate(settings.model_dump() | fewer)
+    except ValidationError:
+        raise UserError(f"{metric.title} needs more than {len(coded)} rows.") from None
+    rows = " + ".join(f"{count:,}" for count in fewer.values())
+    return settings, f"{metric.title} on {rows} rows, fewer than usual: there are no more."
+
+
+def as_table(found: dict[str, Any]) -> Table:
+    """A rich table: one line a score, the one of tables first."""
+    table = Table(title=f"{found['rows']:,} codes of {found['latents']} latents", title_justify="left")
+    table.caption = "* with the definition and the settings of disentanglement_lib 1.5"
+    for header, side in (("Metric", "left"), ("Score", "right"), ("Range", "left"), ("Better", "left"), ("Source", "left")):
+        table.add_column(header, justify=side)
+    for name, scores in found["scores"].items():
+        metric = METRICS[name]
+        low, high = metric.range
+        span = f"{low:g} to {'∞' if high is None else f'{high:g}'}"
+        better = "higher" if metric.higher_is_better else "lower"
+        title = metric.title + (" *" if metric.in_library else "")
+        table.add_row(title, f"[bold]{scores[metric.score]:.4f}", span, better, metric.source)
+        for other, value in scores.items():
+            if other != metric.score:
+                table.add_row(f"  [dim]{other}", f"[dim]{value:.4f}", "", "", "")
+    for name, reason in found["refused"].items():
+        table.add_row(METRICS[name].title, "–", "", "", f"[yellow]{escape(reason)}")
+    return table
+
+
+def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
+    """Draw the matrix of latents and factors: normalised mutual information, and importance to (few) boosted trees.
+
+    Args:
+        path: of the PNG.
+        coded: codes and factors.
+        seed: of the draws.
+
+    Raises:
+        UserError: too few rows, latents or factors for trees.
+
+    """
+    from matplotlib.figure import Figure
+
+    coded.need("the picture", latents=2, factors=2)
+    settings, _ = fitting("dci", coded, fast=True)
+    train, test = coded.drawn([settings.num_train, settings.num_test], np.random.default_rng(seed))
+    matrices = {
+        "mutual information / entropy": information_shares(*train, MetricsConfig().mig.num_bins),
+        f"importance ({settings.trees} trees a value)": importances(train, test, trees=settings.trees, seed=seed)[0],
+    }
+    latents, factors = coded.latents, coded.num_factors
+    figure = Figure(figsize=(2 * (1.1 + 0.42 * latents), 1.3 + 0.42 * factors), dpi=140, layout="constrained")
+    for axes, (title, matrix) in zip(figure.subplots(1, 2), matrices.items(), strict=True):
+        axes.imshow(matrix.T, vmin=0, vmax=1, cmap="Blues")
+        axes.set(title=title, xlabel="latent", ylabel="factor", xticks=range(latents), yticks=range(factors))
+        axes.title.set_fontsize(8)
+        for latent, factor in np.ndindex(matrix.shape):
+            value = matrix[latent, factor]
+            colour = "white" if value > 0.6 else "black"
+            axes.text(latent, factor, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
+    with written_whole(path) as part:
+        figure.savefig(part, format="png", metadata={"Software": None})

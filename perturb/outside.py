@@ -1,0 +1,15 @@
+"""The old name of `perturb.external`. It works until version 0.3, with a warning."""
+
+import warnings
+
+from perturb import external
+
+
+def __getattr__(name: str) -> object:
+    """Hand on what `perturb.external` offers (PEP 562)."""
+    if name not in external.__all__:
+        raise AttributeError(f"module 'perturb.outside' has no attribute {name!r}")
+    warnings.warn(
+        f"perturb.outside is now called perturb.external; import {name} from there.", DeprecationWarning, stacklevel=2
+    )
+    return getattr(external, name)

@@ -1,0 +1,37 @@
+"""Trained perturbation networks, and their controls, in run directories."""
+
+from pathlib import Path
+
+import torch
+from pydantic import Field
+from safetensors.torch import load_file
+
+from perturb.config import DatasetConfig, PerturbationConfig, Section
+from perturb.datasets import GroundTruth
+from perturb.perturbation.network import PerturbationNetwork, network_for
+from perturb.runs import read_config
+from perturb.variants import Redraw
+
+FILE_NAME = "psi.safetensors"
+
+
+class PerturbationRun(Section):
+    """The training of m_ψ, or (kind `untrained`) a control of a trained one."""
+
+    dataset: DatasetConfig
+    perturbation: PerturbationConfig
+    architecture: str
+    """Whose decoder m_ψ extends."""
+    seed: int
+    redraw: Redraw | None = Field(default=None, exclude_if=lambda redraw: redraw is None)
+    """The part of the trained network that a control draws anew; None for m_ψ itself."""
+    in_span: bool = Field(default=False, exclude_if=lambda in_span: not in_span)
+    """True if a control's new curve is confined to the images' own directions."""
+
+
+def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:
+    """m_ψ of a finished run, calibrated."""
+    config = read_config(run, PerturbationRun)
+    network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=torch.Generator())
+    network.restore(load_file(run / FILE_NAME))
+    return network.eval()

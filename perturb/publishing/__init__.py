@@ -1,1 +1,0 @@
-"""A folder of benchmark files made ready for other people, and for what they read with."""

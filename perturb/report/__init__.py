@@ -1,0 +1,1 @@
+"""The report of an experiment: findings, sentences, tables, figures, one page."""

@@ -1,0 +1,93 @@
+"""Tables, figures and the page of an experiment, from its finished runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from perturb.config import ExperimentConfig
+from perturb.config.loading import config_hash
+from perturb.datasets import grid_of
+from perturb.entries.entry import metrics_of, write_entry
+from perturb.files import write_json, write_text
+from perturb.report.caveats import notes, provenance
+from perturb.report.entries import entries, file_name
+from perturb.report.findings import Findings
+from perturb.report.headline import MAIN, contrast, further, headline
+from perturb.report.page import render_page
+from perturb.report.section import Section, as_markdown
+from perturb.report.sections import sections
+from perturb.report.tables import as_csv
+from perturb.runs import MANIFEST, Workplace
+from perturb.statistics.family import identity
+from perturb.statistics.scores import BASELINE
+
+TITLE = "Does it disentangle, or does it lean on the data?"
+ENTRIES = "entries"
+"""Folder of what a leaderboard reads."""
+
+
+def build_report(place: Workplace) -> dict[str, Any]:
+    """Inputs are those that `report_inputs` of the plan names."""
+    config: ExperimentConfig = place.spec.config.experiment
+    findings = Findings(config, grid_of(config.dataset), place.inputs)
+    made_by, to_be_known = provenance(findings), notes(findings)
+    answers = list(_answers(findings))
+    shown = [
+        *sections(findings, place.out, device=place.device),
+        Section(title="Caveats", points=to_be_known),
+    ]
+    on = "" if config.name == config.dataset.name else f" on {config.dataset.name}"
+    asked = (
+        f"Experiment {config.name}{on}: every image is nudged by at most ε, the factors stay as they "
+        "are, and each method is trained afresh on each variant of the data."
+    )
+    page = render_page(name=config.name, title=TITLE, asked=asked, answers=answers, sections=shown, provenance=made_by)
+    write_text(place.out / "report.html", page)
+    markdown = [
+        f"# {config.name}",
+        "",
+        *[line for sentence in answers for line in (sentence, "")],
+        as_markdown(shown),
+        "## Provenance",
+        "",
+    ]
+    markdown += [f"- {key}: {value}" for key, value in made_by.items()]
+    write_text(place.out / "table.md", "\n".join(markdown) + "\n")
+    write_text(place.out / "table.csv", as_csv(findings.rows))
+    for number, entry in enumerate(entries(findings)):
+        write_entry(place.out / ENTRIES / file_name(number, entry.model), entry)
+    answer_for_machines = {
+        "dataset": config.dataset.name,
+        "epsilon": config.perturbation.epsilon,
+        "share": findings.share,
+        "config_hash": config_hash(config),
+        "metrics": {metric.name: metric.settings for metric in metrics_of(config.evaluation.metrics, config.metrics)},
+        "answers": answers,
+        "contrasts": [contrast.as_json() for contrast in findings.primary],
+        "comparisons": [comparison.as_json() for comparison in findings.comparisons],
+        "rows": [row.as_json() for row in findings.rows],
+        "provenance": made_by,
+        "notes": to_be_known,
+    }
+    write_json(place.out / "rows.json", answer_for_machines)
+    return {"rows": len(findings.rows)}
+
+
+def _answers(findings: Findings) -> Iterator[str]:
+    """A sentence on each group of methods; what other patterns change for the first of them; contrasts of two variants."""
+    metric, averages = findings.config.evaluation.metrics[0], findings.averages
+    for names in findings.groups:
+        changes = [a for a in averages if a.methods == names and a.second == BASELINE and a.first in MAIN]
+        yield headline(findings.scores, metric, methods=names, changes=changes)
+    others = [a for a in averages if a.methods == findings.groups[0] and a.second == BASELINE and a.first not in MAIN]
+    told = {identity(average) for average in averages}
+    contrasts = [a for a in averages if a.second != BASELINE] + [c for c in findings.primary if identity(c) not in told]
+    for sentence in (further(others), *map(contrast, contrasts)):
+        if sentence:
+            yield sentence
+
+
+def report_files(folder: Path) -> list[str]:
+    """Names of a finished report's files, without its manifest and the rows for machines."""
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in found if name not in (MANIFEST, "rows.json"))

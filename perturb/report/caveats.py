@@ -1,0 +1,170 @@
+"""What a reader of an experiment's numbers must not overlook, and what made them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from perturb.config import ExperimentConfig
+from perturb.config.loading import config_hash
+from perturb.files import read_json
+from perturb.metrics import METRICS
+from perturb.perturbation.scalar import fewest_factors
+from perturb.report.findings import Findings
+from perturb.report.words import listed
+from perturb.runs import MANIFEST
+from perturb.statistics.scores import BASELINE
+from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN
+from perturb.versions import software_versions
+
+MATCHED = 0.05
+"""Share of what was wanted by which a control may miss it without being named."""
+
+
+def notes(findings: Findings) -> list[str]:
+    """Sentences, the most important first."""
+    return [
+        *_selection(findings),
+        *_patterns(findings),
+        *_controls(findings),
+        *(
+            f"Failed: {score.method} on {score.variant}, seed {score.seed}: {score.failure}."
+            for score in [*findings.scores, *(point.score for point in findings.search)]
+            if score.failure is not None
+        ),
+        *_over_pruned(findings),
+        *_files(findings),
+    ]
+
+
+def _selection(findings: Findings) -> Iterator[str]:
+    config, selection = findings.config, findings.results["selection"]
+    ranked = {int(index): score for index, score in selection["scores"].items() if score is not None}
+    sides = {
+        side: ", ".join(f"restart {i} ({ranked[i]:.2f})" for i in selection[side]) for side in ("disentangled", "entangled")
+    }
+    spread = np.std(list(ranked.values()), ddof=1) if len(ranked) > 1 else 0
+    yield (
+        f"{config.restarts.num} restarts had a {METRICS[config.selection.metric].title} of "
+        f"{np.mean(list(ranked.values())):.2f} ± {spread:.2f}; m_ψ was trained against {sides['disentangled']} as "
+        f"disentangled and {sides['entangled']} as entangled. None of their seeds is in the tables."
+    )
+    yield from (f"Set aside at the selection: restart {i}, {reason}." for i, reason in selection["set_aside"].items())
+
+
+def _patterns(findings: Findings) -> Iterator[str]:
+    """Yield how many patterns there are, and what those of each m_ψ are like."""
+    config = findings.config
+    yield from _how_many(config)
+    for variant in ("modified", *config.alternatives):
+        if found := findings.networks(variant):
+            yield from _trained(findings, variant, found)
+
+
+def _trained(findings: Findings, variant: str, found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Strength and scalar of a variant's trained patterns, and which of them have collapsed."""
+    form, rule, grid = findings.config.form(variant), findings.config.collapse, findings.grid
+    patterns, factors = [one["pattern"] for one in found], [one["scalar"]["effective"] for one in found]
+    yield (
+        f"The perturbation of {variant} ({form.form} form, ε = {form.epsilon:g}), as stored, varies over the data with "
+        f"{_span([pattern['variation'] for pattern in patterns], '.0%')} of its mean square. Its variance is "
+        f"{_span([pattern['variance'] for pattern in patterns], '.2f')} ε² (uniform noise has 0.33 ε² before the mirror), "
+        f"{_span([pattern['share'] for pattern in patterns], '.0%')} of the images' own. Its scalar follows "
+        f"{_span(factors, '.1f')} of {grid.num_factors} factors in effect."
+    )
+    reasons = {
+        "where a pattern hardly depends on the factors, the images do not test the claim": sum(
+            pattern["variation"] < rule.min_variation for pattern in patterns
+        ),
+        "a pattern along a single factor mixes it with no other, and so does not test the claim": sum(
+            effective < fewest_factors(rule.min_factors, grid) for effective in factors
+        ),
+    }
+    for reason, collapsed in reasons.items():
+        if collapsed:
+            which = "The pattern" if len(found) == 1 else f"{collapsed} of the {len(found)} patterns"
+            yield f"{which} of {variant} COLLAPSED: {reason}."
+
+
+def _controls(findings: Findings) -> Iterator[str]:
+    """Yield how well each control is matched to the trained patterns."""
+    for variant in CONTROLS:
+        if found := findings.networks(variant):
+            parts = [
+                f"{quantity} {_span([one['pattern'][quantity] for one in found], '.2f')}{unit} of "
+                f"{_span([one['wanted'][quantity] for one in found], '.2f')}{unit} wanted"
+                for quantity, unit in (("variance", " ε²"), ("roughness", ""))
+            ]
+            missed = sum(_is_missed(one) for one in found)
+            beyond = f"; {missed} of {len(found)} could not be brought within {MATCHED:.0%} of both" if missed else ""
+            yield f"Patterns of {variant} are matched to the trained ones as stored: {', '.join(parts)}{beyond}."
+    for variant in set(MATCHED_NOISES) & set(findings.config.evaluation.variants):
+        found = findings.file_results(variant)
+        yield (
+            f"Noise of {variant} has a stored variance of {_span([one['variance'] for one in found], '.2f')} ε², and "
+            f"{_span([one['wanted']['variance'] for one in found], '.2f')} ε² was wanted."
+        )
+
+
+def _is_missed(found: dict[str, Any]) -> bool:
+    """Return whether a control's variance or roughness is not the one wanted."""
+    return any(abs(found["pattern"][name] - wanted) > MATCHED * wanted for name, wanted in found["wanted"].items())
+
+
+def _how_many(config: ExperimentConfig) -> Iterator[str]:
+    """Yield what the intervals are over."""
+    drawn = {variant: config.draws(variant) for variant in config.evaluation.variants if variant not in ONE_PATTERN}
+    several = [f"{count} of {variant}" for variant, count in drawn.items() if count > 1]
+    alone = [variant for variant, count in drawn.items() if count == 1]
+    if several:
+        yield (
+            f"Independent patterns: {listed(several)}. Of n patterns seed k meets pattern k modulo n (counted from 0), so "
+            "that intervals are over trainings and patterns."
+        )
+    if alone:
+        which = f"of {listed(alone)}" if several else "a variant"
+        yield (f"One pattern {which}: intervals are over trainings on that pattern, and say nothing about other patterns.")
+
+
+def _span(numbers: Sequence[float], form: str) -> str:
+    """`0.31`, or `0.28 to 0.33` of several."""
+    low, high = f"{min(numbers):{form}}", f"{max(numbers):{form}}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _over_pruned(findings: Findings) -> Iterator[str]:
+    """Trainings with fewer active units than factors: in the means, and marked."""
+    scored = [score for score in findings.scores if score.values is not None]
+    pruned = [score for score in scored if score.over_pruned]
+    if pruned:
+        named = ", ".join(f"{score.method} on {score.variant}, seed {score.seed}" for score in pruned)
+        yield f"{len(pruned)} of {len(scored)} runs are over-pruned, and in the means all the same: {named}."
+
+
+def _files(findings: Findings) -> Iterator[str]:
+    for variant in findings.config.evaluation.variants:
+        found = findings.results[f"file/{variant}"]
+        if variant != BASELINE:
+            yield (
+                f"{variant}.h5: no pixel moved by more than {found['largest_change']} of 255 grey levels, "
+                f"{found['changed_share']:.1%} of the pixels moved."
+            )
+
+
+def provenance(findings: Findings) -> dict[str, str]:
+    """Return what made the numbers: config, data, versions."""
+    config, results = findings.config, findings.results
+    source = results["images"]["provenance"]
+    found = {
+        "config": config_hash(config),
+        "dataset": f"{config.dataset.name}, {', '.join(f'{k} {v}' for k, v in source.items())}",
+        "pixels (sha256)": results["images"]["sha256"],
+    }
+    found |= {f"{v}.h5 (sha256)": results[f"file/{v}"]["sha256"] for v in config.evaluation.variants}
+    return found | {"trained on": _trained_on(findings)} | software_versions()
+
+
+def _trained_on(findings: Findings) -> str:
+    """Devices and versions of torch that trained the models in the tables: not always those that write the report."""
+    built = (read_json(run / MANIFEST)["built"] for name, run in findings.runs.items() if name.startswith("training/"))
+    return "; ".join(sorted({f"{made['device']}, torch {made['torch']}" for made in built}))

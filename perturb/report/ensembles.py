@@ -1,0 +1,64 @@
+"""Whether the restarts that m_ψ is trained against are of one kind."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from perturb.datasets.pixels import Pixels
+from perturb.metrics.agreement import Agreement, pairwise_agreement
+from perturb.objectives.encode import encode
+from perturb.random.seeds import numpy_generator
+from perturb.report.findings import Findings
+from perturb.report.section import Section
+from perturb.report.table import Cell, PrintedTable
+from perturb.training.saved_models import load_model
+
+SIDES = ("disentangled", "entangled")
+CODED = 2_000
+"""Images whose codes are compared."""
+
+
+def ensembles(findings: Findings, *, device: str) -> Iterator[Section]:
+    """Yield how far the codes of each side's models agree; nothing where a side is a single model."""
+    chosen = findings.results["selection"]
+    found = {side: _agreement(findings, chosen[side], device) for side in SIDES if len(chosen[side]) > 1}
+    if not found:
+        return
+    text = (
+        "m_ψ is trained against ensembles. An ensemble stands for one kind of solution if its models have the same latents "
+        "up to order and sign. Models that agree only after a rotation are turned against each other, and what they explain "
+        "on average has no common axes."
+    )
+    yield Section(title="Do the chosen models agree?", text=[text], tables=[_table(found)])
+
+
+def _agreement(findings: Findings, restarts: Sequence[int], device: str) -> list[Agreement]:
+    """The agreement of every pair of some restarts, on the same images."""
+    total = findings.grid.num_images
+    rng = numpy_generator(findings.config.seed, "agreement")
+    numbers = np.sort(rng.choice(total, min(CODED, total), replace=False))
+    pixels = Pixels.open(findings.runs["images"])
+    coded = [encode(load_model(findings.runs[f"trained/{index}"], device), pixels, numbers) for index in restarts]
+    divergences = [(np.square(mean) + np.exp(logvar) - 1 - logvar).mean(axis=0) / 2 for mean, logvar in coded]
+    return pairwise_agreement([mean for mean, _ in coded], divergences)
+
+
+def _table(found: dict[str, list[Agreement]]) -> PrintedTable:
+    def cell(values: list[float]) -> Cell:
+        span = (f"{min(values):.2f} to {max(values):.2f}",) if len(values) > 1 else ()
+        return Cell(f"{np.mean(values):.2f}", span)
+
+    return PrintedTable(
+        title="Agreement of the codes within each side",
+        corner="Side",
+        columns=("single latents", "after the best rotation", "pairs"),
+        lines=tuple(
+            (
+                side,
+                (cell([one.axes for one in pairs]), cell([one.rotated for one in pairs]), Cell(str(len(pairs)))),
+            )
+            for side, pairs in found.items()
+        ),
+        note="Single latents: relative strength of Lasso coefficients between two models, both ways, as in UDR. After the "
+        "best rotation: R² of the standardised codes (orthogonal Procrustes). Mean over pairs, below it the range.",
+    )

@@ -1,0 +1,73 @@
+"""What a page consists of: sections of text, tables and figures."""
+
+import base64
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from perturb.report.table import PrintedTable, markdown_lines
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+WIDE = 1.6
+"""Width over height from which a figure takes the page's whole width."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a section."""
+
+    path: Path
+    """Path of the PNG."""
+    caption: str
+    alt: str = ""
+    """Alternative text for readers who cannot see the picture; empty: the caption serves."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, from the PNG's header; ValueError when it is none."""
+        with self.path.open("rb") as file:
+            start = file.read(24)
+        if not start.startswith(SIGNATURE) or len(start) < 24:
+            raise ValueError(f"{self.path} must be a PNG.")
+        return struct.unpack(">II", start[16:24])
+
+    @property
+    def wide(self) -> bool:
+        """True if it needs the page's whole width."""
+        width, height = self.size
+        return width > WIDE * height
+
+    @property
+    def uri(self) -> str:
+        """The whole PNG, so that the page needs nobody to ask for it."""
+        return f"data:image/png;base64,{base64.b64encode(self.path.read_bytes()).decode()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A heading and what stands below it, in this order; empty parts are left out."""
+
+    title: str
+    text: Sequence[str] = ()
+    """Paragraphs."""
+    points: Sequence[str] = ()
+    """Points of a list."""
+    figures: Sequence[Picture] = ()
+    tables: Sequence[PrintedTable] = ()
+    """Long ones are folded on the page."""
+
+
+def as_markdown(sections: Sequence[Section]) -> str:
+    """The same as Markdown, which names the figures' files."""
+    lines = []
+    for section in sections:
+        lines += [f"## {section.title}", ""]
+        for paragraph in section.text:
+            lines += [paragraph, ""]
+        lines += [*(f"- {point}" for point in section.points), *([""] if section.points else [])]
+        for picture in section.figures:
+            lines += [f"![{picture.alt or picture.caption}]({picture.path.name})", "", picture.caption, ""]
+        for table in section.tables:
+            lines += [f"### {table.title}", "", *markdown_lines(table), ""]
+    return "\n".join(lines)

@@ -1,0 +1,162 @@
+"""Rows as tables: the thesis's Tables 4.2 to 4.5 for people, CSV and Markdown for files, rich for the terminal."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from perturb.metrics import METRICS
+from perturb.report.table import Cell, PrintedTable, markdown_lines, plain_table, rich_table
+from perturb.report.thesis import Beside
+from perturb.report.words import interval, may_be_chance, probability, share, signed
+from perturb.statistics.scores import BASELINE, Comparison, Row
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """One line a row, with every field; draws as `0:-0.31 1:-0.27`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0].as_json()), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        by_draw = " ".join(f"{draw}:{difference!r}" for draw, difference in row.by_draw)
+        writer.writerow(row.as_json() | {"by_draw": by_draw})
+    return text.getvalue()
+
+
+def as_markdown(rows: Sequence[Row], *, thesis: Beside | None = None) -> str:
+    """A table for each metric in the layout of Table 4.2, then the paired differences."""
+    parts = []
+    for table in score_tables(rows, thesis=thesis):
+        parts += [f"### {table.title}", "", *markdown_lines(table), ""]
+    differences = difference_table(rows)
+    return "\n".join([*parts, f"### {differences.title}", "", *markdown_lines(differences)]) + "\n"
+
+
+def as_terminal(rows: Sequence[Row], *, title: str, thesis: Beside | None = None) -> list[Table]:
+    """A rich table for each metric; under each mean its difference to the original with its interval."""
+    return [rich_table(table) for table in score_tables(rows, title=title, thesis=thesis, compared=True)]
+
+
+def score_tables(
+    rows: Sequence[Row], *, title: str = "", thesis: Beside | None = None, compared: bool = False
+) -> list[PrintedTable]:
+    """A table for each metric: methods down, variants across, mean ± standard deviation over runs.
+
+    Args:
+        rows: of `summarise`.
+        title: added to the metric's.
+        thesis: numbers to show beside ours.
+        compared: also show the difference to the original, and in the original's own column the number of runs.
+
+    """
+    return [
+        _score_table([row for row in rows if row.metric == metric], metric, title=title, thesis=thesis, compared=compared)
+        for metric in dict.fromkeys(row.metric for row in rows)
+    ]
+
+
+def _score_table(rows: Sequence[Row], metric: str, *, title: str, thesis: Beside | None, compared: bool) -> PrintedTable:
+    cells = {(row.method, row.variant): _cell(row, thesis, compared=compared) for row in rows}
+    variants = tuple(dict.fromkeys(row.variant for row in rows))
+    return PrintedTable(
+        title=", ".join(part for part in (METRICS[metric].title, title) if part),
+        corner="Method",
+        columns=variants,
+        lines=tuple(
+            (method, tuple(cells.get((method, variant), Cell("–")) for variant in variants))
+            for method in dict.fromkeys(row.method for row in rows)
+        ),
+    )
+
+
+def difference_table(rows: Sequence[Row]) -> PrintedTable:
+    """Every variant's change against the original, its interval and p-values, and each draw's where there are several."""
+    header = ["Method", "Variant", "Metric", "Change", *CERTAINTY, "Pairs"]
+    compared = [row for row in rows if row.variant != BASELINE]
+    lines = [
+        [row.method, row.variant, METRICS[row.metric].title, signed(row.difference), *_certainty(row), str(row.pairs)]
+        for row in compared
+    ]
+    note = ""
+    if any(1 < row.draws < row.n for row in compared):
+        header.append("By draw")
+        lines = [[*line, ", ".join(signed(mean) for _, mean in row.by_draw)] for line, row in zip(lines, compared)]
+        note = "Where seeds share a pattern, intervals are over patterns: three of them tell little of how others fall."
+    elif any(row.draws > 1 for row in compared):
+        note = "Each seed met a pattern of its own: the intervals are over seeds and patterns."
+    return plain_table("Variant − original, paired by seed", header, lines, note=note)
+
+
+def score(row: Row) -> str:
+    """`0.60 ± 0.31`."""
+    if row.mean is None:
+        return f"all {row.failed} failed"
+    return spread(row.mean, row.std)
+
+
+def spread(mean: float, std: float | None, *, places: int = 2) -> str:
+    """`0.60 ± 0.31`, or `0.60` where there is no deviation; a real minus."""
+    shown = f"{mean:,.{places}f}" + (f" ± {std:,.{places}f}" if std is not None else "")
+    return shown.replace("-", "−")
+
+
+def remarks(row: Row) -> list[str]:
+    """Return what must not be overlooked beside a score."""
+    draws = [f"{row.draws} draws"] if 1 < row.draws < row.n else []
+    failed = [f"{row.failed} failed"] if row.failed and row.mean is not None else []
+    return draws + failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
+
+
+def _cell(row: Row, thesis: Beside | None, *, compared: bool) -> Cell:
+    printed = thesis.get(row.metric, row.method, row.variant) if thesis else None
+    against = [f"n = {row.n}"] if row.difference is None else [signed(row.difference), interval(row), *_retained(row)]
+    details = tuple([*(against if compared else []), *remarks(row)])
+    if printed is None:
+        return Cell(score(row), details)
+    return Cell(score(row), details, beside=spread(*printed), source="thesis")
+
+
+def _retained(row: Row) -> list[str]:
+    """`keeps 27%`, where more is better and the original has something to keep."""
+    there = row.retained is not None and METRICS[row.metric].higher_is_better
+    return [f"keeps {share(row.retained)}"] if there else []
+
+
+CERTAINTY = "95 % interval", "p", "p, Holm"
+"""Columns that tell how sure a change is."""
+
+
+def _certainty(found: Row | Comparison) -> list[str]:
+    """The p-values, with the verdict beside the one that decides it."""
+    verdict = " (may be chance)" if may_be_chance(found) else ""
+    if found.p_holm is None:
+        return [interval(found), probability(found.p) + verdict, "–"]
+    return [interval(found), probability(found.p), probability(found.p_holm) + verdict]
+
+
+def comparison_table(comparisons: Sequence[Comparison]) -> PrintedTable:
+    """Two variants other than the original, a line a method."""
+    lines = [
+        [c.method, METRICS[c.metric].title, signed(c.difference), *_certainty(c), str(c.seeds), _patterns(c)]
+        for c in comparisons
+    ]
+    named = dict.fromkeys(f"{c.first} − {c.second}" for c in comparisons)
+    return plain_table(", ".join(named), ["Method", "Metric", "Change", *CERTAINTY, "Seeds", "Patterns"], lines)
+
+
+def _patterns(found: Comparison) -> str:
+    return " and ".join(map(str, found.draws))
+
+
+def contrast_table(contrasts: Sequence[Comparison]) -> PrintedTable:
+    """The primary contrasts, a line each."""
+    header = ["Contrast", "Methods", "Metric", "Change", "95 % interval", "p", "Seeds", "Patterns"]
+    lines = [
+        [
+            f"{c.first} − {c.second}", ", ".join(c.methods), METRICS[c.metric].title, signed(c.difference), interval(c),
+            probability(c.p), str(c.seeds), _patterns(c),
+        ]
+        for c in contrasts
+    ]  # fmt: skip
+    return plain_table("First − second, mean over the methods, paired by seed", header, lines)

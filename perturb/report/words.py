@@ -1,0 +1,62 @@
+"""How sentences name a variant, a change and a p-value."""
+
+from collections.abc import Sequence
+
+from perturb.statistics.intervals import SIGNIFICANCE
+from perturb.statistics.scores import Comparison, Row
+from perturb.variants import VARIANTS
+
+
+def where(variant: str) -> str:
+    """The variant in a sentence: `on the modified images`; an alternative m_ψ is `on` its name."""
+    return VARIANTS[variant].where if variant in VARIANTS else f"on {variant}"
+
+
+def signed(value: float | None) -> str:
+    """The number with two decimals and its sign, with a real minus; a dash for None."""
+    return "–" if value is None else f"{value:+.2f}".replace("-", "−")
+
+
+def interval(found: Row | Comparison) -> str:
+    """`[−0.43, −0.31]`."""
+    return "–" if found.ci_low is None else f"[{signed(found.ci_low)}, {signed(found.ci_high)}]"
+
+
+def probability(p: float | None) -> str:
+    """A p-value: `0.043`, `<0.001`."""
+    if p is None:
+        return "–"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def share(value: float) -> str:
+    """`27%`."""
+    return f"{value:.0%}".replace("-", "−")
+
+
+def may_be_chance(found: Row | Comparison) -> bool:
+    """Return whether a change may be chance.
+
+    A comparison that belongs to a family is judged by its Holm-adjusted p-value, any other by whether the interval holds 0.
+    """
+    if found.p_holm is not None:
+        return found.p_holm >= SIGNIFICANCE
+    return found.ci_low is not None and found.ci_low <= 0 <= found.ci_high
+
+
+def certainty(found: Row | Comparison, *, few: str) -> str:
+    """`95 % interval [−0.43, −0.31]`, and whether the change may be chance; `too few seeds for an interval`.
+
+    Args:
+        found: with a difference.
+        few: of what there are too few: "seeds", "pairs".
+
+    """
+    if found.ci_low is None:
+        return f"too few {few} for an interval"
+    return f"95 % interval {interval(found)}" + (", which may be chance" if may_be_chance(found) else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -1,0 +1,1 @@
+"""Scores of runs, their means and differences, intervals, and families of comparisons."""

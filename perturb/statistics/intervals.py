@@ -1,0 +1,198 @@
+"""Standard errors, intervals and p-values of mean differences: over clusters, over crossed draws and seeds, over methods.
+
+Everything is Student's t on a standard error with its degrees of freedom; nothing is resampled. A cluster is what was drawn
+independently: a pattern with the seeds that met it, or, where there is one pattern, a seed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+CONFIDENCE = 0.95
+SIGNIFICANCE = 0.05
+"""1 − CONFIDENCE: a difference whose p-value is this or more may be chance."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, how far off it may be, and on how many degrees of freedom that is known."""
+
+    mean: float
+    error: float | None = None
+    """Standard error; None below two clusters."""
+    df: float = 0.0
+
+    @property
+    def half_width(self) -> float | None:
+        """Half the width of the 95 % interval; None where the error is not known."""
+        from scipy.special import stdtrit
+
+        return None if self.error is None else float(stdtrit(self.df, (1 + CONFIDENCE) / 2)) * self.error
+
+    @property
+    def interval(self) -> tuple[float, float] | tuple[None, None]:
+        """Lower and upper end of the 95 % interval; (None, None) where the error is not known."""
+        width = self.half_width
+        return (None, None) if width is None else (self.mean - width, self.mean + width)
+
+    @property
+    def p(self) -> float | None:
+        """Two-sided p-value of a mean of 0, below 0.05 exactly when the interval excludes 0; None without an error."""
+        from scipy.special import stdtr
+
+        if self.error is None:
+            return None
+        if self.error == 0:
+            return 1.0 if self.mean == 0 else 0.0
+        return float(2 * stdtr(self.df, -abs(self.mean) / self.error))
+
+
+def over_clusters(differences: np.ndarray) -> Estimate:
+    """Mean over methods of each method's mean over clusters, with the standard error that the clusters' spread gives.
+
+    The clusters are what is independent: one pattern, or one seed, changes all methods alike. For one method that has every
+    cluster this is the one-sample t-interval. How often it holds the truth, nominally 95 %, in simulations (t: 10,000
+    samples; the bootstraps: 2,000 with 599 resamples each; tests/statistics/test_intervals.py repeats the part about t):
+
+    | differences                     | clusters | t    | percentile | BCa  | bootstrap-t |
+    |---------------------------------|----------|------|------------|------|-------------|
+    | normal                          | 3        | 0.95 | 0.74       | 0.72 | 0.82        |
+    |                                 | 5        | 0.95 | 0.84       | 0.84 | 0.95        |
+    |                                 | 10       | 0.95 | 0.90       | 0.90 | 0.95        |
+    | of the published MIGs of mini   | 3        | 0.95 | 0.71       | 0.70 | 0.78        |
+    |                                 | 5        | 0.94 | 0.82       | 0.83 | 0.93        |
+    |                                 | 10       | 0.94 | 0.89       | 0.90 | 0.95        |
+    | exponential (skewness 2)        | 3        | 0.89 | 0.69       | 0.68 | 0.78        |
+    |                                 | 5        | 0.88 | 0.78       | 0.80 | 0.93        |
+    |                                 | 10       | 0.90 | 0.86       | 0.87 | 0.94        |
+    | two modes, bounded: 30 % near   | 3        | 0.85 | 0.67       | 0.67 | 0.75        |
+    | −0.05, the others near −0.50,   | 5        | 0.86 | 0.80       | 0.82 | 0.89        |
+    | each ± 0.08                     | 10       | 0.94 | 0.90       | 0.94 | 0.97        |
+
+    Bootstrap-t covers skewed samples of five or more better, at up to twice the width, and fails at three. The published
+    differences (four VAEs, three variants, ten seeds, standardised) are hardly skewed; so the t-interval is taken. Where
+    three to five clusters may fall in modes far apart, it holds the truth less often than it says: what a sample has not
+    seen, no interval can know.
+
+    Args:
+        differences: (methods, clusters); NaN where a method has none, but a difference at least in every row.
+
+    """
+    there = np.isfinite(differences)
+    means = np.nanmean(differences, axis=1, keepdims=True)
+    clusters = int(there.any(axis=0).sum())
+    mean = float(means.mean())
+    if clusters < 2:
+        return Estimate(mean)
+    shares = np.where(there, differences - means, 0) / there.sum(axis=1, keepdims=True)
+    influence = shares.mean(axis=0)
+    return Estimate(mean, float(np.sqrt(clusters / (clusters - 1) * np.sum(influence**2))), clusters - 1)
+
+
+def over_methods(together: Estimate, each: Sequence[Estimate]) -> Estimate:
+    """The wider of two estimates of a mean over methods: from the clusters' means, or from the methods' own errors.
+
+    The mean over methods of a cluster may spread less than its parts, because deviations of different methods happen to
+    cancel. Methods are trained independently given the pattern, so that cancellation is luck: at best they are independent,
+    and then the variance of their mean is the sum of their variances over the squared number of methods
+    (Welch-Satterthwaite degrees of freedom). What they share, as a pattern that is hard for all, shows in the clusters'
+    means alone. The interval is the wider of both, and its error so at least as large as independence implies.
+
+    Args:
+        together: of the mean over methods, cluster by cluster.
+        each: of every method by itself; where one has no error, only `together` is left.
+
+    """
+    variances = np.array([np.nan if one.error is None else one.error**2 for one in each])
+    if together.error is None or not np.isfinite(variances).all() or variances.sum() == 0:
+        return together
+    df = variances.sum() ** 2 / np.sum(variances**2 / [one.df for one in each])
+    apart = Estimate(together.mean, float(np.sqrt(variances.sum())) / len(each), float(df))
+    return max(together, apart, key=lambda estimate: estimate.half_width)
+
+
+def over_draws_and_seeds(first: np.ndarray, second: np.ndarray) -> Estimate:
+    """mean(first) − mean(second), both (draws, seeds), where draws and seeds are two crossed random effects.
+
+    Seed s starts and draws alike in every run, and one original run of it stands against all draws of a pattern, so runs are
+    crossed, not nested. Of a table of D draws × S seeds, the variance of the grand mean is (MS_draws + MS_seeds −
+    MS_residual) / (D S) by the mean squares of the two-way layout, but at least what draws or seeds alone give; degrees of
+    freedom are Satterthwaite's. Of two sides with draws of their own, each adds its draws and takes off its residual, and
+    the seeds' mean square is that of their differences.
+
+    In simulations (4,000 tables of 3, 5 or 10 draws × 3 or 10 seeds, normal effects; standard deviations of draws, seeds and
+    residual) the interval holds the truth in 94 to 98 % where draws or seeds matter, and in up to 99.9 % where neither does,
+    the price of never falling below one of the mean squares.
+
+    Args:
+        first: scores; NaN where a run has none.
+        second: the same for what it is compared with; the same seeds. Zeros of shape (1, seeds) for a mean by itself.
+
+    Returns:
+        An estimate without an error when fewer than two seeds have a score on both sides.
+
+    """
+    mean = mean_of_draws(first) - mean_of_draws(second)
+    both = np.isfinite(first).any(axis=0) & np.isfinite(second).any(axis=0)
+    if both.sum() < 2:
+        return Estimate(mean)
+    sides = [_filled(side[:, both]) for side in (first, second)]
+    by_seed = sides[0].mean(axis=0) - sides[1].mean(axis=0)
+    added = [_Part(np.var(by_seed, ddof=1) / len(by_seed), len(by_seed) - 1)]
+    taken = []
+    for side, given in zip(sides, (first[:, both], second[:, both]), strict=True):
+        if len(side) > 1:
+            added.append(_Part(np.var(side.mean(axis=1), ddof=1) / len(side), len(side) - 1))
+            taken.append(_residual(side, missing=side.size - int(np.isfinite(given).sum())))
+    return _from_parts(mean, added, taken)
+
+
+def mean_of_draws(scores: np.ndarray) -> float:
+    """Mean over draws of the mean over their seeds, of (draws, seeds): draws weigh alike, whatever failed in them."""
+    return float(np.mean([np.nanmean(draw) for draw in scores if np.isfinite(draw).any()]))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (1979) of p-values, in their order: significant ones hold together at any level."""
+    order, adjusted, largest = np.argsort(values, kind="stable"), [1.0] * len(values), 0.0
+    for place, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(values) - place) * values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a variance: an independent mean square, scaled, and its degrees of freedom."""
+
+    value: float
+    df: int
+
+
+def _from_parts(mean: float, added: Sequence[_Part], taken: Sequence[_Part]) -> Estimate:
+    """Satterthwaite's degrees of freedom of a sum of mean squares, no fewer than those of its smallest part."""
+    largest = max(part.value for part in added)
+    variance = max(sum(part.value for part in added) - sum(part.value for part in taken), largest)
+    uncertainty = sum(part.value**2 / part.df for part in (*added, *taken) if part.df > 0)
+    df = variance**2 / uncertainty if uncertainty > 0 else 0
+    return Estimate(mean, float(np.sqrt(variance)), max(df, min(part.df for part in added)))
+
+
+def _residual(table: np.ndarray, *, missing: int) -> _Part:
+    """Mean square of what rows and columns leave of (draws, seeds), as it adds to the variance of the grand mean."""
+    left = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0, keepdims=True) + table.mean()
+    df = (table.shape[0] - 1) * (table.shape[1] - 1) - missing
+    return _Part(float(np.sum(left**2)) / df / table.size if df > 0 else 0.0, max(df, 0))
+
+
+def _filled(scores: np.ndarray) -> np.ndarray:
+    """(draws, seeds) without draws that have no score, missing cells by the least-squares fit of draw + seed."""
+    scores = scores[np.isfinite(scores).any(axis=1)]
+    there = np.isfinite(scores)
+    if there.all():
+        return scores
+    draws, seeds = np.indices(scores.shape)
+    design = np.concatenate([np.eye(scores.shape[0])[draws], np.eye(scores.shape[1])[seeds]], axis=-1)
+    fit = design @ np.linalg.lstsq(design[there], scores[there], rcond=None)[0]
+    return np.where(there, scores, fit)

@@ -1,0 +1,50 @@
+"""Trained models in run directories."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from perturb.config import DatasetConfig, ObjectiveConfig, Section, TrainingConfig
+from perturb.objectives import OBJECTIVES, Objective
+from perturb.runs import read_config, read_result
+
+FILE_NAME = "weights.safetensors"
+
+
+class TrainingRun(Section):
+    """One training of one method."""
+
+    dataset: DatasetConfig
+    objective: ObjectiveConfig
+    training: TrainingConfig
+    latents: int
+    seed: int
+    """Root of its randomness: batches, noise and initial weights."""
+
+
+def new_model(config: TrainingRun, *, channels: int, seeds: Sequence[int], device: str) -> Objective:
+    """Models of one method before their training."""
+    method = OBJECTIVES[config.objective.kind]
+    return method(
+        config.objective, config.training, channels=channels, latents=config.latents, seeds=seeds, device=device
+    )  # fmt: skip
+
+
+def load_model(run: Path, device: str) -> Objective:
+    """The model of a finished restart, in evaluation mode and in float32, whatever it was trained in."""
+    config, channels = read_config(run, TrainingRun), read_result(run)["channels"]
+    config = config.model_copy(update={"training": config.training.model_copy(update={"precision": "float32"})})
+    model = new_model(config, channels=channels, seeds=[config.seed], device=device)
+    model.networks.load_state_dict(load_file(run / FILE_NAME, device=device))
+    model.networks.eval().requires_grad_(False)
+    return model
+
+
+def save_weights(networks: nn.Module, path: Path, *, restart: int | None = None) -> None:
+    """Weights as safetensors, on the CPU; of one restart only where its number is given."""
+    weights = networks.state_dict()
+    if restart is not None:
+        weights = {name: value[restart : restart + 1] for name, value in weights.items()}
+    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, path)

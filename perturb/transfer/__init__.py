@@ -1,1 +1,0 @@
-"""Files from here to there: served, found, downloaded whole."""

@@ -1,0 +1,82 @@
+"""croissant.json as mlcroissant, which others read it with, sees it."""
+
+import json
+import logging
+from datetime import date
+from pathlib import Path
+
+import pytest
+from small_files import SmallSprites, write_small_file
+
+from perturb.benchmark.credits import PAPER_URL
+from perturb.distribution.croissant import croissant_of
+from perturb.distribution.listing import list_folder
+from perturb.files import sha256_of, write_json
+
+mlc = pytest.importorskip("mlcroissant")
+pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
+"""A warning of rdflib about itself."""
+TODAY = date(2026, 1, 2)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for variant in ("modified", "noise"):
+        write_small_file(tmp_path / "files" / f"{variant}.h5", SmallSprites(), variant)
+    (tmp_path / "files" / "modified.recipe.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "files" / "modified.safetensors").write_bytes(b"weights")
+    return tmp_path
+
+
+def _validated(folder: Path, caplog: pytest.LogCaptureFixture, **options: str) -> "mlc.Dataset":
+    """What mlcroissant reads; anything it warns of fails the test."""
+    write_json(folder / "croissant.json", croissant_of(list_folder(folder), published=TODAY, **options))
+    with caplog.at_level(logging.WARNING):
+        found = mlc.Dataset(jsonld=folder / "croissant.json")
+    assert caplog.messages == []
+    return found
+
+
+def test_mlcroissant_has_nothing_to_object_to_and_finds_every_file(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    metadata = _validated(folder, caplog).metadata
+    assert metadata.name == "dsprites-perturbed"
+    assert metadata.license == ["https://spdx.org/licenses/Apache-2.0"]
+    assert metadata.version == "0.1.0"
+    assert metadata.date_published.date() == TODAY
+    assert "@misc{dsprites17," in metadata.cite_as
+    assert metadata.record_sets == []
+    files = {file.id: file for file in metadata.distribution}
+    expected = ["files/modified.h5", "files/noise.h5", "files/modified.recipe.json", "files/modified.safetensors"]
+    assert list(files) == expected
+    for name, file in files.items():
+        assert file.sha256 == sha256_of(folder / name)
+        assert file.content_size == f"{(folder / name).stat().st_size} B"
+        assert file.content_url == name
+    kinds = [file.encoding_formats for file in files.values()]
+    assert kinds == [["application/x-hdf5"]] * 2 + [["application/json"], ["application/octet-stream"]]
+
+
+def test_with_an_address_files_have_addresses(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    metadata = _validated(folder, caplog, url="https://example.org/my data/").metadata
+    assert metadata.url == "https://example.org/my data/"
+    assert metadata.distribution[0].content_url == "https://example.org/my data/files/modified.h5"
+
+
+def test_a_hash_less_is_what_mlcroissant_objects_to(folder: Path) -> None:
+    """So that the silence above means something."""
+    described = croissant_of(list_folder(folder), published=TODAY)
+    del described["distribution"][0]["sha256"]
+    with pytest.raises(mlc.ValidationError, match="sha256"):
+        mlc.Dataset(jsonld=json.loads(json.dumps(described)))
+
+
+def test_files_of_several_licences_state_them_all(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for variant, licence in (("modified", "CC-BY-4.0"), ("noise", "as you like")):
+        write_small_file(tmp_path / f"{variant}.h5", SmallSprites(), variant, licence=licence)
+    assert _validated(tmp_path, caplog).metadata.license == ["https://spdx.org/licenses/CC-BY-4.0", "as you like"]
+
+
+def test_it_says_what_it_builds_on(folder: Path) -> None:
+    described = croissant_of(list_folder(folder), published=TODAY)
+    assert described["isBasedOn"] == [PAPER_URL, "https://github.com/google-deepmind/dsprites-dataset"]
+    assert described["description"].startswith("dSprites, perturbed: 96 images for each of the variants modified, noise")

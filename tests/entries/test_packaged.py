@@ -1,0 +1,85 @@
+"""What the package brings with it."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from made_scores import made_scores
+from small_entries import made_entry
+
+import perturb.entries
+from perturb.entries import packaged
+from perturb.entries.entry import rows_of, write_entry
+from perturb.entries.rules import reasons_against
+from perturb.external.benchmarks import Benchmark
+from perturb.external.result import rows_beside
+from perturb.files import write_json
+from perturb.statistics.scores import Row, summarise
+
+ROOT = Path(__file__).parent.parent.parent
+ROOM = Path(perturb.entries.__file__).parent
+
+
+def _rows(method: str, *variants: str) -> list[Row]:
+    scores = [score for variant in variants for score in made_scores(method, variant, 0.5, 0.4)]
+    return summarise(scores, ["mig"])
+
+
+def test_all_that_mini_is_made_of_is_declared_as_data_of_the_package() -> None:
+    globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["perturb.entries"]
+    declared = {path for pattern in globs for path in ROOM.glob(pattern)}
+    recipes = set(packaged.recipes().values())
+    patterns = [
+        f"{variant}{draw}" for variant in ("modified", "untrained", "untrained_in_span") for draw in ("", "-2", "-3")
+    ]
+    assert {path.name for path in recipes} == {f"{name}.recipe.json" for name in ("original", "noise", *patterns)}
+    weights = {path for path in packaged.published_folder().iterdir() if path.suffix == ".safetensors"}
+    assert {path.stem for path in weights} == set(patterns)
+    entries = set((packaged.published_folder() / "entries").iterdir())
+    assert recipes | weights | entries <= declared
+
+
+def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
+    own = _rows("Mine", "original", "noise")
+    others = [*_rows("A", "original", "modified", "noise"), *_rows("B", "original"), *_rows("Mine", "original", "noise")]
+    assert [(row.method, row.variant) for row in packaged.beside(own, others)] == [("A", "original"), ("A", "noise")]
+
+
+@pytest.fixture
+def only_discs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package that brings the entry of one method on discs."""
+    monkeypatch.setattr(packaged, "published_folder", lambda: tmp_path)
+    packaged.published_entries.cache_clear()
+    write_entry(tmp_path / "entries" / "a.json", made_entry("A"))
+    yield
+    packaged.published_entries.cache_clear()
+
+
+def test_built_in_methods_stand_beside_by_their_entries(only_discs: None) -> None:
+    entry = made_entry("A")
+    assert packaged.published_rows("discs", entry.metrics) == rows_of(entry)
+    assert packaged.published_rows("mini", entry.metrics) == []
+
+
+def test_a_score_by_other_settings_does_not_stand_beside(only_discs: None) -> None:
+    (mig,) = made_entry("A").metrics
+    assert packaged.published_rows("discs", [mig.model_copy(update={"settings": mig.settings | {"num_bins": 21}})]) == []
+
+
+def test_the_methods_of_a_run_stand_beside_a_model_on_its_files(tmp_path: Path) -> None:
+    rows, metrics = _rows("A", "original", "modified"), made_entry().metrics
+    results = {"rows": [row.as_json() for row in rows], "metrics": {"mig": metrics[0].settings}}
+    write_json(tmp_path / "results.json", results)
+    found = Benchmark("mini, own files", {}, tmp_path / "results.json")
+    assert rows_beside(found, metrics) == rows
+    assert rows_beside(found, [metrics[0].model_copy(update={"settings": {}})]) == []
+    assert rows_beside(Benchmark("mini, own files", {}), metrics) == []
+
+
+def test_the_studys_methods_and_files_come_with_the_package() -> None:
+    methods = {entry.model for entry in packaged.published_entries()}
+    assert {"AE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL"} <= methods
+    assert {entry.dataset.name for entry in packaged.published_entries()} == {packaged.MINI}
+    for entry in packaged.published_entries():
+        assert reasons_against(entry, packaged.known_files()) == []

@@ -1,0 +1,330 @@
+"""The whole experiment, tiny: end to end, twice, and after a kill."""
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from full_disk import small_disk
+from safetensors.torch import load_file
+
+from perturb.config import DatasetConfig, ExperimentConfig, PerturbationConfig
+from perturb.datasets.renderers.mini import Mini
+from perturb.errors import UserError
+from perturb.execution.local import check_patterns, run_locally
+from perturb.execution.scheduler import StageError
+from perturb.execution.settings import RunSettings
+from perturb.experiment.plan import plan_experiment
+from perturb.experiment.results import publish_results
+from perturb.experiment.stages import STAGES
+from perturb.experiment.stages.images import write_images
+from perturb.files import read_json, sha256_of, write_json
+from perturb.perturbation.saved_networks import PerturbationRun
+from perturb.runs import MANIFEST, Store, read_config
+from perturb.variants import VariantPattern
+
+COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "run"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> tuple[Path, Path]:
+    """The tiny experiment's file and its artifacts, after one run from the command line."""
+    folder = tmp_path_factory.mktemp("finished")
+    config = folder / "tiny.toml"
+    config.write_text(tiny_text, encoding="utf-8")
+    _run(config, folder / "artifacts")
+    return config, folder / "artifacts"
+
+
+def _run(config: Path, artifacts: Path, *options: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [*COMMAND, str(config), "--artifacts", str(artifacts), "--no-prefect", "--workers", "2", *options],
+        capture_output=True, text=True, timeout=240, check=True,
+    )  # fmt: skip
+
+
+def _files(artifacts: Path) -> dict[str, str]:
+    """Hashes of all files of all runs, without the manifests, which hold times."""
+    return {
+        str(path.relative_to(artifacts)): sha256_of(path)
+        for path in sorted((artifacts / "runs").rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+
+
+def test_results_json_holds_what_machines_need(finished: tuple[Path, Path]) -> None:
+    config, artifacts = finished
+    last_line = _run(config, artifacts).stdout.strip().splitlines()[-1]
+    results = json.loads(Path(last_line).read_text())
+    assert results["dataset"] == "mini"
+    assert len(results["config_hash"]) == 64
+    assert results["provenance"]["trained on"] == f"cpu, torch {version('torch')}"
+    assert len(results["rows"]) == 8
+    keys = {"method", "variant", "metric", "mean", "std", "n", "failed", "difference", "ci_low", "ci_high"}
+    assert all(keys <= set(row) for row in results["rows"])
+    names = {entry["name"] for entry in results["files"]}
+    assert {"original.h5", "modified.h5", "noise.h5", "untrained.h5", "table.csv", "table.md", "report.html"} <= names
+    assert {"images.png", "mig.png"} <= names
+    for entry in results["files"]:
+        assert sha256_of(Path(entry["path"])) == entry["sha256"]
+    # Without a readout no local variances are known, and no caption speaks of them.
+    assert "scalar of the first pattern of each kind.\n" in Path(last_line).with_name("table.md").read_text(encoding="utf-8")
+
+
+def test_a_second_run_reuses_everything(finished: tuple[Path, Path]) -> None:
+    config, artifacts = finished
+    before = {path: path.stat().st_mtime_ns for path in (artifacts / "runs").rglob("*")}
+    _run(config, artifacts)
+    assert {path: path.stat().st_mtime_ns for path in (artifacts / "runs").rglob("*")} == before
+    assert list((artifacts / "scratch").iterdir()) == []
+
+
+def test_the_same_config_gives_the_same_bytes(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    config, artifacts = finished
+    _run(config, tmp_path / "again")
+    expected, found = _files(artifacts), _files(tmp_path / "again")
+    assert len(found) == 71
+    assert found == expected
+
+
+def test_every_pixel_of_every_file_keeps_its_bound(finished: tuple[Path, Path]) -> None:
+    originals = Mini().images(np.arange(4096)).astype(int)
+    paths = {path.name: path for path in (finished[1] / "runs").rglob("*.h5")}
+    assert set(paths) == {"original.h5", "modified.h5", "noise.h5", "untrained.h5"}
+    for name, path in paths.items():
+        with h5py.File(path) as file:
+            change = np.abs(file["images"][:].astype(int) - originals).max()
+            assert change <= 255 * file.attrs["epsilon"]
+        assert (change > 0) == (name != "original.h5")
+
+
+def test_the_files_of_a_run_are_published_by_one_command(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    (results,) = (finished[1] / "results").glob("*/results.json")
+    out = tmp_path / "out"
+    command = [*COMMAND[:-1], "dataset", "publish", str(results), "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines() == [str(out / name) for name in ("README.md", "croissant.json", "index.json")]
+    listed = {entry["name"]: entry["sha256"] for entry in read_json(results)["files"]}
+    index = read_json(out / "index.json")
+    assert {entry["file"]: entry["sha256"] for entry in index["entries"]} == {
+        f"{variant}.h5": listed[f"{variant}.h5"] for variant in ("original", "modified", "noise", "untrained")
+    }
+    card = (out / "README.md").read_text(encoding="utf-8")
+    for path in out.glob("*.h5"):
+        with h5py.File(path) as file:
+            assert f"| {path.name} | renderer=mini, source=renderer, version=1 | reflect | {file.attrs['run']} |" in card
+
+
+def test_killed_at_any_moment_it_goes_on_and_ends_the_same(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    """Three kill -9, each as soon as so many runs are there; what looks whole is whole, and the end is the same bytes."""
+    config, artifacts = finished
+    target = tmp_path / "killed"
+    command = [*COMMAND, str(config), "--artifacts", str(target), "--no-prefect", "--workers", "2"]
+    for enough in (2, 9, 20):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            _wait_for(lambda enough=enough: len(list(target.glob("runs/*"))) >= enough, process)
+            os.kill(process.pid, signal.SIGKILL)
+        assert _no_workers_left(target)
+        for run in (target / "runs").iterdir():
+            files = read_json(run / MANIFEST)["files"]
+            assert all(sha256_of(run / name) == entry["sha256"] for name, entry in files.items())
+        assert not (target / "results").exists()
+    _run(config, target)
+    assert _files(target) == _files(artifacts)
+
+
+def _wait_for(condition: "callable", process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _no_workers_left(target: Path) -> bool:
+    """Workers die with their parent; nothing may still be writing."""
+    for _ in range(50):
+        before = sorted(str(path) for path in target.rglob("*"))
+        time.sleep(0.1)
+        if before == sorted(str(path) for path in target.rglob("*")):
+            return True
+    return False
+
+
+def test_one_stage_by_itself_builds_what_it_needs_and_no_more(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    settings = RunSettings(artifacts=tmp_path, workers=1)
+    plan = run_locally(tiny, settings, until="selection")
+    store = Store(tmp_path, STAGES)
+    kinds = {path.name.split("-")[0] for path in (tmp_path / "runs").iterdir()}
+    assert kinds == {"images", "restart", "scores", "selection"}
+    assert store.is_complete(plan.selection)
+
+
+def test_an_unknown_stage_is_refused_with_the_list(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"stage must be one of ground truth, restarts, .*; got nonsense"):
+        run_locally(tiny, RunSettings(artifacts=tmp_path), until="nonsense")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_collapsed_pattern_stops_the_run_with_advice(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    strict = tiny.model_copy(
+        update={"collapse": tiny.collapse.model_copy(update={"action": "fail", "min_variation": 0.999})}
+    )
+    with pytest.raises(
+        UserError, match=r"has collapsed: .* varies over the data, and collapse.min_variation asks for 99.9%"
+    ):
+        run_locally(strict, RunSettings(artifacts=tmp_path, workers=1))
+    assert not list(tmp_path.glob("runs/report-*"))
+
+
+class OnePattern:
+    """A store in which every pattern is trained and alike."""
+
+    def __init__(self, effective: float) -> None:
+        self.found = {"pattern": {"variation": 0.9}, "scalar": {"effective": effective}}
+
+    def is_complete(self, spec: object) -> bool:
+        return True
+
+    def result(self, spec: object) -> dict:
+        return self.found
+
+
+def test_a_pattern_along_one_factor_stops_the_run(tiny: ExperimentConfig) -> None:
+    strict = plan_experiment(tiny.model_copy(update={"collapse": tiny.collapse.model_copy(update={"action": "fail"})}))
+    with pytest.raises(UserError, match=r"scalar of modified follows 1\.45 factors in effect, and .*min_factors asks for 2"):
+        check_patterns(strict, OnePattern(1.45))
+    check_patterns(strict, OnePattern(2.1))
+    check_patterns(plan_experiment(tiny), OnePattern(1.45))
+
+
+def test_the_untrained_control_says_what_was_wanted_of_it(finished: tuple[Path, Path]) -> None:
+    (control,) = (finished[1] / "runs").glob("untrained-*")
+    found = read_json(control / MANIFEST)["result"]
+    assert found["pattern"]["variance"] == pytest.approx(found["wanted"]["variance"], rel=0.05)
+    assert len(found["scalar"]["main"]) == 4
+
+
+def test_over_pruned_restarts_are_a_clear_error(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    strict = tiny.model_copy(update={"selection": tiny.selection.model_copy(update={"max_unit_variance": 0.01})})
+    with pytest.raises(UserError, match="selection needs 2 eligible restarts"):
+        run_locally(strict, RunSettings(artifacts=tmp_path, workers=1))
+
+
+def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    wild = tiny.training.model_copy(update={"learning_rate": 1e30})
+    methods = (tiny.evaluation.methods[0].model_copy(update={"training": wild}), tiny.evaluation.methods[1])
+    config = tiny.model_copy(update={"evaluation": tiny.evaluation.model_copy(update={"methods": methods})})
+    plan = run_locally(config, RunSettings(artifacts=tmp_path, workers=2))
+    results = read_json(publish_results(plan, Store(tmp_path, STAGES)))
+    rows = {(row["method"], row["variant"]): row for row in results["rows"]}
+    assert rows["β-VAE", "modified"]["failed"] == 2
+    assert rows["β-VAE", "modified"]["mean"] is None
+    assert rows["AE", "modified"]["failed"] == 0
+    assert any(
+        re.search(r"Failed: β-VAE on modified, seed 1: the (reconstruction|kl) was", note) for note in results["notes"]
+    )
+
+
+def test_stacked_restarts_are_the_same_runs_with_the_same_models(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    settings = {
+        "processes": RunSettings(artifacts=tmp_path / "processes", workers=2),
+        "stacked": RunSettings(artifacts=tmp_path / "stacked", workers=1, stack=32),
+    }
+    stores = {name: Store(setting.artifacts, STAGES) for name, setting in settings.items()}
+    plans = {name: run_locally(tiny, setting, until="restarts") for name, setting in settings.items()}
+    for spec, same in zip(plans["processes"].restarts, plans["stacked"].restarts, strict=True):
+        assert spec.id == same.id
+        assert stores["stacked"].is_complete(same.inputs["restart"])
+        lasts = [store.result(spec.inputs["restart"])["last"]["loss"] for store in stores.values()]
+        assert lasts[0] == pytest.approx(lasts[1], rel=1e-3)
+        weights = [load_file(store.path(spec.inputs["restart"]) / "weights.safetensors") for store in stores.values()]
+        for name, value in weights[0].items():
+            assert value.shape == weights[1][name].shape
+            assert ((value - weights[1][name]).abs() > 1e-3).float().mean() < 0.02, name
+
+
+def test_stacked_restarts_train_in_one_call(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    plan, calls = plan_experiment(tiny), []
+    watched = dict(STAGES)
+    together = STAGES["restart"].build_together
+    watched["restart"] = dataclasses.replace(
+        STAGES["restart"], build_together=lambda places: (calls.append(len(places)), together(places))[1]
+    )
+    Store(tmp_path, watched, stack=2).ensure_all(plan.restarts)
+    assert calls == [2]
+
+
+@pytest.mark.parametrize(
+    ("restarts", "advice"), [(1, "lower training.batch_size"), (2, "2 restarts at once.*lower --stack")]
+)
+def test_out_of_memory_names_the_setting_to_lower(
+    tiny: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: int, advice: str
+) -> None:
+    def too_large(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("perturb.experiment.stages.training.train", too_large)
+    with pytest.raises(UserError, match=f"cpu ran out of memory.*{advice}"):
+        Store(tmp_path, STAGES, stack=2).ensure_all(plan_experiment(tiny).restarts[:restarts])
+
+
+def test_a_broken_run_is_named_and_the_others_are_kept(tiny: ExperimentConfig, tmp_path: Path) -> None:
+    plan = plan_experiment(tiny)
+    store = Store(tmp_path, STAGES)
+    store.ensure(plan.images)
+    (store.scratch(plan.restarts[1].inputs["restart"])).parent.mkdir(parents=True, exist_ok=True)
+    store.scratch(plan.restarts[1].inputs["restart"]).write_text("a file where a folder must be")
+    with pytest.raises(StageError, match=r"1 of 2 runs broke \(restart 1\)"):
+        run_locally(tiny, RunSettings(artifacts=tmp_path, workers=1))
+    assert store.is_complete(plan.restarts[0])
+
+
+def test_seeds_of_the_evaluation_are_not_those_of_the_selection(tiny: ExperimentConfig) -> None:
+    plan = plan_experiment(tiny)
+    selected = {spec.inputs["restart"].config.seed for spec in plan.restarts}
+    evaluated = {spec.inputs["restart"].config.seed for spec in plan.evaluations.values()}
+    assert not selected & evaluated
+    by_number = {(variant, k): s.inputs["restart"].config.seed for (_, variant, k), s in plan.evaluations.items()}
+    original, modified = VariantPattern("original"), VariantPattern("modified")
+    assert by_number[original, 0] == by_number[modified, 0] != by_number[original, 1]
+
+
+def test_a_restart_is_named_alike_alone_and_among_more(tiny: ExperimentConfig) -> None:
+    more = tiny.model_copy(update={"restarts": tiny.restarts.model_copy(update={"num": 20})})
+    assert plan_experiment(more).restarts[1].id == plan_experiment(tiny).restarts[1].id
+
+
+def test_settings_of_a_metric_change_no_run_that_does_not_score_by_it(tiny: ExperimentConfig) -> None:
+    tiny = tiny.model_copy(update={"evaluation": tiny.evaluation.model_copy(update={"metrics": ("mig", "dci")})})
+    dci = tiny.metrics.dci.model_copy(update={"trees": tiny.metrics.dci.trees + 1})
+    other = plan_experiment(tiny.model_copy(update={"metrics": tiny.metrics.model_copy(update={"dci": dci})}))
+    plan = plan_experiment(tiny)
+    assert other.selection.id == plan.selection.id
+    assert {spec.id for spec in other.files.values()} == {spec.id for spec in plan.files.values()}
+    assert all(other.evaluations[key].id != spec.id for key, spec in plan.evaluations.items())
+
+
+def test_a_runs_config_comes_back_from_its_manifest_with_the_path_of_an_official_file(tmp_path: Path) -> None:
+    dataset = DatasetConfig(name="dsprites", path=Path("/data/dsprites.npz"))
+    settings = {"perturbation": PerturbationConfig(epsilon=0.1), "architecture": "conv64", "seed": 3}
+    config = PerturbationRun(dataset=dataset, **settings)
+    write_json(tmp_path / MANIFEST, {"config": config.model_dump(mode="json")})
+    assert read_config(tmp_path, PerturbationRun) == config
+
+
+def test_images_for_which_the_disk_has_no_room_are_told_before_they_are_written(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", megabytes=1) as disk:
+        with pytest.raises(UserError, match=r"needs up to 0\.01 GB, and .* has 0\.00 GB left; make room"):
+            write_images(disk / "run", iter([]), shape=(4096, 32, 32, 3), binary=False, progress=None)
+        assert not list(disk.rglob("*.npy"))

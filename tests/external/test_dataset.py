@@ -1,0 +1,217 @@
+"""The benchmark as a torch Dataset, and where its files come from."""
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_files import SmallShapes, SmallSprites, write_small_file
+from torch.utils.data import DataLoader
+
+from perturb.benchmark.verify import verify_file
+from perturb.datasets import Mini
+from perturb.datasets.hdf5.reader import BenchmarkFile, cache_of
+from perturb.distribution.index import write_index
+from perturb.entries.packaged import known_files, recipe_hash, recipes
+from perturb.errors import UserError
+from perturb.external import load_benchmark
+from perturb.external.benchmarks import find_benchmark
+from perturb.external.cache import cache_folder
+from perturb.files import write_json
+from perturb.locks import locked
+from perturb.variants import VariantPattern
+
+ASK = "from perturb.external import load_benchmark; print(load_benchmark('mini', 'noise').sha256)"
+
+
+@pytest.fixture
+def sprites(tmp_path: Path) -> Path:
+    """A folder with two variants of a small dSprites."""
+    folder = tmp_path / "sprites"
+    for variant in ("original", "modified"):
+        write_small_file(folder / f"{variant}.h5", SmallSprites(), variant)
+    return folder
+
+
+def test_an_item_is_an_image_between_0_and_1_and_its_factors() -> None:
+    data = load_benchmark("mini")
+    image, factors = data[-1]
+    assert (len(data), data.image_shape, tuple(image.shape), image.dtype) == (4096, (3, 32, 32), (3, 32, 32), torch.float32)
+    assert factors.tolist() == [7, 7, 7, 7] == data.factors[4095].tolist()
+    expected = Mini().images(np.array([4095]))[0]
+    assert np.array_equal((image * 255).round().byte().permute(1, 2, 0).numpy(), expected)
+    assert (data.name, data.variant, data.epsilon, data.grid.names[0]) == ("mini", "original", 0.0, "floor_hue")
+    with pytest.raises(IndexError):
+        data[4096]
+
+
+def test_a_data_loader_reads_it_with_workers_that_get_the_path_and_no_pixels() -> None:
+    data = load_benchmark("mini", "modified")
+    assert len(pickle.dumps(data)) < 1_000
+    images, factors = next(iter(DataLoader(data, batch_size=8, num_workers=1, multiprocessing_context="spawn")))
+    assert torch.equal(images, data.batch(range(8)))
+    assert torch.equal(factors, torch.from_numpy(data.factors[:8]))
+
+
+@pytest.mark.parametrize("column", recipes(), ids=lambda column: column.name)
+def test_every_variant_of_mini_is_made_from_the_package_and_holds_its_bound(column: VariantPattern) -> None:
+    data = load_benchmark("mini", column.variant, column.draw)
+    (published,) = [file for file in known_files()["mini"] if VariantPattern(file.variant, file.draw) == column]
+    assert data.recipe_sha256 == published.recipe_sha256
+    assert data.sha256 == published.images_sha256 or column.variant not in ("original", "noise")
+    assert verify_file(data.path).largest_change == (0 if column == VariantPattern("original") else 63)
+    assert cache_of(data.path).is_dir()
+
+
+def test_patterns_of_a_variant_are_different_images() -> None:
+    assert len({load_benchmark("mini", "modified", pattern).sha256 for pattern in range(3)}) == 3
+    with pytest.raises(UserError, match=r"^mini has the patterns 0 to 2 of the variant modified; got 3\.$"):
+        load_benchmark("mini", "modified", 3)
+
+
+def test_a_file_of_mini_is_made_once(cache: Path) -> None:
+    first = load_benchmark("mini", "noise").path
+    assert first == cache / "mini" / "mini-noise.h5"
+    before = first.stat().st_mtime_ns
+    assert load_benchmark("mini", "noise").path.stat().st_mtime_ns == before
+
+
+def test_a_file_of_another_recipe_or_a_torn_one_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "mini" / "mini-noise.h5"
+    write_small_file(path, SmallShapes(), "noise", recipe="an older one")
+    assert load_benchmark("mini", "noise", cache=tmp_path).name == "mini"
+    path.write_bytes(path.read_bytes()[:5000])
+    assert len(load_benchmark("mini", "noise", cache=tmp_path).images(np.arange(4096))) == 4096
+
+
+def test_two_processes_may_ask_at_once(tmp_path: Path) -> None:
+    environment = os.environ | {"PERTURB_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", ASK]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert answers[0] == answers[1] == load_benchmark("mini", "noise").sha256 + "\n"
+    assert sorted(path.name for path in (tmp_path / "mini").iterdir()) == [
+        "mini-noise.h5", "mini-noise.h5.pixels", "mini-noise.lock",
+    ]  # fmt: skip
+
+
+def test_who_has_the_lock_keeps_others_out_who_do_not_want_to_wait(tmp_path: Path) -> None:
+    with locked(tmp_path / "a"), pytest.raises(UserError, match=r"^busy$"), locked(tmp_path / "a", otherwise="busy"):
+        pass
+    with locked(tmp_path / "a", otherwise="busy"):
+        pass
+
+
+def test_the_cache_is_where_the_variables_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache_folder(tmp_path / "given") == tmp_path / "given"
+    monkeypatch.setenv("PERTURB_CACHE", str(tmp_path / "named"))
+    assert cache_folder() == tmp_path / "named"
+    monkeypatch.delenv("PERTURB_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "perturb"
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"file: cannot be the folder for benchmark files .* name another in PERTURB_CACHE"):
+        cache_folder(tmp_path / "file")
+
+
+def test_a_large_benchmark_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_benchmark("dsprites", "modified", cache=tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'dsprites' / 'dsprites-modified.h5'} is not there; ask for a download and say from where "
+        "(PERTURB_BENCHMARK_URL, or url), or make it with `perturb run configs/dsprites.toml` and name its results.json "
+        "instead of dsprites."
+    )
+
+
+def test_a_large_benchmark_is_downloaded_once(sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_index(sprites)
+    data = load_benchmark("dsprites", "modified", download=True, url=str(sprites), cache=tmp_path)
+    assert (data.path, data.image_shape) == (tmp_path / "dsprites" / "dsprites-modified.h5", (1, 64, 64))
+    monkeypatch.setenv("PERTURB_BENCHMARK_URL", str(sprites))
+    assert len(load_benchmark("dsprites", "original", download=True, cache=tmp_path)) == 96
+    (sprites / "index.json").unlink()
+    assert load_benchmark("dsprites", "modified", cache=tmp_path).sha256 == data.sha256
+
+
+def test_a_folder_of_files_is_a_benchmark_under_another_name(sprites: Path) -> None:
+    data = load_benchmark(sprites, "modified")
+    assert np.array_equal(data.images(np.array([5])), BenchmarkFile(sprites / "modified.h5").images(np.array([5])))
+    assert find_benchmark(sprites, ["original"]).name == "dsprites, own files"
+
+
+def test_files_made_from_the_published_recipes_are_the_published_benchmark(cache: Path) -> None:
+    load_benchmark("mini", "original")
+    assert find_benchmark(cache / "mini", ["original"]).name == "mini"
+
+
+def test_a_results_json_leads_to_the_files_of_its_run(sprites: Path, tmp_path: Path) -> None:
+    results = tmp_path / "results.json"
+    files = [{"name": f"{v}.h5", "path": str(sprites / f"{v}.h5"), "sha256": ""} for v in ("original", "modified")]
+    write_json(results, {"files": [*files, {"name": "table.csv", "path": "nowhere", "sha256": ""}]})
+    found = find_benchmark(results, ["original", "modified"])
+    assert (list(found.files), found.results) == ([VariantPattern("original"), VariantPattern("modified")], results)
+
+
+def test_the_number_of_a_pattern_is_in_the_name_of_its_file(sprites: Path) -> None:
+    for name in ("modified-2.h5", "modified-10.h5"):
+        write_small_file(sprites / name, SmallSprites(), "modified")
+    found = find_benchmark(sprites, ["original", "modified"], draws=range(20))
+    assert {column.name: path.stem for column, path in found.files.items()} == {
+        name: name for name in ("original", "modified", "modified-2", "modified-10")
+    }
+    assert list(find_benchmark(sprites, ["modified"], draws=[9]).files) == [VariantPattern("modified", 9)]
+
+
+def test_the_file_that_is_named_for_a_variant_is_taken(sprites: Path) -> None:
+    write_small_file(sprites / "another-form.h5", SmallSprites(), "modified")
+    assert load_benchmark(sprites, "modified").path == sprites / "modified.h5"
+
+
+def test_a_folder_that_may_not_be_written_to_is_read_as_it_is(sprites: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert len(load_benchmark(sprites)) == 96
+    assert not cache_of(sprites / "original.h5").exists()
+
+
+def test_what_is_no_benchmark_is_told_in_one_sentence(sprites: Path, tmp_path: Path) -> None:
+    cases = {
+        (str(sprites), "noise"): "has no variant noise; it has modified, original.",
+        (
+            str(tmp_path / "absent"),
+            "original",
+        ): "it must be mini, dsprites, shapes3d, a folder of benchmark files or a results",
+        ("mini", "blurred"): "mini has no variant blurred; it has original, modified, untrained, untrained_in_span, noise.",
+        (str(write_raw_results(tmp_path)), "original"): "must be a results.json of `perturb run`",
+    }
+    for (what, variant), sentence in cases.items():
+        with pytest.raises(UserError) as caught:
+            load_benchmark(what, variant)
+        assert sentence in str(caught.value)
+    (sprites / "modified.h5").rename(sprites / "again.h5")
+    write_small_file(sprites / "another.h5", SmallSprites(), "modified")
+    with pytest.raises(UserError, match=r"one file of each variant.*; again\.h5 and another\.h5 are both of modified\.$"):
+        load_benchmark(sprites, "modified")
+
+
+def write_raw_results(folder: Path) -> Path:
+    """A JSON file that is none of ours."""
+    write_json(folder / "other.json", {"rows": []})
+    return folder / "other.json"
+
+
+def test_files_of_two_ground_truths_are_no_benchmark(sprites: Path) -> None:
+    write_small_file(sprites / "noise.h5", SmallShapes(), "noise")
+    with pytest.raises(
+        UserError, match=r"must hold files of one ground truth; noise\.h5 is of another than original\.h5\.$"
+    ):
+        find_benchmark(sprites, ["original", "noise"])
+
+
+def test_a_file_without_a_recipe_has_no_hash_of_one(sprites: Path) -> None:
+    assert recipe_hash(BenchmarkFile(sprites / "original.h5")) is None

@@ -1,0 +1,286 @@
+"""Whole evaluations in real processes: what fails is told, the rest goes on, a kill loses nothing that was finished."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import faulty_models
+import pytest
+from faulty_models import FailsOnce, Linear
+
+from perturb.config import MetricsConfig
+from perturb.entries.packaged import known_files
+from perturb.entries.rules import read_entry, reasons_against
+from perturb.errors import UserError
+from perturb.external import Training, benchmark, load_benchmark
+from perturb.external.plan import Asked, plan_runs, scores_seed, training_seed
+from perturb.external.protocols import encoder_of
+from perturb.files import read_json
+from perturb.metrics import score_encoder
+from perturb.variants import VariantPattern
+
+HELPERS = Path(faulty_models.__file__).parent
+COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "evaluate"]
+PAIR = ("original", "modified")
+LOCK = threading.Lock()
+"""An example of what cannot be pickled."""
+
+
+def _evaluate(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"COLUMNS": "200"} | more
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess, Path]:
+    """Three variants, two of which go wrong in ways of their own."""
+    out = tmp_path_factory.mktemp("mixed") / "out"
+    arguments = ["faulty_models:EachInItsWay", "--variants", "original,modified,untrained", "--seeds", "1"]
+    arguments += ["--time-limit", "500", "--memory-limit", "1", "--out", str(out), "--metrics", "mig,mcc"]
+    return _evaluate(HELPERS, *arguments), out
+
+
+def test_a_run_that_goes_wrong_is_marked_and_the_others_go_on(mixed: tuple) -> None:
+    done, out = mixed
+    assert done.returncode == 0, done.stderr
+    entry = read_entry(out / "entry.json", known_files())
+    failures = {run.variant: run.failure for run in entry.runs}
+    assert failures["original"] is None
+    assert failures["modified"] == "RuntimeError: no [bold]such[/bold] | luck"
+    assert failures["untrained"].startswith("it used 1.")
+    assert failures["untrained"].endswith("GiB, and the memory limit is 1 GiB")
+    used = float(failures["untrained"].split()[2])
+    assert used < 1.5
+
+
+def test_an_exception_is_shown_with_a_traceback_that_begins_in_the_users_code(mixed: tuple) -> None:
+    lines = mixed[0].stderr.splitlines()
+    start = lines.index("Traceback (most recent call last):")
+    assert lines[start + 1].strip().startswith(f'File "{HELPERS / "faulty_models.py"}"')
+    assert lines[start + 1].endswith("in fit")
+    assert "RuntimeError: no [bold]such[/bold] | luck" in lines
+    assert "perturb/external" not in mixed[0].stderr
+
+
+def test_the_output_ends_with_the_failures_the_sentence_and_the_entry(mixed: tuple) -> None:
+    done, out = mixed
+    *_, sentence, last = done.stdout.splitlines()
+    assert last == str(out / "entry.json")
+    assert sentence.startswith("EachInItsWay reaches a MIG of 0.")
+    assert "on the modified images no run has a score" in sentence
+    assert "Failed: modified, seed 0: RuntimeError: no [bold]such[/bold] | luck" in done.stdout
+    mig, mcc = done.stdout.split("MCC, mini")
+    assert ("│ β-VAE " in mig, "│ β-VAE " in mcc) == (True, False)
+    assert "3 of 3 runs done" in done.stderr
+
+
+def test_the_entry_says_what_was_done(mixed: tuple) -> None:
+    entry = read_entry(mixed[1] / "entry.json")
+    assert (entry.model, entry.how, entry.settings) == ("EachInItsWay", "fit", {"pool": 16})
+    assert entry.method.startswith("Fits the original, raises on the modified images")
+    assert (entry.dataset.name, entry.dataset.epsilon) == ("mini", 0.25)
+    assert [metric.name for metric in entry.metrics] == ["mig", "mcc"]
+
+
+def test_what_the_model_prints_is_kept_and_it_gets_the_seed_of_the_built_in_methods(mixed: tuple) -> None:
+    printed = [path.read_text() for path in mixed[1].glob("runs/*/output.txt")]
+    assert f"fitting modified with {training_seed(0, 0)}\n" in printed
+    assert len(printed) == 3
+    assert list((mixed[1] / "scratch").iterdir()) == []
+
+
+def test_scores_are_those_of_the_encoder(mixed: tuple) -> None:
+    entry, data = read_entry(mixed[1] / "entry.json"), load_benchmark("mini")
+    expected = score_encoder(encoder_of(faulty_models.Fitted()), data.file, ["mig", "mcc"], seed=scores_seed(0))
+    assert entry.runs[0].scores == {name: expected[name][name] for name in ("mig", "mcc")}
+
+
+def test_a_killed_evaluation_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
+    environment = os.environ | {"NOTES": str(tmp_path)}
+    arguments = ["faulty_models:Noted", "--seeds", "1", "--workers", "1", "--out", str(tmp_path / "out")]
+    with subprocess.Popen([*COMMAND, *arguments], cwd=HELPERS, env=environment, stderr=subprocess.DEVNULL) as first:
+        try:
+            _until(lambda: _fits(tmp_path)[-1:] and _fits(tmp_path)[-1][0] == "noise")
+            busy = r"^another evaluation is writing to .*out; wait for it, or name another folder\.$"
+            with pytest.raises(UserError, match=busy):
+                benchmark(faulty_models.Noted, out=tmp_path / "out", quiet=True)
+        finally:
+            first.send_signal(signal.SIGKILL)
+    _until(lambda: _is_gone(_fits(tmp_path)[-1][2]))
+    (tmp_path / "go").touch()
+    again = _evaluate(HELPERS, *arguments, NOTES=str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    assert [fit[0] for fit in _fits(tmp_path)] == ["original", "modified", "noise", "noise"]
+    assert "2 of 3 runs were there already" in again.stderr
+    assert list((tmp_path / "out" / "scratch").iterdir()) == []
+    # The global generators are seeded by the run, so that what a model draws from them is drawn again.
+    assert _fits(tmp_path)[2][3] == _fits(tmp_path)[3][3]
+
+
+def _fits(folder: Path) -> list[list[str]]:
+    return [line.split() for line in (folder / "fits").read_text().splitlines()] if (folder / "fits").exists() else []
+
+
+def _is_gone(pid: str) -> bool:
+    """Whether a process has ended; nobody may have asked yet how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def _until(condition: object) -> None:
+    end = time.monotonic() + 240
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_failed_runs_are_kept_until_they_are_to_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTES", str(tmp_path))
+    run = partial(benchmark, FailsOnce, variants=["original"], seeds=1, out=tmp_path / "out", quiet=True)
+    failed = run()
+    assert failed.failures == ["original, seed 0: SystemExit: 3"]
+    (tmp_path / "fixed").touch()
+    checkpoint = tmp_path / "out" / "scratch" / "restart-0" / "checkpoint"
+    checkpoint.parent.mkdir()
+    checkpoint.touch()
+    assert run().failures == failed.failures
+    assert run(retry=True).failures == []
+    # The folder may be that of an experiment, whose checkpoints are none of ours.
+    assert checkpoint.is_file()
+
+
+def test_two_lines_in_a_script_are_enough_for_a_model_of_that_script(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    text = (HELPERS / "faulty_models.py").read_text().split("class EachInItsWay")[0]
+    script.write_text(
+        f"{text}\n"
+        "from perturb.external import benchmark\n"
+        "result = benchmark(Fitted, dataset='mini', way='encoder', variants=['original', 'modified'])\n"
+        "print(result.table())\n"
+        "print(result.sentence)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
+    )
+    assert done.stdout.splitlines()[-1].startswith("Fitted reaches a MIG of 0.0")
+    assert "| Fitted |" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
+
+
+def test_a_module_with_a_loss_is_trained_by_the_loop(tmp_path: Path) -> None:
+    training = Training(steps=20, batch_size=16, learning_rate=1e-2)
+    arguments = {"variants": PAIR, "seeds": 1, "training": training, "out": tmp_path, "quiet": True}
+    result = benchmark(partial(Linear, scale=2.0), **arguments, name="Twice", method="two of them")
+    assert (result.entry.how, result.entry.settings["scale"]) == ("loop", 2.0)
+    assert result.entry.settings["training"] == training.model_dump(mode="json")
+    assert (result.entry.model, result.entry.method, result.failures) == ("Twice", "two of them", [])
+    assert len({run.scores["mig"] for run in result.entry.runs}) == 2
+    # Other arguments of the factory are another model; this one's loss is infinite.
+    other = benchmark(partial(Linear, scale=1e39), **arguments | {"variants": PAIR[:1]})
+    assert other.failures == ["original, seed 0: the loss was inf at step 1"]
+    assert len(list((tmp_path / "runs").iterdir())) == 3
+
+
+def test_seeds_meet_the_patterns_in_turn() -> None:
+    training = Training(steps=2, batch_size=4, learning_rate=1e-2)
+    result = benchmark(Linear, variants=PAIR, seeds=3, patterns=2, training=training, quiet=True)
+    draws = {(run.variant, run.seed): run.draw for run in result.entry.runs}
+    assert draws == {("original", k): 0 for k in range(3)} | {("modified", k): k % 2 for k in range(3)}
+    hashes = {(file.variant, file.draw): file.images_sha256 for file in result.entry.dataset.files}
+    assert hashes == {
+        key: load_benchmark("mini", *key).sha256 for key in [("original", 0), ("modified", 0), ("modified", 1)]
+    }
+    assert reasons_against(result.entry, known_files()) == []
+    modified = next(row for row in result.rows if row.variant == "modified")
+    assert (modified.n, modified.draws, modified.pairs) == (3, 2, 3)
+
+
+def test_a_folder_need_not_hold_every_pattern() -> None:
+    columns = [VariantPattern("original"), VariantPattern("modified"), VariantPattern("modified", 2)]
+    images = {column: SimpleNamespace(sha256=column.name) for column in columns}
+    asked = Asked("train", "linear", PAIR, (0, 1, 2), ("mig",), MetricsConfig(), 0, Training())
+    runs = [spec.config for spec in plan_runs(asked, images, "0" * 64, None, {}).values()]
+    assert [run.draw for run in runs if run.variant == "modified"] == [0, 2, 0]
+    assert [run.images_sha256 for run in runs if run.variant == "modified"] == ["modified", "modified-3", "modified"]
+
+
+@pytest.mark.parametrize(
+    ("factory", "way", "sentence"),
+    [
+        (
+            "faulty_models:Flat",
+            "encoder",
+            "encode must return numbers (8, latents) for 8 images, got float32 of shape (8,).",
+        ),
+        (
+            "faulty_models:raising",
+            "train",
+            "the model cannot be made, because its code raised KeyError: 'no such checkpoint'.",
+        ),
+        ("faulty_models:absent", "train", "faulty_models has no absent; name a function or a class in it."),
+    ],
+)
+def test_a_model_that_cannot_be_run_is_refused_before_any_training(
+    factory: str, way: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.syspath_prepend(HELPERS)
+    with pytest.raises(UserError) as caught:
+        benchmark(factory, way=way, out=tmp_path, quiet=True)
+    assert str(caught.value) == sentence
+    assert not (tmp_path / "runs").exists()
+    assert ("in raising" in capsys.readouterr().err) == ("raising" in factory)
+
+
+def test_a_command_whose_runs_all_fail_ends_with_an_error(tmp_path: Path) -> None:
+    arguments = ["--seeds", "1", "--variants", "original,modified", "--out", str(tmp_path)]
+    done = _evaluate(HELPERS, "faulty_models:NaNOrDead", *arguments)
+    assert done.returncode == 2
+    assert (
+        done.stderr.splitlines()[-1] == f"perturb: all 2 runs failed; what they printed is in {tmp_path}/runs/*/output.txt."
+    )
+    assert [run["failure"] for run in read_json(tmp_path / "entry.json")["runs"]] == [
+        "codes must be finite; 3,740 of 3,740 rows are not, the first is row 0",
+        "the process died of SIGABRT; its last words: last words",
+    ]
+    assert "NaNOrDead has no score on the original, because all of its runs there failed." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"metrics": ["fid"]}, r"metrics must be among mig, .*; got fid\."),
+        ({"variants": ["modified", "original"]}, r"variants must begin with original, .*; got modified, original\."),
+        ({"seeds": 0}, r"^seeds must be 1 or more\.$"),
+        ({"patterns": 0}, r"^patterns must be 1 or more, got 0\.$"),
+        ({"metrics": []}, r"^metrics must name one or more\.$"),
+        ({"time_limit": 0}, r"^the time limit must be above 0 seconds, got 0\.$"),
+        ({"memory_limit": -1}, r"^the memory limit must be above 0 GiB, got -1\.$"),
+        ({"name": "a\nb"}, r"^name must be one line of 1 to 80 printable characters, got 'a\\nb'\.$"),
+        ({"model": 7}, r"^a factory must be a function or a class that returns a model, got int\.$"),
+        ({"model": partial(Linear, LOCK)}, r"^the factory cannot be sent to a process of its own"),
+    ],
+    ids=["metric", "order", "seeds", "patterns", "no metric", "time", "memory", "name", "number", "lock"],
+)
+def test_what_cannot_be_asked_for_is_told_at_once(arguments: dict, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=sentence):
+        benchmark(**{"model": Linear, "out": tmp_path, "quiet": True} | arguments)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_entry_is_json_that_others_can_read(mixed: tuple) -> None:
+    found = json.loads((mixed[1] / "entry.json").read_text())
+    assert set(found) == {
+        "confidence", "dataset", "format_version", "how", "method", "metrics", "model", "runs", "seed", "seeds", "settings",
+        "versions",
+    }  # fmt: skip

@@ -1,0 +1,75 @@
+"""What a process and those below it have written to."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from faulty_models import EachInItsWay
+
+from perturb.config import MetricsConfig
+from perturb.external import Training, load_benchmark
+from perturb.external.plan import Asked, plan_runs
+from perturb.external.runner import Crew, Kit
+from perturb.external.sandbox import GIB, memory_of, written, written_or_shared
+from perturb.variants import VariantPattern
+
+FORKS = """
+import os, sys
+kept = b"x" * 2**28
+children = [os.fork() for _ in range(2)]
+if 0 in children:
+    sys.stdin.read()
+    os._exit(0)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+"""A process of 256 MiB, and two forks of it that share these."""
+
+
+@pytest.fixture
+def forks() -> subprocess.Popen:
+    """Those three."""
+    with subprocess.Popen([sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        yield process
+        process.stdin.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_forked_processes_share_counts_once(forks: subprocess.Popen) -> None:
+    assert memory_of(forks.pid, written) > 3 * 2**28
+    assert 2**28 < memory_of(forks.pid, written_or_shared) < 1.3 * 2**28
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_mapped_files_and_untouched_addresses_do_not_count(tmp_path) -> None:
+    before = memory_of(os.getpid(), written)
+    empty = np.empty(2**27)
+    np.save(tmp_path / "a.npy", np.zeros(2**22))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    assert empty.nbytes == GIB
+    assert mapped.sum() == 0
+    assert memory_of(os.getpid(), written) - before < 2**26
+
+
+def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tmp_path: Path) -> None:
+    images, training = {VariantPattern("noise"): load_benchmark("mini", "noise")}, Training()
+    kit = Kit(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
+    asked = Asked("train", "slow", ("noise",), (0,), ("mig",), MetricsConfig(), 0, training)
+    (spec,) = plan_runs(asked, images, None, None, {}).values()
+    found = Crew(tmp_path, kit, workers=1, seconds=0.5, gibibytes=None, quiet=True).finish([spec], retry=False)
+    assert found[spec.id]["failure"] == "it took longer than the time limit of 0.5 s"
+    assert found[spec.id]["scores"] is None
+    assert (tmp_path / "runs" / spec.id / "output.txt").is_file()
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_process_that_is_gone_has_no_memory() -> None:
+    process = multiprocessing.get_context("spawn").Process(target=int)
+    process.start()
+    process.join()
+    assert memory_of(process.pid, written) == memory_of(process.pid, written_or_shared) == 0

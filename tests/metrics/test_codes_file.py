@@ -1,0 +1,115 @@
+"""Codes from elsewhere: read, scored, drawn, or refused in a sentence."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from metric_cases import CASES, TRAINED
+from rich.console import Console
+
+from perturb.cli import metric_list
+from perturb.datasets.renderers.mini import Mini
+from perturb.errors import UserError
+from perturb.metrics import METRICS, Coded, score
+from perturb.metrics.codes_file import as_table, draw_matrices, read_codes, score_each, shuffled
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture
+def grid_file(tmp_path: Path) -> Path:
+    """Codes of a trained model for the whole grid of mini."""
+    path = tmp_path / "codes.npz"
+    with np.load(TRAINED) as file:
+        np.savez(path, codes=file["disentangled"], factors=Mini.grid.factors_of(np.arange(Mini.grid.num_images)))
+    return path
+
+
+def test_a_whole_grid_is_scored_as_in_python(grid_file: Path) -> None:
+    found = score_each(shuffled(read_codes(grid_file), 4), ["mig", "factor_vae"], seed=4)
+    assert found["whole_grid"]
+    assert found["notes"] == []
+    with np.load(grid_file) as file:
+        assert found["scores"] == score(Coded(file["codes"], file["factors"]), ["mig", "factor_vae"], seed=4)
+    assert found["settings"]["mig"] == {"num_train": 10_000, "num_bins": 20}
+
+
+def test_a_sample_with_fewer_rows_is_scored_on_what_there_is_and_says_so(tmp_path: Path) -> None:
+    path, case = tmp_path / "sample.npz", CASES["noisy"]
+    np.savez(path, codes=case.codes, factors=case.factors)
+    found = score_each(read_codes(path), ["mig", "sap", "irs"])
+    assert not found["whole_grid"]
+    assert found["settings"]["sap"] == {"num_train": 2_700, "num_test": 1_350, "continuous": False}
+    assert "SAP on 2,700 + 1,350 rows, fewer than usual: there are no more." in found["notes"]
+
+
+def test_a_metric_that_is_not_defined_says_why_and_the_others_are_scored(tmp_path: Path) -> None:
+    path, case = tmp_path / "one.npz", CASES["one latent"]
+    np.savez(path, codes=case.codes, factors=case.factors)
+    found = score_each(read_codes(path), ["mig", "mcc"])
+    assert list(found["scores"]) == ["mcc"]
+    assert "at least 2" in found["refused"]["mig"]
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(as_table(found))
+    text = console.export_text()
+    assert "MCC" in text
+    assert f"{found['scores']['mcc']['mcc']:.4f}" in text
+    assert "at least 2" in text
+
+
+def test_sorted_rows_of_a_sample_are_shuffled_and_a_grid_is_left_alone(grid_file: Path) -> None:
+    case = CASES["noisy"]
+    order = np.argsort(case.factors[:, 0], kind="stable")
+    coded = shuffled(Coded(*case[order]), 0)
+    assert score_each(coded, ["mig"])["refused"] == {}
+    assert np.array_equal(np.sort(coded.codes, axis=0), np.sort(case.codes, axis=0))
+    grid = read_codes(grid_file)
+    assert shuffled(grid, 0) is grid
+
+
+def test_a_handful_of_rows_is_scored_where_it_can_be_and_refused_elsewhere(tmp_path: Path) -> None:
+    coded = Coded(CASES["noisy"].codes[:12], CASES["noisy"].factors[:12])
+    found = score_each(coded, list(METRICS))
+    assert "mcc" in found["scores"]
+    assert found["refused"]["infomec"] == "InfoM needs more than 12 rows."
+    assert set(found["scores"]) | set(found["refused"]) == set(METRICS)
+
+
+def test_the_picture_shows_both_matrices(grid_file: Path, tmp_path: Path) -> None:
+    draw_matrices(tmp_path / "m.png", read_codes(grid_file))
+    assert (tmp_path / "m.png").read_bytes().startswith(PNG)
+    assert [path.name for path in tmp_path.glob("m*")] == ["m.png"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"codes": np.ones((4, 2))}, "must hold the arrays codes and factors; no factors in it, but codes"),
+        ({"codes": np.ones((4, 2)), "factors": np.array([{}, 1, 2, 3], dtype=object)}, "without pickles"),
+        ({"codes": np.ones((4, 2)), "factors": np.ones((4, 2))}, r"bad\.npz: factors must be class numbers as integers"),
+    ],
+)
+def test_files_that_cannot_be_scored_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+    np.savez(tmp_path / "bad.npz", **arrays)
+    with pytest.raises(UserError, match=message):
+        read_codes(tmp_path / "bad.npz")
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", np.ones(3))
+    (tmp_path / "text.npz").write_text("hello", encoding="utf-8")
+    for name, message in (("one.npy", "holds one array"), ("text.npz", "cannot be read"), ("none.npz", "no such file")):
+        with pytest.raises(UserError, match=message):
+            read_codes(tmp_path / name)
+
+
+def test_the_list_of_metrics_has_every_setting_and_what_is_fast() -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(metric_list.as_table())
+    text = console.export_text()
+    for name, metric in METRICS.items():
+        assert f"│ {name} " in text
+        assert all(f"{key} " in text for key in type(metric.fast).model_fields)
+    assert "num_train 10,000 (2,500)" in text
+    assert "0 to ∞ ↓" in text

@@ -1,0 +1,152 @@
+"""The page and the Markdown of a folder of entries."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from small_entries import entry_as_json, write_raw
+from typer.testing import CliRunner
+
+from perturb.cli import app
+from perturb.entries.packaged import published_entries
+from perturb.errors import UserError
+from perturb.report.leaderboard import boards_of, entries_in, write_leaderboard
+
+HOSTILE = '<img src=x onerror="alert(1)"> | `a`'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three entries that can be compared, one of other settings, one of other images, one that is none."""
+    write_raw(tmp_path / "leans.json", entry_as_json("Leans", original=[0.6, 0.5], modified=[0.3, 0.25]))
+    write_raw(tmp_path / "holds.json", entry_as_json("Holds", original=[0.4, 0.5], modified=[0.4, 0.5], noise=[0.4, None]))
+    write_raw(tmp_path / "fails.json", entry_as_json(HOSTILE, original=[0.4, 0.5], modified=[None, None]))
+    other = entry_as_json("Fast")
+    other["metrics"][0]["settings"]["num_train"] = 500
+    write_raw(tmp_path / "fast.json", other)
+    (tmp_path / "mine").mkdir()
+    moved = entry_as_json("Elsewhere")
+    moved["dataset"]["files"][1]["images_sha256"] = "e" * 64
+    write_raw(tmp_path / "mine" / "entry.json", moved)
+    bad = entry_as_json("Bad", original=[0.5, 1.5], modified=[0.1, 0.1])
+    write_raw(tmp_path / "bad.json", bad | {"note": "<b>"})
+    return tmp_path
+
+
+def test_entries_are_compared_with_those_of_the_same_images_and_settings(folder: Path) -> None:
+    boards = boards_of(entries_in(folder)[0])
+    models = sorted([line.entry.model for line in board.lines] for board in boards)
+    assert models == [["Elsewhere"], ["Fast"], ["Holds", "Leans", HOSTILE]]
+
+
+def test_built_in_methods_stand_where_they_can_be_compared_and_nowhere_else(folder: Path, tmp_path: Path) -> None:
+    built_in = published_entries()
+    dataset = built_in[0].dataset.model_dump(mode="json")
+    files = [file for file in dataset["files"] if file["variant"] in ("original", "modified") and file["draw"] == 0]
+    mine = entry_as_json("Mine") | {"dataset": dataset | {"files": files}}
+    write_raw(folder / "mine.json", mine)
+    (_, table), _ = write_leaderboard(folder, tmp_path / "out")
+    sections = {text.splitlines()[0]: text for text in table.read_text(encoding="utf-8").split("\n## ")[1:]}
+    assert [title for title in sections if title.startswith("mini")] == ["mini, ε = 0.25: MIG"]
+    shown = sections["mini, ε = 0.25: MIG"]
+    assert "| Mine |" in shown
+    assert shown.count(" | pipeline | ") == len(built_in)
+    assert "pipeline" not in sections["discs, ε = 0.25: MIG"]
+    (_, alone), _ = write_leaderboard(folder, tmp_path / "alone", built_in=False)
+    assert "pipeline" not in alone.read_text(encoding="utf-8")
+
+
+def test_the_page_has_every_score_and_every_refusal(folder: Path, tmp_path: Path) -> None:
+    (page, _), refused = write_leaderboard(folder, tmp_path / "out")
+    text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
+    assert "<h2>discs, ε = 0.25: MIG</h2>" in text
+    assert '<td data-key="0.275">0.28 ± 0.04<small>−0.28 [−0.59, +0.04]</small></td>' in text
+    assert "50% [50%, 50%]" in text
+    assert "all 2 failed" in text
+    assert "1 failed" in text
+    assert [each.file for each in refused] == ["bad.json"]
+    assert "<b>bad.json</b>: The key `note` is unknown; remove it or correct its name." in text
+
+
+def test_nothing_on_the_page_is_anybodys_markup_or_asks_the_network(folder: Path, tmp_path: Path) -> None:
+    text = write_leaderboard(folder, tmp_path / "out")[0][0].read_text(encoding="utf-8")
+    found = _Tags(text)
+    assert "img" not in found.names
+    assert not {"src", "href"} & {name for name, value in found.attributes if value != "data:,"}
+    assert "http" not in text.replace("http-equiv", "")
+    assert "default-src 'none'" in text
+
+
+class _Tags(HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names, self.attributes = set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.names.add(tag)
+        self.attributes += attrs
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_click_on_a_head_sorts_by_that_column_and_another_one_turns_it_round(folder: Path, tmp_path: Path) -> None:
+    for name in ("fast.json", "mine/entry.json"):
+        (folder / name).unlink()
+    page = write_leaderboard(folder, tmp_path / "out")[0][0]
+    assert _models_after(page, []) == ["Holds", "Leans", "hostile"]
+    assert _models_after(page, [1]) == ["Leans", "Holds", "hostile"]
+    assert _models_after(page, [1, 1])[2] == "Leans"
+    # What has no value stays last, whichever way.
+    assert _models_after(page, [4])[2] == _models_after(page, [4, 4])[2] == "hostile"
+
+
+def _models_after(page: Path, clicks: list[int]) -> list[str]:
+    """Models in the order of the page after clicks on heads by their number."""
+    clicked = page.with_name("clicked.html")
+    script = "".join(f"document.querySelectorAll('th button')[{number}].click();" for number in clicks)
+    clicked.write_text(page.read_text(encoding="utf-8") + f"<script>{script}</script>", encoding="utf-8")
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / 'profile'}"]
+    done = subprocess.run([*command, "--dump-dom", clicked.as_uri()], capture_output=True, text=True, timeout=60, check=True)
+    return ["hostile" if "img" in name else name for name in re.findall(r"<td[^>]*><b>(.*?)</b>", done.stdout)]
+
+
+def test_the_markdown_has_the_same_lines_with_foreign_signs_escaped(folder: Path, tmp_path: Path) -> None:
+    table = write_leaderboard(folder, tmp_path / "out")[0][1].read_text(encoding="utf-8")
+    lines = [line for line in table.splitlines() if line.startswith(("| Holds", "| Leans", "| \\<img"))]
+    assert lines[0] == r"| Holds | 0.45 ± 0.07 | 0.45 ± 0.07 | 0.40, 1 failed | 100% \[100%, 100%\] | fit | 2 |"
+    assert lines[1] == r"| Leans | 0.55 ± 0.07 | 0.28 ± 0.04 | – | 50% \[50%, 50%\] | fit | 2 |"
+    assert lines[2].startswith(r'| \<img src=x onerror="alert(1)"\> \| \`a\` | 0.45 ± 0.07 | all 2 failed | – | – |')
+    assert "- bad.json: The key \\`note\\` is unknown; remove it or correct its name." in table
+
+
+def test_the_command_names_what_it_wrote_and_what_it_refused(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["leaderboard", str(folder)])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [str(folder / "leaderboard.html"), str(folder / "leaderboard.md")]
+    assert done.stderr == "refused bad.json: The key `note` is unknown; remove it or correct its name.\n"
+
+
+def test_a_folder_without_entries_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"must hold entries, \*\.json or \*/entry\.json, and there is none\.$"):
+        write_leaderboard(tmp_path, tmp_path)
+
+
+def test_only_invalid_entries_make_a_page_that_says_so(tmp_path: Path) -> None:
+    write_raw(tmp_path / "a.json", {})
+    text = write_leaderboard(tmp_path, tmp_path)[0][0].read_text(encoding="utf-8")
+    assert "No entry could be used." in text
+    assert "The key `model` is missing." in text
+
+
+def test_check_accepts_entries_or_says_what_is_wrong_with_them(folder: Path) -> None:
+    good, bad = folder / "holds.json", folder / "bad.json"
+    done = CliRunner().invoke(app, ["entry", "check", str(good)])
+    assert (done.exit_code, done.stdout) == (0, f"{good}: Holds on discs, 6 runs. Accepted.\n")
+    shutil.copy(bad, folder / "worse.json")
+    done = CliRunner().invoke(app, ["entry", "check", str(good), str(bad), str(folder / "worse.json")])
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == "2 of 3 entries cannot be used, for the reasons above."
+    assert f"{bad}: The key `note` is unknown; remove it or correct its name.\n" in done.stdout

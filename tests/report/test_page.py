@@ -1,0 +1,288 @@
+import base64
+import re
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perturb.report.page import answer, render_page
+from perturb.report.section import Picture, Section, as_markdown
+from perturb.report.table import Cell, PrintedTable, plain_table
+from perturb.report.tables import score_tables
+from perturb.report.thesis import Beside, thesis_beside
+from perturb.statistics.scores import Row
+
+PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
+"""A whole PNG."""
+
+
+def _row(variant: str = "original", method: str = "AE", **fields: Any) -> Row:
+    values: dict[str, Any] = {"mean": 0.5, "std": 0.1, "n": 5, "failed": 0, "over_pruned": 0, "pairs": 5}
+    values |= {"difference": None, "ci_low": None, "ci_high": None} | fields
+    return Row(method=method, variant=variant, metric="mig", **values)
+
+
+def _compared(low: float | None, high: float | None, **fields: Any) -> Row:
+    return _row(
+        **{"variant": "modified", "mean": 0.1, "difference": -0.4, "ci_low": low, "ci_high": high, "retained": 0.2} | fields
+    )
+
+
+class _Found(HTMLParser):
+    """Tags with their attributes, and the text outside style and script."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += "" if self._inside in ("style", "script") else data
+
+
+def _page(
+    tmp_path: Path,
+    rows: list[Row],
+    *,
+    caption: str = "A caption",
+    notes: Sequence[str] = ("Mind the gap.",),
+    thesis: Beside | None = None,
+    **changes: Any,
+) -> str:
+    """A page as an experiment's report has it."""
+    (tmp_path / "a.png").write_bytes(PIXEL)
+    pictures = [Picture(tmp_path / "a.png", caption)]
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "title": "Does it?",
+        "asked": "Experiment tiny on mini.",
+        "answers": [sentence for metric in dict.fromkeys(row.metric for row in rows) for sentence in answer(rows, metric)],
+        "sections": [
+            Section(title="Scores", tables=score_tables(rows, thesis=thesis, compared=True), figures=pictures),
+            Section(title="Caveats", points=notes),
+        ],
+        "provenance": {"config": "0123abcd"},
+    }
+    return render_page(**values | changes)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "chance"),
+    [
+        (-0.6, -0.2, False),
+        (0.2, 0.6, False),
+        (-0.6, 0.2, True),
+        (-0.6, 0.0, True),
+        (0.0, 0.6, True),
+        (0.0, 0.0, True),
+        (-0.6, -1e-9, False),
+    ],
+)
+def test_a_change_may_be_chance_exactly_when_its_interval_contains_zero(low: float, high: float, chance: bool) -> None:
+    (sentence,) = answer([_row(), _compared(low, high)], "mig")
+    assert ("may be chance" in sentence) == chance
+
+
+def test_in_a_family_of_comparisons_the_adjusted_p_decides_and_the_interval_stays() -> None:
+    (sentence,) = answer([_row(), _compared(-0.6, -0.2, p=0.01, p_holm=0.2)], "mig")
+    assert "[−0.60, −0.20], which may be chance" in sentence
+    (sentence,) = answer([_row(), _compared(-0.6, -0.2, p=0.001, p_holm=0.02)], "mig")
+    assert "may be chance" not in sentence
+
+
+def test_answer_tells_score_share_difference_and_interval() -> None:
+    assert answer([_row(), _compared(-0.6, -0.2)], "mig") == [
+        "AE reaches a MIG of 0.50 on the original; on modified it keeps 20% of it (−0.40, 95 % interval [−0.60, −0.20])."
+    ]
+
+
+def test_answer_has_a_sentence_for_each_method_and_a_part_for_each_variant() -> None:
+    rows = [
+        _row(), _compared(-0.6, -0.2), _compared(-0.1, 0.1, variant="noise"),
+        _row(method="β-VAE"), _compared(-0.6, -0.2, method="β-VAE"), _compared(-0.1, 0.1, variant="noise", method="β-VAE"),
+    ]  # fmt: skip
+    first, second = answer(rows, "mig")
+    assert first.startswith("AE reaches")
+    assert second.startswith("β-VAE reaches")
+    assert first.index("on modified it") < first.index("on noise it")
+    assert first.count("may be chance") == 1
+
+
+def test_too_few_pairs_are_told_instead_of_an_interval() -> None:
+    (sentence,) = answer([_row(), _compared(None, None)], "mig")
+    assert "too few pairs for an interval" in sentence
+    assert "may be chance" not in sentence
+
+
+def test_a_score_of_zero_leaves_nothing_to_keep() -> None:
+    (sentence,) = answer([_row(mean=0.0), _compared(-0.1, 0.1, retained=None)], "mig")
+    assert "has nothing to keep" in sentence
+
+
+def test_a_method_that_failed_on_the_original_is_told() -> None:
+    assert answer([_row(mean=None, std=None, n=0, failed=5), _compared(None, None, difference=None)], "mig") == [
+        "AE: all runs on the original failed."
+    ]
+
+
+@pytest.mark.parametrize("fields", [{"mean": None, "std": None, "n": 0, "failed": 5}, {"mean": 0.3}])
+def test_a_variant_without_pairs_is_not_compared(fields: dict[str, Any]) -> None:
+    (sentence,) = answer([_row(), _compared(None, None, difference=None, **fields)], "mig")
+    assert sentence.endswith("; no run on modified could be compared.")
+
+
+def test_answer_without_other_variants_is_a_whole_sentence() -> None:
+    assert answer([_row()], "mig") == ["AE reaches a MIG of 0.50 on the original."]
+
+
+def test_answer_looks_at_its_own_metric_only() -> None:
+    assert answer([_row(), _compared(-0.6, -0.2)], "other") == []
+
+
+def test_page_needs_no_network(tmp_path: Path) -> None:
+    page = _page(tmp_path, [_row(), _compared(-0.6, -0.2)])
+    links = [
+        value
+        for _, attributes in _Found(page).tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "action", "data", "poster")
+    ]
+    assert links
+    assert all(link.startswith(("data:", "#")) for link in links)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert not re.search(r"https?://", page)
+
+
+def test_page_holds_its_images_as_they_are(tmp_path: Path) -> None:
+    images = [attributes for tag, attributes in _Found(_page(tmp_path, [_row()])).tags if tag == "img"]
+    assert [image["alt"] for image in images] == ["A caption"]
+    kind, data = images[0]["src"].split(",", 1)
+    assert kind == "data:image/png;base64"
+    assert base64.b64decode(data) == PIXEL
+
+
+def test_page_shows_answers_tables_notes_and_provenance(tmp_path: Path) -> None:
+    rows = [_row(), _compared(-0.6, -0.2), _row(method="β-VAE"), _compared(-0.1, 0.1, method="β-VAE", failed=2)]
+    text = _Found(_page(tmp_path, rows)).text
+    for sentence in answer(rows, "mig"):
+        assert sentence in text
+    for part in (
+        "tiny",
+        "mini",
+        "MIG",
+        "0.50 ± 0.10",
+        "n = 5",
+        "−0.40",
+        "[−0.60, −0.20]",
+        "2 failed",
+        "Mind the gap.",
+        "0123abcd",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("place", ["method", "note", "caption", "asked", "provenance"])
+def test_page_escapes_what_people_named(tmp_path: Path, place: str) -> None:
+    evil = '<script>alert("1")</script>'
+    rows = [_row(method=evil), _compared(-0.6, -0.2, method=evil)] if place == "method" else [_row()]
+    changes: dict[str, dict[str, Any]] = {
+        "method": {},
+        "note": {"notes": [evil]},
+        "caption": {"caption": evil},
+        "asked": {"asked": evil},
+        "provenance": {"provenance": {evil: evil}},
+    }
+    page = _page(tmp_path, rows, **changes[place])
+    found = _Found(page)
+    assert evil in found.text
+    assert "script" not in [tag for tag, _ in found.tags]
+
+
+def test_page_of_a_method_that_failed_throughout(tmp_path: Path) -> None:
+    failed = {"mean": None, "std": None, "n": 0, "failed": 5}
+    text = _Found(_page(tmp_path, [_row(**failed), _compared(None, None, difference=None, **failed)])).text
+    assert "AE: all runs on the original failed." in text
+    assert text.count("all 5 failed") == 2
+
+
+def _sections(tmp_path: Path) -> list[Section]:
+    (tmp_path / "b.png").write_bytes(PIXEL)
+    grouped = PrintedTable(
+        title="Grouped", corner="Method", columns=("one", "two", "three"),
+        lines=(("AE", (Cell("1"), Cell("2", ("a detail",)), Cell("3", (), "4", "elsewhere"))),), note="A note.",
+    )  # fmt: skip
+    return [
+        Section(title="Search", text=["A paragraph."], points=["A point."], tables=[grouped]),
+        Section(title="Traversals", figures=[Picture(tmp_path / "b.png", "Another caption", alt="For the blind")]),
+        Section(title="Plain", tables=[plain_table("Plain table", ["Name", "Value"], [["x", "1"]])]),
+    ]
+
+
+def test_sections_come_in_their_order_with_all_they_hold(tmp_path: Path) -> None:
+    found = _Found(
+        render_page(
+            name="tiny",
+            title="Why?",
+            asked="What was asked.",
+            answers=["So it is."],
+            sections=_sections(tmp_path),
+            provenance={"config": "0123"},
+        )
+    )
+    parts = ["Why?", "What was asked.", "So it is.", "A paragraph.", "A point.", "Grouped", "a detail", "A note."]
+    places = [found.text.index(part) for part in [*parts, "Another caption", "Plain table", "What made it", "0123"]]
+    assert places == sorted(places)
+    assert "(in brackets: elsewhere)" in found.text
+    assert "(4)" in found.text
+    (image,) = [attributes for tag, attributes in found.tags if tag == "img"]
+    assert (image["alt"], image["width"], image["height"]) == ("For the blind", "1", "1")
+
+
+def test_every_link_of_the_contents_leads_to_its_section(tmp_path: Path) -> None:
+    found = _Found(_page(tmp_path, [_row()], sections=_sections(tmp_path)))
+    links = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
+    assert links == [f"#{attributes['id']}" for tag, attributes in found.tags if tag == "section"]
+    assert len(links) == len(_sections(tmp_path))
+
+
+def test_the_answers_come_before_everything_else(tmp_path: Path) -> None:
+    text = _Found(_page(tmp_path, [_row()], answers=["It falls by 0.40.", "The rest does not."])).text
+    assert text.index("Does it?") < text.index("It falls by 0.40.") < text.index("The rest does not.") < text.index("Scores")
+
+
+def test_the_thesis_stands_beside_our_scores(tmp_path: Path) -> None:
+    thesis = thesis_beside("shapes3d", {"AE": "autoencoder"})
+    text = _Found(_page(tmp_path, [_row(), _compared(-0.6, -0.2)], thesis=thesis)).text
+    assert "(in brackets: thesis)" in text
+    assert "(0.06 ± 0.03)" in text
+
+
+def test_a_picture_that_is_no_png_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"GIF89a")
+    with pytest.raises(ValueError, match=r"a\.png must be a PNG\.$"):
+        _ = Picture(tmp_path / "a.png", "caption").size
+
+
+def test_sections_are_markdown_too(tmp_path: Path) -> None:
+    text = as_markdown(_sections(tmp_path))
+    for line in (
+        "## Search", "A paragraph.", "- A point.", "### Grouped", "| Method | one | two | three |",
+        "| AE | 1 | 2, a detail | 3 (elsewhere: 4) |", "A note.", "![For the blind](b.png)", "Another caption",
+    ):  # fmt: skip
+        assert line in text.splitlines()
+
+
+def test_a_long_table_is_folded(tmp_path: Path) -> None:
+    tables = [plain_table(f"{n} lines", ["Name", "Value"], [[str(k), "1"] for k in range(n)]) for n in (40, 41)]
+    page = render_page(name="", title="", asked="", answers=[], sections=[Section(title="S", tables=tables)], provenance={})
+    assert page.count("<summary>") == 1
+    assert "<summary>41 lines: 41 lines</summary>" in page

@@ -1,0 +1,270 @@
+import csv
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from perturb.report.table import Cell, plain_table, rich_table
+from perturb.report.tables import (
+    as_csv,
+    as_markdown,
+    as_terminal,
+    comparison_table,
+    contrast_table,
+    score_tables,
+)
+from perturb.report.thesis import Beside, thesis_beside
+from perturb.report.words import interval, probability, signed
+from perturb.statistics.scores import Comparison, Row, Score, summarise
+
+
+def _row(method: str = "AE", variant: str = "original", **fields: Any) -> Row:
+    values: dict[str, Any] = {"mean": 0.6, "std": 0.31, "n": 10, "failed": 0, "over_pruned": 0, "pairs": 10}
+    values |= {"difference": None, "ci_low": None, "ci_high": None} | fields
+    return Row(method=method, variant=variant, metric="mig", **values)
+
+
+def _four(first: str = "AE", second: str = "β-VAE") -> list[Row]:
+    """Two methods, two variants."""
+    return [
+        _row(first),
+        _row(first, "modified", mean=0.05, std=0.02, n=9, failed=1, difference=-0.5512, ci_low=-0.62, ci_high=-0.48),
+        _row(second, mean=0.123456789, std=None, n=1, failed=9, over_pruned=1),
+        _row(second, "modified", mean=None, std=None, n=0, failed=10),
+    ]
+
+
+def _markdown_tables(text: str) -> dict[str, list[dict[str, str]]]:
+    """Tables of a Markdown text by their heading; cells by their column, as GitHub reads them."""
+    tables = {}
+    for section in text.split("### ")[1:]:
+        heading, *lines = section.splitlines()
+        escaped = [line.replace("\\|", "\0") for line in lines if line.startswith("|")]
+        cells = [[c.strip().replace("\0", "|") for c in line.strip("|").split("|")] for line in escaped]
+        header, rule, *body = cells
+        assert rule == ["---"] * len(header)
+        tables[heading] = [dict(zip(header, line, strict=True)) for line in body]
+    return tables
+
+
+def _as_text(rows: list[Row], *, width: int = 120, thesis: Beside | None = None) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    for table in as_terminal(rows, title="tiny", thesis=thesis):
+        console.print(table)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.314, "+0.31"), (-0.426, "−0.43"), (0.0, "+0.00"), (1.5, "+1.50"), (None, "–")]
+)
+def test_signed_numbers_have_a_real_minus(value: float | None, text: str) -> None:
+    assert signed(value) == text
+
+
+def test_interval_is_in_brackets_or_a_dash() -> None:
+    assert interval(_row(ci_low=-0.426, ci_high=0.31)) == "[−0.43, +0.31]"
+    assert interval(_row()) == "–"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "0.60 ± 0.31"),
+        ({"std": None, "n": 1}, "0.60"),
+        ({"failed": 2}, "0.60 ± 0.31, 2 failed"),
+        ({"failed": 2, "over_pruned": 3}, "0.60 ± 0.31, 2 failed, 3 over-pruned"),
+        ({"mean": None, "std": None, "n": 0, "failed": 10}, "all 10 failed"),
+    ],
+)
+def test_cell_tells_what_must_not_be_overlooked(fields: dict[str, Any], text: str) -> None:
+    ((line,), *_) = _markdown_tables(as_markdown([_row(**fields)])).values()
+    assert line["original"] == text
+
+
+def test_csv_reads_back_with_every_field() -> None:
+    rows = _four()
+    lines = list(csv.DictReader(io.StringIO(as_csv(rows))))
+    expected = [
+        {key: "" if value in (None, ()) else str(value) for key, value in row.as_json().items()} | {"by_draw": ""}
+        for row in rows
+    ]
+    assert lines == expected
+    assert float(lines[2]["mean"]) == 0.123456789
+
+
+def test_csv_keeps_a_method_name_with_a_comma_in_one_field() -> None:
+    (line,) = csv.DictReader(io.StringIO(as_csv([_row('AE, "large"')])))
+    assert line["method"] == 'AE, "large"'
+
+
+def test_markdown_has_methods_down_and_variants_across() -> None:
+    assert _markdown_tables(as_markdown(_four()))["MIG"] == [
+        {"Method": "AE", "original": "0.60 ± 0.31", "modified": "0.05 ± 0.02, 1 failed"},
+        {"Method": "β-VAE", "original": "0.12, 9 failed, 1 over-pruned", "modified": "all 10 failed"},
+    ]
+
+
+def test_markdown_lists_the_differences_without_the_original() -> None:
+    found = _markdown_tables(as_markdown(_four()))["Variant − original, paired by seed"]
+    assert [(line["Method"], line["Variant"], line["Metric"]) for line in found] == [
+        ("AE", "modified", "MIG"),
+        ("β-VAE", "modified", "MIG"),
+    ]
+    assert [(line["Change"], line["95 % interval"]) for line in found] == [("−0.55", "[−0.62, −0.48]"), ("–", "–")]
+
+
+@pytest.mark.parametrize(
+    ("original", "modified", "pairs"),
+    [
+        ((0.1, 0.2, 0.3), (0.1, 0.2, 0.4), "3"),
+        ((0.1, None, 0.3), (0.1, None, 0.4), "2"),
+        ((None, 0.2, 0.3), (0.1, 0.2, None), "1"),
+        ((None, 0.2), (0.1, None), "0"),
+    ],
+)
+def test_markdown_counts_the_pairs_that_the_difference_is_of(
+    original: tuple[float | None, ...], modified: tuple[float | None, ...], pairs: str
+) -> None:
+    scores = [
+        Score(
+            method="AE",
+            variant=variant,
+            seed=seed,
+            values=None if value is None else {"mig": value},
+            failure="loss is NaN" if value is None else None,
+        )
+        for variant, values in (("original", original), ("modified", modified))
+        for seed, value in enumerate(values)
+    ]
+    rows = summarise(scores, ["mig"])
+    (line,) = _markdown_tables(as_markdown(rows))["Variant − original, paired by seed"]
+    assert line["Pairs"] == pairs
+
+
+def test_markdown_keeps_a_method_name_with_a_bar_in_one_cell() -> None:
+    tables = _markdown_tables(as_markdown(_four(first="AE | large")))
+    assert [line["Method"] for line in tables["MIG"]] == ["AE | large", "β-VAE"]
+
+
+def test_terminal_shows_methods_means_and_differences() -> None:
+    text = _as_text(_four())
+    assert "MIG, tiny" in text
+    for part in ("Method", "original", "modified", "AE", "β-VAE"):
+        assert part in text
+    for part in (
+        "0.60 ± 0.31",
+        "n = 10",
+        "0.05 ± 0.02",
+        "1 failed",
+        "−0.55",
+        "[−0.62, −0.48]",
+        "0.12",
+        "n = 1",
+        "all 10 failed",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("name", ["AE [large]", "AE [/large]", "AE [bold]x[/bold]"])
+def test_terminal_shows_a_method_name_with_brackets_as_it_is(name: str) -> None:
+    assert name in _as_text(_four(first=name))
+
+
+def test_four_variants_fit_a_terminal_of_eighty_columns() -> None:
+    compared = {"difference": -0.31, "ci_low": -0.42, "ci_high": -0.2}
+    rows = [_row("β-VAE"), *(_row("β-VAE", name, **compared) for name in ("modified", "noise", "untrained"))]
+    text = _as_text(rows, width=80)
+    assert "…" not in text
+    assert text.count("[−0.42, −0.20]") == 3
+    assert "β-VAE" in text
+
+
+def test_the_thesis_stands_beside_our_scores_where_it_has_one() -> None:
+    thesis = thesis_beside("shapes3d", {"AE": "autoencoder"})
+    markdown = _markdown_tables(as_markdown(_four(), thesis=thesis))["MIG"]
+    assert markdown[0] == {
+        "Method": "AE",
+        "original": "0.60 ± 0.31 (thesis: 0.06 ± 0.03)",
+        "modified": "0.05 ± 0.02, 1 failed (thesis: 0.05 ± 0.03)",
+    }
+    assert "thesis" not in "".join(markdown[1].values())
+    text = _as_text(_four(), thesis=thesis)
+    assert "(0.06 ± 0.03)" in text
+    assert "in brackets: thesis" in text
+
+
+def test_where_numbers_from_several_places_are_beside_each_is_named() -> None:
+    table = plain_table("A table", ["Name", "x", "y"], [["a", "1", "2"]])
+    named = replace(table, lines=(("a", (Cell("1", (), "3", "here"), Cell("2", (), "4", "there"))),))
+    console = Console(file=io.StringIO(), width=120)
+    console.print(rich_table(named))
+    assert "here:" in console.file.getvalue()
+    assert "(4)" in console.file.getvalue()
+
+
+def test_a_cell_that_nobody_has_scored_is_a_dash() -> None:
+    rows = [_row("AE"), _row("AE", "modified"), _row("β-VAE")]
+    (table,) = score_tables(rows)
+    assert table.lines[1][1][1].text == "–"
+
+
+def test_a_line_that_does_not_fit_its_columns_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"must fit 1 columns, in 'A table' \['x'\] do not"):
+        plain_table("A table", ["Name", "Value"], [["x", "1", "2"]])
+
+
+def test_several_draws_are_told_in_every_form() -> None:
+    rows = [
+        _row(),
+        _row("AE", "modified", difference=-0.25, ci_low=-0.4, ci_high=-0.1, draws=2, by_draw=((0, -0.3), (1, -0.2))),
+    ]
+    assert [line["by_draw"] for line in csv.DictReader(io.StringIO(as_csv(rows)))] == ["", "0:-0.3 1:-0.2"]
+    tables = _markdown_tables(as_markdown(rows).split("Where seeds share")[0])
+    assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 draws"
+    assert tables["Variant − original, paired by seed"][0]["By draw"] == "−0.30, −0.20"
+    assert "three of them tell little" in as_markdown(rows)
+
+
+def test_where_every_run_has_a_draw_of_its_own_draws_are_not_listed() -> None:
+    rows = [_row(), _row("AE", "modified", difference=-0.25, n=2, draws=2, by_draw=((0, -0.3), (1, -0.2)))]
+    text = as_markdown(rows)
+    assert "Each seed met a pattern of its own" in text
+    assert "2 draws" not in text
+    assert "By draw" not in text
+
+
+def test_two_variants_are_compared_in_a_table_of_their_own() -> None:
+    found = Comparison(
+        method="AE", methods=("AE",), metric="mig", first="modified", second="untrained", difference=-0.05, ci_low=-0.1,
+        ci_high=0.02, p=0.1, p_holm=0.4, seeds=10, draws=(3, 3),
+    )  # fmt: skip
+    table = comparison_table([found])
+    assert table.title == "modified − untrained"
+    ((name, cells),) = table.lines
+    expected = ["AE", "MIG", "−0.05", "[−0.10, +0.02]", "0.100", "0.400 (may be chance)", "10", "3 and 3"]
+    assert [name, *(cell.text for cell in cells)] == expected
+
+
+def test_primary_contrasts_have_a_line_each_with_their_methods() -> None:
+    found = Comparison(
+        method="mean of 2 methods", methods=("A", "B"), metric="mig", first="modified", second="original", difference=-0.4,
+        ci_low=-0.5, ci_high=-0.3, p=0.00001, seeds=10, draws=(10, 1),
+    )  # fmt: skip
+    ((name, cells),) = contrast_table([found]).lines
+    expected = ["modified − original", "A, B", "MIG", "−0.40", "[−0.50, −0.30]", "<0.001", "10", "10 and 1"]
+    assert [name, *(cell.text for cell in cells)] == expected
+
+
+@pytest.mark.parametrize(("p", "text"), [(0.0431, "0.043"), (1.0, "1.000"), (0.0001, "<0.001"), (None, "–")])
+def test_p_values_have_three_places(p: float | None, text: str) -> None:
+    assert probability(p) == text
+
+
+def test_a_cell_tells_the_share_that_is_kept() -> None:
+    compared = {"difference": -0.4, "ci_low": -0.5, "ci_high": -0.3}
+    rows = [_row(), _row("AE", "modified", mean=0.2, retained=1 / 3, **compared), _row("AE", "noise", **compared)]
+    (table,) = score_tables(rows, compared=True)
+    ((_, cells),) = table.lines
+    assert [cell.details[2:] for cell in cells] == [(), ("keeps 33%",), ()]
