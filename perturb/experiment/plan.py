@@ -9,6 +9,7 @@ from perturb.errors import UserError
 from perturb.experiment import run_configs as configs
 from perturb.experiment.checks import check_sizes
 from perturb.experiment.specs import Namer
+from perturb.report import inputs
 from perturb.runs import RunSpec
 from perturb.variants import CONTROLS, MATCHED_NOISES, VariantPattern
 
@@ -214,15 +215,21 @@ def report_inputs(
     predictions: Mapping[VariantPattern, RunSpec],
 ) -> dict[str, RunSpec]:
     """Everything that the report reads, by the names under which it finds it."""
-    inputs = {"images": images, "selection": selection}
-    inputs |= {f"restart/{index}": spec for index, spec in enumerate(restarts)}
-    inputs |= {f"trained/{index}": spec.inputs["restart"] for index, spec in enumerate(restarts)}
-    drawn = {**patterns, **controls}
-    by_column = {"pattern": drawn, "file": files, "pixels": pixels, "variances": variances, "prediction": predictions}
-    for kind, specs in by_column.items():
-        inputs |= {f"{kind}/{column.name}": spec for column, spec in specs.items()}
-    for (method, column, k), spec in evaluations.items():
-        run = f"{method}/{column.variant}/{k}"
-        inputs |= {f"scores/{run}": spec, f"training/{run}": spec.inputs["restart"]}
-    inputs |= {f"search/{method}/{by!r}/{column.variant}/{k}": spec for (method, by, column, k), spec in search.items()}
-    return inputs | {f"readout/{column.variant}/{k}": spec for (column, k), spec in readouts.items()}
+    found = {inputs.IMAGES: images, inputs.SELECTION: selection}
+    found |= {inputs.restart(index): spec for index, spec in enumerate(restarts)}
+    found |= {inputs.trained(index): spec.inputs["restart"] for index, spec in enumerate(restarts)}
+    by_pattern: dict[inputs.OfPattern, Mapping[VariantPattern, RunSpec]] = {
+        "pattern": {**patterns, **controls},
+        "file": files,
+        "pixels": pixels,
+        "variances": variances,
+        "prediction": predictions,
+    }
+    for kind, specs in by_pattern.items():
+        found |= {inputs.of_pattern(kind, column): spec for column, spec in specs.items()}
+    for (method, column, seed), spec in evaluations.items():
+        found[inputs.scores(method, column.variant, seed)] = spec
+        found[inputs.training(method, column.variant, seed)] = spec.inputs["restart"]
+    for (method, factor, column, seed), spec in search.items():
+        found[inputs.Searched(method, factor, column.variant, seed).name] = spec
+    return found | {inputs.readout(column.variant, seed): spec for (column, seed), spec in readouts.items()}

@@ -12,7 +12,7 @@ from perturb.entries.packaged import beside, published_rows
 from perturb.errors import UserError
 from perturb.external.benchmarks import Benchmark
 from perturb.files import read_json
-from perturb.report.kept import sentence
+from perturb.report.sentences import model_sentence
 from perturb.report.tables import as_markdown
 from perturb.statistics.scores import Row
 
@@ -33,9 +33,9 @@ class Result:
         object.__setattr__(self, "rows", rows_of(self.entry))
 
     @property
-    def sentence(self) -> str:
+    def model_sentence(self) -> str:
         """One sentence on how much of the first metric survives each variant, with its interval."""
-        return sentence(scores_of(self.entry), self.entry.metrics[0].name)
+        return model_sentence(scores_of(self.entry), self.entry.metrics[0].name)
 
     @property
     def all_rows(self) -> list[Row]:

@@ -12,10 +12,10 @@ from perturb.files import write_json, write_text
 from perturb.report.caveats import notes, provenance
 from perturb.report.entries import entries, file_name
 from perturb.report.findings import Findings
-from perturb.report.headline import MAIN, contrast, further, headline
 from perturb.report.page import render_page
 from perturb.report.section import Section, as_markdown
-from perturb.report.sections import sections
+from perturb.report.sections import sections_of
+from perturb.report.sentences import MAIN, contrast, further, headline
 from perturb.report.tables import as_csv
 from perturb.runs import MANIFEST, Workplace
 from perturb.statistics.family import identity
@@ -33,7 +33,7 @@ def build_report(place: Workplace) -> dict[str, Any]:
     made_by, to_be_known = provenance(findings), notes(findings)
     answers = list(_answers(findings))
     shown = [
-        *sections(findings, place.out, device=place.device),
+        *sections_of(findings, place.out, place.device),
         Section(title="Caveats", points=to_be_known),
     ]
     on = "" if config.name == config.dataset.name else f" on {config.dataset.name}"

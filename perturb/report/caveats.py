@@ -10,11 +10,12 @@ from perturb.config.loading import config_hash
 from perturb.files import read_json
 from perturb.metrics import METRICS
 from perturb.perturbation.scalar import fewest_factors
+from perturb.report import inputs
 from perturb.report.findings import Findings
 from perturb.report.words import listed
 from perturb.runs import MANIFEST
 from perturb.statistics.scores import BASELINE
-from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN
+from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN, VariantPattern
 from perturb.versions import software_versions
 
 MATCHED = 0.05
@@ -29,7 +30,7 @@ def notes(findings: Findings) -> list[str]:
         *_controls(findings),
         *(
             f"Failed: {score.method} on {score.variant}, seed {score.seed}: {score.failure}."
-            for score in [*findings.scores, *(point.score for point in findings.search)]
+            for score in [*findings.scores, *findings.searched.values()]
             if score.failure is not None
         ),
         *_over_pruned(findings),
@@ -38,7 +39,7 @@ def notes(findings: Findings) -> list[str]:
 
 
 def _selection(findings: Findings) -> Iterator[str]:
-    config, selection = findings.config, findings.results["selection"]
+    config, selection = findings.config, findings.results[inputs.SELECTION]
     ranked = {int(index): score for index, score in selection["scores"].items() if score is not None}
     sides = {
         side: ", ".join(f"restart {i} ({ranked[i]:.2f})" for i in selection[side]) for side in ("disentangled", "entangled")
@@ -143,7 +144,7 @@ def _over_pruned(findings: Findings) -> Iterator[str]:
 
 def _files(findings: Findings) -> Iterator[str]:
     for variant in findings.config.evaluation.variants:
-        found = findings.results[f"file/{variant}"]
+        found = findings.results[inputs.of_pattern("file", VariantPattern(variant))]
         if variant != BASELINE:
             yield (
                 f"{variant}.h5: no pixel moved by more than {found['largest_change']} of 255 grey levels, "
@@ -154,13 +155,14 @@ def _files(findings: Findings) -> Iterator[str]:
 def provenance(findings: Findings) -> dict[str, str]:
     """Return what made the numbers: config, data, versions."""
     config, results = findings.config, findings.results
-    source = results["images"]["provenance"]
+    source = results[inputs.IMAGES]["provenance"]
     found = {
         "config": config_hash(config),
         "dataset": f"{config.dataset.name}, {', '.join(f'{k} {v}' for k, v in source.items())}",
-        "pixels (sha256)": results["images"]["sha256"],
+        "pixels (sha256)": results[inputs.IMAGES]["sha256"],
     }
-    found |= {f"{v}.h5 (sha256)": results[f"file/{v}"]["sha256"] for v in config.evaluation.variants}
+    for variant in config.evaluation.variants:
+        found[f"{variant}.h5 (sha256)"] = results[inputs.of_pattern("file", VariantPattern(variant))]["sha256"]
     return found | {"trained on": _trained_on(findings)} | software_versions()
 
 

@@ -1,4 +1,4 @@
-"""What the finished runs of an experiment say, in the words of the evaluation room."""
+"""The finished runs of an experiment as scores, rows and comparisons."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,19 +10,14 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from perturb.analysis.variances import Variances
-from perturb.config import ExperimentConfig, MethodConfig
+from perturb.config import ExperimentConfig
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.datasets.pixels import Pixels
-from perturb.objectives.losses import bernoulli_floor
-from perturb.perturbation.pattern import sample_of
 from perturb.perturbation.selection import over_pruned
+from perturb.report import inputs
 from perturb.report.comparisons import comparisons_of
-from perturb.report.curves import Curve
-from perturb.report.search import SearchPoint
 from perturb.runs import read_result
 from perturb.statistics.family import Family
 from perturb.statistics.scores import BASELINE, Comparison, Row, Score, compare, pooled, summarise
-from perturb.training.curve import read_curve
 from perturb.variants import UNTRAINED, VariantPattern
 
 GROUPS = "falls", "stands", "baseline"
@@ -36,7 +31,7 @@ class Findings:
     config: ExperimentConfig
     grid: FactorGrid
     runs: Mapping[str, Path]
-    """Folders of the finished runs, by the names that the plan's `report_inputs` gives them."""
+    """Folders of the finished runs, by the names of inputs.py."""
 
     @cached_property
     def results(self) -> dict[str, Any]:
@@ -48,32 +43,17 @@ class Findings:
         """The scores of every evaluation run, in the order of the tables."""
         evaluation = self.config.evaluation
         return [
-            self._score(f"scores/{method.name}/{variant}/{seed}", method.name, variant, seed)
+            self._score(inputs.scores(method.name, variant, seed), method.name, variant, seed)
             for method in evaluation.methods
             for variant in evaluation.variants
             for seed in evaluation.seeds_of(method)
         ]
 
     @cached_property
-    def curves(self) -> list[Curve]:
-        """The losses of every evaluation run's training."""
-        return [
-            Curve(
-                method=score.method,
-                variant=score.variant,
-                columns=read_curve(self.runs[f"training/{score.method}/{score.variant}/{score.seed}"] / "curve.csv"),
-                failed=score.failure is not None,
-                floor=self._floors[VariantPattern(score.variant, score.draw).name],
-            )
-            for score in self.scores
-        ]
-
-    @cached_property
-    def _floors(self) -> dict[str, float]:
-        """The entropy of every column's images, of a large grid that of 10,000."""
-        columns = {VariantPattern(score.variant, score.draw).name for score in self.scores}
-        numbers = sample_of(self.grid)
-        return {name: bernoulli_floor(Pixels.open(self.runs[f"pixels/{name}"]).images(numbers)) for name in columns}
+    def searched(self) -> dict[inputs.Searched, Score]:
+        """The scores of every run of the line search."""
+        runs = inputs.searched_among(self.results)
+        return {run: self._score(run.name, run.method, run.variant, run.seed) for run in runs}
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -134,54 +114,21 @@ class Findings:
             for names, (first, second) in pairs
         ]
 
-    @cached_property
-    def search(self) -> list[SearchPoint]:
-        """A point for every run of the line search."""
-        found = []
-        for name in self.results:
-            kind, _, path = name.partition("/")
-            if kind == "search":
-                method, factor, variant, seed = path.rsplit("/", 3)
-                found.append(SearchPoint(float(factor), self._score(name, method, variant, int(seed))))
-        return found
-
-    def gaps(self, method: MethodConfig) -> dict[str, np.ndarray]:
-        """Per-factor MIG of a method's runs, variant → (runs, factors), failed runs left out."""
-        found: dict[str, list[list[float]]] = {}
-        for variant in self.config.evaluation.variants:
-            for seed in self.config.evaluation.seeds_of(method):
-                details = self.results[f"scores/{method.name}/{variant}/{seed}"]["details"]
-                if details is not None:
-                    gaps = [details["mig"][f"mig_factor_{k}"] for k in range(self.grid.num_factors)]
-                    found.setdefault(variant, []).append(gaps)
-        return {variant: np.array(gaps) for variant, gaps in found.items()}
-
-    @property
-    def informativeness(self) -> dict[str, dict[str, list[float]]]:
-        """DCI's informativeness of every run that has scores, by method and variant; nothing where DCI is not scored."""
-        found: dict[str, dict[str, list[float]]] = {}
-        for score in self.scores:
-            details = self.results[f"scores/{score.method}/{score.variant}/{score.seed}"]["details"] or {}
-            if "dci" in details:
-                values = found.setdefault(score.method, {}).setdefault(score.variant, [])
-                values.append(details["dci"]["dci_informativeness"])
-        return found
-
     def readouts(self, variant: str) -> list[dict[str, Any]]:
         """Return what each supervised network on a variant reads, factor by factor; nothing without a readout."""
         seeds = range(self.config.readout.seeds) if self.config.readout else ()
-        return [self.results[f"readout/{variant}/{seed}"]["factors"] for seed in seeds]
+        return [self.results[inputs.readout(variant, seed)]["factors"] for seed in seeds]
 
     @cached_property
     def variances(self) -> dict[str, Variances]:
         """The variances that factors and perturbation induce, by variant but the original; empty without a readout."""
-        names = [variant for variant in self.config.evaluation.variants if f"variances/{variant}" in self.results]
-        adapter = TypeAdapter(Variances)
-        return {v: adapter.validate_python(self.results[f"variances/{v}"]) for v in names if v != BASELINE}
+        variants, adapter = (v for v in self.config.evaluation.variants if v != BASELINE), TypeAdapter(Variances)
+        names = {variant: inputs.of_pattern("variances", VariantPattern(variant)) for variant in variants}
+        return {v: adapter.validate_python(self.results[name]) for v, name in names.items() if name in self.results}
 
     def networks(self, variant: str) -> list[dict[str, Any]]:
         """Results of the networks that draw a variant's patterns: `pattern`, `scalar`, of controls `wanted`; maybe none."""
-        found = (self.results.get(f"pattern/{name}") for name in self._columns(variant))
+        found = (self.results.get(inputs.of_pattern("pattern", column)) for column in self._columns(variant))
         return [result for result in found if result is not None]
 
     @property
@@ -191,14 +138,14 @@ class Findings:
 
     def file_results(self, variant: str) -> list[dict[str, Any]]:
         """Results of a variant's files, a pattern each."""
-        return [self.results[f"file/{name}"] for name in self._columns(variant)]
+        return [self.results[inputs.of_pattern("file", column)] for column in self._columns(variant)]
 
     def files(self, variant: str) -> list[Path]:
         """Folders of a variant's benchmark files, a pattern each."""
-        return [self.runs[f"file/{name}"] for name in self._columns(variant)]
+        return [self.runs[inputs.of_pattern("file", column)] for column in self._columns(variant)]
 
-    def _columns(self, variant: str) -> list[str]:
-        return [VariantPattern(variant, draw).name for draw in range(self.config.draws(variant))]
+    def _columns(self, variant: str) -> list[VariantPattern]:
+        return [VariantPattern(variant, draw) for draw in range(self.config.draws(variant))]
 
     def _score(self, name: str, method: str, variant: str, seed: int) -> Score:
         result, limit = self.results[name], self.config.selection.max_unit_variance

@@ -15,9 +15,9 @@ from perturb.entries.rules import check_entry
 from perturb.errors import UserError
 from perturb.files import write_text
 from perturb.metrics import METRICS
-from perturb.report.kept import Kept, kept
 from perturb.report.tables import remarks, score
 from perturb.report.words import interval, share, signed
+from perturb.statistics.retained import Retained, retained
 from perturb.statistics.scores import BASELINE, Row
 
 PAGE, TABLE = "leaderboard.html", "leaderboard.md"
@@ -35,7 +35,7 @@ class Line:
     file: str
     rows: dict[str, Row]
     """Rows by variant."""
-    kept: dict[str, Kept]
+    kept: dict[str, Retained]
     """Shares that are kept by variant, without the original; where there are pairs."""
 
 
@@ -147,7 +147,7 @@ def _rank(line: Line, sign: int) -> tuple[bool, float]:
 def _line(file: str, entry: Entry, metric: str) -> Line:
     scores = scores_of(entry)
     rows = {row.variant: row for row in rows_of(entry) if row.metric == metric}
-    shares = {v: kept(scores, metric, v) for v in rows if v != BASELINE}
+    shares = {v: retained(scores, metric, v) for v in rows if v != BASELINE}
     return Line(entry, file, rows, {variant: found for variant, found in shares.items() if found is not None})
 
 
@@ -160,7 +160,7 @@ def as_markdown(boards: Iterable[Board], refused: Sequence[Refused]) -> str:
         for line in board.lines:
             cells = [", ".join(_told(line.rows[v])) if v in line.rows else "–" for v in board.variants]
             about = [line.entry.how, str(len(line.entry.seeds))]
-            parts += [_markdown_row([line.entry.model, *cells, kept_in_words(line.kept.get("modified")), *about])]
+            parts += [_markdown_row([line.entry.model, *cells, retained_in_words(line.kept.get("modified")), *about])]
         parts += [
             "",
             f"Images {board.images}; settings {board.settings}. Kept: share on the modified images, 95 % interval.",
@@ -176,7 +176,7 @@ def _markdown_of_refused(refused: Sequence[Refused]) -> list[str]:
     return ["## Refused", "", *[f"- {_plain(each.file)}: {_plain(' '.join(each.reasons))}" for each in refused]]
 
 
-def kept_in_words(found: Kept | None) -> str:
+def retained_in_words(found: Retained | None) -> str:
     """`59% [52%, 66%]`."""
     if found is None or found.share is None:
         return "–"
@@ -238,6 +238,6 @@ def _cells(board: Board, line: Line) -> dict[str, Any]:
         "entry": line.entry,
         "file": line.file,
         "variants": variants,
-        "kept": kept_in_words(found),
+        "kept": retained_in_words(found),
         "kept_key": "" if found is None or found.share is None else found.share,
     }

@@ -6,38 +6,10 @@ from typing import Any
 
 from jinja2 import Environment
 
-from perturb.metrics import METRICS
 from perturb.report.section import Section
-from perturb.report.words import certainty, share, signed
-from perturb.statistics.scores import BASELINE, Row
 
 LONG = 40
 """Lines of a table above which it is folded."""
-
-
-def answer(rows: Sequence[Row], metric: str) -> list[str]:
-    """Return what came out, in sentences: for each method how much of its score each variant leaves.
-
-    Of a change that `may_be_chance` it is said.
-    """
-    sentences = []
-    for original in (row for row in rows if row.variant == BASELINE and row.metric == metric):
-        others = [row for row in rows if (row.method, row.metric) == (original.method, metric) and row is not original]
-        if original.mean is None:
-            sentences.append(f"{original.method}: all runs on the original failed.")
-            continue
-        parts = [_part(row) for row in others]
-        title = METRICS[metric].title
-        reached = f"{original.method} reaches a {title} of {original.mean:.2f} on the original"
-        sentences.append("; ".join([reached, *parts]) + ".")
-    return sentences
-
-
-def _part(row: Row) -> str:
-    if row.mean is None or row.difference is None:
-        return f"no run on {row.variant} could be compared"
-    kept = f"keeps {share(row.retained)} of it" if row.retained is not None else "has nothing to keep"
-    return f"on {row.variant} it {kept} ({signed(row.difference)}, {certainty(row, few='pairs')})"
 
 
 def render_page(

@@ -1,12 +1,8 @@
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.variances import FactorVariance, Induced, Variances
-from perturb.report.analysis_tables import (
-    global_table,
-    informativeness_table,
-    local_table,
-    readout_table,
-    scalar_table,
-)
+from perturb.report.sections.readout import global_table, local_table, readout_table
+from perturb.report.sections.scalar import scalar_table
+from perturb.report.sections.scores import informativeness_table
 from perturb.report.table import PrintedTable
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from made_scores import made_scores
 
-from perturb.report.figures import draw_images
-from perturb.report.figures_forest import draw_forest
-from perturb.report.page import answer, render_page
+from perturb.report.page import render_page
 from perturb.report.section import Picture, Section
+from perturb.report.sections.differences import draw_forest
+from perturb.report.sections.images import draw_images
+from perturb.report.sentences import method_sentences
 from perturb.report.table import plain_table
 from perturb.report.tables import score_tables
 from perturb.report.thesis import thesis_beside
@@ -74,7 +75,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name="mini-study",
         title="Does it disentangle, or does it lean on the data?",
         asked="Every image is nudged by at most ε.",
-        answers=["MIG falls by 0.31 on the modified images (95 % interval [−0.40, −0.22]).", *answer(rows, "mig")],
+        answers=["MIG falls by 0.31 on the modified images (95 % interval [−0.40, −0.22]).", *method_sentences(rows, "mig")],
         sections=[
             Section(title="Scores", tables=score_tables(rows, thesis=thesis, compared=True), figures=pictures),
             Section(

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from perturb.report import style
-from perturb.report.curves import Curve, final_losses
-from perturb.report.figures_curves import draw_curves
+from perturb.report.sections.curves import Curve, draw_curves, final_losses
 
 STEPS = np.arange(10, 101, 10)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from made_scores import made_scores
 
-from perturb.report.figures import draw_images, draw_scores
+from perturb.report.sections.differences import draw_scores
+from perturb.report.sections.images import draw_images
 from perturb.statistics.scores import summarise
 
 VARIANTS = ("original", "modified", "noise")

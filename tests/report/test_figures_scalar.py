@@ -11,7 +11,7 @@ from perturb.config import PerturbationConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.scalar import main_curves
-from perturb.report.figures_scalar import draw_scalars
+from perturb.report.sections.scalar import draw_scalars
 
 GRID = FactorGrid(("size", "hue"), (5, 3))
 

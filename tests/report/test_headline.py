@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from made_scores import made_scores
 
-from perturb.report.headline import contrast, further, headline
+from perturb.report.sentences import contrast, further, headline
 from perturb.statistics.intervals import over_clusters, over_methods
 from perturb.statistics.scores import Comparison, Score, pooled
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from made_scores import made_scores
 
-from perturb.report.kept import kept, sentence
+from perturb.report.sentences import model_sentence
 from perturb.statistics.intervals import over_clusters, over_draws_and_seeds
+from perturb.statistics.retained import retained
 
 
 def test_the_share_is_that_of_the_means_over_pairs() -> None:
     scores = made_scores("A", "original", 0.6, 0.7, 0.8, 0.9) + made_scores("A", "modified", 0.3, 0.4, 0.35, None)
-    found = kept(scores, "mig", "modified")
+    found = retained(scores, "mig", "modified")
     assert (found.pairs, found.share) == (3, pytest.approx(0.5))
     half_width = over_clusters(np.array([[0.0, 0.05, -0.05]])).half_width / 0.7
     assert (found.low, found.high) == pytest.approx((0.5 - half_width, 0.5 + half_width))
@@ -20,14 +21,14 @@ def test_the_share_is_that_of_the_means_over_pairs() -> None:
 
 def test_pairs_that_keep_the_same_share_have_a_narrow_interval_however_far_apart_their_scores_are() -> None:
     scores = made_scores("A", "original", 0.2, 0.8) + made_scores("A", "modified", 0.1, 0.4)
-    found = kept(scores, "mig", "modified")
+    found = retained(scores, "mig", "modified")
     assert (found.low, found.share, found.high) == (pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))
 
 
 def test_of_several_patterns_the_patterns_are_the_clusters() -> None:
     originals = made_scores("A", "original", *[0.5] * 6)
     modified = [replace(score, draw=score.seed % 3) for score in made_scores("A", "modified", 0.1, 0.3, 0.2, 0.2, 0.4, 0.3)]
-    found = kept([*originals, *modified], "mig", "modified")
+    found = retained([*originals, *modified], "mig", "modified")
     assert (found.pairs, found.share) == (6, pytest.approx(0.5))
     half_width = over_clusters(np.array([[-0.1, 0.1, 0.0]])).half_width / 0.5
     assert (found.low, found.high) == pytest.approx((0.5 - half_width, 0.5 + half_width))
@@ -36,7 +37,7 @@ def test_of_several_patterns_the_patterns_are_the_clusters() -> None:
 def test_where_seeds_meet_several_patterns_both_vary() -> None:
     originals = made_scores("A", "original", 0.5, 0.5, 0.5)
     modified = [*made_scores("A", "modified", 0.1, 0.3, 0.2), *made_scores("A", "modified", 0.3, 0.4, 0.2, draw=1)]
-    found = kept([*originals, *modified], "mig", "modified")
+    found = retained([*originals, *modified], "mig", "modified")
     table = np.array([[0.1, 0.3, 0.2], [0.3, 0.4, 0.2]]) - 0.25
     half_width = over_draws_and_seeds(table, np.zeros((1, 3))).half_width / 0.5
     assert (found.low, found.share, found.high) == pytest.approx((0.5 - half_width, 0.5, 0.5 + half_width))
@@ -47,7 +48,7 @@ def test_the_shares_interval_covers() -> None:
     for _ in range(500):
         originals = rng.normal(0.7, 0.2, 3)
         modified = 0.5 * originals + rng.normal(0, 0.1, 3)
-        found = kept(
+        found = retained(
             [*made_scores("A", "original", *originals), *made_scores("A", "modified", *modified)], "mig", "modified"
         )
         hits += found.low <= 0.5 <= found.high
@@ -70,9 +71,9 @@ def test_the_sentence_says_what_survives(original: tuple, modified: tuple, end: 
     scores = made_scores("A", "original", *original) + made_scores("A", "modified", *modified)
     mean = sum(original) / len(original)
     start = f"A reaches a MIG of {mean:.2f} on the original; on the modified images "
-    assert sentence(scores, "mig") == start + end
+    assert model_sentence(scores, "mig") == start + end
 
 
 def test_without_an_original_there_is_nothing_to_say() -> None:
     scores = made_scores("A", "original", None) + made_scores("A", "modified", 0.5)
-    assert sentence(scores, "mig") == "A has no score on the original, because all of its runs there failed."
+    assert model_sentence(scores, "mig") == "A has no score on the original, because all of its runs there failed."

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from perturb.report.page import answer, render_page
+from perturb.report.page import render_page
 from perturb.report.section import Picture, Section, as_markdown
+from perturb.report.sentences import method_sentences
 from perturb.report.table import Cell, PrintedTable, plain_table
 from perturb.report.tables import score_tables
 from perturb.report.thesis import Beside, thesis_beside
@@ -64,7 +65,9 @@ def _page(
         "name": "tiny",
         "title": "Does it?",
         "asked": "Experiment tiny on mini.",
-        "answers": [sentence for metric in dict.fromkeys(row.metric for row in rows) for sentence in answer(rows, metric)],
+        "answers": [
+            sentence for metric in dict.fromkeys(row.metric for row in rows) for sentence in method_sentences(rows, metric)
+        ],
         "sections": [
             Section(title="Scores", tables=score_tables(rows, thesis=thesis, compared=True), figures=pictures),
             Section(title="Caveats", points=notes),
@@ -87,19 +90,19 @@ def _page(
     ],
 )
 def test_a_change_may_be_chance_exactly_when_its_interval_contains_zero(low: float, high: float, chance: bool) -> None:
-    (sentence,) = answer([_row(), _compared(low, high)], "mig")
+    (sentence,) = method_sentences([_row(), _compared(low, high)], "mig")
     assert ("may be chance" in sentence) == chance
 
 
 def test_in_a_family_of_comparisons_the_adjusted_p_decides_and_the_interval_stays() -> None:
-    (sentence,) = answer([_row(), _compared(-0.6, -0.2, p=0.01, p_holm=0.2)], "mig")
+    (sentence,) = method_sentences([_row(), _compared(-0.6, -0.2, p=0.01, p_holm=0.2)], "mig")
     assert "[−0.60, −0.20], which may be chance" in sentence
-    (sentence,) = answer([_row(), _compared(-0.6, -0.2, p=0.001, p_holm=0.02)], "mig")
+    (sentence,) = method_sentences([_row(), _compared(-0.6, -0.2, p=0.001, p_holm=0.02)], "mig")
     assert "may be chance" not in sentence
 
 
 def test_answer_tells_score_share_difference_and_interval() -> None:
-    assert answer([_row(), _compared(-0.6, -0.2)], "mig") == [
+    assert method_sentences([_row(), _compared(-0.6, -0.2)], "mig") == [
         "AE reaches a MIG of 0.50 on the original; on modified it keeps 20% of it (−0.40, 95 % interval [−0.60, −0.20])."
     ]
 
@@ -109,7 +112,7 @@ def test_answer_has_a_sentence_for_each_method_and_a_part_for_each_variant() -> 
         _row(), _compared(-0.6, -0.2), _compared(-0.1, 0.1, variant="noise"),
         _row(method="β-VAE"), _compared(-0.6, -0.2, method="β-VAE"), _compared(-0.1, 0.1, variant="noise", method="β-VAE"),
     ]  # fmt: skip
-    first, second = answer(rows, "mig")
+    first, second = method_sentences(rows, "mig")
     assert first.startswith("AE reaches")
     assert second.startswith("β-VAE reaches")
     assert first.index("on modified it") < first.index("on noise it")
@@ -117,34 +120,34 @@ def test_answer_has_a_sentence_for_each_method_and_a_part_for_each_variant() -> 
 
 
 def test_too_few_pairs_are_told_instead_of_an_interval() -> None:
-    (sentence,) = answer([_row(), _compared(None, None)], "mig")
+    (sentence,) = method_sentences([_row(), _compared(None, None)], "mig")
     assert "too few pairs for an interval" in sentence
     assert "may be chance" not in sentence
 
 
 def test_a_score_of_zero_leaves_nothing_to_keep() -> None:
-    (sentence,) = answer([_row(mean=0.0), _compared(-0.1, 0.1, retained=None)], "mig")
+    (sentence,) = method_sentences([_row(mean=0.0), _compared(-0.1, 0.1, retained=None)], "mig")
     assert "has nothing to keep" in sentence
 
 
 def test_a_method_that_failed_on_the_original_is_told() -> None:
-    assert answer([_row(mean=None, std=None, n=0, failed=5), _compared(None, None, difference=None)], "mig") == [
+    assert method_sentences([_row(mean=None, std=None, n=0, failed=5), _compared(None, None, difference=None)], "mig") == [
         "AE: all runs on the original failed."
     ]
 
 
 @pytest.mark.parametrize("fields", [{"mean": None, "std": None, "n": 0, "failed": 5}, {"mean": 0.3}])
 def test_a_variant_without_pairs_is_not_compared(fields: dict[str, Any]) -> None:
-    (sentence,) = answer([_row(), _compared(None, None, difference=None, **fields)], "mig")
+    (sentence,) = method_sentences([_row(), _compared(None, None, difference=None, **fields)], "mig")
     assert sentence.endswith("; no run on modified could be compared.")
 
 
 def test_answer_without_other_variants_is_a_whole_sentence() -> None:
-    assert answer([_row()], "mig") == ["AE reaches a MIG of 0.50 on the original."]
+    assert method_sentences([_row()], "mig") == ["AE reaches a MIG of 0.50 on the original."]
 
 
 def test_answer_looks_at_its_own_metric_only() -> None:
-    assert answer([_row(), _compared(-0.6, -0.2)], "other") == []
+    assert method_sentences([_row(), _compared(-0.6, -0.2)], "other") == []
 
 
 def test_page_needs_no_network(tmp_path: Path) -> None:
@@ -173,7 +176,7 @@ def test_page_holds_its_images_as_they_are(tmp_path: Path) -> None:
 def test_page_shows_answers_tables_notes_and_provenance(tmp_path: Path) -> None:
     rows = [_row(), _compared(-0.6, -0.2), _row(method="β-VAE"), _compared(-0.1, 0.1, method="β-VAE", failed=2)]
     text = _Found(_page(tmp_path, rows)).text
-    for sentence in answer(rows, "mig"):
+    for sentence in method_sentences(rows, "mig"):
         assert sentence in text
     for part in (
         "tiny",

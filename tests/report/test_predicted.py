@@ -1,5 +1,4 @@
-from perturb.report.figures_prediction import PredictedPattern
-from perturb.report.predicted import correlations
+from perturb.report.sections.prediction import PredictedPattern, correlations
 
 
 def _patterns(variant: str, predicted: list[float], measured: list[float]) -> list[PredictedPattern]:

@@ -9,11 +9,10 @@ from made_scores import made_scores
 from matplotlib.patches import Polygon, Rectangle
 
 from perturb.report import style
-from perturb.report.figures_distribution import draw_by_factor, draw_histogram
-from perturb.report.figures_forest import draw_forest
-from perturb.report.figures_search import draw_search
-from perturb.report.figures_traversals import GAP, draw_latents, draw_planes, latent_labels, tiled
-from perturb.report.search import SearchPoint, search_table
+from perturb.report.sections.differences import draw_forest
+from perturb.report.sections.distribution import draw_by_factor, draw_histogram
+from perturb.report.sections.line_search import SearchPoint, draw_search, search_table
+from perturb.report.sections.traversals import GAP, draw_latents, draw_planes, latent_labels, tiled
 from perturb.statistics.scores import Score, summarise
 
 RNG = np.random.default_rng(0)

@@ -1,17 +1,41 @@
-"""Tables of what images hold, what factors and perturbation do to their variance, and which factors a pattern follows."""
+"""The factors are still in the images: supervised networks read them, and the variance is elsewhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.variances import FactorVariance, Variances
+from perturb.report.findings import Findings
+from perturb.report.section import Section
 from perturb.report.table import Cell, PrintedTable
-from perturb.report.tables import spread
 
-MOST_LINES = 3
-"""Patterns of a variant that have lines of their own."""
+
+def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
+    """Yield the section on what supervised networks read, and on where the variance went; nothing without a readout."""
+    if not findings.config.readout:
+        return
+    variants = findings.config.evaluation.variants
+    readouts = {variant: _averaged(findings.readouts(variant)) for variant in variants}
+    variances = findings.variances
+    count = findings.config.readout.seeds
+    text = (
+        f"The factors are still in the images: {count} small supervised network{'s' if count > 1 else ''} a variant, asked "
+        f"about combinations of factors that they never saw. Mean accuracies.",
+        "Global variance is what a factor moves over the whole grid, local variance what one step of it moves.",
+    )
+    tables = (readout_table(readouts), *((global_table(variances), local_table(variances)) if variances else ()))
+    yield Section(title="The factors are still there", text=text, tables=tables)
+
+
+def _averaged(readouts: list[list[dict[str, Any]]]) -> list[FactorReadout]:
+    """Mean accuracy and chance over networks."""
+    return [
+        FactorReadout(**found[0] | {key: float(np.mean([one[key] for one in found])) for key in ("accuracy", "chance")})
+        for found in zip(*readouts, strict=True)
+    ]
 
 
 def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTable:
@@ -36,82 +60,6 @@ def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTab
         columns=(*readouts, "chance"),
         lines=lines,
         note=f"n = {' to '.join(f'{count:,}' for count in counts)} images that it was not trained on.",
-    )
-
-
-def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> PrintedTable:
-    """Methods down, variants across: how well all latents together tell the factors, mean ± standard deviation.
-
-    Args:
-        found: method → variant → DCI's informativeness of each run, the share of held-out factor values that its trees name.
-
-    """
-    variants = tuple(dict.fromkeys(variant for of_method in found.values() for variant in of_method))
-    return PrintedTable(
-        title="How well all latents together tell the factors",
-        corner="Method",
-        columns=variants,
-        lines=tuple(
-            (method, tuple(_mean_cell(of_method.get(v, ())) for v in variants)) for method, of_method in found.items()
-        ),
-        note="DCI's informativeness: the share of held-out factor values that its trees name, mean over factors. With few "
-        "trees it falls where a code mixes factors, too.",
-    )
-
-
-def _mean_cell(values: Sequence[float]) -> Cell:
-    if not len(values):
-        return Cell("–")
-    return Cell(spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None))
-
-
-def scalar_table(networks: Mapping[str, Sequence[Mapping[str, Any]]], factors: Sequence[str]) -> PrintedTable:
-    """Patterns down, factors across: main effect of each factor on the scalar, and its total effect.
-
-    Args:
-        networks: variant → results of the networks that draw its patterns, with `scalar` (as `ScalarEffects`) and `pattern`
-            (as `PatternStatistics`); more than `MOST_LINES` of a variant are averaged.
-        factors: names, in the order of the effects.
-
-    """
-    lines = []
-    for variant, found in networks.items():
-        if len(found) > MOST_LINES:
-            lines.append((f"{variant}, mean of {len(found)}", _scalar_cells(found)))
-        else:
-            names = [variant if draw == 0 else f"{variant}-{draw + 1}" for draw in range(len(found))]
-            lines += [(name, _scalar_cells([one])) for name, one in zip(names, found, strict=True)]
-    return PrintedTable(
-        title="Effects on the scalar, and the pattern's strength",
-        corner="Pattern",
-        columns=(
-            *(name.replace("_", " ") for name in factors),
-            "factors in effect",
-            "linear",
-            "share of variance",
-            "roughness",
-        ),
-        lines=tuple(lines),
-        note="Main effect of each factor on the scalar, below it the total effect, as shares of the scalar's variance; "
-        "factors in effect: exp(entropy of the total effects); linear: R² of the best linear function. Of x′ − x as stored: "
-        "its variance as a share of the images' own, and its roughness, what one step of every factor changes over the "
-        "variance.",
-    )
-
-
-def _scalar_cells(found: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
-    """One line, the mean over patterns."""
-
-    def mean(part: str, key: str) -> np.ndarray:
-        return np.mean([one[part][key] for one in found], axis=0)
-
-    effects = zip(mean("scalar", "main"), mean("scalar", "total"), strict=True)
-    return (
-        *(Cell(f"{main:.2f}", (f"{total:.2f}",)) for main, total in effects),
-        Cell(f"{mean('scalar', 'effective'):.2f}"),
-        Cell(f"{mean('scalar', 'linear'):.2f}"),
-        Cell(f"{mean('pattern', 'share'):.0%}"),
-        Cell(f"{mean('pattern', 'roughness'):.2f}"),
     )
 
 

@@ -1,6 +1,7 @@
-"""Whether the restarts that m_ψ is trained against are of one kind."""
+"""The agreement of the restarts that m_ψ is trained against: are they of one kind?"""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from perturb.datasets.pixels import Pixels
 from perturb.metrics.agreement import Agreement, pairwise_agreement
 from perturb.objectives.encode import encode
 from perturb.random.seeds import numpy_generator
+from perturb.report import inputs
 from perturb.report.findings import Findings
 from perturb.report.section import Section
 from perturb.report.table import Cell, PrintedTable
@@ -18,9 +20,9 @@ CODED = 2_000
 """Images whose codes are compared."""
 
 
-def ensembles(findings: Findings, *, device: str) -> Iterator[Section]:
+def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     """Yield how far the codes of each side's models agree; nothing where a side is a single model."""
-    chosen = findings.results["selection"]
+    chosen = findings.results[inputs.SELECTION]
     found = {side: _agreement(findings, chosen[side], device) for side in SIDES if len(chosen[side]) > 1}
     if not found:
         return
@@ -37,8 +39,8 @@ def _agreement(findings: Findings, restarts: Sequence[int], device: str) -> list
     total = findings.grid.num_images
     rng = numpy_generator(findings.config.seed, "agreement")
     numbers = np.sort(rng.choice(total, min(CODED, total), replace=False))
-    pixels = Pixels.open(findings.runs["images"])
-    coded = [encode(load_model(findings.runs[f"trained/{index}"], device), pixels, numbers) for index in restarts]
+    pixels = Pixels.open(findings.runs[inputs.IMAGES])
+    coded = [encode(load_model(findings.runs[inputs.trained(index)], device), pixels, numbers) for index in restarts]
     divergences = [(np.square(mean) + np.exp(logvar) - 1 - logvar).mean(axis=0) / 2 for mean, logvar in coded]
     return pairwise_agreement([mean for mean, _ in coded], divergences)
 

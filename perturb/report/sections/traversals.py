@@ -1,14 +1,57 @@
-"""Decoded images along latents: planes of two (thesis Figures 4.10 and 4.11), and one latent a row (eq. 4.8)."""
+"""Traversals of the latents of the models that m_ψ was trained against (thesis Figures 4.10 and 4.11)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from perturb.report import style
+from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
+from perturb.datasets.pixels import Pixels
+from perturb.random.seeds import child_seed
+from perturb.report import inputs, style
+from perturb.report.findings import Findings
+from perturb.report.section import Picture, Section
+from perturb.training.saved_models import load_model
 
+CODED = 2_000
+"""Images behind a traversal."""
+STEPS = 9
+"""Along each latent of a traversal."""
 GAP = 2
 """White pixels between images."""
+
+
+def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
+    """Yield Figures 4.10 and 4.11: what the latents of the most and the least entangled restarts draw."""
+    chosen, grid = findings.results[inputs.SELECTION], findings.grid
+    if grid.num_factors < 2:
+        return
+    pair = _mixed_pair(findings, chosen["entangled"][0])
+    pixels, planes, figures = Pixels.open(findings.runs[inputs.IMAGES]), {}, []
+    for side, indices in (("disentangled", chosen["disentangled"]), ("entangled", chosen["entangled"])):
+        for place, index in enumerate(indices):
+            model = load_model(findings.runs[inputs.trained(index)], device)
+            seed = child_seed(findings.config.seed, "traversal")
+            book, decode = code_book(model, pixels, grid, images=CODED, seed=seed), decoder_of(model)
+            planes[f"{side}, restart {index}"] = plane_of_factors(book, decode, pair, steps=STEPS).images
+            if place == 0:
+                rows, path = traverse_rows(book, decode, steps=STEPS), out / f"latents_{side}.png"
+                draw_latents(path, rows.images, latent_labels(rows.variances), title=f"{side}, restart {index}")
+                figures.append(Picture(path, f"Most {side}: one latent a row, by ascending posterior variance (eq. 4.8)."))
+    names = [grid.names[k].replace("_", " ") for k in pair]
+    draw_planes(out / "planes.png", planes, down=names[0], across=names[1])
+    caption = f"Two latents at once, those that hold most of {names[0]} and {names[1]} (Figures 4.10 and 4.11)."
+    text = "The β-VAEs that m_ψ was trained against, on original images."
+    yield Section(title="Latent traversals", text=[text], figures=[Picture(out / "planes.png", caption), *figures])
+
+
+def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:
+    """The two factors that a restart separates least, in the grid's order."""
+    details = findings.results[inputs.restart(restart)]["details"]
+    gaps = details.get("mig", {})
+    ranked = sorted(range(findings.grid.num_factors), key=lambda k: gaps.get(f"mig_factor_{k}", k))
+    first, second = sorted(ranked[:2])
+    return first, second
 
 
 def draw_planes(path: Path, planes: Mapping[str, np.ndarray], *, down: str, across: str, columns: int = 2) -> None:

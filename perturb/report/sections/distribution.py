@@ -1,16 +1,41 @@
-"""How scores are spread: the histogram of thesis Figure 4.8, and scores by factor as in Figure 4.9."""
+"""Scores run by run, and factor by factor (thesis Figures 4.8 and 4.9)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from perturb.config import MethodConfig
 from perturb.metrics import METRICS
-from perturb.report import style
+from perturb.report import inputs, style
+from perturb.report.findings import Findings
+from perturb.report.section import Picture, Section
 from perturb.statistics.scores import BASELINE, Score
 
 BINS = 20
 """Bins between 0 and the top of the scale."""
+
+
+def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
+    """Figures 4.8 and 4.9: every run's MIG, and factor by factor for the first β-VAE that has runs."""
+    config = findings.config
+    if "mig" not in config.evaluation.metrics or len(config.evaluation.variants) == 1:
+        return
+    figures = []
+    if "modified" in config.evaluation.variants:
+        draw_histogram(out / "histogram.png", findings.scores, "mig")
+        figures.append(
+            Picture(out / "histogram.png", "MIG of all runs on the original and on modified images (Figure 4.8).")
+        )
+    for method in config.evaluation.methods:
+        gaps = _gaps(findings, method) if method.objective.kind == "beta_vae" else {}
+        if gaps:
+            path = out / "mig_by_factor.png"
+            draw_by_factor(path, gaps, findings.grid.names, title=method.name)
+            figures.append(Picture(path, f"{method.name}: MIG factor by factor (Figure 4.9)."))
+            break
+    if figures:
+        yield Section(title="Run by run, factor by factor", figures=figures)
 
 
 def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant: str = "modified") -> None:
@@ -77,3 +102,15 @@ def draw_by_factor(
     axes.set_xlabel(axis, fontsize=style.NORMAL)
     figure.legend(loc="outside upper left", ncols=2 if len(gaps) > 2 else len(gaps), fontsize=style.SMALL, frameon=False)
     style.save(figure, path)
+
+
+def _gaps(findings: Findings, method: MethodConfig) -> dict[str, np.ndarray]:
+    """Per-factor MIG of a method's runs, variant → (runs, factors), failed runs left out."""
+    found: dict[str, list[list[float]]] = {}
+    for variant in findings.config.evaluation.variants:
+        for seed in findings.config.evaluation.seeds_of(method):
+            details = findings.results[inputs.scores(method.name, variant, seed)]["details"]
+            if details is not None:
+                gaps = [details["mig"][f"mig_factor_{k}"] for k in range(findings.grid.num_factors)]
+                found.setdefault(variant, []).append(gaps)
+    return {variant: np.array(gaps) for variant, gaps in found.items()}

@@ -1,6 +1,7 @@
-"""Violins over the line search, as in thesis Figures 4.4 to 4.7; nothing is left out of sight."""
+"""The line search over the primary hyper-parameter (thesis 4.3.4): does a tuned model recover its score?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,13 +9,96 @@ import numpy as np
 
 from perturb.metrics import METRICS
 from perturb.report import style
-from perturb.report.search import SearchPoint, chosen, kept
+from perturb.report.findings import Findings
+from perturb.report.section import Picture, Section
+from perturb.report.table import Cell, PrintedTable
+from perturb.report.tables import spread
+from perturb.report.thesis import FIGURES
+from perturb.statistics.scores import BASELINE, Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 FEWEST = 3
 """Runs that a violin is drawn of; below, dots alone."""
+
+
+def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
+    """Yield the section on whether another value of the hyper-parameter would have saved the score."""
+    points = [SearchPoint(run.factor, score) for run, score in findings.searched.items()]
+    if not points:
+        return
+    wanted = findings.config.search
+    levels = {
+        row.method: row.mean
+        for row in findings.rows
+        if (row.metric, row.variant) == (wanted.metric, BASELINE) and row.mean is not None
+    }
+    draw_search(out / "search.png", points, wanted.metric, levels=levels)
+    text = (
+        "Each method's primary hyper-parameter, multiplied. Runs with fewer active units than factors are marked; the "
+        "thesis leaves them out, here they are shown and counted."
+    )
+    alike = f" (as the thesis's Figure {FIGURES[wanted.metric]})" if wanted.metric in FIGURES else ""
+    caption = f"{METRICS[wanted.metric].title} over the line search{alike}."
+    yield Section(
+        title="Line search",
+        text=[text],
+        tables=[search_table(points, wanted.metric)],
+        figures=[Picture(out / "search.png", caption)],
+    )
+
+
+@dataclass(frozen=True)
+class SearchPoint:
+    """One run of the search."""
+
+    factor: float
+    """Factor by which the method's primary hyper-parameter is multiplied: 0.75 to 2.0 in the thesis."""
+    score: Score
+
+    @property
+    def over_pruned(self) -> bool:
+        """True if it has a score that the thesis discards: fewer active units than factors."""
+        return self.score.values is not None and self.score.over_pruned
+
+
+def not_pruned(points: Sequence[SearchPoint], metric: str) -> list[float]:
+    """Scores of the runs that neither failed nor over-pruned."""
+    return [p.score.values[metric] for p in points if p.score.values is not None and not p.over_pruned]
+
+
+def chosen(points: Sequence[SearchPoint], **wanted: str | float) -> list[SearchPoint]:
+    """Points of a `method`, a `variant`, a `factor`."""
+    return [p for p in points if all(getattr(p if k == "factor" else p.score, k) == v for k, v in wanted.items())]
+
+
+def search_table(points: Sequence[SearchPoint], metric: str) -> PrintedTable:
+    """Method and variant down, factors across: mean ± deviation of the runs kept, and what was not kept."""
+    factors = sorted({point.factor for point in points})
+    lines = []
+    for method in dict.fromkeys(point.score.method for point in points):
+        for variant in dict.fromkeys(p.score.variant for p in points if p.score.method == method):
+            cells = [_cell(chosen(points, method=method, variant=variant, factor=factor), metric) for factor in factors]
+            lines.append((f"{method}, {variant}", tuple(cells)))
+    return PrintedTable(
+        title=f"{METRICS[metric].title} by the factor on the primary hyper-parameter",
+        corner="Method, variant",
+        columns=tuple(f"×{factor:g}" for factor in factors),
+        lines=tuple(lines),
+        note="Over-pruned runs are counted and, as in the thesis, not in the means.",
+    )
+
+
+def _cell(points: Sequence[SearchPoint], metric: str) -> Cell:
+    if not points:
+        return Cell("–")
+    values, pruned = not_pruned(points, metric), sum(point.over_pruned for point in points)
+    failed = sum(point.score.values is None for point in points)
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    details = [f"{pruned} over-pruned"] if pruned else []
+    details += [f"{failed} failed"] if failed else []
+    return Cell(spread(float(np.mean(values)), deviation) if values else "none kept", tuple(details))
 
 
 def draw_search(
@@ -59,7 +143,7 @@ def draw_search(
 
 def _draw_one(axes: "Axes", place: float, width: float, points: Sequence[SearchPoint], metric: str, variant: str) -> None:
     """One violin, its dots, its crosses and their number."""
-    colour, values = style.colour(variant), kept(points, metric)
+    colour, values = style.colour(variant), not_pruned(points, metric)
     if len(values) >= FEWEST and np.ptp(values) > 1e-9:
         (body,) = axes.violinplot([values], [place], widths=width, showextrema=False)["bodies"]
         body.set(facecolor=colour, alpha=0.3, edgecolor=colour, linewidth=0.8)

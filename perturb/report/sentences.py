@@ -1,4 +1,4 @@
-"""The answer of a study in sentences: what a score is, and by how much each variant and each contrast changes it.
+"""What came out, in sentences: scores on the original, and what each variant and each contrast changes.
 
 A change is first − second with its sign, as its interval has it.
 """
@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from perturb.metrics import METRICS
-from perturb.report.words import certainty, listed, signed, where
-from perturb.statistics.scores import BASELINE, Comparison, Score
+from perturb.report.words import certainty, listed, share, signed, where
+from perturb.statistics.retained import Retained, retained
+from perturb.statistics.scores import BASELINE, Comparison, Row, Score
 from perturb.variants import CONTROLS, UNTRAINED
 
 MAIN = "modified", "noise"
@@ -74,3 +75,53 @@ def _told(changes: Sequence[Comparison]) -> str:
     missing = [where(change.first) for change in changes if change.difference is None]
     told = [f"changes {listed(parts)}"] if parts else []
     return " and ".join([*told, *([f"cannot be compared {listed(missing)}"] if missing else [])])
+
+
+def method_sentences(rows: Sequence[Row], metric: str) -> list[str]:
+    """A sentence a method: its score on the original and the share that each variant leaves.
+
+    A change that `may_be_chance` is marked.
+    """
+    sentences = []
+    for original in (row for row in rows if row.variant == BASELINE and row.metric == metric):
+        others = [row for row in rows if (row.method, row.metric) == (original.method, metric) and row is not original]
+        if original.mean is None:
+            sentences.append(f"{original.method}: all runs on the original failed.")
+            continue
+        parts = [_of_row(row) for row in others]
+        title = METRICS[metric].title
+        reached = f"{original.method} reaches a {title} of {original.mean:.2f} on the original"
+        sentences.append("; ".join([reached, *parts]) + ".")
+    return sentences
+
+
+def _of_row(row: Row) -> str:
+    if row.mean is None or row.difference is None:
+        return f"no run on {row.variant} could be compared"
+    kept = f"keeps {share(row.retained)} of it" if row.retained is not None else "has nothing to keep"
+    return f"on {row.variant} it {kept} ({signed(row.difference)}, {certainty(row, few='pairs')})"
+
+
+def model_sentence(scores: Sequence[Score], metric: str) -> str:
+    """One sentence: what the model reaches on the original, and how much of it each variant leaves."""
+    model, title = scores[0].method, METRICS[metric].title
+    variants = [v for v in dict.fromkeys(score.variant for score in scores) if v != BASELINE]
+    originals = [score.values[metric] for score in scores if score.variant == BASELINE and score.values is not None]
+    if not originals:
+        return f"{model} has no score on the original, because all of its runs there failed."
+    parts = [_of_retained(v, metric, retained(scores, metric, v)) for v in variants]
+    return f"{model} reaches a {title} of {np.mean(originals):.2f} on the original" + "".join(parts) + "."
+
+
+def _of_retained(variant: str, metric: str, found: Retained | None) -> str:
+    if found is None:
+        return f"; {where(variant)} no run has a score"
+    if not METRICS[metric].higher_is_better:
+        return f"; {where(variant)} it is {found.variant:.2f}"
+    if found.share is None:
+        return f"; {where(variant)} there was nothing to keep"
+    kept_of_it = f"; {where(variant)} it keeps {share(found.share)} of that"
+    if found.low is None:
+        return f"{kept_of_it} (too few pairs for an interval)"
+    chance = ", which may be chance" if found.low <= 1 <= found.high else ""
+    return f"{kept_of_it} (95 % interval {share(found.low)} to {share(found.high)}, {found.pairs} pairs{chance})"

@@ -1,0 +1,63 @@
+"""Names of the runs that a report reads: the plan of an experiment gives them, the report finds its runs by them."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from perturb.variants import VariantPattern
+
+IMAGES, SELECTION = "images", "selection"
+OfPattern = Literal["pattern", "file", "pixels", "variances", "prediction"]
+"""Kinds of runs of which each variant's patterns have one each."""
+
+
+def restart(index: int) -> str:
+    """The scores of a restart."""
+    return f"restart/{index}"
+
+
+def trained(index: int) -> str:
+    """The training of a restart."""
+    return f"trained/{index}"
+
+
+def of_pattern(kind: OfPattern, column: VariantPattern) -> str:
+    """A run that a pattern has one of."""
+    return f"{kind}/{column.name}"
+
+
+def scores(method: str, variant: str, seed: int) -> str:
+    """The scores of a method on a variant."""
+    return f"scores/{method}/{variant}/{seed}"
+
+
+def training(method: str, variant: str, seed: int) -> str:
+    """The training of a method on a variant."""
+    return f"training/{method}/{variant}/{seed}"
+
+
+def readout(variant: str, seed: int) -> str:
+    """A supervised network on a variant."""
+    return f"readout/{variant}/{seed}"
+
+
+class Searched(NamedTuple):
+    """One run of the line search: its method, the factor on the primary hyper-parameter, the variant and the seed."""
+
+    method: str
+    factor: float
+    variant: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of its scores, with every digit of the factor."""
+        return f"search/{self.method}/{self.factor!r}/{self.variant}/{self.seed}"
+
+
+def searched_among(names: Iterable[str]) -> Iterator[Searched]:
+    """Those of the names that are of the line search."""
+    for name in names:
+        kind, _, path = name.partition("/")
+        if kind == "search":
+            method, factor, variant, seed = path.rsplit("/", 3)
+            yield Searched(method, float(factor), variant, int(seed))

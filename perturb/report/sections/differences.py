@@ -1,0 +1,114 @@
+"""Differences of the scores to the original, and of variants to each other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from perturb.metrics import METRICS
+from perturb.report import style
+from perturb.report.comparisons import comparisons_of
+from perturb.report.findings import Findings
+from perturb.report.section import Picture, Section
+from perturb.report.tables import comparison_table, difference_table
+from perturb.statistics.scores import BASELINE, Row, Score
+
+MOST_PANELS = 4
+"""Methods whose runs are drawn one by one."""
+
+
+def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
+    """Yield the section with the difference of each score to the original, and of the variants to each other."""
+    config, figures = findings.config, []
+    for metric in config.evaluation.metrics:
+        title = METRICS[metric].title
+        if len(config.evaluation.methods) <= MOST_PANELS:
+            draw_scores(out / f"{metric}.png", findings.scores, findings.rows, metric)
+            caption = f"{title} of every run: a dot a seed, pairs joined, the mean as a bar."
+            figures.append(Picture(out / f"{metric}.png", caption))
+        if len(config.evaluation.variants) > 1:
+            draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
+            caption = f"{title}: variant − original with its 95 % interval, paired by seed."
+            figures.append(Picture(out / f"{metric}_differences.png", caption))
+    told, tables = comparisons_of(config), []
+    for pair, found in groupby(findings.comparisons, lambda comparison: (comparison.first, comparison.second)):
+        tables.append(replace(comparison_table(list(found)), note=told[pair]))
+    yield Section(title="Differences", figures=figures, tables=[*tables, difference_table(findings.rows)])
+
+
+def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric: str) -> None:
+    """Each run's score as a dot, pairs joined by lines, mean as a bar: a panel a method, variants across.
+
+    Of several draws of a pattern, all runs are dots and lines go through the mean of a seed's.
+    """
+    from matplotlib.figure import Figure
+
+    methods = list(dict.fromkeys(score.method for score in scores))
+    variants = list(dict.fromkeys(score.variant for score in scores))
+    figure = Figure(figsize=(1.0 + (0.6 + 0.75 * len(variants)) * len(methods), 3.4), dpi=140, layout="constrained")
+    axes = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
+    for panel, method in zip(axes, methods, strict=True):
+        found: dict[tuple[str, int], list[float]] = {}
+        for score in (s for s in scores if s.method == method and s.values is not None):
+            found.setdefault((score.variant, score.seed), []).append(score.values[metric])
+        for seed in sorted({seed for _, seed in found}):
+            line = [(i, np.mean(found[v, seed])) for i, v in enumerate(variants) if (v, seed) in found]
+            panel.plot(*zip(*line, strict=True), color="#00000022", linewidth=0.8, zorder=1)
+        for place, variant in enumerate(variants):
+            values = [value for (name, _), of_draws in found.items() if name == variant for value in of_draws]
+            panel.scatter([place] * len(values), values, s=14, color=style.colour(variant), zorder=2)
+        means = {row.variant: row.mean for row in rows if (row.method, row.metric) == (method, metric)}
+        for place, variant in enumerate(variants):
+            if means[variant] is not None:
+                panel.hlines(means[variant], place - 0.28, place + 0.28, color="black", linewidth=1.8, zorder=3)
+        panel.set_title(method, fontsize=10)
+        panel.set_xticks(range(len(variants)), variants, rotation=25, fontsize=8)
+        panel.set_xlim(-0.6, len(variants) - 0.4)
+        panel.set_ylim(bottom=0)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid(axis="y", alpha=0.25)
+    axes[0].set_ylabel(METRICS[metric].title)
+    figure.savefig(path, metadata={"Software": None})
+
+
+def draw_forest(path: Path, rows: Sequence[Row], metric: str) -> None:
+    """Methods down, a line for each variant: the mean paired difference as a mark, its 95 % interval as a bar.
+
+    Of several draws of a pattern, each has a small tick at its own mean difference.
+    """
+    shown = [row for row in rows if row.metric == metric and row.variant != BASELINE]
+    methods, variants = (list(dict.fromkeys(getattr(row, key) for row in shown)) for key in ("method", "variant"))
+    step = 0.72 / max(len(variants), 1)
+    figure = style.new_figure(1.0 + (0.14 + 0.17 * len(variants)) * len(methods))
+    axes = figure.subplots()
+    axes.axvline(0, color="#444444", linewidth=1)
+    for row in shown:
+        if row.difference is None:
+            continue
+        place = methods.index(row.method) + (variants.index(row.variant) - (len(variants) - 1) / 2) * step
+        colour = style.colour(row.variant)
+        if row.ci_low is not None:
+            axes.hlines(place, row.ci_low, row.ci_high, color=colour, linewidth=2.2)
+        axes.scatter(row.difference, place, s=26, color=colour, marker=style.marker(row.variant), zorder=3)
+        ticks = [difference for _, difference in row.by_draw] if len(row.by_draw) > 1 else []
+        axes.scatter(ticks, np.full(len(ticks), place), s=30, color="black", marker="|", linewidths=0.8, zorder=4)
+    axes.set_yticks(range(len(methods)), methods)
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    for edge in range(1, len(methods)):
+        axes.axhline(edge - 0.5, color="#00000018", linewidth=0.8)
+    style.plain(axes, grid="x")
+    axes.set_xlabel(f"{METRICS[metric].title}: variant − original", fontsize=style.NORMAL)
+    _legend(figure, variants)
+    style.save(figure, path)
+
+
+def _legend(figure: "matplotlib.figure.Figure", variants: Sequence[str]) -> None:  # noqa: F821
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], color=style.colour(v), marker=style.marker(v), markersize=5, linewidth=2.2, label=v) for v in variants
+    ]
+    if handles:
+        style.legend_above(figure, handles)

@@ -1,0 +1,67 @@
+"""The scores of all methods on all variants, beside the thesis's."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from perturb.report import inputs
+from perturb.report.findings import Findings
+from perturb.report.section import Section
+from perturb.report.table import Cell, PrintedTable
+from perturb.report.tables import score_tables, spread
+from perturb.report.thesis import thesis_beside
+
+
+def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
+    """Yield Tables 4.2 to 4.5, with the thesis's own numbers."""
+    config = findings.config
+    kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
+    thesis = thesis_beside(config.dataset.name, kinds)
+    text = (
+        "Mean ± standard deviation over fresh trainings; below it variant − original, paired by seed, with its 95 % "
+        "interval, and the share of the original's mean that is kept."
+    )
+    if thesis:
+        text += " Beside ours, where there is one, the number of the thesis that the paper is part of (Tables 4.2 to 4.5)."
+    tables = score_tables(findings.rows, thesis=thesis, compared=True)
+    if found := _informativeness(findings):
+        tables.append(informativeness_table(found))
+    yield Section(title="Scores", text=[text], tables=tuple(tables))
+
+
+def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> PrintedTable:
+    """Methods down, variants across: how well all latents together tell the factors, mean ± standard deviation.
+
+    Args:
+        found: method → variant → DCI's informativeness of each run, the share of held-out factor values that its trees name.
+
+    """
+    variants = tuple(dict.fromkeys(variant for of_method in found.values() for variant in of_method))
+    return PrintedTable(
+        title="How well all latents together tell the factors",
+        corner="Method",
+        columns=variants,
+        lines=tuple(
+            (method, tuple(_mean_cell(of_method.get(v, ())) for v in variants)) for method, of_method in found.items()
+        ),
+        note="DCI's informativeness: the share of held-out factor values that its trees name, mean over factors. With few "
+        "trees it falls where a code mixes factors, too.",
+    )
+
+
+def _mean_cell(values: Sequence[float]) -> Cell:
+    if not len(values):
+        return Cell("–")
+    return Cell(spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None))
+
+
+def _informativeness(findings: Findings) -> dict[str, dict[str, list[float]]]:
+    """DCI's informativeness of every run that has scores, by method and variant; nothing where DCI is not scored."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for score in findings.scores:
+        details = findings.results[inputs.scores(score.method, score.variant, score.seed)]["details"] or {}
+        if "dci" in details:
+            values = found.setdefault(score.method, {}).setdefault(score.variant, [])
+            values.append(details["dci"]["dci_informativeness"])
+    return found
