@@ -13,10 +13,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter
 
 from perturb.config.loading import canonical_json
 from perturb.config.section import Section
@@ -29,18 +31,20 @@ from perturb.versions import software_versions
 MANIFEST = "manifest.json"
 SECONDS_BETWEEN_TRIES = 0.2
 """Pause between looks while another process builds a run."""
+ConfigT = TypeVar("ConfigT", bound=Section, covariant=True)
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class RunSpec:
+class RunSpec(Generic[ConfigT]):
     """The specification of a run, enough to name it and to build it before it exists."""
 
     kind: str
     """Key in STAGES."""
     version: int
     """Version of the stage's code; raised by hand when its results change."""
-    config: Section
-    inputs: Mapping[str, "RunSpec"] = field(default_factory=dict)
+    config: ConfigT
+    inputs: Mapping[str, "RunSpec[Any]"] = field(default_factory=dict)
     """Runs whose files this one reads, by the name the stage gives them."""
     label: str = ""
     """A name for people; not part of the identity."""
@@ -75,10 +79,10 @@ def _short_hash(identity: Any) -> str:  # noqa: ANN401
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workplace:
+class StageContext(Generic[ConfigT]):
     """Everything that a stage gets to build its run with."""
 
-    spec: RunSpec
+    spec: RunSpec[ConfigT]
     inputs: Mapping[str, Path]
     """Folders of the finished input runs."""
     out: Path
@@ -91,9 +95,9 @@ class Workplace:
     """True if torch should compile the networks."""
 
 
-Build = Callable[[Workplace], dict[str, Any]]
-"""Writes a run's files to `out` and returns the small JSON-able result that its manifest shows."""
-BuildTogether = Callable[[Sequence[Workplace]], Sequence[dict[str, Any]]]
+Build = Callable[[StageContext[Any]], object]
+"""Writes a run's files to `out` and returns its result, a small dataclass or mapping that the manifest keeps as JSON."""
+BuildTogether = Callable[[Sequence[StageContext[Any]]], Sequence[object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,9 +147,13 @@ class Store:
         """Return whether somebody builds the run at this moment, this flow or another."""
         return is_claimed(self.scratch(spec))
 
-    def result(self, spec: RunSpec) -> dict[str, Any]:
-        """A finished run's result."""
-        return read_result(self.path(spec))
+    def result(self, spec: RunSpec, kind: type[ResultT]) -> ResultT:
+        """A finished run's result, as `read_result`."""
+        return read_result(self.path(spec), kind)
+
+    def seconds(self, spec: RunSpec) -> float:
+        """Seconds that building a finished run took."""
+        return read_json(self.path(spec) / MANIFEST)["built"]["seconds"]
 
     def ensure(self, spec: RunSpec) -> str:
         """Build the run, and before it its inputs, unless they are there; "built" or "reused"."""
@@ -193,22 +201,22 @@ class Store:
         started, stage = time.time(), self.stages[next(iter(specs)).kind]
         with ExitStack() as stack:
             stack.enter_context(told_when_full(self.root, ", ".join(spec.label for spec in specs)))
-            places = [stack.enter_context(self._workplace(spec, scratch)) for spec, scratch in specs.items()]
-            results = [stage.build(places[0])] if len(places) == 1 else stage.build_together(places)
+            contexts = [stack.enter_context(self._context(spec, scratch)) for spec, scratch in specs.items()]
+            results = _built(stage, contexts)
             seconds = (time.time() - started) / len(specs)
-            for place, result in zip(places, results, strict=True):
-                self._seal(place.spec, place.out, result, seconds=seconds)
-                self._publish(place.out, self.path(place.spec))
+            for context, result in zip(contexts, results, strict=True):
+                self._seal(context.spec, context.out, result, seconds=seconds)
+                self._publish(context.out, self.path(context.spec))
 
     @contextmanager
-    def _workplace(self, spec: RunSpec, scratch: Path) -> Iterator[Workplace]:
+    def _context(self, spec: RunSpec, scratch: Path) -> Iterator[StageContext[Any]]:
         """Folders for building a run; what is still in `out` afterwards goes, checkpoints stay."""
         out = self.root / "scratch" / f"{spec.id}.{os.getpid()}-{uuid.uuid4().hex[:8]}.out"
         out.mkdir()
         inputs = {name: self.path(needed) for name, needed in spec.inputs.items()}
         try:
             with Progress(scratch) as progress:
-                yield Workplace(
+                yield StageContext(
                     spec=spec,
                     inputs=inputs,
                     out=out,
@@ -220,7 +228,7 @@ class Store:
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
-    def _seal(self, spec: RunSpec, out: Path, result: dict[str, Any], *, seconds: float) -> None:
+    def _seal(self, spec: RunSpec, out: Path, result: object, *, seconds: float) -> None:
         """Write the manifest, after every other file is on the disk."""
         files = {}
         for path in sorted(p for p in out.rglob("*") if p.is_file()):
@@ -236,7 +244,7 @@ class Store:
                 "config": spec.config.model_dump(mode="json"),
                 "inputs": {name: needed.id for name, needed in spec.inputs.items()},
                 "files": files,
-                "result": result,
+                "result": asdict(result) if is_dataclass(result) and not isinstance(result, type) else result,
                 "built": {"seconds": round(seconds, 1), "device": self.device, **software_versions()},
             },
         )
@@ -262,6 +270,13 @@ class Store:
         return stale
 
 
+def _built(stage: Stage, contexts: Sequence[StageContext[Any]]) -> Sequence[object]:
+    """The results of runs that are built one by one or, where their stage can, together."""
+    if len(contexts) == 1 or stage.build_together is None:
+        return [stage.build(context) for context in contexts]
+    return stage.build_together(contexts)
+
+
 def last_touched(folder: Path) -> float:
     """Return when anything in a folder last changed, in seconds since the epoch; what vanishes meanwhile does not count."""
     times = [0.0]
@@ -271,14 +286,22 @@ def last_touched(folder: Path) -> float:
     return max(times)
 
 
-ConfigOfRun = TypeVar("ConfigOfRun", bound=Section)
-
-
-def read_config(run: Path, kind: type[ConfigOfRun]) -> ConfigOfRun:
+def read_config(run: Path, kind: type[ConfigT]) -> ConfigT:
     """The config in a finished run's manifest. As JSON: in Python, strict validation would refuse a path that is text."""
     return kind.model_validate_json(json.dumps(read_json(run / MANIFEST)["config"]))
 
 
-def read_result(run: Path) -> dict[str, Any]:
-    """The result in a finished run's manifest."""
-    return read_json(run / MANIFEST)["result"]
+def read_result(run: Path, kind: type[ResultT]) -> ResultT:
+    """The result in a finished run's manifest.
+
+    Args:
+        run: its folder.
+        kind: the class that its stage returns; a manifest may have more fields.
+
+    """
+    return _adapter(kind).validate_json(json.dumps(read_json(run / MANIFEST)["result"]))
+
+
+@cache
+def _adapter(kind: type[ResultT]) -> TypeAdapter[ResultT]:
+    return TypeAdapter(kind)

@@ -11,7 +11,7 @@ from small_runs import Recorder, Seeded, Word, names_in, small_store, word_spec,
 
 from perturb.files import read_json, sha256_of
 from perturb.locks import LOCK
-from perturb.runs import MANIFEST, Workplace
+from perturb.runs import MANIFEST, StageContext
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_another_store_on_the_same_folder_reuses_what_is_there(tmp_path: Path) -
 
 
 def test_manifest_lists_what_went_in_and_every_file_that_came_out(tmp_path: Path) -> None:
-    def build(place: Workplace) -> dict[str, Any]:
-        (place.out / "deep").mkdir()
-        (place.out / "deep" / "b.bin").write_bytes(bytes(1_000))
-        return write_word(place) | {"score": 0.25}
+    def build(context: StageContext) -> dict[str, Any]:
+        (context.out / "deep").mkdir()
+        (context.out / "deep" / "b.bin").write_bytes(bytes(1_000))
+        return write_word(context) | {"score": 0.25}
 
     store, first = small_store(tmp_path, build), word_spec("x")
     spec = word_spec("a", {"before": first}, label="a label")
@@ -88,14 +88,14 @@ def test_manifest_lists_what_went_in_and_every_file_that_came_out(tmp_path: Path
         "inputs": {"before": first.id},
         "result": {"letters": 2, "score": 0.25},
     }
-    assert store.result(spec) == found["result"]
+    assert store.result(spec, dict) == found["result"]
     assert found["built"]["device"] == "cpu"
 
 
 def test_a_finished_run_leaves_no_scratch(tmp_path: Path) -> None:
-    def build(place: Workplace) -> dict[str, Any]:
-        (place.scratch / "checkpoint").write_text("weights")
-        return write_word(place)
+    def build(context: StageContext) -> dict[str, Any]:
+        (context.scratch / "checkpoint").write_text("weights")
+        return write_word(context)
 
     store = small_store(tmp_path, build)
     store.ensure(word_spec())
@@ -107,12 +107,12 @@ def test_a_finished_run_leaves_no_scratch(tmp_path: Path) -> None:
 def test_a_builder_that_raises_leaves_no_run_and_its_scratch_to_the_next_try(
     tmp_path: Path, error: type[BaseException]
 ) -> None:
-    def build(place: Workplace) -> dict[str, Any]:
-        checkpoint = place.scratch / "checkpoint"
+    def build(context: StageContext) -> dict[str, Any]:
+        checkpoint = context.scratch / "checkpoint"
         if checkpoint.exists():
-            return write_word(place) | {"found": checkpoint.read_text()}
+            return write_word(context) | {"found": checkpoint.read_text()}
         checkpoint.write_text("step 5")
-        (place.out / "word.txt").write_text("ha")
+        (context.out / "word.txt").write_text("ha")
         raise error
 
     store, spec = small_store(tmp_path, build), word_spec()
@@ -124,15 +124,15 @@ def test_a_builder_that_raises_leaves_no_run_and_its_scratch_to_the_next_try(
     assert names_in(store.scratch(spec)) == ["checkpoint", LOCK]
     assert not store.is_being_built(spec)
     assert store.ensure(spec) == "built"
-    assert store.result(spec) == {"letters": 1, "found": "step 5"}
+    assert store.result(spec, dict) == {"letters": 1, "found": "step 5"}
     assert names_in(store.root / "scratch") == []
 
 
 def test_an_input_that_raises_keeps_the_run_from_being_built(tmp_path: Path) -> None:
-    def build(place: Workplace) -> dict[str, Any]:
-        if place.spec.label == "broken":
+    def build(context: StageContext) -> dict[str, Any]:
+        if context.spec.label == "broken":
             raise RuntimeError("no")
-        return write_word(place)
+        return write_word(context)
 
     store = small_store(tmp_path, build)
     sound, top = word_spec("x"), word_spec("a", {"first": word_spec("x"), "second": word_spec("broken")})
@@ -142,7 +142,7 @@ def test_an_input_that_raises_keeps_the_run_from_being_built(tmp_path: Path) -> 
 
 
 def test_a_result_that_is_no_json_makes_no_run(tmp_path: Path) -> None:
-    store = small_store(tmp_path, lambda place: write_word(place) | {"score": math.nan})
+    store = small_store(tmp_path, lambda context: write_word(context) | {"score": math.nan})
     with pytest.raises(ValueError, match="not JSON compliant"):
         store.ensure(word_spec())
     assert names_in(store.root / "runs") == []

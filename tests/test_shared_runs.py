@@ -18,20 +18,20 @@ from small_runs import Recorder, Seeded, names_in, small_store, word_spec, write
 from perturb import progress
 from perturb.errors import UserError
 from perturb.files import read_json, sha256_of
-from perturb.runs import MANIFEST, Stage, Store, Workplace
+from perturb.runs import MANIFEST, Stage, StageContext, Store
 
 
 def test_two_threads_that_need_one_run_at_once_end_with_one_whole_run(tmp_path: Path) -> None:
     both_start, numbers, second_came = threading.Barrier(2, timeout=10), itertools.count(), threading.Event()
 
-    def build(place: Workplace) -> dict[str, Any]:
+    def build(context: StageContext) -> dict[str, Any]:
         me = next(numbers)
         if me == 0:
             second_came.wait(timeout=0.5)  # in vain when the store lets one build at a time
         else:
             second_came.set()
         for number in range(20):
-            (place.out / f"{number}.txt").write_text(str(me))
+            (context.out / f"{number}.txt").write_text(str(me))
         return {"by": str(me)}
 
     def ensure() -> str:
@@ -49,19 +49,19 @@ def test_two_threads_that_need_one_run_at_once_end_with_one_whole_run(tmp_path: 
     assert len(files) == 20
     for name, entry in files.items():
         assert sha256_of(store.path(spec) / name) == entry["sha256"]
-        assert (store.path(spec) / name).read_text() == store.result(spec)["by"]
+        assert (store.path(spec) / name).read_text() == store.result(spec, dict)["by"]
 
 
 def test_the_slower_of_two_that_build_one_run_may_go_on_reporting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_WRITES", 0.0)
     numbers, slower_is_building, faster_is_done = itertools.count(), threading.Event(), threading.Event()
 
-    def build(place: Workplace) -> dict[str, Any]:
+    def build(context: StageContext) -> dict[str, Any]:
         if next(numbers) == 0:
             slower_is_building.set()
             faster_is_done.wait(timeout=0.5)  # in vain when the store lets one build at a time
-            place.progress.report(1, 2)
-        return write_word(place)
+            context.progress.report(1, 2)
+        return write_word(context)
 
     store, spec = small_store(tmp_path, build), word_spec()
     with ThreadPoolExecutor(2) as pool:
@@ -84,10 +84,10 @@ class Word(Section):
     text: str = "a"
     size: int = 1
 
-def build(place):
-    (place.scratch / "checkpoint").write_text("step 5")
-    (place.out / "word.txt").write_text("ha")
-    print(place.spec.id, flush=True)
+def build(context):
+    (context.scratch / "checkpoint").write_text("step 5")
+    (context.out / "word.txt").write_text("ha")
+    print(context.spec.id, flush=True)
     time.sleep(60)
 
 spec = RunSpec(kind="word", version=1, config=Word())
@@ -96,8 +96,8 @@ Store(Path(sys.argv[1]), {"word": Stage(version=1, build=build)}).ensure(spec)
 
 
 def test_a_killed_process_leaves_no_run_and_the_next_one_goes_on_from_its_scratch(tmp_path: Path) -> None:
-    def build(place: Workplace) -> dict[str, Any]:
-        return write_word(place) | {"found": (place.scratch / "checkpoint").read_text()}
+    def build(context: StageContext) -> dict[str, Any]:
+        return write_word(context) | {"found": (context.scratch / "checkpoint").read_text()}
 
     store, spec = small_store(tmp_path, build), word_spec()
     with subprocess.Popen([sys.executable, "-c", KILLED, str(store.root)], stdout=subprocess.PIPE, text=True) as process:
@@ -107,7 +107,7 @@ def test_a_killed_process_leaves_no_run_and_the_next_one_goes_on_from_its_scratc
     assert names_in(store.root / "runs") == []
     assert not store.is_complete(spec)
     assert store.ensure(spec) == "built"
-    assert store.result(spec) == {"letters": 1, "found": "step 5"}
+    assert store.result(spec, dict) == {"letters": 1, "found": "step 5"}
     assert (store.path(spec) / "word.txt").read_text() == "a"
     (orphan,) = (store.root / "scratch").iterdir()
     assert store.collect_garbage(older_than_hours=1.0) == []
@@ -135,14 +135,14 @@ def test_runs_that_another_builds_are_left_to_it_and_the_others_built_meanwhile(
     first_builds, go_on = threading.Event(), threading.Event()
     recorder = Recorder()
 
-    def slow(place: Workplace) -> dict[str, Any]:
+    def slow(context: StageContext) -> dict[str, Any]:
         first_builds.set()
         assert go_on.wait(timeout=10)
-        return write_word(place)
+        return write_word(context)
 
-    def together(places: list[Workplace]) -> list[dict[str, Any]]:
+    def together(contexts: list[StageContext]) -> list[dict[str, Any]]:
         go_on.set()
-        return [recorder(place) for place in places]
+        return [recorder(context) for context in contexts]
 
     specs = [word_spec(label=str(seed), config=Seeded(seed=seed)) for seed in range(3)]
     stages = {"word": Stage(version=1, build=recorder, build_together=together)}
@@ -165,9 +165,9 @@ def test_without_locks_everybody_has_a_folder_of_their_own(
 
     folders = []
 
-    def build(place: Workplace) -> dict[str, Any]:
-        folders.append(place.scratch)
-        return write_word(place)
+    def build(context: StageContext) -> dict[str, Any]:
+        folders.append(context.scratch)
+        return write_word(context)
 
     monkeypatch.setattr("perturb.locks.fcntl.flock", no_locks)
     store, spec = small_store(tmp_path, build), word_spec()
@@ -178,10 +178,10 @@ def test_without_locks_everybody_has_a_folder_of_their_own(
 
 
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    def build(place: Workplace) -> dict[str, Any]:
-        (place.scratch / "checkpoint").write_text("step 5")
-        (place.out / "large.bin").write_bytes(bytes(2_000_000))
-        return write_word(place)
+    def build(context: StageContext) -> dict[str, Any]:
+        (context.scratch / "checkpoint").write_text("step 5")
+        (context.out / "large.bin").write_bytes(bytes(2_000_000))
+        return write_word(context)
 
     with small_disk(tmp_path / "artifacts", megabytes=1):
         store, spec = small_store(tmp_path, build), word_spec(label="restart 1")

@@ -11,7 +11,7 @@ of the images as they are and of their part within those directions. The second 
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -43,10 +43,6 @@ class Prediction:
     """The gain within the directions of the original images."""
     turned_in_span: float
     """MIG of the codes on the axes that are cheapest within these directions."""
-
-    def as_json(self) -> dict[str, float]:
-        """The numbers as a run's result keeps them."""
-        return asdict(self)
 
 
 def predict(

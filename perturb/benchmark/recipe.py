@@ -21,8 +21,10 @@ from perturb import __version__
 from perturb.benchmark.credits import CITATION, credit_of
 from perturb.benchmark.originals import originals
 from perturb.config import PerturbationConfig
+from perturb.config.perturbation import Bound
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
+from perturb.config.training import Architecture
 from perturb.datasets import GroundTruth
 from perturb.datasets.hdf5.schema import RECIPE, WEIGHTS
 from perturb.datasets.hdf5.writer import write_benchmark_file
@@ -45,7 +47,7 @@ Level = Annotated[int, Field(ge=-255, le=255)]
 class Network(Section):
     """m_ψ of a recipe."""
 
-    architecture: Literal["conv64", "conv32"]
+    architecture: Architecture
     """Key in ARCHITECTURES, whose decoder it extends."""
     perturbation: PerturbationConfig
     """Its form."""
@@ -65,7 +67,7 @@ class Recipe(Section):
     variant: Variant
     epsilon: float = Field(ge=0, le=1)
     """Largest change of a pixel in [0, 1]."""
-    bound: Literal["reflect", "clip"]
+    bound: Bound
     """The treatment of values outside [0, 1]."""
     noise_seed: int | None = Field(default=None, ge=0, lt=2**64)
     """The seed that draws the noise; given for `noise` and `matched_noise`, and for no other variant."""
@@ -148,6 +150,7 @@ def _images_of(
         patterns = patterns_of(network, truth.grid, epsilon=recipe.epsilon)
     elif recipe.noise_levels is not None:
         low, high = (level / (255 * recipe.epsilon) for level in recipe.noise_levels)
+        assert recipe.noise_seed is not None  # `Recipe` asks for both
         patterns = partial(two_valued_noise, shape=truth.image_shape, low=low, high=high, seed=recipe.noise_seed)
     elif recipe.noise_seed is not None:
         patterns = partial(uniform_noise, shape=truth.image_shape, seed=recipe.noise_seed)

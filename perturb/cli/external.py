@@ -47,16 +47,17 @@ def evaluate(
 
     if (model is None) == (codes is None):
         raise UserError("name either a model, my_package.my_module:name, or a folder of codes with --codes.")
+    asked = codes or model or ""
     if learning_rate <= 0:
         raise UserError(f"--learning-rate must be above 0, got {learning_rate:g}.")
     if encoder and codes is not None:
         raise UserError("--encoder is for a model; codes need none.")
     sys.path.insert(0, str(Path.cwd()))
-    called = codes.resolve().name if codes else model.replace(":", ".")
+    called = codes.resolve().name if codes else str(asked).replace(":", ".")
     place = out or Path("evaluations") / f"{called}-{Path(benchmark).stem}"
     named = {"table": list(TABLE_METRICS), "all": list(METRICS)}
     result = evaluated(
-        codes or model,
+        asked,
         benchmark,
         way="codes" if codes else "encoder" if encoder else "train",
         variants=_listed(variants),

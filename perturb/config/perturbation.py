@@ -6,6 +6,8 @@ from pydantic import Field
 
 from perturb.config.section import Section
 
+Bound = Literal["reflect", "clip"]
+"""The treatment of values outside [0, 1]: mirrored at the border, or cut off there."""
 Form = Literal["alignment", "alignment_contrast", "alignment_factors", "literal", "literal_exact", "residual"]
 """The objective that m_ψ minimises (docs/method.md explains each):
 
@@ -75,7 +77,7 @@ class PerturbationConfig(Section):
     """Standardise every value of the pattern over the batch before tanh, so that none can stay at one end."""
     spread: float | None = Field(default=None, gt=0)
     """Weights and biases of the layer after the neuron start uniform in ± this; None: Glorot and zero."""
-    bound: Literal["reflect", "clip"] = "reflect"
+    bound: Bound = "reflect"
     """The way in which x + ε·m is brought back into [0, 1]."""
     coverage: float = Field(default=0.0, ge=0)
     """Weight of the entropy of the scalar's linear effects (in nats) in the objective of the forms `alignment…` and

@@ -6,11 +6,14 @@ from pydantic import Field
 
 from perturb.config.section import Section
 
+Architecture = Literal["conv64", "conv32"]
+"""Keys of ARCHITECTURES."""
+
 
 class TrainingConfig(Section):
     """Settings of one model's training, shared by the restarts and the evaluation."""
 
-    architecture: Literal["conv64", "conv32"]
+    architecture: Architecture
     """Key in ARCHITECTURES: conv64 is disentanglement_lib's for 64 × 64 images, conv32 its smaller twin."""
     latents: int | None = Field(default=None, ge=2)
     """Size of the code; None: the number of factors, as in the thesis."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 
 from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
@@ -187,7 +188,7 @@ def refusal(path: Path, reasons: list[str]) -> UserError:
     return UserError(f"{path} is not an entry that can be used: {' '.join(reasons)}")
 
 
-def _sentence(problem: dict) -> str:
+def _sentence(problem: ErrorDetails) -> str:
     """Return what pydantic found, in words; of a value at most 80 characters are shown."""
     key = ".".join(str(part) for part in problem["loc"])
     key = repr(key if len(key) <= LONGEST_NAME else f"{key[:LONGEST_NAME]}…")[1:-1]

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -154,7 +154,7 @@ def _same_recipe(file: FileHash, wanted: FileHash) -> bool:
     return wanted.recipe_sha256 is not None and file.recipe_sha256 == wanted.recipe_sha256
 
 
-def _listed(values: object) -> str:
+def _listed(values: Iterable[object]) -> str:
     """List the values, ten of them at most."""
     shown = [_shown(value) for value in values]
     return (", ".join(shown[:10]) + (", …" if len(shown) > 10 else "")) or "none"

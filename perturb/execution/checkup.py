@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from perturb.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 PRODUCT, TRIALS = 768, 5
 """Side of the matrices, and how often they are multiplied."""
@@ -94,7 +97,7 @@ def _bfloat16(name: str | None) -> Check:
     return Check("ok" if ratio > 1 else "warning", "bfloat16", f"{told}; {advice}")
 
 
-def _seconds_of_product(device: str, kind: "torch.dtype") -> float:  # noqa: F821
+def _seconds_of_product(device: str, kind: "torch.dtype") -> float:
     """The least of a few, so that what else the machine does matters little."""
     import torch
 

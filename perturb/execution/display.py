@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from perturb.experiment.plan import Plan, PlannedStage
 from perturb.progress import duration, read_fraction
 from perturb.runs import RunSpec, Store
+from perturb.statistics.saved_scores import ScoresResult
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 20.0
@@ -93,7 +94,7 @@ class PlanDisplay:
         if spec.kind != "scores":
             return False
         if spec.id not in self._failed:
-            self._failed[spec.id] = self._store.result(spec)["failure"] is not None
+            self._failed[spec.id] = self._store.result(spec, ScoresResult).failure is not None
         return self._failed[spec.id]
 
     def _running(self, specs: tuple[RunSpec, ...]) -> str:

@@ -1,7 +1,6 @@
 """Executing a plan in plain Python, its runs spread over processes."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from perturb.config import CollapseConfig, ExperimentConfig
 from perturb.datasets import FactorGrid, grid_of
@@ -14,6 +13,7 @@ from perturb.execution.settings import RunSettings
 from perturb.execution.unit import Unit, work_on
 from perturb.experiment.plan import Plan, PlannedStage, plan_experiment
 from perturb.experiment.stages import STAGES
+from perturb.perturbation.saved_networks import PatternResult
 from perturb.perturbation.scalar import fewest_factors
 from perturb.runs import Store
 
@@ -56,12 +56,12 @@ def check_patterns(plan: Plan, store: Store) -> None:
     grid = grid_of(plan.config.dataset)
     for column, spec in plan.patterns.items():
         if column.variant == "modified" and store.is_complete(spec):
-            _check_pattern(column.name, store.result(spec), plan.config.collapse, grid)
+            _check_pattern(column.name, store.result(spec, PatternResult), plan.config.collapse, grid)
 
 
-def _check_pattern(name: str, found: dict[str, Any], rule: CollapseConfig, grid: FactorGrid) -> None:
+def _check_pattern(name: str, found: PatternResult, rule: CollapseConfig, grid: FactorGrid) -> None:
     """Require that one trained pattern varies, and not along a single factor."""
-    variation, factors = found["pattern"]["variation"], found["scalar"]["effective"]
+    variation, factors = found.pattern.variation, found.scalar.effective
     if variation < rule.min_variation:
         raise UserError(
             f"the perturbation has collapsed: {variation:.1%} of the mean square of {name} varies over the data, and "

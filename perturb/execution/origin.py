@@ -8,10 +8,10 @@ import hashlib
 import shutil
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import perturb
 from perturb.errors import UserError
@@ -38,11 +38,12 @@ class Origin(TypedDict):
 @contextmanager
 def origin_at(artifacts: Path) -> Iterator[Origin]:
     """The code of this process, and a mark in the artifacts folder for as long as the block lasts."""
-    with claimed(artifacts / "scratch" / f"flow-{uuid.uuid4().hex}") as mark:
+    own = artifacts / "scratch" / f"flow-{uuid.uuid4().hex}"
+    with claimed(own) as mark:
         try:
             yield Origin(**_code(), mark=str(mark), artifacts=str(artifacts))
         finally:
-            shutil.rmtree(mark, ignore_errors=True)
+            shutil.rmtree(own, ignore_errors=True)
 
 
 def check_origin(origin: Origin) -> None:
@@ -53,7 +54,7 @@ def check_origin(origin: Origin) -> None:
 
     """
     here, host = _code(), socket.gethostname()
-    if any(origin[key] != here[key] for key in here):
+    if any(origin.get(key) != value for key, value in here.items()):
         raise Refused(
             f"the worker on {host} has another version of the code, {_name(here)}, than the flow, {_name(origin)}; install "
             "the flow's there and start the worker again. It has built nothing."
@@ -65,11 +66,11 @@ def check_origin(origin: Origin) -> None:
         )
 
 
-def _name(code: dict) -> str:
+def _name(code: Mapping[str, Any]) -> str:
     return f"perturb {code['version']} ({code['source'][:8]})"
 
 
-def _code() -> dict:
+def _code() -> dict[str, Any]:
     from perturb.experiment.stages import STAGES
 
     stages = {kind: stage.version for kind, stage in STAGES.items()}

@@ -28,7 +28,7 @@ SECONDS_UNTIL_SEEN = 60.0
 class Future(Protocol):
     """The interface that the result of `submit` must have; concurrent.futures and Prefect both do."""
 
-    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+    def add_done_callback(self, fn: Callable[[Any], None], /) -> object:
         """Call back when the work has ended, however it ended."""
 
 

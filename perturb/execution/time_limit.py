@@ -26,16 +26,17 @@ def ensure_within(specs: Sequence[RunSpec], settings: RunSettings) -> list[Finis
         WorkerLost: the process died.
 
     """
+    minutes = settings.time_limit or 0.0
     with subprocess.Popen(
         [sys.executable, "-m", "perturb.execution.time_limit"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         try:
-            process.stdout.readline()
-            answer, _ = process.communicate(pickle.dumps((specs, settings)), timeout=60 * settings.time_limit * len(specs))
+            _wait_for_imports(process)
+            answer, _ = process.communicate(pickle.dumps((specs, settings)), timeout=60 * minutes * len(specs))
         except subprocess.TimeoutExpired:
             names, together = ", ".join(spec.label for spec in specs), "" if len(specs) == 1 else " each"
             raise UserError(
-                f"{names}: not done within --time-limit {settings.time_limit:g} minutes{together}; running again with a "
+                f"{names}: not done within --time-limit {minutes:g} minutes{together}; running again with a "
                 "higher limit goes on from the last checkpoint."
             ) from None
         except BrokenPipeError:
@@ -48,6 +49,11 @@ def ensure_within(specs: Sequence[RunSpec], settings: RunSettings) -> list[Finis
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
+
+
+def _wait_for_imports(process: subprocess.Popen[bytes]) -> None:
+    if process.stdout is not None:
+        process.stdout.readline()
 
 
 def main() -> None:

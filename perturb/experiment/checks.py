@@ -14,7 +14,7 @@ def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
         UserError: they do not fit.
 
     """
-    for training in {config.training, *(m.training for m in config.evaluation.methods if m.training)}:
+    for training in (config.training, *(m.training for m in config.evaluation.methods if m.training)):
         wanted, (height, width, _) = ARCHITECTURES[training.architecture].image_size, ground_truth.image_shape
         if (height, width) != (wanted, wanted):
             fitting = [name for name, a in ARCHITECTURES.items() if height == width == a.image_size]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from perturb.config import ExperimentConfig, MethodConfig
 from perturb.datasets import open_ground_truth
 from perturb.errors import UserError
-from perturb.experiment import run_configs as configs
 from perturb.experiment.checks import check_sizes
 from perturb.experiment.specs import Namer
+from perturb.perturbation.selection import SelectionRun
 from perturb.report import inputs
+from perturb.report.build import ReportRun
 from perturb.runs import RunSpec
 from perturb.variants import CONTROLS, MATCHED_NOISES, VariantPattern
 
@@ -90,7 +91,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     restarts = tuple(namer.restart(images, index) for index in range(config.restarts.num))
     trained = {f"restart-{index}": scores.inputs["restart"] for index, scores in enumerate(restarts)}
     scored = {f"scores-{index}": scores for index, scores in enumerate(restarts)}
-    selection = namer.run("selection", configs.SelectionRun(selection=config.selection), scored)
+    selection = namer.run("selection", SelectionRun(selection=config.selection), scored)
     models = {"images": images, "selection": selection, **trained}
     patterns = {column: namer.pattern(column, models) for column in _trained(config)}
     controls = {
@@ -127,7 +128,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
             if column in patterns or column in controls
         },
     }
-    report = namer.run("report", configs.ReportRun(experiment=config), report_inputs(**parts))
+    report = namer.run("report", ReportRun(experiment=config), report_inputs(**parts))
     return Plan(config=config, report=report, **parts)
 
 
@@ -179,7 +180,7 @@ def _search(
 
 def _scaled(method: MethodConfig, factor: float) -> MethodConfig:
     """The method with another value of its primary hyper-parameter."""
-    field = method.objective.primary
+    field = method.objective.primary or ""
     objective = method.objective.model_copy(update={field: getattr(method.objective, field) * factor})
     return method.model_copy(
         update={"objective": objective, "name": f"{method.name} × {factor:g}" if factor != 1 else method.name}

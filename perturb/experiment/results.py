@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from perturb.benchmark.saved_files import FileResult
 from perturb.config.loading import config_hash
 from perturb.experiment.plan import Plan
 from perturb.files import read_json, sha256_of, write_json, written_whole
@@ -28,7 +29,7 @@ def publish_results(plan: Plan, store: Store) -> Path:
     for column, spec in plan.files.items():
         if column.variant in config.alternatives:
             continue  # its files are of the variant modified too, and would be taken for patterns of m_ψ
-        hashes = store.result(spec)["files"]
+        hashes = store.result(spec, FileResult).files
         listed += [{"name": n, "path": str(store.path(spec) / n), "sha256": sha256} for n, sha256 in hashes.items()]
     write_json(folder / RESULTS, read_json(report / "rows.json") | {"files": listed})
     return folder / RESULTS

@@ -2,7 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import cast
 
+from perturb.analysis.saved_analyses import PredictionRun, ReadoutRun, VariancesRun
+from perturb.benchmark.saved_files import FileRun
 from perturb.config import (
     ExperimentConfig,
     MethodConfig,
@@ -14,12 +17,13 @@ from perturb.config import (
 )
 from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.datasets.ground_truth import GroundTruth
-from perturb.experiment import run_configs as configs
+from perturb.datasets.saved_images import ImagesRun, PixelsRun
 from perturb.experiment.stages import STAGES
 from perturb.metrics import METRICS
 from perturb.perturbation.saved_networks import PerturbationRun
 from perturb.random.seeds import child_seed
 from perturb.runs import RunSpec
+from perturb.statistics.saved_scores import ScoresRun
 from perturb.training.saved_models import TrainingRun
 from perturb.variants import CONTROLS, MATCHED_NOISES, Variant, VariantPattern
 
@@ -45,7 +49,7 @@ class Namer:
 
     def images(self) -> RunSpec:
         """The ground truth, laid out."""
-        return self.run("images", configs.ImagesRun(dataset=self.config.dataset), {}, cost=self.copying)
+        return self.run("images", ImagesRun(dataset=self.config.dataset), {}, cost=self.copying)
 
     def restart(self, images: RunSpec, index: int) -> RunSpec:
         """Scores of one of the β-VAEs that m_ψ is chosen from."""
@@ -88,7 +92,7 @@ class Namer:
         """Scores of a training, under its label."""
         # Of no other metric: with other trees for DCI, the restarts' MIG and all that follows from it is still the same.
         own = MetricsConfig(**{name: getattr(self.config.metrics, name) for name in metrics})
-        settings = configs.ScoresRun(
+        settings = ScoresRun(
             dataset=self.config.dataset, metrics=metrics, settings=own, seed=child_seed(self.config.seed, "scores")
         )
         encoded = self.num_images if any(METRICS[name].interventional for name in metrics) else 0
@@ -139,8 +143,8 @@ class Namer:
         `pattern` has the run of the `network` that draws it, or of the one to which its noise is `matched`.
         """
         form, variant = self.config.form(column.variant), column.variant
-        kind: Variant = "modified" if variant in self.config.alternatives else variant
-        settings = configs.FileRun(
+        kind = "modified" if variant in self.config.alternatives else cast("Variant", variant)
+        settings = FileRun(
             dataset=self.config.dataset,
             variant=kind,
             epsilon=0.0 if kind == "original" else form.epsilon,
@@ -151,12 +155,12 @@ class Namer:
 
     def pixels(self, file: RunSpec) -> RunSpec:
         """A file's images, unpacked."""
-        settings = configs.PixelsRun(dataset=self.config.dataset)
+        settings = PixelsRun(dataset=self.config.dataset)
         return self.run("pixels", settings, {"file": file}, label=file.label, cost=self.copying)
 
     def readout(self, settings: ReadoutConfig, column: VariantPattern, pixels: RunSpec, index: int) -> RunSpec:
         """A supervised network on one variant; seed k is split and drawn alike on every variant."""
-        config = configs.ReadoutRun(
+        config = ReadoutRun(
             dataset=self.config.dataset, readout=settings, seed=child_seed(self.config.seed, "readout", index)
         )
         cost = settings.steps * settings.batch_size * self.image_seconds / 2
@@ -164,7 +168,7 @@ class Namer:
 
     def prediction(self, column: VariantPattern, pixels: RunSpec, inputs: Mapping[str, RunSpec]) -> RunSpec:
         """Return the run that predicts a pattern's effect from the codes of the selected restarts in `inputs`."""
-        config = configs.PredictionRun(
+        config = PredictionRun(
             dataset=self.config.dataset,
             price=self.config.form(column.variant).alignment.price,
             seed=child_seed(self.config.seed, "prediction"),
@@ -173,6 +177,6 @@ class Namer:
 
     def variances(self, images: RunSpec, pixels: RunSpec) -> RunSpec:
         """Return the run that measures the variance which factors and perturbation induce in one variant's pixels."""
-        config = configs.VariancesRun(dataset=self.config.dataset, seed=child_seed(self.config.seed, "variances"))
+        config = VariancesRun(dataset=self.config.dataset, seed=child_seed(self.config.seed, "variances"))
         inputs = {"images": images, "pixels": pixels}
         return self.run("variances", config, inputs, label=f"variances, {pixels.label}", cost=10.0)

@@ -62,7 +62,7 @@ class BenchmarkImages(Dataset):
         """Return what travels to the workers of a DataLoader: the path, not gigabytes of pixels."""
         return type(self), (self.path,)
 
-    def images(self, indices: np.ndarray) -> np.ndarray:
+    def images(self, indices: np.ndarray | list[int]) -> np.ndarray:
         """Images by number, uint8 (n, height, width, channels)."""
         return self.file.images(np.asarray(indices))
 

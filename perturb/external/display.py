@@ -3,11 +3,11 @@
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from perturb.external.plan import ExternalResult
 from perturb.metrics import METRICS
 from perturb.progress import duration, read_fraction
 from perturb.runs import RunSpec, Store
@@ -46,12 +46,12 @@ class Watcher:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._bar.stop()
 
-    def ended(self, spec: RunSpec, result: dict[str, Any], seconds: float) -> None:
+    def ended(self, spec: RunSpec, result: ExternalResult, seconds: float) -> None:
         """Say how a run ended, after how many seconds; of an exception, its traceback."""
         self._done += 1
         self._seconds.append(seconds)
-        if result["traceback"]:
-            self._console.print(result["traceback"].rstrip(), highlight=False, markup=False, soft_wrap=True)
+        if result.traceback:
+            self._console.print(result.traceback.rstrip(), highlight=False, markup=False, soft_wrap=True)
         line = f"{spec.label}: {_outcome(result)} ({seconds:.0f} s); {self._done} of {len(self._specs)} runs done"
         line += f", about {duration(self._remaining())} left" if self._done < len(self._specs) else ""
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -75,7 +75,7 @@ class Watcher:
         return max(0.0, missing) * sum(self._seconds) / len(self._seconds) / self._workers
 
 
-def _outcome(result: dict[str, Any]) -> str:
-    if result["scores"] is None:
-        return f"FAILED, {result['failure']}"
-    return ", ".join(f"{METRICS[name].title} {value:.3f}" for name, value in result["scores"].items())
+def _outcome(result: ExternalResult) -> str:
+    if result.scores is None:
+        return f"FAILED, {result.failure}"
+    return ", ".join(f"{METRICS[name].title} {value:.3f}" for name, value in result.scores.items())

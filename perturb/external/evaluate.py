@@ -20,7 +20,7 @@ from perturb.errors import UserError
 from perturb.external import protocols as ways
 from perturb.external.benchmarks import Benchmark, find_benchmark
 from perturb.external.dataset import BenchmarkImages, unpack
-from perturb.external.plan import Asked, OutsideRun, Training, Way, checked, codes_in, plan_runs
+from perturb.external.plan import Asked, ExternalResult, ExternalRun, Training, Way, checked, codes_in, plan_runs
 from perturb.external.protocols import Factory
 from perturb.external.result import Result, epsilon_of, rows_beside
 from perturb.external.runner import Crew, Kit
@@ -77,16 +77,17 @@ def benchmark(
     """
     said = _checked_words(name, method)
     chosen, training = chosen_settings(metrics, settings, fast=fast), training or Training()
-    codes = codes_in(Path(model), variants) if way == "codes" else {}
+    of_codes, factory = _sides(model, way)
+    codes = codes_in(of_codes, variants) if of_codes else {}
     numbers = tuple(sorted({number for _, number in codes})) or tuple(range(1 if way == "encoder" else seeds))
-    identity = Path(model).resolve().name if codes else ways.identity_of(model)
+    identity = of_codes.resolve().name if of_codes else ways.identity_of(factory)
     asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
     draws = _draws(numbers, 1 if codes and patterns is None else patterns)
     found = find_benchmark(dataset, variants, draws=draws, download=download, url=url, cache=cache)
     for path in found.files.values():
         unpack(path, cache)
     images = {column: BenchmarkImages(path) for column, path in found.files.items()}
-    kit = Kit(model=None if codes else model, images=images, codes=codes, fitted=way == "encoder", training=training)
+    kit = Kit(model=factory, images=images, codes=codes, fitted=way == "encoder", training=training)
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
         folder = Path(out or nowhere).resolve()
         crew = Crew(folder, kit, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
@@ -123,10 +124,26 @@ def _evaluated(
         )
         specs = plan_runs(asked, kit.images, *_hashes(kit, about), about["settings"])
         results = crew.finish(list(specs.values()), retry=retry)
-        ended = [(spec.config, results[spec.id]) for spec in specs.values()]
+        ended = [(spec.config, results[spec.id], crew.seconds(spec)) for spec in specs.values()]
         entry = _entry(asked, found, kit.images, about | said, ended)
         write_entry(folder / ENTRY, entry)
     return entry
+
+
+def _sides(model: Factory | str | Path, way: Way) -> tuple[Path | None, Factory | str]:
+    """The folder of codes, or None with a factory.
+
+    Raises:
+        UserError: the one is given where the other is needed.
+
+    """
+    if way == "codes":
+        if not isinstance(model, str | Path):
+            raise UserError(f'way = "codes" needs a folder of codes, got {type(model).__name__}.')
+        return Path(model), ""
+    if isinstance(model, Path):
+        raise UserError(f'{model}: a path stands for a folder of codes, which need way = "codes".')
+    return None, model
 
 
 def _hashes(kit: Kit, about: dict[str, Any]) -> tuple[Any, str | None]:
@@ -143,9 +160,9 @@ def _entry(
     found: Benchmark,
     images: Mapping[VariantPattern, BenchmarkImages],
     about: dict[str, Any],
-    ended: Sequence[tuple[OutsideRun, dict[str, Any]]],
+    ended: Sequence[tuple[ExternalRun, ExternalResult, float]],
 ) -> Entry:
-    """The entry of finished runs and their results."""
+    """The entry of finished runs, with their results and the seconds that they took."""
     trained = {"training": asked.training.model_dump(mode="json")} if about["how"] == "loop" else {}
     files = [
         FileHash(variant=c.variant, draw=c.draw, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256)
@@ -156,11 +173,11 @@ def _entry(
             variant=run.variant,
             draw=run.draw,
             seed=run.number,
-            scores=result["scores"],
-            failure=result["failure"],
-            seconds=round(result["seconds"], 1),
+            scores=result.scores,
+            failure=result.failure,
+            seconds=round(seconds, 1),
         )
-        for run, result in ended
+        for run, result, seconds in ended
     ]
     return Entry(
         model=about["name"],

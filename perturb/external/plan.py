@@ -37,7 +37,7 @@ class Training(Section):
     """A torch device; None: cuda where there is one."""
 
 
-class OutsideRun(Section):
+class ExternalRun(Section):
     """One run: all that its scores depend on, and nothing else."""
 
     way: Way
@@ -61,6 +61,19 @@ class OutsideRun(Section):
     settings: MetricsConfig
     scores_seed: int
     training: Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalResult:
+    """The scores of one run of a model, or why it has none."""
+
+    scores: dict[str, float] | None
+    """Score by metric; None for a failed run."""
+    details: dict[str, dict[str, float]] | None
+    """All that each metric returns, by its names; None for a failed run."""
+    failure: str | None = None
+    traceback: str | None = None
+    """Where the model raised an exception; None for another failure."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +144,7 @@ def plan_runs(
         for variant in asked.variants:
             patterns = [column for column in images if column.variant == variant]
             column = patterns[number % len(patterns)]
-            config = OutsideRun(
+            config = ExternalRun(
                 way=asked.way,
                 model=asked.model,
                 code_sha256=code_sha256[variant, number] if isinstance(code_sha256, dict) else code_sha256,

@@ -15,13 +15,13 @@ import cloudpickle
 from perturb.errors import UserError
 from perturb.external.dataset import BenchmarkImages
 from perturb.external.display import Watcher
-from perturb.external.plan import KIND, VERSION, Training
+from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.external.protocols import Factory
 from perturb.external.sandbox import SECONDS_BETWEEN_LOOKS, Child, check_limits
 from perturb.external.worker import ANSWER, OUTPUT, Job
 from perturb.files import read_json
 from perturb.machine import available_cores
-from perturb.runs import MANIFEST, RunSpec, Stage, Store, Workplace
+from perturb.runs import RunSpec, Stage, StageContext, Store
 from perturb.variants import VariantPattern
 
 
@@ -29,7 +29,8 @@ from perturb.variants import VariantPattern
 class Kit:
     """The resources that runs share, beside their specs."""
 
-    model: Factory | str | None
+    model: Factory | str
+    """Empty where there are codes."""
     images: dict[VariantPattern, BenchmarkImages]
     """Images by variant and pattern."""
     codes: dict[tuple[str, int], Path]
@@ -84,8 +85,8 @@ class Crew:
             raise UserError(f"{answer['failure']}.")
         return answer
 
-    def finish(self, specs: Sequence[RunSpec], *, retry: bool) -> dict[str, dict[str, Any]]:
-        """The results of runs by their ids: `scores`, `failure`, `traceback`, `seconds`.
+    def finish(self, specs: Sequence[RunSpec], *, retry: bool) -> dict[str, ExternalResult]:
+        """The results of runs by their ids.
 
         Args:
             specs: of the runs.
@@ -95,10 +96,10 @@ class Crew:
         self._clear_scratch()
         if retry:
             for spec in specs:
-                if self._store.is_complete(spec) and self._result(spec)["failure"]:
+                if self._store.is_complete(spec) and self._result(spec).failure:
                     shutil.rmtree(self._store.path(spec))
         waiting = [spec for spec in specs if not self._store.is_complete(spec)]
-        under_way: dict[str, Child] = {}
+        under_way: dict[str, tuple[RunSpec, Child]] = {}
         with Watcher(specs, self._store, workers=self._workers, quiet=self._quiet) as watcher:
             try:
                 while waiting or under_way:
@@ -106,40 +107,42 @@ class Crew:
                         spec = waiting.pop(0)
                         column = VariantPattern(spec.config.variant, spec.config.draw)
                         job = self._job(self._store.scratch(spec), spec, column)
-                        under_way[spec.id] = self._start(job)
-                    for key, child in list(under_way.items()):
+                        under_way[spec.id] = spec, self._start(job)
+                    for spec, child in list(under_way.values()):
                         if child.has_ended():
-                            self._close(child)
-                            watcher.ended(child.job.run, self._result(child.job.run), child.seconds)
-                            del under_way[key]
+                            self._close(spec, child)
+                            watcher.ended(spec, self._result(spec), child.seconds)
+                            del under_way[spec.id]
                     watcher.look()
                     time.sleep(SECONDS_BETWEEN_LOOKS)
             finally:
-                for child in under_way.values():
+                for _, child in under_way.values():
                     child.kill()
         self._clear_scratch()
         return {spec.id: self._result(spec) for spec in specs}
+
+    def seconds(self, spec: RunSpec[ExternalRun]) -> float:
+        """Seconds that a finished run took."""
+        return self._store.seconds(spec)
 
     def _clear_scratch(self) -> None:
         """Remove what killed processes of evaluations have left; nobody else is writing here, for we have the lock."""
         for folder in (self._store.root / "scratch").glob(f"{KIND}-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _close(self, child: Child) -> None:
+    def _close(self, spec: RunSpec[ExternalRun], child: Child) -> None:
         """Give a run whose process left no result the result that it failed."""
-        spec = child.job.run
 
-        def build(place: Workplace) -> dict[str, Any]:
+        def build(context: StageContext[ExternalRun]) -> ExternalResult:
             with suppress(FileNotFoundError):
-                shutil.copyfile(child.job.desk / OUTPUT, place.out / OUTPUT)
-            return {"failure": child.why_without_result, "traceback": None, "scores": None, "details": None}
+                shutil.copyfile(child.job.desk / OUTPUT, context.out / OUTPUT)
+            return ExternalResult(failure=child.why_without_result, scores=None, details=None)
 
         if not self._store.is_complete(spec):
             Store(self._store.root, {KIND: Stage(version=VERSION, build=build)}).ensure(spec)
 
-    def _result(self, spec: RunSpec) -> dict[str, Any]:
-        manifest = read_json(self._store.path(spec) / MANIFEST)
-        return manifest["result"] | {"seconds": manifest["built"]["seconds"]}
+    def _result(self, spec: RunSpec[ExternalRun]) -> ExternalResult:
+        return self._store.result(spec, ExternalResult)
 
     def _start(self, job: Job) -> Child:
         return Child(job, **self._limits)

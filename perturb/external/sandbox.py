@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, cast
 
 from perturb.errors import UserError
 from perturb.external.worker import COMMAND, OUTPUT, STARTED, Job
@@ -44,7 +45,7 @@ class Child:
             self._process = subprocess.Popen(
                 COMMAND, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
-        with suppress(BrokenPipeError), self._process.stdin as pipe:
+        with suppress(BrokenPipeError), cast("IO[bytes]", self._process.stdin) as pipe:
             pipe.write(pickle.dumps((job.path, os.getpid())) + pickle.dumps(job))
 
     def has_ended(self) -> bool:
@@ -53,7 +54,7 @@ class Child:
             return True
         if self._started is None and (self.job.desk / STARTED).exists():
             self._started = time.monotonic()
-        if self._started is not None and (reason := self._above_limit()):
+        if self._started is not None and (reason := self._above_limit(time.monotonic() - self._started)):
             self.kill()
             self.ended_because = reason
             return True
@@ -86,8 +87,8 @@ class Child:
         last = f"; its last words: {' / '.join(said[-LAST_LINES:])}" if said else ""
         return f"the process {how}{last}"
 
-    def _above_limit(self) -> str:
-        if self._seconds is not None and time.monotonic() - self._started > self._seconds:
+    def _above_limit(self, taken: float) -> str:
+        if self._seconds is not None and taken > self._seconds:
             return f"it took longer than the time limit of {self._seconds:g} s"
         if self._gibibytes is None or memory_of(self._process.pid, written) <= self._gibibytes * GIB:
             return ""

@@ -9,7 +9,6 @@ import pickle
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,12 @@ from perturb.external import loop
 from perturb.external import protocols as ways
 from perturb.external.codes import codes_on
 from perturb.external.dataset import BenchmarkImages
-from perturb.external.plan import KIND, VERSION, OutsideRun, Training
+from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.files import write_json
 from perturb.machine import die_with_parent
 from perturb.metrics import METRICS, score, score_encoder
 from perturb.random.seeds import seed_globals
-from perturb.runs import RunSpec, Stage, Store, Workplace
+from perturb.runs import RunSpec, Stage, StageContext, Store
 
 COMMAND = [sys.executable, "-u", "-c", "from perturb.external.worker import main; main()"]
 STARTED, OUTPUT, ANSWER = "started", "output.txt", "answer.json"
@@ -67,28 +66,29 @@ def main() -> None:
     torch.set_num_threads(job.threads)
     (job.desk / STARTED).touch()
     if job.run is None:
-        write_json(job.desk / ANSWER, _attempt(lambda: _look(job)))
+        try:
+            answer = {"failure": None, "traceback": None} | _look(job)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            answer = _failure_of(error)
+        write_json(job.desk / ANSWER, answer)
     else:
-        stages = {KIND: Stage(version=VERSION, build=lambda place: _build(job, place))}
+        stages = {KIND: Stage(version=VERSION, build=lambda context: _build(job, context))}
         Store(job.store, stages).ensure(job.run)
 
 
-def _attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """The result of some work on the user's code; what it raises is a result too."""
-    try:
-        return {"failure": None, "traceback": None} | work()
-    except UserError as error:
+def _failure_of(error: BaseException) -> dict[str, str | None]:
+    """Why work on the user's code failed: an exception of theirs is a result like any other, with its traceback."""
+    if isinstance(error, UserError):
         return {"failure": one_line(str(error)), "traceback": None}
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        text = str(error).strip().splitlines()
-        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-        return {"failure": one_line(reason), "traceback": users_traceback(error)}
+    text = str(error).strip().splitlines()
+    reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    return {"failure": one_line(reason), "traceback": users_traceback(error)}
 
 
 def _factory(job: Job) -> ways.Factory:
-    return ways.load_factory(job.factory) if isinstance(job.factory, str) else pickle.loads(job.factory)
+    return ways.load_factory(job.factory) if isinstance(job.factory, str) else pickle.loads(job.factory or b"")
 
 
 def _look(job: Job) -> dict[str, Any]:
@@ -103,24 +103,29 @@ def _look(job: Job) -> dict[str, Any]:
     return about | {"settings": ways.settings_of(model), "how": how, "code_sha256": ways.code_hash(factory)}
 
 
-def _build(job: Job, place: Workplace) -> dict[str, Any]:
+def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
     """The run's result. What the user's code has printed stays beside it."""
-    scored = _score_codes if job.codes else _train_and_score
-    result = _attempt(lambda: {"scores": scored(job, place, place.spec.config)})
-    details = result.pop("scores", None)
-    scores = details and {name: found[METRICS[name].score] for name, found in details.items()}
+    try:
+        config = context.spec.config
+        details = _score_codes(job, job.codes, config) if job.codes else _train_and_score(job, context, config)
+        scores = {name: found[METRICS[name].score] for name, found in details.items()}
+        result = ExternalResult(scores=scores, details=details)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        result = ExternalResult(scores=None, details=None, **_failure_of(error))
     sys.stdout.flush()
     sys.stderr.flush()
-    shutil.copyfile(job.desk / OUTPUT, place.out / OUTPUT)
-    return result | {"scores": scores, "details": details}
+    shutil.copyfile(job.desk / OUTPUT, context.out / OUTPUT)
+    return result
 
 
-def _score_codes(job: Job, place: Workplace, config: OutsideRun) -> dict[str, Any]:
-    coded = codes_on(job.codes, BenchmarkImages(job.data).grid, seed=config.scores_seed)
+def _score_codes(job: Job, codes: Path, config: ExternalRun) -> dict[str, Any]:
+    coded = codes_on(codes, BenchmarkImages(job.data).grid, seed=config.scores_seed)
     return score(coded, config.metrics, settings=config.settings, seed=config.scores_seed, threads=job.threads)
 
 
-def _train_and_score(job: Job, place: Workplace, config: OutsideRun) -> dict[str, Any]:
+def _train_and_score(job: Job, context: StageContext[ExternalRun], config: ExternalRun) -> dict[str, Any]:
     seed_globals(config.seed)
     dataset = BenchmarkImages(job.data)
     model, how = ways.made_by(_factory(job), fitted=job.fitted)
@@ -128,7 +133,7 @@ def _train_and_score(job: Job, place: Workplace, config: OutsideRun) -> dict[str
     if how == "fit":
         model.fit(dataset, config.seed)
     elif how == "loop":
-        loop.train(model, dataset, config.training, seed=config.seed, report=place.progress.report)
+        loop.train(model, dataset, config.training, seed=config.seed, report=context.progress.report)
     return score_encoder(
         ways.encoder_of(model, device),
         dataset.file,

@@ -1,11 +1,17 @@
 """Selecting the most and the least entangled of scored restarts (thesis 4.2.3 and 4.3.6)."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from perturb.config import SelectionConfig
+from perturb.config import Section, SelectionConfig
 from perturb.errors import UserError
 from perturb.metrics import METRICS
+
+
+class SelectionRun(Section):
+    """The choice of the most and the least entangled restarts."""
+
+    selection: SelectionConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +36,13 @@ class Selection:
     entangled: tuple[int, ...]
     set_aside: dict[int, str]
     """Restarts that were not eligible, and why."""
+    scores: dict[int, float | None]
+    """Score of every restart; None for a failed one."""
 
-    def as_json(self) -> dict[str, object]:
-        """The selection as the manifest keeps it."""
-        return asdict(self) | {"set_aside": {str(index): reason for index, reason in self.set_aside.items()}}
+    @property
+    def sides(self) -> dict[str, tuple[int, ...]]:
+        """Both groups by their names."""
+        return {"disentangled": self.disentangled, "entangled": self.entangled}
 
 
 def over_pruned(unit_variances: Sequence[float], *, limit: float, factors: int) -> bool:
@@ -81,9 +90,12 @@ def select(restarts: list[ScoredRestart], config: SelectionConfig, *, factors: i
             f"({listed}); raise restarts.num, lower restarts.objective.beta, or lower selection.keep."
         )
     sign = -1 if METRICS[config.metric].higher_is_better else 1
-    ranked = [r.index for r in sorted(eligible, key=lambda r: (sign * r.score, r.index))]
+    ranked = [index for _, index in sorted((sign * r.score, r.index) for r in eligible if r.score is not None)]
     return Selection(
-        disentangled=tuple(ranked[: config.keep]), entangled=tuple(ranked[::-1][: config.keep]), set_aside=set_aside
+        disentangled=tuple(ranked[: config.keep]),
+        entangled=tuple(ranked[::-1][: config.keep]),
+        set_aside=set_aside,
+        scores={restart.index: restart.score for restart in restarts},
     )
 
 

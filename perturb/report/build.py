@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from perturb.config import ExperimentConfig
+from perturb.config import Section as ConfigSection
 from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
 from perturb.entries.entry import metrics_of, write_entry
@@ -17,7 +17,7 @@ from perturb.report.section import Section, as_markdown
 from perturb.report.sections import sections_of
 from perturb.report.sentences import MAIN, contrast, further, headline
 from perturb.report.tables import as_csv
-from perturb.runs import MANIFEST, Workplace
+from perturb.runs import MANIFEST, StageContext
 from perturb.statistics.family import identity
 from perturb.statistics.scores import BASELINE
 
@@ -26,14 +26,20 @@ ENTRIES = "entries"
 """Folder of what a leaderboard reads."""
 
 
-def build_report(place: Workplace) -> dict[str, Any]:
+class ReportRun(ConfigSection):
+    """Tables, figures and the page."""
+
+    experiment: ExperimentConfig
+
+
+def build_report(context: StageContext[ReportRun]) -> dict[str, int]:
     """Inputs are those that `report_inputs` of the plan names."""
-    config: ExperimentConfig = place.spec.config.experiment
-    findings = Findings(config, grid_of(config.dataset), place.inputs)
+    config = context.spec.config.experiment
+    findings = Findings(config, grid_of(config.dataset), context.inputs)
     made_by, to_be_known = provenance(findings), notes(findings)
     answers = list(_answers(findings))
     shown = [
-        *sections_of(findings, place.out, place.device),
+        *sections_of(findings, context.out, context.device),
         Section(title="Caveats", points=to_be_known),
     ]
     on = "" if config.name == config.dataset.name else f" on {config.dataset.name}"
@@ -42,7 +48,7 @@ def build_report(place: Workplace) -> dict[str, Any]:
         "are, and each method is trained afresh on each variant of the data."
     )
     page = render_page(name=config.name, title=TITLE, asked=asked, answers=answers, sections=shown, provenance=made_by)
-    write_text(place.out / "report.html", page)
+    write_text(context.out / "report.html", page)
     markdown = [
         f"# {config.name}",
         "",
@@ -52,10 +58,10 @@ def build_report(place: Workplace) -> dict[str, Any]:
         "",
     ]
     markdown += [f"- {key}: {value}" for key, value in made_by.items()]
-    write_text(place.out / "table.md", "\n".join(markdown) + "\n")
-    write_text(place.out / "table.csv", as_csv(findings.rows))
+    write_text(context.out / "table.md", "\n".join(markdown) + "\n")
+    write_text(context.out / "table.csv", as_csv(findings.rows))
     for number, entry in enumerate(entries(findings)):
-        write_entry(place.out / ENTRIES / file_name(number, entry.model), entry)
+        write_entry(context.out / ENTRIES / file_name(number, entry.model), entry)
     answer_for_machines = {
         "dataset": config.dataset.name,
         "epsilon": config.perturbation.epsilon,
@@ -69,7 +75,7 @@ def build_report(place: Workplace) -> dict[str, Any]:
         "provenance": made_by,
         "notes": to_be_known,
     }
-    write_json(place.out / "rows.json", answer_for_machines)
+    write_json(context.out / "rows.json", answer_for_machines)
     return {"rows": len(findings.rows)}
 
 

@@ -1,21 +1,23 @@
 """What a reader of an experiment's numbers must not overlook, and what made them."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
 
 from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
+from perturb.datasets.saved_images import ImagesResult
 from perturb.files import read_json
 from perturb.metrics import METRICS
+from perturb.perturbation.saved_networks import PatternResult
 from perturb.perturbation.scalar import fewest_factors
 from perturb.report import inputs
 from perturb.report.findings import Findings
 from perturb.report.words import listed
 from perturb.runs import MANIFEST
 from perturb.statistics.scores import BASELINE
-from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN, VariantPattern
+from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN
 from perturb.versions import software_versions
 
 MATCHED = 0.05
@@ -39,18 +41,16 @@ def notes(findings: Findings) -> list[str]:
 
 
 def _selection(findings: Findings) -> Iterator[str]:
-    config, selection = findings.config, findings.results[inputs.SELECTION]
-    ranked = {int(index): score for index, score in selection["scores"].items() if score is not None}
-    sides = {
-        side: ", ".join(f"restart {i} ({ranked[i]:.2f})" for i in selection[side]) for side in ("disentangled", "entangled")
-    }
+    config, selection = findings.config, findings.selection
+    ranked = {index: score for index, score in selection.scores.items() if score is not None}
+    sides = {side: ", ".join(f"restart {i} ({ranked[i]:.2f})" for i in chosen) for side, chosen in selection.sides.items()}
     spread = np.std(list(ranked.values()), ddof=1) if len(ranked) > 1 else 0
     yield (
         f"{config.restarts.num} restarts had a {METRICS[config.selection.metric].title} of "
         f"{np.mean(list(ranked.values())):.2f} ± {spread:.2f}; m_ψ was trained against {sides['disentangled']} as "
         f"disentangled and {sides['entangled']} as entangled. None of their seeds is in the tables."
     )
-    yield from (f"Set aside at the selection: restart {i}, {reason}." for i, reason in selection["set_aside"].items())
+    yield from (f"Set aside at the selection: restart {i}, {reason}." for i, reason in selection.set_aside.items())
 
 
 def _patterns(findings: Findings) -> Iterator[str]:
@@ -62,20 +62,20 @@ def _patterns(findings: Findings) -> Iterator[str]:
             yield from _trained(findings, variant, found)
 
 
-def _trained(findings: Findings, variant: str, found: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _trained(findings: Findings, variant: str, found: Sequence[PatternResult]) -> Iterator[str]:
     """Strength and scalar of a variant's trained patterns, and which of them have collapsed."""
     form, rule, grid = findings.config.form(variant), findings.config.collapse, findings.grid
-    patterns, factors = [one["pattern"] for one in found], [one["scalar"]["effective"] for one in found]
+    patterns, factors = [one.pattern for one in found], [one.scalar.effective for one in found]
     yield (
         f"The perturbation of {variant} ({form.form} form, ε = {form.epsilon:g}), as stored, varies over the data with "
-        f"{_span([pattern['variation'] for pattern in patterns], '.0%')} of its mean square. Its variance is "
-        f"{_span([pattern['variance'] for pattern in patterns], '.2f')} ε² (uniform noise has 0.33 ε² before the mirror), "
-        f"{_span([pattern['share'] for pattern in patterns], '.0%')} of the images' own. Its scalar follows "
+        f"{_span([pattern.variation for pattern in patterns], '.0%')} of its mean square. Its variance is "
+        f"{_span([pattern.variance for pattern in patterns], '.2f')} ε² (uniform noise has 0.33 ε² before the mirror), "
+        f"{_span([pattern.share for pattern in patterns], '.0%')} of the images' own. Its scalar follows "
         f"{_span(factors, '.1f')} of {grid.num_factors} factors in effect."
     )
     reasons = {
         "where a pattern hardly depends on the factors, the images do not test the claim": sum(
-            pattern["variation"] < rule.min_variation for pattern in patterns
+            pattern.variation < rule.min_variation for pattern in patterns
         ),
         "a pattern along a single factor mixes it with no other, and so does not test the claim": sum(
             effective < fewest_factors(rule.min_factors, grid) for effective in factors
@@ -92,8 +92,8 @@ def _controls(findings: Findings) -> Iterator[str]:
     for variant in CONTROLS:
         if found := findings.networks(variant):
             parts = [
-                f"{quantity} {_span([one['pattern'][quantity] for one in found], '.2f')}{unit} of "
-                f"{_span([one['wanted'][quantity] for one in found], '.2f')}{unit} wanted"
+                f"{quantity} {_span([getattr(one.pattern, quantity) for one in found], '.2f')}{unit} of "
+                f"{_span([getattr(one.wanted, quantity) for one in found], '.2f')}{unit} wanted"
                 for quantity, unit in (("variance", " ε²"), ("roughness", ""))
             ]
             missed = sum(_is_missed(one) for one in found)
@@ -101,15 +101,18 @@ def _controls(findings: Findings) -> Iterator[str]:
             yield f"Patterns of {variant} are matched to the trained ones as stored: {', '.join(parts)}{beyond}."
     for variant in set(MATCHED_NOISES) & set(findings.config.evaluation.variants):
         found = findings.file_results(variant)
+        reached = [one.variance for one in found if one.variance is not None]
+        wanted = [one.wanted["variance"] for one in found if one.wanted is not None]
         yield (
-            f"Noise of {variant} has a stored variance of {_span([one['variance'] for one in found], '.2f')} ε², and "
-            f"{_span([one['wanted']['variance'] for one in found], '.2f')} ε² was wanted."
+            f"Noise of {variant} has a stored variance of {_span(reached, '.2f')} ε², and {_span(wanted, '.2f')} ε² was "
+            "wanted."
         )
 
 
-def _is_missed(found: dict[str, Any]) -> bool:
+def _is_missed(found: PatternResult) -> bool:
     """Return whether a control's variance or roughness is not the one wanted."""
-    return any(abs(found["pattern"][name] - wanted) > MATCHED * wanted for name, wanted in found["wanted"].items())
+    wanted = asdict(found.wanted) if found.wanted else {}
+    return any(abs(getattr(found.pattern, name) - goal) > MATCHED * goal for name, goal in wanted.items())
 
 
 def _how_many(config: ExperimentConfig) -> Iterator[str]:
@@ -144,25 +147,24 @@ def _over_pruned(findings: Findings) -> Iterator[str]:
 
 def _files(findings: Findings) -> Iterator[str]:
     for variant in findings.config.evaluation.variants:
-        found = findings.results[inputs.of_pattern("file", VariantPattern(variant))]
+        found = findings.file_results(variant)[0]
         if variant != BASELINE:
             yield (
-                f"{variant}.h5: no pixel moved by more than {found['largest_change']} of 255 grey levels, "
-                f"{found['changed_share']:.1%} of the pixels moved."
+                f"{variant}.h5: no pixel moved by more than {found.largest_change} of 255 grey levels, "
+                f"{found.changed_share:.1%} of the pixels moved."
             )
 
 
 def provenance(findings: Findings) -> dict[str, str]:
     """Return what made the numbers: config, data, versions."""
-    config, results = findings.config, findings.results
-    source = results[inputs.IMAGES]["provenance"]
+    config, images = findings.config, findings.result(inputs.IMAGES, ImagesResult)
     found = {
         "config": config_hash(config),
-        "dataset": f"{config.dataset.name}, {', '.join(f'{k} {v}' for k, v in source.items())}",
-        "pixels (sha256)": results[inputs.IMAGES]["sha256"],
+        "dataset": f"{config.dataset.name}, {', '.join(f'{k} {v}' for k, v in (images.provenance or {}).items())}",
+        "pixels (sha256)": images.sha256,
     }
     for variant in config.evaluation.variants:
-        found[f"{variant}.h5 (sha256)"] = results[inputs.of_pattern("file", VariantPattern(variant))]["sha256"]
+        found[f"{variant}.h5 (sha256)"] = findings.file_results(variant)[0].sha256
     return found | {"trained on": _trained_on(findings)} | software_versions()
 
 

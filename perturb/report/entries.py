@@ -18,7 +18,7 @@ def entries(findings: Findings) -> Iterator[Entry]:
         training = method.training or config.training
         yield Entry(
             model=method.name,
-            method=inspect.getdoc(type(method.objective)).splitlines()[0],
+            method=(inspect.getdoc(type(method.objective)) or method.name).splitlines()[0],
             settings={"objective": method.objective.model_dump(mode="json"), "training": training.model_dump(mode="json")},
             how="pipeline",
             dataset=DatasetOfEntry(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perturb.errors import UserError
 from perturb.files import read_json
@@ -13,6 +13,9 @@ from perturb.report.table import Cell, PrintedTable
 from perturb.report.tables import score
 from perturb.report.words import interval, signed
 from perturb.statistics.scores import BASELINE, Comparison, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NEEDED = ("dataset", "epsilon", "share", "rows", "comparisons", "provenance")
 NAMED = ("config", "trained on", "perturb", "torch", "numpy", "scikit-learn")
@@ -149,7 +152,7 @@ def draw_epsilon(path: Path, results: Sequence[AtEpsilon], metric: str) -> None:
 
 
 def _line(
-    axes: "matplotlib.axes.Axes",  # noqa: F821
+    axes: "Axes",
     results: Sequence[AtEpsilon],
     method: str,
     variant: str,

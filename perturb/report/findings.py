@@ -4,19 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import TypeAdapter
 
+from perturb.analysis.readout import FactorReadout
+from perturb.analysis.saved_analyses import ReadoutResult
 from perturb.analysis.variances import Variances
+from perturb.benchmark.saved_files import FileResult
 from perturb.config import ExperimentConfig
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.perturbation.selection import over_pruned
+from perturb.perturbation.saved_networks import PatternResult
+from perturb.perturbation.selection import Selection, over_pruned
 from perturb.report import inputs
 from perturb.report.comparisons import comparisons_of
-from perturb.runs import read_result
+from perturb.runs import ResultT, read_result
 from perturb.statistics.family import Family
+from perturb.statistics.saved_scores import ScoresResult
 from perturb.statistics.scores import BASELINE, Comparison, Row, Score, compare, pooled, summarise
 from perturb.variants import UNTRAINED, VariantPattern
 
@@ -33,10 +36,9 @@ class Findings:
     runs: Mapping[str, Path]
     """Folders of the finished runs, by the names of inputs.py."""
 
-    @cached_property
-    def results(self) -> dict[str, Any]:
-        """The result of every run."""
-        return {name: read_result(run) for name, run in self.runs.items()}
+    def result(self, name: str, kind: type[ResultT]) -> ResultT:
+        """The result of a run."""
+        return read_result(self.runs[name], kind)
 
     @cached_property
     def scores(self) -> list[Score]:
@@ -52,7 +54,7 @@ class Findings:
     @cached_property
     def searched(self) -> dict[inputs.Searched, Score]:
         """The scores of every run of the line search."""
-        runs = inputs.searched_among(self.results)
+        runs = inputs.searched_among(self.runs)
         return {run: self._score(run.name, run.method, run.variant, run.seed) for run in runs}
 
     @cached_property
@@ -73,9 +75,16 @@ class Findings:
     @cached_property
     def primary(self) -> list[Comparison]:
         """The primary contrasts."""
+        evaluation = self.config.evaluation
         return [
-            pooled(self.scores, contrast.metric, methods=contrast.methods, first=contrast.first, second=contrast.second)
-            for contrast in self.config.evaluation.primary
+            pooled(
+                self.scores,
+                contrast.metric or evaluation.metrics[0],
+                methods=contrast.methods,
+                first=contrast.first,
+                second=contrast.second,
+            )
+            for contrast in evaluation.primary
         ]
 
     @cached_property
@@ -114,31 +123,36 @@ class Findings:
             for names, (first, second) in pairs
         ]
 
-    def readouts(self, variant: str) -> list[dict[str, Any]]:
+    def readouts(self, variant: str) -> list[tuple[FactorReadout, ...]]:
         """Return what each supervised network on a variant reads, factor by factor; nothing without a readout."""
         seeds = range(self.config.readout.seeds) if self.config.readout else ()
-        return [self.results[inputs.readout(variant, seed)]["factors"] for seed in seeds]
+        return [self.result(inputs.readout(variant, seed), ReadoutResult).factors for seed in seeds]
 
     @cached_property
     def variances(self) -> dict[str, Variances]:
         """The variances that factors and perturbation induce, by variant but the original; empty without a readout."""
-        variants, adapter = (v for v in self.config.evaluation.variants if v != BASELINE), TypeAdapter(Variances)
+        variants = (variant for variant in self.config.evaluation.variants if variant != BASELINE)
         names = {variant: inputs.of_pattern("variances", VariantPattern(variant)) for variant in variants}
-        return {v: adapter.validate_python(self.results[name]) for v, name in names.items() if name in self.results}
+        return {variant: self.result(name, Variances) for variant, name in names.items() if name in self.runs}
 
-    def networks(self, variant: str) -> list[dict[str, Any]]:
-        """Results of the networks that draw a variant's patterns: `pattern`, `scalar`, of controls `wanted`; maybe none."""
-        found = (self.results.get(inputs.of_pattern("pattern", column)) for column in self._columns(variant))
-        return [result for result in found if result is not None]
+    @cached_property
+    def selection(self) -> Selection:
+        """The restarts that m_ψ is trained against."""
+        return self.result(inputs.SELECTION, Selection)
+
+    def networks(self, variant: str) -> list[PatternResult]:
+        """Results of the networks that draw a variant's patterns; none of a variant that no network draws."""
+        names = [inputs.of_pattern("pattern", column) for column in self._columns(variant)]
+        return [self.result(name, PatternResult) for name in names if name in self.runs]
 
     @property
     def share(self) -> float:
         """Variance of the trained patterns as stored, as a share of the images' own; mean over patterns."""
-        return float(np.mean([result["pattern"]["share"] for result in self.networks("modified")]))
+        return float(np.mean([result.pattern.share for result in self.networks("modified")]))
 
-    def file_results(self, variant: str) -> list[dict[str, Any]]:
+    def file_results(self, variant: str) -> list[FileResult]:
         """Results of a variant's files, a pattern each."""
-        return [self.results[inputs.of_pattern("file", column)] for column in self._columns(variant)]
+        return [self.result(inputs.of_pattern("file", column), FileResult) for column in self._columns(variant)]
 
     def files(self, variant: str) -> list[Path]:
         """Folders of a variant's benchmark files, a pattern each."""
@@ -148,13 +162,13 @@ class Findings:
         return [VariantPattern(variant, draw) for draw in range(self.config.draws(variant))]
 
     def _score(self, name: str, method: str, variant: str, seed: int) -> Score:
-        result, limit = self.results[name], self.config.selection.max_unit_variance
+        result, limit = self.result(name, ScoresResult), self.config.selection.max_unit_variance
         return Score(
             method=method,
             variant=variant,
             seed=seed,
-            values=result["scores"],
-            failure=result["failure"],
-            over_pruned=over_pruned(result["unit_variances"], limit=limit, factors=self.grid.num_factors),
+            values=result.scores,
+            failure=result.failure,
+            over_pruned=over_pruned(result.unit_variances, limit=limit, factors=self.grid.num_factors),
             draw=seed % self.config.draws(variant),
         )

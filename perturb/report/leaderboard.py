@@ -180,7 +180,9 @@ def retained_in_words(found: Retained | None) -> str:
     """`59% [52%, 66%]`."""
     if found is None or found.share is None:
         return "–"
-    return share(found.share) + (f" [{share(found.low)}, {share(found.high)}]" if found.low is not None else "")
+    if found.low is None or found.high is None:
+        return share(found.share)
+    return f"{share(found.share)} [{share(found.low)}, {share(found.high)}]"
 
 
 def _told(row: Row) -> list[str]:

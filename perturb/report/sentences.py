@@ -121,7 +121,7 @@ def _of_retained(variant: str, metric: str, found: Retained | None) -> str:
     if found.share is None:
         return f"; {where(variant)} there was nothing to keep"
     kept_of_it = f"; {where(variant)} it keeps {share(found.share)} of that"
-    if found.low is None:
+    if found.low is None or found.high is None:
         return f"{kept_of_it} (too few pairs for an interval)"
     chance = ", which may be chance" if found.low <= 1 <= found.high else ""
     return f"{kept_of_it} (95 % interval {share(found.low)} to {share(found.high)}, {found.pairs} pairs{chance})"

@@ -1,7 +1,7 @@
 """What all figures share: colours, sizes, how they are saved. They are narrow, so that type can be read on a phone."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -49,15 +49,15 @@ def marker(variant: str) -> str:
 
 def legend_above(figure: "Figure", handles: "Sequence[Artist]", **options: Any) -> None:  # noqa: ANN401
     """A legend above all panels: three columns of short labels, or two where they would not fit the figure's width."""
-    longest = max((len(handle.get_label()) for handle in handles), default=0)
+    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
     columns = 3 if longest <= SHORT_LABEL else 2
     figure.legend(
         handles=handles, loc="outside upper left", ncols=columns, fontsize=SMALL, frameon=False, **options
     )  # fmt: skip
 
 
-def plain(axes: "Axes", *, grid: str) -> None:
-    """No box; lines to read values by along "x" or "y"; type that can be read."""
+def plain(axes: "Axes", *, grid: Literal["x", "y", "both"]) -> None:
+    """No box; lines to read values by; type that can be read."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, alpha=0.25)
     axes.set_axisbelow(True)

@@ -111,7 +111,7 @@ def remarks(row: Row) -> list[str]:
 def _cell(row: Row, thesis: Beside | None, *, compared: bool) -> Cell:
     printed = thesis.get(row.metric, row.method, row.variant) if thesis else None
     against = [f"n = {row.n}"] if row.difference is None else [signed(row.difference), interval(row), *_retained(row)]
-    details = tuple([*(against if compared else []), *remarks(row)])
+    details = (*(against if compared else []), *remarks(row))
     if printed is None:
         return Cell(score(row), details)
     return Cell(score(row), details, beside=spread(*printed), source="thesis")
@@ -119,8 +119,7 @@ def _cell(row: Row, thesis: Beside | None, *, compared: bool) -> Cell:
 
 def _retained(row: Row) -> list[str]:
     """`keeps 27%`, where more is better and the original has something to keep."""
-    there = row.retained is not None and METRICS[row.metric].higher_is_better
-    return [f"keeps {share(row.retained)}"] if there else []
+    return [f"keeps {share(row.retained)}"] if row.retained is not None and METRICS[row.metric].higher_is_better else []
 
 
 CERTAINTY = "95 % interval", "p", "p, Holm"

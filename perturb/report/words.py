@@ -41,7 +41,7 @@ def may_be_chance(found: Row | Comparison) -> bool:
     """
     if found.p_holm is not None:
         return found.p_holm >= SIGNIFICANCE
-    return found.ci_low is not None and found.ci_low <= 0 <= found.ci_high
+    return found.ci_low is not None and found.ci_high is not None and found.ci_low <= 0 <= found.ci_high
 
 
 def certainty(found: Row | Comparison, *, few: str) -> str:

@@ -109,7 +109,7 @@ def over_methods(together: Estimate, each: Sequence[Estimate]) -> Estimate:
         return together
     df = variances.sum() ** 2 / np.sum(variances**2 / [one.df for one in each])
     apart = Estimate(together.mean, float(np.sqrt(variances.sum())) / len(each), float(df))
-    return max(together, apart, key=lambda estimate: estimate.half_width)
+    return max(together, apart, key=lambda estimate: estimate.half_width or 0.0)
 
 
 def over_draws_and_seeds(first: np.ndarray, second: np.ndarray) -> Estimate:
@@ -139,11 +139,11 @@ def over_draws_and_seeds(first: np.ndarray, second: np.ndarray) -> Estimate:
         return Estimate(mean)
     sides = [_filled(side[:, both]) for side in (first, second)]
     by_seed = sides[0].mean(axis=0) - sides[1].mean(axis=0)
-    added = [_Part(np.var(by_seed, ddof=1) / len(by_seed), len(by_seed) - 1)]
+    added = [_Part(float(np.var(by_seed, ddof=1)) / len(by_seed), len(by_seed) - 1)]
     taken = []
     for side, given in zip(sides, (first[:, both], second[:, both]), strict=True):
         if len(side) > 1:
-            added.append(_Part(np.var(side.mean(axis=1), ddof=1) / len(side), len(side) - 1))
+            added.append(_Part(float(np.var(side.mean(axis=1), ddof=1)) / len(side), len(side) - 1))
             taken.append(_residual(side, missing=side.size - int(np.isfinite(given).sum())))
     return _from_parts(mean, added, taken)
 

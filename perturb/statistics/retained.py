@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from perturb.statistics.intervals import Estimate
-from perturb.statistics.scores import BASELINE, Score, estimate_of
+from perturb.statistics.scores import BASELINE, Score, estimate_of, scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,10 @@ def retained(scores: Sequence[Score], metric: str, variant: str) -> Retained | N
         variant: which one.
 
     """
-    scored = [score for score in scores if score.values is not None]
-    against = {score.seed: score.values[metric] for score in scored if score.variant == BASELINE}
-    there = [score for score in scored if score.variant == variant and score.seed in against]
-    pairs = {(score.draw, score.seed): (against[score.seed], score.values[metric]) for score in there}
+    found = scored(scores, metric)
+    against = {score.seed: value for score, value in found if score.variant == BASELINE}
+    there = [(score, value) for score, value in found if score.variant == variant and score.seed in against]
+    pairs = {(score.draw, score.seed): (against[score.seed], value) for score, value in there}
     if not pairs:
         return None
     original, mean = map(float, _means(pairs))
@@ -61,4 +61,6 @@ def _estimate(pairs: Mapping[tuple[int, int], tuple[float, float]], share: float
     """
     left = {key: variant - share * before for key, (before, variant) in pairs.items()}
     found = estimate_of([(left, {(0, seed): 0.0 for _, seed in pairs})])
-    return Estimate(share, None if found.error is None else found.error / original, found.df)
+    return (
+        Estimate(share, None) if found is None or found.error is None else Estimate(share, found.error / original, found.df)
+    )

@@ -1,7 +1,7 @@
 """Mean, spread and paired differences of scores over seeds, and over draws of a pattern."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -43,12 +43,12 @@ class Row:
     failed: int
     over_pruned: int
     """Number of over-pruned runs among the n; they are counted, not dropped."""
-    pairs: int | None
+    pairs: int | None = None
     """Runs that have a score here while their seed has one on the original; None for the original."""
-    difference: float | None
+    difference: float | None = None
     """Mean over pairs of variant − original, of several draws the mean of their means; None for the original."""
-    ci_low: float | None
-    ci_high: float | None
+    ci_low: float | None = None
+    ci_high: float | None = None
     """95 % t-interval of the difference, None below two clusters: draws with their seeds, or of one draw the seeds. Where
     seeds meet several draws, both vary (`over_draws_and_seeds`)."""
     p: float | None = None
@@ -119,6 +119,11 @@ def summarise(scores: Sequence[Score], metrics: Sequence[str]) -> list[Row]:
     ]
 
 
+def scored(scores: Iterable[Score], metric: str) -> list[tuple[Score, float]]:
+    """The runs that did not fail, each with its score by one metric."""
+    return [(score, score.values[metric]) for score in scores if score.values is not None]
+
+
 def compare(scores: Sequence[Score], metric: str, *, first: str, second: str) -> list[Comparison]:
     """First − second for every method that has runs on both, paired by seed.
 
@@ -139,8 +144,8 @@ def pooled(
     each other would have it (`over_methods`).
     """
     groups = _groups(scores)
-    runs = [[groups.get((method, variant), {}) for variant in (first, second)] for method in methods]
-    sides = [[_values(found, metric) for found in both] for both in runs]
+    runs = [(groups.get((method, first), {}), groups.get((method, second), {})) for method in methods]
+    sides = [(_values(one, metric), _values(other, metric)) for one, other in runs]
     estimate = estimate_of(sides)
     low, high = estimate.interval if estimate else (None, None)
     shared = [{seed for _, seed in one} & {seed for _, seed in other} for one, other in sides]
@@ -172,7 +177,7 @@ def _row(runs: Runs, baseline: Runs, metric: str) -> Row:
     first, values, against = next(iter(runs.values())), _values(runs, metric), _values(baseline, metric)
     numbers = list(values.values())
     mean = float(np.mean(numbers)) if numbers else None
-    return Row(
+    row = Row(
         method=first.method,
         variant=first.variant,
         metric=metric,
@@ -182,28 +187,25 @@ def _row(runs: Runs, baseline: Runs, metric: str) -> Row:
         failed=len(runs) - len(numbers),
         over_pruned=sum(run.over_pruned for run in runs.values() if run.values is not None),
         draws=len({draw for draw, _ in runs}),
-        **(_nothing_compared() if first.variant == BASELINE else _compared(values, against, mean)),
     )
+    return row if first.variant == BASELINE else _compared(row, values, against)
 
 
-def _nothing_compared() -> dict[str, None]:
-    return dict.fromkeys(("pairs", "difference", "ci_low", "ci_high"))
-
-
-def _compared(values: Values, against: Values, mean: float | None) -> dict[str, object]:
-    """The fields of a row that hold it against the original."""
+def _compared(row: Row, values: Values, against: Values) -> Row:
+    """The row, held against the original."""
     pairs, estimate = _pairs(values, against), estimate_of([(values, against)])
     low, high = estimate.interval if estimate else (None, None)
     before = float(np.mean(list(against.values()))) if against else 0.0
-    return {
-        "pairs": len(pairs),
-        "difference": estimate and estimate.mean,
-        "ci_low": low,
-        "ci_high": high,
-        "p": estimate and estimate.p,
-        "retained": mean / before if mean is not None and before > 0 else None,
-        "by_draw": _by_draw(pairs),
-    }
+    return replace(
+        row,
+        pairs=len(pairs),
+        difference=estimate and estimate.mean,
+        ci_low=low,
+        ci_high=high,
+        p=estimate and estimate.p,
+        retained=row.mean / before if row.mean is not None and before > 0 else None,
+        by_draw=_by_draw(pairs),
+    )
 
 
 def estimate_of(sides: Sequence[tuple[Values, Values]]) -> Estimate | None:

@@ -1,6 +1,7 @@
 """Trained models in run directories."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -24,6 +25,20 @@ class TrainingRun(Section):
     """Root of its randomness: batches, noise and initial weights."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainingResult:
+    """The end of one training."""
+
+    steps: int
+    """Steps that it took."""
+    failure: str | None
+    """Why it was given up, or None."""
+    last: dict[str, float]
+    """The last point of its curve; empty where it has none."""
+    channels: int
+    """Of the images."""
+
+
 def new_model(config: TrainingRun, *, channels: int, seeds: Sequence[int], device: str) -> Objective:
     """Models of one method before their training."""
     method = OBJECTIVES[config.objective.kind]
@@ -34,7 +49,7 @@ def new_model(config: TrainingRun, *, channels: int, seeds: Sequence[int], devic
 
 def load_model(run: Path, device: str) -> Objective:
     """The model of a finished restart, in evaluation mode and in float32, whatever it was trained in."""
-    config, channels = read_config(run, TrainingRun), read_result(run)["channels"]
+    config, channels = read_config(run, TrainingRun), read_result(run, TrainingResult).channels
     config = config.model_copy(update={"training": config.training.model_copy(update={"precision": "float32"})})
     model = new_model(config, channels=channels, seeds=[config.seed], device=device)
     model.networks.load_state_dict(load_file(run / FILE_NAME, device=device))

@@ -31,6 +31,7 @@ from perturb.experiment.stages.images import write_images
 from perturb.files import read_json, sha256_of, write_json
 from perturb.perturbation.saved_networks import PerturbationRun
 from perturb.runs import MANIFEST, Store, read_config
+from perturb.training.saved_models import TrainingResult
 from perturb.variants import VariantPattern
 
 COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "run"]
@@ -246,7 +247,7 @@ def test_stacked_restarts_are_the_same_runs_with_the_same_models(tiny: Experimen
     for spec, same in zip(plans["processes"].restarts, plans["stacked"].restarts, strict=True):
         assert spec.id == same.id
         assert stores["stacked"].is_complete(same.inputs["restart"])
-        lasts = [store.result(spec.inputs["restart"])["last"]["loss"] for store in stores.values()]
+        lasts = [store.result(spec.inputs["restart"], TrainingResult).last["loss"] for store in stores.values()]
         assert lasts[0] == pytest.approx(lasts[1], rel=1e-3)
         weights = [load_file(store.path(spec.inputs["restart"]) / "weights.safetensors") for store in stores.values()]
         for name, value in weights[0].items():

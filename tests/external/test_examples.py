@@ -13,6 +13,7 @@ from perturb.entries.packaged import published_entries
 from perturb.experiment.plan import plan_experiment
 from perturb.external import Training, benchmark
 from perturb.runs import Store
+from perturb.statistics.saved_scores import ScoresResult
 from perturb.variants import VariantPattern
 
 ROOT = Path(__file__).parent.parent.parent
@@ -74,7 +75,7 @@ def test_the_built_in_method_has_the_scores_of_the_experiment_to_the_digit(
         workers=torch.multiprocessing.cpu_count(),
         quiet=True,
     )
-    expected = {variant: store.result(spec)["scores"] for variant, spec in wanted.items()}
+    expected = {variant: store.result(spec, ScoresResult).scores for variant, spec in wanted.items()}
     assert {run.variant: run.scores for run in result.entry.runs} == expected
     assert result.entry.dataset.name == "mini, own files"
 

@@ -83,7 +83,7 @@ def test_the_guides_slurm_jobs_do_the_work_and_one_that_ends_costs_no_run(
     alone = list((tmp_path / "plain" / "runs").glob("scores-*"))
     assert len(alone) == 2
     for run in alone:
-        assert read_result(run) == read_result(artifacts / "runs" / run.name)
+        assert read_result(run, dict) == read_result(artifacts / "runs" / run.name, dict)
 
 
 def test_workers_over_ssh_give_the_rows_of_plain_python(

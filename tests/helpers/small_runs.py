@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from perturb.config import Section
-from perturb.runs import RunSpec, Stage, Store, Workplace
+from perturb.runs import RunSpec, Stage, StageContext, Store
 
 
 class Word(Section):
@@ -21,10 +21,10 @@ class Seeded(Word):
     seed: int
 
 
-def write_word(place: Workplace) -> dict[str, Any]:
+def write_word(context: StageContext) -> dict[str, Any]:
     """Write the word; with inputs, after theirs."""
-    before = "".join((folder / "word.txt").read_text() for folder in place.inputs.values())
-    (place.out / "word.txt").write_text(before + place.spec.config.text)
+    before = "".join((folder / "word.txt").read_text() for folder in context.inputs.values())
+    (context.out / "word.txt").write_text(before + context.spec.config.text)
     return {"letters": len(before) + 1}
 
 
@@ -34,12 +34,12 @@ class Recorder:
     def __init__(self) -> None:
         self.built: list[str] = []
 
-    def __call__(self, place: Workplace) -> dict[str, Any]:
-        self.built.append(place.spec.label)
-        return write_word(place)
+    def __call__(self, context: StageContext) -> dict[str, Any]:
+        self.built.append(context.spec.label)
+        return write_word(context)
 
 
-def small_store(folder: Path, build: Callable[[Workplace], dict[str, Any]] = write_word) -> Store:
+def small_store(folder: Path, build: Callable[[StageContext], dict[str, Any]] = write_word) -> Store:
     """A store below a folder that can build words."""
     return Store(folder / "artifacts", {"word": Stage(version=1, build=build)})
 

@@ -1,10 +1,13 @@
-import json
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
 from perturb.config import SelectionConfig
 from perturb.errors import UserError
-from perturb.perturbation.selection import ScoredRestart, over_pruned, select
+from perturb.files import write_json
+from perturb.perturbation.selection import ScoredRestart, Selection, over_pruned, select
+from perturb.runs import MANIFEST, read_result
 
 ACTIVE = (0.1, 0.2, 0.3, 0.4)
 
@@ -107,11 +110,11 @@ def test_too_few_eligible_restarts_are_told_with_numbers_reasons_and_advice() ->
     assert "\n" not in message
 
 
-def test_selection_survives_json() -> None:
+def test_selection_comes_back_from_a_manifest(tmp_path: Path) -> None:
     restarts = [*_restarts(0.3, 0.1, 0.5), _restart(3, None, failure="loss is NaN")]
     found = select(restarts, SelectionConfig(), factors=4)
-    assert json.loads(json.dumps(found.as_json())) == {
-        "disentangled": [2],
-        "entangled": [1],
-        "set_aside": {"3": "failed (loss is NaN)"},
-    }
+    write_json(tmp_path / MANIFEST, {"result": asdict(found)})
+    assert read_result(tmp_path, Selection) == found
+    assert (found.disentangled, found.entangled) == ((2,), (1,))
+    assert found.set_aside == {3: "failed (loss is NaN)"}
+    assert found.scores == {0: 0.3, 1: 0.1, 2: 0.5, 3: None}

@@ -1,5 +1,8 @@
 from perturb.analysis.readout import FactorReadout
 from perturb.analysis.variances import FactorVariance, Induced, Variances
+from perturb.perturbation.saved_networks import PatternResult
+from perturb.perturbation.scalar import ScalarEffects
+from perturb.perturbation.stored import PatternStatistics
 from perturb.report.sections.readout import global_table, local_table, readout_table
 from perturb.report.sections.scalar import scalar_table
 from perturb.report.sections.scores import informativeness_table
@@ -32,21 +35,22 @@ def test_variances_have_a_line_for_the_original_and_two_for_each_variant() -> No
     assert "estimated from 500 images drawn from the grid" in local.note
 
 
-def _network(effective: float) -> dict:
-    scalar = {"main": (0.1, 0.6), "total": (0.4, 0.9), "effective": effective, "linear": 0.5}
-    return {"scalar": scalar, "pattern": {"share": 0.25, "roughness": 1.234}}
+def _network(*total: float) -> PatternResult:
+    scalar = ScalarEffects(main=(0.1, 0.6), total=total, linear=0.5)
+    pattern = PatternStatistics(variance=0.5, mean_square=0.6, local=0.617, share=0.25, drawn_variation=0.9)
+    return PatternResult(pattern=pattern, scalar=scalar)
 
 
 def test_scalars_have_a_line_a_pattern_or_one_for_many() -> None:
     table = scalar_table(
-        {"modified": [_network(1.5), _network(2.0)], "untrained": [_network(1.0)] * 4}, ["wall_hue", "size"]
+        {"modified": [_network(0.5, 0.5), _network(1.0, 0.0)], "untrained": [_network(0.4, 0.9)] * 4}, ["wall_hue", "size"]
     )
     assert table.columns[:2] == ("wall hue", "size")
-    effects, rest = ["0.10, 0.40", "0.60, 0.90"], ["0.50", "25%", "1.23"]
+    rest = ["0.50", "25%", "1.23"]
     assert _texts(table) == {
-        "modified": [*effects, "1.50", *rest],
-        "modified-2": [*effects, "2.00", *rest],
-        "untrained, mean of 4": [*effects, "1.00", *rest],
+        "modified": ["0.10, 0.50", "0.60, 0.50", "2.00", *rest],
+        "modified-2": ["0.10, 1.00", "0.60, 0.00", "1.00", *rest],
+        "untrained, mean of 4": ["0.10, 0.40", "0.60, 0.90", "1.85", *rest],
     }
 
 

@@ -6,13 +6,13 @@ from perturb.experiment.stages.images import build_images
 from perturb.experiment.stages.perturbation import build_perturbation
 from perturb.experiment.stages.prediction import build_prediction
 from perturb.experiment.stages.readout import build_readout, build_variances
-from perturb.experiment.stages.training import build_restart, build_restarts, build_scores, build_selection
+from perturb.experiment.stages.training import build_scores, build_selection, build_training, build_trainings
 from perturb.report.build import build_report
 from perturb.runs import Stage
 
 STAGES = {
     "images": Stage(version=2, build=build_images),
-    "restart": Stage(version=6, build=build_restart, build_together=build_restarts),
+    "restart": Stage(version=6, build=build_training, build_together=build_trainings),
     "scores": Stage(version=4, build=build_scores),
     "selection": Stage(version=2, build=build_selection),
     "perturbation": Stage(version=3, build=build_perturbation),

@@ -20,6 +20,7 @@ from perturb.variants import VariantPattern
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 LAST = 0.2
 """Share of the steps, the last ones, over which a final loss is averaged: single batches scatter."""
@@ -159,7 +160,7 @@ def _limits(curves: Sequence[Curve], part: str) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _legend(variants: Sequence[str]) -> list["matplotlib.lines.Line2D"]:  # noqa: F821
+def _legend(variants: Sequence[str]) -> list["Line2D"]:
     from matplotlib.lines import Line2D
 
     return [Line2D([], [], color=style.colour(variant), linewidth=2, label=variant) for variant in variants]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,10 @@ from perturb.report.comparisons import comparisons_of
 from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
 from perturb.report.tables import comparison_table, difference_table
-from perturb.statistics.scores import BASELINE, Row, Score
+from perturb.statistics.scores import BASELINE, Row, Score, scored
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_PANELS = 4
 """Methods whose runs are drawn one by one."""
@@ -51,8 +55,8 @@ def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric
     axes = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
     for panel, method in zip(axes, methods, strict=True):
         found: dict[tuple[str, int], list[float]] = {}
-        for score in (s for s in scores if s.method == method and s.values is not None):
-            found.setdefault((score.variant, score.seed), []).append(score.values[metric])
+        for score, value in scored([score for score in scores if score.method == method], metric):
+            found.setdefault((score.variant, score.seed), []).append(value)
         for seed in sorted({seed for _, seed in found}):
             line = [(i, np.mean(found[v, seed])) for i, v in enumerate(variants) if (v, seed) in found]
             panel.plot(*zip(*line, strict=True), color="#00000022", linewidth=0.8, zorder=1)
@@ -61,8 +65,8 @@ def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric
             panel.scatter([place] * len(values), values, s=14, color=style.colour(variant), zorder=2)
         means = {row.variant: row.mean for row in rows if (row.method, row.metric) == (method, metric)}
         for place, variant in enumerate(variants):
-            if means[variant] is not None:
-                panel.hlines(means[variant], place - 0.28, place + 0.28, color="black", linewidth=1.8, zorder=3)
+            if (mean := means[variant]) is not None:
+                panel.hlines(mean, place - 0.28, place + 0.28, color="black", linewidth=1.8, zorder=3)
         panel.set_title(method, fontsize=10)
         panel.set_xticks(range(len(variants)), variants, rotation=25, fontsize=8)
         panel.set_xlim(-0.6, len(variants) - 0.4)
@@ -89,7 +93,7 @@ def draw_forest(path: Path, rows: Sequence[Row], metric: str) -> None:
             continue
         place = methods.index(row.method) + (variants.index(row.variant) - (len(variants) - 1) / 2) * step
         colour = style.colour(row.variant)
-        if row.ci_low is not None:
+        if row.ci_low is not None and row.ci_high is not None:
             axes.hlines(place, row.ci_low, row.ci_high, color=colour, linewidth=2.2)
         axes.scatter(row.difference, place, s=26, color=colour, marker=style.marker(row.variant), zorder=3)
         ticks = [difference for _, difference in row.by_draw] if len(row.by_draw) > 1 else []
@@ -104,7 +108,7 @@ def draw_forest(path: Path, rows: Sequence[Row], metric: str) -> None:
     style.save(figure, path)
 
 
-def _legend(figure: "matplotlib.figure.Figure", variants: Sequence[str]) -> None:  # noqa: F821
+def _legend(figure: "Figure", variants: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
     handles = [

@@ -10,7 +10,8 @@ from perturb.metrics import METRICS
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
-from perturb.statistics.scores import BASELINE, Score
+from perturb.statistics.saved_scores import ScoresResult
+from perturb.statistics.scores import BASELINE, Score, scored
 
 BINS = 20
 """Bins between 0 and the top of the scale."""
@@ -45,14 +46,14 @@ def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant:
     """
     from matplotlib.ticker import PercentFormatter
 
-    shown = [s for s in scores if s.variant in (variant, BASELINE) and s.values is not None]
+    shown = scored([score for score in scores if score.variant in (variant, BASELINE)], metric)
     methods = list(dict.fromkeys(score.method for score in scores))
-    top = max([1.0 if METRICS[metric].range[1] == 1 else 0.0, *(score.values[metric] for score in shown)])
+    top = max([1.0 if METRICS[metric].range[1] == 1 else 0.0, *(value for _, value in shown)])
     edges = np.linspace(0, top, BINS + 1)
     figure = style.new_figure(0.8 + 1.05 * len(methods))
     axes = figure.subplots(len(methods), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for panel, method in zip(axes, methods, strict=True):
-        found = {v: [s.values[metric] for s in shown if (s.method, s.variant) == (method, v)] for v in (variant, BASELINE)}
+        found = {v: [x for s, x in shown if (s.method, s.variant) == (method, v)] for v in (variant, BASELINE)}
         shares = {name: np.full(len(values), 1 / max(len(values), 1)) for name, values in found.items()}
         panel.hist(found[variant], edges, weights=shares[variant], color=style.colour(variant), alpha=0.75, label=variant)
         panel.hist(found[BASELINE], edges, weights=shares[BASELINE], histtype="step", linewidth=1.4,
@@ -109,7 +110,7 @@ def _gaps(findings: Findings, method: MethodConfig) -> dict[str, np.ndarray]:
     found: dict[str, list[list[float]]] = {}
     for variant in findings.config.evaluation.variants:
         for seed in findings.config.evaluation.seeds_of(method):
-            details = findings.results[inputs.scores(method.name, variant, seed)]["details"]
+            details = findings.result(inputs.scores(method.name, variant, seed), ScoresResult).details
             if details is not None:
                 gaps = [details["mig"][f"mig_factor_{k}"] for k in range(findings.grid.num_factors)]
                 found.setdefault(variant, []).append(gaps)

@@ -15,15 +15,15 @@ from perturb.report.section import Section
 from perturb.report.table import Cell, PrintedTable
 from perturb.training.saved_models import load_model
 
-SIDES = ("disentangled", "entangled")
 CODED = 2_000
 """Images whose codes are compared."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     """Yield how far the codes of each side's models agree; nothing where a side is a single model."""
-    chosen = findings.results[inputs.SELECTION]
-    found = {side: _agreement(findings, chosen[side], device) for side in SIDES if len(chosen[side]) > 1}
+    found = {
+        side: _agreement(findings, chosen, device) for side, chosen in findings.selection.sides.items() if len(chosen) > 1
+    }
     if not found:
         return
     text = (

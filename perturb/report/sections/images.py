@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
 from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 EXAMPLES = 4
 """Images in the picture of the perturbation."""
@@ -65,7 +69,7 @@ def draw_images(path: Path, originals: np.ndarray, variants: Mapping[str, np.nda
     figure.savefig(path, metadata={"Software": None})
 
 
-def _show(axes: "matplotlib.axes.Axes", image: np.ndarray, title: str) -> None:  # noqa: F821
+def _show(axes: "Axes", image: np.ndarray, title: str) -> None:
     if image.shape[-1] == 1:
         axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
     else:

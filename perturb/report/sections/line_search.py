@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from perturb.report.section import Picture, Section
 from perturb.report.table import Cell, PrintedTable
 from perturb.report.tables import spread
 from perturb.report.thesis import FIGURES
-from perturb.statistics.scores import BASELINE, Score
+from perturb.statistics.scores import BASELINE, Score, scored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.lines import Line2D
 
 FEWEST = 3
 """Runs that a violin is drawn of; below, dots alone."""
@@ -25,10 +27,10 @@ FEWEST = 3
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     """Yield the section on whether another value of the hyper-parameter would have saved the score."""
-    points = [SearchPoint(run.factor, score) for run, score in findings.searched.items()]
-    if not points:
-        return
     wanted = findings.config.search
+    if wanted is None:
+        return
+    points = [SearchPoint(run.factor, score) for run, score in findings.searched.items()]
     levels = {
         row.method: row.mean
         for row in findings.rows
@@ -65,7 +67,7 @@ class SearchPoint:
 
 def not_pruned(points: Sequence[SearchPoint], metric: str) -> list[float]:
     """Scores of the runs that neither failed nor over-pruned."""
-    return [p.score.values[metric] for p in points if p.score.values is not None and not p.over_pruned]
+    return [value for _, value in scored([point.score for point in points if not point.over_pruned], metric)]
 
 
 def chosen(points: Sequence[SearchPoint], **wanted: str | float) -> list[SearchPoint]:
@@ -145,12 +147,12 @@ def _draw_one(axes: "Axes", place: float, width: float, points: Sequence[SearchP
     """One violin, its dots, its crosses and their number."""
     colour, values = style.colour(variant), not_pruned(points, metric)
     if len(values) >= FEWEST and np.ptp(values) > 1e-9:
-        (body,) = axes.violinplot([values], [place], widths=width, showextrema=False)["bodies"]
-        body.set(facecolor=colour, alpha=0.3, edgecolor=colour, linewidth=0.8)
+        bodies = axes.violinplot([values], [place], widths=width, showextrema=False)["bodies"]
+        cast("list[PolyCollection]", bodies)[0].set(facecolor=colour, alpha=0.3, edgecolor=colour, linewidth=0.8)
     axes.scatter(place + style.jitter(len(values), width=width / 3), values, s=9, color=colour, linewidths=0, zorder=3)
     if values:
         axes.hlines(np.mean(values), place - width / 2.4, place + width / 2.4, color="black", linewidth=1.4, zorder=4)
-    pruned = [point.score.values[metric] for point in points if point.over_pruned]
+    pruned = [value for _, value in scored([point.score for point in points if point.over_pruned], metric)]
     if pruned:
         crosses = place + style.jitter(len(pruned), width=width / 2)
         axes.scatter(crosses, pruned, s=16, marker="x", color=colour, linewidths=0.9, alpha=0.8, zorder=2)
@@ -158,9 +160,7 @@ def _draw_one(axes: "Axes", place: float, width: float, points: Sequence[SearchP
                   fontsize=style.SMALL)  # fmt: skip
 
 
-def _legend(
-    variants: Sequence[str], points: Sequence[SearchPoint], levels: Mapping[str, float] | None
-) -> list["matplotlib.lines.Line2D"]:  # noqa: F821
+def _legend(variants: Sequence[str], points: Sequence[SearchPoint], levels: Mapping[str, float] | None) -> list["Line2D"]:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=style.colour(v), marker="o", markersize=4, linestyle="", label=v) for v in variants]

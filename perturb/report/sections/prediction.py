@@ -67,10 +67,11 @@ def correlations(patterns: Sequence[PredictedPattern]) -> str:
 
     Two kinds that are apart in both numbers correlate, even where the criterion tells patterns of neither kind apart.
     """
-    found = {name: _correlation(patterns, name) for name in ("predicted", "predicted_whole", "gain")}
-    if None in found.values():
+    values = [_correlation(patterns, name) for name in ("predicted", "predicted_whole", "gain")]
+    found = [spread(value, None) for value in values if value is not None]
+    if len(found) < len(values):
         return ""
-    overall, whole, gain = (spread(value, None) for value in found.values())
+    overall, whole, gain = found
     kinds = {one.variant: [other for other in patterns if other.variant == one.variant] for one in patterns}
     within = {kind: _correlation(those, "predicted") for kind, those in kinds.items() if len(those) >= FEWEST}
     told = [
@@ -101,15 +102,15 @@ def _patterns(findings: Findings) -> Iterator[PredictedPattern]:
     for variant in findings.config.evaluation.variants:
         for draw in range(findings.config.draws(variant)):
             column = VariantPattern(variant, draw)
-            stored = findings.results.get(inputs.of_pattern("prediction", column))
+            name = inputs.of_pattern("prediction", column)
             losses = [
                 np.mean(values[method, BASELINE, 0]) - np.mean(values[method, variant, draw])
                 for method in _methods(findings)
                 if (method, BASELINE, 0) in values and (method, variant, draw) in values
             ]
-            if stored is None or not losses:
+            if name not in findings.runs or not losses:
                 continue
-            found = Prediction(**stored)
+            found = findings.result(name, Prediction)
             yield PredictedPattern(
                 variant=variant,
                 name=column.name,
@@ -126,7 +127,7 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
 
     if len(first) < 3 or len(set(first)) == 1 or len(set(second)) == 1:
         return None
-    return float(spearmanr(first, second).statistic)
+    return float(np.asarray(spearmanr(first, second))[0])
 
 
 def draw_prediction(path: Path, patterns: Sequence[PredictedPattern]) -> None:

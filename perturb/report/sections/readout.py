@@ -1,8 +1,8 @@
 """The factors are still in the images: supervised networks read them, and the variance is elsewhere."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,10 +30,14 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     yield Section(title="The factors are still there", text=text, tables=tables)
 
 
-def _averaged(readouts: list[list[dict[str, Any]]]) -> list[FactorReadout]:
+def _averaged(readouts: Sequence[Sequence[FactorReadout]]) -> list[FactorReadout]:
     """Mean accuracy and chance over networks."""
     return [
-        FactorReadout(**found[0] | {key: float(np.mean([one[key] for one in found])) for key in ("accuracy", "chance")})
+        replace(
+            found[0],
+            accuracy=float(np.mean([one.accuracy for one in found])),
+            chance=float(np.mean([one.chance for one in found])),
+        )
         for found in zip(*readouts, strict=True)
     ]
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from perturb.analysis.variances import Variances
 from perturb.datasets import open_ground_truth
-from perturb.perturbation.saved_networks import load_network
+from perturb.perturbation.saved_networks import PatternResult, load_network
 from perturb.perturbation.scalar import main_curves
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
@@ -16,6 +16,9 @@ from perturb.report.section import Picture, Section
 from perturb.report.table import Cell, PrintedTable
 from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FACTOR_COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa8800", "#66ccee", "#aa3377", "#777777")
 LINES = ("-", "--", "-.", ":")
@@ -82,7 +85,7 @@ def draw_scalars(
     style.save(figure, path)
 
 
-def _bars(axes: "matplotlib.axes.Axes", variances: Mapping[str, Variances], factors: Sequence[str]) -> None:  # noqa: F821
+def _bars(axes: "Axes", variances: Mapping[str, Variances], factors: Sequence[str]) -> None:
     """Local variances of each factor: of the original, then of every variant."""
     first = next(iter(variances.values()))
     heights = {BASELINE: [factor.locally.original for factor in first.factors]}
@@ -97,12 +100,12 @@ def _bars(axes: "matplotlib.axes.Axes", variances: Mapping[str, Variances], fact
     style.plain(axes, grid="y")
 
 
-def scalar_table(networks: Mapping[str, Sequence[Mapping[str, Any]]], factors: Sequence[str]) -> PrintedTable:
+def scalar_table(networks: Mapping[str, Sequence[PatternResult]], factors: Sequence[str]) -> PrintedTable:
     """Patterns down, factors across: main effect of each factor on the scalar, and its total effect.
 
     Args:
-        networks: variant → results of the networks that draw its patterns, with `scalar` (as `ScalarEffects`) and `pattern`
-            (as `PatternStatistics`); more than `MOST_LINES` of a variant are averaged.
+        networks: variant → results of the networks that draw its patterns; more than `MOST_LINES` of a variant are
+            averaged.
         factors: names, in the order of the effects.
 
     """
@@ -131,17 +134,14 @@ def scalar_table(networks: Mapping[str, Sequence[Mapping[str, Any]]], factors: S
     )
 
 
-def _scalar_cells(found: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+def _scalar_cells(found: Sequence[PatternResult]) -> tuple[Cell, ...]:
     """One line, the mean over patterns."""
-
-    def mean(part: str, key: str) -> np.ndarray:
-        return np.mean([one[part][key] for one in found], axis=0)
-
-    effects = zip(mean("scalar", "main"), mean("scalar", "total"), strict=True)
+    scalars, patterns = [one.scalar for one in found], [one.pattern for one in found]
+    mains, totals = (np.mean([getattr(scalar, kind) for scalar in scalars], axis=0) for kind in ("main", "total"))
     return (
-        *(Cell(f"{main:.2f}", (f"{total:.2f}",)) for main, total in effects),
-        Cell(f"{mean('scalar', 'effective'):.2f}"),
-        Cell(f"{mean('scalar', 'linear'):.2f}"),
-        Cell(f"{mean('pattern', 'share'):.0%}"),
-        Cell(f"{mean('pattern', 'roughness'):.2f}"),
+        *(Cell(f"{main:.2f}", (f"{total:.2f}",)) for main, total in zip(mains, totals, strict=True)),
+        Cell(f"{np.mean([scalar.effective for scalar in scalars]):.2f}"),
+        Cell(f"{np.mean([scalar.linear for scalar in scalars]):.2f}"),
+        Cell(f"{np.mean([pattern.share for pattern in patterns]):.0%}"),
+        Cell(f"{np.mean([pattern.roughness for pattern in patterns]):.2f}"),
     )

@@ -11,6 +11,7 @@ from perturb.report.section import Section
 from perturb.report.table import Cell, PrintedTable
 from perturb.report.tables import score_tables, spread
 from perturb.report.thesis import thesis_beside
+from perturb.statistics.saved_scores import ScoresResult
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
@@ -60,7 +61,7 @@ def _informativeness(findings: Findings) -> dict[str, dict[str, list[float]]]:
     """DCI's informativeness of every run that has scores, by method and variant; nothing where DCI is not scored."""
     found: dict[str, dict[str, list[float]]] = {}
     for score in findings.scores:
-        details = findings.results[inputs.scores(score.method, score.variant, score.seed)]["details"] or {}
+        details = findings.result(inputs.scores(score.method, score.variant, score.seed), ScoresResult).details or {}
         if "dci" in details:
             values = found.setdefault(score.method, {}).setdefault(score.variant, [])
             values.append(details["dci"]["dci_informativeness"])

@@ -11,6 +11,7 @@ from perturb.random.seeds import child_seed
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
+from perturb.statistics.saved_scores import ScoresResult
 from perturb.training.saved_models import load_model
 
 CODED = 2_000
@@ -23,12 +24,12 @@ GAP = 2
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     """Yield Figures 4.10 and 4.11: what the latents of the most and the least entangled restarts draw."""
-    chosen, grid = findings.results[inputs.SELECTION], findings.grid
+    chosen, grid = findings.selection, findings.grid
     if grid.num_factors < 2:
         return
-    pair = _mixed_pair(findings, chosen["entangled"][0])
+    pair = _mixed_pair(findings, chosen.entangled[0])
     pixels, planes, figures = Pixels.open(findings.runs[inputs.IMAGES]), {}, []
-    for side, indices in (("disentangled", chosen["disentangled"]), ("entangled", chosen["entangled"])):
+    for side, indices in chosen.sides.items():
         for place, index in enumerate(indices):
             model = load_model(findings.runs[inputs.trained(index)], device)
             seed = child_seed(findings.config.seed, "traversal")
@@ -47,7 +48,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
 
 def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:
     """The two factors that a restart separates least, in the grid's order."""
-    details = findings.results[inputs.restart(restart)]["details"]
+    details = findings.result(inputs.restart(restart), ScoresResult).details or {}
     gaps = details.get("mig", {})
     ranked = sorted(range(findings.grid.num_factors), key=lambda k: gaps.get(f"mig_factor_{k}", k))
     first, second = sorted(ranked[:2])

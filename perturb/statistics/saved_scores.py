@@ -1,0 +1,28 @@
+"""Scores of trained models in run directories."""
+
+from dataclasses import dataclass
+
+from perturb.config import DatasetConfig, MetricsConfig, Section
+
+
+class ScoresRun(Section):
+    """The scores of one trained model."""
+
+    dataset: DatasetConfig
+    metrics: tuple[str, ...]
+    settings: MetricsConfig
+    seed: int
+    """Draws the sample of the grid."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoresResult:
+    """The scores of one trained model, or why it has none."""
+
+    failure: str | None
+    scores: dict[str, float] | None
+    """Score by metric; None for a failed run."""
+    details: dict[str, dict[str, float]] | None
+    """All that each metric returns, by its names; None for a failed run."""
+    unit_variances: tuple[float, ...]
+    """E[σ²] of each latent unit; empty for a failed run."""
