@@ -52,6 +52,7 @@ test-clusters: install
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pyright
 
 clean:
 	rm -rf $(VENV) artifacts/runs artifacts/scratch artifacts/results

@@ -8,6 +8,13 @@ Importing this package imports nothing else; each name brings its subpackage whe
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for type checkers and editors; at run time each name comes when it is first used
+    from perturb.datasets import FactorGrid, GroundTruth
+    from perturb.external import benchmark as evaluate_model
+    from perturb.external import load_benchmark
+    from perturb.metrics import Coded, score, score_encoder
 
 __version__ = "0.1.0"
 
@@ -21,7 +28,16 @@ _PUBLIC = {
     "FactorGrid": ("perturb.datasets", "FactorGrid"),
 }
 """Public names, with the module and the name there."""
-__all__ = ["__version__", *_PUBLIC]
+__all__ = [
+    "Coded",
+    "FactorGrid",
+    "GroundTruth",
+    "__version__",
+    "evaluate_model",
+    "load_benchmark",
+    "score",
+    "score_encoder",
+]
 
 
 def __getattr__(name: str) -> object:

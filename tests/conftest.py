@@ -7,10 +7,24 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from jaxtyping import install_import_hook
 
-from perturb.config import ExperimentConfig, load_experiment
-from perturb.experiment.stages import STAGES
-from perturb.runs import Store
+# The shapes and types in these modules' annotations are checked at every call of a test.
+SHAPED = [
+    "perturb.analysis.prediction",
+    "perturb.metrics.coded",
+    "perturb.metrics.information",
+    "perturb.objectives.losses",
+    "perturb.objectives.posterior",
+    "perturb.perturbation.bounds",
+    "perturb.perturbation.local_metric",
+    "perturb.perturbation.pooling",
+]
+install_import_hook(SHAPED, "beartype.beartype")
+
+from perturb.config import ExperimentConfig, load_experiment  # noqa: E402
+from perturb.experiment.stages import STAGES  # noqa: E402
+from perturb.runs import Store  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 

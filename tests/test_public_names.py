@@ -17,7 +17,7 @@ def test_public_names_are_those_of_the_rooms() -> None:
         "__version__": perturb.__version__, "load_benchmark": load_benchmark, "evaluate_model": benchmark, "score": score,
         "score_encoder": score_encoder, "Coded": Coded, "GroundTruth": GroundTruth, "FactorGrid": FactorGrid,
     }  # fmt: skip
-    assert set(perturb.__all__) <= set(dir(perturb))
+    assert set(perturb.__all__) == {"__version__", *perturb._PUBLIC} <= set(dir(perturb))
 
 
 def test_a_name_that_is_not_there_is_told_as_python_tells_it() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from perturb.metrics.coded import top_gaps
@@ -46,7 +47,13 @@ class Prediction:
 
 
 def predict(
-    codes: Sequence[Tensor], factors: np.ndarray, images: Tensor, directions: Tensor, *, price: float, seed: int
+    codes: Sequence[Tensor],
+    factors: Int64[np.ndarray, "n factors"],
+    images: Float32[Tensor, "n values"],
+    directions: Float32[Tensor, "directions values"],
+    *,
+    price: float,
+    seed: int,
 ) -> Prediction:
     """Return what the images of a variant do to codes of the originals.
 

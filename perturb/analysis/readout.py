@@ -17,6 +17,7 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
 from perturb.models import ARCHITECTURES, glorot_uniform_
+from perturb.models.gaussian_head import GaussianHead
 from perturb.models.layers import Linear
 from perturb.progress import Progress
 from perturb.random.seeds import numpy_generator, torch_generator
@@ -123,6 +124,9 @@ def split(total: int, *, held_out: float, seed: int) -> tuple[np.ndarray, np.nda
 class _Standardise(nn.Module):
     """Grey levels with a mean of 0 and a variance of 1 over all pixels of some images: sprites are few among black."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, images: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", images.mean())
@@ -142,6 +146,7 @@ def _network(pixels: Pixels, grid: FactorGrid, training: np.ndarray, *, seed: in
         known = " or ".join(f"{a.image_size} × {a.image_size}" for a in ARCHITECTURES.values())
         raise UserError(f"factors can be read from images of {known}, these are {height} × {width}.")
     *trunk, head = fitting[0].encoder(1, channels, 1)
+    assert isinstance(head, GaussianHead)
     network = nn.Sequential(_Standardise(some), *trunk, Linear(1, head.features, sum(grid.sizes)))
     glorot_uniform_(network, generators=[torch_generator(seed, "readout", "weights")])
     return network

@@ -39,7 +39,8 @@ class CodeBook:
 
     def path(self, latent: int, steps: int) -> np.ndarray:
         """Values of a latent from one end of the data's codes to the other, (steps,)."""
-        return np.linspace(*np.quantile(self.means[:, latent], SPAN), steps, dtype=np.float32)
+        low, high = np.quantile(self.means[:, latent], SPAN)
+        return np.linspace(low, high, steps, dtype=np.float32)
 
     @property
     def centre(self) -> np.ndarray:
@@ -124,11 +125,11 @@ def plane_of_factors(book: CodeBook, decode: Decode, factors: tuple[int, int], *
     """
     shares = information_shares(book.means, book.factors, BINS)
     latents = best_pair(shares[:, factors[0]], shares[:, factors[1]])
-    flip = tuple(
+    first, second = (
         bool(np.corrcoef(book.means[:, latent], book.factors[:, factor])[0, 1] < 0)
         for latent, factor in zip(latents, factors, strict=True)
     )
-    return traverse_plane(book, decode, latents, steps=steps, flip=flip)
+    return traverse_plane(book, decode, latents, steps=steps, flip=(first, second))
 
 
 def best_pair(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:

@@ -153,7 +153,7 @@ def _globally(
     original: Pixels, variant: Pixels, grid: FactorGrid, images: np.ndarray, tell: Callable[[int], None]
 ) -> tuple[Induced, float, list[Induced]]:
     """V, M(δ), and V_k of every factor."""
-    sums: Tensor | float = 0.0
+    sums = torch.zeros((), dtype=torch.float64)
     squares = torch.zeros(3, dtype=torch.float64)
     counts = np.zeros(sum(grid.sizes))
     starts = np.concatenate([[0], np.cumsum(grid.sizes)[:-1]])

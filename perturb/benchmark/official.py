@@ -78,7 +78,7 @@ def _write_archive(path: Path, truth: GroundTruth, report: Report) -> None:
     layout, total = LAYOUTS[truth.layout], truth.grid.num_images
     shape = (total, *image_shape(layout, truth))
     others = labels(layout, truth) | {"metadata": sprites_metadata(truth.name, truth.grid, truth.factor_values)}
-    write_archive(path, layout.images, shape, np.uint8, _blocks(truth, report), others)
+    write_archive(path, layout.images, shape, np.dtype(np.uint8), _blocks(truth, report), others)
 
 
 def _blocks(truth: GroundTruth, report: Report) -> Iterator[np.ndarray]:

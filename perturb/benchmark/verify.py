@@ -62,7 +62,7 @@ def _check_pixels(stored: BenchmarkFile, ground_truth: GroundTruth, report: Call
     for start, read in zip(range(0, total, BATCH), stored.blocks(BATCH), strict=True):
         numbers = np.arange(start, start + len(read))
         originals = ground_truth.images(numbers).astype(np.int16)
-        digest.update(read)
+        digest.update(read.data)
         change = np.abs(scale * read.astype(np.int16) - originals)
         largest = max(largest, int(change.max()))
         if largest > allowed:

@@ -31,7 +31,9 @@ class Dataset:
     @property
     def kind(self) -> type[GroundTruth]:
         """A class that has the grid, the image's shape and the factors' values; of two, the renderer."""
-        return self.renderer or self.official_file
+        kind = self.renderer or self.official_file
+        assert kind is not None  # a line of the table has one of them
+        return kind
 
 
 DATASETS = {
@@ -60,7 +62,7 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
 
     """
     if config.name == OWN:
-        return load_own(config.path, config.sha256)
+        return _own(config)
     if config.path is None:
         return renderer_of(config.name)
     truth = reader_of(config.name, config.path)
@@ -105,13 +107,18 @@ def renderer_of(name: str) -> GroundTruth:
 def grid_of(config: DatasetConfig) -> FactorGrid:
     """The factor grid of a config's dataset; reads no images, and of a file at most its headers."""
     if config.name == OWN:
-        return load_own(config.path, config.sha256).grid
+        return _own(config).grid
     dataset = DATASETS[config.name]
     if config.path is None:
         return dataset.kind.grid
     if is_benchmark_file(config.path) or dataset.official_file is None:
         return reader_of(config.name, config.path).grid
     return dataset.official_file.grid_in(config.path)
+
+
+def _own(config: DatasetConfig) -> GroundTruth:
+    assert config.path is not None  # DatasetConfig refuses OWN without a path
+    return load_own(config.path, config.sha256)
 
 
 __all__ = [

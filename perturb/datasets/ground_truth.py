@@ -42,7 +42,8 @@ class FactorGrid:
 
     def indices_of(self, factors: np.ndarray) -> np.ndarray:
         """Image numbers, int64 (n,), of factor classes (n, factors); a class outside its range raises ValueError."""
-        return np.ravel_multi_index(tuple(np.asarray(factors).T), self.sizes).astype(np.int64)
+        columns: tuple[np.ndarray, ...] = tuple(np.asarray(factors).T)
+        return np.ravel_multi_index(columns, self.sizes).astype(np.int64)
 
     def checked(self, indices: np.ndarray) -> np.ndarray:
         """Image numbers as an array, or ValueError: a negative number would silently count from the end."""

@@ -48,6 +48,7 @@ class Pixels:
 
     def images(self, numbers: np.ndarray) -> np.ndarray:
         """Images as they are, uint8 (..., height, width, channels) of numbers (...); not for those on a device."""
+        assert isinstance(self._array, np.ndarray)
         found = self._array[numbers]
         return np.unpackbits(found, axis=-1)[..., None] * np.uint8(255) if self._packed else found
 
@@ -103,7 +104,8 @@ class PixelsWriter:
 
     def append(self, images: np.ndarray) -> int:
         """Add images, uint8 (k, height, width, channels); how many are there now."""
-        self._file.write(np.packbits(images[..., 0] > 0, axis=-1) if self._binary else np.ascontiguousarray(images))
+        stored = np.packbits(images[..., 0] > 0, axis=-1) if self._binary else np.ascontiguousarray(images)
+        self._file.write(stored.data)
         self._next += len(images)
         return self._next
 

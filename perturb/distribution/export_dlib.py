@@ -68,7 +68,8 @@ def _export_sprites(found: BenchmarkFile, out: Path, report: Report) -> None:
 def _export_shapes(found: BenchmarkFile, out: Path, report: Report) -> None:
     sizes, labels = found.grid.sizes, found.read_labels()[found.keys.values]
     others = {found.keys.values: labels.reshape(*sizes, -1)}
-    write_archive(out, found.keys.images, (*sizes, *found.image_shape), np.uint8, _reported(found, report), others)
+    shape = (*sizes, *found.image_shape)
+    write_archive(out, found.keys.images, shape, np.dtype(np.uint8), _reported(found, report), others)
 
 
 def _reported(found: BenchmarkFile, report: Report) -> Iterator[np.ndarray]:

@@ -110,6 +110,8 @@ def _builder_class() -> type:
         """Prepares one benchmark file."""
 
         VERSION = tfds.core.Version("1.0.0")
+        name: str
+        """The name of the file's dataset; elsewhere in TFDS it belongs to the class."""
 
         def __init__(self, found: BenchmarkFile, *, data_dir: Path, sha256: str, report: Callable[[int, int], None]) -> None:
             self.name = name_of(found.name, found.variant)

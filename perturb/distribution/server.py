@@ -56,13 +56,13 @@ class FileServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """The server's address."""
-        host, port = self.server_address[:2]
-        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        host = self.server_name
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}"
 
     def server_bind(self) -> None:
         """Bind without the look-up of the host's full name that http.server does, which can take seconds."""
         TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = self.socket.getsockname()[:2]
 
     def process_request(self, request: socket.socket, client_address: tuple) -> None:
         """Hand a connection to a thread, unless too many are open."""

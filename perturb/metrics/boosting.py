@@ -9,13 +9,16 @@ how much each model draws is known beforehand, and so where the next one begins.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import sklearn
 from joblib import effective_n_jobs
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.tree import DecisionTreeRegressor
+
+if TYPE_CHECKING:
+    from sklearn._loss.loss import BaseLoss
 
 NEWEST_KNOWN = 1, 9
 """The newest scikit-learn whose private method has been compared with ours."""
@@ -81,6 +84,8 @@ def _columns(classes: np.ndarray) -> int:
 
 class Boosting(GradientBoostingClassifier):
     """A GradientBoostingClassifier with two settings, its trees grown in chunks on a pool."""
+
+    _loss: "BaseLoss"
 
     def __init__(self, n_estimators: int, random_state: np.random.RandomState, pool: Executor, threads: int) -> None:
         super().__init__(n_estimators=n_estimators, random_state=random_state)

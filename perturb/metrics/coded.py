@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Bool, Float, Num
 
 from perturb.errors import UserError
 
@@ -96,17 +97,17 @@ class Coded:
         return self._groups[factor]
 
 
-def varying(codes: np.ndarray) -> np.ndarray:
+def varying(codes: Num[np.ndarray, "n latents"]) -> Bool[np.ndarray, " latents"]:
     """Return which latents vary, bool (latents,). The range decides: a constant's variance may be a rounding error."""
     return np.ptp(codes, axis=0) > 0
 
 
-def standardised(codes: np.ndarray) -> np.ndarray:
+def standardised(codes: Num[np.ndarray, "n latents"]) -> Float[np.ndarray, "n latents"]:
     """Latents with mean 0 and standard deviation 1; constant ones are 0."""
     return (codes - codes.mean(axis=0)) / np.where(varying(codes), codes.std(axis=0), 1.0)
 
 
-def top_gaps(matrix: np.ndarray) -> np.ndarray:
+def top_gaps(matrix: Num[np.ndarray, "rows columns"]) -> Num[np.ndarray, " columns"]:
     """Largest minus second largest of each column, of two rows or more."""
     best, second = np.sort(matrix, axis=0)[::-1][:2]
     return best - second

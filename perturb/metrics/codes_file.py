@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from perturb.config.metrics import MetricsConfig
+from perturb.config.metrics import DCIConfig, MetricsConfig
 from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import written_whole
@@ -104,8 +104,8 @@ def as_table(found: dict[str, Any]) -> Table:
     """A rich table: one line a score, the one of tables first."""
     table = Table(title=f"{found['rows']:,} codes of {found['latents']} latents", title_justify="left")
     table.caption = "* with the definition and the settings of disentanglement_lib 1.5"
-    for header, side in (("Metric", "left"), ("Score", "right"), ("Range", "left"), ("Better", "left"), ("Source", "left")):
-        table.add_column(header, justify=side)
+    for header in ("Metric", "Score", "Range", "Better", "Source"):
+        table.add_column(header, justify="right" if header == "Score" else "left")
     for name, scores in found["scores"].items():
         metric = METRICS[name]
         low, high = metric.range
@@ -137,6 +137,7 @@ def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
 
     coded.need("the picture", latents=2, factors=2)
     settings, _ = fitting("dci", coded, fast=True)
+    assert isinstance(settings, DCIConfig)
     train, test = coded.drawn([settings.num_train, settings.num_test], np.random.default_rng(seed))
     matrices = {
         "mutual information / entropy": information_shares(*train, MetricsConfig().mig.num_bins),

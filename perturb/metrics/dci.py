@@ -41,13 +41,16 @@ def importances(train: Sample, test: Sample, *, trees: int, seed: int) -> tuple[
 
     The same as disentanglement_lib's with numpy's global generator seeded so.
     """
-    from perturb.metrics.boosting import Boosting, fit_each
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    from perturb.metrics.boosting import fit_each
 
     (x_train, y_train), (x_test, y_test) = train, test
 
-    def read_out(k: int, model: Boosting) -> tuple[np.ndarray, float, float]:
+    def read_out(k: int, model: GradientBoostingClassifier) -> tuple[np.ndarray, float, float]:
         """Importances of the latents for factor k, and accuracies."""
-        in_train, in_test = np.mean(model.predict(x_train) == y_train[:, k]), np.mean(model.predict(x_test) == y_test[:, k])
+        in_train = float(np.mean(model.predict(x_train) == y_train[:, k]))
+        in_test = float(np.mean(model.predict(x_test) == y_test[:, k]))
         return np.abs(model.feature_importances_), in_train, in_test
 
     found = fit_each(x_train, list(y_train.T), read_out, trees=trees, seed=seed)
@@ -69,7 +72,7 @@ def _entropies(rows: np.ndarray) -> np.ndarray:
     """Entropy of each row after normalising it, in units of the largest possible one."""
     from scipy.stats import entropy
 
-    return entropy(rows.T + SMALLEST_IMPORTANCE, base=rows.shape[1])
+    return np.asarray(entropy(rows.T + SMALLEST_IMPORTANCE, base=rows.shape[1]))
 
 
 def _weights(importance: np.ndarray, *, axis: int) -> np.ndarray:

@@ -36,7 +36,7 @@ def score_encoder(
     """
     chosen = chosen_settings(metrics, settings, fast=fast)
     encoded = rows_to_encode(metrics, chosen, truth.grid, seed=seed)
-    codes = []
+    codes: list[np.ndarray] = []
     for numbers in batches(encoded, progress):
         images = truth.images(numbers)
         found = np.asarray(encoder(images))

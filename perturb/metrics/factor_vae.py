@@ -27,7 +27,7 @@ def compute_factor_vae(coded: Coded, settings: FactorVAEScoreConfig, rng: np.ran
     active = np.flatnonzero((np.sqrt(variances) >= settings.min_std) & varying(codes))
     if len(active) == 0:
         return {"factor_vae": 0.0, "factor_vae_train": 0.0, "factor_vae_active": 0.0}
-    tables = []
+    tables: list[np.ndarray] = []
     for fixed, rows in votes:
         winners = least_varying(coded.codes, coded.places(rows), active, variances)
         tables.append(vote_table(fixed, winners, coded.num_factors, len(active)))

@@ -62,7 +62,8 @@ def normalised_information(codes: np.ndarray, factors: np.ndarray, settings: Inf
     scaled = standardised(codes)
     rows = [
         mutual_info_classif(
-            scaled, factor, discrete_features=False, n_neighbors=settings.neighbours, random_state=seed
+            scaled, factor, n_neighbors=settings.neighbours, random_state=seed,
+            discrete_features=False,  # pyright: ignore[reportArgumentType]  # inferred from the default, "auto"
         )
         for factor in factors.T
     ]  # fmt: skip

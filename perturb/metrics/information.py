@@ -1,9 +1,10 @@
 """Plug-in information between discrete columns, in nats: what MIG, modularity and others are made of."""
 
 import numpy as np
+from jaxtyping import Float64, Int, Int64, Num
 
 
-def discretised(codes: np.ndarray, num_bins: int) -> np.ndarray:
+def discretised(codes: Num[np.ndarray, "n latents"], num_bins: int) -> Int64[np.ndarray, "n latents"]:
     """Bin numbers 1 … num_bins, int64 (n, latents): equal widths from a latent's minimum to its maximum.
 
     disentanglement_lib's histogram discretiser: the left edges alone decide, so that the maximum falls into the last bin.
@@ -12,16 +13,16 @@ def discretised(codes: np.ndarray, num_bins: int) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def mutual_information(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def mutual_information(rows: Int[np.ndarray, "n a"], columns: Int[np.ndarray, "n b"]) -> Float64[np.ndarray, "a b"]:
     """Mutual information of every pair of discrete variables, float64 (a, b) ≥ 0, from samples int (n, a) and int (n, b).
 
     No correction for the bias of the plug-in estimate, which is about (values − 1)(values′ − 1) / 2n.
     """
-    rows, columns = _numbered(rows), _numbered(columns)
-    return np.array([[_information(row, column) for column in columns] for row in rows]).reshape(len(rows), len(columns))
+    first, second = _numbered(rows), _numbered(columns)
+    return np.array([[_information(row, column) for column in second] for row in first]).reshape(len(first), len(second))
 
 
-def entropies(columns: np.ndarray) -> np.ndarray:
+def entropies(columns: Int[np.ndarray, "n b"]) -> Float64[np.ndarray, " b"]:
     """Entropy of every discrete variable, float64 (b,), from samples int (n, b)."""
     return np.array([_entropy(np.bincount(column)) for column in _numbered(columns)])
 

@@ -31,7 +31,7 @@ def robustness(codes: np.ndarray, factors: np.ndarray, deviations: np.ndarray, q
     """
     found = np.zeros((codes.shape[1], factors.shape[1]))
     for k, factor in enumerate(factors.T):
-        strays = []
+        strays: list[np.ndarray] = []
         for value in np.unique(factor):
             chosen = codes[factor == value]
             strays.append(np.percentile(np.abs(chosen - chosen.mean(axis=0)), q=quantile * 100, axis=0))

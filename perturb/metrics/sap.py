@@ -33,14 +33,14 @@ def accuracies(train: Sample, test: Sample) -> np.ndarray:
     """
     pairs = [(latent, factor) for latent in range(train[0].shape[1]) for factor in range(train[1].shape[1])]
     found = Parallel()(delayed(_accuracy)(train, test, *pair) for pair in pairs)
-    return np.reshape(found, (train[0].shape[1], -1))
+    return np.array(found).reshape(train[0].shape[1], -1)
 
 
 def _accuracy(train: Sample, test: Sample, latent: int, factor: int) -> float:
     from sklearn.svm import LinearSVC
 
     machine = LinearSVC(C=0.01, class_weight="balanced").fit(train[0][:, [latent]], train[1][:, factor])
-    return np.mean(machine.predict(test[0][:, [latent]]) == test[1][:, factor])
+    return float(np.mean(machine.predict(test[0][:, [latent]]) == test[1][:, factor]))
 
 
 def squared_correlations(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:

@@ -54,7 +54,7 @@ def chosen_settings(metrics: Sequence[str], settings: MetricsConfig | None, *, f
         return settings or MetricsConfig()
     if settings is not None:
         raise UserError("fast brings its own settings; give one or the other.")
-    return MetricsConfig(**{name: METRICS[name].fast for name in metrics})
+    return MetricsConfig.model_validate({name: METRICS[name].fast for name in metrics})
 
 
 def check_names(metrics: Sequence[str]) -> None:

@@ -11,8 +11,10 @@ run along rows of an image and not along two or three numbers.
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from perturb.models.autograd import Context
 
 STRIDE = 2
 FEW_CHANNELS = 4
@@ -22,7 +24,7 @@ class Convolve(torch.autograd.Function):
     """Images (r, n, h, w, inputs), weight (r, k, k, inputs, outputs), bias (r, outputs) → (r, n, h / 2, w / 2, outputs)."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Patches times weights."""
         patches = gather(images, weight.shape[1])
         ctx.save_for_backward(patches, weight)
@@ -30,7 +32,7 @@ class Convolve(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a transposed convolution."""
         patches, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad
@@ -43,14 +45,14 @@ class ConvolveTransposed(torch.autograd.Function):
     """Images (r, n, h, w, inputs), weight (r, inputs, k, k, outputs), bias (r, outputs) → (r, n, 2 · h, 2 · w, outputs)."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Blocks of outputs from the inputs that reach them."""
         ctx.save_for_backward(images, weight)
         return add_bias_(spread(images, weight), bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a convolution."""
         images, weight = ctx.saved_tensors
         patches = gather(gradient, weight.shape[2])

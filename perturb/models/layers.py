@@ -68,12 +68,14 @@ class Cast(nn.Module):
 
 def reading_codes(network: nn.Sequential, dtype: torch.dtype) -> nn.Sequential:
     """A network whose first layer reads float32 codes in float32, and whose other layers work in `dtype`."""
-    return nn.Sequential(network[0], Cast(dtype), *network[1:])
+    first, *others = network
+    return nn.Sequential(first, Cast(dtype), *others)
 
 
 def writing_codes(network: nn.Sequential) -> nn.Sequential:
     """A network whose last layer writes codes in float32, whatever the others work in."""
-    return nn.Sequential(*network[:-1], Cast(torch.float32), network[-1])
+    *others, last = network
+    return nn.Sequential(*others, Cast(torch.float32), last)
 
 
 class Conv(Layer):

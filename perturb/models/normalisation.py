@@ -21,6 +21,9 @@ class BatchNorm(nn.Module):
 
     """
 
+    running_mean: Tensor
+    running_variance: Tensor
+
     def __init__(self, restarts: int, features: int, *, rate: float = 0.1, epsilon: float = 1e-5) -> None:
         super().__init__()
         self.rate, self.epsilon = rate, epsilon
@@ -60,6 +63,9 @@ class SpectralNorm(nn.Module):
 
     One round of power iteration at every use in training, none in evaluation.
     """
+
+    left: Tensor
+    right: Tensor
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         super().__init__()

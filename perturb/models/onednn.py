@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
+from perturb.models.autograd import Context
 from perturb.models.convolution import FEW_CHANNELS, STRIDE, add_bias_, padding, spread
 
 
@@ -20,14 +21,14 @@ class Convolve(torch.autograd.Function):
     """Images (r, n, h, w, inputs), weight (r, k, k, inputs, outputs), bias (r, outputs) → (r, n, h / 2, w / 2, outputs)."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Images halve."""
         ctx.save_for_backward(images, weight)
         return halved(images, weight.permute(0, 4, 3, 1, 2), bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a transposed convolution."""
         images, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad
@@ -40,14 +41,14 @@ class ConvolveTransposed(torch.autograd.Function):
     """Images (r, n, h, w, inputs), weight (r, inputs, k, k, outputs), bias (r, outputs) → (r, n, 2 · h, 2 · w, outputs)."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Images double."""
         ctx.save_for_backward(images, weight)
         return doubled(images, weight, bias)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a convolution."""
         images, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad

@@ -2,20 +2,21 @@
 
 from torch import Tensor
 
+from perturb.config.objectives import AutoencoderConfig
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.posterior import DiagonalGaussian, point
-from perturb.random.philox import Draws
+from perturb.random.philox import StepDraws
 
 
-class Autoencoder(MinimisedObjective):
+class Autoencoder(MinimisedObjective[AutoencoderConfig]):
     """Reconstruction only; the code is the encoder's mean, its log-variances are not used."""
 
     def posterior(self, images: Tensor) -> DiagonalGaussian:
         """A point in the shape of a posterior."""
         return point(super().posterior(images).mean)
 
-    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """`loss` and `reconstruction`, equal here."""
         reconstruction = bernoulli_loss(self.logits(self.posterior(images).mean), images)
         return {"loss": reconstruction, "reconstruction": reconstruction}

@@ -5,19 +5,20 @@ import math
 import torch
 from torch import Tensor
 
+from perturb.config.objectives import BetaTCVAEConfig
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.vae import VAE
-from perturb.random.philox import Draws
+from perturb.random.philox import StepDraws
 
 
-class BetaTCVAE(VAE):
+class BetaTCVAE(VAE[BetaTCVAEConfig]):
     """reconstruction + KL + (β − 1) · total correlation."""
 
     def added_terms(self, posterior: DiagonalGaussian, codes: Tensor) -> dict[str, Tensor]:
         """`total_correlation`, up to a constant."""
         return {"total_correlation": total_correlation(posterior, codes)}
 
-    def regulariser(self, terms: dict[str, Tensor], draws: Draws) -> Tensor:
+    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
         """KL + (β − 1) · total correlation."""
         return terms["kl"] + (self.config.beta - 1) * terms["total_correlation"]
 

@@ -2,13 +2,14 @@
 
 from torch import Tensor
 
+from perturb.config.objectives import BetaVAEConfig
 from perturb.objectives.vae import VAE
-from perturb.random.philox import Draws
+from perturb.random.philox import StepDraws
 
 
-class BetaVAE(VAE):
+class BetaVAE(VAE[BetaVAEConfig]):
     """reconstruction + β · KL."""
 
-    def regulariser(self, terms: dict[str, Tensor], draws: Draws) -> Tensor:
+    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
         """β · KL."""
         return self.config.beta * terms["kl"]

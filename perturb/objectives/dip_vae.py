@@ -3,14 +3,15 @@
 import torch
 from torch import Tensor
 
+from perturb.config.objectives import DIPVAEConfig
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.vae import VAE
-from perturb.random.philox import Draws
+from perturb.random.philox import StepDraws
 
 DIAGONAL_BY_OFF_DIAGONAL = {"means": 10.0, "codes": 1.0}
 
 
-class DIPVAE(VAE):
+class DIPVAE(VAE[DIPVAEConfig]):
     """reconstruction + KL + λ_od · Σ_{i≠j} Cov_ij² + λ_d · Σ_i (Cov_ii − 1)²."""
 
     def added_terms(self, posterior: DiagonalGaussian, codes: Tensor) -> dict[str, Tensor]:
@@ -22,7 +23,7 @@ class DIPVAE(VAE):
         off_diagonal = covariance.square().sum(dim=(1, 2)) - diagonal.square().sum(dim=1)
         return {"off_diagonal": off_diagonal, "diagonal": (diagonal - 1).square().sum(dim=1)}
 
-    def regulariser(self, terms: dict[str, Tensor], draws: Draws) -> Tensor:
+    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
         """KL and both squares, weighted."""
         weight = self.config.diagonal
         if weight is None:

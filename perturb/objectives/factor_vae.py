@@ -3,17 +3,18 @@
 import torch
 from torch import Tensor, nn
 
+from perturb.config.objectives import FactorVAEConfig
 from perturb.models.discriminators import code_discriminator
 from perturb.models.layers import reading_codes
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import Objective
-from perturb.random.philox import Draws
+from perturb.random.philox import StepDraws
 
 SMALLEST_PROBABILITY = 1e-6
 """disentanglement_lib clips the discriminator's probabilities to [1e-6, 1 − 1e-6]."""
 
 
-class FactorVAE(Objective):
+class FactorVAE(Objective[FactorVAEConfig]):
     """reconstruction + KL + γ · total correlation, which a discriminator of codes and permuted codes estimates.
 
     Both sides step at once, on gradients of the same forward pass. The permuted codes are of the same batch.
@@ -40,7 +41,7 @@ class FactorVAE(Objective):
     def _vae(self) -> list[nn.Parameter]:
         return [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
 
-    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """`loss`, `reconstruction`, `kl`, `total_correlation` in nats per image, and `discriminator`."""
         posterior = self.posterior(images)
         codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
@@ -61,7 +62,7 @@ class FactorVAE(Objective):
     def _discriminate(self, codes: Tensor) -> Tensor:
         return self.networks["discriminator"](codes).float()
 
-    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """Both gradients, then both steps; neither side moves the other's weights."""
         losses = self.losses(images, draws)
         for optimiser in self.optimisers.values():
@@ -73,7 +74,7 @@ class FactorVAE(Objective):
         return {name: value.detach() for name, value in losses.items()}
 
 
-def permuted(codes: Tensor, draws: Draws) -> Tensor:
+def permuted(codes: Tensor, draws: StepDraws) -> Tensor:
     """Codes (restarts, n, latents) with every unit permuted over the batch by itself."""
     orders = draws.permutations("permuted", codes.shape[2], codes.shape[1])
     return codes.gather(1, orders.transpose(1, 2))

@@ -3,19 +3,24 @@
 import torch
 from torch import Tensor, nn
 
-from perturb.models.gaussian_head import FullGaussianHead
-from perturb.objectives.beta_vae import BetaVAE
+from perturb.config.objectives import FullCovarianceVAEConfig
+from perturb.models.gaussian_head import FullGaussianHead, GaussianHead
 from perturb.objectives.posterior import FullGaussian
+from perturb.objectives.vae import VAE
+from perturb.random.philox import StepDraws
 
 
-class FullCovarianceVAE(BetaVAE):
+class FullCovarianceVAE(VAE[FullCovarianceVAEConfig]):
     """reconstruction + β · KL with a full covariance; read out by the posterior mean."""
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
         """The same networks, with a head that also says what lies below the Cholesky factor's diagonal."""
         networks = super().new_networks(restarts, channels, latents)
         encoder = networks["encoder"]
-        encoder[-1] = FullGaussianHead(restarts, encoder[-1].features, latents)
+        assert isinstance(encoder, nn.Sequential)
+        head = encoder[-1]
+        assert isinstance(head, GaussianHead)
+        encoder[-1] = FullGaussianHead(restarts, head.features, latents)
         return networks
 
     def posterior(self, images: Tensor) -> FullGaussian:
@@ -26,3 +31,7 @@ class FullCovarianceVAE(BetaVAE):
         rows, columns = torch.tril_indices(self.latents, self.latents, offset=-1, device=factor.device)
         factor[..., rows, columns] = below
         return FullGaussian(mean, factor)
+
+    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
+        """β · KL."""
+        return self.config.beta * terms["kl"]

@@ -4,14 +4,17 @@
 """
 
 import numpy as np
-import torch
+from jaxtyping import Float, UInt8
 from scipy.special import entr
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
+from perturb.objectives.cross_entropy import CrossEntropy
 
-def bernoulli_loss(logits: Tensor, images: Tensor) -> Tensor:
+
+def bernoulli_loss(
+    logits: Float[Tensor, "restarts n *image"], images: Float[Tensor, "restarts n *image"]
+) -> Float[Tensor, " restarts"]:
     """Cross-entropy of images in [0, 1] under logits, both (restarts, n, ...), in nats: sum over pixels, batch mean.
 
     With targets that are not 0 or 1 it cannot reach 0: `bernoulli_floor` is the least that it can be.
@@ -19,7 +22,7 @@ def bernoulli_loss(logits: Tensor, images: Tensor) -> Tensor:
     return CrossEntropy.apply(logits, images) / logits.shape[1]
 
 
-def bernoulli_floor(images: np.ndarray) -> float:
+def bernoulli_floor(images: UInt8[np.ndarray, "n *image"]) -> float:
     """The images' own entropy, which `bernoulli_loss` has where they are drawn exactly: in nats, sum over pixels, mean.
 
     Args:
@@ -30,24 +33,6 @@ def bernoulli_floor(images: np.ndarray) -> float:
     return float(np.bincount(images.ravel(), minlength=256) @ (entr(levels) + entr(1 - levels)) / len(images))
 
 
-class CrossEntropy(torch.autograd.Function):
-    """Sum over all but the first axis; by hand, since autograd would take twice as many passes over all pixels."""
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, logits: Tensor, images: Tensor) -> Tensor:
-        """log(1 + exp(logit)) − image · logit."""
-        ctx.save_for_backward(logits, images)
-        return functional.softplus(logits).addcmul_(images, logits, value=-1).flatten(1).sum(dim=1)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
-        """The gradient of the logits; images get none."""
-        logits, images = ctx.saved_tensors
-        slope = torch.sigmoid(logits).sub_(images).flatten(1).mul_(gradient[:, None])
-        return slope.view(logits.shape), None
-
-
-def binary_loss(logits: Tensor, *, positive: bool) -> Tensor:
+def binary_loss(logits: Float[Tensor, "restarts n"], *, positive: bool) -> Float[Tensor, " restarts"]:
     """Cross-entropy of logits (restarts, n) when all of them are of one class, mean over n."""
     return functional.softplus(-logits if positive else logits).mean(dim=1)

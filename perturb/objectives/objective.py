@@ -2,24 +2,28 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from perturb.config import ObjectiveConfig, TrainingConfig
+from perturb.config import TrainingConfig
+from perturb.config.objectives import MethodSection
 from perturb.datasets import FactorGrid
 from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.models.layers import reading_codes, writing_codes
 from perturb.objectives.posterior import DiagonalGaussian, Posterior
-from perturb.random.philox import Draws
+from perturb.random.philox import StepDraws
 from perturb.random.seeds import torch_generator
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 LONGEST_VECTOR = 16
 """float32 numbers that a processor treats at once, at most."""
+ConfigT = TypeVar("ConfigT", bound=MethodSection)
+"""The class of a method's own settings."""
 
 
-class Objective(ABC):
+class Objective(ABC, Generic[ConfigT]):
     """Networks, optimisers and one update, for some restarts of one method that know nothing of each other.
 
     Weights, images, codes and losses have the restart as their first axis (perturb/models/layers.py).
@@ -39,7 +43,7 @@ class Objective(ABC):
 
     def __init__(
         self,
-        config: ObjectiveConfig,
+        config: ConfigT,
         training: TrainingConfig,
         *,
         channels: int,
@@ -91,7 +95,7 @@ class Objective(ABC):
         for network in self.networks.values():
             network.compile(backend=backend, dynamic=False)
 
-    def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
+    def batch(self, draws: StepDraws, grid: FactorGrid, size: int) -> Tensor:
         """Numbers of the next images, (restarts, size): uniform over the grid, with replacement."""
         return draws.integers("batch", grid.num_images, size)
 
@@ -104,7 +108,7 @@ class Objective(ABC):
         return self.networks["decoder"](codes).float()
 
     @abstractmethod
-    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """One step of every optimiser on images (restarts, n, height, width, channels) in [0, 1].
 
         Returns:
@@ -113,14 +117,14 @@ class Objective(ABC):
         """
 
 
-class MinimisedObjective(Objective):
+class MinimisedObjective(Objective[ConfigT]):
     """A method that minimises one loss with one optimiser."""
 
     @abstractmethod
-    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """Terms in nats per image, each (restarts,); the one named "loss" is minimised."""
 
-    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """One step down the loss."""
         losses = self.losses(images, draws)
         self.optimisers["adam"].zero_grad()

@@ -8,13 +8,15 @@ contrastive head is theirs. No label is used, but the pairs are made by factors.
 import torch
 from torch import Tensor, nn
 
+from perturb.config.objectives import PCLConfig
 from perturb.datasets import FactorGrid
+from perturb.models.gaussian_head import GaussianHead
 from perturb.models.normalisation import BatchNorm
 from perturb.objectives.losses import binary_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.pairs import drawn_pairs
 from perturb.objectives.posterior import DiagonalGaussian, point
-from perturb.random.philox import Draws
+from perturb.random.philox import StepDraws
 
 
 class ContrastiveHead(nn.Module):
@@ -38,17 +40,20 @@ class ContrastiveHead(nn.Module):
         return energy + self.constant[:, None] - mixed.abs().sum(dim=2)
 
 
-class PCL(MinimisedObjective):
+class PCL(MinimisedObjective[PCLConfig]):
     """Tells real pairs from permuted ones; read out by the features, before any absolute value."""
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
         """Encoder, batch norm of its means, contrastive head."""
         encoder = super().new_networks(restarts, channels, latents)["encoder"]
+        assert isinstance(encoder, nn.Sequential)
+        head = encoder[-1]
+        assert isinstance(head, GaussianHead)
         # The batch norm would take a bias away again; its gradient is rounding errors, which Adam would make steps of.
-        encoder[-1].mean.bias.requires_grad_(False)
+        head.mean.bias.requires_grad_(False)
         return {"encoder": encoder, "norm": BatchNorm(restarts, latents), "head": ContrastiveHead(restarts, latents)}
 
-    def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
+    def batch(self, draws: StepDraws, grid: FactorGrid, size: int) -> Tensor:
         """Pairs of images by the config's law."""
         return torch.cat(drawn_pairs(grid, draws, size // 2, self.config.pairs), dim=1)
 
@@ -56,7 +61,7 @@ class PCL(MinimisedObjective):
         """Features as a point."""
         return point(self.networks["norm"](super().posterior(images).mean))
 
-    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """`loss` (mean of both classes), `real` and `permuted`, in nats per pair."""
         first, second = self.posterior(images).mean.chunk(2, dim=1)
         order = draws.permutations("negatives", 1, first.shape[1]).transpose(1, 2)
@@ -65,9 +70,11 @@ class PCL(MinimisedObjective):
         real, permuted = binary_loss(head(first, second), positive=True), binary_loss(head(first, wrong), positive=False)
         return {"loss": (real + permuted) / 2, "real": real, "permuted": permuted}
 
-    def update(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """One step, after which the head's factor a is 0 or more again."""
         terms = super().update(images, draws)
+        head = self.networks["head"]
+        assert isinstance(head, ContrastiveHead)
         with torch.no_grad():
-            self.networks["head"].square.clamp_(min=0)
+            head.square.clamp_(min=0)
         return terms

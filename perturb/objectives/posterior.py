@@ -4,32 +4,38 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
 class Posterior(Protocol):
     """A Gaussian for each image. Methods without one answer the code as `mean` and a tiny variance."""
 
-    mean: Tensor
-    """(restarts, n, latents), float32: the code that metrics read."""
+    @property
+    def mean(self) -> Tensor:
+        """(restarts, n, latents), float32: the code that metrics read."""
+        ...
 
     @property
     def logvar(self) -> Tensor:
         """Log of each unit's own variance, (restarts, n, latents)."""
+        ...
 
     def sample(self, noise: Tensor) -> Tensor:
         """One code for each image, (restarts, n, latents), from standard normal noise of that shape."""
+        ...
 
     def kl(self) -> Tensor:
         """KL(q(z|x) ‖ N(0, I)) in nats, mean over the batch, (restarts,)."""
+        ...
 
 
 @dataclass(frozen=True)
 class DiagonalGaussian:
     """`mean` and `logvar`, both (restarts, n, latents), float32."""
 
-    mean: Tensor
-    logvar: Tensor
+    mean: Float[Tensor, "restarts n latents"]
+    logvar: Float[Tensor, "restarts n latents"]
 
     def sample(self, noise: Tensor) -> Tensor:
         """Z = μ + σ · n."""
@@ -45,8 +51,8 @@ class DiagonalGaussian:
 class FullGaussian:
     """`mean` (restarts, n, latents) and the Cholesky factor of the covariance, (restarts, n, latents, latents)."""
 
-    mean: Tensor
-    factor: Tensor
+    mean: Float[Tensor, "restarts n latents"]
+    factor: Float[Tensor, "restarts n latents latents"]
 
     @property
     def logvar(self) -> Tensor:

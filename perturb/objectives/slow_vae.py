@@ -5,28 +5,30 @@ import math
 import torch
 from torch import Tensor
 
+from perturb.config.objectives import SlowVAEConfig
 from perturb.datasets import FactorGrid
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.pairs import drawn_pairs
 from perturb.objectives.posterior import DiagonalGaussian
-from perturb.random.philox import Draws
+from perturb.random.philox import StepDraws
 
 
-class SlowVAE(MinimisedObjective):
+class SlowVAE(MinimisedObjective[SlowVAEConfig]):
     """2 · reconstruction + β · KL + γ · (cross-entropy to a Laplace transition − entropy); read out by the posterior mean.
 
     The first half of a batch are the first images of its pairs, the second half the second ones. The code adds both
     directions of the transition's cross-entropy but subtracts one entropy only, and counts reconstructions twice; so do we.
     """
 
-    def batch(self, draws: Draws, grid: FactorGrid, size: int) -> Tensor:
+    def batch(self, draws: StepDraws, grid: FactorGrid, size: int) -> Tensor:
         """Pairs of images by the config's law."""
         return torch.cat(drawn_pairs(grid, draws, size // 2, self.config.pairs), dim=1)
 
-    def losses(self, images: Tensor, draws: Draws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
         """`loss`, `reconstruction`, `kl` (means over images) and `transition` (cross-entropy over pairs − entropy)."""
         posterior = self.posterior(images)
+        assert isinstance(posterior, DiagonalGaussian)
         logits = self.logits(posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:])))
         reconstruction, kl = bernoulli_loss(logits, images), posterior.kl()
         transition = transition_cross_entropy(posterior, self.config.rate) - entropy(posterior)

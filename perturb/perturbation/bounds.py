@@ -8,10 +8,13 @@ import math
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 
-def bounded(images: Tensor, pattern: Tensor, *, epsilon: float, bound: str) -> Tensor:
+def bounded(
+    images: Float[Tensor, "*shape"], pattern: Float[Tensor, "*shape"], *, epsilon: float, bound: str
+) -> Float[Tensor, "*shape"]:
     """x′ in [0, 1] from images in [0, 1] and a pattern δ in [-1, 1], all (n, height, width, channels); differentiable."""
     moved = images + epsilon * pattern
     if bound == "clip":
@@ -19,7 +22,9 @@ def bounded(images: Tensor, pattern: Tensor, *, epsilon: float, bound: str) -> T
     return moved - 2 * torch.relu(moved - 1) + 2 * torch.relu(-moved)
 
 
-def quantised(moved: np.ndarray, original: np.ndarray, *, epsilon: float) -> np.ndarray:
+def quantised(
+    moved: Float[np.ndarray, "*shape"], original: UInt8[np.ndarray, "*shape"], *, epsilon: float
+) -> UInt8[np.ndarray, "*shape"]:
     """x′ in [0, 1] as uint8, so that |stored − original| ≤ ε · 255 for every pixel.
 
     Rounding could pass the bound by half a grey level; where it would, the last allowed level is stored.
@@ -30,7 +35,9 @@ def quantised(moved: np.ndarray, original: np.ndarray, *, epsilon: float) -> np.
     return np.clip(levels, np.maximum(original - reach, 0), np.minimum(original + reach, 255)).astype(np.uint8)
 
 
-def shifted(images: np.ndarray, pattern: np.ndarray, *, epsilon: float, bound: str) -> np.ndarray:
+def shifted(
+    images: UInt8[np.ndarray, "*shape"], pattern: Float32[np.ndarray, "*shape"], *, epsilon: float, bound: str
+) -> UInt8[np.ndarray, "*shape"]:
     """Images moved by ε times a pattern, as they are stored, uint8 (n, height, width, channels).
 
     Args:

@@ -9,6 +9,7 @@ axes: 0 where G is diagonal, and then training keeps them; large where another s
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from perturb.objectives.encode import unit_variances
@@ -18,7 +19,9 @@ RIDGE = 0.01
 """Added to the spread of the neighbours, as a share of the squared width, so that few of them still have a slope."""
 
 
-def slopes_at(anchors: Tensor, codes: Tensor, width: float) -> Tensor:
+def slopes_at(
+    anchors: Float[Tensor, "anchors latents"], codes: Float[Tensor, "points latents"], width: float
+) -> Float[Tensor, "anchors latents points"]:
     """The operators that fit slopes around each anchor: (anchors, latents, points), to be multiplied by images.
 
     A locally linear regression of whatever stands at the points on their codes, with Gaussian weights. Neighbours are
@@ -39,7 +42,9 @@ def slopes_at(anchors: Tensor, codes: Tensor, width: float) -> Tensor:
     return torch.linalg.solve(spread + ridge, weighted).contiguous()
 
 
-def mean_metric(slopes: Tensor, images: Tensor) -> Tensor:
+def mean_metric(
+    slopes: Float[Tensor, "anchors latents points"], images: Float[Tensor, "points pixels"]
+) -> Float[Tensor, "latents latents"]:
     """Ḡ = mean over anchors of J Jᵀ, (latents, latents), J the slopes of images (points, pixels); differentiable in them.
 
     The mean comes before any logarithm: an encoder turns its axes once for all data, not for each image anew.
@@ -49,7 +54,7 @@ def mean_metric(slopes: Tensor, images: Tensor) -> Tensor:
     return torch.einsum("bip,bjp->ij", jacobians, jacobians) / len(jacobians)
 
 
-def gain_of_turning(metric: Tensor, price: float) -> Tensor:
+def gain_of_turning(metric: Float[Tensor, "latents latents"], price: float) -> Float[Tensor, ""]:
     """Σ_j log(c + G_jj) − log det(cI + G) ≥ 0, a scalar: twice the nats, per unit of β, that the best axes would save.
 
     Args:
@@ -61,12 +66,14 @@ def gain_of_turning(metric: Tensor, price: float) -> Tensor:
     return torch.log(metric.diagonal() + price).sum() - torch.linalg.slogdet(floored).logabsdet
 
 
-def best_axes(metric: Tensor) -> Tensor:
+def best_axes(metric: Float[Tensor, "latents latents"]) -> Float[Tensor, "latents latents"]:
     """The rotation (latents, latents) whose rows are the axes that cost least: the eigenvectors of the metric."""
     return torch.linalg.eigh(metric).eigenvectors.mT
 
 
-def active_codes(means: np.ndarray, logvars: np.ndarray) -> Tensor:
+def active_codes(
+    means: Float[np.ndarray, "n latents"], logvars: Float[np.ndarray, "n latents"]
+) -> Float[Tensor, "n active"]:
     """Return the standardised codes of the active latents, float32 (n, active latents).
 
     The noise of an unused latent, standardised, would pass for an axis. A latent is active when its posterior variance,
@@ -81,7 +88,7 @@ def active_codes(means: np.ndarray, logvars: np.ndarray) -> Tensor:
     return standardised(codes[:, active] if active.sum() > 1 else codes)
 
 
-def standardised(codes: Tensor) -> Tensor:
+def standardised(codes: Float[Tensor, "n latents"]) -> Float[Tensor, "n latents"]:
     """Return codes (n, latents) with mean 0 and standard deviation 1 in each latent.
 
     Not by the function of the same name in metrics/coded.py, which rounds otherwise: the training of m_ψ amplifies rounding

@@ -108,17 +108,19 @@ def match(
 
     """
     search = _Search(network, Probe(images, grid, epsilon=epsilon, bound=bound, **FEW), grid, centre=centre)
-    asked, best = goal, (math.inf, None, None)
+    asked, least, best = goal, math.inf, None
     for _ in range(ROUNDS):
         search.run(asked)
         found = measure(network, images, grid, epsilon=epsilon, bound=bound)
-        if (missed := goal.missed_by(found)) < best[0]:
-            best = missed, found, search.handles()
+        if (missed := goal.missed_by(found)) < least:
+            least, best = missed, (found, search.handles())
         if missed < NEAR:
             break
         asked = asked.corrected(goal, found)
-    search.restore(best[2])
-    return best[1]
+    assert best is not None
+    reached, handles = best
+    search.restore(handles)
+    return reached
 
 
 class _Search:
@@ -204,7 +206,9 @@ def _nearest_root(excess: Callable[[float], float], places: np.ndarray, *, start
     if not len(crossed):
         return float(places[np.abs(found).argmin()])
     left = min(crossed, key=lambda i: abs((places[i] + places[i + 1]) / 2 - start))
-    return float(brentq(excess, places[left], places[left + 1], xtol=tolerance))
+    root = brentq(excess, places[left], places[left + 1], xtol=tolerance)
+    assert isinstance(root, float)
+    return root
 
 
 def _apart(found: float, wanted: float) -> float:

@@ -38,6 +38,12 @@ class PerturbationNetwork(nn.Module):
 
     """
 
+    gain: Tensor
+    offset: Tensor
+    scale: Tensor
+    shift: Tensor
+    one_sided: Tensor
+
     def __init__(
         self,
         config: PerturbationConfig,
@@ -57,14 +63,18 @@ class PerturbationNetwork(nn.Module):
         layers = list(
             ARCHITECTURES[architecture].decoder(1, channels, 1) if config.generator == "deconv" else _coarse(channels)
         )
-        hidden = HIDDEN if config.bottleneck == "between" else layers[0].weight.shape[-1]
+        first = layers[0]
+        assert isinstance(first, Linear)
+        hidden = HIDDEN if config.bottleneck == "between" else first.weight.shape[-1]
         if config.bottleneck == "after":
-            layers = [Linear(1, 1, layers[2].weight.shape[-1]), *layers[3:]]
+            second = layers[2]
+            assert isinstance(second, Linear)
+            first = Linear(1, 1, second.weight.shape[-1])
+            layers = [first, *layers[3:]]
         self.squeeze = _squeeze(num_factors, None if config.bottleneck == "before" else hidden)
         self.draw = nn.Sequential(*layers)
         glorot_uniform_(self, generators=[generator])
         if config.spread is not None:
-            first = self.draw[0]
             nn.init.uniform_(first.weight, -config.spread, config.spread, generator=generator)
             nn.init.uniform_(first.bias, -config.spread, config.spread, generator=generator)
         self.standardise = nn.BatchNorm1d(1, affine=False) if config.normalise_scalar else nn.Identity()

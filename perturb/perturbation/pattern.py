@@ -52,6 +52,8 @@ def scalars_of(network: PerturbationNetwork, grid: FactorGrid) -> Tensor:
 def _set_statistics(layer: nn.Module, values: Tensor) -> None:
     """Mean and variance of values (n, features), where the layer keeps any."""
     if isinstance(layer, nn.BatchNorm1d):
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
         layer.running_mean.copy_(values.mean(dim=0))
         layer.running_var.copy_(values.var(dim=0, unbiased=False))
 

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from perturb.perturbation.bounds import bounded
@@ -11,14 +12,14 @@ COARSE = 8
 """Cells along each side."""
 
 
-def cells_of(images: Tensor) -> Tensor:
+def cells_of(images: Float[Tensor, "n height width channels"]) -> Float[Tensor, "n cells pixels"]:
     """Images (n, height, width, channels) by cell, (n, 8 · 8 · channels, pixels of a cell)."""
     cell = images.shape[1] // COARSE
     parts = images.unflatten(1, (COARSE, cell)).unflatten(3, (COARSE, cell))
     return parts.permute(0, 1, 3, 5, 2, 4).flatten(4).flatten(1, 3)
 
 
-def pooled(images: Tensor) -> Tensor:
+def pooled(images: Float[Tensor, "n height width channels"]) -> Float[Tensor, "n cells"]:
     """Means of 8 × 8 cells, (n, 8 · 8 · channels), of images (n, height, width, channels), differentiable.
 
     They are multiplied by the side of a cell, so that the squared norm of what is constant in each cell is the image's own.
@@ -27,7 +28,7 @@ def pooled(images: Tensor) -> Tensor:
     return cells.mean(dim=2) * math.isqrt(cells.shape[2])
 
 
-def enlarged(pattern: Tensor, side: int) -> Tensor:
+def enlarged(pattern: Float[Tensor, "n size size channels"], side: int) -> Float[Tensor, "n {side} {side} channels"]:
     """A pattern (n, size, size, channels) with each of its values repeated until the image is `side` pixels high."""
     for axis in (1, 2):
         pattern = pattern.repeat_interleave(side // pattern.shape[axis], dim=axis)

@@ -29,8 +29,9 @@ MIDDLE = 127.5
 class Images(Protocol):
     """A ground truth or its pixels."""
 
-    def images(self, numbers: np.ndarray) -> np.ndarray:
+    def images(self, numbers: np.ndarray, /) -> np.ndarray:
         """Images by number, uint8 (n, height, width, channels)."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

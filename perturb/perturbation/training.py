@@ -19,20 +19,32 @@ CHECKPOINT_FORM = 3
 class Adversary(Protocol):
     """A form of m_ψ's objective, and how a step lowers it."""
 
-    network: PerturbationNetwork
-    """m_ψ, changed in place."""
-    networks: nn.Module
-    """m_ψ and whatever else is trained."""
-    optimisers: Optimisers
+    @property
+    def network(self) -> PerturbationNetwork:
+        """m_ψ, changed in place."""
+        ...
+
+    @property
+    def networks(self) -> nn.Module:
+        """m_ψ and whatever else is trained."""
+        ...
+
+    @property
+    def optimisers(self) -> Optimisers:
+        """Optimisers of everything that is trained, by name."""
+        ...
 
     def update(self, step: int) -> tuple[dict[str, float], Tensor]:
         """Make step number 1, 2, …: what the curve notes, and the coarse pattern of the batch, (n, ...), detached."""
+        ...
 
     def held(self) -> Tensors:
         """Return what a resumed training needs besides weights and moments."""
+        ...
 
     def take_back(self, held: Tensors) -> None:
         """Restore what `held` returned."""
+        ...
 
 
 def train_network(

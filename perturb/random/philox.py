@@ -8,6 +8,7 @@ needs nothing else. Numbers are made for many steps in one go, since each step a
 import hashlib
 import math
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -35,6 +36,31 @@ def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Ten
         c0, c1, c2, c3 = ((p1 >> 32) & WORD) ^ c1 ^ k0, p1 & WORD, ((p0 >> 32) & WORD) ^ c3 ^ k1, p0 & WORD
         k0, k1 = (k0 + _WEYL[0]) & WORD, (k1 + _WEYL[1]) & WORD
     return c0, c1, c2, c3
+
+
+class StepDraws(Protocol):
+    """The random numbers of the present step, as an objective draws them; every array begins with the restart's axis."""
+
+    @property
+    def step(self) -> Tensor:
+        """The present step, int64 ()."""
+        ...
+
+    def uniform(self, name: str, *shape: int) -> Tensor:
+        """As `Draws.uniform`."""
+        ...
+
+    def normal(self, name: str, *shape: int) -> Tensor:
+        """As `Draws.normal`."""
+        ...
+
+    def integers(self, name: str, high: int, *shape: int) -> Tensor:
+        """As `Draws.integers`."""
+        ...
+
+    def permutations(self, name: str, count: int, length: int) -> Tensor:
+        """As `Draws.permutations`."""
+        ...
 
 
 class Draws:

@@ -6,6 +6,7 @@ each, so that they may go on alone or in other company.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from perturb.files import written_whole
 
 Tensors = dict[str, Tensor]
-Optimisers = dict[str, torch.optim.Optimizer]
+Optimisers = Mapping[str, torch.optim.Optimizer]
 
 
 def write_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:

@@ -85,10 +85,12 @@ class Updates:
         if self._made < PLAIN_UPDATES:
             self._made += 1
             return self._plain(images)
-        if self._images is None:
-            self._record(images)
-        self._images.copy_(images)
-        return self._replay()
+        kept = self._images
+        if kept is None:
+            kept = self._images = images.clone()
+            self._record(kept)
+        kept.copy_(images)
+        return self._replay(kept)
 
     def _plain(self, images: Tensor) -> dict[str, Tensor]:
         if self._objective.device.type != "cuda":
@@ -100,16 +102,15 @@ class Updates:
         torch.cuda.current_stream().wait_stream(side)
         return terms
 
-    def _record(self, images: Tensor) -> None:
+    def _record(self, kept: Tensor) -> None:
         """Recording moves no weight. A CPU has no graphs: there the update is simply made again from the same memory."""
-        self._images = images.clone()
         if self._objective.device.type == "cuda":
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph):
-                self._terms = self._objective.update(self._images, self._fixed)
+                self._terms = self._objective.update(kept, self._fixed)
 
-    def _replay(self) -> dict[str, Tensor]:
+    def _replay(self, kept: Tensor) -> dict[str, Tensor]:
         if self._graph is None:
-            return self._objective.update(self._images, self._fixed)
+            return self._objective.update(kept, self._fixed)
         self._graph.replay()
         return self._terms

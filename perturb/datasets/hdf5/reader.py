@@ -9,10 +9,10 @@ import math
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import h5py
 import numpy as np
@@ -71,7 +71,7 @@ class BenchmarkFile(GroundTruth):
         chosen = slice(first, end) if end - first == len(numbers) else numbers
         try:
             with h5py.File(self.path, "r") as file:
-                read = file[self.keys.images][chosen]
+                read = array_in(file, self.keys.images)[chosen]
         except OSError as error:
             raise self._unusable(f"is damaged ({error})") from None
         return (read if self.white == WHITE else read * np.uint8(WHITE))[places].reshape(-1, *self.image_shape)
@@ -92,7 +92,7 @@ class BenchmarkFile(GroundTruth):
         try:
             with h5py.File(self.path, "r") as file:
                 for first in range(start, stop, length):
-                    block = file[self.keys.images][first : min(first + length, stop)]
+                    block = array_in(file, self.keys.images)[first : min(first + length, stop)]
                     yield block.reshape(len(block), *self.image_shape)
         except OSError as error:
             raise self._unusable(f"is damaged ({error})") from None
@@ -101,7 +101,7 @@ class BenchmarkFile(GroundTruth):
         """The labels by their names in the file, whole; raises as `blocks`."""
         try:
             with h5py.File(self.path, "r") as file:
-                return {name: file[name][:] for name in self.keys.labels}
+                return {name: array_in(file, name)[:] for name in self.keys.labels}
         except OSError as error:
             raise self._unusable(f"is damaged ({error})") from None
 
@@ -122,12 +122,13 @@ class BenchmarkFile(GroundTruth):
         if not (self.name and self.variant):
             raise self._unusable("attributes `dataset` and `variant` must say what it is")
         self.source, self.images_sha256 = str(said.get("source", "")), str(said.get("images_sha256", ""))
-        white, self.epsilon = said.get("white", WHITE), said.get("epsilon")
+        white, epsilon = said.get("white", WHITE), said.get("epsilon")
         if white not in (1, WHITE):
             raise self._unusable(f"attribute `white` must be 1 or {WHITE}, got {white}")
         self.white = int(white)
-        if not isinstance(self.epsilon, float) or not 0 <= self.epsilon <= 1:
-            raise self._unusable(f"attribute `epsilon` must be a number in [0, 1], got {self.epsilon}")
+        if not isinstance(epsilon, float) or not 0 <= epsilon <= 1:
+            raise self._unusable(f"attribute `epsilon` must be a number in [0, 1], got {epsilon}")
+        self.epsilon = epsilon
         self.grid = self._grid_in(said)
         self.layout = next((key for key, layout in LAYOUTS.items() if layout.images in file), "")
         if not self.layout:
@@ -171,8 +172,11 @@ class BenchmarkFile(GroundTruth):
     def _array(self, file: h5py.File, name: str, dtype: type) -> h5py.Dataset:
         """An array whose data lie in this very file."""
         array = file.get(name) if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
-        is_here = isinstance(array, h5py.Dataset) and not (array.external or array.is_virtual or array.shape is None)
-        if not is_here or array.dtype != dtype:
+        if (
+            not isinstance(array, h5py.Dataset)
+            or (array.external or array.is_virtual or array.shape is None)
+            or array.dtype != dtype
+        ):
             raise self._unusable(f"must have the array `{name}` of type {np.dtype(dtype)} in itself")
         if array.chunks and np.prod(array.chunks, dtype=float) * array.dtype.itemsize > LARGEST_CHUNK:
             raise self._unusable(f"chunks of `{name}` must have at most {LARGEST_CHUNK} bytes, got {array.chunks} values")
@@ -206,9 +210,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
 
 def arrays_of(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Type and shape of the arrays of any HDF5 file, by name; links into other files are not followed."""
-    own = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))
-    arrays = {name: file[name] for name in own if isinstance(file[name], h5py.Dataset)}
+    names: Iterable[str] = file.keys()
+    own = ((name, file[name]) for name in names if isinstance(file.get(name, getlink=True), h5py.HardLink))
+    arrays = {name: found for name, found in own if isinstance(found, h5py.Dataset)}
     return {name: (str(array.dtype), tuple(array.shape or ())) for name, array in arrays.items()}
+
+
+def array_in(file: h5py.File, name: str) -> h5py.Dataset:
+    """An array that a file is known to hold; h5py's own types leave open whether a name is that of a group."""
+    return cast("h5py.Dataset", file[name])
 
 
 def is_benchmark_file(path: Path) -> bool:

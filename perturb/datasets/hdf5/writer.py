@@ -71,7 +71,7 @@ def write_benchmark_file(
             file.create_dataset(name, data=values, compression="gzip", compression_opts=4, fletcher32=True)
         for start, batch in _made_ahead(images_of, total):
             require_room(path, batch.nbytes + MARGIN, in_all=needed)
-            digest.update(np.ascontiguousarray(batch))
+            digest.update(np.ascontiguousarray(batch).data)
             images[start : start + len(batch)] = batch.reshape(len(batch), *shape)
             report(start + len(batch), total)
         described = {

@@ -109,7 +109,9 @@ class Cars3DFile(PublishedFile):
                     self._require_size(self.path.name, member.offset_data + member.size, LARGEST_ARCHIVE)
                     if member.isreg() and (found := _MEMBER.fullmatch(member.name)):
                         self._require_size(member.name, member.size, LARGEST_FILE)
-                        yield found[3], archive.extractfile(member).read()
+                        content = archive.extractfile(member)
+                        assert content is not None  # it is a regular file
+                        yield found[3], content.read()
         except (tarfile.TarError, gzip.BadGzipFile, EOFError, OSError) as error:
             raise self._unusable("must be a folder or a .tar.gz archive, but cannot be read as one") from error
 

@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -114,14 +115,14 @@ class MPI3DFile(PublishedFile):
             npy_header(member)
             start, info = member.tell(), archive.getinfo("images.npy")
             if info.compress_type != zipfile.ZIP_STORED:
-                return self._unpacked(member)
+                return self._unpacked_member(member)
         try:
             offset = start + _start_of(self.path, info)
             return np.memmap(self.path, np.uint8, "r", offset, (self.grid.num_images, *self.image_shape))
         except _BROKEN:
             raise self._unusable("`images` is damaged, its end is missing") from None
 
-    def _unpacked(self, member: zipfile.ZipExtFile) -> np.ndarray:
+    def _unpacked_member(self, member: IO[bytes]) -> np.ndarray:
         shape = (self.grid.num_images, *self.image_shape)
         needed, folder = int(np.prod(shape)), tempfile.gettempdir()
         try:
@@ -138,7 +139,7 @@ class MPI3DFile(PublishedFile):
                 "room, or name another folder in the environment variable TMPDIR."
             ) from None
 
-    def _block(self, member: zipfile.ZipExtFile) -> bytes:
+    def _block(self, member: IO[bytes]) -> bytes:
         """The next bytes of the member; its checksum is checked with the last ones."""
         try:
             return member.read(BLOCK)

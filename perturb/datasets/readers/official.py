@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.hdf5.reader import array_in
 from perturb.datasets.readers.published_file import PublishedFile, npy_header, python2_headers_accepted
 from perturb.datasets.renderers import dsprites, shapes3d
 
@@ -94,7 +95,7 @@ class DSpritesFile(PublishedFile):
     def _hdf5_blocks(self) -> Iterator[np.ndarray]:
         """All images in order, uint8 (n, 64, 64); a block is as long as a chunk, so that each is decoded once."""
         with self._open_hdf5() as file:
-            array = file["imgs"]
+            array = array_in(file, "imgs")
             length = array.chunks[0] if array.chunks else BLOCK
             for start in range(0, len(array), length):
                 yield array[start : start + length]
@@ -173,5 +174,5 @@ class Shapes3DFile(PublishedFile):
         first, end = int(numbers[0]), int(numbers[-1]) + 1
         with self._open_hdf5() as file:
             chosen = slice(first, end) if end - first == len(numbers) else numbers
-            read = file["images"][chosen]
+            read = array_in(file, "images")[chosen]
         return read if np.array_equal(places, np.arange(len(read))) else read[places]

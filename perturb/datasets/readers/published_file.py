@@ -1,11 +1,11 @@
 """What readers of published files share: where a file is missing or is another one, and how parts of it are read."""
 
 import warnings
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import h5py
 import numpy as np
@@ -17,7 +17,14 @@ from perturb.files import digests_of
 
 
 class PublishedFile(GroundTruth):
-    """A ground truth whose images are a file, or a folder of files, of its authors."""
+    """A ground truth whose images are a file, or a folder of files, of its authors.
+
+    Args:
+        path: of the file or the folder.
+        grid: instead of the class's own; the first values of each factor are meant.
+        values: of each factor; None: the class's own.
+
+    """
 
     url: str
     rendered = True
@@ -25,10 +32,11 @@ class PublishedFile(GroundTruth):
     digests: tuple[str, ...] = ("sha256",)
     """Names in hashlib of what is computed of the file, in one reading of it."""
 
-    def __init__(self, path: Path, grid: FactorGrid, values: tuple[np.ndarray, ...]) -> None:
+    def __init__(self, path: Path, grid: FactorGrid | None = None, values: tuple[np.ndarray, ...] | None = None) -> None:
         self.path = Path(path)
-        self.grid = grid
-        self.factor_values = tuple(column[:size] for column, size in zip(values, grid.sizes, strict=True))
+        self.grid = type(self).grid if grid is None else grid
+        values = type(self).factor_values if values is None else values
+        self.factor_values = tuple(column[:size] for column, size in zip(values, self.grid.sizes, strict=True))
         if not self._is_there():
             raise UserError(f"{self.path}: there is no such {self._kind}; get it from {self.url}{self._otherwise}.")
 
@@ -102,7 +110,7 @@ def python2_headers_accepted() -> Iterator[None]:
         yield
 
 
-def npy_header(member: zipfile.ZipExtFile) -> tuple[tuple[int, ...], np.dtype]:
+def npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type that a .npy stream announces; the stream is left at the first byte of the data.
 
     Raises:

@@ -14,9 +14,9 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from io import BufferedIOBase
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
 
 import numpy as np
 
@@ -126,7 +126,8 @@ class SmallNORBFile(PublishedFile):
         """The row of each image number among those with the labels `factors` (n, 5)."""
         azimuths, odd = np.divmod(factors[:, 3], 2)  # they are numbered 0, 2, 4, …
         factors = np.column_stack([factors[:, :3], azimuths, factors[:, 4]])
-        numbers = np.ravel_multi_index(tuple(factors.T), self.grid.sizes, mode="clip")
+        columns: tuple[np.ndarray, ...] = tuple(factors.T)
+        numbers = np.ravel_multi_index(columns, self.grid.sizes, mode="clip")
         outside = (self.grid.factors_of(numbers) != factors).any() or odd.any()
         if outside or not np.array_equal(np.sort(numbers), np.arange(self.grid.num_images)):
             raise self._unusable(f"the labels must name each of the {self.grid.num_images} points of the grid once")
@@ -160,7 +161,7 @@ class SmallNORBFile(PublishedFile):
             if stream.read(1):
                 raise self._unusable(f"{file.name} must have {total} rows, and goes on after them")
 
-    def _announced_rows(self, name: str, stream: BinaryIO, code: int, shape: tuple[int, ...]) -> int:
+    def _announced_rows(self, name: str, stream: BufferedIOBase, code: int, shape: tuple[int, ...]) -> int:
         """The number of rows in a header: code of the type, number of dimensions, three sizes or more, all int32."""
         dimensions = 1 + len(shape)
         length = 4 * (2 + max(3, dimensions))
@@ -172,7 +173,7 @@ class SmallNORBFile(PublishedFile):
         return header[2]
 
     @contextmanager
-    def _opened(self, file: Path) -> Iterator[BinaryIO]:
+    def _opened(self, file: Path) -> Iterator[BufferedIOBase]:
         try:
             with (gzip.open if file.suffix == ".gz" else open)(file, "rb") as stream:
                 yield stream

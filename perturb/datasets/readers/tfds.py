@@ -51,7 +51,7 @@ class _TFDSFolder(PublishedFile):
     _kind = "folder"
 
     def __init__(self, path: Path, *, grid: FactorGrid | None = None) -> None:
-        super().__init__(path, grid or type(self).grid, type(self).factor_values)
+        super().__init__(path, grid)
         try:
             self._check_info(self._json(INFO))
             self._check_features(self._json(FEATURES))
@@ -119,7 +119,7 @@ class _TFDSFolder(PublishedFile):
             numbers = self.grid.indices_of(labels)
             for number in numbers[seen[numbers] | (np.bincount(numbers, minlength=len(seen))[numbers] > 1)]:
                 raise self._unusable(
-                    f"it has the labels {self.grid.factors_of([number])[0].tolist()} twice, and others never"
+                    f"it has the labels {self.grid.factors_of(np.array([number]))[0].tolist()} twice, and others never"
                 )
             seen[numbers] = True
             yield start, numbers, examples

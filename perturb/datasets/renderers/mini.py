@@ -6,6 +6,7 @@ amounts of variance, and a VAE lines its latents up with them. With equal areas 
 """
 
 import colorsys
+from functools import reduce
 
 import numpy as np
 
@@ -41,7 +42,8 @@ class Mini(GroundTruth):
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, uint8 (n, 32, 32, 3). All in integers, so that an image never depends on its neighbours."""
         colours = self._colours[np.arange(4), self.grid.factors_of(indices)]
-        mixed = sum(colours[:, region, None, None] * self._coverage[region, :, :, None] for region in range(4))
+        parts = (colours[:, region, None, None] * self._coverage[region, :, :, None] for region in range(4))
+        mixed = reduce(np.add, parts)
         return ((mixed + SAMPLES // 2) // SAMPLES).astype(np.uint8)
 
     def provenance(self) -> dict[str, str]:

@@ -75,7 +75,8 @@ class Shapes3D(GroundTruth):
         if self._weights is None:
             self._weights = _weights()
         factors = self.grid.factors_of(indices)
-        scenes = np.ravel_multi_index(tuple(factors[:, 3:].T), GRID.sizes[3:])
+        columns: tuple[np.ndarray, ...] = tuple(factors[:, 3:].T)
+        scenes = np.ravel_multi_index(columns, GRID.sizes[3:])
         palettes = self._palettes(factors[:, :3])
         drawn = np.empty((len(factors), SIZE * SIZE, 3), np.uint8)
         for start in range(0, len(factors), CHUNK):
@@ -200,6 +201,7 @@ class _Part(Protocol):
 
         Origins are (n, 3) or (3,), directions (n, 3); distances are in lengths of the directions and positive.
         """
+        ...
 
 
 @dataclass(frozen=True)
