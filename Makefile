@@ -17,7 +17,7 @@ $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# What the demo needs: the library alone, in plain Python. The tests also need Prefect, Dask and Ray, the oracle, readers of
+# What the demo needs: the library alone, in plain Python. The tests also need Prefect and Dask, the oracle, readers of
 # benchmark files and the tools of developers.
 $(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV), about half a minute where the network is fast"
@@ -25,7 +25,7 @@ $(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.runs
-	$(PIP) -e '.[flows,ray,oracle,tfds,publish,peers,dev]'
+	$(PIP) -e '.[flows,oracle,tfds,publish,peers,dev]'
 	@touch $@
 
 demo: $(VENV)/.runs

@@ -31,11 +31,11 @@ from perturb.datasets.hdf5.reader import BenchmarkFile, write_cache
 from perturb.datasets.hdf5.schema import BATCH, CHUNK_IMAGES, source
 from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.machine import available_cores
-from perturb.perturbation.bounds import shifted
+from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import calibrate
-from perturb.perturbation.ruler import Patterns, patterns_of
+from perturb.perturbation.tabulated import Patterns, patterns_of
 from perturb.training.memory import keep_freed_memory
 from perturb.versions import software_versions
 
@@ -72,7 +72,7 @@ def variants(truth: GroundTruth) -> dict[str, Callable[[], Images]]:
     shape = truth.image_shape
 
     def moved(patterns: Patterns) -> Images:
-        return lambda numbers: shifted(truth.images(numbers), patterns(numbers), **BOUNDS)
+        return lambda numbers: apply_pattern(truth.images(numbers), patterns(numbers), **BOUNDS)
 
     network = kinked_network(truth)
     return {
@@ -148,7 +148,7 @@ def read_at_random(name: str, images_of: Images, count: int, folder: Path) -> di
 
 
 def read_off(name: str, count: int) -> dict[str, Any]:
-    """How stored images change because patterns are read off a ruler and not drawn one by one."""
+    """How stored images change because patterns are interpolated in a table and not evaluated one by one."""
     truth = renderer_of(name)
     network = kinked_network(truth)
     patterns = patterns_of(network, truth.grid, epsilon=BOUNDS["epsilon"])
@@ -157,8 +157,8 @@ def read_off(name: str, count: int) -> dict[str, Any]:
     for part in np.split(numbers, range(BATCH, count, BATCH)):
         images = truth.images(part)
         with torch.no_grad():
-            drawn = shifted(images, network(torch.from_numpy(truth.grid.scaled(part))).numpy(), **BOUNDS)
-        change = np.abs(drawn.astype(np.int16) - shifted(images, patterns(part), **BOUNDS))
+            drawn = apply_pattern(images, network(torch.from_numpy(truth.grid.scaled(part))).numpy(), **BOUNDS)
+        change = np.abs(drawn.astype(np.int16) - apply_pattern(images, patterns(part), **BOUNDS))
         largest, pixels = max(largest, int(change.max())), pixels + change.size
         differing += int((change > 0).sum())
     return {"dataset": name, "images": count, "pixels_differing": differing / pixels, "grey_levels_at_most": largest}

@@ -22,7 +22,7 @@ from perturb.files import write_json
 from perturb.machine import available_cores
 from perturb.models import ARCHITECTURES
 from perturb.models.initialisation import glorot_uniform_
-from perturb.models.layers import Layer, reading_codes, writing_codes
+from perturb.models.layers import Layer, with_float32_input, with_float32_output
 from perturb.training.memory import keep_freed_memory
 from perturb.versions import software_versions
 
@@ -35,8 +35,8 @@ def networks() -> dict[str, tuple[nn.Module, Tensor]]:
     """Encoder and decoder of one restart, each with an input."""
     architecture, dtype = ARCHITECTURES["conv64"], torch.bfloat16
     found = {
-        "encoder": (writing_codes(architecture.encoder(1, 1, LATENTS)), torch.rand(1, BATCH, 64, 64, 1, dtype=dtype)),
-        "decoder": (reading_codes(architecture.decoder(1, 1, LATENTS), dtype), torch.randn(1, BATCH, LATENTS)),
+        "encoder": (with_float32_output(architecture.encoder(1, 1, LATENTS)), torch.rand(1, BATCH, 64, 64, 1, dtype=dtype)),
+        "decoder": (with_float32_input(architecture.decoder(1, 1, LATENTS), dtype), torch.randn(1, BATCH, LATENTS)),
     }
     for network, _ in found.values():
         glorot_uniform_(network, generators=[torch.Generator().manual_seed(0)])

@@ -30,10 +30,10 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.dsprites import DSprites
 from perturb.machine import available_cores
-from perturb.metrics import METRICS, TABLE_METRICS, Coded, CodedPart, rows_to_encode, score
+from perturb.metrics import METRICS, TABLE_METRICS, Coded, PartlyCoded, rows_to_encode, score
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.objectives.encode import encode
-from perturb.random.philox import Draws
+from perturb.random.philox import CounterRNG
 from perturb.training.memory import keep_freed_memory
 from perturb.versions import software_versions
 
@@ -48,7 +48,7 @@ def trained_model(pixels: Pixels, grid: FactorGrid, precision: str) -> Objective
     model = OBJECTIVES["beta_vae"](
         BetaVAEConfig(beta=1.0), training, channels=1, latents=grid.num_factors, seeds=[0], device="cpu"
     )  # fmt: skip
-    draws = Draws([0])
+    draws = CounterRNG([0])
     for step in track(range(STEPS), "training", console=console, transient=True):
         draws.seek(step)
         model.update(pixels.batch(model.batch(draws, grid, 64)), draws)
@@ -137,10 +137,10 @@ def rendered() -> Pixels:
         return Pixels(np.packbits(images[..., 0] > 0, axis=-1), packed=True)
 
 
-def coded_by(model: Objective, pixels: Pixels, metrics: Sequence[str], settings: MetricsConfig) -> CodedPart:
+def coded_by(model: Objective, pixels: Pixels, metrics: Sequence[str], settings: MetricsConfig) -> PartlyCoded:
     """What some metrics read."""
     read = rows_to_encode(metrics, settings, DSprites.grid, seed=0)
-    return CodedPart(encode(model, pixels, read)[0], DSprites.grid, read)
+    return PartlyCoded(encode(model, pixels, read)[0], DSprites.grid, read)
 
 
 def all_but_dci(model: Objective, pixels: Pixels, settings: MetricsConfig) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from perturb.metrics import Coded, score
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.objectives.encode import encode
 from perturb.progress import Progress
-from perturb.random.philox import Draws
+from perturb.random.philox import CounterRNG
 from perturb.statistics.intervals import over_clusters
 from perturb.training import train
 from perturb.training.memory import keep_freed_memory
@@ -52,7 +52,7 @@ def fit(seed: int, precision: str, steps: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, progress = Path(folder) / "checkpoint", Progress(Path(folder))
         (outcome,) = train(
-            model, pixels, Mini.grid, training, draws=Draws([seed]), checkpoints=[checkpoint], progress=progress
+            model, pixels, Mini.grid, training, draws=CounterRNG([seed]), checkpoints=[checkpoint], progress=progress
         )  # fmt: skip
     if outcome.failure:
         raise RuntimeError(f"seed {seed}, {precision}: {outcome.failure}")
@@ -60,7 +60,7 @@ def fit(seed: int, precision: str, steps: int) -> dict[str, float]:
     numbers = np.random.default_rng(0).integers(Mini.grid.num_images, size=10_000)
     means, _ = encode(model, pixels, numbers)
     with torch.no_grad():
-        terms = model.losses(pixels.batch(numbers[None, :2_000]), Draws([0]))
+        terms = model.losses(pixels.batch(numbers[None, :2_000]), CounterRNG([0]))
     elbo = -(terms["reconstruction"] + terms["kl"]).item()
     return {"mig": score(Coded(means, Mini.grid.factors_of(numbers)), ["mig"])["mig"]["mig"], "elbo": elbo}
 

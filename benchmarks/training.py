@@ -31,7 +31,7 @@ from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.dsprites import DSprites
 from perturb.machine import available_cores
 from perturb.objectives import OBJECTIVES
-from perturb.random.philox import Draws
+from perturb.random.philox import CounterRNG
 from perturb.training.memory import keep_freed_memory
 from perturb.training.replay import Updates
 from perturb.versions import software_versions
@@ -69,7 +69,7 @@ def engine_step(
     )  # fmt: skip
     if compiled:
         objective.compile()
-    draws, grid = Draws(seeds, device), FactorGrid(("image",), (len(pixels),))
+    draws, grid = CounterRNG(seeds, device), FactorGrid(("image",), (len(pixels),))
     updates = Updates(objective, draws)
 
     def step(number: int) -> None:

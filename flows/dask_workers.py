@@ -14,7 +14,7 @@ from distributed.comm.core import CommClosedError
 
 from perturb.errors import UserError
 from perturb.execution.build import WorkerLost
-from perturb.execution.origin import Origin, Refused, check_origin
+from perturb.execution.origin import Origin, WorkerMismatch, check_origin
 from perturb.execution.scheduler import TRIES
 from perturb.execution.settings import RunSettings
 
@@ -72,11 +72,11 @@ class DaskWorkers:
         except KilledWorker as error:
             raise WorkerLost("killed, or out of memory", workers=TRIES) from error
         except (CancelledError, CommClosedError) as error:
-            raise Refused(self._gone()) from error
+            raise WorkerMismatch(self._gone()) from error
         except (ImportError, AttributeError) as error:
             if "perturb" not in str(error):
                 raise
-            raise Refused(_cannot_load(error)) from error
+            raise WorkerMismatch(_cannot_load(error)) from error
         finally:
             future.release()
 
@@ -108,7 +108,7 @@ class DaskWorkers:
     def _ask_all(self) -> None:
         """Have every worker check that it has the flow's code and folder."""
         for answer in self._client.run(check_origin, self._origin, on_error="return").values():
-            if isinstance(answer, Refused):
+            if isinstance(answer, WorkerMismatch):
                 raise answer
             if isinstance(answer, ImportError | AttributeError):
                 raise UserError(_cannot_load(answer))

@@ -20,6 +20,12 @@ def prepare() -> None:
 
 
 def silence() -> None:
-    """Keep Prefect from printing the exceptions that it raises anyway, and events that it cannot deliver."""
+    """Keep Prefect from printing exceptions that it raises anyway and events that it cannot deliver.
+
+    The logs of tasks go to its page alone.
+    """
     for name in ("prefect.flow_runs", "prefect._internal.concurrency", "prefect.events.clients"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    tasks = logging.getLogger("prefect.task_runs")
+    tasks.setLevel(logging.INFO)
+    tasks.propagate = False

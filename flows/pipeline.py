@@ -14,9 +14,9 @@ from functools import partial  # noqa: E402
 import httpx  # noqa: E402
 from perturb_flows.artifacts import progress_shown, show_results  # noqa: E402
 from perturb_flows.parameters import Experiment, Settings  # noqa: E402
-from perturb_flows.runners import make_workers, parsed  # noqa: E402
+from perturb_flows.runners import Workers, make_workers, parsed  # noqa: E402
 from perturb_flows.server import server  # noqa: E402
-from prefect import flow, task  # noqa: E402
+from prefect import flow, get_run_logger, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 from prefect.futures import PrefectFuture  # noqa: E402
 from prefect.states import Completed, Failed, State  # noqa: E402
@@ -27,28 +27,68 @@ from perturb.errors import UserError  # noqa: E402
 from perturb.execution.build import Finished, WorkerLost  # noqa: E402
 from perturb.execution.display import PlanDisplay  # noqa: E402
 from perturb.execution.local import check_patterns, stages_until  # noqa: E402
-from perturb.execution.origin import origin_at  # noqa: E402
-from perturb.execution.scheduler import Crew  # noqa: E402
+from perturb.execution.origin import Origin, origin_at  # noqa: E402
+from perturb.execution.scheduler import Scheduler  # noqa: E402
 from perturb.execution.settings import RunSettings  # noqa: E402
-from perturb.execution.unit import Unit, work_on  # noqa: E402
+from perturb.execution.unit import WorkUnit, execute_unit  # noqa: E402
 from perturb.experiment.plan import Plan, plan_experiment  # noqa: E402
 from perturb.experiment.results import publish_results  # noqa: E402
 from perturb.experiment.stages import STAGES  # noqa: E402
-from perturb.runs import Store  # noqa: E402
+from perturb.runs import RunSpec, Store  # noqa: E402
 
 DEFAULTS = RunSettings()
 log = logging.getLogger(__name__)
 
 
-@task(name="runs", task_run_name="{label}", cache_policy=NO_CACHE, persist_result=False)
-def ensure(work: Callable[[], list[Finished]], label: str) -> State:
+MOST_EDGES = 40
+"""The most dependencies of a task that Prefect's page draws; the report alone may have more than a thousand."""
+
+
+@task(task_run_name="{stage}: {label}", cache_policy=NO_CACHE, persist_result=False)
+def ensure(work: Callable[[], list[Finished]], stage: str, label: str) -> State:
     """Have a worker build runs; `Reused` when all are there. What a person is told has no traceback in the log."""
+    logger = get_run_logger()
+    logger.info("%s: handed to a worker", label)
     try:
         finished = work()
     except (UserError, WorkerLost) as error:
+        logger.error("%s", error)
         return Failed(message=str(error), data=error)
+    for run in finished:
+        logger.info("%s: %s, in runs/%s", run.label, run.how, run.run)
     built = any(run.how == "built" for run in finished)
     return Completed(name="Built" if built else "Reused", message=", ".join(run.run for run in finished))
+
+
+class Tasks:
+    """Submits units of work as tasks that carry their stage's name and tag, each after the tasks that built its inputs.
+
+    The scheduler has seen to it that inputs are there: Prefect is told of dependencies so that its page shows the graph.
+    """
+
+    def __init__(self, plan: Plan, workers: Workers, origin: Origin) -> None:
+        self._workers, self._origin = workers, origin
+        self._stages = {spec.id: stage.title for stage in plan.stages for spec in stage.runs}
+        self._futures: dict[str, PrefectFuture] = {}
+
+    def submit(self, unit: list[RunSpec]) -> PrefectFuture:
+        """The future of a task that builds a unit's runs."""
+        work = partial(self._workers.run, execute_unit, WorkUnit.pack(unit, self._workers.settings, self._origin))
+        stage, label = self._stages[unit[0].id], ", ".join(spec.label for spec in unit)
+        future = ensure.with_options(tags=[stage]).submit(work, stage, label, wait_for=self._built_inputs_of(unit))
+        self._futures |= dict.fromkeys((spec.id for spec in unit), future)
+        return future
+
+    def _built_inputs_of(self, unit: list[RunSpec]) -> list[PrefectFuture]:
+        """The tasks of this flow that built a unit's inputs, without those that failed and were tried again."""
+        needed, waiting = {}, [needed for spec in unit for needed in spec.inputs.values()]
+        while waiting:
+            spec = waiting.pop()
+            if future := self._futures.get(spec.id):
+                needed[future.task_run_id] = future
+            elif spec.id not in self._stages:  # an input that a run builds for itself
+                waiting.extend(spec.inputs.values())
+        return [future for future in needed.values() if future.state.is_completed()][:MOST_EDGES]
 
 
 @flow(name="study", persist_result=False, task_runner=ThreadPoolTaskRunner())
@@ -59,20 +99,17 @@ def study(config: Experiment, settings: Settings = DEFAULTS, until: str | None =
         config: the experiment.
         settings: folders, workers and device.
         until: stop after this stage, for example `restarts`.
-        runner: `thread:N`, `process:N`, `dask`, `dask://HOST:PORT` or `ray`; default: a process for each worker.
+        runner: `thread:N`, `process:N`, `dask` or `dask://HOST:PORT`; default: a process for each worker.
 
     """
     plan = plan_experiment(config)
     stages = stages_until(plan, until)
     store = Store(settings.artifacts, STAGES, device=settings.device)
     with origin_at(store.root) as origin, make_workers(runner, settings, origin) as workers:
-        crew = Crew(
+        scheduler = Scheduler(
             plan,
             store,
-            submit=lambda unit: ensure.submit(
-                partial(workers.run, work_on, Unit.of(unit, workers.settings, origin)),
-                ", ".join(spec.label for spec in unit),
-            ),
+            submit=Tasks(plan, workers, origin).submit,
             error_of=error_of,
             workers=workers.slots,
             stack=settings.stack,
@@ -80,7 +117,7 @@ def study(config: Experiment, settings: Settings = DEFAULTS, until: str | None =
         )
         with PlanDisplay(plan, store) as display, progress_shown(config.name, display.fraction):
             for stage, last in stages:
-                crew.finish(stage, last=last)
+                scheduler.finish(stage, last=last)
                 check_patterns(plan, store)
     if store.is_complete(plan.report):
         show_results(config.name, publish_results(plan, store))

@@ -1,4 +1,4 @@
-"""Who builds the runs of a flow, chosen when it is called.
+"""The workers of a flow, chosen when it is called.
 
 Prefect's tasks are threads of the flow that wait for a worker. So a worker needs neither Prefect nor a way to its server,
 and one that dies is noticed and replaced in the same manner everywhere.
@@ -57,7 +57,7 @@ class Threads(nullcontext):
 
 
 def make_workers(text: str | None, settings: RunSettings, origin: Origin) -> AbstractContextManager[Workers]:
-    """Workers for `thread:N`, `process:N`, `dask`, `dask://HOST:PORT` or `ray`; None is `process:WORKERS`.
+    """Workers for `thread:N`, `process:N`, `dask` or `dask://HOST:PORT`; None is `process:WORKERS`.
 
     Raises:
         UserError: the text is none of these, or what it names is not installed or cannot be reached.
@@ -69,22 +69,17 @@ def make_workers(text: str | None, settings: RunSettings, origin: Origin) -> Abs
     if kind == "process":
         return LocalProcesses(int(where), settings)
     try:
-        if kind == "ray":
-            from perturb_flows.ray_workers import RayWorkers
-
-            return RayWorkers(settings)
         from perturb_flows.dask_workers import DaskWorkers
 
         return DaskWorkers(f"tcp://{where}" if where else None, settings, origin)
     except ModuleNotFoundError as error:
-        extra = "ray" if kind == "ray" else "flows"
-        raise UserError(f"--runner {text}: {error.name} is missing; `pip install 'perturb[{extra}]'` adds it.") from None
+        raise UserError(f"--runner {text}: {error.name} is missing; `pip install 'perturb[flows]'` adds it.") from None
 
 
 def parsed(text: str | None, settings: RunSettings) -> tuple[str, str]:
     """Kind of runner, and its number or address."""
     text = text or f"process:{settings.workers}"
-    if text in ("dask", "ray"):
+    if text == "dask":
         return text, ""
     if text.startswith("dask://"):
         host, _, port = text.removeprefix("dask://").rpartition(":")
@@ -93,6 +88,4 @@ def parsed(text: str | None, settings: RunSettings) -> tuple[str, str]:
     kind, _, number = text.partition(":")
     if kind in ("thread", "process") and number.isdigit() and int(number) >= 1:
         return kind, number
-    raise UserError(
-        f"--runner must be thread:N or process:N with N at least 1, dask, dask://HOST:PORT or ray; got {text}."
-    )  # fmt: skip
+    raise UserError(f"--runner must be thread:N or process:N with N at least 1, dask, or dask://HOST:PORT; got {text}.")

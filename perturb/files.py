@@ -19,7 +19,7 @@ from perturb.errors import UserError
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path` to write to; rename it to `path` when the block ends without an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
@@ -33,29 +33,29 @@ def written_whole(path: Path) -> Iterator[Path]:
     flush_to_disk(path.parent)
 
 
-def require_room(path: Path, now: int, *, in_all: int) -> None:
+def require_free_space(path: Path, needed: int, *, total: int) -> None:
     """Refuse to go on writing a file for which the disk has too little room.
 
     Args:
         path: what is being written.
-        now: bytes that must fit at this moment.
-        in_all: bytes that the whole file may need, for the message.
+        needed: bytes that must fit at this moment.
+        total: bytes that the whole file may need, for the message.
 
     Raises:
         UserError: there is too little room.
 
     """
     folder = path.parent
-    if (free := shutil.disk_usage(folder).free) < now:
+    if (free := shutil.disk_usage(folder).free) < needed:
         raise UserError(
-            f"{path}: needs up to {in_all / 1e9:,.2f} GB, and {folder} has {free / 1e9:,.2f} GB left; make room or name "
+            f"{path}: needs up to {total / 1e9:,.2f} GB, and {folder} has {free / 1e9:,.2f} GB left; make room or name "
             "another folder. Nothing was left behind."
         )
 
 
 @contextmanager
-def told_when_full(folder: Path, what: str) -> Iterator[None]:
-    """Turn the many ways in which a library says that the disk is full into one sentence.
+def disk_full_as_user_error(folder: Path, what: str) -> Iterator[None]:
+    """Turn the many errors that a full disk raises in libraries into one sentence.
 
     Args:
         folder: on the disk.
@@ -88,7 +88,7 @@ def flush_to_disk(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole or not at all."""
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from perturb.errors import UserError
 
 LOCK = "lock"
-NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
+NO_LOCK_ERRORS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 """The error codes of a file system that cannot lock, for example Lustre mounted without `flock`."""
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[Path | None]:
+def exclusive_folder(folder: Path) -> Iterator[Path | None]:
     """Work in a folder alone: yields where to work, or None while another process or thread does.
 
     The folder is made where it is missing; whoever has finished removes it, before letting go. On a file system without
@@ -30,7 +30,7 @@ def claimed(folder: Path) -> Iterator[Path | None]:
     try:
         descriptor = _lock(folder)
     except OSError as error:
-        if error.errno not in NO_LOCKS:
+        if error.errno not in NO_LOCK_ERRORS:
             raise
         log.warning("%s cannot be locked (%s): work may be done twice there.", folder.parent, error.strerror)
         own = folder.with_name(f"{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.own")
@@ -47,7 +47,7 @@ def claimed(folder: Path) -> Iterator[Path | None]:
             os.close(descriptor)
 
 
-def is_claimed(folder: Path) -> bool:
+def is_locked(folder: Path) -> bool:
     """Return whether somebody works in a folder at this moment."""
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY)
@@ -97,7 +97,7 @@ def can_lock(folder: Path) -> bool:
     """Return whether the file system of an existing folder has locks; OSError where nothing can be written."""
     probe = folder / f".{uuid.uuid4().hex}.probe"
     try:
-        with claimed(probe) as own:
+        with exclusive_folder(probe) as own:
             return own == probe
     finally:
         shutil.rmtree(probe, ignore_errors=True)

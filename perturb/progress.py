@@ -45,7 +45,7 @@ class Progress:
             return
 
 
-class Together:
+class ProgressGroup:
     """The progress of runs that are built together."""
 
     def __init__(self, each: Sequence[Progress]) -> None:

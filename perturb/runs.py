@@ -23,8 +23,8 @@ from pydantic import TypeAdapter
 from perturb.config.loading import canonical_json
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import flush_to_disk, read_json, sha256_of, told_when_full, write_json
-from perturb.locks import claimed, is_claimed
+from perturb.files import disk_full_as_user_error, flush_to_disk, read_json, sha256_of, write_json
+from perturb.locks import exclusive_folder, is_locked
 from perturb.progress import Progress
 from perturb.versions import software_versions
 
@@ -145,7 +145,7 @@ class Store:
 
     def is_being_built(self, spec: RunSpec) -> bool:
         """Return whether somebody builds the run at this moment, this flow or another."""
-        return is_claimed(self.scratch(spec))
+        return is_locked(self.scratch(spec))
 
     def result(self, spec: RunSpec, kind: type[ResultT]) -> ResultT:
         """A finished run's result, as `read_result`."""
@@ -184,7 +184,7 @@ class Store:
         built, open_runs = [], list(specs)
         while open_runs:
             with ExitStack() as stack:
-                found = {spec: stack.enter_context(claimed(self.scratch(spec))) for spec in open_runs}
+                found = {spec: stack.enter_context(exclusive_folder(self.scratch(spec))) for spec in open_runs}
                 own = {spec: scratch for spec, scratch in found.items() if scratch is not None}
                 if missing := {spec: scratch for spec, scratch in own.items() if not self.is_complete(spec)}:
                     self._build_claimed(missing)
@@ -200,7 +200,7 @@ class Store:
         """Build runs in their scratch folders, which nobody else uses."""
         started, stage = time.time(), self.stages[next(iter(specs)).kind]
         with ExitStack() as stack:
-            stack.enter_context(told_when_full(self.root, ", ".join(spec.label for spec in specs)))
+            stack.enter_context(disk_full_as_user_error(self.root, ", ".join(spec.label for spec in specs)))
             contexts = [stack.enter_context(self._context(spec, scratch)) for spec, scratch in specs.items()]
             results = _built(stage, contexts)
             seconds = (time.time() - started) / len(specs)
@@ -263,7 +263,7 @@ class Store:
     def collect_garbage(self, *, older_than_hours: float) -> list[Path]:
         """Remove what killed processes left in scratch and nothing has touched for so long; the folders removed."""
         limit, scratch = time.time() - older_than_hours * 3600, self.root / "scratch"
-        folders = [p for p in scratch.glob("*") if p.is_dir() and not is_claimed(scratch / p.name.partition(".")[0])]
+        folders = [p for p in scratch.glob("*") if p.is_dir() and not is_locked(scratch / p.name.partition(".")[0])]
         stale = [p for p in folders if last_touched(p) < limit]
         for folder in stale:
             shutil.rmtree(folder, ignore_errors=True)

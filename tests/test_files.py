@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perturb.files import digests_of, read_json, sha256_of, write_json, write_text, written_whole
+from perturb.files import atomic_write, digests_of, read_json, sha256_of, write_json, write_text
 
 
 def _names(folder: Path) -> list[str]:
@@ -13,7 +13,7 @@ def _names(folder: Path) -> list[str]:
 
 def test_file_appears_under_its_name_when_the_block_ends(tmp_path: Path) -> None:
     target = tmp_path / "new" / "folder" / "a.txt"
-    with written_whole(target) as part:
+    with atomic_write(target) as part:
         part.write_text("whole")
         assert part.parent == target.parent
         assert not target.exists()
@@ -23,14 +23,14 @@ def test_file_appears_under_its_name_when_the_block_ends(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_exception_in_the_block_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
-    with pytest.raises(error), written_whole(tmp_path / "a.txt") as part:  # noqa: PT012
+    with pytest.raises(error), atomic_write(tmp_path / "a.txt") as part:  # noqa: PT012
         part.write_text("half")
         raise error
     assert _names(tmp_path) == []
 
 
 def test_exception_before_anything_is_written_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="too early"), written_whole(tmp_path / "a.txt"):
+    with pytest.raises(ValueError, match="too early"), atomic_write(tmp_path / "a.txt"):
         raise ValueError("too early")
     assert _names(tmp_path) == []
 
@@ -38,7 +38,7 @@ def test_exception_before_anything_is_written_leaves_nothing(tmp_path: Path) -> 
 def test_existing_file_survives_a_failed_rewrite(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     write_text(target, "old")
-    with pytest.raises(ValueError, match="broken"), written_whole(target) as part:  # noqa: PT012
+    with pytest.raises(ValueError, match="broken"), atomic_write(target) as part:  # noqa: PT012
         part.write_text("new, but only ha")
         raise ValueError("broken")
     assert target.read_text() == "old"
@@ -53,7 +53,7 @@ def test_rewrite_replaces_the_whole_file(tmp_path: Path) -> None:
 
 
 def test_two_writers_of_one_file_do_not_share_a_part(tmp_path: Path) -> None:
-    with written_whole(tmp_path / "a.txt") as first, written_whole(tmp_path / "a.txt") as second:
+    with atomic_write(tmp_path / "a.txt") as first, atomic_write(tmp_path / "a.txt") as second:
         assert first != second
         first.write_text("first")
         second.write_text("second")

@@ -17,7 +17,7 @@ from perturb.config.objectives import BetaVAEConfig
 from perturb.external import BenchmarkImages
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.progress import Progress
-from perturb.random.philox import Draws
+from perturb.random.philox import CounterRNG
 from perturb.training import train
 
 TRAINING = TrainingConfig(architecture="conv32", steps=1_000, batch_size=32, learning_rate=1e-3, checkpoint_every=250)
@@ -41,7 +41,7 @@ class BuiltIn:
         self.model = self._new(dataset, seed, self.training)
         with tempfile.TemporaryDirectory() as folder:
             (outcome,) = train(
-                self.model, [dataset.pixels], dataset.grid, self.training, draws=Draws([seed]),
+                self.model, [dataset.pixels], dataset.grid, self.training, draws=CounterRNG([seed]),
                 checkpoints=[Path(folder) / "checkpoint.safetensors"], progress=Progress(Path(folder)),
             )  # fmt: skip
         if outcome.failure:

@@ -1,1 +1,1 @@
-"""What images and models hold: factors read from images, variances that factors induce, traversals of codes."""
+"""Instruments: factors read from images, variances that factors induce, predictions of a pattern's effect, traversals."""

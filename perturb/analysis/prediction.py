@@ -1,4 +1,4 @@
-"""What a pattern will do to a VAE's axes, told before anything is retrained.
+"""The predicted effect of a pattern on a VAE's axes, before anything is retrained.
 
 The codes of a frozen encoder of the original images stand for those that a retrained VAE would start from. On the modified
 images their local metric has cheapest axes (perturbation/local_metric.py), onto which a VAE that gives in turns its codes.
@@ -18,7 +18,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from perturb.metrics.coded import top_gaps
+from perturb.metrics.coded import gap_to_runner_up
 from perturb.metrics.mig import information_shares
 from perturb.perturbation.local_metric import best_axes, gain_of_turning, mean_metric, slopes_at
 from perturb.random.seeds import torch_generator
@@ -84,4 +84,4 @@ def _one(
 
 
 def _mig(codes: Tensor, factors: np.ndarray) -> float:
-    return float(top_gaps(information_shares(codes.numpy(), factors, BINS)).mean())
+    return float(gap_to_runner_up(information_shares(codes.numpy(), factors, BINS)).mean())

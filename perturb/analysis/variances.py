@@ -1,4 +1,4 @@
-"""How much variance each factor and the perturbation induce, globally and locally.
+"""The variance that each factor and the perturbation induce, globally and locally.
 
 The thesis's idea is that "local changes in the data distribution can potentially lead to a disruptive change in the latent
 alignments without inducing large global variance" (4.2.1), so that "the primary sources of global variance remain unaltered"

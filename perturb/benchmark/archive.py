@@ -12,7 +12,7 @@ import numpy as np
 
 from perturb import __version__
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.files import written_whole
+from perturb.files import atomic_write
 
 LEVEL_OF_FLOATS = 1
 """Compression level of floats: the usual 6 would take fourteen minutes instead of two for 12 GB of noisy dSprites, and
@@ -39,7 +39,7 @@ def write_archive(
 
     """
     level = LEVEL_OF_FLOATS if np.issubdtype(dtype, np.floating) else None
-    with written_whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
+    with atomic_write(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         with archive.open(f"{images}.npy", "w", force_zip64=True) as member:
             header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(member, header)

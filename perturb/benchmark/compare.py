@@ -1,4 +1,4 @@
-"""How much two benchmark files of one grid differ."""
+"""The difference of two benchmark files of one grid."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

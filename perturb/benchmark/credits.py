@@ -1,4 +1,4 @@
-"""Whose images a benchmark file holds: titles, addresses, licences, citations."""
+"""Credits of the images in a benchmark file: titles, addresses, licences, citations."""
 
 from dataclasses import dataclass
 

@@ -30,10 +30,10 @@ from perturb.datasets.hdf5.schema import RECIPE, WEIGHTS
 from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.errors import UserError
 from perturb.files import sha256_of
-from perturb.perturbation.bounds import shifted
+from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import two_valued_noise, uniform_noise
-from perturb.perturbation.ruler import patterns_of
+from perturb.perturbation.tabulated import patterns_of
 from perturb.variants import DRAWN, MATCHED_NOISES, NOISES, Variant
 
 LARGEST_RECIPE = 1 << 20
@@ -157,7 +157,7 @@ def _images_of(
     else:
         return truth.images
     bounds = {"epsilon": recipe.epsilon, "bound": recipe.bound}
-    return lambda numbers: shifted(truth.images(numbers), patterns(numbers), **bounds)
+    return lambda numbers: apply_pattern(truth.images(numbers), patterns(numbers), **bounds)
 
 
 def weights_of(path: Path) -> Path:

@@ -6,7 +6,7 @@ import numpy as np
 
 from perturb.datasets.synthetic import Synthetic
 from perturb.errors import UserError
-from perturb.files import written_whole
+from perturb.files import atomic_write
 
 
 def write_vectors(path: Path, made: Synthetic, *, seed: int) -> None:
@@ -27,7 +27,7 @@ def write_vectors(path: Path, made: Synthetic, *, seed: int) -> None:
         raise UserError(f"--out must end in .npz for {made.name}, got {path.name}.")
     factors, observations = made.sample(seed)
     try:
-        with written_whole(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.savez(file, observations=observations, factors=factors)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was left behind.") from None

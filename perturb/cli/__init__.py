@@ -57,7 +57,7 @@ def run(
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
     runner: Annotated[
-        str | None, typer.Option(help="Where a flow works: process:N, thread:N, dask, dask://HOST:PORT or ray.")
+        str | None, typer.Option(help="Where a flow works: process:N, thread:N, dask or dask://HOST:PORT.")
     ] = None,
     time_limit: Annotated[float | None, typer.Option(help="Minutes for each training or other run; default: none.")] = None,
     prefect: Annotated[

@@ -1,4 +1,4 @@
-"""What `perturb[flows]` adds: found through its entry points, since perturb itself never imports Prefect."""
+"""Commands that `perturb[flows]` adds: found through entry points, since perturb itself never imports Prefect."""
 
 from collections.abc import Callable
 from importlib.metadata import entry_points

@@ -1,4 +1,4 @@
-"""What is retrained on which images: the tables, the line search, and the proof that the factors are still there."""
+"""Settings of the evaluation: the methods and variants of the tables, the line search, the supervised readout."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How codes are scored: one section a metric, the defaults those of disentanglement_lib's study (unsupervised_study_v1).
+"""Settings of the metrics: one section a metric, the defaults those of disentanglement_lib's study (unsupervised_study_v1).
 
 `num_train` and `num_test` are rows: drawn with replacement where the codes cover a whole grid of factors, else the first
 ones and the next ones.

@@ -1,4 +1,4 @@
-"""What a model minimises, and with which weights. One class per method; `kind` is its key in OBJECTIVES.
+"""Settings of the methods, one class each; `kind` is its key in OBJECTIVES.
 
 Weights are those of the thesis's Table 4.1 for dSprites, else the method's own defaults. Losses are summed over pixels and
 latents, and means over the batch.

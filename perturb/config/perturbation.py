@@ -1,4 +1,4 @@
-"""How the perturbation network m_ψ is built and trained (thesis 4.2.4 and 4.3.1)."""
+"""Settings of the perturbation network m_ψ and of its training (thesis 4.2.4 and 4.3.1)."""
 
 from typing import Annotated, Literal
 

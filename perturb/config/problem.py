@@ -1,4 +1,4 @@
-"""What is wrong with a file whose values pydantic has refused, in words."""
+"""Pydantic's errors as one sentence."""
 
 from collections.abc import Iterator
 

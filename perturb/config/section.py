@@ -1,4 +1,4 @@
-"""What every section of a config has in common."""
+"""The base class of all sections of a config."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -1,4 +1,4 @@
-"""How one model is trained."""
+"""Settings of one model's training."""
 
 from typing import Literal
 

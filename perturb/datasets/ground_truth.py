@@ -1,4 +1,4 @@
-"""What a dataset with known factors is: a grid of factor values and an image for each of its points.
+"""The interface of a dataset with known factors: a grid of factor values and an image for each of its points.
 
 Images are numbered in mixed radix over the factors, the last factor fastest, as in the official dSprites and Shapes3D
 files; an index therefore is a factor tuple and the other way round.
@@ -53,7 +53,7 @@ class FactorGrid:
             raise ValueError(f"`indices` must lie in 0 … {last}, got {numbers.min()} … {numbers.max()}.")
         return numbers
 
-    def alike(self, indices: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    def sample_sharing_factor(self, indices: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draw `count` images for each image (m,), among those with the same value of a factor: int64 (m, count)."""
         size, below = self.sizes[factor], math.prod(self.sizes[factor + 1 :])
         values = np.asarray(indices) // below % size

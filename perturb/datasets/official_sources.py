@@ -1,4 +1,4 @@
-"""Where the authors of the datasets publish their files; adding one is one line."""
+"""Addresses of the files that the datasets' authors publish; adding one is one line."""
 
 from dataclasses import dataclass
 

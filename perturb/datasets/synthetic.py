@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from perturb.random.seeds import numpy_generator
 
@@ -49,6 +48,8 @@ def linear(ratio: float = 2.0, *, name: str = "synthetic_linear") -> Synthetic:
 
 def linear_matrix(ratio: float) -> np.ndarray:
     """The linear embedding, float64 (3, 2)."""
+    from scipy.spatial.transform import Rotation
+
     turn = Rotation.from_rotvec(np.radians(DEGREES) * AXIS / np.linalg.norm(AXIS)).as_matrix()
     return turn @ np.array([[ratio, 0.0], [0.0, 1.0], [0.0, 0.0]])
 

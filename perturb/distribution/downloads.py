@@ -1,4 +1,4 @@
-"""What can be downloaded by name: the authors' files, and what an index lists."""
+"""Downloads by name: the authors' files, and what an index lists."""
 
 from collections.abc import Callable
 from functools import partial

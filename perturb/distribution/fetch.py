@@ -75,7 +75,7 @@ def _bring(part: Part, address: str, report: Report) -> None:
 
 def _fill(part: Part, address: str, report: Report) -> None:
     """Add what is missing, asking again after a loss as long as that makes progress."""
-    part.require_room()
+    part.require_free_space()
     report(part.size, part.whole_size)
     furthest, losses = part.size, 0
     while part.missing:

@@ -1,4 +1,4 @@
-"""Everything in a folder that is published: benchmark files of one dataset, and what they can be made from again."""
+"""The published content of a folder: benchmark files of one dataset, with their recipes and weights."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -98,7 +98,7 @@ class Part:
                 raise self._no_room() from None
             raise
 
-    def require_room(self) -> None:
+    def require_free_space(self) -> None:
         """Raise a UserError unless the disk has room for what is missing."""
         if shutil.disk_usage(self.target.parent).free < self.missing:
             raise self._no_room()

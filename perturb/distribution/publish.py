@@ -13,7 +13,7 @@ from perturb.distribution.croissant import croissant_of
 from perturb.distribution.index import INDEX, stays_below
 from perturb.distribution.listing import list_folder
 from perturb.errors import UserError
-from perturb.files import read_json, sha256_of, write_json, write_text, written_whole
+from perturb.files import atomic_write, read_json, sha256_of, write_json, write_text
 
 CARD, CROISSANT = "README.md", "croissant.json"
 
@@ -89,7 +89,7 @@ def _place(source: Path, target: Path, sha256: str) -> None:
     if target.exists() and target.samefile(source):
         return  # a rename of one link onto another of the same file would leave both
     try:
-        with written_whole(target) as part:
+        with atomic_write(target) as part:
             try:
                 os.link(source, part)
             except OSError:

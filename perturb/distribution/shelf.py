@@ -1,4 +1,4 @@
-"""Which files of a folder are public: its index, what that lists, and a few companions by name. Nothing else is."""
+"""The files of a folder that a server may hand out: its index, the files that it lists, and a few companions by name."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""What comes with the package of the published study of mini: recipes of its files, and entries of the built-in methods."""
+"""The published study of mini as far as it comes with the package: recipes of its files, entries of the built-in methods."""
 
 from collections.abc import Sequence
 from functools import cache

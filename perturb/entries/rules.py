@@ -1,4 +1,4 @@
-"""What an entry must keep to beyond its form; every reason against it is a sentence of its own."""
+"""The rules that an entry must keep beyond its form; every violation is a sentence of its own."""
 
 import json
 from collections import Counter

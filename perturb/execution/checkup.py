@@ -1,4 +1,4 @@
-"""Whether this machine is fit for experiments: versions, device, disk, locks, data files."""
+"""A check of this machine: versions, device, disk, locks, data files."""
 
 import platform
 import shutil
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PRODUCT, TRIALS = 768, 5
 """Side of the matrices, and how often they are multiplied."""
-SHOWN = ("torch", "numpy", "scikit-learn", "h5py", "prefect", "distributed", "ray")
+SHOWN = ("torch", "numpy", "scikit-learn", "h5py", "prefect", "distributed")
 LITTLE_ROOM = 5e9
 """Bytes; the files of dSprites' and Shapes3D's variants take some gigabytes."""
 

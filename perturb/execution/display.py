@@ -1,4 +1,4 @@
-"""What a person sees while an experiment runs: one bar a stage, the whole, and an estimate of what remains.
+"""Progress of an experiment: a bar for each stage and for the whole, and the estimated time that remains.
 
 It only reads the run directories, so it is the same whoever executes the runs.
 """

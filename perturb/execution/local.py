@@ -8,9 +8,9 @@ from perturb.errors import UserError
 from perturb.execution.display import PlanDisplay
 from perturb.execution.origin import origin_at
 from perturb.execution.processes import Processes
-from perturb.execution.scheduler import Crew
+from perturb.execution.scheduler import Scheduler
 from perturb.execution.settings import RunSettings
-from perturb.execution.unit import Unit, work_on
+from perturb.execution.unit import WorkUnit, execute_unit
 from perturb.experiment.plan import Plan, PlannedStage, plan_experiment
 from perturb.experiment.stages import STAGES
 from perturb.perturbation.saved_networks import PatternResult
@@ -28,17 +28,17 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
         ThreadPoolExecutor(settings.workers) as threads,
         Processes(settings.workers) as processes,
     ):
-        crew = Crew(
+        scheduler = Scheduler(
             plan,
             store,
-            submit=lambda unit: threads.submit(processes.run, work_on, Unit.of(unit, settings, origin)),
+            submit=lambda unit: threads.submit(processes.run, execute_unit, WorkUnit.pack(unit, settings, origin)),
             error_of=lambda future: future.exception(),
             workers=settings.workers,
             stack=settings.stack,
         )
         with PlanDisplay(plan, store):
             for stage, last in stages:
-                crew.finish(stage, last=last)
+                scheduler.finish(stage, last=last)
                 check_patterns(plan, store)
     return plan
 

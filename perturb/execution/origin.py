@@ -1,4 +1,4 @@
-"""Where a unit of work comes from: which code planned it, and whose folder its runs belong to.
+"""The fingerprint of the code that planned a unit of work, and the folder that its runs belong to.
 
 A worker that has another code, or does not see that folder, would build something else, or where nobody looks; it refuses.
 """
@@ -15,10 +15,10 @@ from typing import Any, TypedDict
 
 import perturb
 from perturb.errors import UserError
-from perturb.locks import claimed
+from perturb.locks import exclusive_folder
 
 
-class Refused(UserError):
+class WorkerMismatch(UserError):
     """Work that this worker must not do; no other unit would fare better with it."""
 
 
@@ -39,7 +39,7 @@ class Origin(TypedDict):
 def origin_at(artifacts: Path) -> Iterator[Origin]:
     """The code of this process, and a mark in the artifacts folder for as long as the block lasts."""
     own = artifacts / "scratch" / f"flow-{uuid.uuid4().hex}"
-    with claimed(own) as mark:
+    with exclusive_folder(own) as mark:
         try:
             yield Origin(**_code(), mark=str(mark), artifacts=str(artifacts))
         finally:
@@ -50,17 +50,17 @@ def check_origin(origin: Origin) -> None:
     """Refuse work that this process would do differently, or elsewhere.
 
     Raises:
-        Refused: another version of the code, or a folder that is not shared.
+        WorkerMismatch: another version of the code, or a folder that is not shared.
 
     """
     here, host = _code(), socket.gethostname()
     if any(origin.get(key) != value for key, value in here.items()):
-        raise Refused(
+        raise WorkerMismatch(
             f"the worker on {host} has another version of the code, {_name(here)}, than the flow, {_name(origin)}; install "
             "the flow's there and start the worker again. It has built nothing."
         )
     if not Path(origin["mark"]).is_dir():
-        raise Refused(
+        raise WorkerMismatch(
             f"the worker on {host} does not see the flow's folder {origin['artifacts']}; share that folder under the same "
             "path, or name a shared one with --artifacts. It has built nothing."
         )

@@ -1,4 +1,4 @@
-"""Who works on what: keeps a number of workers busy with the runs of a plan, whoever the workers are.
+"""The scheduler: keeps a number of workers busy with the runs of a plan, whatever the workers are.
 
 Stages are finished in order, but a worker that would be idle takes a run of a later stage whose inputs are there: models
 are retrained on the original while m_ψ still trains.
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from perturb.errors import UserError
 from perturb.execution.build import WorkerLost
-from perturb.execution.origin import Refused
+from perturb.execution.origin import WorkerMismatch
 from perturb.experiment.plan import Plan, PlannedStage
 from perturb.runs import RunSpec, Store
 
@@ -36,7 +36,7 @@ class StageError(Exception):
     """Some runs broke; the others are there, and another `perturb run` goes on from them."""
 
 
-class Crew:
+class Scheduler:
     """Hands out the runs of a plan.
 
     Args:
@@ -105,7 +105,7 @@ class Crew:
     def _see_to(self, unit: list[RunSpec], error: BaseException | None) -> None:
         """Note what went wrong with a unit; what was lost with its worker goes back to the head of the queue."""
         left = [spec for spec in unit if not self._store.is_complete(spec)]
-        if isinstance(error, Refused):
+        if isinstance(error, WorkerMismatch):
             raise error
         if isinstance(error, WorkerLost):
             self._lost.update({spec.id: error.workers for spec in left})

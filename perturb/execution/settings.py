@@ -1,4 +1,4 @@
-"""Where and how an experiment is executed. Nothing here changes its result, or its run directories' names."""
+"""Settings of an execution: folders, workers, device. None of them changes a result, or the name of a run's folder."""
 
 from pathlib import Path
 

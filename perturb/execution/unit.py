@@ -13,7 +13,7 @@ from perturb.runs import RunSpec
 
 
 @dataclass(frozen=True)
-class Unit:
+class WorkUnit:
     """Work as it travels to a worker, who reads where it comes from before anything else."""
 
     origin: Origin
@@ -21,12 +21,12 @@ class Unit:
     """Specs and settings, pickled by the flow that the worker works for."""
 
     @classmethod
-    def of(cls, specs: Sequence[RunSpec], settings: RunSettings, origin: Origin) -> Self:
+    def pack(cls, specs: Sequence[RunSpec], settings: RunSettings, origin: Origin) -> Self:
         """Pack it."""
         return cls(origin, pickle.dumps((list(specs), settings)))
 
 
-def work_on(unit: Unit) -> list[Finished]:
+def execute_unit(unit: WorkUnit) -> list[Finished]:
     """Build a unit's runs, or find that they are there.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a config asks of its dataset, before anything runs."""
+"""Checks of a config against its dataset, before anything runs."""
 
 from perturb.config import ExperimentConfig
 from perturb.datasets.ground_truth import GroundTruth

@@ -1,4 +1,4 @@
-"""Which runs an experiment consists of. Ids follow from configs alone, so the whole plan is known before anything runs."""
+"""The plan: the runs of an experiment. Ids follow from configs alone, so all of them are known before anything runs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

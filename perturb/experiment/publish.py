@@ -9,7 +9,7 @@ from perturb.config.loading import config_hash
 from perturb.datasets.hdf5.schema import RECIPE
 from perturb.errors import UserError
 from perturb.experiment.plan import Plan
-from perturb.files import read_json, sha256_of, write_json, written_whole
+from perturb.files import atomic_write, read_json, sha256_of, write_json
 from perturb.report.build import report_files
 from perturb.runs import MANIFEST, Store
 
@@ -66,6 +66,6 @@ def _recipes(plan: Plan, store: Store, patterns: int | None) -> Iterator[tuple[P
 
 def _copied(source: Path, folder: Path, name: str) -> dict[str, str | int]:
     target = folder / name
-    with written_whole(target) as part:
+    with atomic_write(target) as part:
         shutil.copyfile(source, part)
     return {"name": name, "bytes": target.stat().st_size, "sha256": sha256_of(target)}

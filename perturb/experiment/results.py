@@ -6,7 +6,7 @@ from pathlib import Path
 from perturb.benchmark.saved_files import FileResult
 from perturb.config.loading import config_hash
 from perturb.experiment.plan import Plan
-from perturb.files import read_json, sha256_of, write_json, written_whole
+from perturb.files import atomic_write, read_json, sha256_of, write_json
 from perturb.report.build import report_files
 from perturb.runs import Store
 
@@ -23,7 +23,7 @@ def publish_results(plan: Plan, store: Store) -> Path:
     report = store.path(plan.report)
     listed: list[dict[str, str]] = []
     for name in report_files(report):
-        with written_whole(folder / name) as part:
+        with atomic_write(folder / name) as part:
             shutil.copyfile(report / name, part)
         listed.append(_entry(name, folder / name))
     for column, spec in plan.files.items():

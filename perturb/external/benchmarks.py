@@ -1,4 +1,4 @@
-"""Where the files of a benchmark are: made from recipes, downloaded, or in a folder of one's own."""
+"""The files of a benchmark: made from recipes, downloaded, or in a folder of one's own."""
 
 import os
 import re
@@ -10,7 +10,6 @@ from pathlib import Path
 from perturb.benchmark.recipe import build, read_recipe
 from perturb.benchmark.verify import verify_file
 from perturb.datasets.hdf5.reader import BenchmarkFile
-from perturb.distribution.downloads import download_published
 from perturb.entries.packaged import MINI, known_files, recipe_hash, recipes
 from perturb.errors import UserError
 from perturb.external.cache import cache_folder
@@ -122,6 +121,8 @@ def _fetched(name: str, column: VariantPattern, cache: Path, *, download: bool, 
             f"instead of {name}."
         )
     folder.mkdir(parents=True, exist_ok=True)
+    from perturb.distribution.downloads import download_published
+
     return download_published(f"{name}-{column.name}", origin, folder)[0][0]
 
 

@@ -1,4 +1,4 @@
-"""What a person sees while runs are under way: a line for each that has ended, and how long the rest will take."""
+"""Progress of an evaluation: a line for each run that has ended, and the time that the rest will take."""
 
 import time
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ from perturb.external.dataset import BenchmarkImages, unpack
 from perturb.external.plan import Asked, ExternalResult, ExternalRun, Training, Way, checked, codes_in, plan_runs
 from perturb.external.protocols import Factory
 from perturb.external.result import Result, epsilon_of, rows_beside
-from perturb.external.runner import Crew, Kit
+from perturb.external.runner import RunContext, Runner
 from perturb.external.worker import one_line
 from perturb.files import sha256_of
 from perturb.locks import locked
@@ -87,11 +87,11 @@ def benchmark(
     for path in found.files.values():
         unpack(path, cache)
     images = {column: BenchmarkImages(path) for column, path in found.files.items()}
-    kit = Kit(model=factory, images=images, codes=codes, fitted=way == "encoder", training=training)
+    context = RunContext(model=factory, images=images, codes=codes, fitted=way == "encoder", training=training)
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
         folder = Path(out or nowhere).resolve()
-        crew = Crew(folder, kit, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
-        entry = _evaluated(asked, found, kit, crew, folder=folder, retry=retry, said=said)
+        runner = Runner(folder, context, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
+        entry = _evaluated(asked, found, context, runner, folder=folder, retry=retry, said=said)
     return Result(entry, rows_beside(found, entry.metrics), Path(out) if out else None)
 
 
@@ -112,20 +112,27 @@ def _checked_words(name: str | None, method: str | None) -> dict[str, str]:
 
 
 def _evaluated(
-    asked: Asked, found: Benchmark, kit: Kit, crew: Crew, *, folder: Path, retry: bool, said: dict[str, str]
+    asked: Asked,
+    found: Benchmark,
+    context: RunContext,
+    runner: Runner,
+    *,
+    folder: Path,
+    retry: bool,
+    said: dict[str, str],
 ) -> Entry:
     """All runs finished, and entry.json of them written."""
     busy = f"another evaluation is writing to {folder}; wait for it, or name another folder."
     with locked(folder / ".lock", otherwise=busy):
         about = (
             {"name": one_line(asked.model)[:LONGEST_NAME], "how": "codes", "method": "", "settings": {}}
-            if kit.codes
-            else crew.look()
+            if context.codes
+            else runner.inspect_model()
         )
-        specs = plan_runs(asked, kit.images, *_hashes(kit, about), about["settings"])
-        results = crew.finish(list(specs.values()), retry=retry)
-        ended = [(spec.config, results[spec.id], crew.seconds(spec)) for spec in specs.values()]
-        entry = _entry(asked, found, kit.images, about | said, ended)
+        specs = plan_runs(asked, context.images, *_hashes(context, about), about["settings"])
+        results = runner.finish(list(specs.values()), retry=retry)
+        ended = [(spec.config, results[spec.id], runner.seconds(spec)) for spec in specs.values()]
+        entry = _entry(asked, found, context.images, about | said, ended)
         write_entry(folder / ENTRY, entry)
     return entry
 
@@ -146,13 +153,13 @@ def _sides(model: Factory | str | Path, way: Way) -> tuple[Path | None, Factory 
     return None, model
 
 
-def _hashes(kit: Kit, about: dict[str, Any]) -> tuple[Any, str | None]:
+def _hashes(context: RunContext, about: dict[str, Any]) -> tuple[Any, str | None]:
     """Return what tells one model, or one set of codes, from another of the same name."""
-    if kit.codes:
-        return {key: sha256_of(path) for key, path in kit.codes.items()}, None
-    if isinstance(kit.model, str):
+    if context.codes:
+        return {key: sha256_of(path) for key, path in context.codes.items()}, None
+    if isinstance(context.model, str):
         return about["code_sha256"], None
-    return ways.code_hash(kit.model), ways.state_hash(kit.model)
+    return ways.code_hash(context.model), ways.state_hash(context.model)
 
 
 def _entry(

@@ -1,4 +1,4 @@
-"""Which runs an evaluation consists of, and what identifies each."""
+"""The runs of an evaluation, and what identifies each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a user's model must be: one of three small protocols, or a sentence about what is missing.
+"""The three protocols of which a user's model must follow one.
 
 A factory is called without arguments, once for each run, in the run's own process, after the run's seed has been given to
 the global generators of Python, NumPy and torch. What it returns has

@@ -1,4 +1,4 @@
-"""What comes of an evaluation: an entry, its rows, the table beside the built-in methods, and one sentence."""
+"""The result of an evaluation: an entry, its rows, the table beside the built-in methods, and one sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

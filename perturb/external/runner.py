@@ -26,8 +26,8 @@ from perturb.variants import VariantPattern
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kit:
-    """The resources that runs share, beside their specs."""
+class RunContext:
+    """What runs share beside their specs."""
 
     model: Factory | str
     """Empty where there are codes."""
@@ -39,7 +39,7 @@ class Kit:
     training: Training
 
 
-class Crew:
+class Runner:
     """Finishes runs below a folder.
 
     Args:
@@ -56,28 +56,35 @@ class Crew:
     """
 
     def __init__(
-        self, folder: Path, kit: Kit, *, workers: int | None, seconds: float | None, gibibytes: float | None, quiet: bool
+        self,
+        folder: Path,
+        context: RunContext,
+        *,
+        workers: int | None,
+        seconds: float | None,
+        gibibytes: float | None,
+        quiet: bool,
     ) -> None:
         check_limits(seconds, gibibytes)
-        self._store, self._kit, self._quiet = Store(folder, {}), kit, quiet
+        self._store, self._context, self._quiet = Store(folder, {}), context, quiet
         self._limits = {"seconds": seconds, "gibibytes": gibibytes}
         self._workers = workers or default_workers()
-        self._factory = _sendable(kit.model)
+        self._factory = _sendable(context.model)
 
-    def look(self) -> dict[str, Any]:
+    def inspect_model(self) -> dict[str, Any]:
         """Return how the model is to be run and what it says of itself, found out in a process.
 
         Raises:
             UserError: it follows no protocol, or its code raises; then the traceback has been printed.
 
         """
-        desk = self._store.root / "scratch" / f"{KIND}-look"
-        child = self._start(self._job(desk, None, next(iter(self._kit.images))))
+        workdir = self._store.root / "scratch" / f"{KIND}-look"
+        child = self._start(self._job(workdir, None, next(iter(self._context.images))))
         _wait(child.has_ended, child)
-        if not (desk / ANSWER).is_file():
+        if not (workdir / ANSWER).is_file():
             raise UserError(f"the model cannot be looked at: {child.why_without_result}.")
-        answer = read_json(desk / ANSWER)
-        shutil.rmtree(desk)
+        answer = read_json(workdir / ANSWER)
+        shutil.rmtree(workdir)
         if answer["traceback"]:
             print(answer["traceback"], end="", file=sys.stderr)
             raise UserError(f"the model cannot be made, because its code raised {answer['failure']}.")
@@ -135,7 +142,7 @@ class Crew:
 
         def build(context: StageContext[ExternalRun]) -> ExternalResult:
             with suppress(FileNotFoundError):
-                shutil.copyfile(child.job.desk / OUTPUT, context.out / OUTPUT)
+                shutil.copyfile(child.job.workdir / OUTPUT, context.out / OUTPUT)
             return ExternalResult(failure=child.why_without_result, scores=None, details=None)
 
         if not self._store.is_complete(spec):
@@ -147,17 +154,17 @@ class Crew:
     def _start(self, job: Job) -> Child:
         return Child(job, **self._limits)
 
-    def _job(self, desk: Path, run: RunSpec | None, column: VariantPattern) -> Job:
+    def _job(self, workdir: Path, run: RunSpec | None, column: VariantPattern) -> Job:
         return Job(
-            desk=desk,
+            workdir=workdir,
             threads=max(1, available_cores() // self._workers),
             factory=self._factory,
-            data=self._kit.images[column].path.resolve(),
-            training=self._kit.training,
-            fitted=self._kit.fitted,
+            data=self._context.images[column].path.resolve(),
+            training=self._context.training,
+            fitted=self._context.fitted,
             run=run,
             store=self._store.root,
-            codes=self._kit.codes.get((column.variant, run.config.number)) if run else None,
+            codes=self._context.codes.get((column.variant, run.config.number)) if run else None,
             path=sys.path.copy(),
         )
 

@@ -39,9 +39,9 @@ class Child:
         self._seconds, self._gibibytes = seconds, gibibytes
         self.began = time.monotonic()
         self._started: float | None = None
-        job.desk.mkdir(parents=True, exist_ok=True)
-        (job.desk / STARTED).unlink(missing_ok=True)
-        with (job.desk / OUTPUT).open("wb") as output:
+        job.workdir.mkdir(parents=True, exist_ok=True)
+        (job.workdir / STARTED).unlink(missing_ok=True)
+        with (job.workdir / OUTPUT).open("wb") as output:
             self._process = subprocess.Popen(
                 COMMAND, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
@@ -52,7 +52,7 @@ class Child:
         """Return whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""
         if self._process.poll() is not None:
             return True
-        if self._started is None and (self.job.desk / STARTED).exists():
+        if self._started is None and (self.job.workdir / STARTED).exists():
             self._started = time.monotonic()
         if self._started is not None and (reason := self._above_limit(time.monotonic() - self._started)):
             self.kill()
@@ -83,7 +83,7 @@ class Child:
             how = f"died of {signal.Signals(-code).name}"
         else:
             how = f"ended by itself with exit code {code}"
-        said = (self.job.desk / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = (self.job.workdir / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = f"; its last words: {' / '.join(said[-LAST_LINES:])}" if said else ""
         return f"the process {how}{last}"
 

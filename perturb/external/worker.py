@@ -1,4 +1,4 @@
-"""What happens in the process of a run: the user's code, and the scores of what it returns.
+"""The process of a run: it runs the user's code, and scores what that returns.
 
 The process is started as `python -u -c "from perturb.external.worker import main; main()"` and reads its job from its
 standard input. It needs no guard in the user's script, and a factory may come from a notebook.
@@ -39,7 +39,7 @@ class Job:
 
     path: list[str]
     """sys.path."""
-    desk: Path
+    workdir: Path
     """Folder for the marks `started` and, of a look, `answer.json`; holds `output.txt`."""
     threads: int
     factory: bytes | str | None
@@ -64,7 +64,7 @@ def main() -> None:
         return
     job: Job = pickle.load(sys.stdin.buffer)
     torch.set_num_threads(job.threads)
-    (job.desk / STARTED).touch()
+    (job.workdir / STARTED).touch()
     if job.run is None:
         try:
             answer = {"failure": None, "traceback": None} | _look(job)
@@ -72,7 +72,7 @@ def main() -> None:
             raise
         except BaseException as error:
             answer = _failure_of(error)
-        write_json(job.desk / ANSWER, answer)
+        write_json(job.workdir / ANSWER, answer)
     else:
         stages = {KIND: Stage(version=VERSION, build=lambda context: _build(job, context))}
         Store(job.store, stages).ensure(job.run)
@@ -116,7 +116,7 @@ def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
         result = ExternalResult(scores=None, details=None, **_failure_of(error))
     sys.stdout.flush()
     sys.stderr.flush()
-    shutil.copyfile(job.desk / OUTPUT, context.out / OUTPUT)
+    shutil.copyfile(job.workdir / OUTPUT, context.out / OUTPUT)
     return result
 
 

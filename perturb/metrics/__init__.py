@@ -6,9 +6,9 @@ encoder: `score_encoder(encoder, DSprites(), ["mig", "dci"])`.
 
 from perturb.config.metrics import MetricsConfig
 from perturb.metrics.coded import Coded
-from perturb.metrics.coded_part import CodedPart
 from perturb.metrics.encoder import score_encoder
 from perturb.metrics.metric import Metric, Scores
+from perturb.metrics.partly_coded import PartlyCoded
 from perturb.metrics.scoring import check_names, chosen_settings, rows_to_encode, score, score_one
 from perturb.metrics.table import METRICS, TABLE_METRICS
 
@@ -16,9 +16,9 @@ __all__ = [
     "METRICS",
     "TABLE_METRICS",
     "Coded",
-    "CodedPart",
     "Metric",
     "MetricsConfig",
+    "PartlyCoded",
     "Scores",
     "check_names",
     "chosen_settings",

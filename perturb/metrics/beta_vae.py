@@ -18,7 +18,7 @@ def compute_beta_vae(coded: Coded, settings: BetaVAEScoreConfig, rng: np.random.
     if coded.num_factors == 1:
         return {"beta_vae": 1.0, "beta_vae_train": 1.0}
     train, test = (
-        (mean_differences(coded.codes, coded.places(first), coded.places(second)), fixed)
+        (mean_differences(coded.codes, coded.positions_of(first), coded.positions_of(second)), fixed)
         for fixed, first, second in draw(coded, settings, rng)
     )
     model = LogisticRegression(random_state=0).fit(*train)
@@ -42,7 +42,7 @@ def draw_pairs(source: Coded | FactorGrid, count: int, batch: int, rng: np.rando
     second = np.empty_like(first)
     for factor in range(source.num_factors):
         mine = fixed == factor
-        second[mine] = source.alike(first[mine].ravel(), factor, 1, rng).reshape(-1, batch)
+        second[mine] = source.sample_sharing_factor(first[mine].ravel(), factor, 1, rng).reshape(-1, batch)
     return fixed, first, second
 
 

@@ -41,13 +41,13 @@ class Coded:
         """Number of factors."""
         return self.factors.shape[1]
 
-    def need(self, metric: str, *, latents: int = 1, factors: int = 1) -> None:
+    def require(self, metric: str, *, latents: int = 1, factors: int = 1) -> None:
         """Refuse to be scored by a metric that compares more latents or factors than there are, with a UserError."""
         for name, wanted, given in (("latents", latents, self.latents), ("factors", factors, self.num_factors)):
             if given < wanted:
                 raise UserError(f"{metric} compares {name} and needs at least {wanted}, got {given}.")
 
-    def drawn(self, counts: Sequence[int], rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    def sample(self, counts: Sequence[int], rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
         """Samples of so many rows each: (codes, factors).
 
         Of a whole grid, with replacement, as if images were drawn from the ground truth; of a sample, its rows in their
@@ -63,7 +63,7 @@ class Coded:
                 f"{len(self):,}, which are not a whole grid of factors; give more rows, or lower num_train and num_test."
             )
         if self.is_grid:
-            parts = [self[self.places(rng.integers(len(self), size=count))] for count in counts]
+            parts = [self[self.positions_of(rng.integers(len(self), size=count))] for count in counts]
         else:
             parts = [self[slice(end - count, end)] for count, end in zip(counts, np.cumsum(counts), strict=True)]
         for _, factors in parts:
@@ -74,14 +74,14 @@ class Coded:
                 )
         return parts
 
-    def places(self, rows: np.ndarray) -> np.ndarray:
+    def positions_of(self, rows: np.ndarray) -> np.ndarray:
         """Return where the codes and factors of rows that were drawn are: here, at their number."""
         return rows
 
     def __getitem__(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
         return self.codes[rows], self.factors[rows]
 
-    def alike(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    def sample_sharing_factor(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draw `count` rows for each of some rows (m,), among those with the same value of a factor: int64 (m, count)."""
         order, starts, sizes = self._grouped(factor)
         values = self.factors[rows, factor]
@@ -97,17 +97,17 @@ class Coded:
         return self._groups[factor]
 
 
-def varying(codes: Num[np.ndarray, "n latents"]) -> Bool[np.ndarray, " latents"]:
+def nonconstant(codes: Num[np.ndarray, "n latents"]) -> Bool[np.ndarray, " latents"]:
     """Return which latents vary, bool (latents,). The range decides: a constant's variance may be a rounding error."""
     return np.ptp(codes, axis=0) > 0
 
 
 def standardised(codes: Num[np.ndarray, "n latents"]) -> Float[np.ndarray, "n latents"]:
     """Latents with mean 0 and standard deviation 1; constant ones are 0."""
-    return (codes - codes.mean(axis=0)) / np.where(varying(codes), codes.std(axis=0), 1.0)
+    return (codes - codes.mean(axis=0)) / np.where(nonconstant(codes), codes.std(axis=0), 1.0)
 
 
-def top_gaps(matrix: Num[np.ndarray, "rows columns"]) -> Num[np.ndarray, " columns"]:
+def gap_to_runner_up(matrix: Num[np.ndarray, "rows columns"]) -> Num[np.ndarray, " columns"]:
     """Largest minus second largest of each column, of two rows or more."""
     best, second = np.sort(matrix, axis=0)[::-1][:2]
     return best - second

@@ -13,7 +13,7 @@ from rich.table import Table
 from perturb.config.metrics import DCIConfig, MetricsConfig
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import written_whole
+from perturb.files import atomic_write
 from perturb.metrics import METRICS, Coded, check_names, chosen_settings, score_one
 from perturb.metrics.dci import importances
 from perturb.metrics.mig import information_shares
@@ -135,10 +135,10 @@ def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
     """
     from matplotlib.figure import Figure
 
-    coded.need("the picture", latents=2, factors=2)
+    coded.require("the picture", latents=2, factors=2)
     settings, _ = fitting("dci", coded, fast=True)
     assert isinstance(settings, DCIConfig)
-    train, test = coded.drawn([settings.num_train, settings.num_test], np.random.default_rng(seed))
+    train, test = coded.sample([settings.num_train, settings.num_test], np.random.default_rng(seed))
     matrices = {
         "mutual information / entropy": information_shares(*train, MetricsConfig().mig.num_bins),
         f"importance ({settings.trees} trees a value)": importances(train, test, trees=settings.trees, seed=seed)[0],
@@ -153,5 +153,5 @@ def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
             value = matrix[latent, factor]
             colour = "white" if value > 0.6 else "black"
             axes.text(latent, factor, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         figure.savefig(part, format="png", metadata={"Software": None})

@@ -25,8 +25,8 @@ def compute_dci(coded: Coded, settings: DCIConfig, rng: np.random.Generator) -> 
         UserError: fewer than two latents or factors: an entropy over one thing has no unit.
 
     """
-    coded.need("DCI", latents=2, factors=2)
-    train, test = coded.drawn([settings.num_train, settings.num_test], rng)
+    coded.require("DCI", latents=2, factors=2)
+    train, test = coded.sample([settings.num_train, settings.num_test], rng)
     matrix, in_train, in_test = importances(train, test, trees=settings.trees, seed=int(rng.spawn(1)[0].integers(2**31)))
     return {
         "dci_disentanglement": disentanglement(matrix),

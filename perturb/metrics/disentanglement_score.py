@@ -13,7 +13,7 @@ import numpy as np
 
 from perturb.config.metrics import DisentanglementScoreConfig
 from perturb.errors import UserError
-from perturb.metrics.coded import Coded, top_gaps
+from perturb.metrics.coded import Coded, gap_to_runner_up
 from perturb.metrics.metric import Scores
 
 Sample = tuple[np.ndarray, np.ndarray]
@@ -26,19 +26,19 @@ def compute_disentanglement_score(coded: Coded, settings: DisentanglementScoreCo
         UserError: fewer than two latents, fewer training rows than neighbours, or an unordered factor that is not there.
 
     """
-    coded.need("DS", latents=2)
+    coded.require("DS", latents=2)
     if settings.num_train < settings.neighbours:
         raise UserError(f"num_train must be at least the {settings.neighbours} neighbours, got {settings.num_train}.")
     if max(settings.unordered, default=0) >= coded.num_factors:
         raise UserError(f"unordered must name columns below {coded.num_factors}, got {list(settings.unordered)}.")
-    train, test = coded.drawn([settings.num_train, settings.num_test], rng)
+    train, test = coded.sample([settings.num_train, settings.num_test], rng)
     unordered = np.isin(np.arange(coded.num_factors), settings.unordered)
     gains = np.where(
         unordered,
         relative_accuracies(train, test, settings.neighbours),
         explained_deviations(train, test, settings.neighbours),
     )
-    return {"ds": float(top_gaps(gains).mean())}
+    return {"ds": float(gap_to_runner_up(gains).mean())}
 
 
 def explained_deviations(train: Sample, test: Sample, neighbours: int) -> np.ndarray:

@@ -7,8 +7,8 @@ import numpy as np
 from perturb.config.metrics import MetricsConfig
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
-from perturb.metrics.coded_part import CodedPart
 from perturb.metrics.metric import Scores
+from perturb.metrics.partly_coded import PartlyCoded
 from perturb.metrics.scoring import chosen_settings, rows_to_encode, score
 from perturb.progress import Progress
 
@@ -45,7 +45,9 @@ def score_encoder(
                 f"an encoder must return codes ({len(images)}, latents) for {len(images)} images, got {found.shape}."
             )
         codes.append(found)
-    return score(CodedPart(np.concatenate(codes), truth.grid, encoded), metrics, settings=chosen, seed=seed, threads=threads)
+    return score(
+        PartlyCoded(np.concatenate(codes), truth.grid, encoded), metrics, settings=chosen, seed=seed, threads=threads
+    )
 
 
 def batches(numbers: np.ndarray, progress: Progress | None) -> Iterator[np.ndarray]:

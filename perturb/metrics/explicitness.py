@@ -4,7 +4,7 @@ import numpy as np
 
 from perturb.config.metrics import TrainTestConfig
 from perturb.errors import UserError
-from perturb.metrics.coded import Coded, varying
+from perturb.metrics.coded import Coded, nonconstant
 from perturb.metrics.metric import Scores
 
 
@@ -18,9 +18,9 @@ def compute_explicitness(coded: Coded, settings: TrainTestConfig, rng: np.random
         UserError: a factor's value is missing in one of the two samples.
 
     """
-    train, test = coded.drawn([settings.num_train, settings.num_test], rng)
+    train, test = coded.sample([settings.num_train, settings.num_test], rng)
     mean, std = train[0].mean(axis=0), train[0].std(axis=0)
-    kept = varying(train[0])
+    kept = nonconstant(train[0])
     x_train, x_test = ((codes[:, kept] - mean[kept]) / std[kept] for codes, _ in (train, test))
     if not kept.any():
         return {"explicitness_test": 0.5, "explicitness_train": 0.5}

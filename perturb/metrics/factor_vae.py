@@ -10,7 +10,7 @@ import numpy as np
 
 from perturb.config.metrics import FactorVAEScoreConfig
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.metrics.coded import Coded, varying
+from perturb.metrics.coded import Coded, nonconstant
 from perturb.metrics.metric import Scores
 
 ROWS_AT_ONCE = 2**18
@@ -22,14 +22,14 @@ def compute_factor_vae(coded: Coded, settings: FactorVAEScoreConfig, rng: np.ran
     Batches are drawn among the rows that share a value, with replacement: what disentanglement_lib draws from a whole grid.
     """
     sample, *votes = draw(coded, settings, rng)
-    codes = coded.codes[coded.places(sample)]
+    codes = coded.codes[coded.positions_of(sample)]
     variances = codes.var(axis=0, ddof=1)
-    active = np.flatnonzero((np.sqrt(variances) >= settings.min_std) & varying(codes))
+    active = np.flatnonzero((np.sqrt(variances) >= settings.min_std) & nonconstant(codes))
     if len(active) == 0:
         return {"factor_vae": 0.0, "factor_vae_train": 0.0, "factor_vae_active": 0.0}
     tables: list[np.ndarray] = []
     for fixed, rows in votes:
-        winners = least_varying(coded.codes, coded.places(rows), active, variances)
+        winners = least_varying(coded.codes, coded.positions_of(rows), active, variances)
         tables.append(vote_table(fixed, winners, coded.num_factors, len(active)))
     train, test = accuracies(*tables)
     return {"factor_vae": test, "factor_vae_train": train, "factor_vae_active": float(len(active))}
@@ -57,7 +57,7 @@ def draw_batches(
     rows = np.empty((votes, batch), dtype=np.int64)
     for factor in range(source.num_factors):
         mine = fixed == factor
-        rows[mine] = source.alike(firsts[mine], factor, batch, rng)
+        rows[mine] = source.sample_sharing_factor(firsts[mine], factor, batch, rng)
     return fixed, rows
 
 

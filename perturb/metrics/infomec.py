@@ -28,8 +28,8 @@ def compute_infomec(coded: Coded, settings: InfoMECConfig, rng: np.random.Genera
         UserError: fewer than two factors.
 
     """
-    coded.need("InfoM", factors=2)
-    ((codes, factors),) = coded.drawn([settings.num_train], rng)
+    coded.require("InfoM", factors=2)
+    ((codes, factors),) = coded.sample([settings.num_train], rng)
     ranges = np.ptp(codes, axis=0)
     threshold = 0.0 if settings.discrete else ranges.max() * SMALL_RANGE
     active = codes[:, ranges > threshold]

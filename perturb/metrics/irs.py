@@ -3,7 +3,7 @@
 import numpy as np
 
 from perturb.config.metrics import IRSConfig
-from perturb.metrics.coded import Coded, varying
+from perturb.metrics.coded import Coded, nonconstant
 from perturb.metrics.information import discretised
 from perturb.metrics.metric import Scores
 
@@ -13,8 +13,8 @@ def compute_irs(coded: Coded, settings: IRSConfig, rng: np.random.Generator) -> 
 
     disentanglement_lib's `num_active_dims` is the sum of all codes; `irs_code_sum` is that number, for comparison.
     """
-    ((codes, factors),) = coded.drawn([settings.num_train], rng)
-    active = codes[:, varying(codes)]
+    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    active = codes[:, nonconstant(codes)]
     counts = {"irs_active": float(active.shape[1]), "irs_code_sum": float(active.sum())}
     if active.shape[1] == 0:
         return {"irs": 0.0} | counts

@@ -11,7 +11,7 @@ def compute_mcc(coded: Coded, settings: MCCConfig, rng: np.random.Generator) -> 
     """`mcc` in [0, 1], higher is better: mean over factors, 0 for a factor that no latent is left for."""
     from scipy.optimize import linear_sum_assignment
 
-    ((codes, factors),) = coded.drawn([settings.num_train], rng)
+    ((codes, factors),) = coded.sample([settings.num_train], rng)
     matrix = absolute_correlations(codes, factors, settings.correlation)
     rows, columns = linear_sum_assignment(matrix, maximize=True)
     return {"mcc": float(matrix[rows, columns].sum() / coded.num_factors)}

@@ -14,7 +14,7 @@ Scores = dict[str, float]
 
 
 def drawn_rows(grid: FactorGrid, settings: Any, rng: np.random.Generator) -> np.ndarray:  # noqa: ANN401
-    """The default `rows`: numbers of the images that `Coded.drawn` will draw for these settings, int64 (n,)."""
+    """The default `rows`: numbers of the images that `Coded.sample` will draw for these settings, int64 (n,)."""
     return rng.integers(len(grid), size=sum(settings.counts.values()))
 
 

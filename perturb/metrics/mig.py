@@ -9,7 +9,7 @@ factors, mean over latents that are not constant: does a latent hold one factor 
 import numpy as np
 
 from perturb.config.metrics import BinnedConfig
-from perturb.metrics.coded import Coded, top_gaps, varying
+from perturb.metrics.coded import Coded, gap_to_runner_up, nonconstant
 from perturb.metrics.information import discretised, entropies, mutual_information
 from perturb.metrics.metric import Scores
 
@@ -21,9 +21,9 @@ def compute_mig(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) 
         UserError: fewer than two latents.
 
     """
-    coded.need("MIG", latents=2)
-    ((codes, factors),) = coded.drawn([settings.num_train], rng)
-    gaps = top_gaps(information_shares(codes, factors, settings.num_bins))
+    coded.require("MIG", latents=2)
+    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    gaps = gap_to_runner_up(information_shares(codes, factors, settings.num_bins))
     return {"mig": float(gaps.mean())} | {f"mig_factor_{k}": float(gap) for k, gap in enumerate(gaps)}
 
 
@@ -34,10 +34,10 @@ def compute_mig_sup(coded: Coded, settings: BinnedConfig, rng: np.random.Generat
         UserError: fewer than two factors.
 
     """
-    coded.need("MIG-sup", factors=2)
-    ((codes, factors),) = coded.drawn([settings.num_train], rng)
-    shares = information_shares(codes, factors, settings.num_bins)[varying(codes)]
-    return {"mig_sup": float(top_gaps(shares.T).mean()) if len(shares) else 0.0}
+    coded.require("MIG-sup", factors=2)
+    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    shares = information_shares(codes, factors, settings.num_bins)[nonconstant(codes)]
+    return {"mig_sup": float(gap_to_runner_up(shares.T).mean()) if len(shares) else 0.0}
 
 
 def information_shares(codes: np.ndarray, factors: np.ndarray, num_bins: int) -> np.ndarray:

@@ -15,8 +15,8 @@ def compute_modularity(coded: Coded, settings: BinnedConfig, rng: np.random.Gene
         UserError: fewer than two factors.
 
     """
-    coded.need("modularity", factors=2)
-    ((codes, factors),) = coded.drawn([settings.num_train], rng)
+    coded.require("modularity", factors=2)
+    ((codes, factors),) = coded.sample([settings.num_train], rng)
     return {"modularity": modularity(mutual_information(discretised(codes, settings.num_bins), factors))}
 
 

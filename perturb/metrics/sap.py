@@ -1,10 +1,9 @@
 """Separated attribute predictability (Kumar et al. 2018), as in disentanglement_lib."""
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from perturb.config.metrics import SAPConfig
-from perturb.metrics.coded import Coded, top_gaps
+from perturb.metrics.coded import Coded, gap_to_runner_up
 from perturb.metrics.metric import Scores
 
 SMALLEST_VARIANCE = 1e-12
@@ -20,10 +19,10 @@ def compute_sap(coded: Coded, settings: SAPConfig, rng: np.random.Generator) -> 
         UserError: fewer than two latents.
 
     """
-    coded.need("SAP", latents=2)
-    train, test = coded.drawn([settings.num_train, settings.num_test], rng)
+    coded.require("SAP", latents=2)
+    train, test = coded.sample([settings.num_train, settings.num_test], rng)
     matrix = squared_correlations(*train) if settings.continuous else accuracies(train, test)
-    return {"sap": float(top_gaps(matrix).mean())}
+    return {"sap": float(gap_to_runner_up(matrix).mean())}
 
 
 def accuracies(train: Sample, test: Sample) -> np.ndarray:
@@ -32,6 +31,8 @@ def accuracies(train: Sample, test: Sample) -> np.ndarray:
     C = 0.01, classes balanced. Side by side: liblinear lets go of the interpreter's lock.
     """
     pairs = [(latent, factor) for latent in range(train[0].shape[1]) for factor in range(train[1].shape[1])]
+    from joblib import Parallel, delayed
+
     found = Parallel()(delayed(_accuracy)(train, test, *pair) for pair in pairs)
     return np.array(found).reshape(train[0].shape[1], -1)
 

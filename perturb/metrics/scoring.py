@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from joblib import parallel_config
 
 from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
@@ -43,6 +42,8 @@ def score(
 
 def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, threads: int = -1) -> Scores:
     """One metric with its own settings; seed, threads and errors as `score`."""
+    from joblib import parallel_config
+
     with parallel_config("threading", n_jobs=threads):
         return METRICS[name].compute(coded, settings, np.random.default_rng(seed))
 
@@ -66,8 +67,8 @@ def check_names(metrics: Sequence[str]) -> None:
 def rows_to_encode(metrics: Sequence[str], settings: MetricsConfig, grid: FactorGrid, *, seed: int) -> np.ndarray:
     """Images of a grid whose codes `score` reads with the same settings and seed: numbers, each once, ascending, int64 (n,).
 
-    What a metric draws does not depend on codes, so it can be told beforehand; with `CodedPart` the scores are those of the
-    whole grid.
+    The rows that a metric draws do not depend on codes, so they are known beforehand; with `PartlyCoded` the scores are
+    those of the whole grid.
     """
     read = np.zeros(len(grid), dtype=bool)
     for name in metrics:

@@ -4,7 +4,7 @@ import numpy as np
 
 from perturb.config.metrics import BinnedConfig
 from perturb.errors import UserError
-from perturb.metrics.coded import Coded, varying
+from perturb.metrics.coded import Coded, nonconstant
 from perturb.metrics.information import discretised, mutual_information
 from perturb.metrics.metric import Scores
 
@@ -20,8 +20,8 @@ def compute_unsupervised(coded: Coded, settings: BinnedConfig, rng: np.random.Ge
         UserError: the covariance of the varying latents is singular.
 
     """
-    ((codes, _),) = coded.drawn([settings.num_train], rng)
-    codes = codes[:, varying(codes)]
+    ((codes, _),) = coded.sample([settings.num_train], rng)
+    codes = codes[:, nonconstant(codes)]
     names = "gaussian_total_correlation", "gaussian_wasserstein_correlation"
     if codes.shape[1] < 2:
         return dict.fromkeys((*names, f"{names[1]}_norm", "mutual_information"), 0.0)

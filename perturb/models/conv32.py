@@ -6,17 +6,17 @@ Ours, not from a paper: cheap enough that a laptop trains dozens of models in mi
 from torch import nn
 
 from perturb.models.gaussian_head import GaussianHead
-from perturb.models.layers import Conv, Deconv, Linear, Rectifier
+from perturb.models.layers import Conv, Deconv, Linear, ReLU
 
 
 def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
     """Images (restarts, n, 32, 32, channels) → (restarts, n, 2 · latents): means, then log-variances."""
     return nn.Sequential(
-        Conv(restarts, channels, 16, 4), Rectifier(),
-        Conv(restarts, 16, 32, 4), Rectifier(),
-        Conv(restarts, 32, 32, 2), Rectifier(),
+        Conv(restarts, channels, 16, 4), ReLU(),
+        Conv(restarts, 16, 32, 4), ReLU(),
+        Conv(restarts, 32, 32, 2), ReLU(),
         nn.Flatten(start_dim=2),
-        Linear(restarts, 512, 128), Rectifier(),
+        Linear(restarts, 512, 128), ReLU(),
         GaussianHead(restarts, 128, latents),
     )  # fmt: skip
 
@@ -24,10 +24,10 @@ def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
 def decoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
     """Codes (restarts, n, latents) → logits (restarts, n, 32, 32, channels)."""
     return nn.Sequential(
-        Linear(restarts, latents, 128), Rectifier(),
-        Linear(restarts, 128, 512), Rectifier(),
+        Linear(restarts, latents, 128), ReLU(),
+        Linear(restarts, 128, 512), ReLU(),
         nn.Unflatten(2, (4, 4, 32)),
-        Deconv(restarts, 32, 32), Rectifier(),
-        Deconv(restarts, 32, 16), Rectifier(),
+        Deconv(restarts, 32, 32), ReLU(),
+        Deconv(restarts, 32, 16), ReLU(),
         Deconv(restarts, 16, channels),
     )  # fmt: skip

@@ -7,18 +7,18 @@ published models were trained with that. TensorFlow's SAME padding is 1 for kern
 from torch import nn
 
 from perturb.models.gaussian_head import GaussianHead
-from perturb.models.layers import Conv, Deconv, Linear, Rectifier
+from perturb.models.layers import Conv, Deconv, Linear, ReLU
 
 
 def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
     """Images (restarts, n, 64, 64, channels) → (restarts, n, 2 · latents). 306,634 parameters for (1, 1, 5)."""
     return nn.Sequential(
-        Conv(restarts, channels, 32, 4), Rectifier(),
-        Conv(restarts, 32, 32, 4), Rectifier(),
-        Conv(restarts, 32, 64, 2), Rectifier(),
-        Conv(restarts, 64, 64, 2), Rectifier(),
+        Conv(restarts, channels, 32, 4), ReLU(),
+        Conv(restarts, 32, 32, 4), ReLU(),
+        Conv(restarts, 32, 64, 2), ReLU(),
+        Conv(restarts, 64, 64, 2), ReLU(),
         nn.Flatten(start_dim=2),
-        Linear(restarts, 1024, 256), Rectifier(),
+        Linear(restarts, 1024, 256), ReLU(),
         GaussianHead(restarts, 256, latents),
     )  # fmt: skip
 
@@ -26,11 +26,11 @@ def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
 def decoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
     """Codes (restarts, n, latents) → logits (restarts, n, 64, 64, channels). 380,033 parameters for (1, 1, 5)."""
     return nn.Sequential(
-        Linear(restarts, latents, 256), Rectifier(),
-        Linear(restarts, 256, 1024), Rectifier(),
+        Linear(restarts, latents, 256), ReLU(),
+        Linear(restarts, 256, 1024), ReLU(),
         nn.Unflatten(2, (4, 4, 64)),
-        Deconv(restarts, 64, 64), Rectifier(),
-        Deconv(restarts, 64, 32), Rectifier(),
-        Deconv(restarts, 32, 32), Rectifier(),
+        Deconv(restarts, 64, 64), ReLU(),
+        Deconv(restarts, 64, 32), ReLU(),
+        Deconv(restarts, 32, 32), ReLU(),
         Deconv(restarts, 32, channels),
     )  # fmt: skip

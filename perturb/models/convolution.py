@@ -26,7 +26,7 @@ class Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Patches times weights."""
-        patches = gather(images, weight.shape[1])
+        patches = im2col(images, weight.shape[1])
         ctx.save_for_backward(patches, weight)
         return add_bias_(torch.bmm(patches, weight.flatten(1, 3)).view(*_halved(images), -1), bias)
 
@@ -36,7 +36,7 @@ class Convolve(torch.autograd.Function):
         """The images' gradient is a transposed convolution."""
         patches, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad
-        of_images = spread(gradient, weight.permute(0, 4, 1, 2, 3)) if for_images else None
+        of_images = conv_transpose(gradient, weight.permute(0, 4, 1, 2, 3)) if for_images else None
         of_weight = torch.bmm(patches.transpose(1, 2), gradient.flatten(1, 3)).view(weight.shape) if for_weight else None
         return of_images, of_weight, gradient.sum(dim=(1, 2, 3)) if for_bias else None
 
@@ -48,14 +48,14 @@ class ConvolveTransposed(torch.autograd.Function):
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Blocks of outputs from the inputs that reach them."""
         ctx.save_for_backward(images, weight)
-        return add_bias_(spread(images, weight), bias)
+        return add_bias_(conv_transpose(images, weight), bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """The images' gradient is a convolution."""
         images, weight = ctx.saved_tensors
-        patches = gather(gradient, weight.shape[2])
+        patches = im2col(gradient, weight.shape[2])
         for_images, for_weight, for_bias = ctx.needs_input_grad
         of_images = torch.bmm(patches, weight.flatten(2).transpose(1, 2)).view(images.shape) if for_images else None
         of_weight = torch.bmm(images.flatten(1, 3).transpose(1, 2), patches).view(weight.shape) if for_weight else None
@@ -69,7 +69,7 @@ def add_bias_(images: Tensor, bias: Tensor) -> Tensor:
     return images
 
 
-def gather(images: Tensor, kernel: int) -> Tensor:
+def im2col(images: Tensor, kernel: int) -> Tensor:
     """Return what each output of a convolution sees: (r, n · h / 2 · w / 2, kernel · kernel · channels), zeros outside."""
     pad = padding(kernel)
     padded = functional.pad(images, (0, 0, pad, pad, pad, pad))
@@ -84,7 +84,7 @@ def gather(images: Tensor, kernel: int) -> Tensor:
     return padded.as_strided(shape, strides).reshape(restarts, -1, kernel * kernel * channels)
 
 
-def spread(images: Tensor, weight: Tensor) -> Tensor:
+def conv_transpose(images: Tensor, weight: Tensor) -> Tensor:
     """Transposed convolution by a weight (r, inputs, kernel, kernel, outputs) of any strides."""
     taps = weight.shape[2] // STRIDE
     parts = weight.unflatten(3, (taps, STRIDE)).unflatten(2, (taps, STRIDE))

@@ -46,7 +46,7 @@ class Linear(Layer):
         return torch.baddbmm(bias[:, None], features, weight)
 
 
-class Rectifier(nn.Module):
+class ReLU(nn.Module):
     """ReLU, in place where no gradient is asked for: a fresh array for every layer costs as much as a convolution."""
 
     def forward(self, activations: Tensor) -> Tensor:
@@ -66,13 +66,13 @@ class Cast(nn.Module):
         return activations.to(self.dtype)
 
 
-def reading_codes(network: nn.Sequential, dtype: torch.dtype) -> nn.Sequential:
+def with_float32_input(network: nn.Sequential, dtype: torch.dtype) -> nn.Sequential:
     """A network whose first layer reads float32 codes in float32, and whose other layers work in `dtype`."""
     first, *others = network
     return nn.Sequential(first, Cast(dtype), *others)
 
 
-def writing_codes(network: nn.Sequential) -> nn.Sequential:
+def with_float32_output(network: nn.Sequential) -> nn.Sequential:
     """A network whose last layer writes codes in float32, whatever the others work in."""
     *others, last = network
     return nn.Sequential(*others, Cast(torch.float32), last)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
 from perturb.models.autograd import Context
-from perturb.models.convolution import FEW_CHANNELS, STRIDE, add_bias_, padding, spread
+from perturb.models.convolution import FEW_CHANNELS, STRIDE, add_bias_, conv_transpose, padding
 
 
 class Convolve(torch.autograd.Function):
@@ -24,7 +24,7 @@ class Convolve(torch.autograd.Function):
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Images halve."""
         ctx.save_for_backward(images, weight)
-        return halved(images, weight.permute(0, 4, 3, 1, 2), bias)
+        return conv2d(images, weight.permute(0, 4, 3, 1, 2), bias)
 
     @staticmethod
     @once_differentiable
@@ -32,7 +32,7 @@ class Convolve(torch.autograd.Function):
         """The images' gradient is a transposed convolution."""
         images, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad
-        of_images = doubled(gradient, weight.permute(0, 4, 1, 2, 3)) if for_images else None
+        of_images = conv_transpose2d(gradient, weight.permute(0, 4, 1, 2, 3)) if for_images else None
         of_weight = weight_gradient(images, gradient, weight.shape[1]).permute(0, 3, 4, 2, 1) if for_weight else None
         return of_images, of_weight, gradient.sum(dim=(1, 2, 3)) if for_bias else None
 
@@ -44,7 +44,7 @@ class ConvolveTransposed(torch.autograd.Function):
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Images double."""
         ctx.save_for_backward(images, weight)
-        return doubled(images, weight, bias)
+        return conv_transpose2d(images, weight, bias)
 
     @staticmethod
     @once_differentiable
@@ -52,20 +52,20 @@ class ConvolveTransposed(torch.autograd.Function):
         """The images' gradient is a convolution."""
         images, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad
-        of_images = halved(gradient, weight.permute(0, 1, 4, 2, 3)) if for_images else None
+        of_images = conv2d(gradient, weight.permute(0, 1, 4, 2, 3)) if for_images else None
         of_weight = weight_gradient(gradient, images, weight.shape[2]).permute(0, 1, 3, 4, 2) if for_weight else None
         return of_images, of_weight, gradient.sum(dim=(1, 2, 3)) if for_bias else None
 
 
-def halved(images: Tensor, kernels: Tensor, bias: Tensor | None = None) -> Tensor:
+def conv2d(images: Tensor, kernels: Tensor, bias: Tensor | None = None) -> Tensor:
     """A convolution by kernels (r, outputs, inputs, k, k)."""
     return _each(functional.conv2d, images, kernels, bias)
 
 
-def doubled(images: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def conv_transpose2d(images: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """A transposed convolution by a weight (r, inputs, k, k, outputs); to few channels torch scatters slowly."""
     if weight.shape[-1] <= FEW_CHANNELS:
-        found = spread(images, weight)
+        found = conv_transpose(images, weight)
         return found if bias is None else add_bias_(found, bias)
     return _each(functional.conv_transpose2d, images, weight.permute(0, 1, 4, 2, 3), bias)
 

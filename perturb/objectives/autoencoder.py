@@ -6,7 +6,7 @@ from perturb.config.objectives import AutoencoderConfig
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.posterior import DiagonalGaussian, point
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 
 class Autoencoder(MinimisedObjective[AutoencoderConfig]):
@@ -16,7 +16,7 @@ class Autoencoder(MinimisedObjective[AutoencoderConfig]):
         """A point in the shape of a posterior."""
         return point(super().posterior(images).mean)
 
-    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """`loss` and `reconstruction`, equal here."""
         reconstruction = bernoulli_loss(self.logits(self.posterior(images).mean), images)
         return {"loss": reconstruction, "reconstruction": reconstruction}

@@ -8,7 +8,7 @@ from torch import Tensor
 from perturb.config.objectives import BetaTCVAEConfig
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.vae import VAE
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 
 class BetaTCVAE(VAE[BetaTCVAEConfig]):
@@ -18,7 +18,7 @@ class BetaTCVAE(VAE[BetaTCVAEConfig]):
         """`total_correlation`, up to a constant."""
         return {"total_correlation": total_correlation(posterior, codes)}
 
-    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
+    def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
         """KL + (β − 1) · total correlation."""
         return terms["kl"] + (self.config.beta - 1) * terms["total_correlation"]
 

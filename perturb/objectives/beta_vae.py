@@ -4,12 +4,12 @@ from torch import Tensor
 
 from perturb.config.objectives import BetaVAEConfig
 from perturb.objectives.vae import VAE
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 
 class BetaVAE(VAE[BetaVAEConfig]):
     """reconstruction + β · KL."""
 
-    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
+    def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
         """β · KL."""
         return self.config.beta * terms["kl"]

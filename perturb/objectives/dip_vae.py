@@ -6,7 +6,7 @@ from torch import Tensor
 from perturb.config.objectives import DIPVAEConfig
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.vae import VAE
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 DIAGONAL_BY_OFF_DIAGONAL = {"means": 10.0, "codes": 1.0}
 
@@ -23,7 +23,7 @@ class DIPVAE(VAE[DIPVAEConfig]):
         off_diagonal = covariance.square().sum(dim=(1, 2)) - diagonal.square().sum(dim=1)
         return {"off_diagonal": off_diagonal, "diagonal": (diagonal - 1).square().sum(dim=1)}
 
-    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
+    def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
         """KL and both squares, weighted."""
         weight = self.config.diagonal
         if weight is None:

@@ -5,10 +5,10 @@ from torch import Tensor, nn
 
 from perturb.config.objectives import FactorVAEConfig
 from perturb.models.discriminators import code_discriminator
-from perturb.models.layers import reading_codes
+from perturb.models.layers import with_float32_input
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import Objective
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 SMALLEST_PROBABILITY = 1e-6
 """disentanglement_lib clips the discriminator's probabilities to [1e-6, 1 − 1e-6]."""
@@ -28,7 +28,7 @@ class FactorVAE(Objective[FactorVAEConfig]):
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
         """Encoder, decoder, discriminator."""
         networks = super().new_networks(restarts, channels, latents)
-        return networks | {"discriminator": reading_codes(code_discriminator(restarts, latents), self.dtype)}
+        return networks | {"discriminator": with_float32_input(code_discriminator(restarts, latents), self.dtype)}
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Adam for the VAE, and another for the discriminator."""
@@ -41,7 +41,7 @@ class FactorVAE(Objective[FactorVAEConfig]):
     def _vae(self) -> list[nn.Parameter]:
         return [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
 
-    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """`loss`, `reconstruction`, `kl`, `total_correlation` in nats per image, and `discriminator`."""
         posterior = self.posterior(images)
         codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
@@ -62,7 +62,7 @@ class FactorVAE(Objective[FactorVAEConfig]):
     def _discriminate(self, codes: Tensor) -> Tensor:
         return self.networks["discriminator"](codes).float()
 
-    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """Both gradients, then both steps; neither side moves the other's weights."""
         losses = self.losses(images, draws)
         for optimiser in self.optimisers.values():
@@ -74,7 +74,7 @@ class FactorVAE(Objective[FactorVAEConfig]):
         return {name: value.detach() for name, value in losses.items()}
 
 
-def permuted(codes: Tensor, draws: StepDraws) -> Tensor:
+def permuted(codes: Tensor, draws: StepRNG) -> Tensor:
     """Codes (restarts, n, latents) with every unit permuted over the batch by itself."""
     orders = draws.permutations("permuted", codes.shape[2], codes.shape[1])
     return codes.gather(1, orders.transpose(1, 2))

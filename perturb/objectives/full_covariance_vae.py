@@ -7,7 +7,7 @@ from perturb.config.objectives import FullCovarianceVAEConfig
 from perturb.models.gaussian_head import FullGaussianHead, GaussianHead
 from perturb.objectives.posterior import FullGaussian
 from perturb.objectives.vae import VAE
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 
 class FullCovarianceVAE(VAE[FullCovarianceVAEConfig]):
@@ -32,6 +32,6 @@ class FullCovarianceVAE(VAE[FullCovarianceVAEConfig]):
         factor[..., rows, columns] = below
         return FullGaussian(mean, factor)
 
-    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
+    def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
         """β · KL."""
         return self.config.beta * terms["kl"]

@@ -5,7 +5,6 @@
 
 import numpy as np
 from jaxtyping import Float, UInt8
-from scipy.special import entr
 from torch import Tensor
 from torch.nn import functional
 
@@ -29,6 +28,8 @@ def bernoulli_floor(images: UInt8[np.ndarray, "n *image"]) -> float:
         images: uint8 (n, ...), every value the probability of a 1 in units of 1 / 255.
 
     """
+    from scipy.special import entr
+
     levels = np.arange(256) / 255
     return float(np.bincount(images.ravel(), minlength=256) @ (entr(levels) + entr(1 - levels)) / len(images))
 

@@ -1,4 +1,4 @@
-"""What a training loop needs to know of a method."""
+"""The interface between methods and the training loop."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -11,9 +11,9 @@ from perturb.config import TrainingConfig
 from perturb.config.objectives import MethodSection
 from perturb.datasets import FactorGrid
 from perturb.models import ARCHITECTURES, glorot_uniform_
-from perturb.models.layers import reading_codes, writing_codes
+from perturb.models.layers import with_float32_input, with_float32_output
 from perturb.objectives.posterior import DiagonalGaussian, Posterior
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 from perturb.random.seeds import torch_generator
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -67,8 +67,8 @@ class Objective(ABC, Generic[ConfigT]):
         architecture = ARCHITECTURES[self.training.architecture]
         sizes = restarts, channels, latents
         return {
-            "encoder": writing_codes(architecture.encoder(*sizes)),
-            "decoder": reading_codes(architecture.decoder(*sizes), self.dtype),
+            "encoder": with_float32_output(architecture.encoder(*sizes)),
+            "decoder": with_float32_input(architecture.decoder(*sizes), self.dtype),
         }
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
@@ -95,7 +95,7 @@ class Objective(ABC, Generic[ConfigT]):
         for network in self.networks.values():
             network.compile(backend=backend, dynamic=False)
 
-    def batch(self, draws: StepDraws, grid: FactorGrid, size: int) -> Tensor:
+    def batch(self, draws: StepRNG, grid: FactorGrid, size: int) -> Tensor:
         """Numbers of the next images, (restarts, size): uniform over the grid, with replacement."""
         return draws.integers("batch", grid.num_images, size)
 
@@ -108,7 +108,7 @@ class Objective(ABC, Generic[ConfigT]):
         return self.networks["decoder"](codes).float()
 
     @abstractmethod
-    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """One step of every optimiser on images (restarts, n, height, width, channels) in [0, 1].
 
         Returns:
@@ -121,10 +121,10 @@ class MinimisedObjective(Objective[ConfigT]):
     """A method that minimises one loss with one optimiser."""
 
     @abstractmethod
-    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """Terms in nats per image, each (restarts,); the one named "loss" is minimised."""
 
-    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """One step down the loss."""
         losses = self.losses(images, draws)
         self.optimisers["adam"].zero_grad()

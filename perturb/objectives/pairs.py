@@ -11,20 +11,20 @@ from torch import Tensor
 
 from perturb.config.objectives import PairsConfig
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 Pairs = tuple[Tensor, Tensor]
 """First and second images."""
 
 
-def drawn_pairs(grid: FactorGrid, draws: StepDraws, count: int, config: PairsConfig) -> Pairs:
+def drawn_pairs(grid: FactorGrid, draws: StepRNG, count: int, config: PairsConfig) -> Pairs:
     """Pairs by the law of a config."""
     if config.law == "uniform":
         return uniform_pairs(grid, draws, count)
     return laplace_pairs(grid, draws, count, rate=None if config.rate == "random" else config.rate)
 
 
-def laplace_pairs(grid: FactorGrid, draws: StepDraws, count: int, *, rate: float | None) -> Pairs:
+def laplace_pairs(grid: FactorGrid, draws: StepRNG, count: int, *, rate: float | None) -> Pairs:
     """LAP of SlowVAE's code: each ordered factor moves by a Laplace law of scale log(values) / rate, cut off at the ends.
 
     Unordered factors stay. Where nothing would move, one ordered factor is drawn again from its law without its present
@@ -53,7 +53,7 @@ def laplace_pairs(grid: FactorGrid, draws: StepDraws, count: int, *, rate: float
     return first, indices_of(grid, moved)
 
 
-def uniform_pairs(grid: FactorGrid, draws: StepDraws, count: int) -> Pairs:
+def uniform_pairs(grid: FactorGrid, draws: StepRNG, count: int) -> Pairs:
     """UNI: between 1 and all but one of the factors, drawn without replacement, get another value each, all alike likely."""
     first = draws.integers("batch", grid.num_images, count)
     factors = factors_of(grid, first)
@@ -68,7 +68,7 @@ def uniform_pairs(grid: FactorGrid, draws: StepDraws, count: int) -> Pairs:
     return first, indices_of(grid, moved)
 
 
-def matched_pairs(grid: FactorGrid, draws: StepDraws, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def matched_pairs(grid: FactorGrid, draws: StepRNG, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Pairs that share one factor, drawn uniformly, and nothing else on purpose; with them, which factor that is."""
     first = draws.integers("batch", grid.num_images, count)
     second = draws.integers("second", grid.num_images, count)

@@ -16,7 +16,7 @@ from perturb.objectives.losses import binary_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.pairs import drawn_pairs
 from perturb.objectives.posterior import DiagonalGaussian, point
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 
 class ContrastiveHead(nn.Module):
@@ -53,7 +53,7 @@ class PCL(MinimisedObjective[PCLConfig]):
         head.mean.bias.requires_grad_(False)
         return {"encoder": encoder, "norm": BatchNorm(restarts, latents), "head": ContrastiveHead(restarts, latents)}
 
-    def batch(self, draws: StepDraws, grid: FactorGrid, size: int) -> Tensor:
+    def batch(self, draws: StepRNG, grid: FactorGrid, size: int) -> Tensor:
         """Pairs of images by the config's law."""
         return torch.cat(drawn_pairs(grid, draws, size // 2, self.config.pairs), dim=1)
 
@@ -61,7 +61,7 @@ class PCL(MinimisedObjective[PCLConfig]):
         """Features as a point."""
         return point(self.networks["norm"](super().posterior(images).mean))
 
-    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """`loss` (mean of both classes), `real` and `permuted`, in nats per pair."""
         first, second = self.posterior(images).mean.chunk(2, dim=1)
         order = draws.permutations("negatives", 1, first.shape[1]).transpose(1, 2)
@@ -70,7 +70,7 @@ class PCL(MinimisedObjective[PCLConfig]):
         real, permuted = binary_loss(head(first, second), positive=True), binary_loss(head(first, wrong), positive=False)
         return {"loss": (real + permuted) / 2, "real": real, "permuted": permuted}
 
-    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """One step, after which the head's factor a is 0 or more again."""
         terms = super().update(images, draws)
         head = self.networks["head"]

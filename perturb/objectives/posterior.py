@@ -1,4 +1,4 @@
-"""What an encoder says of an image: a Gaussian over codes."""
+"""Posteriors: Gaussians over codes, one for each image."""
 
 from dataclasses import dataclass
 from typing import Protocol

@@ -11,7 +11,7 @@ from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.pairs import drawn_pairs
 from perturb.objectives.posterior import DiagonalGaussian
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 
 class SlowVAE(MinimisedObjective[SlowVAEConfig]):
@@ -21,11 +21,11 @@ class SlowVAE(MinimisedObjective[SlowVAEConfig]):
     directions of the transition's cross-entropy but subtracts one entropy only, and counts reconstructions twice; so do we.
     """
 
-    def batch(self, draws: StepDraws, grid: FactorGrid, size: int) -> Tensor:
+    def batch(self, draws: StepRNG, grid: FactorGrid, size: int) -> Tensor:
         """Pairs of images by the config's law."""
         return torch.cat(drawn_pairs(grid, draws, size // 2, self.config.pairs), dim=1)
 
-    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """`loss`, `reconstruction`, `kl` (means over images) and `transition` (cross-entropy over pairs − entropy)."""
         posterior = self.posterior(images)
         assert isinstance(posterior, DiagonalGaussian)

@@ -5,13 +5,13 @@ from torch import Tensor
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import ConfigT, MinimisedObjective
 from perturb.objectives.posterior import Posterior
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 
 class VAE(MinimisedObjective[ConfigT]):
     """reconstruction + KL, in nats per image; read out by the posterior mean."""
 
-    def losses(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """`loss`, `reconstruction`, `kl`, and what a relative adds."""
         posterior = self.posterior(images)
         codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
@@ -23,6 +23,6 @@ class VAE(MinimisedObjective[ConfigT]):
         """Further terms, each (restarts,)."""
         return {}
 
-    def regulariser(self, terms: dict[str, Tensor], draws: StepDraws) -> Tensor:
+    def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
         """Return what is added to the reconstruction, (restarts,)."""
         return terms["kl"]

@@ -11,12 +11,12 @@ from perturb.config.objectives import WeaklySupervisedGANConfig
 from perturb.datasets import FactorGrid
 from perturb.models import ARCHITECTURES
 from perturb.models.gan import PairDiscriminator, generator, image_encoder
-from perturb.models.layers import reading_codes, writing_codes
+from perturb.models.layers import with_float32_input, with_float32_output
 from perturb.objectives.losses import binary_loss
 from perturb.objectives.objective import Objective
 from perturb.objectives.pairs import matched_pairs
 from perturb.objectives.posterior import DiagonalGaussian
-from perturb.random.philox import StepDraws
+from perturb.random.philox import StepRNG
 
 BETAS = 0.5, 0.999
 SMALLEST_SCALE = 1e-8
@@ -34,9 +34,9 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
         size = ARCHITECTURES[self.training.architecture].image_size
         sizes = restarts, channels, latents, size
         return {
-            "generator": reading_codes(generator(*sizes), self.dtype),
+            "generator": with_float32_input(generator(*sizes), self.dtype),
             "discriminator": PairDiscriminator(*sizes, width=self.config.discriminator_width),
-            "encoder": writing_codes(image_encoder(*sizes)),
+            "encoder": with_float32_output(image_encoder(*sizes)),
         }
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
@@ -44,7 +44,7 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
         rate = self.training.learning_rate
         return {name: self.new_adam(network.parameters(), rate, BETAS) for name, network in self.networks.items()}
 
-    def batch(self, draws: StepDraws, grid: FactorGrid, size: int) -> Tensor:
+    def batch(self, draws: StepRNG, grid: FactorGrid, size: int) -> Tensor:
         """Pairs that share a factor."""
         first, second, _ = matched_pairs(grid, draws, size // 2)
         return torch.cat([first, second], dim=1)
@@ -54,14 +54,14 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
         mean, raw = self.networks["encoder"](images.to(self.dtype)).chunk(2, dim=2)
         return DiagonalGaussian(mean, 2 * torch.log(functional.softplus(raw) + SMALLEST_SCALE))
 
-    def update(self, images: Tensor, draws: StepDraws) -> dict[str, Tensor]:
+    def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """`loss` (the encoder's negative log-likelihood of codes, mean over the batch), `discriminator`, `generator`."""
         first, second = images.chunk(2, dim=1)
         shared = draws.integers("shared", self.latents, first.shape[1])
         encoder, discriminator = self._update_critics(first, second, shared, draws)
         return {"loss": encoder, "discriminator": discriminator, "generator": self._update_generator(shared.shape[1], draws)}
 
-    def _update_critics(self, first: Tensor, second: Tensor, shared: Tensor, draws: StepDraws) -> tuple[Tensor, Tensor]:
+    def _update_critics(self, first: Tensor, second: Tensor, shared: Tensor, draws: StepRNG) -> tuple[Tensor, Tensor]:
         codes, other, label = self._codes("critics", first.shape[1], draws)
         with torch.no_grad():
             fake, other_fake = self._generated(codes), self._generated(other)
@@ -81,7 +81,7 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
             self.optimisers[name].step()
         return encoder.detach(), discriminator.detach()
 
-    def _update_generator(self, count: int, draws: StepDraws) -> Tensor:
+    def _update_generator(self, count: int, draws: StepRNG) -> Tensor:
         """Non-saturating: fakes should pass for real. The discriminator's weights stand still, and get no gradients."""
         codes, other, label = self._codes("generator", count, draws)
         discriminator = self.networks["discriminator"]
@@ -93,7 +93,7 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
         self.optimisers["generator"].step()
         return loss.detach()
 
-    def _codes(self, name: str, count: int, draws: StepDraws) -> tuple[Tensor, Tensor, Tensor]:
+    def _codes(self, name: str, count: int, draws: StepRNG) -> tuple[Tensor, Tensor, Tensor]:
         """Two codes for each pair that agree in one unit, and which."""
         codes = draws.normal(f"{name} first", count, self.latents)
         other = draws.normal(f"{name} second", count, self.latents)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, UInt8
 from torch import Tensor
 
 
-def bounded(
+def reflect_or_clip(
     images: Float[Tensor, "*shape"], pattern: Float[Tensor, "*shape"], *, epsilon: float, bound: str
 ) -> Float[Tensor, "*shape"]:
     """x′ in [0, 1] from images in [0, 1] and a pattern δ in [-1, 1], all (n, height, width, channels); differentiable."""
@@ -22,7 +22,7 @@ def bounded(
     return moved - 2 * torch.relu(moved - 1) + 2 * torch.relu(-moved)
 
 
-def quantised(
+def quantise(
     moved: Float[np.ndarray, "*shape"], original: UInt8[np.ndarray, "*shape"], *, epsilon: float
 ) -> UInt8[np.ndarray, "*shape"]:
     """x′ in [0, 1] as uint8, so that |stored − original| ≤ ε · 255 for every pixel.
@@ -35,7 +35,7 @@ def quantised(
     return np.clip(levels, np.maximum(original - reach, 0), np.minimum(original + reach, 255)).astype(np.uint8)
 
 
-def shifted(
+def apply_pattern(
     images: UInt8[np.ndarray, "*shape"], pattern: Float32[np.ndarray, "*shape"], *, epsilon: float, bound: str
 ) -> UInt8[np.ndarray, "*shape"]:
     """Images moved by ε times a pattern, as they are stored, uint8 (n, height, width, channels).
@@ -47,8 +47,8 @@ def shifted(
         bound: "reflect" or "clip".
 
     """
-    moved = bounded(torch.from_numpy(images).float() / 255, torch.from_numpy(pattern), epsilon=epsilon, bound=bound)
-    return quantised(moved.numpy(), images, epsilon=epsilon)
+    moved = reflect_or_clip(torch.from_numpy(images).float() / 255, torch.from_numpy(pattern), epsilon=epsilon, bound=bound)
+    return quantise(moved.numpy(), images, epsilon=epsilon)
 
 
 def largest_step(epsilon: float) -> int:

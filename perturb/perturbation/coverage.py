@@ -1,4 +1,4 @@
-"""How evenly the scalar of m_ψ follows the factors, while it is trained: one that leaves a factor out does not mix it."""
+"""A penalty for a scalar that leaves a factor out, which it then does not mix."""
 
 import torch
 from torch import Tensor

@@ -24,11 +24,11 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.models import glorot_uniform_
 from perturb.models.layers import Linear
-from perturb.perturbation.bounds import bounded
+from perturb.perturbation.bounds import reflect_or_clip
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.training import adam
-from perturb.training.checkpoint import Tensors, below
+from perturb.training.checkpoint import Tensors, strip_prefix
 
 HIDDEN = 128
 
@@ -69,7 +69,7 @@ def target(network: PerturbationNetwork, images: Tensor, factors: Tensor, config
     pattern = network.coarse_pattern(factors)
     if config.form == "residual":
         return pattern
-    return bounded(images, network.enlarged(pattern), epsilon=config.epsilon, bound=config.bound)
+    return reflect_or_clip(images, network.enlarged(pattern), epsilon=config.epsilon, bound=config.bound)
 
 
 def player_loss(player: nn.Module, codes: Tensor, goal: Tensor) -> Tensor:
@@ -168,7 +168,7 @@ class Game:
         """Restore both."""
         self.generator.set_state(held["generator"])
         for index, player in self._players():
-            player.encoder.remember(below(f"codes/{index}/", held))
+            player.encoder.remember(strip_prefix(f"codes/{index}/", held))
 
     def _players(self) -> Iterator[tuple[int, Player]]:
         """Players with the numbers that a checkpoint knows them by."""

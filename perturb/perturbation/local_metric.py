@@ -1,4 +1,4 @@
-"""How far the axes of a code are from the best ones: the local metric of images in them, and what turning them would save.
+"""The local metric of images in a code, and the saving by turning its axes.
 
 A VAE may choose the width σ_j of each latent. With the best widths, latents that see a local metric G cost
 ½ Σ_j log(c + G_jj) nats a unit of β (thesis 3.18 to 3.24; Allen 2024, eq. 10): the product of the column norms of the

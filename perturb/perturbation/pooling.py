@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from perturb.perturbation.bounds import bounded
+from perturb.perturbation.bounds import reflect_or_clip
 
 COARSE = 8
 """Cells along each side."""
@@ -53,7 +53,7 @@ class Movable:
         """`pooled` of the images moved by ε times a pattern δ in [-1, 1], (n, size, size, channels); differentiable in δ."""
         if pattern.shape[1] != COARSE:
             whole = enlarged(pattern, self._images.shape[1])
-            return pooled(bounded(self._images, whole, epsilon=self._epsilon, bound=self._bound))
+            return pooled(reflect_or_clip(self._images, whole, epsilon=self._epsilon, bound=self._bound))
         # A pattern of one value a cell: the derivative of a cell's mean is a number, and autograd need not walk all pixels.
         flat = pattern.flatten(1)
         with torch.no_grad():

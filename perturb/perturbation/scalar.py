@@ -1,4 +1,4 @@
-"""Which factors the scalar of m_ψ follows: Sobol effects over the grid, and how many factors they amount to.
+"""Sobol effects of the factors on the scalar of m_ψ, and the effective number of factors that it follows.
 
 With s(w) the scalar and w uniform over the grid,
 

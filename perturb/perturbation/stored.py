@@ -1,4 +1,4 @@
-"""What a pattern does to the images as they are stored: after mirror and rounding, beside the images' own variance.
+"""Statistics of a pattern as stored: after mirror and rounding, beside the images' own variance.
 
 The mirror takes part of a pattern away. On black and white images hardly anything but |δ| is left of it: black can only get
 lighter and white only darker. There the change is counted inwards, from black up and from white down, because the sign with
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.perturbation.bounds import largest_step, shifted
+from perturb.perturbation.bounds import apply_pattern, largest_step
 
 WHOLE = 4_096
 """Images; up to here a grid is measured whole."""
@@ -161,7 +161,7 @@ class Probe:
     def _change(self, rows: slice, pattern: Tensor) -> np.ndarray:
         """x′ − x in grey levels, int16 (rows, values)."""
         originals = self.originals[rows]
-        moved = shifted(originals, pattern.numpy(), epsilon=self.epsilon, bound=self.bound)
+        moved = apply_pattern(originals, pattern.numpy(), epsilon=self.epsilon, bound=self.bound)
         return moved.astype(np.int16) - originals
 
 

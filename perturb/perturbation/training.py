@@ -9,8 +9,15 @@ from torch import Tensor, nn
 
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.progress import Progress
-from perturb.training.checkpoint import Optimisers, Tensors, put_back, read_checkpoint, taken, write_checkpoint
-from perturb.training.curve import is_noted
+from perturb.training.checkpoint import (
+    Optimisers,
+    Tensors,
+    load_state_tensors,
+    read_checkpoint,
+    state_tensors,
+    write_checkpoint,
+)
+from perturb.training.curve import is_logged
 
 CHECKPOINT_FORM = 3
 """Bump when the format of a checkpoint changes. Older checkpoints are then ignored, and the training restarts."""
@@ -59,10 +66,10 @@ def train_network(
     adversary.networks.train()
     for step in range(state["step"] + 1, steps + 1):
         figures, pattern = adversary.update(step)
-        if is_noted(step, steps):
+        if is_logged(step, steps):
             state["curve"].append({"step": step, **figures, "variation": variation(pattern)})
         if step % checkpoint_every == 0 and step < steps:
-            tensors = taken(adversary.networks, adversary.optimisers) | {
+            tensors = state_tensors(adversary.networks, adversary.optimisers) | {
                 f"held/{name}": value for name, value in adversary.held().items()
             }
             write_checkpoint(checkpoint, tensors, state | {"step": step})
@@ -75,7 +82,7 @@ def _resumed(adversary: Adversary, checkpoint: Path) -> dict[str, Any] | None:
     if (found := read_checkpoint(checkpoint)) is None or found[1].get("form") != CHECKPOINT_FORM:
         return None
     tensors, state = found
-    put_back(adversary.networks, adversary.optimisers, tensors)
+    load_state_tensors(adversary.networks, adversary.optimisers, tensors)
     adversary.take_back({n.removeprefix("held/"): value for n, value in tensors.items() if n.startswith("held/")})
     return state
 

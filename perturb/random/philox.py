@@ -38,7 +38,7 @@ def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Ten
     return c0, c1, c2, c3
 
 
-class StepDraws(Protocol):
+class StepRNG(Protocol):
     """The random numbers of the present step, as an objective draws them; every array begins with the restart's axis."""
 
     @property
@@ -47,24 +47,24 @@ class StepDraws(Protocol):
         ...
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """As `Draws.uniform`."""
+        """As `CounterRNG.uniform`."""
         ...
 
     def normal(self, name: str, *shape: int) -> Tensor:
-        """As `Draws.normal`."""
+        """As `CounterRNG.normal`."""
         ...
 
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
-        """As `Draws.integers`."""
+        """As `CounterRNG.integers`."""
         ...
 
     def permutations(self, name: str, count: int, length: int) -> Tensor:
-        """As `Draws.permutations`."""
+        """As `CounterRNG.permutations`."""
         ...
 
 
-class Draws:
-    """Numbers for some restarts at the step that `seek` has set; every answer begins with the restart's axis.
+class CounterRNG:
+    """Numbers for some restarts at the step that `set_step` has set; every answer begins with the restart's axis.
 
     Args:
         seeds: one for each restart, in [0, 2^64).
@@ -80,7 +80,7 @@ class Draws:
         self._step = 0
         self._made: dict[tuple, Tensor] = {}
 
-    def seek(self, step: int) -> None:
+    def set_step(self, step: int) -> None:
         """Go to a step; forwards or back."""
         if step // STEPS_AT_ONCE != self._step // STEPS_AT_ONCE:
             self._made.clear()

@@ -1,4 +1,4 @@
-"""What a reader of an experiment's numbers must not overlook, and what made them."""
+"""Caveats: what a reader of an experiment's numbers must not overlook; and their provenance."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Which variants are compared with each other, beside each with the original, and what their difference tells."""
+"""Comparisons between variants, beside each with the original, and what each difference tells."""
 
 from perturb.config import ExperimentConfig
 

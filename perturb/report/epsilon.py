@@ -9,7 +9,7 @@ from perturb.errors import UserError
 from perturb.files import read_json
 from perturb.metrics import METRICS
 from perturb.report import style
-from perturb.report.table import Cell, PrintedTable
+from perturb.report.table import Cell, TextTable
 from perturb.report.tables import score
 from perturb.report.words import interval, signed
 from perturb.statistics.scores import BASELINE, Comparison, Row
@@ -86,7 +86,7 @@ def _at(results: dict[str, Any]) -> AtEpsilon:
         raise UserError(f"the results at ε = {results['epsilon']} are of another version ({error}); run it again.") from None
 
 
-def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> PrintedTable:
+def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> TextTable:
     """Methods and ε down; original, every variant, and modified − each of its controls with the interval across."""
     variants = list(dict.fromkeys(row.variant for at in results for row in at.rows if row.variant != BASELINE))
     controls = list(dict.fromkeys(c.second for at in results for c in at.comparisons if c.first == "modified"))
@@ -98,7 +98,7 @@ def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> PrintedTable:
                 scores = _scores(at, cells, [BASELINE, *variants])
                 told = (_difference(at, method, metric, control) for control in controls)
                 lines.append((f"{method}, ε = {at.epsilon:g}", (*scores, *told)))
-    return PrintedTable(
+    return TextTable(
         title=f"{METRICS[metric].title} over ε",
         corner="Method",
         columns=("share of variance", BASELINE, *variants, *(f"modified − {control}" for control in controls)),

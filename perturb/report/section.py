@@ -1,4 +1,4 @@
-"""What a page consists of: sections of text, tables and figures."""
+"""The parts of a page: sections of text, tables and figures."""
 
 import base64
 import struct
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from perturb.report.table import PrintedTable, markdown_lines
+from perturb.report.table import TextTable, markdown_lines
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WIDE = 1.6
@@ -54,7 +54,7 @@ class Section:
     points: Sequence[str] = ()
     """Points of a list."""
     figures: Sequence[Picture] = ()
-    tables: Sequence[PrintedTable] = ()
+    tables: Sequence[TextTable] = ()
     """Long ones are folded on the page."""
 
 

@@ -1,4 +1,4 @@
-"""What came out, in sentences: scores on the original, and what each variant and each contrast changes.
+"""Results in sentences: scores on the original, and what each variant and each contrast changes.
 
 A change is first − second with its sign, as its interval has it.
 """

@@ -1,4 +1,4 @@
-"""What all figures share: colours, sizes, how they are saved. They are narrow, so that type can be read on a phone."""
+"""The style of all figures: colours, sizes, how they are saved. They are narrow, to be legible on a phone."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal

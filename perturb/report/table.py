@@ -21,7 +21,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrintedTable:
+class TextTable:
     """Lines below columns."""
 
     title: str
@@ -44,14 +44,14 @@ class PrintedTable:
         return list(dict.fromkeys(cell.source for _, cells in self.lines for cell in cells if cell.beside))
 
 
-def plain_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]], *, note: str = "") -> PrintedTable:
+def plain_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]], *, note: str = "") -> TextTable:
     """A table of plain texts, the first of each line its name."""
     corner, *columns = header
     named = tuple((name, tuple(map(Cell, cells))) for name, *cells in lines)
-    return PrintedTable(title=title, corner=corner, columns=tuple(columns), lines=named, note=note)
+    return TextTable(title=title, corner=corner, columns=tuple(columns), lines=named, note=note)
 
 
-def markdown_lines(table: PrintedTable) -> list[str]:
+def markdown_lines(table: TextTable) -> list[str]:
     """Header, rule and lines, without the title; then the note."""
     lines = [_markdown_line([table.corner, *table.columns]), _markdown_line(["---"] * (1 + len(table.columns)))]
     for name, cells in table.lines:
@@ -59,7 +59,7 @@ def markdown_lines(table: PrintedTable) -> list[str]:
     return lines + (["", table.note] if table.note else [])
 
 
-def rich_table(table: PrintedTable) -> Table:
+def rich_table(table: TextTable) -> Table:
     """Lay out a table for the terminal; what stands beside a number is in brackets below it."""
     found = Table(title=escape(table.title), title_justify="left", show_lines=True)
     found.add_column(escape(table.corner), no_wrap=True)

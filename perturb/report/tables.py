@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from perturb.metrics import METRICS
-from perturb.report.table import Cell, PrintedTable, markdown_lines, plain_table, rich_table
-from perturb.report.thesis import Beside
+from perturb.report.table import Cell, TextTable, markdown_lines, plain_table, rich_table
+from perturb.report.thesis import ThesisNumbers
 from perturb.report.words import interval, may_be_chance, probability, share, signed
 from perturb.statistics.scores import BASELINE, Comparison, Row
 
@@ -24,7 +24,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def as_markdown(rows: Sequence[Row], *, thesis: Beside | None = None) -> str:
+def as_markdown(rows: Sequence[Row], *, thesis: ThesisNumbers | None = None) -> str:
     """A table for each metric in the layout of Table 4.2, then the paired differences."""
     parts = []
     for table in score_tables(rows, thesis=thesis):
@@ -33,14 +33,14 @@ def as_markdown(rows: Sequence[Row], *, thesis: Beside | None = None) -> str:
     return "\n".join([*parts, f"### {differences.title}", "", *markdown_lines(differences)]) + "\n"
 
 
-def as_terminal(rows: Sequence[Row], *, title: str, thesis: Beside | None = None) -> list[Table]:
+def as_terminal(rows: Sequence[Row], *, title: str, thesis: ThesisNumbers | None = None) -> list[Table]:
     """A rich table for each metric; under each mean its difference to the original with its interval."""
     return [rich_table(table) for table in score_tables(rows, title=title, thesis=thesis, compared=True)]
 
 
 def score_tables(
-    rows: Sequence[Row], *, title: str = "", thesis: Beside | None = None, compared: bool = False
-) -> list[PrintedTable]:
+    rows: Sequence[Row], *, title: str = "", thesis: ThesisNumbers | None = None, compared: bool = False
+) -> list[TextTable]:
     """A table for each metric: methods down, variants across, mean ± standard deviation over runs.
 
     Args:
@@ -56,10 +56,10 @@ def score_tables(
     ]
 
 
-def _score_table(rows: Sequence[Row], metric: str, *, title: str, thesis: Beside | None, compared: bool) -> PrintedTable:
+def _score_table(rows: Sequence[Row], metric: str, *, title: str, thesis: ThesisNumbers | None, compared: bool) -> TextTable:
     cells = {(row.method, row.variant): _cell(row, thesis, compared=compared) for row in rows}
     variants = tuple(dict.fromkeys(row.variant for row in rows))
-    return PrintedTable(
+    return TextTable(
         title=", ".join(part for part in (METRICS[metric].title, title) if part),
         corner="Method",
         columns=variants,
@@ -70,7 +70,7 @@ def _score_table(rows: Sequence[Row], metric: str, *, title: str, thesis: Beside
     )
 
 
-def difference_table(rows: Sequence[Row]) -> PrintedTable:
+def difference_table(rows: Sequence[Row]) -> TextTable:
     """Every variant's change against the original, its interval and p-values, and each draw's where there are several."""
     header = ["Method", "Variant", "Metric", "Change", *CERTAINTY, "Pairs"]
     compared = [row for row in rows if row.variant != BASELINE]
@@ -108,7 +108,7 @@ def remarks(row: Row) -> list[str]:
     return draws + failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
 
 
-def _cell(row: Row, thesis: Beside | None, *, compared: bool) -> Cell:
+def _cell(row: Row, thesis: ThesisNumbers | None, *, compared: bool) -> Cell:
     printed = thesis.get(row.metric, row.method, row.variant) if thesis else None
     against = [f"n = {row.n}"] if row.difference is None else [signed(row.difference), interval(row), *_retained(row)]
     details = (*(against if compared else []), *remarks(row))
@@ -134,7 +134,7 @@ def _certainty(found: Row | Comparison) -> list[str]:
     return [interval(found), probability(found.p), probability(found.p_holm) + verdict]
 
 
-def comparison_table(comparisons: Sequence[Comparison]) -> PrintedTable:
+def comparison_table(comparisons: Sequence[Comparison]) -> TextTable:
     """Two variants other than the original, a line a method."""
     lines = [
         [c.method, METRICS[c.metric].title, signed(c.difference), *_certainty(c), str(c.seeds), _patterns(c)]
@@ -148,7 +148,7 @@ def _patterns(found: Comparison) -> str:
     return " and ".join(map(str, found.draws))
 
 
-def contrast_table(contrasts: Sequence[Comparison]) -> PrintedTable:
+def contrast_table(contrasts: Sequence[Comparison]) -> TextTable:
     """The primary contrasts, a line each."""
     header = ["Contrast", "Methods", "Metric", "Change", "95 % interval", "p", "Seeds", "Patterns"]
     lines = [

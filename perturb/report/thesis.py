@@ -52,7 +52,7 @@ _PRINTED = {
 
 
 @dataclass(frozen=True)
-class Beside:
+class ThesisNumbers:
     """The thesis's numbers for the methods of one table of ours, on the same dataset."""
 
     numbers: Mapping[tuple[str, str, str], Number]
@@ -81,7 +81,7 @@ def thesis_number(dataset: str, metric: str, method: str, variant: str) -> Numbe
     return numbers[place], numbers[place + 1]
 
 
-def thesis_beside(dataset: str, kinds: Mapping[str, str]) -> Beside | None:
+def thesis_numbers(dataset: str, kinds: Mapping[str, str]) -> ThesisNumbers | None:
     """Return the thesis's numbers for a dataset, to stand beside ours in a table; None when the thesis has none.
 
     Args:
@@ -96,4 +96,4 @@ def thesis_beside(dataset: str, kinds: Mapping[str, str]) -> Beside | None:
         for variant in VARIANTS
         if (number := thesis_number(dataset, metric, kind, variant))
     }
-    return Beside(numbers) if numbers else None
+    return ThesisNumbers(numbers) if numbers else None

@@ -1,4 +1,4 @@
-"""How sentences name a variant, a change and a p-value."""
+"""Phrases for a variant, a change, an interval and a p-value."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Which comparisons of a report stand by themselves, and how the others share one error rate."""
+"""The comparisons of a report as a family that shares one error rate, apart from the primary contrasts."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

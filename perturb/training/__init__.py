@@ -1,5 +1,5 @@
 """The engine: one loop for every objective, with exact checkpoints."""
 
-from perturb.training.loop import Outcome, train
+from perturb.training.loop import TrainingOutcome, train
 
-__all__ = ["Outcome", "train"]
+__all__ = ["TrainingOutcome", "train"]

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from perturb.files import written_whole
+from perturb.files import atomic_write
 
 Tensors = dict[str, Tensor]
 Optimisers = Mapping[str, torch.optim.Optimizer]
@@ -24,7 +24,7 @@ Optimisers = Mapping[str, torch.optim.Optimizer]
 def write_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
     """Write tensors and JSON whole."""
     contiguous = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
-    with written_whole(path) as part:
+    with atomic_write(path) as part:
         save_file(contiguous, part, metadata={"state": json.dumps(state)})
 
 
@@ -38,7 +38,7 @@ def read_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]] | None:
         return None
 
 
-def taken(networks: nn.Module, optimisers: Optimisers) -> Tensors:
+def state_tensors(networks: nn.Module, optimisers: Optimisers) -> Tensors:
     """Weights and moments as they are now; not copied."""
     tensors = {f"weights/{name}": value for name, value in networks.state_dict().items()}
     for name, optimiser in optimisers.items():
@@ -47,24 +47,24 @@ def taken(networks: nn.Module, optimisers: Optimisers) -> Tensors:
     return tensors
 
 
-def put_back(networks: nn.Module, optimisers: Optimisers, tensors: Tensors) -> None:
+def load_state_tensors(networks: nn.Module, optimisers: Optimisers, tensors: Tensors) -> None:
     """Make weights and moments what they were when `tensors` were taken."""
-    networks.load_state_dict(below("weights/", tensors))
+    networks.load_state_dict(strip_prefix("weights/", tensors))
     for name, optimiser in optimisers.items():
         whole = optimiser.state_dict()
-        for key, value in below(f"optimisers/{name}/", tensors).items():
+        for key, value in strip_prefix(f"optimisers/{name}/", tensors).items():
             index, moment = key.split("/")
             whole["state"].setdefault(int(index), {})[moment] = value
         optimiser.load_state_dict(whole)
         _match_layouts(optimiser)
 
 
-def apart(tensors: Tensors, restart: int) -> Tensors:
+def unstack(tensors: Tensors, restart: int) -> Tensors:
     """One restart's part of tensors that hold many along their first axis."""
     return {name: value if _is_shared(name) else value[restart] for name, value in tensors.items()}
 
 
-def together(parts: list[Tensors]) -> Tensors:
+def stack(parts: list[Tensors]) -> Tensors:
     """The reverse: restarts side by side along a new first axis."""
     return {
         name: value if _is_shared(name) else torch.stack([part[name] for part in parts]) for name, value in parts[0].items()
@@ -84,6 +84,6 @@ def _match_layouts(optimiser: torch.optim.Optimizer) -> None:
                 moments[name] = torch.empty_like(weight).copy_(value)
 
 
-def below(prefix: str, tensors: Tensors) -> Tensors:
+def strip_prefix(prefix: str, tensors: Tensors) -> Tensors:
     """Those whose names begin so, by the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from perturb.files import written_whole
+from perturb.files import atomic_write
 
 POINTS = 100
 
 
-def is_noted(step: int, steps: int) -> bool:
+def is_logged(step: int, steps: int) -> bool:
     """Return whether a curve of steps 1 … `steps` holds this one: at most 100, evenly spaced, and always the last."""
     return step % -(-steps // POINTS) == 0 or step == steps
 
 
 def write_curve(path: Path, curve: list[dict[str, float]]) -> None:
     """Write a loss curve as CSV."""
-    with written_whole(path) as part, part.open("w", newline="") as file:
+    with atomic_write(path) as part, part.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(curve[0]) if curve else ["step"])
         writer.writeheader()
         writer.writerows(curve)

@@ -18,10 +18,10 @@ from perturb.datasets import FactorGrid
 from perturb.datasets.pixels import Pixels, batch_of_each
 from perturb.errors import UserError
 from perturb.objectives import Objective
-from perturb.progress import Progress, Together
-from perturb.random.philox import Draws
-from perturb.training.checkpoint import apart, put_back, read_checkpoint, taken, together, write_checkpoint
-from perturb.training.curve import is_noted
+from perturb.progress import Progress, ProgressGroup
+from perturb.random.philox import CounterRNG
+from perturb.training.checkpoint import load_state_tensors, read_checkpoint, stack, state_tensors, unstack, write_checkpoint
+from perturb.training.curve import is_logged
 from perturb.training.replay import Updates
 
 ACTIVE = 0.8
@@ -30,7 +30,7 @@ CHECKPOINT_FORM = 1
 
 
 @dataclass
-class Outcome:
+class TrainingOutcome:
     """The outcome of a restart's training."""
 
     step: int
@@ -47,10 +47,10 @@ def train(
     grid: FactorGrid,
     config: TrainingConfig,
     *,
-    draws: Draws,
+    draws: CounterRNG,
     checkpoints: Sequence[Path],
-    progress: Progress | Together,
-) -> list[Outcome]:
+    progress: Progress | ProgressGroup,
+) -> list[TrainingOutcome]:
     """Update restarts, each on batches of its own, going on from their checkpoints.
 
     A restart draws the same batches and noise alone or among others. One whose loss is not finite has failed: it stays as it
@@ -81,11 +81,11 @@ def train(
     for step in range(start + 1, total + 1):
         if all(outcome.failure for outcome in outcomes):
             break
-        draws.seek(step)
+        draws.set_step(step)
         indices = objective.batch(draws, grid, config.batch_size)
         images = batch_of_each(pixels, indices, device=objective.device)
         terms = updates.make(images)
-        if is_noted(step, total):
+        if is_logged(step, total):
             terms = terms | {"active_units": active_units(objective, images)}
             _note(step, terms, outcomes, safe=(step - 1) // config.checkpoint_every * config.checkpoint_every)
         if step % config.checkpoint_every == 0 and step < total:
@@ -110,7 +110,7 @@ def active_units(objective: Objective, images: Tensor) -> Tensor:
     return (variances < ACTIVE).sum(dim=1)
 
 
-def _note(step: int, terms: dict[str, Tensor], outcomes: list[Outcome], *, safe: int) -> None:
+def _note(step: int, terms: dict[str, Tensor], outcomes: list[TrainingOutcome], *, safe: int) -> None:
     """Add a point to the curve of every restart, or the reason why it failed; `safe` is the step of the last checkpoint."""
     columns = {name: values.tolist() for name, values in terms.items()}
     for restart, outcome in enumerate(outcomes):
@@ -128,15 +128,17 @@ def _note(step: int, terms: dict[str, Tensor], outcomes: list[Outcome], *, safe:
 
 
 def _save(
-    objective: Objective, checkpoints: Sequence[Path], identities: Sequence[str], step: int, outcomes: list[Outcome]
+    objective: Objective, checkpoints: Sequence[Path], identities: Sequence[str], step: int, outcomes: list[TrainingOutcome]
 ) -> None:
     """Write the checkpoint of every restart."""
-    tensors = taken(objective.networks, objective.optimisers)
+    tensors = state_tensors(objective.networks, objective.optimisers)
     for restart, (path, identity, outcome) in enumerate(zip(checkpoints, identities, outcomes, strict=True)):
-        write_checkpoint(path, apart(tensors, restart), {"identity": identity, "step": step, "outcome": vars(outcome)})
+        write_checkpoint(path, unstack(tensors, restart), {"identity": identity, "step": step, "outcome": vars(outcome)})
 
 
-def _resumed(objective: Objective, checkpoints: Sequence[Path], identities: Sequence[str]) -> tuple[int, list[Outcome]]:
+def _resumed(
+    objective: Objective, checkpoints: Sequence[Path], identities: Sequence[str]
+) -> tuple[int, list[TrainingOutcome]]:
     """The step to go on from and the outcomes so far; weights and moments are put back."""
     found: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
     for path, identity in zip(checkpoints, identities, strict=True):
@@ -148,6 +150,6 @@ def _resumed(objective: Objective, checkpoints: Sequence[Path], identities: Sequ
                 )
             found.append(checkpoint)
     if len(found) < len(checkpoints) or len({state["step"] for _, state in found}) > 1:
-        return 0, [Outcome(0, None, []) for _ in checkpoints]
-    put_back(objective.networks, objective.optimisers, together([tensors for tensors, _ in found]))
-    return found[0][1]["step"], [Outcome(**state["outcome"]) for _, state in found]
+        return 0, [TrainingOutcome(0, None, []) for _ in checkpoints]
+    load_state_tensors(objective.networks, objective.optimisers, stack([tensors for tensors, _ in found]))
+    return found[0][1]["step"], [TrainingOutcome(**state["outcome"]) for _, state in found]

@@ -10,37 +10,37 @@ import torch
 from torch import Tensor
 
 from perturb.objectives import Objective
-from perturb.random.philox import Draws
+from perturb.random.philox import CounterRNG
 
 PLAIN_UPDATES = 3
 
 
-class FixedDraws:
-    """Draws whose answers always lie in the same memory; `refresh` brings them to the present step."""
+class FixedRNG:
+    """Random numbers that always lie in the same memory; `refresh` brings them to the present step."""
 
-    def __init__(self, draws: Draws) -> None:
+    def __init__(self, draws: CounterRNG) -> None:
         self._draws = draws
         self._kept: dict[tuple, Tensor] = {}
 
     @property
     def step(self) -> Tensor:
-        """The present step, as `Draws.step`."""
+        """The present step, as `CounterRNG.step`."""
         return self._at_its_place("step")
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """The numbers of `Draws.uniform`."""
+        """The numbers of `CounterRNG.uniform`."""
         return self._at_its_place("uniform", name, *shape)
 
     def normal(self, name: str, *shape: int) -> Tensor:
-        """The numbers of `Draws.normal`."""
+        """The numbers of `CounterRNG.normal`."""
         return self._at_its_place("normal", name, *shape)
 
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
-        """The numbers of `Draws.integers`."""
+        """The numbers of `CounterRNG.integers`."""
         return self._at_its_place("integers", name, high, *shape)
 
     def permutations(self, name: str, count: int, length: int) -> Tensor:
-        """The numbers of `Draws.permutations`."""
+        """The numbers of `CounterRNG.permutations`."""
         return self._at_its_place("permutations", name, count, length)
 
     def refresh(self) -> None:
@@ -69,8 +69,8 @@ class Updates:
 
     """
 
-    def __init__(self, objective: Objective, draws: Draws, *, recorded: bool | None = None) -> None:
-        self._objective, self._draws, self._fixed = objective, draws, FixedDraws(draws)
+    def __init__(self, objective: Objective, draws: CounterRNG, *, recorded: bool | None = None) -> None:
+        self._objective, self._draws, self._fixed = objective, draws, FixedRNG(draws)
         self._recorded = objective.device.type == "cuda" if recorded is None else recorded
         self._made = 0
         self._images: Tensor | None = None

@@ -17,7 +17,7 @@ from perturb.datasets.hdf5.schema import source
 from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
-from perturb.perturbation.bounds import shifted
+from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.noise import uniform_noise
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,7 +27,7 @@ ATTRIBUTES = {"variant": "noise", "epsilon": EPSILON, "source": "renderer=mini, 
 
 def _noisy(ground_truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
     noise = uniform_noise(numbers, ground_truth.image_shape, seed=1)
-    return shifted(ground_truth.images(numbers), noise, epsilon=EPSILON, bound="reflect")
+    return apply_pattern(ground_truth.images(numbers), noise, epsilon=EPSILON, bound="reflect")
 
 
 def _write(path: Path, ground_truth: GroundTruth) -> None:

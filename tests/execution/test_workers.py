@@ -14,12 +14,12 @@ from real_servers import COMMAND, started, wait_for
 
 from perturb.config import ExperimentConfig
 from perturb.errors import UserError
-from perturb.execution import scheduler as crew
+from perturb.execution import scheduler
 from perturb.execution.build import WorkerLost
 from perturb.execution.local import run_locally
-from perturb.execution.origin import Refused, check_origin, origin_at, source_hash
+from perturb.execution.origin import WorkerMismatch, check_origin, origin_at, source_hash
 from perturb.execution.processes import Processes
-from perturb.execution.scheduler import Crew
+from perturb.execution.scheduler import Scheduler
 from perturb.execution.settings import RunSettings
 from perturb.execution.time_limit import ensure_within
 from perturb.experiment.plan import plan_experiment
@@ -56,12 +56,12 @@ def test_a_run_that_kills_its_worker_again_and_again_is_given_up_by_name(tiny: E
         return threads.submit(_build_or_die, store, unit, broken.id)
 
     with ThreadPoolExecutor(1) as threads:
-        workers = Crew(plan, store, submit=submit, error_of=lambda future: future.exception(), workers=1)
+        workers = Scheduler(plan, store, submit=submit, error_of=lambda future: future.exception(), workers=1)
         for stage in plan.stages[:1]:
             workers.finish(stage, last=True)
         with pytest.raises(UserError, match=r"^restart 1: 3 workers died while they built it \(killed\), so it is given up"):
             workers.finish(plan.stages[1], last=True)
-    assert asked.count("restart 1") == crew.TRIES
+    assert asked.count("restart 1") == scheduler.TRIES
     assert store.is_complete(plan.restarts[0])
 
 
@@ -74,10 +74,10 @@ def _build_or_die(store: Store, unit: list[RunSpec], broken: str) -> None:
 def test_a_run_that_never_comes_into_sight_is_told(
     tiny: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "SECONDS_UNTIL_SEEN", 0.2)
+    monkeypatch.setattr(scheduler, "SECONDS_UNTIL_SEEN", 0.2)
     plan = plan_experiment(tiny)
     with ThreadPoolExecutor(1) as threads:
-        workers = Crew(
+        workers = Scheduler(
             plan, Store(tmp_path, STAGES), submit=lambda unit: threads.submit(list),
             error_of=lambda future: future.exception(), workers=1,
         )  # fmt: skip
@@ -167,9 +167,9 @@ def test_another_version_of_the_code_or_another_folder_is_refused(tmp_path: Path
         assert origin["source"] == source_hash()
         stages = origin["stages"] | {"restart": 0}
         for other in (origin | {"source": "0" * 64}, origin | {"version": "0.0.1"}, origin | {"stages": stages}):
-            with pytest.raises(Refused, match=r"has another version of the code, perturb .* than the flow"):
+            with pytest.raises(WorkerMismatch, match=r"has another version of the code, perturb .* than the flow"):
                 check_origin(other)
         (mark,) = (tmp_path / "scratch").iterdir()
-        with pytest.raises(Refused, match=r"does not see the flow's folder"):
+        with pytest.raises(WorkerMismatch, match=r"does not see the flow's folder"):
             check_origin(origin | {"mark": str(mark) + "0"})
     assert list((tmp_path / "scratch").iterdir()) == []

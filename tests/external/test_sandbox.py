@@ -13,7 +13,7 @@ from faulty_models import EachInItsWay
 from perturb.config import MetricsConfig
 from perturb.external import Training, load_benchmark
 from perturb.external.plan import Asked, plan_runs
-from perturb.external.runner import Crew, Kit
+from perturb.external.runner import RunContext, Runner
 from perturb.external.sandbox import GIB, memory_of, written, written_or_shared
 from perturb.variants import VariantPattern
 
@@ -58,10 +58,10 @@ def test_mapped_files_and_untouched_addresses_do_not_count(tmp_path) -> None:
 
 def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tmp_path: Path) -> None:
     images, training = {VariantPattern("noise"): load_benchmark("mini", "noise")}, Training()
-    kit = Kit(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
+    run_context = RunContext(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
     asked = Asked("train", "slow", ("noise",), (0,), ("mig",), MetricsConfig(), 0, training)
     (spec,) = plan_runs(asked, images, None, None, {}).values()
-    found = Crew(tmp_path, kit, workers=1, seconds=0.5, gibibytes=None, quiet=True).finish([spec], retry=False)
+    found = Runner(tmp_path, run_context, workers=1, seconds=0.5, gibibytes=None, quiet=True).finish([spec], retry=False)
     assert found[spec.id]["failure"] == "it took longer than the time limit of 0.5 s"
     assert found[spec.id]["scores"] is None
     assert (tmp_path / "runs" / spec.id / "output.txt").is_file()

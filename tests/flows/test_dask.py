@@ -15,7 +15,7 @@ import pytest
 from real_servers import COMMAND, dask_worker, free_port, started, wait_for
 
 from perturb.execution.build import WorkerLost
-from perturb.execution.origin import Refused, origin_at
+from perturb.execution.origin import WorkerMismatch, origin_at
 from perturb.execution.settings import RunSettings
 from perturb.files import read_json, sha256_of
 from perturb.progress import read_fraction
@@ -149,7 +149,7 @@ def other_code(tmp_path: Path) -> Path:
     """A copy of the package in which one file differs."""
     root = Path(__file__).parents[2] / "perturb"
     shutil.copytree(root, tmp_path / "other" / "perturb", ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "other" / "perturb" / "seeding.py").open("a") as file:
+    with (tmp_path / "other" / "perturb" / "random" / "seeds.py").open("a") as file:
         file.write("# changed\n")
     return tmp_path / "other"
 
@@ -171,7 +171,9 @@ def test_a_worker_that_does_not_see_the_folder_refuses(tmp_path: Path, scheduler
     with dask_worker(scheduler, tmp_path), origin_at(tmp_path) as origin:
         elsewhere = origin | {"mark": str(tmp_path / "not-shared"), "artifacts": str(tmp_path / "mine")}
         workers = dask_workers.DaskWorkers(f"tcp://{scheduler}", RunSettings(artifacts=tmp_path), elsewhere)
-        with pytest.raises(Refused, match=r"does not see the flow's folder .*mine; share that folder under the same path"):
+        with pytest.raises(
+            WorkerMismatch, match=r"does not see the flow's folder .*mine; share that folder under the same path"
+        ):
             workers.__enter__()
 
 

@@ -1,7 +1,9 @@
 """The same experiment as a real Prefect flow, on a real temporary server, over real worker processes."""
 
+import json
 import os
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,18 +16,41 @@ Perturb = Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.mark.flow
-def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
+def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Path, perturb: Perturb, api: str) -> None:
     artifacts = tmp_path / "artifacts"
     first = perturb("run", tiny_toml, "--artifacts", artifacts, "--runner", "process:2")
     assert first.returncode == 0, first.stderr
     results = Path(first.stdout.strip().splitlines()[-1])
     assert results.is_file()
+    _check_page(api)
     before = {path: path.stat().st_mtime_ns for path in (artifacts / "runs").iterdir()}
     for options in (["--no-prefect"], ["--runner", "thread:1"]):
         again = perturb("run", tiny_toml, "--artifacts", artifacts, *options)
         assert again.returncode == 0, again.stderr
         assert again.stdout == first.stdout
     assert {path: path.stat().st_mtime_ns for path in (artifacts / "runs").iterdir()} == before
+
+
+def _check_page(api: str) -> None:
+    """What Prefect's page is made of: tasks named by their stage, after those that built their inputs, with logs."""
+    tasks = {task["id"]: task for task in _posted(api, "task_runs/filter")}
+    assert {"ground truth", "restarts", "selection", "perturbation", "evaluation", "report"} <= {
+        tag for task in tasks.values() for tag in task["tags"]
+    }
+    before = {
+        task["name"]: {tasks[needed["id"]]["name"] for needed in task["task_inputs"]["wait_for"]}
+        for task in tasks.values()
+        if "wait_for" in task["task_inputs"]
+    }
+    assert before["selection: selection"] == {"restarts: restart 0", "restarts: restart 1"}
+    messages = [log["message"] for log in _posted(api, "logs/filter")]
+    assert any(message.startswith("report: built, in runs/report-") for message in messages)
+
+
+def _posted(api: str, path: str) -> list[dict]:
+    request = urllib.request.Request(f"{api}/{path}", b"{}", {"Content-Type": "application/json"}, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
 
 
 @pytest.mark.flow
@@ -62,5 +87,5 @@ def test_a_killed_flow_leaves_no_process_behind_and_goes_on(tiny_toml: Path, tmp
 def test_an_unknown_runner_is_refused(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
     found = perturb("run", tiny_toml, "--artifacts", tmp_path / "artifacts", "--runner", "carrier-pigeon")
     assert found.returncode == 2
-    assert "--runner must be thread:N or process:N with N at least 1, dask, dask://HOST:PORT or ray; got" in found.stderr
+    assert "--runner must be thread:N or process:N with N at least 1, dask, or dask://HOST:PORT; got" in found.stderr
     assert not (tmp_path / "artifacts").exists()

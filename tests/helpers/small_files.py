@@ -9,7 +9,7 @@ import numpy as np
 
 from perturb.datasets import DSprites, FactorGrid, GroundTruth, Shapes3D
 from perturb.datasets.hdf5.writer import write_benchmark_file
-from perturb.perturbation.bounds import shifted
+from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.noise import uniform_noise
 
 EPSILON = 0.1
@@ -45,7 +45,7 @@ def images_of(truth: GroundTruth, variant: str, numbers: np.ndarray) -> np.ndarr
     if variant == "original":
         return truth.images(numbers)
     noise = uniform_noise(numbers, truth.image_shape, seed=len(variant))
-    return shifted(truth.images(numbers), noise, epsilon=EPSILON, bound="reflect")
+    return apply_pattern(truth.images(numbers), noise, epsilon=EPSILON, bound="reflect")
 
 
 def write_small_file(path: Path, truth: GroundTruth, variant: str = "modified", **attributes: str | float) -> Path:

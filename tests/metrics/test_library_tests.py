@@ -21,7 +21,7 @@ from perturb.metrics import (
     sap,
     unsupervised,
 )
-from perturb.metrics.coded import top_gaps
+from perturb.metrics.coded import gap_to_runner_up
 
 MODULES = (
     "utils_test", "mig_test", "dci_test", "sap_score_test", "factor_vae_test", "beta_vae_test", "irs_test",
@@ -49,7 +49,7 @@ def _swap(lib: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     def compute_mig(codes, factors):
         bins = lib.utils.make_discretizer(codes)
         shares = information.mutual_information(bins.T, factors.T) / information.entropies(factors.T)
-        return {"discrete_mig": top_gaps(shares).mean()}
+        return {"discrete_mig": gap_to_runner_up(shares).mean()}
 
     def importances(x_train, y_train, x_test, y_test):
         return dci.importances((x_train.T, y_train.T), (x_test.T, y_test.T), trees=100, seed=0)

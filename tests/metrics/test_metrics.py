@@ -191,7 +191,7 @@ def test_batches_that_share_a_factor_do_and_are_uniform() -> None:
     coded, rng = Coded(np.arange(np.prod(SIZES))[:, None].astype(float), _grid()), np.random.default_rng(0)
     rows = rng.integers(len(coded), size=200)
     for factor in range(len(SIZES)):
-        partners = coded.alike(rows, factor, 50, rng)
+        partners = coded.sample_sharing_factor(rows, factor, 50, rng)
         assert (coded.factors[partners, factor] == coded.factors[rows, factor][:, None]).all()
         for other in set(range(len(SIZES))) - {factor}:
             shares = np.bincount(coded.factors[partners, other].ravel(), minlength=SIZES[other]) / partners.size

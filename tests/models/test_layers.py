@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perturb.models import layers
-from perturb.models.convolution import gather, padding
+from perturb.models.convolution import im2col, padding
 from perturb.models.layers import Conv, Deconv, Linear
 
 RESTARTS = 3
@@ -75,7 +75,7 @@ def test_linear_is_affine_in_every_restart() -> None:
 @pytest.mark.parametrize("kernel", [2, 4])
 def test_patches_are_what_torch_unfolds(kernel: int, channels: int) -> None:
     images = _images(RESTARTS, channels)
-    found = gather(images, kernel).unflatten(2, (kernel, kernel, channels)).unflatten(1, (2, 16))
+    found = im2col(images, kernel).unflatten(2, (kernel, kernel, channels)).unflatten(1, (2, 16))
     unfolded = functional.unfold(images.flatten(0, 1).permute(0, 3, 1, 2), kernel, padding=padding(kernel), stride=2)
     expected = unfolded.unflatten(1, (channels, kernel, kernel)).unflatten(0, (RESTARTS, 2)).permute(0, 1, 5, 3, 4, 2)
     assert torch.equal(found, expected)

@@ -16,7 +16,7 @@ from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
-from perturb.metrics import Coded, CodedPart, rows_to_encode, score, score_encoder
+from perturb.metrics import Coded, PartlyCoded, rows_to_encode, score, score_encoder
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.objectives.encode import encode
 
@@ -127,7 +127,7 @@ def test_a_model_is_scored_by_the_images_that_are_read_as_by_all(model: Objectiv
     metrics = ["mig", "factor_vae"]
     read = rows_to_encode(metrics, SETTINGS, GRID, seed=2)
     part, whole = (
-        CodedPart(encode(model, PIXELS, read)[0], GRID, read),
+        PartlyCoded(encode(model, PIXELS, read)[0], GRID, read),
         Coded(encode(model, PIXELS, ROWS)[0], GRID.factors_of(ROWS)),
     )
     found, expected = (score(coded, metrics, settings=SETTINGS, seed=2) for coded in (part, whole))

@@ -26,7 +26,7 @@ from perturb.datasets import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.objectives import OBJECTIVES, Objective
-from perturb.random.philox import Draws
+from perturb.random.philox import CounterRNG
 
 CONFIGS: dict[str, ObjectiveConfig] = {
     "autoencoder": AutoencoderConfig(),
@@ -55,8 +55,8 @@ def _images(count: int, restarts: int = 1) -> torch.Tensor:
     return PIXELS.batch(np.arange(restarts * count).reshape(restarts, count) * 37 % 4096)
 
 
-def _updated(objective: Objective, draws: Draws, step: int, size: int = 8) -> dict[str, torch.Tensor]:
-    draws.seek(step)
+def _updated(objective: Objective, draws: CounterRNG, step: int, size: int = 8) -> dict[str, torch.Tensor]:
+    draws.set_step(step)
     return objective.update(PIXELS.batch(objective.batch(draws, Mini.grid, size)), draws)
 
 
@@ -77,9 +77,9 @@ def _losses_on_a_tiny_set(kind: str) -> list[float]:
     pixels = Pixels(PIXELS.images(chosen))
     training = TRAINING.model_copy(update={"learning_rate": 2e-3})
     objective = OBJECTIVES[kind](CONFIGS[kind], training, channels=3, latents=2, seeds=SEEDS[:1], device="cpu")
-    draws, losses = Draws(SEEDS[:1]), []
+    draws, losses = CounterRNG(SEEDS[:1]), []
     for step in range(300):
-        draws.seek(step)
+        draws.set_step(step)
         losses.append(objective.update(pixels.batch(objective.batch(draws, grid, 8)), draws)["loss"].item())
     return losses
 
@@ -102,7 +102,7 @@ def test_a_restart_has_the_same_gradients_alone_and_among_others(kind: str) -> N
     found = []
     for seeds in (SEEDS, SEEDS[1:2]):
         objective, mine = _objective(CONFIGS[kind], seeds), seeds.index(SEEDS[1])
-        terms = _updated(objective, Draws(seeds), 0)
+        terms = _updated(objective, CounterRNG(seeds), 0)
         gradients = [w.grad[mine].reshape(-1) for w in objective.networks.parameters() if w.grad is not None]
         found.append((torch.cat(gradients), torch.stack([value[mine] for value in terms.values()])))
     for together, alone in zip(*found, strict=True):
@@ -133,7 +133,7 @@ def test_a_restart_is_the_same_alone_and_among_others(kind: str) -> None:
     """
     found = []
     for seeds in (SEEDS, SEEDS[1:2]):
-        objective, draws, mine = _objective(CONFIGS[kind], seeds), Draws(seeds), seeds.index(SEEDS[1])
+        objective, draws, mine = _objective(CONFIGS[kind], seeds), CounterRNG(seeds), seeds.index(SEEDS[1])
         for step in range(5):
             terms = _updated(objective, draws, step)
         found.append((_weights(objective, mine), torch.stack([value[mine] for value in terms.values()])))
@@ -146,7 +146,7 @@ def test_a_restart_is_the_same_alone_and_among_others(kind: str) -> None:
 def test_same_seed_same_weights(kind: str) -> None:
     first, second = _objective(CONFIGS[kind], SEEDS[:1]), _objective(CONFIGS[kind], SEEDS[:1])
     for objective in (first, second):
-        draws = Draws(SEEDS[:1])
+        draws = CounterRNG(SEEDS[:1])
         for step in range(3):
             _updated(objective, draws, step)
     assert torch.equal(_weights(first), _weights(second))
@@ -154,7 +154,7 @@ def test_same_seed_same_weights(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_every_weight_that_learns_is_reached(kind: str) -> None:
-    objective, draws = _objective(CONFIGS[kind], SEEDS[:1]), Draws(SEEDS[:1])
+    objective, draws = _objective(CONFIGS[kind], SEEDS[:1]), CounterRNG(SEEDS[:1])
     before = {name: w.detach().clone() for name, w in objective.networks.named_parameters() if w.requires_grad}
     for step in range(3):
         _updated(objective, draws, step)
@@ -165,7 +165,7 @@ def test_every_weight_that_learns_is_reached(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_codes_in_evaluation_depend_on_their_own_image_only(kind: str) -> None:
-    objective, draws = _objective(CONFIGS[kind], SEEDS[:1]), Draws(SEEDS[:1])
+    objective, draws = _objective(CONFIGS[kind], SEEDS[:1]), CounterRNG(SEEDS[:1])
     _updated(objective, draws, 0)
     objective.networks.eval()
     images = _images(6)
@@ -185,7 +185,7 @@ def test_restarts_do_not_touch_each_other(kind: str) -> None:
         for weight in objectives[1].networks.parameters():
             weight[1].fill_(float("nan"))
     for objective in objectives:
-        draws = Draws(SEEDS)
+        draws = CounterRNG(SEEDS)
         for step in range(2):
             _updated(objective, draws, step)
     for restart in (0, 2):
@@ -197,7 +197,7 @@ def test_bfloat16_keeps_losses_and_codes_in_float32_and_close(kind: str) -> None
     half = _objective(CONFIGS[kind], SEEDS[:1], TRAINING.model_copy(update={"precision": "bfloat16"}))
     full = _objective(CONFIGS[kind], SEEDS[:1])
     assert half.posterior(_images(8)).mean.dtype == torch.float32
-    a, b = (_updated(o, Draws(SEEDS[:1]), 0)["loss"].item() for o in (half, full))
+    a, b = (_updated(o, CounterRNG(SEEDS[:1]), 0)["loss"].item() for o in (half, full))
     assert a == pytest.approx(b, rel=0.03)
 
 
@@ -218,6 +218,6 @@ def test_compiled_networks_answer_alike_and_keep_their_names() -> None:
     plain, compiled = (_objective(CONFIGS["beta_vae"], SEEDS[:1]) for _ in range(2))
     names = list(plain.networks.state_dict())
     compiled.compile(backend="eager")
-    a, b = (_updated(o, Draws(SEEDS[:1]), 0)["loss"].item() for o in (plain, compiled))
+    a, b = (_updated(o, CounterRNG(SEEDS[:1]), 0)["loss"].item() for o in (plain, compiled))
     assert a == pytest.approx(b, rel=1e-5)
     assert list(compiled.networks.state_dict()) == names

@@ -9,7 +9,7 @@ import torch
 from perturb.config.objectives import PairsConfig
 from perturb.datasets import FactorGrid
 from perturb.objectives.pairs import drawn_pairs, factors_of, indices_of, laplace_pairs, matched_pairs, uniform_pairs
-from perturb.random.philox import Draws
+from perturb.random.philox import CounterRNG
 
 GRID = FactorGrid(("shape", "size", "one", "x"), (3, 6, 1, 20), unordered=("shape",))
 COUNT = 40_000
@@ -27,7 +27,7 @@ def test_numbers_and_factors_are_the_grids() -> None:
 
 
 def test_laplace_pairs_follow_the_truncated_law() -> None:
-    first, second = (_factors(indices) for indices in laplace_pairs(GRID, Draws([1]), COUNT, rate=1.0))
+    first, second = (_factors(indices) for indices in laplace_pairs(GRID, CounterRNG([1]), COUNT, rate=1.0))
     assert np.array_equal(first[:, [0, 2]], second[:, [0, 2]])
     assert (first != second).any(axis=1).all()
     present = 3
@@ -44,13 +44,13 @@ def test_laplace_pairs_follow_the_truncated_law() -> None:
 def test_a_higher_rate_moves_less_and_a_random_one_lies_between() -> None:
     moves = {}
     for rate in (1.0, 10.0, None):
-        first, second = (_factors(indices) for indices in laplace_pairs(GRID, Draws([1]), COUNT, rate=rate))
+        first, second = (_factors(indices) for indices in laplace_pairs(GRID, CounterRNG([1]), COUNT, rate=rate))
         moves[rate] = np.abs(first - second)[:, 3].mean()
     assert moves[10.0] < moves[None] < moves[1.0]
 
 
 def test_uniform_pairs_change_one_to_all_but_one_factors() -> None:
-    first, second = (_factors(indices) for indices in uniform_pairs(GRID, Draws([1]), COUNT))
+    first, second = (_factors(indices) for indices in uniform_pairs(GRID, CounterRNG([1]), COUNT))
     changed = first != second
     assert np.bincount(changed.sum(axis=1), minlength=4)[:4] / COUNT == pytest.approx([0, 0.5, 0.5, 0], abs=0.01)
     assert changed[:, [0, 1, 3]].mean(axis=0) == pytest.approx([0.5] * 3, abs=0.01)
@@ -59,7 +59,7 @@ def test_uniform_pairs_change_one_to_all_but_one_factors() -> None:
 
 
 def test_matched_pairs_share_the_factor_they_name() -> None:
-    first, second, shared = matched_pairs(GRID, Draws([1]), COUNT)
+    first, second, shared = matched_pairs(GRID, CounterRNG([1]), COUNT)
     same = _factors(first) == _factors(second)
     assert same[np.arange(COUNT), shared[0].numpy()].all()
     apart = shared[0].numpy() != 3
@@ -69,7 +69,7 @@ def test_matched_pairs_share_the_factor_they_name() -> None:
 
 @pytest.mark.parametrize("config", [PairsConfig(), PairsConfig(rate="random"), PairsConfig(law="uniform")])
 def test_pairs_stay_on_the_grid_and_are_the_same_alone_and_among_others(config: PairsConfig) -> None:
-    among, alone = (drawn_pairs(GRID, Draws(seeds), 50, config) for seeds in ([1, 2, 3], [2]))
+    among, alone = (drawn_pairs(GRID, CounterRNG(seeds), 50, config) for seeds in ([1, 2, 3], [2]))
     for together, single in zip(among, alone, strict=True):
         assert together.shape == (3, 50)
         assert together.min() >= 0

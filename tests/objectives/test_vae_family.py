@@ -30,7 +30,7 @@ from perturb.objectives.factor_vae import log_probabilities, permuted
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.slow_vae import entropy, laplace_cross_entropy, transition_cross_entropy
-from perturb.random.philox import Draws
+from perturb.random.philox import CounterRNG
 
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
 SEEDS = [5, 6]
@@ -47,7 +47,7 @@ def _posterior(n: int = 6) -> DiagonalGaussian:
     return DiagonalGaussian(*torch.randn(2, 2, n, LATENTS, generator=generator).unbind(0))
 
 
-def _terms_by_hand(objective: MinimisedObjective, draws: Draws) -> tuple[torch.Tensor, torch.Tensor]:
+def _terms_by_hand(objective: MinimisedObjective, draws: CounterRNG) -> tuple[torch.Tensor, torch.Tensor]:
     """Reconstruction and KL with torch's own distributions."""
     posterior = objective.posterior(IMAGES)
     codes = posterior.sample(draws.normal("posterior", 6, LATENTS))
@@ -63,7 +63,7 @@ def _terms_by_hand(objective: MinimisedObjective, draws: Draws) -> tuple[torch.T
     ("config", "weight"), [(VAEConfig(), 1.0), (BetaVAEConfig(beta=3.0), 3.0), (FullCovarianceVAEConfig(beta=3.0), 3.0)]
 )
 def test_the_loss_is_reconstruction_and_weighted_kl(config: ObjectiveConfig, weight: float) -> None:
-    objective, draws = _objective(config), Draws(SEEDS)
+    objective, draws = _objective(config), CounterRNG(SEEDS)
     reconstruction, kl = _terms_by_hand(objective, draws)
     terms = objective.losses(IMAGES, draws)
     assert torch.allclose(terms["kl"], kl, rtol=1e-4)
@@ -71,9 +71,9 @@ def test_the_loss_is_reconstruction_and_weighted_kl(config: ObjectiveConfig, wei
 
 
 def test_autoencoder_uses_no_noise() -> None:
-    objective, draws = _objective(AutoencoderConfig()), Draws(SEEDS)
+    objective, draws = _objective(AutoencoderConfig()), CounterRNG(SEEDS)
     first = objective.losses(IMAGES, draws)["loss"]
-    draws.seek(1)
+    draws.set_step(1)
     assert torch.equal(first, objective.losses(IMAGES, draws)["loss"])
 
 
@@ -92,7 +92,7 @@ def test_total_correlation_by_a_double_loop() -> None:
 
 
 def test_beta_tc_vae_is_a_vae_for_a_beta_of_one() -> None:
-    draws = Draws(SEEDS)
+    draws = CounterRNG(SEEDS)
     terms = _objective(BetaTCVAEConfig(beta=1.0)).losses(IMAGES, draws)
     assert torch.allclose(terms["loss"], _objective(VAEConfig()).losses(IMAGES, draws)["loss"])
     heavy = _objective(BetaTCVAEConfig(beta=5.0)).losses(IMAGES, draws)
@@ -101,8 +101,8 @@ def test_beta_tc_vae_is_a_vae_for_a_beta_of_one() -> None:
 
 @pytest.mark.parametrize(("step", "capacity"), [(0, 0.0), (50, 10.0), (100, 20.0), (5_000, 20.0)])
 def test_annealed_vaes_capacity_grows_and_stays(step: int, capacity: float) -> None:
-    objective, draws = _objective(AnnealedVAEConfig(gamma=7.0, max_capacity=20.0, annealing_steps=100)), Draws(SEEDS)
-    draws.seek(step)
+    objective, draws = _objective(AnnealedVAEConfig(gamma=7.0, max_capacity=20.0, annealing_steps=100)), CounterRNG(SEEDS)
+    draws.set_step(step)
     terms = objective.losses(IMAGES, draws)
     expected = terms["reconstruction"] + 7.0 * (terms["kl"] - capacity).abs()
     assert torch.allclose(terms["loss"], expected)
@@ -111,8 +111,8 @@ def test_annealed_vaes_capacity_grows_and_stays(step: int, capacity: float) -> N
 @pytest.mark.parametrize(("step", "beta"), [(0, 20.0), (100, 20.0), (150, 12.0), (200, 4.0), (5_000, 4.0)])
 def test_a_falling_beta_is_held_falls_and_stays(step: int, beta: float) -> None:
     config = FallingBetaVAEConfig(first_beta=20.0, beta=4.0, hold=100, fall=100)
-    objective, draws = _objective(config), Draws(SEEDS)
-    draws.seek(step)
+    objective, draws = _objective(config), CounterRNG(SEEDS)
+    draws.set_step(step)
     terms = objective.losses(IMAGES, draws)
     assert torch.allclose(terms["loss"], terms["reconstruction"] + beta * terms["kl"])
 
@@ -125,7 +125,7 @@ def test_covariance_is_numpys_divided_by_n() -> None:
 
 @pytest.mark.parametrize(("covariance", "factor"), [("means", 10.0), ("codes", 1.0)])
 def test_dip_vae_by_numpy(covariance: str, factor: float) -> None:
-    objective, draws = _objective(DIPVAEConfig(covariance=covariance, off_diagonal=2.0)), Draws(SEEDS)
+    objective, draws = _objective(DIPVAEConfig(covariance=covariance, off_diagonal=2.0)), CounterRNG(SEEDS)
     terms, posterior = objective.losses(IMAGES, draws), objective.posterior(IMAGES)
     for r in range(2):
         matrix = np.cov(posterior.mean[r].detach().numpy().T, bias=True)
@@ -142,7 +142,7 @@ def test_dip_vae_by_numpy(covariance: str, factor: float) -> None:
 
 def test_permuted_codes_keep_every_units_values_and_break_their_company() -> None:
     codes = torch.arange(2 * 50 * LATENTS, dtype=torch.float32).view(2, 50, LATENTS)
-    found = permuted(codes, Draws(SEEDS))
+    found = permuted(codes, CounterRNG(SEEDS))
     assert torch.equal(found.sort(dim=1).values, codes)
     orders = (found - codes[:, :1]).div(LATENTS).round()
     assert not torch.equal(orders[..., 0], orders[..., 1])
@@ -150,7 +150,7 @@ def test_permuted_codes_keep_every_units_values_and_break_their_company() -> Non
 
 
 def test_factor_vaes_terms_by_hand() -> None:
-    objective, draws = _objective(FactorVAEConfig(gamma=3.0)), Draws(SEEDS)
+    objective, draws = _objective(FactorVAEConfig(gamma=3.0)), CounterRNG(SEEDS)
     terms = objective.losses(IMAGES, draws)
     codes = objective.posterior(IMAGES).sample(draws.normal("posterior", 6, LATENTS))
     discriminate = objective.networks["discriminator"]
@@ -164,7 +164,7 @@ def test_factor_vaes_terms_by_hand() -> None:
 
 def test_factor_vaes_sides_do_not_move_each_other() -> None:
     """One update moves the VAE as if γ's discriminator were constant, and the discriminator as if the codes were."""
-    objective, draws = _objective(FactorVAEConfig(gamma=3.0)), Draws(SEEDS)
+    objective, draws = _objective(FactorVAEConfig(gamma=3.0)), CounterRNG(SEEDS)
     losses = objective.losses(IMAGES, draws)
     vae = [w for name, w in objective.networks.named_parameters() if not name.startswith("discriminator")]
     expected_vae = torch.autograd.grad(losses["loss"].sum(), vae, retain_graph=True)
@@ -213,7 +213,7 @@ def test_the_transition_has_both_directions_of_every_pair() -> None:
 
 
 def test_slow_vae_weighs_its_terms_as_the_authors_code() -> None:
-    objective, draws = _objective(SlowVAEConfig(beta=2.0)), Draws(SEEDS)
+    objective, draws = _objective(SlowVAEConfig(beta=2.0)), CounterRNG(SEEDS)
     terms, posterior = objective.losses(IMAGES, draws), objective.posterior(IMAGES)
     reconstruction, kl = _terms_by_hand(objective, draws)
     transition = transition_cross_entropy(posterior, 6.0) - entropy(posterior)

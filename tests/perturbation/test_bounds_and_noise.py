@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from perturb.perturbation.bounds import bounded, largest_step, quantised
+from perturb.perturbation.bounds import largest_step, quantise, reflect_or_clip
 from perturb.perturbation.noise import two_valued_noise, uniform_noise
 
 
@@ -12,8 +12,8 @@ from perturb.perturbation.noise import two_valued_noise, uniform_noise
 )
 def test_values_outside_are_mirrored_or_clipped(pixel: float, pattern: float, reflected: float, clipped: float) -> None:
     image, delta = torch.full((1, 1, 1, 1), pixel), torch.full((1, 1, 1, 1), pattern)
-    assert bounded(image, delta, epsilon=0.1, bound="reflect").item() == pytest.approx(reflected, abs=1e-6)
-    assert bounded(image, delta, epsilon=0.1, bound="clip").item() == pytest.approx(clipped, abs=1e-6)
+    assert reflect_or_clip(image, delta, epsilon=0.1, bound="reflect").item() == pytest.approx(reflected, abs=1e-6)
+    assert reflect_or_clip(image, delta, epsilon=0.1, bound="clip").item() == pytest.approx(clipped, abs=1e-6)
 
 
 @pytest.mark.parametrize("epsilon", [0.001, 0.1, 0.175, 0.5, 0.999])
@@ -22,10 +22,10 @@ def test_no_stored_value_moves_by_more_than_epsilon(epsilon: float, bound: str) 
     original = np.tile(np.arange(256, dtype=np.uint8), 21)
     pattern = np.repeat(np.linspace(-1, 1, 21), 256)
     image, delta = torch.from_numpy(original).float() / 255, torch.from_numpy(pattern)
-    moved = bounded(image, delta, epsilon=epsilon, bound=bound)
+    moved = reflect_or_clip(image, delta, epsilon=epsilon, bound=bound)
     assert moved.min() >= 0
     assert moved.max() <= 1
-    stored = quantised(moved.numpy(), original, epsilon=epsilon)
+    stored = quantise(moved.numpy(), original, epsilon=epsilon)
     assert np.abs(stored.astype(int) - original).max() <= 255 * epsilon
     assert np.abs(stored - 255 * moved.numpy()).max() <= 1 + 1e-3
 

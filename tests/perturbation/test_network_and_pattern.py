@@ -5,11 +5,11 @@ import torch
 from perturb.config import PerturbationConfig
 from perturb.datasets import DSprites, FactorGrid
 from perturb.datasets.renderers.mini import Mini
-from perturb.perturbation.bounds import shifted
+from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, measure
-from perturb.perturbation.ruler import patterns_of
 from perturb.perturbation.scalar import scalar_effects
+from perturb.perturbation.tabulated import patterns_of
 from perturb.perturbation.training import variation
 
 GRID = Mini.grid
@@ -98,7 +98,7 @@ def test_patterns_of_black_and_white_images_go_one_way_and_still_vary() -> None:
     assert pattern.max() <= 1
     assert pattern.std(dim=0).min() > 0.1
     images = truth.images(numbers)
-    inwards = np.abs(shifted(images, pattern.numpy(), epsilon=0.1, bound="reflect").astype(int) - images)
+    inwards = np.abs(apply_pattern(images, pattern.numpy(), epsilon=0.1, bound="reflect").astype(int) - images)
     assert np.abs(inwards - 25.5 * pattern.numpy()).max() <= 1
 
 
@@ -119,11 +119,11 @@ def test_perturbed_images_keep_the_bound_and_are_reproducible() -> None:
     network, indices = _network(), np.arange(0, 4096, 31)
     calibrate(network, GRID)
     images, patterns = Mini().images(indices), patterns_of(network, GRID, epsilon=0.175)
-    changed = shifted(images, patterns(indices), epsilon=0.175, bound="reflect")
+    changed = apply_pattern(images, patterns(indices), epsilon=0.175, bound="reflect")
     assert changed.dtype == np.uint8
     assert changed.shape == images.shape
     assert 20 < np.abs(changed.astype(int) - images).max() <= 44
-    alone = shifted(images[5:6], patterns(indices[5:6]), epsilon=0.175, bound="reflect")
+    alone = apply_pattern(images[5:6], patterns(indices[5:6]), epsilon=0.175, bound="reflect")
     assert np.abs(alone[0].astype(int) - changed[5]).max() <= 1
 
 

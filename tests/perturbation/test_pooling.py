@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from perturb.perturbation.bounds import bounded
+from perturb.perturbation.bounds import reflect_or_clip
 from perturb.perturbation.pooling import Movable, enlarged, pooled
 
 
@@ -25,7 +25,7 @@ def test_moved_cells_and_their_gradient_are_those_of_all_pixels(bound: str, size
         found = (
             Movable(images, epsilon=0.25, bound=bound).pooled(leaf)
             if fast
-            else pooled(bounded(images, enlarged(leaf, 32), epsilon=0.25, bound=bound))
+            else pooled(reflect_or_clip(images, enlarged(leaf, 32), epsilon=0.25, bound=bound))
         )
         (found * weights).sum().backward()
         results.append((found.detach(), leaf.grad))

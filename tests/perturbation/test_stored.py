@@ -8,7 +8,7 @@ from perturb.config import PerturbationConfig
 from perturb.datasets import DSprites, FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
-from perturb.perturbation.bounds import shifted
+from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate, measure
 from perturb.perturbation.stored import PatternStatistics, Probe
@@ -38,7 +38,7 @@ def _patterns(network: PerturbationNetwork, grid: FactorGrid, numbers: np.ndarra
 def test_the_statistics_are_those_of_the_stored_images() -> None:
     network, numbers = _network(MINI), np.arange(4096)
     images = MINI.images(numbers)
-    stored = shifted(images, _patterns(network, MINI.grid, numbers), epsilon=EPSILON, bound="reflect")
+    stored = apply_pattern(images, _patterns(network, MINI.grid, numbers), epsilon=EPSILON, bound="reflect")
     change = (stored.astype(float) - images) / 255
     found = measure(network, MINI, MINI.grid, epsilon=EPSILON, bound="reflect")
     assert found.variance == pytest.approx(change.var(axis=0).mean() / EPSILON**2)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from perturb.random.philox import STEPS_AT_ONCE, Draws, philox
+from perturb.random.philox import STEPS_AT_ONCE, CounterRNG, philox
 
 SEEDS = [3, 2**63 + 5, 11]
 
@@ -31,40 +31,40 @@ def test_philox_gives_the_published_words(counter: tuple, key: tuple, expected: 
 
 
 def test_a_restart_draws_alike_alone_and_among_others() -> None:
-    among, alone = Draws(SEEDS), Draws(SEEDS[1:2])
+    among, alone = CounterRNG(SEEDS), CounterRNG(SEEDS[1:2])
     for step in (0, 1, STEPS_AT_ONCE, 1_000):
-        among.seek(step)
-        alone.seek(step)
+        among.set_step(step)
+        alone.set_step(step)
         assert torch.equal(among.normal("z", 4, 5)[1], alone.normal("z", 4, 5)[0])
         assert torch.equal(among.integers("batch", 737_280, 64)[1], alone.integers("batch", 737_280, 64)[0])
 
 
 def test_a_step_is_the_same_whatever_was_drawn_before() -> None:
-    through, straight = Draws(SEEDS), Draws(SEEDS)
+    through, straight = CounterRNG(SEEDS), CounterRNG(SEEDS)
     for step in range(150):
-        through.seek(step)
+        through.set_step(step)
         found = through.uniform("u", 3)
-    straight.seek(149)
+    straight.set_step(149)
     assert torch.equal(found, straight.uniform("u", 3))
-    straight.seek(7)
+    straight.set_step(7)
     again = straight.uniform("u", 3)
-    straight.seek(149)
+    straight.set_step(149)
     assert torch.equal(found, straight.uniform("u", 3))
     assert not torch.equal(found, again)
 
 
 def test_steps_names_and_restarts_draw_differently() -> None:
-    draws = Draws(SEEDS)
+    draws = CounterRNG(SEEDS)
     a = draws.uniform("a", 100)
     b = draws.uniform("b", 100)
-    draws.seek(1)
+    draws.set_step(1)
     later = draws.uniform("a", 100)
     rows = torch.cat([a, b, later])
     assert len(torch.unique(rows, dim=0)) == len(rows)
 
 
 def test_normals_are_normal_and_uniforms_uniform() -> None:
-    draws = Draws([1])
+    draws = CounterRNG([1])
     normal, uniform = draws.normal("z", 40_000).flatten(), draws.uniform("u", 40_000).flatten()
     assert stats.kstest(normal.numpy(), "norm").pvalue > 1e-3
     assert stats.kstest(uniform.numpy(), "uniform").pvalue > 1e-3
@@ -75,25 +75,25 @@ def test_normals_are_normal_and_uniforms_uniform() -> None:
 
 
 def test_a_single_number_a_step_is_normal_too() -> None:
-    found = torch.cat([Draws([seed]).normal("z", 1) for seed in range(2_000)]).flatten()
+    found = torch.cat([CounterRNG([seed]).normal("z", 1) for seed in range(2_000)]).flatten()
     assert stats.kstest(found.numpy(), "norm").pvalue > 1e-3
 
 
 def test_integers_fill_their_range_evenly() -> None:
-    found = Draws([1]).integers("i", 7, 70_000).flatten()
+    found = CounterRNG([1]).integers("i", 7, 70_000).flatten()
     assert (found.min(), found.max()) == (0, 6)
     assert stats.chisquare(np.bincount(found.numpy())).pvalue > 1e-3
 
 
 def test_permutations_are_permutations_each_its_own() -> None:
-    found = Draws(SEEDS).permutations("p", 5, 64)
+    found = CounterRNG(SEEDS).permutations("p", 5, 64)
     assert found.shape == (3, 5, 64)
     assert torch.equal(found.sort(dim=-1).values, torch.arange(64).expand(3, 5, 64))
     assert len(torch.unique(found.flatten(0, 1), dim=0)) == 15
-    positions = torch.cat([Draws([seed]).permutations("p", 1, 4) for seed in range(2_000)])[:, 0, 0]
+    positions = torch.cat([CounterRNG([seed]).permutations("p", 1, 4) for seed in range(2_000)])[:, 0, 0]
     assert stats.chisquare(np.bincount(positions.numpy(), minlength=4)).pvalue > 1e-3
 
 
 def test_the_shape_may_be_empty() -> None:
-    assert Draws(SEEDS).uniform("u").shape == (3,)
-    assert math.isfinite(Draws([1]).normal("z").item())
+    assert CounterRNG(SEEDS).uniform("u").shape == (3,)
+    assert math.isfinite(CounterRNG([1]).normal("z").item())

@@ -6,10 +6,10 @@ from perturb.perturbation.stored import PatternStatistics
 from perturb.report.sections.readout import global_table, local_table, readout_table
 from perturb.report.sections.scalar import scalar_table
 from perturb.report.sections.scores import informativeness_table
-from perturb.report.table import PrintedTable
+from perturb.report.table import TextTable
 
 
-def _texts(table: PrintedTable) -> dict[str, list[str]]:
+def _texts(table: TextTable) -> dict[str, list[str]]:
     return {name: [", ".join([cell.text, *cell.details]) for cell in cells] for name, cells in table.lines}
 
 

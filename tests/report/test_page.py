@@ -10,9 +10,9 @@ import pytest
 from perturb.report.page import render_page
 from perturb.report.section import Picture, Section, as_markdown
 from perturb.report.sentences import method_sentences
-from perturb.report.table import Cell, PrintedTable, plain_table
+from perturb.report.table import Cell, TextTable, plain_table
 from perturb.report.tables import score_tables
-from perturb.report.thesis import Beside, thesis_beside
+from perturb.report.thesis import ThesisNumbers, thesis_numbers
 from perturb.statistics.scores import Row
 
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
@@ -55,7 +55,7 @@ def _page(
     *,
     caption: str = "A caption",
     notes: Sequence[str] = ("Mind the gap.",),
-    thesis: Beside | None = None,
+    thesis: ThesisNumbers | None = None,
     **changes: Any,
 ) -> str:
     """A page as an experiment's report has it."""
@@ -219,7 +219,7 @@ def test_page_of_a_method_that_failed_throughout(tmp_path: Path) -> None:
 
 def _sections(tmp_path: Path) -> list[Section]:
     (tmp_path / "b.png").write_bytes(PIXEL)
-    grouped = PrintedTable(
+    grouped = TextTable(
         title="Grouped", corner="Method", columns=("one", "two", "three"),
         lines=(("AE", (Cell("1"), Cell("2", ("a detail",)), Cell("3", (), "4", "elsewhere"))),), note="A note.",
     )  # fmt: skip
@@ -263,7 +263,7 @@ def test_the_answers_come_before_everything_else(tmp_path: Path) -> None:
 
 
 def test_the_thesis_stands_beside_our_scores(tmp_path: Path) -> None:
-    thesis = thesis_beside("shapes3d", {"AE": "autoencoder"})
+    thesis = thesis_numbers("shapes3d", {"AE": "autoencoder"})
     text = _Found(_page(tmp_path, [_row(), _compared(-0.6, -0.2)], thesis=thesis)).text
     assert "(in brackets: thesis)" in text
     assert "(0.06 ± 0.03)" in text

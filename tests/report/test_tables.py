@@ -15,7 +15,7 @@ from perturb.report.tables import (
     contrast_table,
     score_tables,
 )
-from perturb.report.thesis import Beside, thesis_beside
+from perturb.report.thesis import ThesisNumbers, thesis_numbers
 from perturb.report.words import interval, probability, signed
 from perturb.statistics.scores import Comparison, Row, Score, summarise
 
@@ -49,7 +49,7 @@ def _markdown_tables(text: str) -> dict[str, list[dict[str, str]]]:
     return tables
 
 
-def _as_text(rows: list[Row], *, width: int = 120, thesis: Beside | None = None) -> str:
+def _as_text(rows: list[Row], *, width: int = 120, thesis: ThesisNumbers | None = None) -> str:
     console = Console(file=io.StringIO(), width=width)
     for table in as_terminal(rows, title="tiny", thesis=thesis):
         console.print(table)
@@ -182,7 +182,7 @@ def test_four_variants_fit_a_terminal_of_eighty_columns() -> None:
 
 
 def test_the_thesis_stands_beside_our_scores_where_it_has_one() -> None:
-    thesis = thesis_beside("shapes3d", {"AE": "autoencoder"})
+    thesis = thesis_numbers("shapes3d", {"AE": "autoencoder"})
     markdown = _markdown_tables(as_markdown(_four(), thesis=thesis))["MIG"]
     assert markdown[0] == {
         "Method": "AE",

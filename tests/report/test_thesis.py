@@ -4,7 +4,7 @@ import pytest
 
 from perturb.config.objectives import OBJECTIVE_KINDS
 from perturb.metrics import METRICS, TABLE_METRICS
-from perturb.report.thesis import DATASETS, TABLES, VARIANTS, thesis_beside, thesis_number
+from perturb.report.thesis import DATASETS, TABLES, VARIANTS, thesis_number, thesis_numbers
 
 PRINTED = """
 AE 0.09± 0.06 0.05± 0.02 0.06± 0.03 0.06± 0.03 0.05± 0.03 0.07± 0.03
@@ -72,11 +72,11 @@ def test_what_the_thesis_does_not_print_has_no_number(asked: tuple[str, str, str
 
 def test_numbers_stand_beside_the_same_dataset_only() -> None:
     kinds = {"ours": "beta_vae", "AE": "autoencoder"}
-    assert thesis_beside("mini", kinds) is None
-    found = thesis_beside("dsprites", kinds)
+    assert thesis_numbers("mini", kinds) is None
+    found = thesis_numbers("dsprites", kinds)
     assert found.get("mig", "ours", "original") == (0.23, 0.08)
     assert found.get("sap", "AE", "original") is None
 
 
 def test_methods_that_the_thesis_lacks_have_nothing_beside_them() -> None:
-    assert thesis_beside("dsprites", {"DIP-VAE": "dip_vae"}) is None
+    assert thesis_numbers("dsprites", {"DIP-VAE": "dip_vae"}) is None

@@ -11,9 +11,9 @@ from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.objectives import OBJECTIVES
 from perturb.progress import Progress
-from perturb.random.philox import Draws
-from perturb.training import Outcome, train
-from perturb.training.curve import is_noted, read_curve, write_curve
+from perturb.random.philox import CounterRNG
+from perturb.training import TrainingOutcome, train
+from perturb.training.curve import is_logged, read_curve, write_curve
 from perturb.training.loop import active_units
 
 CONFIG = TrainingConfig(architecture="conv32", steps=20, batch_size=8, learning_rate=1e-3, checkpoint_every=7)
@@ -31,14 +31,14 @@ def _train(
     *seeds: int,
     config: TrainingConfig = CONFIG,
     stop_at: int | None = None,
-) -> tuple[list[Outcome], torch.Tensor]:
+) -> tuple[list[TrainingOutcome], torch.Tensor]:
     """Outcomes and weights (restarts, all of them in a row)."""
     objective = OBJECTIVES["beta_vae"](
         BetaVAEConfig(beta=4.0), config, channels=3, latents=4, seeds=seeds, device="cpu"
     )  # fmt: skip
     progress = _Stopping(folder, stop_at) if stop_at else Progress(folder)
     checkpoints = [folder / f"{seed}.safetensors" for seed in seeds]
-    images, draws = pixels if isinstance(pixels, list) else [pixels] * len(seeds), Draws(seeds)
+    images, draws = pixels if isinstance(pixels, list) else [pixels] * len(seeds), CounterRNG(seeds)
     outcomes = train(objective, images, Mini.grid, config, draws=draws, checkpoints=checkpoints, progress=progress)
     return outcomes, torch.cat([p.detach().flatten(1) for p in objective.networks.parameters()], dim=1)
 
@@ -167,7 +167,7 @@ def test_a_restart_that_fails_stops_alone(pixels: Pixels, tmp_path: Path) -> Non
     objective = Poisoned(BetaVAEConfig(beta=4.0), CONFIG, channels=3, latents=4, seeds=SEEDS, device="cpu")
     images, checkpoints = [pixels] * len(SEEDS), [tmp_path / str(seed) for seed in SEEDS]
     outcomes = train(
-        objective, images, Mini.grid, CONFIG, draws=Draws(SEEDS), checkpoints=checkpoints, progress=Progress(tmp_path)
+        objective, images, Mini.grid, CONFIG, draws=CounterRNG(SEEDS), checkpoints=checkpoints, progress=Progress(tmp_path)
     )
     assert [outcome.failure is None for outcome in outcomes] == [True, False, True]
     assert [outcome.step for outcome in outcomes] == [CONFIG.steps, 1, CONFIG.steps]
@@ -181,7 +181,7 @@ def test_the_curve_is_written_as_csv(tmp_path: Path) -> None:
 
 
 def test_a_training_without_a_point_has_an_empty_curve(tmp_path: Path) -> None:
-    write_curve(tmp_path / "curve.csv", Outcome(1, "diverged", []).curve)
+    write_curve(tmp_path / "curve.csv", TrainingOutcome(1, "diverged", []).curve)
     assert (tmp_path / "curve.csv").read_text().strip() == "step"
 
 
@@ -203,7 +203,7 @@ def test_an_empty_curve_is_read_as_steps_without_points(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("steps", [1, 7, 100, 101, 199, 200, 1_050, 300_000])
 def test_a_curve_has_at_most_a_hundred_points_evenly_apart_and_the_last_step(steps: int) -> None:
-    noted = [step for step in range(1, steps + 1) if is_noted(step, steps)]
+    noted = [step for step in range(1, steps + 1) if is_logged(step, steps)]
     assert min(steps, 50) <= len(noted) <= 100
     assert noted[-1] == steps
     assert len(set(np.diff(noted[:-1]))) <= 1

@@ -9,8 +9,8 @@ from perturb.config.objectives import AnnealedVAEConfig, FactorVAEConfig, Object
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.objectives import OBJECTIVES
-from perturb.random.philox import Draws
-from perturb.training.replay import PLAIN_UPDATES, FixedDraws, Updates
+from perturb.random.philox import CounterRNG
+from perturb.training.replay import PLAIN_UPDATES, FixedRNG, Updates
 
 SEEDS = [3, 4]
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
@@ -18,18 +18,18 @@ PIXELS = Pixels(Mini().images(np.arange(4096)))
 
 
 def test_fixed_draws_stay_in_their_memory_and_follow_the_step() -> None:
-    draws = Draws(SEEDS)
-    fixed = FixedDraws(draws)
+    draws = CounterRNG(SEEDS)
+    fixed = FixedRNG(draws)
 
     def asked() -> list[torch.Tensor]:
         return [
             fixed.step, fixed.uniform("a", 3), fixed.normal("a", 3), fixed.integers("a", 7, 3), fixed.permutations("a", 2, 5)
         ]  # fmt: skip
 
-    draws.seek(1)
+    draws.set_step(1)
     before = asked()
     kept = [values.clone() for values in before]
-    draws.seek(100)
+    draws.set_step(100)
     fixed.refresh()
     expected = [
         draws.step, draws.uniform("a", 3), draws.normal("a", 3), draws.integers("a", 7, 3), draws.permutations("a", 2, 5)
@@ -47,10 +47,10 @@ def test_updates_from_fixed_memory_are_the_plain_ones(config: ObjectiveConfig) -
     found = []
     for recorded in (False, True):
         objective = OBJECTIVES[config.kind](config, TRAINING, channels=3, latents=4, seeds=SEEDS, device="cpu")
-        draws = Draws(SEEDS)
+        draws = CounterRNG(SEEDS)
         updates = Updates(objective, draws, recorded=recorded)
         for step in range(1, PLAIN_UPDATES + 4):
-            draws.seek(step)
+            draws.set_step(step)
             terms = updates.make(PIXELS.batch(objective.batch(draws, Mini.grid, 8)))
         found.append([*objective.networks.parameters(), *terms.values()])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

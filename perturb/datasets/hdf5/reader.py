@@ -21,7 +21,7 @@ from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 from perturb.datasets.hdf5.layouts import LAYOUTS, WHITE, Layout
 from perturb.datasets.pixels import Pixels, PixelsWriter
 from perturb.errors import UserError
-from perturb.files import flush_to_disk, read_json, require_room, sha256_of, write_json
+from perturb.files import flush_to_disk, read_json, require_free_space, sha256_of, write_json
 
 CACHE = ".pixels"
 """Suffix of the cache folder, after the name of its file."""
@@ -249,7 +249,7 @@ def write_cache(path: Path, *, report: Callable[[int, int], None] = lambda done,
     if file._cache is not None:
         return folder
     total = file.grid.num_images
-    require_room(folder, file.pixel_bytes, in_all=file.pixel_bytes)
+    require_free_space(folder, file.pixel_bytes, total=file.pixel_bytes)
     part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         part.mkdir()

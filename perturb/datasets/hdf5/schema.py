@@ -1,4 +1,4 @@
-"""What all benchmark files share."""
+"""Constants of the format of benchmark files."""
 
 from perturb.datasets.ground_truth import GroundTruth
 

@@ -20,7 +20,7 @@ import numpy as np
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.datasets.hdf5.layouts import LAYOUTS, WHITE, image_shape, labels
 from perturb.datasets.hdf5.schema import BATCH, CHUNK_IMAGES, FORMAT_VERSION
-from perturb.files import require_room, written_whole
+from perturb.files import atomic_write, require_free_space
 
 LABEL_BYTES = 128
 """An image, at most: 16 numbers of 8 bytes."""
@@ -57,7 +57,7 @@ def write_benchmark_file(
     layout, total = LAYOUTS[ground_truth.layout], ground_truth.grid.num_images
     shape, digest = image_shape(layout, ground_truth), hashlib.sha256()
     needed = total * (math.prod(shape) + LABEL_BYTES)
-    with written_whole(path) as part, h5py.File(part, "w", rdcc_nbytes=CACHE) as file:
+    with atomic_write(path) as part, h5py.File(part, "w", rdcc_nbytes=CACHE) as file:
         images = file.create_dataset(
             layout.images,
             shape=(total, *shape),
@@ -70,7 +70,7 @@ def write_benchmark_file(
         for name, values in labels(layout, ground_truth).items():
             file.create_dataset(name, data=values, compression="gzip", compression_opts=4, fletcher32=True)
         for start, batch in _made_ahead(images_of, total):
-            require_room(path, batch.nbytes + MARGIN, in_all=needed)
+            require_free_space(path, batch.nbytes + MARGIN, total=needed)
             digest.update(np.ascontiguousarray(batch).data)
             images[start : start + len(batch)] = batch.reshape(len(batch), *shape)
             report(start + len(batch), total)

@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat, whosmat
 
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.readers.published_file import PublishedFile, resized
@@ -121,6 +120,8 @@ class Cars3DFile(PublishedFile):
 
     def _views(self, name: str, content: bytes) -> np.ndarray:
         """The images of a car, uint8 (azimuths, elevations, 64, 64, 3)."""
+        from scipy.io import loadmat, whosmat
+
         elevations, azimuths, _ = self.grid.sizes
         expected = (ORIGINAL_SIZE, ORIGINAL_SIZE, 3, azimuths, elevations)
         try:

@@ -1,4 +1,4 @@
-"""What readers of published files share: where a file is missing or is another one, and how parts of it are read."""
+"""The base of readers of published files: errors for a missing or another file, and reading in parts."""
 
 import warnings
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""How a run of each kind is built: read the inputs, call the library, write the files. One line a stage in the table."""
+"""Builders of runs, one for each kind: they read the inputs, call the library, write the files."""
 
 from perturb.experiment.stages.controls import build_control
 from perturb.experiment.stages.files import build_file, build_pixels

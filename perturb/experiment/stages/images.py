@@ -9,7 +9,7 @@ import numpy as np
 from perturb.datasets import open_ground_truth
 from perturb.datasets.pixels import PixelsWriter
 from perturb.datasets.saved_images import ImagesResult, ImagesRun
-from perturb.files import require_room, sha256_of
+from perturb.files import require_free_space, sha256_of
 from perturb.progress import Progress
 from perturb.runs import StageContext
 
@@ -32,7 +32,7 @@ def write_images(
 ) -> str:
     """Write blocks of images (k, height, width, channels) one after the other; the SHA-256 of the file."""
     needed = math.prod(shape) // (8 if binary else 1)
-    require_room(folder, needed, in_all=needed)
+    require_free_space(folder, needed, total=needed)
     writer = PixelsWriter(folder, shape, binary=binary)
     for block in blocks:
         progress.report(writer.append(block), shape[0], "images")

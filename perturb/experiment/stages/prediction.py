@@ -1,4 +1,4 @@
-"""What a pattern will do to a VAE's axes, by the frozen encoders that m_ψ was trained against."""
+"""The prediction of a pattern's effect, by the frozen encoders that m_ψ was trained against."""
 
 import numpy as np
 import torch

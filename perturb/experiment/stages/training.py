@@ -8,15 +8,15 @@ import torch
 from perturb.datasets import grid_of
 from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
-from perturb.metrics import METRICS, CodedPart, rows_to_encode, score
+from perturb.metrics import METRICS, PartlyCoded, rows_to_encode, score
 from perturb.objectives.encode import encode, unit_variances
 from perturb.perturbation.selection import ScoredRestart, Selection, SelectionRun, select
-from perturb.progress import Together
-from perturb.random.philox import Draws
+from perturb.progress import ProgressGroup
+from perturb.random.philox import CounterRNG
 from perturb.random.seeds import child_seed
 from perturb.runs import StageContext, read_result
 from perturb.statistics.saved_scores import ScoresResult, ScoresRun
-from perturb.training import Outcome, train
+from perturb.training import TrainingOutcome, train
 from perturb.training.curve import write_curve
 from perturb.training.saved_models import FILE_NAME, TrainingResult, TrainingRun, load_model, new_model, save_weights
 
@@ -43,9 +43,9 @@ def build_trainings(contexts: Sequence[StageContext[TrainingRun]]) -> list[Train
             pixels,
             grid_of(config.dataset),
             config.training,
-            draws=Draws(seeds, first.device),
+            draws=CounterRNG(seeds, first.device),
             checkpoints=[context.scratch / CHECKPOINT for context in contexts],
-            progress=Together([context.progress for context in contexts]),
+            progress=ProgressGroup([context.progress for context in contexts]),
         )
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise UserError(_too_large(config, len(contexts), first.device)) from error
@@ -70,7 +70,7 @@ def _too_large(config: TrainingRun, restarts: int, device: str) -> str:
     return f"{device} ran out of memory ({together}batches of {batch} images); {advice}, or use --device cpu."
 
 
-def _result(outcome: Outcome, channels: int) -> TrainingResult:
+def _result(outcome: TrainingOutcome, channels: int) -> TrainingResult:
     last = outcome.curve[-1] if outcome.curve else {}
     return TrainingResult(steps=outcome.step, failure=outcome.failure, last=last, channels=channels)
 
@@ -89,7 +89,7 @@ def build_scores(context: StageContext[ScoresRun]) -> ScoresResult:
     means, logvars = encode(model, pixels, encoded, progress=context.progress)
     if not np.isfinite(means).all():
         return _no_scores("its codes are not finite")
-    coded = CodedPart(means, grid, encoded)
+    coded = PartlyCoded(means, grid, encoded)
     details = score(coded, config.metrics, settings=config.settings, seed=seed, threads=torch.get_num_threads())
     scores = {name: found[METRICS[name].score] for name, found in details.items()}
     return ScoresResult(failure=None, scores=scores, details=details, unit_variances=tuple(unit_variances(logvars).tolist()))

@@ -13,7 +13,7 @@ from perturb.perturbation.pattern import sample_of
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
-from perturb.report.table import Cell, PrintedTable
+from perturb.report.table import Cell, TextTable
 from perturb.report.tables import spread
 from perturb.training.curve import read_curve
 from perturb.variants import VariantPattern
@@ -73,7 +73,7 @@ class Curve:
         return float(self.columns[part][steps > (1 - LAST) * steps[-1]].mean())
 
 
-def final_losses(curves: Sequence[Curve]) -> PrintedTable:
+def final_losses(curves: Sequence[Curve]) -> TextTable:
     """Method and part of its loss down, variants across: mean ± standard deviation over the trainings that did not fail."""
     finished = [curve for curve in curves if not curve.failed]
     variants = tuple(dict.fromkeys(curve.variant for curve in curves))
@@ -83,7 +83,7 @@ def final_losses(curves: Sequence[Curve]) -> PrintedTable:
         for part in of_method[0].parts:
             values = [[curve.final(part) for curve in of_method if curve.variant == variant] for variant in variants]
             lines.append((f"{method}, {part.replace('_', ' ')}", tuple(map(_cell, values))))
-    return PrintedTable(
+    return TextTable(
         title="Final losses",
         corner="Method, part of the loss",
         columns=variants,

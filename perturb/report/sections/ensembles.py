@@ -12,7 +12,7 @@ from perturb.random.seeds import numpy_generator
 from perturb.report import inputs
 from perturb.report.findings import Findings
 from perturb.report.section import Section
-from perturb.report.table import Cell, PrintedTable
+from perturb.report.table import Cell, TextTable
 from perturb.training.saved_models import load_model
 
 CODED = 2_000
@@ -45,12 +45,12 @@ def _agreement(findings: Findings, restarts: Sequence[int], device: str) -> list
     return pairwise_agreement([mean for mean, _ in coded], divergences)
 
 
-def _table(found: dict[str, list[Agreement]]) -> PrintedTable:
+def _table(found: dict[str, list[Agreement]]) -> TextTable:
     def cell(values: list[float]) -> Cell:
         span = (f"{min(values):.2f} to {max(values):.2f}",) if len(values) > 1 else ()
         return Cell(f"{np.mean(values):.2f}", span)
 
-    return PrintedTable(
+    return TextTable(
         title="Agreement of the codes within each side",
         corner="Side",
         columns=("single latents", "after the best rotation", "pairs"),

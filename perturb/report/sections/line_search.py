@@ -11,7 +11,7 @@ from perturb.metrics import METRICS
 from perturb.report import style
 from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
-from perturb.report.table import Cell, PrintedTable
+from perturb.report.table import Cell, TextTable
 from perturb.report.tables import spread
 from perturb.report.thesis import FIGURES
 from perturb.statistics.scores import BASELINE, Score, scored
@@ -75,7 +75,7 @@ def chosen(points: Sequence[SearchPoint], **wanted: str | float) -> list[SearchP
     return [p for p in points if all(getattr(p if k == "factor" else p.score, k) == v for k, v in wanted.items())]
 
 
-def search_table(points: Sequence[SearchPoint], metric: str) -> PrintedTable:
+def search_table(points: Sequence[SearchPoint], metric: str) -> TextTable:
     """Method and variant down, factors across: mean ± deviation of the runs kept, and what was not kept."""
     factors = sorted({point.factor for point in points})
     lines = []
@@ -83,7 +83,7 @@ def search_table(points: Sequence[SearchPoint], metric: str) -> PrintedTable:
         for variant in dict.fromkeys(p.score.variant for p in points if p.score.method == method):
             cells = [_cell(chosen(points, method=method, variant=variant, factor=factor), metric) for factor in factors]
             lines.append((f"{method}, {variant}", tuple(cells)))
-    return PrintedTable(
+    return TextTable(
         title=f"{METRICS[metric].title} by the factor on the primary hyper-parameter",
         corner="Method, variant",
         columns=tuple(f"×{factor:g}" for factor in factors),

@@ -1,4 +1,4 @@
-"""What came out, method by method, in sentences."""
+"""The results method by method, in sentences."""
 
 from collections.abc import Iterator
 from pathlib import Path

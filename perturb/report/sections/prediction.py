@@ -1,4 +1,4 @@
-"""What was predicted for each pattern before anything was trained on it, held against what it took."""
+"""The loss predicted for each pattern before any training on it, against the loss that was measured."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

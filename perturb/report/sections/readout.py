@@ -10,7 +10,7 @@ from perturb.analysis.readout import FactorReadout
 from perturb.analysis.variances import FactorVariance, Variances
 from perturb.report.findings import Findings
 from perturb.report.section import Section
-from perturb.report.table import Cell, PrintedTable
+from perturb.report.table import Cell, TextTable
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
@@ -42,7 +42,7 @@ def _averaged(readouts: Sequence[Sequence[FactorReadout]]) -> list[FactorReadout
     ]
 
 
-def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTable:
+def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> TextTable:
     """Factors down, variants across: held-out accuracy of the supervised network, chance in a column of its own.
 
     Args:
@@ -58,7 +58,7 @@ def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTab
         for k, found in enumerate(first)
     )
     counts = sorted({found.n for variant in readouts.values() for found in variant})
-    return PrintedTable(
+    return TextTable(
         title="Held-out accuracy of a supervised network",
         corner="Factor",
         columns=(*readouts, "chance"),
@@ -67,7 +67,7 @@ def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> PrintedTab
     )
 
 
-def global_table(variances: Mapping[str, Variances]) -> PrintedTable:
+def global_table(variances: Mapping[str, Variances]) -> TextTable:
     """Variant and part down, factors across: V_k, and its share of the part's total."""
     return _table(
         variances,
@@ -80,7 +80,7 @@ def global_table(variances: Mapping[str, Variances]) -> PrintedTable:
     )
 
 
-def local_table(variances: Mapping[str, Variances]) -> PrintedTable:
+def local_table(variances: Mapping[str, Variances]) -> TextTable:
     """Variant and part down, factors across: L_k; for the perturbation also as a multiple of the original's."""
 
     def cell(found: Variances, factor: FactorVariance, part: str) -> Cell:
@@ -105,13 +105,13 @@ def _table(
     last: str,
     whole: Callable[[Variances, str], float | None],
     note: str = "",
-) -> PrintedTable:
+) -> TextTable:
     """One line for the original, of which all variants tell the same, then two lines a variant."""
     found = next(iter(variances.values()))
     lines = [("original", found, "original")]
     for name, variant in variances.items():
         lines += [(f"{name}\u00a0− original", variant, "perturbation"), (name, variant, "variant")]
-    return PrintedTable(
+    return TextTable(
         title=title,
         corner="Images",
         columns=(*(factor.factor.replace("_", " ") for factor in found.factors), last),

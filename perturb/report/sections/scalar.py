@@ -13,7 +13,7 @@ from perturb.perturbation.scalar import main_curves
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
-from perturb.report.table import Cell, PrintedTable
+from perturb.report.table import Cell, TextTable
 from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
 
@@ -100,7 +100,7 @@ def _bars(axes: "Axes", variances: Mapping[str, Variances], factors: Sequence[st
     style.plain(axes, grid="y")
 
 
-def scalar_table(networks: Mapping[str, Sequence[PatternResult]], factors: Sequence[str]) -> PrintedTable:
+def scalar_table(networks: Mapping[str, Sequence[PatternResult]], factors: Sequence[str]) -> TextTable:
     """Patterns down, factors across: main effect of each factor on the scalar, and its total effect.
 
     Args:
@@ -116,7 +116,7 @@ def scalar_table(networks: Mapping[str, Sequence[PatternResult]], factors: Seque
         else:
             names = [variant if draw == 0 else f"{variant}-{draw + 1}" for draw in range(len(found))]
             lines += [(name, _scalar_cells([one])) for name, one in zip(names, found, strict=True)]
-    return PrintedTable(
+    return TextTable(
         title="Effects on the scalar, and the pattern's strength",
         corner="Pattern",
         columns=(

@@ -8,9 +8,9 @@ import numpy as np
 from perturb.report import inputs
 from perturb.report.findings import Findings
 from perturb.report.section import Section
-from perturb.report.table import Cell, PrintedTable
+from perturb.report.table import Cell, TextTable
 from perturb.report.tables import score_tables, spread
-from perturb.report.thesis import thesis_beside
+from perturb.report.thesis import thesis_numbers
 from perturb.statistics.saved_scores import ScoresResult
 
 
@@ -18,7 +18,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     """Yield Tables 4.2 to 4.5, with the thesis's own numbers."""
     config = findings.config
     kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
-    thesis = thesis_beside(config.dataset.name, kinds)
+    thesis = thesis_numbers(config.dataset.name, kinds)
     text = (
         "Mean ± standard deviation over fresh trainings; below it variant − original, paired by seed, with its 95 % "
         "interval, and the share of the original's mean that is kept."
@@ -31,7 +31,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     yield Section(title="Scores", text=[text], tables=tuple(tables))
 
 
-def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> PrintedTable:
+def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> TextTable:
     """Methods down, variants across: how well all latents together tell the factors, mean ± standard deviation.
 
     Args:
@@ -39,7 +39,7 @@ def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) ->
 
     """
     variants = tuple(dict.fromkeys(variant for of_method in found.values() for variant in of_method))
-    return PrintedTable(
+    return TextTable(
         title="How well all latents together tell the factors",
         corner="Method",
         columns=variants,

@@ -4,10 +4,10 @@ import torch
 
 from perturb.config import PerturbationConfig
 from perturb.datasets import FactorGrid
-from perturb.perturbation import ruler
+from perturb.perturbation import tabulated
 from perturb.perturbation.network import PerturbationNetwork
 from perturb.perturbation.pattern import calibrate
-from perturb.perturbation.ruler import TOLERANCE, Ruler, patterns_of
+from perturb.perturbation.tabulated import TOLERANCE, TabulatedPattern, patterns_of
 
 LARGE = FactorGrid(("a", "b", "c"), (50, 40, 35))
 EPSILON = 0.175
@@ -32,16 +32,16 @@ def _drawn(network: PerturbationNetwork, grid: FactorGrid, numbers: np.ndarray) 
 @pytest.mark.parametrize(
     "settings", [{"spread": 3.0}, {"normalise_pattern": True}, {"generator": "coarse", "normalise_pattern": True}], ids=str
 )
-def test_patterns_read_off_the_ruler_are_those_of_the_network(settings: dict) -> None:
+def test_patterns_of_a_table_are_those_of_the_network(settings: dict) -> None:
     network = _network(**settings)
     patterns = patterns_of(network, LARGE, epsilon=EPSILON)
-    assert isinstance(patterns, Ruler)
+    assert isinstance(patterns, TabulatedPattern)
     drawn = _drawn(network, LARGE, NUMBERS)
     assert drawn.std(axis=0).max() > 0.02
     assert np.abs(patterns(NUMBERS) - drawn).max() * EPSILON * 255 < TOLERANCE
 
 
-def test_the_ends_of_the_ruler_are_the_extreme_images() -> None:
+def test_the_ends_of_the_table_are_the_extreme_images() -> None:
     network = _network()
     with torch.no_grad():
         scalars = network.scalar(torch.from_numpy(LARGE.scaled(np.arange(LARGE.num_images))))[:, 0]
@@ -59,14 +59,14 @@ def test_a_small_grid_is_drawn_image_by_image() -> None:
     small = FactorGrid(("a", "b", "c"), (5, 4, 3))
     network = _network()
     patterns = patterns_of(network, small, epsilon=EPSILON)
-    assert not isinstance(patterns, Ruler)
+    assert not isinstance(patterns, TabulatedPattern)
     assert np.array_equal(patterns(np.arange(60)), _drawn(network, small, np.arange(60)))
 
 
-def test_a_curve_too_crooked_for_the_marks_is_drawn_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ruler, "FIRST_MARKS", 5)
-    monkeypatch.setattr(ruler, "MOST_MARKS", 9)
+def test_a_curve_too_crooked_for_a_table_is_evaluated_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabulated, "FIRST_KNOTS", 5)
+    monkeypatch.setattr(tabulated, "MOST_KNOTS", 9)
     network = _network(spread=3.0)
     patterns = patterns_of(network, LARGE, epsilon=EPSILON)
-    assert not isinstance(patterns, Ruler)
+    assert not isinstance(patterns, TabulatedPattern)
     assert np.array_equal(patterns(NUMBERS), _drawn(network, LARGE, NUMBERS))

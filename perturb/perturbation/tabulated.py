@@ -1,9 +1,9 @@
-"""Patterns of a whole grid, read off a ruler: m_ψ's pattern depends on one number, so a few thousand marks tell it all.
+"""Patterns of a whole grid by linear interpolation: m_ψ's pattern depends on one number, so a table of it is enough.
 
-Along that number every value of the pattern is a curve, of straight pieces before tanh. It is drawn at marks evenly apart,
-doubled until halfway between two of them the straight line misses it by less than `TOLERANCE` grey levels anywhere; images
-lie on the line between their two marks. For 737,280 images that is a hundred times less work than drawing each of them, and
-one pixel in thousands is rounded to another grey level (benchmarks/files.py counts them).
+Along that number every value of the pattern is a curve, of straight pieces before tanh. It is evaluated at equidistant
+knots, whose number is doubled until halfway between two of them the straight line misses the curve by less than `TOLERANCE`
+grey levels everywhere. For 737,280 images that is a hundred times less work than evaluating each of them, and one pixel in
+thousands is rounded to another grey level (benchmarks/files.py counts them).
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from perturb.perturbation.network import PerturbationNetwork
 
 SMALL_GRID = 65_536
 """Images; up to here each pattern is drawn."""
-FIRST_MARKS, MOST_MARKS = 1_025, 8_193
+FIRST_KNOTS, MOST_KNOTS = 1_025, 8_193
 TOLERANCE = 0.1
 """Grey levels of 255."""
 BATCH = 128
@@ -26,7 +26,7 @@ Patterns = Callable[[np.ndarray], np.ndarray]
 
 
 def patterns_of(network: PerturbationNetwork, grid: FactorGrid, *, epsilon: float) -> Patterns:
-    """Return how to get the pattern of any image of a grid.
+    """Return a function that gives the patterns of a grid's images.
 
     Args:
         network: calibrated.
@@ -34,10 +34,11 @@ def patterns_of(network: PerturbationNetwork, grid: FactorGrid, *, epsilon: floa
         epsilon: what the pattern will be multiplied by, of pixels in [0, 1].
 
     Returns:
-        Read off a ruler, or drawn one by one where that is less work: a small grid, or a curve too crooked for the marks.
+        Patterns interpolated in a table, or evaluated one by one where that is less work: on a small grid, or where a curve
+        is too crooked for a table.
 
     """
-    return _ruled(network, grid, epsilon) or (lambda numbers: _drawn_each(network, grid, numbers))
+    return _tabulated(network, grid, epsilon) or (lambda numbers: _drawn_each(network, grid, numbers))
 
 
 @torch.no_grad()
@@ -46,22 +47,22 @@ def _drawn_each(network: PerturbationNetwork, grid: FactorGrid, numbers: np.ndar
 
 
 @torch.no_grad()
-def _ruled(network: PerturbationNetwork, grid: FactorGrid, epsilon: float) -> Patterns | None:
-    """The ruler of a network over a grid; None where it does not pay."""
+def _tabulated(network: PerturbationNetwork, grid: FactorGrid, epsilon: float) -> Patterns | None:
+    """The table of a network over a grid; None where it does not pay."""
     if grid.num_images <= SMALL_GRID:
         return None
     low, high = _range(network, grid)
-    step = (high - low) / (FIRST_MARKS - 1)
-    drawn = _curve(network, low, step, FIRST_MARKS)
-    while len(drawn) <= MOST_MARKS:
+    step = (high - low) / (FIRST_KNOTS - 1)
+    drawn = _curve(network, low, step, FIRST_KNOTS)
+    while len(drawn) <= MOST_KNOTS:
         halfway = _curve(network, low + step / 2, step, len(drawn) - 1)
         if 255 * epsilon * _largest_miss(drawn, halfway) < TOLERANCE:
-            return Ruler(network, grid, low, step, drawn)
+            return TabulatedPattern(network, grid, low, step, drawn)
         drawn, step = _interleaved(drawn, halfway), step / 2
     return None
 
 
-class Ruler:
+class TabulatedPattern:
     """Marks, and the pattern at each; called with image numbers, gives their patterns."""
 
     def __init__(self, network: PerturbationNetwork, grid: FactorGrid, first: float, step: float, drawn: Tensor) -> None:
@@ -91,13 +92,13 @@ def _curve(network: PerturbationNetwork, first: float, step: float, count: int) 
 
 
 def _largest_miss(drawn: Tensor, halfway: Tensor) -> float:
-    """Return how far the curve is from the straight line, halfway between neighbouring marks, at most."""
+    """Return how far the curve is from the straight line, halfway between neighbouring knots, at most."""
     pairs = zip(drawn[:-1].split(BATCH), drawn[1:].split(BATCH), halfway.split(BATCH), strict=True)
     return max((torch.lerp(left, right, 0.5) - middle).abs().max().item() for left, right, middle in pairs)
 
 
 def _interleaved(drawn: Tensor, halfway: Tensor) -> Tensor:
-    """Marks and those halfway between them, in order."""
+    """Knots and those halfway between them, in order."""
     both = drawn.new_empty(len(drawn) + len(halfway), *drawn.shape[1:])
     both[0::2], both[1::2] = drawn, halfway
     return both

@@ -8,7 +8,7 @@ from perturb.config.metrics import BinnedConfig, MetricsConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.renderers.dsprites import DSprites
 from perturb.errors import UserError
-from perturb.metrics import METRICS, TABLE_METRICS, Coded, CodedPart, rows_to_encode, score
+from perturb.metrics import METRICS, TABLE_METRICS, Coded, PartlyCoded, rows_to_encode, score
 
 GRID = FactorGrid(("a", "b", "c", "d", "e"), (3, 5, 8, 9, 10))
 ROWS = np.arange(GRID.num_images)
@@ -20,7 +20,7 @@ CODES = FACTORS[:, :4] / 8 + 0.3 * np.random.default_rng(0).normal(size=(len(ROW
 def test_scores_of_what_metrics_read_are_those_of_the_whole_grid(metrics: list[str]) -> None:
     read = rows_to_encode(metrics, SMALL, GRID, seed=5)
     assert len(read) < len(ROWS)
-    part = score(CodedPart(CODES[read], GRID, read), metrics, settings=SMALL, seed=5)
+    part = score(PartlyCoded(CODES[read], GRID, read), metrics, settings=SMALL, seed=5)
     assert part == score(Coded(CODES, FACTORS), metrics, settings=SMALL, seed=5)
 
 
@@ -42,13 +42,15 @@ def test_images_that_were_not_told_cannot_be_read(metric: str) -> None:
     read = rows_to_encode([metric], SMALL, GRID, seed=5)
     for kept in (read[:-1], read[1:]):
         with pytest.raises(IndexError, match="not encoded; encode what rows_to_encode says"):
-            score(CodedPart(CODES[kept], GRID, kept), [metric], settings=SMALL, seed=5)
+            score(PartlyCoded(CODES[kept], GRID, kept), [metric], settings=SMALL, seed=5)
 
 
 def test_images_that_share_a_factor_are_drawn_from_a_grid_as_from_its_codes() -> None:
     coded, chosen = Coded(CODES, FACTORS), np.random.default_rng(1).integers(len(ROWS), size=300)
     for factor in range(GRID.num_factors):
-        of_grid, of_codes = (found.alike(chosen, factor, 7, np.random.default_rng(factor)) for found in (GRID, coded))
+        of_grid, of_codes = (
+            found.sample_sharing_factor(chosen, factor, 7, np.random.default_rng(factor)) for found in (GRID, coded)
+        )
         assert np.array_equal(of_grid, of_codes)
         assert (FACTORS[of_grid, factor] == FACTORS[chosen, factor][:, None]).all()
 

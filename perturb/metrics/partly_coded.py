@@ -6,7 +6,7 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.metrics.coded import Coded
 
 
-class CodedPart(Coded):
+class PartlyCoded(Coded):
     """Some images of a grid, scored as the whole grid is: metrics draw from all of it, so `len` counts all of it.
 
     A metric that draws an image without a code is an IndexError; `rows_to_encode` says which are drawn.
@@ -29,11 +29,11 @@ class CodedPart(Coded):
     def __len__(self) -> int:
         return len(self._grid)
 
-    def alike(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    def sample_sharing_factor(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draw as `Coded` does, from the whole grid."""
-        return self._grid.alike(rows, factor, count, rng)
+        return self._grid.sample_sharing_factor(rows, factor, count, rng)
 
-    def places(self, rows: np.ndarray) -> np.ndarray:
+    def positions_of(self, rows: np.ndarray) -> np.ndarray:
         """Return where the codes and factors of images of the grid are."""
         found = np.searchsorted(self._encoded, rows)
         if not np.array_equal(self._encoded.take(found, mode="clip"), rows):
