@@ -33,7 +33,7 @@ class Result:
         object.__setattr__(self, "rows", rows_of(self.entry))
 
     @property
-    def model_sentence(self) -> str:
+    def sentence(self) -> str:
         """One sentence on how much of the first metric survives each variant, with its interval."""
         return model_sentence(scores_of(self.entry), self.entry.metrics[0].name)
 

@@ -1,7 +1,7 @@
 """Plug-in information between discrete columns, in nats: what MIG, modularity and others are made of."""
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64, Num
+from jaxtyping import Float64, Int64, Num
 
 
 def discretised(codes: Num[np.ndarray, "n latents"], num_bins: int) -> Int64[np.ndarray, "n latents"]:
@@ -13,7 +13,7 @@ def discretised(codes: Num[np.ndarray, "n latents"], num_bins: int) -> Int64[np.
     return np.stack(columns, axis=1)
 
 
-def mutual_information(rows: Int[np.ndarray, "n a"], columns: Int[np.ndarray, "n b"]) -> Float64[np.ndarray, "a b"]:
+def mutual_information(rows: Num[np.ndarray, "n a"], columns: Num[np.ndarray, "n b"]) -> Float64[np.ndarray, "a b"]:
     """Mutual information of every pair of discrete variables, float64 (a, b) ≥ 0, from samples int (n, a) and int (n, b).
 
     No correction for the bias of the plug-in estimate, which is about (values − 1)(values′ − 1) / 2n.
@@ -22,7 +22,7 @@ def mutual_information(rows: Int[np.ndarray, "n a"], columns: Int[np.ndarray, "n
     return np.array([[_information(row, column) for column in second] for row in first]).reshape(len(first), len(second))
 
 
-def entropies(columns: Int[np.ndarray, "n b"]) -> Float64[np.ndarray, " b"]:
+def entropies(columns: Num[np.ndarray, "n b"]) -> Float64[np.ndarray, " b"]:
     """Entropy of every discrete variable, float64 (b,), from samples int (n, b)."""
     return np.array([_entropy(np.bincount(column)) for column in _numbered(columns)])
 

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from perturb.perturbation.bounds import reflect_or_clip
@@ -28,7 +28,7 @@ def pooled(images: Float[Tensor, "n height width channels"]) -> Float[Tensor, "n
     return cells.mean(dim=2) * math.isqrt(cells.shape[2])
 
 
-def enlarged(pattern: Float[Tensor, "n size size channels"], side: int) -> Float[Tensor, "n {side} {side} channels"]:
+def enlarged(pattern: Shaped[Tensor, "n size size channels"], side: int) -> Shaped[Tensor, "n {side} {side} channels"]:
     """A pattern (n, size, size, channels) with each of its values repeated until the image is `side` pixels high."""
     for axis in (1, 2):
         pattern = pattern.repeat_interleave(side // pattern.shape[axis], dim=axis)

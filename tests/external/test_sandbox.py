@@ -58,12 +58,12 @@ def test_mapped_files_and_untouched_addresses_do_not_count(tmp_path) -> None:
 
 def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tmp_path: Path) -> None:
     images, training = {VariantPattern("noise"): load_benchmark("mini", "noise")}, Training()
-    run_context = RunContext(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
+    context = RunContext(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
     asked = Asked("train", "slow", ("noise",), (0,), ("mig",), MetricsConfig(), 0, training)
     (spec,) = plan_runs(asked, images, None, None, {}).values()
-    found = Runner(tmp_path, run_context, workers=1, seconds=0.5, gibibytes=None, quiet=True).finish([spec], retry=False)
-    assert found[spec.id]["failure"] == "it took longer than the time limit of 0.5 s"
-    assert found[spec.id]["scores"] is None
+    found = Runner(tmp_path, context, workers=1, seconds=0.5, gibibytes=None, quiet=True).finish([spec], retry=False)
+    assert found[spec.id].failure == "it took longer than the time limit of 0.5 s"
+    assert found[spec.id].scores is None
     assert (tmp_path / "runs" / spec.id / "output.txt").is_file()
     assert list((tmp_path / "scratch").iterdir()) == []
 

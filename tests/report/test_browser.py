@@ -17,7 +17,7 @@ from perturb.report.sections.images import draw_images
 from perturb.report.sentences import method_sentences
 from perturb.report.table import plain_table
 from perturb.report.tables import score_tables
-from perturb.report.thesis import thesis_beside
+from perturb.report.thesis import thesis_numbers
 from perturb.statistics.scores import summarise
 
 PHONE = {"width": 390, "height": 844}
@@ -69,7 +69,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw_images(folder / "images.png", images, dict.fromkeys(VARIANTS[1:], images), epsilon=0.2)
     draw_forest(folder / "forest.png", rows, "mig")
     wide = plain_table("A wide table", ["Factor", *(f"a long heading {k}" for k in range(8))], [["x", *["0.60 ± 0.31"] * 8]])
-    thesis = thesis_beside("shapes3d", {"AE": "autoencoder", "β-VAE": "beta_vae"})
+    thesis = thesis_numbers("shapes3d", {"AE": "autoencoder", "β-VAE": "beta_vae"})
     pictures = [Picture(folder / "images.png", "What was added, and the image that results.")]
     page = render_page(
         name="mini-study",
