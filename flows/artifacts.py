@@ -1,4 +1,4 @@
-"""What Prefect's page shows of a flow run: how far it is, then its tables, report, picture, and where they are."""
+"""Artifacts on Prefect's page: the progress of a flow run, then its tables, report and picture, and their paths."""
 
 import base64
 import logging

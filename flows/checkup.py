@@ -1,4 +1,4 @@
-"""Whether Prefect and Dask are fit for experiments: server, schedules, scheduler and its workers."""
+"""A check of Prefect and Dask: server, schedules, scheduler and its workers."""
 
 import os
 import subprocess

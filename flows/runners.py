@@ -23,7 +23,12 @@ class Workers(Protocol):
     """The settings as the workers need them."""
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
-        """Do it, and wait for the answer; WorkerLost when a worker died of it."""
+        """Have a worker do the work, and wait for its answer.
+
+        Raises:
+            WorkerLost: the worker died.
+
+        """
 
     def check(self) -> None:
         """Raise a UserError when nobody is left to work."""
@@ -49,7 +54,7 @@ class Threads(nullcontext):
         self.settings = settings.model_copy(update={"workers": number})
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
-        """Here and now."""
+        """Do the work in the calling thread."""
         return work(*args)
 
     def check(self) -> None:

@@ -107,7 +107,7 @@ class Stage:
     version: int
     build: Build
     build_together: BuildTogether | None = None
-    """The same for runs of one family at once, where that is faster."""
+    """Builds several runs of one family at once, where that is faster; None where it is not."""
 
 
 class Store:
@@ -160,7 +160,7 @@ class Store:
         return self.ensure_all([spec])[0]
 
     def ensure_all(self, specs: Sequence[RunSpec]) -> list[str]:
-        """The same for several runs; those of one family are built together where their stage can."""
+        """Build several runs as `ensure` does; those of one family are built together where their stage can."""
         missing = {spec.id: spec for spec in specs if not self.is_complete(spec)}
         for spec in missing.values():
             if self.path(spec).is_dir() and any(self.path(spec).iterdir()):

@@ -25,3 +25,15 @@ def test_every_package_folder_is_declared() -> None:
     declared = set(tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     folders = {".".join(path.parent.relative_to(root).parts) for path in (root / "perturb").rglob("__init__.py")}
     assert declared == folders | {"perturb_flows"}
+
+
+def test_every_file_that_is_not_code_is_declared() -> None:
+    import tomllib
+
+    root = Path(__file__).parent.parent
+    globs = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    declared = {path for package, patterns in globs.items() for glob in patterns for path in
+                (root / package.replace(".", "/")).glob(glob)}  # fmt: skip
+    there = {path for ending in ("*.j2", "py.typed") for path in (root / "perturb").rglob(ending)}
+    assert len(there) == 4
+    assert there <= declared

@@ -133,7 +133,7 @@ class _Standardise(nn.Module):
         self.register_buffer("scale", images.std().clamp(min=0.01))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Same shape."""
+        """The images standardised, in their own shape."""
         return (images - self.mean) / self.scale
 
 

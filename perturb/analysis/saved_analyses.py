@@ -36,4 +36,4 @@ class ReadoutResult:
     """The accuracies of one supervised network."""
 
     factors: tuple[FactorReadout, ...]
-    """In the grid's order."""
+    """A readout for each factor, in the grid's order."""

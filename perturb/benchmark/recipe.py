@@ -78,7 +78,7 @@ class Recipe(Section):
     config_hash: str
     """Hash of the config of the run that wrote the file first."""
     run: str
-    """That run."""
+    """Id of that run."""
 
     @model_validator(mode="after")
     def _has_what_its_variant_needs(self) -> "Recipe":

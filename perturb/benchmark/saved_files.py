@@ -25,7 +25,7 @@ class FileResult:
     files: dict[str, str]
     """SHA-256 of the file, its recipe and its weights, by their names."""
     sha256: str
-    """Of the HDF5 file."""
+    """SHA-256 of the HDF5 file, in hexadecimal."""
     largest_change: int
     """The most grey levels by which a pixel moved."""
     changed_share: float

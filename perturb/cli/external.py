@@ -45,9 +45,9 @@ def evaluate(
     from perturb.external import benchmark as evaluated
     from perturb.metrics import METRICS, TABLE_METRICS
 
-    if (model is None) == (codes is None):
+    asked = model if codes is None else codes
+    if asked is None or (model is not None and codes is not None):
         raise UserError("name either a model, my_package.my_module:name, or a folder of codes with --codes.")
-    asked = codes or model or ""
     if learning_rate <= 0:
         raise UserError(f"--learning-rate must be above 0, got {learning_rate:g}.")
     if encoder and codes is not None:

@@ -22,7 +22,7 @@ class MethodConfig(Section):
     """The method's name in tables."""
     objective: ObjectiveConfig
     training: TrainingConfig | None = None
-    """None: the experiment's."""
+    """Settings of the method's training; None stands for those of the experiment."""
     seeds: int | None = Field(default=None, ge=2, exclude_if=lambda seeds: seeds is None)
     """The first so many of the evaluation's, for a method that takes long to train. None: all of them."""
 

@@ -88,9 +88,9 @@ class ExperimentConfig(Section):
     collapse: CollapseConfig = CollapseConfig()
     evaluation: EvaluationConfig
     search: SearchConfig | None = None
-    """None: no line search."""
+    """Settings of the line search; without them there is none."""
     readout: ReadoutConfig | None = None
-    """None: no supervised network reads the factors."""
+    """Settings of the supervised networks that read the factors; without them there are none."""
     metrics: MetricsConfig = MetricsConfig()
 
     @model_validator(mode="after")

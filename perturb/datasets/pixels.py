@@ -43,7 +43,7 @@ class Pixels:
         return 1 if self._packed else self._array.shape[-1]
 
     def resident(self, device: torch.device | str) -> "Pixels":
-        """The same, all of it on a device, so that no batch has to travel."""
+        """A copy of all images on a device, so that no batch has to travel."""
         return Pixels(torch.from_numpy(np.array(self._array)).to(device), packed=self._packed)
 
     def images(self, numbers: np.ndarray) -> np.ndarray:

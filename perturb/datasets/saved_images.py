@@ -22,8 +22,9 @@ class ImagesResult:
     """The result of a run of either kind."""
 
     images: int
-    """Their number."""
+    """Number of images."""
     sha256: str
-    """Of the file that they are mapped from."""
+    """SHA-256 of the file from which images are mapped into memory, in hexadecimal."""
     provenance: dict[str, str] | None = None
-    """What made the images of a ground truth; None for those of a benchmark file."""
+    """Origin of a ground truth's images: renderer and version, or the official file and its hash. None for the images of a
+    benchmark file."""

@@ -17,7 +17,7 @@ from perturb.statistics.scores import BASELINE
 TOLERANCE = 1e-6
 """The tolerance for scores that rounding takes out of their range."""
 MOST_REASONS = 20
-"""That are listed; an entry may have thousands of runs."""
+"""The most violations that are listed; an entry may have thousands of runs."""
 
 
 Known = Mapping[str, Sequence[FileHash]]

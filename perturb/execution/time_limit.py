@@ -18,15 +18,14 @@ from perturb.machine import die_with_parent
 from perturb.runs import RunSpec
 
 
-def ensure_within(specs: Sequence[RunSpec], settings: RunSettings) -> list[Finished]:
-    """Build runs within `settings.time_limit` minutes each.
+def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: float) -> list[Finished]:
+    """Build runs within so many minutes each.
 
     Raises:
         UserError: they took longer. Checkpoints stay, and nothing is written down about the run: with more time it may end.
         WorkerLost: the process died.
 
     """
-    minutes = settings.time_limit or 0.0
     with subprocess.Popen(
         [sys.executable, "-m", "perturb.execution.time_limit"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

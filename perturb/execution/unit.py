@@ -39,4 +39,4 @@ def execute_unit(unit: WorkUnit) -> list[Finished]:
     specs, settings = pickle.loads(unit.packed)
     if settings.time_limit is None:
         return ensure_runs(specs, settings)
-    return ensure_within(specs, settings)
+    return ensure_within(specs, settings, settings.time_limit)

@@ -44,7 +44,7 @@ class Plan:
     evaluations: dict[tuple[str, VariantPattern, int], RunSpec]
     """Scores by (method, column, seed number); the training is their input. A seed meets one pattern of each variant."""
     search: dict[tuple[str, float, VariantPattern, int], RunSpec]
-    """The same by (method, factor of its primary hyper-parameter, column, seed number)."""
+    """Scores of the line search by (method, factor of its primary hyper-parameter, column, seed number)."""
     readouts: dict[tuple[VariantPattern, int], RunSpec]
     variances: dict[VariantPattern, RunSpec]
     predictions: dict[VariantPattern, RunSpec]
@@ -168,19 +168,18 @@ def _search(
         return {}
     return {
         (method.name, factor, column, index): namer.evaluation(
-            _scaled(method, factor), column, pixels[column], index, (config.search.metric,)
+            _scaled(method, field, factor), column, pixels[column], index, (config.search.metric,)
         )
         for index in range(config.search.seeds)
         for method in config.evaluation.methods
-        if method.objective.primary is not None and index in config.evaluation.seeds_of(method)
+        if (field := method.objective.primary) is not None and index in config.evaluation.seeds_of(method)
         for factor in config.search.factors
         for column in _met(config, config.search.variants, index)
     }
 
 
-def _scaled(method: MethodConfig, factor: float) -> MethodConfig:
-    """The method with another value of its primary hyper-parameter."""
-    field = method.objective.primary or ""
+def _scaled(method: MethodConfig, field: str, factor: float) -> MethodConfig:
+    """The method with one of its hyper-parameters multiplied."""
     objective = method.objective.model_copy(update={field: getattr(method.objective, field) * factor})
     return method.model_copy(
         update={"objective": objective, "name": f"{method.name} × {factor:g}" if factor != 1 else method.name}

@@ -48,7 +48,7 @@ class ExternalRun(Section):
     state_sha256: str | None
     """SHA-256 of what a factory that is given as an object brings along."""
     model_settings: dict[str, JsonValue]
-    """That the model states."""
+    """Settings that the model states."""
     variant: str
     draw: int
     """Number of the pattern."""
@@ -56,7 +56,7 @@ class ExternalRun(Section):
     number: int
     """Number of the seed."""
     seed: int
-    """That the training gets."""
+    """Seed that the training gets."""
     metrics: tuple[str, ...]
     settings: MetricsConfig
     scores_seed: int
@@ -73,7 +73,7 @@ class ExternalResult:
     """All that each metric returns, by its names; None for a failed run."""
     failure: str | None = None
     traceback: str | None = None
-    """Where the model raised an exception; None for another failure."""
+    """Traceback of the exception that the model raised; None for any other failure."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Asked:
     """Stable identifier of the model factory, or of the folder of codes."""
     variants: tuple[str, ...]
     seeds: tuple[int, ...]
-    """Their numbers."""
+    """Numbers of the seeds."""
     metrics: tuple[str, ...]
     settings: MetricsConfig
     seed: int
@@ -93,7 +93,7 @@ class Asked:
 
 
 def checked(asked: Asked) -> Asked:
-    """The same.
+    """Return the request unchanged if it can be met.
 
     Raises:
         UserError: a metric is unknown, the original is not among the variants, or there is no seed.

@@ -74,4 +74,4 @@ def rows_beside(found: Benchmark, metrics: Sequence[MetricOfEntry]) -> list[Row]
 
 def epsilon_of(files: Sequence[BenchmarkFile]) -> float:
     """The largest ε of some files; that of the original is 0."""
-    return max(file.epsilon or 0.0 for file in files)
+    return max(file.epsilon for file in files)

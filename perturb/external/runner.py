@@ -27,7 +27,7 @@ from perturb.variants import VariantPattern
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """What runs share beside their specs."""
+    """The model, the images and the settings that all runs of an evaluation share."""
 
     model: Factory | str
     """Empty where there are codes."""
@@ -176,9 +176,9 @@ def default_workers() -> int:
     return 1 if torch.cuda.is_available() else available_cores()
 
 
-def _sendable(model: Factory | str | None) -> bytes | str | None:
+def _sendable(model: Factory | str) -> bytes | str:
     """A factory as a process takes it."""
-    if model is None or isinstance(model, str):
+    if isinstance(model, str):
         return model
     if not callable(model):
         raise UserError(f"a factory must be a function or a class that returns a model, got {type(model).__name__}.")

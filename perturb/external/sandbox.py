@@ -126,7 +126,7 @@ def written(pid: int) -> int:
 
 
 def written_or_shared(pid: int) -> int:
-    """The same, with what several processes share divided among them."""
+    """Bytes that a process has written to; memory that several processes share is divided among them."""
     return _sum_of(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"))
 
 

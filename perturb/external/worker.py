@@ -42,14 +42,14 @@ class Job:
     workdir: Path
     """Folder for the marks `started` and, of a look, `answer.json`; holds `output.txt`."""
     threads: int
-    factory: bytes | str | None
-    """Pickled by cloudpickle, or the name of one; None for codes."""
+    factory: bytes | str
+    """The factory pickled by cloudpickle, or its name; empty for codes."""
     data: Path
     """The benchmark file."""
     training: Training
     fitted: bool
     run: RunSpec | None
-    """None: only look at the model."""
+    """The run; None for a look at the model."""
     store: Path
     codes: Path | None
     """File of codes."""
@@ -88,7 +88,7 @@ def _failure_of(error: BaseException) -> dict[str, str | None]:
 
 
 def _factory(job: Job) -> ways.Factory:
-    return ways.load_factory(job.factory) if isinstance(job.factory, str) else pickle.loads(job.factory or b"")
+    return ways.load_factory(job.factory) if isinstance(job.factory, str) else pickle.loads(job.factory)
 
 
 def _look(job: Job) -> dict[str, Any]:

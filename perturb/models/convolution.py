@@ -111,7 +111,7 @@ def _blocks_by_patches(images: Tensor, parts: Tensor, taps: int) -> Tensor:
 
 
 def _blocks_by_planes(images: Tensor, parts: Tensor, taps: int) -> Tensor:
-    """The same as sums of shifted planes.
+    """Output blocks of a transposed convolution, as sums of shifted planes.
 
     The grid of inputs gets a margin of zeros on its far sides, so that a shift by a row or a column is a shift of all of
     memory.

@@ -62,7 +62,7 @@ class Cast(nn.Module):
         self.dtype = dtype
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Same shape."""
+        """The activations in the other precision, in their own shape."""
         return activations.to(self.dtype)
 
 

@@ -33,7 +33,10 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_variance", torch.ones(restarts, features))
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Same shape, same precision; statistics are float32. torch's own is several times as fast and knows one restart."""
+        """Activations normalised, in their own shape and precision.
+
+        Statistics are float32. torch's own batch norm is several times as fast and knows one restart.
+        """
         if activations.dtype == torch.bfloat16 and activations.device.type == "cpu":
             each = [self._by_torch(values, restart) for restart, values in enumerate(activations.flatten(1, -2))]
             return torch.stack(each).view(activations.shape)
@@ -80,7 +83,7 @@ class SpectralNorm(nn.Module):
                 vector.div_(vector.norm())
 
     def forward(self, weight: Tensor) -> Tensor:
-        """Same shape."""
+        """The weight divided by its largest singular value, in its own shape."""
         matrix = weight.flatten(1, -2)
         if self.training:
             self._iterate(matrix.detach())

@@ -1,4 +1,4 @@
-"""The same convolutions by oneDNN, one restart after the other, for CPUs.
+"""The convolutions of convolution.py by oneDNN, one restart after the other, for CPUs.
 
 Three passes make both, each of which is the other's gradient: images halve, images double, and the gradient of a weight.
 Autograd would put them together by itself, but then a bias's gradient takes as long as all the rest, and the gradient of one

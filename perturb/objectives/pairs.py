@@ -88,7 +88,7 @@ def factors_of(grid: FactorGrid, indices: Tensor) -> list[Tensor]:
 
 
 def indices_of(grid: FactorGrid, factors: list[Tensor]) -> Tensor:
-    """The reverse."""
+    """Image numbers of factor classes: the inverse of `factors_of`."""
     indices = torch.zeros_like(factors[0])
     for size, values in zip(grid.sizes, factors, strict=True):
         indices = indices * size + values

@@ -138,7 +138,7 @@ class _Search:
         self._raw = torch.empty(0)
 
     def handles(self) -> dict[str, Tensor]:
-        """Their values."""
+        """Copies of the four tensors that matching changes, by name."""
         return {name: getattr(self._network, name).clone() for name in ("scale", "shift", "gain", "offset")}
 
     def restore(self, handles: dict[str, Tensor]) -> None:

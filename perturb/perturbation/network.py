@@ -114,7 +114,7 @@ class PerturbationNetwork(nn.Module):
         return self.pattern_of(self.scalar(factors))
 
     def pattern_of(self, scalar: Tensor) -> Tensor:
-        """The same of scalars (n, 1)."""
+        """δ of scalars (n, 1) before it is enlarged, as `coarse_pattern`."""
         return self.squashed(self.before_tanh(scalar) - self.offset)
 
     def squashed(self, raw: Tensor) -> Tensor:

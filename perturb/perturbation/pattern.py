@@ -38,7 +38,7 @@ def calibrate(network: PerturbationNetwork, grid: FactorGrid) -> None:
 
 @torch.no_grad()
 def calibrate_scalar(network: PerturbationNetwork, grid: FactorGrid) -> None:
-    """The same, leaving the pattern as it is over the scalar."""
+    """Replace the running statistics of the scalar alone; the pattern stays as it is over the scalar."""
     network.eval()
     _set_statistics(network.standardise, torch.cat([network.neuron(factors) for factors in _factors(grid)]))
 

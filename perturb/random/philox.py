@@ -47,19 +47,19 @@ class StepRNG(Protocol):
         ...
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """As `CounterRNG.uniform`."""
+        """Uniform numbers in [0, 1), float32 (restarts, *shape)."""
         ...
 
     def normal(self, name: str, *shape: int) -> Tensor:
-        """As `CounterRNG.normal`."""
+        """Standard normal numbers, float32 (restarts, *shape)."""
         ...
 
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
-        """As `CounterRNG.integers`."""
+        """Integers in [0, high), int64 (restarts, *shape)."""
         ...
 
     def permutations(self, name: str, count: int, length: int) -> Tensor:
-        """As `CounterRNG.permutations`."""
+        """Permutations of 0 … length − 1, int64 (restarts, count, length)."""
         ...
 
 

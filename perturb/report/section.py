@@ -59,7 +59,7 @@ class Section:
 
 
 def as_markdown(sections: Sequence[Section]) -> str:
-    """The same as Markdown, which names the figures' files."""
+    """Sections as Markdown, which names the figures' files."""
     lines = []
     for section in sections:
         lines += [f"## {section.title}", ""]

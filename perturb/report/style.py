@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 WIDTH = 4.5
 """Inches. A phone shows them on about 360 points, so that nine points of type stay about ten."""
@@ -54,6 +55,13 @@ def legend_above(figure: "Figure", handles: "Sequence[Artist]", **options: Any) 
     figure.legend(
         handles=handles, loc="outside upper left", ncols=columns, fontsize=SMALL, frameon=False, **options
     )  # fmt: skip
+
+
+def variant_handles(variants: "Sequence[str]", **line: Any) -> "list[Line2D]":  # noqa: ANN401
+    """Entries of a legend in the variants' colours; `line` has what else matplotlib's Line2D takes."""
+    from matplotlib.lines import Line2D
+
+    return [Line2D([], [], color=colour(v), label=v, **({"marker": marker(v), "markersize": 5} | line)) for v in variants]
 
 
 def plain(axes: "Axes", *, grid: Literal["x", "y", "both"]) -> None:

@@ -15,7 +15,7 @@ class Cell:
     details: tuple[str, ...] = ()
     """Remarks that must be read with it."""
     beside: str = ""
-    """The same quantity from elsewhere."""
+    """A published number to compare the cell's with; empty where there is none."""
     source: str = ""
     """The source of that number."""
 

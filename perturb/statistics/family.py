@@ -28,7 +28,7 @@ class Family:
         return len(self._adjusted)
 
     def judged(self, found: Iterable[Found]) -> list[Found]:
-        """The same with `p_holm` where they belong to the family."""
+        """Copies of rows or comparisons, with `p_holm` where they belong to the family."""
         return [replace(one, p_holm=self._adjusted.get(identity(one))) for one in found]
 
 

@@ -35,7 +35,7 @@ class Row:
     variant: str
     metric: str
     mean: float | None
-    """Over the runs that did not fail; None when all did."""
+    """Mean over the runs that did not fail; None when all did."""
     std: float | None
     """Standard deviation of the sample (n − 1); None below two runs."""
     n: int
@@ -97,7 +97,7 @@ class Comparison:
 
 Runs = dict[tuple[int, int], Score]
 Values = Mapping[tuple[int, int], float]
-"""Both by draw and seed."""
+"""Scores and values by draw and seed."""
 
 
 def summarise(scores: Sequence[Score], metrics: Sequence[str]) -> list[Row]:

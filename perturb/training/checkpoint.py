@@ -65,7 +65,7 @@ def unstack(tensors: Tensors, restart: int) -> Tensors:
 
 
 def stack(parts: list[Tensors]) -> Tensors:
-    """The reverse: restarts side by side along a new first axis."""
+    """Restarts side by side along a new first axis: the inverse of `unstack`."""
     return {
         name: value if _is_shared(name) else torch.stack([part[name] for part in parts]) for name, value in parts[0].items()
     }

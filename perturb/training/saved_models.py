@@ -30,13 +30,13 @@ class TrainingResult:
     """The end of one training."""
 
     steps: int
-    """Steps that it took."""
+    """Number of steps taken."""
     failure: str | None
-    """Why it was given up, or None."""
+    """The reason why the training was given up, or None."""
     last: dict[str, float]
-    """The last point of its curve; empty where it has none."""
+    """The last point of the curve; empty where there is none."""
     channels: int
-    """Of the images."""
+    """Number of channels of the images."""
 
 
 def new_model(config: TrainingRun, *, channels: int, seeds: Sequence[int], device: str) -> Objective:

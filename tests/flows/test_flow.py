@@ -1,14 +1,12 @@
 """The same experiment as a real Prefect flow, on a real temporary server, over real worker processes."""
 
-import json
 import os
 import subprocess
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from real_servers import COMMAND, processes_with, started, wait_for
+from real_servers import COMMAND, post, processes_with, started, wait_for
 
 pytest.importorskip("prefect")
 
@@ -33,7 +31,8 @@ def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Pa
 
 def _check_page(api: str) -> None:
     """What Prefect's page is made of: tasks named by their stage, after those that built their inputs, with logs."""
-    tasks = {task["id"]: task for task in _posted(api, "task_runs/filter")}
+    (flow,) = post(api, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    tasks = {task["id"]: task for task in post(api, "task_runs/filter", {"flow_runs": {"id": {"any_": [flow["id"]]}}})}
     assert {"ground truth", "restarts", "selection", "perturbation", "evaluation", "report"} <= {
         tag for task in tasks.values() for tag in task["tags"]
     }
@@ -43,14 +42,9 @@ def _check_page(api: str) -> None:
         if "wait_for" in task["task_inputs"]
     }
     assert before["selection: selection"] == {"restarts: restart 0", "restarts: restart 1"}
-    messages = [log["message"] for log in _posted(api, "logs/filter")]
+    logs = post(api, "logs/filter", {"logs": {"flow_run_id": {"any_": [flow["id"]]}}})
+    messages = [log["message"] for log in logs]
     assert any(message.startswith("report: built, in runs/report-") for message in messages)
-
-
-def _posted(api: str, path: str) -> list[dict]:
-    request = urllib.request.Request(f"{api}/{path}", b"{}", {"Content-Type": "application/json"}, method="POST")
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
 
 
 @pytest.mark.flow

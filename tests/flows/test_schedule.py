@@ -1,31 +1,21 @@
 """Schedules and the form on Prefect's page, against a real server."""
 
-import json
 import subprocess
 import urllib.error
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from real_servers import COMMAND, started, wait_for
+from real_servers import COMMAND, post, started, wait_for
 
 pytest.importorskip("prefect")
 pytestmark = pytest.mark.flow
 Perturb = Callable[..., subprocess.CompletedProcess]
 
 
-def _post(api: str, path: str, body: dict) -> object:
-    request = urllib.request.Request(
-        f"{api}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
 def _completed(api: str, deployment: str) -> list[dict]:
     asked = {"state": {"type": {"any_": ["COMPLETED"]}}, "deployment_id": {"any_": [deployment]}}
-    return _post(api, "flow_runs/filter", {"flow_runs": asked})
+    return post(api, "flow_runs/filter", {"flow_runs": asked})
 
 
 @pytest.mark.slow
@@ -38,18 +28,18 @@ def test_a_schedule_fires_and_its_page_has_a_form_that_refuses_bad_values(
     command = [*COMMAND, "schedule", str(tiny_toml), "--every", "5s", "--artifacts", str(artifacts), "--workers", "1"]
     home = {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")}
     with started(command, tmp_path / "schedule.log", **home) as serving:
-        wait_for(lambda: _post(api, "deployments/filter", {}), serving)
-        (deployment,) = _post(api, "deployments/filter", {})
+        wait_for(lambda: post(api, "deployments/filter", {}), serving)
+        (deployment,) = post(api, "deployments/filter", {})
         assert deployment["name"] == "tiny"
         steps = deployment["parameter_openapi_schema"]["definitions"]["TrainingConfig"]["properties"]["steps"]
         assert steps["type"] == "integer", "the page makes a form of this"
         bad = {**deployment["parameters"], "config": {**deployment["parameters"]["config"], "seed": -1}}
         with pytest.raises(urllib.error.HTTPError) as refused:
-            _post(api, f"deployments/{deployment['id']}/create_flow_run", {"parameters": bad})
+            post(api, f"deployments/{deployment['id']}/create_flow_run", {"parameters": bad})
         assert refused.value.code in (409, 422)
         assert "-1 is less than the minimum of 0" in refused.value.read().decode()
         wait_for(lambda: _completed(api, deployment["id"]), serving)
-    shown = {(found["key"], found["type"]) for found in _post(api, "artifacts/filter", {})}
+    shown = {(found["key"], found["type"]) for found in post(api, "artifacts/filter", {})}
     assert shown >= {
         ("tiny-table", "table"), ("tiny-report", "markdown"), ("tiny-images", "image"), ("tiny-mig", "image"),
         ("tiny-progress", "progress"), ("tiny-results", "markdown"),

@@ -1,5 +1,6 @@
 """A Prefect server, a Dask scheduler and Dask workers, as a user would start them."""
 
+import json
 import os
 import socket
 import subprocess
@@ -60,6 +61,15 @@ def _answers(address: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def post(api: str, path: str, body: dict) -> object:
+    """The answer of a Prefect server's API."""
+    request = urllib.request.Request(
+        f"{api}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
 
 
 @contextmanager

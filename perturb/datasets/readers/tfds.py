@@ -125,7 +125,7 @@ class _TFDSFolder(PublishedFile):
             yield start, numbers, examples
 
     def _labels(self, examples: list[dict[str, Any]]) -> np.ndarray:
-        """Their factor classes, int64 (n, factors)."""
+        """Factor classes of the examples, int64 (n, factors)."""
         try:
             labels = np.array([[int(example[f"label_{name}"]) for name in self.grid.names] for example in examples])
         except (KeyError, TypeError, ValueError):

@@ -19,6 +19,7 @@ def build_control(context: StageContext[PerturbationRun]) -> PatternResult:
     curve are made of two scalars and two curves, and a curve in the images' span is the projection of the one that is not.
     """
     config = context.spec.config
+    assert config.redraw is not None, "a control has a part that it draws anew"
     ground_truth, pixels = open_ground_truth(config.dataset), Pixels.open(context.inputs["images"])
     wanted = read_result(context.inputs["perturbation"], PatternResult).pattern
     goal = Goal(variance=wanted.variance, roughness=wanted.roughness)
@@ -27,7 +28,7 @@ def build_control(context: StageContext[PerturbationRun]) -> PatternResult:
     if config.in_span:
         confine(fresh, pixels, ground_truth.grid)
     trained = load_network(context.inputs["perturbation"], ground_truth)
-    network = control_of(trained, fresh, ground_truth.grid, redraw=config.redraw or "both")
+    network = control_of(trained, fresh, ground_truth.grid, redraw=config.redraw)
     form = config.perturbation
     reached = match(
         network,

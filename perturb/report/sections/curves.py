@@ -20,7 +20,6 @@ from perturb.variants import VariantPattern
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
 LAST = 0.2
 """Share of the steps, the last ones, over which a final loss is averaged: single batches scatter."""
@@ -137,7 +136,7 @@ def draw_curves(path: Path, curves: Sequence[Curve]) -> None:
     for panel in axes[len(shown) :]:
         panel.set_axis_off()
     figure.supxlabel("steps", fontsize=style.SMALL)
-    style.legend_above(figure, _legend(variants))
+    style.legend_above(figure, style.variant_handles(variants, linewidth=2, marker=""))
     style.save(figure, path)
 
 
@@ -158,12 +157,6 @@ def _limits(curves: Sequence[Curve], part: str) -> tuple[float, float]:
     low, high = np.quantile(kept[np.isfinite(kept)], [0, 1]) if np.isfinite(kept).any() else (0.0, 0.0)
     margin = MARGIN * (high - low) or 1.0
     return low - margin, high + margin
-
-
-def _legend(variants: Sequence[str]) -> list["Line2D"]:
-    from matplotlib.lines import Line2D
-
-    return [Line2D([], [], color=style.colour(variant), linewidth=2, label=variant) for variant in variants]
 
 
 def _curves(findings: Findings) -> list[Curve]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
 from perturb.report.tables import comparison_table, difference_table
 from perturb.statistics.scores import BASELINE, Row, Score, scored
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MOST_PANELS = 4
 """Methods whose runs are drawn one by one."""
@@ -104,15 +100,6 @@ def draw_forest(path: Path, rows: Sequence[Row], metric: str) -> None:
         axes.axhline(edge - 0.5, color="#00000018", linewidth=0.8)
     style.plain(axes, grid="x")
     axes.set_xlabel(f"{METRICS[metric].title}: variant − original", fontsize=style.NORMAL)
-    _legend(figure, variants)
+    if variants:
+        style.legend_above(figure, style.variant_handles(variants, linewidth=2.2))
     style.save(figure, path)
-
-
-def _legend(figure: "Figure", variants: Sequence[str]) -> None:
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], color=style.colour(v), marker=style.marker(v), markersize=5, linewidth=2.2, label=v) for v in variants
-    ]
-    if handles:
-        style.legend_above(figure, handles)

@@ -163,7 +163,7 @@ def _draw_one(axes: "Axes", place: float, width: float, points: Sequence[SearchP
 def _legend(variants: Sequence[str], points: Sequence[SearchPoint], levels: Mapping[str, float] | None) -> list["Line2D"]:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=style.colour(v), marker="o", markersize=4, linestyle="", label=v) for v in variants]
+    handles = style.variant_handles(variants, marker="o", markersize=4, linestyle="")
     if any(point.over_pruned for point in points):
         handles.append(Line2D([], [], color="#444444", marker="x", markersize=4, linestyle="", label="over-pruned (number)"))
     if levels:

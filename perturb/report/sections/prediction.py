@@ -132,8 +132,6 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
 
 def draw_prediction(path: Path, patterns: Sequence[PredictedPattern]) -> None:
     """A mark for each pattern: predicted loss of MIG across, measured loss up; equal on the dashed line."""
-    from matplotlib.lines import Line2D
-
     figure = style.new_figure(3.8)
     axes = figure.subplots()
     variants = list(dict.fromkeys(pattern.variant for pattern in patterns))
@@ -150,8 +148,5 @@ def draw_prediction(path: Path, patterns: Sequence[PredictedPattern]) -> None:
     style.plain(axes, grid="both")
     axes.set_xlabel("MIG lost, predicted without training", fontsize=style.NORMAL)
     axes.set_ylabel("MIG lost, measured", fontsize=style.NORMAL)
-    handles = [
-        Line2D([], [], color=style.colour(v), marker=style.marker(v), markersize=5, linewidth=0, label=v) for v in variants
-    ]
-    style.legend_above(figure, handles)
+    style.legend_above(figure, style.variant_handles(variants, linewidth=0))
     style.save(figure, path)
