@@ -10,6 +10,7 @@ prepare()
 import logging  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from functools import partial  # noqa: E402
+from itertools import islice  # noqa: E402
 
 import httpx  # noqa: E402
 from perturb_flows.artifacts import progress_shown, show_results  # noqa: E402
@@ -38,8 +39,6 @@ from perturb.runs import RunSpec, Store  # noqa: E402
 
 DEFAULTS = RunSettings()
 log = logging.getLogger(__name__)
-
-
 MOST_EDGES = 40
 """The most dependencies of a task that Prefect's page draws; the report alone may have more than a thousand."""
 
@@ -88,7 +87,7 @@ class Tasks:
                 needed[future.task_run_id] = future
             elif spec.id not in self._stages:  # an input that a run builds for itself
                 waiting.extend(spec.inputs.values())
-        return [future for future in needed.values() if future.state.is_completed()][:MOST_EDGES]
+        return list(islice((future for future in needed.values() if future.state.is_completed()), MOST_EDGES))
 
 
 @flow(name="study", persist_result=False, task_runner=ThreadPoolTaskRunner())
