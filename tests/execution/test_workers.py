@@ -136,17 +136,17 @@ def test_a_training_that_never_ends_is_ended_and_named(tiny: ExperimentConfig, t
     endless = tiny.training.model_copy(update={"steps": 10**9})
     config = tiny.model_copy(update={"training": endless})
     plan = plan_experiment(config)
-    settings = RunSettings(artifacts=tmp_path, workers=1, time_limit=0.05)
+    settings = RunSettings(artifacts=tmp_path, workers=1)
     Store(tmp_path, STAGES).ensure(plan.images)
     with pytest.raises(UserError, match=r"^restart 0: not done within --time-limit 0.05 minutes; running again"):
-        ensure_within([plan.restarts[0]], settings)
+        ensure_within([plan.restarts[0]], settings, 0.05)
     assert Store(tmp_path, STAGES).scratch(plan.restarts[0].inputs["restart"]).is_dir(), "its checkpoints are kept"
     assert not Store(tmp_path, STAGES).is_being_built(plan.restarts[0].inputs["restart"]), "its process is gone"
 
 
 def test_a_run_within_its_time_is_as_without_a_limit(tiny: ExperimentConfig, tmp_path: Path) -> None:
     plan = plan_experiment(tiny)
-    (found,) = ensure_within([plan.images], RunSettings(artifacts=tmp_path, time_limit=5.0))
+    (found,) = ensure_within([plan.images], RunSettings(artifacts=tmp_path), 5.0)
     assert (found.run, found.how) == (plan.images.id, "built")
 
 
