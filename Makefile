@@ -25,7 +25,7 @@ $(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.runs
-	$(PIP) -e '.[flows,oracle,tfds,publish,peers,dev]'
+	$(PIP) -e '.[flows,serve,oracle,tfds,publish,peers,dev]'
 	@touch $@
 
 demo: $(VENV)/.runs

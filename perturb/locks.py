@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from perturb.errors import UserError
 
 LOCK = "lock"
@@ -28,7 +30,7 @@ def exclusive_folder(folder: Path) -> Iterator[Path | None]:
     killed begins anew, but nobody ever writes to another's files.
     """
     try:
-        descriptor = _lock(folder)
+        descriptor = open_locked(folder / LOCK)
     except OSError as error:
         if error.errno not in NO_LOCK_ERRORS:
             raise
@@ -64,31 +66,40 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
-def _lock(folder: Path) -> int | None:
-    """An open, locked file in the folder; None when another has it."""
+def open_locked(path: Path, flags: int = 0) -> int | None:
+    """Open a file, made where it is missing, under a lock that ends with the descriptor or the process; None if it is taken.
+
+    The file may be renamed or removed by whoever has the lock: a lock on a file that has lost its name keeps nobody out, so
+    another is opened then. This is what filelock, which leaves its files where they are, does not do.
+
+    Args:
+        path: of the file; its folder is made where it is missing.
+        flags: of `os.open`, beside reading, writing and creating.
+
+    """
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
         except FileNotFoundError:
-            continue  # removed between the two lines by whoever has just finished
+            continue  # the folder was removed between the two lines by whoever has just finished
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_still_there(descriptor, folder / LOCK):
+            if _is_at(descriptor, path):
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
             return None
-        except OSError:
+        except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
 
 
-def _is_still_there(descriptor: int, path: Path) -> bool:
-    """Return whether the open file is the one of that name: a lock on a removed file keeps nobody out."""
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether the open file still has that name."""
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
         return False
 
@@ -116,9 +127,12 @@ def locked(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if otherwise else 0))
-        except BlockingIOError:
-            raise UserError(otherwise) from None
+    lock = FileLock(path, blocking=otherwise is None)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(otherwise) from None
+    try:
         yield
+    finally:
+        lock.release()

@@ -6,18 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-TESTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
     *(ROOT / "docs").glob("*.md"),
 ]
-
-
-def test_every_fault_has_the_test_that_the_table_names() -> None:
-    named = re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){2,}_?)(…?)`", (ROOT / "docs" / "faults.md").read_text(encoding="utf-8"))
-    assert len(named) > 40
-    for name, more in named:
-        assert f"def test_{name}" + ("" if more else "(") in TESTS, name
 
 
 def test_files_that_contributors_are_told_to_touch_are_there() -> None:

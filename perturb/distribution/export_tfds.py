@@ -7,7 +7,6 @@ Never prepare as parquet: TFDS 4.9.10 loses rows then.
 """
 
 import contextlib
-import fcntl
 import io
 import logging
 import os
@@ -24,6 +23,7 @@ import numpy as np
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.errors import UserError
 from perturb.files import sha256_of
+from perturb.locks import open_locked
 
 SHARD = 4096
 """Images of a shard, which TFDS holds in memory: 50 MB of Shapes3D."""
@@ -53,8 +53,9 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
             prepared = builder.info.metadata["sha256"]
             if prepared != sha256:
                 raise UserError(f"{builder.data_dir}: was prepared from another file than {source}; name another --out.")
-            with _alone(Path(builder.data_dir)), tempfile.TemporaryDirectory() as downloads:
-                builder.download_and_prepare(download_dir=downloads)
+            if not Path(builder.data_dir).exists():
+                with _alone(Path(builder.data_dir)), tempfile.TemporaryDirectory() as downloads:
+                    builder.download_and_prepare(download_dir=downloads)
     except OSError as error:
         raise _unwritable(out, found, error.strerror or str(error)) from None
     except RuntimeError as error:
@@ -66,25 +67,17 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
 
 @contextlib.contextmanager
 def _alone(place: Path) -> Iterator[None]:
-    """Let one of several processes prepare a folder. It and first removes what killed ones have left beside it.
-
-    The system lifts the lock when the process ends, however. Where a file system has no such locks, nothing is removed.
-    """
-    place.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place.parent, os.O_RDONLY)
+    """Let one of several processes prepare a folder; it first removes what killed ones have left beside it."""
+    lock = place.with_name(f".{place.name}.lock")
+    descriptor = open_locked(lock)
+    if descriptor is None:
+        raise UserError(f"{place}: another process is preparing this dataset; wait for it, or end it.")
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{place}: another process is preparing this dataset; wait for it, or end it.") from None
-        except OSError:
-            left = []
-        else:
-            left = list(place.parent.glob(f"incomplete.??????_{place.name}"))
-        for folder in left:
+        for folder in place.parent.glob(f"incomplete.??????_{place.name}"):
             shutil.rmtree(folder)
         yield
     finally:
+        lock.unlink()
         os.close(descriptor)
 
 

@@ -5,7 +5,6 @@ next one goes on from them. Bytes go to the file as they come, so that a kill lo
 """
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from types import TracebackType
 
 from perturb.errors import UserError
 from perturb.files import flush_to_disk, sha256_of
+from perturb.locks import open_locked
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -140,24 +140,7 @@ class Part:
 
 def _opened_alone(path: Path) -> int:
     """A descriptor of the file, locked against all others; the system lifts the lock when the process ends, however."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had the lock may have renamed or removed the file between our two calls.
-            if _is_at(descriptor, path):
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
-            raise UserError(f"{path}: another process is downloading this file; wait for it, or end it.") from None
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.lstat())
-    except FileNotFoundError:
-        return False
+    descriptor = open_locked(path, os.O_APPEND | os.O_NOFOLLOW)
+    if descriptor is None:
+        raise UserError(f"{path}: another process is downloading this file; wait for it, or end it.")
+    return descriptor

@@ -1,194 +1,181 @@
 """A small HTTP server for a folder of benchmark files: read-only, with ranges, on loopback unless asked otherwise.
 
-Python's own http.server carries it, which the library has anyway; a static host would do as well.
+Starlette answers and uvicorn listens; any static host would do as well. What is public is the folder's index, the files
+that it lists, and a few companions by name.
 """
 
 import errno
+import logging
+import mimetypes
 import socket
-import sys
-import threading
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from socketserver import TCPServer
-from urllib.parse import unquote, urlsplit
+import stat
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from perturb import __version__
-from perturb.distribution.byte_ranges import UnsatisfiableRange, requested_range
-from perturb.distribution.shelf import Published, opened, published_index
+from perturb.distribution.index import INDEX, LARGEST_INDEX, Index, parse_index
 from perturb.errors import UserError
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
 
 MOST_CONNECTIONS = 64
 """Connections at a time; further ones are told to come back."""
 PATIENCE = 30
-"""Seconds that a client may take for its next bytes, either way."""
-BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-TYPES = {".h5": "application/x-hdf5", ".json": "application/json", ".md": "text/markdown; charset=utf-8"}
+"""Seconds that an idle connection stays open."""
+COMPANIONS = ("README.md", "croissant.json")
+"""Public where they lie beside the index or a listed file."""
+TYPES = {".h5": "application/x-hdf5", ".md": "text/markdown; charset=utf-8"}
+NOT_PUBLIC = "404 Not Found: this server has index.json and the files that it lists, nothing else\n"
+BROKEN_INDEX = "503 Service Unavailable: the index of this server is broken\n"
 
 
-class FileServer(ThreadingHTTPServer):
-    """Serves the public files of a folder, a thread a connection.
+def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: bool = False) -> None:
+    """Serve a folder until Ctrl-C; prints where on stdout.
+
+    Raises:
+        UserError: as for `file_server`.
+
+    """
+    logging.basicConfig(format="%(asctime)s  %(message)s")
+    server, listener = file_server(folder, host=host, port=port, quiet=quiet)
+    with listener:
+        print(f"{folder} is at {url_of(listener)}, read-only; Ctrl-C ends it.", flush=True)
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            print("ended.")
+
+
+def file_server(
+    folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: bool = False
+) -> tuple["uvicorn.Server", socket.socket]:
+    """A server of a folder's public files, and the socket on which it listens once it runs.
 
     Args:
         folder: with an index.
         host: address to listen at.
         port: to listen at; 0: any that is free.
-        quiet: whether requests are not logged on stderr.
+        quiet: whether requests are not logged.
 
     Raises:
-        UserError: the folder has no index, or one cannot listen there.
+        UserError: the folder has no index, one cannot listen there, or Starlette or uvicorn are not installed.
 
     """
+    published_index(folder)
+    try:
+        import uvicorn
 
-    daemon_threads = True
-    request_queue_size = 128
+        app = application(folder)
+    except ImportError as error:
+        raise UserError(f"{error.name} is not installed: `pip install 'perturb[serve]'` adds it.") from None
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=PATIENCE,
+        log_config=None,
+        log_level="critical" if quiet else "warning",
+        access_log=not quiet,
+        server_header=False,
+        headers=[("Server", f"perturb/{__version__}")],
+    )
+    if not quiet:
+        logging.getLogger("uvicorn.access").setLevel(logging.INFO)
+    return uvicorn.Server(config), _bound(host, port)
 
-    def __init__(self, folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: bool = False) -> None:
-        self.folder, self.quiet = folder, quiet
-        published_index(folder)
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+def url_of(listener: socket.socket) -> str:
+    """The address of a server that listens there."""
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def application(folder: Path) -> "Starlette":
+    """The ASGI application that answers GET and HEAD with a folder's public files, and nothing else."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import FileResponse, PlainTextResponse, Response
+    from starlette.routing import Route
+
+    def answer(request: Request) -> Response:
+        name = request.path_params["name"]
         try:
-            super().__init__((host, port), _Handler)
-        except (OSError, UnicodeError) as error:
-            raise UserError(_why_not_listening(error, host, port)) from None
+            path, sha256 = public_file(folder, name)
+        except FileNotFoundError:
+            return PlainTextResponse(NOT_PUBLIC, status_code=404)
+        except UserError:
+            return PlainTextResponse(BROKEN_INDEX, status_code=503)
+        headers = {"X-Content-Type-Options": "nosniff"} | ({"ETag": f'"{sha256}"'} if sha256 else {})
+        kind = TYPES.get(path.suffix) or mimetypes.guess_type(path)[0]
+        return FileResponse(path, headers=headers, media_type=kind, stat_result=path.stat())
 
-    @property
-    def url(self) -> str:
-        """The server's address."""
-        host = self.server_name
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}"
-
-    def server_bind(self) -> None:
-        """Bind without the look-up of the host's full name that http.server does, which can take seconds."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.socket.getsockname()[:2]
-
-    def process_request(self, request: socket.socket, client_address: tuple) -> None:
-        """Hand a connection to a thread, unless too many are open."""
-        if not self._free.acquire(blocking=False):
-            request.sendall(BUSY)
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._free.release()
-            raise
-
-    def process_request_thread(self, request: socket.socket, client_address: tuple) -> None:
-        """Serve a connection to its end."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._free.release()
-
-    def handle_error(self, request: socket.socket, client_address: tuple) -> None:
-        """Clients that leave midway, or take too long, are no errors of ours."""
-        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
-            super().handle_error(request, client_address)
+    return Starlette(routes=[Route("/{name:path}", answer, methods=["GET"])])
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    default_request_version = "HTTP/1.0"
-    server_version = f"perturb/{__version__}"
-    sys_version = ""
-    timeout = PATIENCE
-    server: FileServer
-
-    def do_GET(self) -> None:
-        """Answer with a file or a range of it."""
-        self._answer()
-
-    do_HEAD = do_GET
-
-    def do_POST(self) -> None:
-        """Refuse, and hang up: what follows the headers must not be read as another request."""
-        self._say(HTTPStatus.METHOD_NOT_ALLOWED, "this server is read-only", {"Allow": "GET, HEAD", "Connection": "close"})
-
-    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_CONNECT = do_POST
-
-    def version_string(self) -> str:
-        """The header Server."""
-        return self.server_version
-
-    def log_message(self, format: str, *args: object) -> None:
-        """A line on stderr, control characters escaped."""
-        if not self.server.quiet:
-            super().log_message(format, *args)
-
-    def log_error(self, format: str, *args: object) -> None:
-        """Nothing: an error has its line as a request, and connections that fall asleep need none."""
-
-    def _answer(self) -> None:
-        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
-            self.close_connection = True
-        try:
-            name = unquote(urlsplit(self.path).path, errors="strict").removeprefix("/")
-            with opened(self.server.folder, name) as found:
-                if found is None:
-                    self._say(HTTPStatus.NOT_FOUND, "this server has index.json and the files that it lists, nothing else")
-                else:
-                    self._send(found, TYPES.get(Path(name).suffix, "application/octet-stream"))
-        except ValueError:
-            self._say(HTTPStatus.BAD_REQUEST, "the address must be percent-encoded UTF-8")
-        except UserError as error:
-            self.log_message("%s", error)
-            self._say(HTTPStatus.SERVICE_UNAVAILABLE, "the index of this server is broken")
-
-    def _send(self, found: Published, kind: str) -> None:
-        date = self.date_time_string(found.modified)
-        try:
-            part = self._range(found, date)
-        except UnsatisfiableRange:
-            self._say(
-                HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "no such bytes", {"Content-Range": f"bytes */{found.size}"}
-            )
-            return
-        first, end = part or (0, found.size)
-        headers = {
-            "Content-Type": kind, "X-Content-Type-Options": "nosniff", "Content-Length": str(end - first),
-            "Accept-Ranges": "bytes", "ETag": found.etag, "Last-Modified": date,
-        }  # fmt: skip
-        if part:
-            headers["Content-Range"] = f"bytes {first}-{end - 1}/{found.size}"
-        self._head(HTTPStatus.PARTIAL_CONTENT if part else HTTPStatus.OK, headers)
-        if self.command == "GET" and end > first and self.connection.sendfile(found.file, first, end - first) < end - first:
-            # The file has become shorter meanwhile; only the end of the connection can tell.
-            self.close_connection = True
-
-    def _range(self, found: Published, date: str) -> tuple[int, int] | None:
-        if self.command != "GET" or self.headers.get("If-Range", found.etag) not in (found.etag, date):
-            return None
-        return requested_range(self.headers.get("Range"), found.size)
-
-    def _say(self, status: HTTPStatus, sentence: str, headers: dict[str, str] | None = None) -> None:
-        text = f"{status} {status.phrase}: {sentence}\n".encode()
-        self._head(status, {"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text))} | (headers or {}))
-        if self.command != "HEAD":
-            self.wfile.write(text)
-
-    def _head(self, status: HTTPStatus, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-
-def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: bool = False) -> None:
-    """Serve a folder until Ctrl-C; says where on stdout.
+def public_file(folder: Path, name: str) -> tuple[Path, str | None]:
+    """A public file by its path below the folder, with forward slashes; with its SHA-256, if the index has it.
 
     Raises:
-        UserError: as `FileServer`.
+        FileNotFoundError: it is not public, is missing, leads out of the folder, is no file, or not of the size listed.
+        UserError: the index has become unreadable.
 
     """
-    with FileServer(folder, host=host, port=port, quiet=quiet) as server:
-        print(f"{folder} is at {server.url}, read-only; Ctrl-C ends it.", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print("ended.")
+    listed = published_index(folder).files
+    if not (name == INDEX or name in listed or _is_companion(name, listed)):
+        raise FileNotFoundError(name)
+    try:
+        path = (folder / name).resolve(strict=True)
+        found = path.stat()
+    except (OSError, RuntimeError):
+        raise FileNotFoundError(name) from None
+    entry = listed.get(name)
+    is_as_listed = entry is None or entry.bytes == found.st_size
+    if not (path.is_relative_to(folder.resolve()) and stat.S_ISREG(found.st_mode) and is_as_listed):
+        raise FileNotFoundError(name)
+    return path, entry.sha256 if entry else None
+
+
+def published_index(folder: Path) -> Index:
+    """The index of a folder as it is now.
+
+    Raises:
+        UserError: there is none, or it is broken.
+
+    """
+    path = folder / INDEX
+    try:
+        found = path.stat()
+        return _parsed(path, found.st_mtime_ns, found.st_ino)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); `perturb dataset index {folder}` writes it.") from None
+
+
+@lru_cache(maxsize=8)
+def _parsed(path: Path, modified: int, number: int) -> Index:
+    with path.open("rb") as file:
+        return parse_index(file.read(LARGEST_INDEX + 1), str(path))
+
+
+def _is_companion(name: str, listed: dict) -> bool:
+    path = PurePosixPath(name)
+    beside = {PurePosixPath(".")} | {PurePosixPath(file).parent for file in listed}
+    return path.name in COMPANIONS and path.as_posix() == name and path.parent in beside
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket at an address of this machine."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()  # a port that another one listens at is refused only now
+    except (OSError, UnicodeError) as error:
+        listener.close()
+        raise UserError(_why_not_listening(error, host, port)) from None
+    return listener
 
 
 def _why_not_listening(error: OSError | UnicodeError, host: str, port: int) -> str:

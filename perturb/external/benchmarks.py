@@ -7,17 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from perturb.benchmark.recipe import build, read_recipe
 from perturb.benchmark.verify import verify_file
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.entries.packaged import MINI, known_files, recipe_hash, recipes
 from perturb.errors import UserError
-from perturb.external.cache import cache_folder
 from perturb.files import read_json
 from perturb.locks import locked
 from perturb.variants import VariantPattern
 
 URL_VARIABLE = "PERTURB_BENCHMARK_URL"
+CACHE_VARIABLE = "PERTURB_CACHE"
 NAMES = (MINI, "dsprites", "shapes3d")
 """Benchmarks that have a name; anything else is a path."""
 
@@ -65,6 +67,24 @@ def find_benchmark(
         folder, columns = cache_folder(cache), _wanted(str(what), [VariantPattern(v) for v in variants], variants, draws)
         return Benchmark(str(what), {c: _fetched(str(what), c, folder, download=download, url=url) for c in columns})
     return _of_ones_own(Path(what), variants, draws)
+
+
+def cache_folder(given: Path | None = None) -> Path:
+    """The folder for benchmark files that is asked for, else that of PERTURB_CACHE, else `perturb` in the user's cache.
+
+    Raises:
+        UserError: it is a file, or cannot be made.
+
+    """
+    named = given or os.environ.get(CACHE_VARIABLE)
+    folder = Path(named).expanduser() if named else user_cache_path("perturb", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be the folder for benchmark files ({error.strerror}); name another in {CACHE_VARIABLE}."
+        ) from None
+    return folder.resolve()
 
 
 def _wanted(

@@ -15,8 +15,7 @@ from perturb.datasets import FactorGrid
 from perturb.datasets.hdf5.reader import BenchmarkFile, cache_of, write_cache
 from perturb.datasets.pixels import Pixels
 from perturb.entries.packaged import recipe_hash
-from perturb.external.benchmarks import find_benchmark
-from perturb.external.cache import cache_folder
+from perturb.external.benchmarks import cache_folder, find_benchmark
 from perturb.locks import locked
 
 

@@ -1,14 +1,14 @@
 """The parts of a page: sections of text, tables and figures."""
 
 import base64
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from perturb.report.table import TextTable, markdown_lines
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WIDE = 1.6
 """Width over height from which a figure takes the page's whole width."""
 
@@ -25,12 +25,9 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels, from the PNG's header; ValueError when it is none."""
-        with self.path.open("rb") as file:
-            start = file.read(24)
-        if not start.startswith(SIGNATURE) or len(start) < 24:
-            raise ValueError(f"{self.path} must be a PNG.")
-        return struct.unpack(">II", start[16:24])
+        """Width and height in pixels."""
+        with Image.open(self.path) as image:
+            return image.size
 
     @property
     def wide(self) -> bool:

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import threading
 import tomllib
 from collections.abc import Callable
 from datetime import date
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 import yaml
 from peers import disent_data, tensorflow_stands_in
+from running_server import running_server
 from small_files import SmallShapes, SmallSprites, images_of, write_small_file
 
 from perturb.benchmark.recipe import Published, Recipe, write_from
@@ -27,7 +27,6 @@ from perturb.datasets.hdf5.schema import source
 from perturb.distribution.card import render_card
 from perturb.distribution.listing import list_folder
 from perturb.distribution.publish import publish
-from perturb.distribution.server import FileServer
 from perturb.files import sha256_of, write_json
 
 TRUTHS = {"mini": Mini, "sprites": SmallSprites, "shapes": SmallShapes}
@@ -172,15 +171,11 @@ def test_getting_and_making_it_again(
     write_json(folder / "noise.recipe.json", made.model_dump(mode="json"))
     publish(folder, today=date(2026, 1, 2))
     assert "`perturb dataset download mini-noise --from ADDRESS`" in (folder / "README.md").read_text(encoding="utf-8")
-    with FileServer(folder, port=0, quiet=True) as server:
-        publish(folder, today=date(2026, 1, 2), url=server.url)
+    with running_server(folder) as address:
+        publish(folder, today=date(2026, 1, 2), url=address)
         (getting,), (making,) = _blocks(folder, "sh", "download"), _blocks(folder, "sh", "build")
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         monkeypatch.chdir(tmp_path)
         _command(getting)
-        server.shutdown()
-        thread.join()
     monkeypatch.chdir(folder)
     _command(making)
     assert capsys.readouterr().out.endswith("again.h5\nEvery pixel is the published one.\n")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from odd_server import odd_server, raw_server
+from running_server import running_server
 
 from perturb.cli import app
 from perturb.datasets import official_sources
@@ -18,7 +18,6 @@ from perturb.datasets.official_sources import OFFICIAL_SOURCES, OfficialSource
 from perturb.datasets.renderers.mini import Mini
 from perturb.distribution.downloads import download_published, fetch_official
 from perturb.distribution.index import LARGEST_INDEX
-from perturb.distribution.server import FileServer
 from perturb.errors import UserError
 
 CONTENT = np.random.default_rng(3).bytes(200_000)
@@ -47,12 +46,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(published: Path) -> Iterator[str]:
-    with FileServer(published, port=0, quiet=True) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server.url
-        server.shutdown()
-        thread.join()
+    with running_server(published) as address:
+        yield address
 
 
 def test_a_recipe_comes_instead_of_its_file(tmp_path: Path) -> None:
@@ -63,12 +58,8 @@ def test_a_recipe_comes_instead_of_its_file(tmp_path: Path) -> None:
     for ending in (".recipe.json", ".safetensors"):
         (public / f"modified{ending}").write_text(ending)
     _command("dataset", "index", str(public))
-    with FileServer(public, port=0, quiet=True) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        files = download_published("mini-modified", server.url, tmp_path / "here", recipe=True)
-        server.shutdown()
-        thread.join()
+    with running_server(public) as address:
+        files = download_published("mini-modified", address, tmp_path / "here", recipe=True)
     assert [path.name for path, _ in files] == ["mini-modified.recipe.json", "mini-modified.safetensors"]
     assert [path.read_text() for path, _ in files] == [".recipe.json", ".safetensors"]
     (public / "modified.recipe.json").unlink()

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from odd_server import odd_server, raw_server
 
+from perturb import locks
 from perturb.distribution import fetch as fetching
 from perturb.distribution import partial_file as part
 from perturb.distribution.fetch import fetch
@@ -297,7 +298,7 @@ def test_a_part_that_was_renamed_while_we_opened_it_is_not_written_to(
             os.replace(tmp_path / "a.h5.part", tmp_path / "a.h5")
         lock(descriptor, how)
 
-    monkeypatch.setattr(part.fcntl, "flock", finished_first)
+    monkeypatch.setattr(locks.fcntl, "flock", finished_first)
     with odd_server(bytes(len(CONTENT))) as server:
         assert not _fetch(server.url, tmp_path / "a.h5")
     assert server.asked == []
@@ -317,7 +318,7 @@ def test_a_part_that_was_removed_while_we_opened_it_is_begun_anew(tmp_path: Path
             (tmp_path / "a.h5.part").unlink()
         lock(descriptor, how)
 
-    monkeypatch.setattr(part.fcntl, "flock", removed_first)
+    monkeypatch.setattr(locks.fcntl, "flock", removed_first)
     with odd_server(CONTENT) as server:
         assert _fetch(server.url, tmp_path / "a.h5")
     assert len(opened) == 2

@@ -19,8 +19,7 @@ from perturb.distribution.index import write_index
 from perturb.entries.packaged import known_files, recipe_hash, recipes
 from perturb.errors import UserError
 from perturb.external import load_benchmark
-from perturb.external.benchmarks import find_benchmark
-from perturb.external.cache import cache_folder
+from perturb.external.benchmarks import cache_folder, find_benchmark
 from perturb.files import write_json
 from perturb.locks import locked
 from perturb.variants import VariantPattern

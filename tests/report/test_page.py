@@ -269,12 +269,6 @@ def test_the_thesis_stands_beside_our_scores(tmp_path: Path) -> None:
     assert "(0.06 ± 0.03)" in text
 
 
-def test_a_picture_that_is_no_png_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"GIF89a")
-    with pytest.raises(ValueError, match=r"a\.png must be a PNG\.$"):
-        _ = Picture(tmp_path / "a.png", "caption").size
-
-
 def test_sections_are_markdown_too(tmp_path: Path) -> None:
     text = as_markdown(_sections(tmp_path))
     for line in (
