@@ -24,7 +24,7 @@ def test_every_package_folder_is_declared() -> None:
     root = Path(__file__).parent.parent
     declared = set(tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     folders = {".".join(path.parent.relative_to(root).parts) for path in (root / "perturb").rglob("__init__.py")}
-    assert declared == folders | {"perturb_flows"}
+    assert declared == folders | {"perturb_flows", "perturb.entries.published"}
 
 
 def test_every_file_that_is_not_code_is_declared() -> None:

@@ -18,7 +18,7 @@ MINI = "mini"
 
 def published_folder() -> Path:
     """Recipes, weights, entries/*.json."""
-    return Path(str(files("perturb.entries") / "published"))
+    return Path(str(files("perturb.entries.published"))) / MINI
 
 
 def recipes() -> dict[VariantPattern, Path]:
