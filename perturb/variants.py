@@ -119,10 +119,10 @@ class VariantPattern:
 
     variant: str
     """Kind of file, or name of an alternative m_ψ."""
-    draw: int = 0
+    pattern: int = 0
     """Number of the pattern."""
 
     @property
     def name(self) -> str:
         """`modified`; further patterns are `modified-2`, `modified-3`, …"""
-        return f"{self.variant}-{self.draw + 1}" if self.draw else self.variant
+        return f"{self.variant}-{self.pattern + 1}" if self.pattern else self.variant

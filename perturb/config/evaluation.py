@@ -93,9 +93,9 @@ class EvaluationConfig(Section):
                     f"{field} must be at most evaluation.seeds = {self.seeds}, because each seed meets one pattern; it is "
                     f"{number}"
                 )
-        trained = self.draws_of("modified")
+        trained = self.patterns_of("modified")
         for variant in FOLLOWING:
-            if (number := self.draws_of(variant)) > trained:
+            if (number := self.patterns_of(variant)) > trained:
                 raise ValueError(
                     f"evaluation.draws.{variant} must be at most that of modified = {trained}, because each control has the "
                     f"variance of a trained pattern; it is {number}"
@@ -154,7 +154,7 @@ class EvaluationConfig(Section):
         """Numbers of a method's seeds."""
         return range(self.seeds if method.seeds is None else method.seeds)
 
-    def draws_of(self, variant: str) -> int:
+    def patterns_of(self, variant: str) -> int:
         """Independent patterns of a variant that has some."""
         return self.draws.get(variant, 1) if isinstance(self.draws, dict) else self.draws
 

@@ -129,7 +129,7 @@ class ExperimentConfig(Section):
 
     def draws(self, variant: str) -> int:
         """Independent patterns of a variant."""
-        return 1 if variant in ONE_PATTERN else self.evaluation.draws_of(variant)
+        return 1 if variant in ONE_PATTERN else self.evaluation.patterns_of(variant)
 
     @model_validator(mode="after")
     def _enough_restarts(self) -> "ExperimentConfig":

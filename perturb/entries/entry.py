@@ -47,11 +47,11 @@ Seed = Annotated[int, Field(ge=0, lt=LARGEST_SEED)]
 
 
 class FileHash(Section):
-    """The hash that identifies the images of a variant, for one draw of its pattern."""
+    """The hash that identifies the images of one of a variant's patterns."""
 
     variant: VariantName
     draw: int = Field(default=0, ge=0, lt=1000)
-    """Number of an independent draw of the pattern: another m_ψ, another untrained network."""
+    """Number of the pattern: another m_ψ, another untrained network."""
     images_sha256: Hash
     """SHA-256 of the images' bytes in order, as the benchmark file states it."""
     recipe_sha256: Hash | None = None
@@ -123,7 +123,7 @@ class Entry(Section):
     seed: Seed
     """Root of all randomness."""
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=10_000)
-    """Numbers of the seeds; every variant has a run of each, on one draw of its pattern or on several."""
+    """Numbers of the seeds; every variant has a run of each, on one pattern or on several."""
     metrics: tuple[MetricOfEntry, ...] = Field(min_length=1, max_length=100)
     """The first is the one that sentences speak of."""
     runs: tuple[Run, ...] = Field(min_length=1, max_length=100_000)
@@ -173,9 +173,9 @@ def scores_of(entry: Entry) -> list[Score]:
     ]
 
 
-def label_of(variant: str, draw: int) -> str:
-    """`modified`, and `modified, draw 1` for what is not the first draw of a pattern."""
-    return variant if draw == 0 else f"{variant}, draw {draw}"
+def label_of(variant: str, pattern: int) -> str:
+    """`modified`, and `modified, pattern 1` for a pattern that is not the variant's first."""
+    return variant if pattern == 0 else f"{variant}, pattern {pattern}"
 
 
 def rows_of(entry: Entry) -> list[Row]:

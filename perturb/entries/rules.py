@@ -89,9 +89,9 @@ def _pairs(entry: Entry) -> Iterator[str]:
     for variant, runs in found.items():
         if variant == BASELINE and (drawn := sorted({draw for draw, _ in runs} - {0})):
             yield f"The {BASELINE} has no pattern to draw, so its runs must have draw 0, got {_listed(drawn)}."
-        for (draw, seed), times in sorted(Counter(runs).items()):
+        for (pattern, seed), times in sorted(Counter(runs).items()):
             if times > 1:
-                yield f"The variant {label_of(variant, draw)} has {times} runs of seed {seed}."
+                yield f"The variant {label_of(variant, pattern)} has {times} runs of seed {seed}."
         if (seeds := {seed for _, seed in runs}) != wanted:
             yield (
                 f"The seeds of the variant {variant} are no pairs with the others: `seeds` are {_listed(entry.seeds)}, "
@@ -102,14 +102,14 @@ def _pairs(entry: Entry) -> Iterator[str]:
 def _files(entry: Entry) -> Iterator[str]:
     """Each variant that has runs has the hash of its images, once."""
     hashed = Counter((file.variant, file.draw) for file in entry.dataset.files)
-    for (variant, draw), times in hashed.items():
+    for (variant, pattern), times in hashed.items():
         if times > 1:
-            yield f"dataset.files lists the variant {label_of(variant, draw)} {times} times."
+            yield f"dataset.files lists the variant {label_of(variant, pattern)} {times} times."
     scored = {(run.variant, run.draw) for run in entry.runs}
-    for variant, draw in sorted(scored - set(hashed)):
-        yield f"The variant {label_of(variant, draw)} has runs, and dataset.files has no hash of its images."
-    for variant, draw in sorted(set(hashed) - scored):
-        yield f"The variant {label_of(variant, draw)} is in dataset.files and has no runs."
+    for variant, pattern in sorted(scored - set(hashed)):
+        yield f"The variant {label_of(variant, pattern)} has runs, and dataset.files has no hash of its images."
+    for variant, pattern in sorted(set(hashed) - scored):
+        yield f"The variant {label_of(variant, pattern)} is in dataset.files and has no runs."
 
 
 def _scores(entry: Entry) -> Iterator[str]:

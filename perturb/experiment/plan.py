@@ -95,7 +95,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     models = {"images": images, "selection": selection, **trained}
     patterns = {column: namer.pattern(column, models) for column in _trained(config)}
     controls = {
-        column: namer.control(column, images, patterns[VariantPattern("modified", column.draw)])
+        column: namer.control(column, images, patterns[VariantPattern("modified", column.pattern)])
         for column in _columns(config)
         if column.variant in CONTROLS
     }
@@ -150,7 +150,7 @@ def _pattern(
 ) -> dict[str, RunSpec]:
     """Return what a variant's pattern is drawn by or matched to, by the name of the file's input."""
     if column.variant in MATCHED_NOISES:
-        return {"matched": patterns[VariantPattern("modified", column.draw)]}
+        return {"matched": patterns[VariantPattern("modified", column.pattern)]}
     drawn_by = {**patterns, **controls}
     return {"network": drawn_by[column]} if column in drawn_by else {}
 

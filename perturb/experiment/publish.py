@@ -54,7 +54,7 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
 def _recipes(plan: Plan, store: Store, patterns: int | None) -> Iterator[tuple[Path, str, str]]:
     """Recipe and weights of every file: where they are, what they are called, what they are good for."""
     for column, spec in plan.files.items():
-        if patterns is not None and column.draw >= patterns:
+        if patterns is not None and column.pattern >= patterns:
             continue
         (recipe,) = store.path(spec).glob(f"*{RECIPE}")
         name = f"{column.name}{RECIPE}"

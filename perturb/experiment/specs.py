@@ -134,7 +134,7 @@ class Namer:
             dataset=self.config.dataset,
             perturbation=self.config.form(column.variant),
             architecture=self.config.training.architecture,
-            seed=child_seed(self.config.seed, stage, *([column.draw] if column.draw else [])),
+            seed=child_seed(self.config.seed, stage, *([column.pattern] if column.pattern else [])),
         )
 
     def file(self, column: VariantPattern, images: RunSpec, pattern: Mapping[str, RunSpec]) -> RunSpec:
@@ -149,7 +149,7 @@ class Namer:
             variant=kind,
             epsilon=0.0 if kind == "original" else form.epsilon,
             bound=form.bound,
-            seed=child_seed(self.config.seed, "noise", *([variant, column.draw] if variant in MATCHED_NOISES else [])),
+            seed=child_seed(self.config.seed, "noise", *([variant, column.pattern] if variant in MATCHED_NOISES else [])),
         )
         return self.run("file", settings, {"images": images, **pattern}, label=f"{column.name}.h5", cost=3 * self.copying)
 

@@ -93,7 +93,7 @@ def _wanted(
     """The columns of a benchmark that are asked for, at least one of each variant."""
     there, found = list(there), []
     for variant in variants:
-        patterns = [column.draw for column in there if column.variant == variant]
+        patterns = [column.pattern for column in there if column.variant == variant]
         chosen = [VariantPattern(variant, draw) for draw in draws if draw in patterns]
         if not patterns:
             known = ", ".join(dict.fromkeys(column.variant for column in there))
@@ -165,10 +165,10 @@ def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> B
 def _by_column(folder: Path, files: Sequence[BenchmarkFile]) -> dict[VariantPattern, BenchmarkFile]:
     """Files by variant and pattern; one whose name says nothing is the variant's first, if none is named so."""
     found: dict[VariantPattern, BenchmarkFile] = {}
-    for file in sorted(files, key=lambda file: _draw_in_name(file) is None):
-        draw = _draw_in_name(file)
-        other = found.setdefault(VariantPattern(file.variant, draw or 0), file)
-        if other is not file and (_draw_in_name(other) is None) == (draw is None):
+    for file in sorted(files, key=lambda file: _pattern_in_name(file) is None):
+        pattern = _pattern_in_name(file)
+        other = found.setdefault(VariantPattern(file.variant, pattern or 0), file)
+        if other is not file and (_pattern_in_name(other) is None) == (pattern is None):
             raise UserError(
                 f"{folder} must have one file of each variant, and further patterns as {file.variant}-2.h5 and so on; "
                 f"{other.path.name} and {file.path.name} are both of {file.variant}."
@@ -176,7 +176,7 @@ def _by_column(folder: Path, files: Sequence[BenchmarkFile]) -> dict[VariantPatt
     return found
 
 
-def _draw_in_name(file: BenchmarkFile) -> int | None:
+def _pattern_in_name(file: BenchmarkFile) -> int | None:
     """0 of `modified.h5` or `mine-modified.h5`, 1 of `modified-2.h5`, None of any other name."""
     said = re.search(rf"(?:^|-){file.variant}(?:-(\d{{1,3}}))?$", file.path.stem)
     return said and max(0, int(said[1] or 1) - 1)

@@ -17,7 +17,7 @@ from perturb.entries.entry import (
     write_entry,
 )
 from perturb.errors import UserError
-from perturb.external import protocols as ways
+from perturb.external import protocols
 from perturb.external.benchmarks import Benchmark, find_benchmark
 from perturb.external.dataset import BenchmarkImages, unpack
 from perturb.external.plan import Asked, ExternalResult, ExternalRun, Training, Way, checked, codes_in, plan_runs
@@ -80,7 +80,7 @@ def benchmark(
     of_codes, factory = _sides(model, way)
     codes = codes_in(of_codes, variants) if of_codes else {}
     numbers = tuple(sorted({number for _, number in codes})) or tuple(range(1 if way == "encoder" else seeds))
-    identity = of_codes.resolve().name if of_codes else ways.identity_of(factory)
+    identity = of_codes.resolve().name if of_codes else protocols.identity_of(factory)
     asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
     draws = _draws(numbers, 1 if codes and patterns is None else patterns)
     found = find_benchmark(dataset, variants, draws=draws, download=download, url=url, cache=cache)
@@ -159,7 +159,7 @@ def _hashes(context: RunContext, about: dict[str, Any]) -> tuple[Any, str | None
         return {key: sha256_of(path) for key, path in context.codes.items()}, None
     if isinstance(context.model, str):
         return about["code_sha256"], None
-    return ways.code_hash(context.model), ways.state_hash(context.model)
+    return protocols.code_hash(context.model), protocols.state_hash(context.model)
 
 
 def _entry(
@@ -172,7 +172,7 @@ def _entry(
     """The entry of finished runs, with their results and the seconds that they took."""
     trained = {"training": asked.training.model_dump(mode="json")} if about["how"] == "loop" else {}
     files = [
-        FileHash(variant=c.variant, draw=c.draw, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256)
+        FileHash(variant=c.variant, draw=c.pattern, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256)
         for c, i in images.items()
     ]
     runs = [

@@ -151,7 +151,7 @@ def plan_runs(
                 state_sha256=state_sha256,
                 model_settings=model_settings,
                 variant=variant,
-                draw=column.draw,
+                draw=column.pattern,
                 images_sha256=images[column].sha256,
                 number=number,
                 seed=training_seed(asked.seed, number),

@@ -16,8 +16,7 @@ from typing import Any
 import torch
 
 from perturb.errors import UserError
-from perturb.external import loop
-from perturb.external import protocols as ways
+from perturb.external import loop, protocols
 from perturb.external.codes import codes_on
 from perturb.external.dataset import BenchmarkImages
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
@@ -87,20 +86,20 @@ def _failure_of(error: BaseException) -> dict[str, str | None]:
     return {"failure": one_line(reason), "traceback": users_traceback(error)}
 
 
-def _factory(job: Job) -> ways.Factory:
-    return ways.load_factory(job.factory) if isinstance(job.factory, str) else pickle.loads(job.factory)
+def _factory(job: Job) -> protocols.Factory:
+    return protocols.load_factory(job.factory) if isinstance(job.factory, str) else pickle.loads(job.factory)
 
 
 def _look(job: Job) -> dict[str, Any]:
     """Return how the model is to be run, and what it says of itself."""
     seed_globals(0)
     factory = _factory(job)
-    model, how = ways.made_by(factory, fitted=job.fitted)
+    model, how = protocols.made_by(factory, fitted=job.fitted)
     dataset = BenchmarkImages(job.data)
     device = loop.device_of(job.training) if how == "loop" else "cpu"
-    loop.rehearse(model, how, dataset, job.training, ways.encoder_of(model, device))
-    about = {"name": type(model).__name__, "method": one_line(ways.described(factory, model))}
-    return about | {"settings": ways.settings_of(model), "how": how, "code_sha256": ways.code_hash(factory)}
+    loop.rehearse(model, how, dataset, job.training, protocols.encoder_of(model, device))
+    about = {"name": type(model).__name__, "method": one_line(protocols.described(factory, model))}
+    return about | {"settings": protocols.settings_of(model), "how": how, "code_sha256": protocols.code_hash(factory)}
 
 
 def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
@@ -128,14 +127,14 @@ def _score_codes(job: Job, codes: Path, config: ExternalRun) -> dict[str, Any]:
 def _train_and_score(job: Job, context: StageContext[ExternalRun], config: ExternalRun) -> dict[str, Any]:
     seed_globals(config.seed)
     dataset = BenchmarkImages(job.data)
-    model, how = ways.made_by(_factory(job), fitted=job.fitted)
+    model, how = protocols.made_by(_factory(job), fitted=job.fitted)
     device = loop.device_of(config.training) if how == "loop" else "cpu"
     if how == "fit":
         model.fit(dataset, config.seed)
     elif how == "loop":
         loop.train(model, dataset, config.training, seed=config.seed, report=context.progress.report)
     return score_encoder(
-        ways.encoder_of(model, device),
+        protocols.encoder_of(model, device),
         dataset.file,
         config.metrics,
         settings=config.settings,

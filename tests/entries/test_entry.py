@@ -86,7 +86,7 @@ BAD = {
     ),
     "another draw": (
         lambda e: (e["dataset"]["files"][1].update(draw=1), [r.update(draw=1) for r in e["runs"][2:]]),
-        "discs has no variant modified, draw 1; images of one's own need another name of the dataset.",
+        "discs has no variant modified, pattern 1; images of one's own need another name of the dataset.",
     ),
     "level": (_change("confidence", "level", to=0.9), "confidence.level must be 0.95, as in all tables, got 0.9."),
     "unknown key": (_change("notes", to="hello"), "The key `notes` is unknown; remove it or correct its name."),

@@ -150,7 +150,7 @@ def test_variants_may_have_different_numbers_of_patterns(study_toml: Path) -> No
     plan = plan_experiment(load_experiment(path))
     counts = {variant: sum(column.variant == variant for column in plan.files) for variant in ("modified", "literal")}
     assert counts == {"modified": 2, "literal": 1}
-    met = {(column.variant, column.draw) for _, column, seed in plan.evaluations if seed == 1}
+    met = {(column.variant, column.pattern) for _, column, seed in plan.evaluations if seed == 1}
     assert met >= {("modified", 1), ("untrained", 1), ("literal", 0)}
 
 

@@ -58,7 +58,7 @@ def test_a_data_loader_reads_it_with_workers_that_get_the_path_and_no_pixels() -
 
 @pytest.mark.parametrize("column", recipes(), ids=lambda column: column.name)
 def test_every_variant_of_mini_is_made_from_the_package_and_holds_its_bound(column: VariantPattern) -> None:
-    data = load_benchmark("mini", column.variant, column.draw)
+    data = load_benchmark("mini", column.variant, column.pattern)
     (published,) = [file for file in known_files()["mini"] if VariantPattern(file.variant, file.draw) == column]
     assert data.recipe_sha256 == published.recipe_sha256
     assert data.sha256 == published.images_sha256 or column.variant not in ("original", "noise")

@@ -10,8 +10,7 @@ import torch
 from faulty_models import Fitted, Flat, Linear, OnlyFit
 
 from perturb.errors import UserError
-from perturb.external import Training, load_benchmark, loop
-from perturb.external import protocols as ways
+from perturb.external import Training, load_benchmark, loop, protocols
 
 IMAGES = np.zeros((3, 32, 32, 3), np.uint8)
 
@@ -29,11 +28,11 @@ IMAGES = np.zeros((3, 32, 32, 3), np.uint8)
 )
 def test_a_factory_that_is_none_is_told_in_a_sentence(name: str, sentence: str) -> None:
     with pytest.raises(UserError, match=re.escape(sentence)):
-        ways.load_factory(name)
+        protocols.load_factory(name)
 
 
 def test_a_factory_is_found_by_its_name() -> None:
-    assert ways.load_factory("faulty_models:Linear.loss") is Linear.loss
+    assert protocols.load_factory("faulty_models:Linear.loss") is Linear.loss
 
 
 @pytest.mark.parametrize(
@@ -50,13 +49,13 @@ def test_a_factory_is_found_by_its_name() -> None:
 )
 def test_a_model_without_a_protocol_is_told_what_it_lacks(factory: object, fitted: bool, sentence: str) -> None:
     with pytest.raises(UserError, match=re.escape(sentence)):
-        ways.made_by(factory, fitted=fitted)
+        protocols.made_by(factory, fitted=fitted)
 
 
 def test_a_model_is_run_as_what_it_has() -> None:
-    assert ways.made_by(faulty_models.Noted, fitted=False)[1] == "fit"
-    assert ways.made_by(faulty_models.Noted, fitted=True)[1] == "encoder"
-    assert ways.made_by(Linear, fitted=False)[1] == "loop"
+    assert protocols.made_by(faulty_models.Noted, fitted=False)[1] == "fit"
+    assert protocols.made_by(faulty_models.Noted, fitted=True)[1] == "encoder"
+    assert protocols.made_by(Linear, fitted=False)[1] == "loop"
 
 
 @pytest.mark.parametrize(
@@ -72,14 +71,14 @@ def test_codes_of_another_shape_are_refused(codes: object, sentence: str) -> Non
     model = Fitted()
     model.encode = lambda images: codes
     with pytest.raises(UserError, match=re.escape(sentence)):
-        ways.encoder_of(model)(IMAGES)
+        protocols.encoder_of(model)(IMAGES)
 
 
 def test_encode_gets_floats_between_0_and_1_with_channels_first() -> None:
     seen = []
     model = Fitted()
     model.encode = lambda images: seen.append(images) or images.flatten(1)
-    found = ways.encoder_of(model)(IMAGES + np.uint8(255))
+    found = protocols.encoder_of(model)(IMAGES + np.uint8(255))
     assert (tuple(seen[0].shape), seen[0].dtype, seen[0].max().item()) == ((3, 3, 32, 32), torch.float32, 1.0)
     assert isinstance(found, np.ndarray)
 
@@ -91,18 +90,22 @@ def test_settings_that_json_has_not_are_refused(settings: object) -> None:
     with pytest.raises(
         UserError, match=r"^the model's `settings` must be a dict of plain finite values, as JSON has them\.$"
     ):
-        ways.settings_of(model)
+        protocols.settings_of(model)
 
 
 def test_what_a_model_is_stands_in_its_docstring() -> None:
-    assert ways.described(faulty_models.diverging, Linear()) == "A loss that is infinite."
-    assert ways.described(lambda: None, Linear()) == "A linear autoencoder for perturb's loop."
-    assert ways.described(partial(Linear, scale=2.0), Linear()) == "A linear autoencoder for perturb's loop."
+    assert protocols.described(faulty_models.diverging, Linear()) == "A loss that is infinite."
+    assert protocols.described(lambda: None, Linear()) == "A linear autoencoder for perturb's loop."
+    assert protocols.described(partial(Linear, scale=2.0), Linear()) == "A linear autoencoder for perturb's loop."
 
 
 def test_a_factory_is_known_by_its_name_and_by_the_file_that_defines_it() -> None:
-    assert ways.identity_of(partial(Linear, scale=2.0)) == ways.identity_of(Linear) == "faulty_models:Linear"
-    assert ways.code_hash(partial(Linear)) == ways.code_hash(faulty_models.diverging) != ways.code_hash(IMAGES.mean)
+    assert protocols.identity_of(partial(Linear, scale=2.0)) == protocols.identity_of(Linear) == "faulty_models:Linear"
+    assert (
+        protocols.code_hash(partial(Linear))
+        == protocols.code_hash(faulty_models.diverging)
+        != protocols.code_hash(IMAGES.mean)
+    )
 
 
 def _closing_over(value: object) -> object:
@@ -111,9 +114,11 @@ def _closing_over(value: object) -> object:
 
 def test_a_factory_is_another_one_with_other_arguments_or_other_values_that_it_closes_over() -> None:
     factories = [partial(Linear, scale=2.0), partial(Linear, scale=3.0), _closing_over(2), _closing_over(3), Linear]
-    assert len({ways.state_hash(factory) for factory in factories}) == 5
-    assert [ways.state_hash(factory) for factory in factories] == [ways.state_hash(factory) for factory in factories]
-    assert ways.state_hash(_closing_over(2)) == ways.state_hash(_closing_over(2))
+    assert len({protocols.state_hash(factory) for factory in factories}) == 5
+    assert [protocols.state_hash(factory) for factory in factories] == [
+        protocols.state_hash(factory) for factory in factories
+    ]
+    assert protocols.state_hash(_closing_over(2)) == protocols.state_hash(_closing_over(2))
 
 
 def _trained(seed: int, steps: int = 30) -> tuple[Linear, list[int]]:
@@ -162,9 +167,9 @@ def test_a_loss_that_cannot_be_minimised_ends_the_run(loss: object, sentence: st
 def test_what_can_be_tried_before_a_training_is_tried() -> None:
     data, training = load_benchmark("mini"), Training()
     with pytest.raises(UserError, match="encode must return numbers"):
-        loop.rehearse(Flat(), "encoder", data, training, ways.encoder_of(Flat()))
+        loop.rehearse(Flat(), "encoder", data, training, protocols.encoder_of(Flat()))
     model = Linear()
     model.loss = lambda batch: None
     with pytest.raises(UserError, match="got NoneType"):
-        loop.rehearse(model, "loop", data, training, ways.encoder_of(model))
-    loop.rehearse(Flat(), "fit", data, training, ways.encoder_of(Flat()))
+        loop.rehearse(model, "loop", data, training, protocols.encoder_of(model))
+    loop.rehearse(Flat(), "fit", data, training, protocols.encoder_of(Flat()))
