@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # Python compiles what it imports, once, and keeps it beside the sources in the environment, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install demo test browser test-browser test-clusters check clean
+.PHONY: install demo test test-slow browser test-browser test-clusters check clean
 
 install: $(VENV)/.installed
 
@@ -32,7 +32,11 @@ demo: $(VENV)/.runs
 	$(BIN)/perturb run configs/quickstart.toml --artifacts $(ARTIFACTS)
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+# Real servers and clusters, kill -9, whole experiments again: ten minutes more.
+test-slow: install
+	$(BIN)/python -m pytest -m slow
 
 # What the tests of the report page open it in: Debian's Chromium, unless a browser of that family is there already.
 browser: install

@@ -1,12 +1,16 @@
 """Fixtures shared by the tests: small experiments, stores below a temporary folder."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 # Each test worker has a core to itself; torch with a thread a core in every worker spends most of the time waiting.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from filelock import FileLock
 from jaxtyping import install_import_hook
 
 # The shapes and types in these modules' annotations are checked at every call of a test.
@@ -102,3 +106,26 @@ def tiny(tiny_toml: Path) -> ExperimentConfig:
 def store(tmp_path: Path) -> Store:
     """An empty store."""
     return Store(tmp_path / "artifacts", STAGES)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> tuple[Path, Path]:
+    """The tiny experiment's file and its artifacts, after one run from the command line; all workers share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    config, artifacts = folder / "tiny.toml", folder / "artifacts"
+    with FileLock(f"{folder}.lock"):
+        if not list(artifacts.glob("results/*/results.json")):
+            folder.mkdir(exist_ok=True)
+            config.write_text(tiny_text, encoding="utf-8")
+            command = [sys.executable, "-c", "from perturb.cli import main; main()", "run", str(config), "--workers", "2"]
+            subprocess.run([*command, "--artifacts", str(artifacts)], capture_output=True, timeout=300, check=True)
+    return config, artifacts
+
+
+@pytest.fixture
+def begun(finished: tuple[Path, Path], tmp_path: Path) -> Path:
+    """An artifacts folder of one's own that has the finished experiment's runs, so that only what differs is built."""
+    artifacts = tmp_path / "artifacts"
+    shutil.copytree(finished[1] / "runs", artifacts / "runs", copy_function=os.link)
+    return artifacts

@@ -282,6 +282,7 @@ def test_another_file_of_the_same_name_makes_other_runs(mini_file: Path, tmp_pat
         open_ground_truth(config.dataset)
 
 
+@pytest.mark.slow
 def test_an_experiment_on_a_benchmark_file_runs_to_its_report(mini_file: Path, tmp_path: Path, tiny_text: str) -> None:
     path = _copy(mini_file, tmp_path)
     toml = tmp_path / "tiny.toml"

@@ -108,6 +108,7 @@ def test_images_of_a_size_that_no_architecture_takes_are_refused(tmp_path: Path,
         plan_experiment(load_experiment(_experiment(tmp_path, tiny_toml)))
 
 
+@pytest.mark.slow
 def test_the_example_runs_through_the_pipeline(tmp_path: Path) -> None:
     command = [
         Path(sys.executable).parent / "perturb",

@@ -107,6 +107,7 @@ def test_a_killed_worker_process_costs_no_run(long: ExperimentConfig, tmp_path: 
     )
 
 
+@pytest.mark.slow
 def test_two_flows_on_one_config_build_everything_once(tiny_toml: Path, tmp_path: Path) -> None:
     artifacts = tmp_path / "artifacts"
     command = [*COMMAND, "run", str(tiny_toml), "--artifacts", str(artifacts), "--no-prefect", "--workers", "1"]

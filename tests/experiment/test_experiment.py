@@ -40,16 +40,6 @@ from perturb.variants import VariantPattern
 COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "run"]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> tuple[Path, Path]:
-    """The tiny experiment's file and its artifacts, after one run from the command line."""
-    folder = tmp_path_factory.mktemp("finished")
-    config = folder / "tiny.toml"
-    config.write_text(tiny_text, encoding="utf-8")
-    _run(config, folder / "artifacts")
-    return config, folder / "artifacts"
-
-
 def _run(config: Path, artifacts: Path, *options: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [*COMMAND, str(config), "--artifacts", str(artifacts), "--no-prefect", "--workers", "2", *options],
@@ -131,6 +121,7 @@ def test_the_files_of_a_run_are_published_by_one_command(finished: tuple[Path, P
             assert f"| {path.name} | renderer=mini, source=renderer, version=1 | reflect | {file.attrs['run']} |" in card
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_and_ends_the_same(finished: tuple[Path, Path], tmp_path: Path) -> None:
     """Three kill -9, each as soon as so many runs are there; what looks whole is whole, and the end is the same bytes."""
     config, artifacts = finished
@@ -182,15 +173,15 @@ def test_an_unknown_stage_is_refused_with_the_list(tiny: ExperimentConfig, tmp_p
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_collapsed_pattern_stops_the_run_with_advice(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_a_collapsed_pattern_stops_the_run_with_advice(tiny: ExperimentConfig, begun: Path) -> None:
     strict = tiny.model_copy(
         update={"collapse": tiny.collapse.model_copy(update={"action": "fail", "min_variation": 0.999})}
     )
     with pytest.raises(
         UserError, match=r"has collapsed: .* varies over the data, and collapse.min_variation asks for 99.9%"
     ):
-        run_locally(strict, RunSettings(artifacts=tmp_path, workers=1))
-    assert not list(tmp_path.glob("runs/report-*"))
+        run_locally(strict, RunSettings(artifacts=begun, workers=1))
+    assert not list(begun.glob("results/*"))
 
 
 class OnePattern:
@@ -222,18 +213,18 @@ def test_the_untrained_control_says_what_was_wanted_of_it(finished: tuple[Path, 
     assert len(found["scalar"]["main"]) == 4
 
 
-def test_over_pruned_restarts_are_a_clear_error(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_over_pruned_restarts_are_a_clear_error(tiny: ExperimentConfig, begun: Path) -> None:
     strict = tiny.model_copy(update={"selection": tiny.selection.model_copy(update={"max_unit_variance": 0.01})})
     with pytest.raises(UserError, match="selection needs 2 eligible restarts"):
-        run_locally(strict, RunSettings(artifacts=tmp_path, workers=1))
+        run_locally(strict, RunSettings(artifacts=begun, workers=1))
 
 
-def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentConfig, begun: Path) -> None:
     wild = tiny.training.model_copy(update={"learning_rate": 1e30})
     methods = (tiny.evaluation.methods[0].model_copy(update={"training": wild}), tiny.evaluation.methods[1])
     config = tiny.model_copy(update={"evaluation": tiny.evaluation.model_copy(update={"methods": methods})})
-    plan = run_locally(config, RunSettings(artifacts=tmp_path, workers=2))
-    results = read_json(publish_results(plan, Store(tmp_path, STAGES)))
+    plan = run_locally(config, RunSettings(artifacts=begun, workers=2))
+    results = read_json(publish_results(plan, Store(begun, STAGES)))
     rows = {(row["method"], row["variant"]): row for row in results["rows"]}
     assert rows["β-VAE", "modified"]["failed"] == 2
     assert rows["β-VAE", "modified"]["mean"] is None

@@ -1,6 +1,7 @@
 """An experiment with everything that a study has: several patterns, another m_ψ, a line search, a readout."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -58,9 +59,10 @@ def study(study_toml: Path) -> ExperimentConfig:
 
 
 @pytest.fixture(scope="module")
-def published(study_toml: Path) -> Path:
-    """Where it was published after one run from the command line."""
+def published(study_toml: Path, finished: tuple[Path, Path]) -> Path:
+    """Where it was published after one run from the command line, which finds what the tiny experiment has built."""
     folder = study_toml.parent
+    shutil.copytree(finished[1] / "runs", folder / "artifacts" / "runs", copy_function=os.link)
     subprocess.run(
         [sys.executable, "-c", "from perturb.cli import main; main()", "study", str(study_toml), "--no-prefect",
          "--artifacts", str(folder / "artifacts"), "--workers", "2", "--publish", str(folder / "published")],

@@ -104,6 +104,7 @@ def test_scores_are_those_of_the_encoder(mixed: tuple) -> None:
     assert entry.runs[0].scores == {name: expected[name][name] for name in ("mig", "mcc")}
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
     environment = os.environ | {"NOTES": str(tmp_path)}
     arguments = ["faulty_models:Noted", "--seeds", "1", "--workers", "1", "--out", str(tmp_path / "out")]

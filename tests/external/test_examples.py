@@ -51,6 +51,7 @@ def test_codes_of_numpy_are_scored_from_files(tmp_path: Path, monkeypatch: pytes
     assert {row.variant: row.mean > 0.6 for row in result.rows} == {"original": True, "modified": False}
 
 
+@pytest.mark.slow
 def test_the_built_in_method_has_the_scores_of_the_experiment_to_the_digit(
     tiny: ExperimentConfig, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:

@@ -18,7 +18,7 @@ from real_servers import free_port, started, wait_for
 from perturb.files import read_json
 from perturb.runs import read_result
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.slow]
 Perturb = Callable[..., subprocess.CompletedProcess]
 GUIDE = Path(__file__).parents[2] / "docs" / "clusters.md"
 

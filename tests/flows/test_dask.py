@@ -25,7 +25,7 @@ pytest.importorskip("distributed")
 
 from perturb_flows import dask_workers
 
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.slow]
 Perturb = Callable[..., subprocess.CompletedProcess]
 
 

@@ -13,7 +13,7 @@ from real_servers import COMMAND, free_port, prefect_server, processes_with, sta
 from perturb.config import load_experiment
 
 pytest.importorskip("prefect")
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
 Perturb = Callable[..., subprocess.CompletedProcess]
 
@@ -69,7 +69,6 @@ def test_the_doctor_lists_what_is_there_and_what_is_wrong(tiny_toml: Path, tmp_p
     assert "Traceback" not in ill.stderr
 
 
-@pytest.mark.slow
 def test_the_doctor_sees_a_schedule_fire(tmp_path: Path, perturb: Perturb) -> None:
     found = perturb("doctor", "--artifacts", tmp_path, "--device", "cpu", "--deep")
     assert found.returncode == 0, found.stdout

@@ -9,7 +9,7 @@ import pytest
 from real_servers import COMMAND, post, started, wait_for
 
 pytest.importorskip("prefect")
-pytestmark = pytest.mark.flow
+pytestmark = [pytest.mark.flow, pytest.mark.slow]
 Perturb = Callable[..., subprocess.CompletedProcess]
 
 
@@ -18,7 +18,6 @@ def _completed(api: str, deployment: str) -> list[dict]:
     return post(api, "flow_runs/filter", {"flow_runs": asked})
 
 
-@pytest.mark.slow
 def test_a_schedule_fires_and_its_page_has_a_form_that_refuses_bad_values(
     tiny_toml: Path, tmp_path: Path, perturb: Perturb, api: str
 ) -> None:

@@ -64,7 +64,9 @@ def library():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("metric", "case"), PAIRS)
+@pytest.mark.parametrize(
+    ("metric", "case"), [pytest.param(*pair, marks=[pytest.mark.slow] if pair[0] == "dci" else []) for pair in PAIRS]
+)
 def test_equals_the_live_library(library, metric: str, case: str) -> None:
     expected, found = oracle.ORACLES[metric](library, CASES[case]), _ours(metric, case)
     for name, value in expected.items():

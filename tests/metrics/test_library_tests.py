@@ -101,6 +101,7 @@ def _swap(lib: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, function)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_its_44_tests_pass_with_our_functions(library) -> None:
     count, problems = 0, []

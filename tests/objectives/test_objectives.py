@@ -70,7 +70,7 @@ def test_every_method_is_tested() -> None:
 
 
 def _losses_on_a_tiny_set(kind: str) -> list[float]:
-    """The losses of three hundred updates on sixteen scenes that differ in two hues."""
+    """The losses of a hundred updates on sixteen scenes that differ in two hues."""
     torch.set_num_threads(1)
     grid = FactorGrid(("a", "b"), (4, 4))
     chosen = np.array([[512 * 2 * a + 64 * 2 * b for b in range(4)] for a in range(4)]).ravel()
@@ -78,17 +78,17 @@ def _losses_on_a_tiny_set(kind: str) -> list[float]:
     training = TRAINING.model_copy(update={"learning_rate": 2e-3})
     objective = OBJECTIVES[kind](CONFIGS[kind], training, channels=3, latents=2, seeds=SEEDS[:1], device="cpu")
     draws, losses = CounterRNG(SEEDS[:1]), []
-    for step in range(300):
+    for step in range(100):
         draws.set_step(step)
         losses.append(objective.update(pixels.batch(objective.batch(draws, grid, 8)), draws)["loss"].item())
     return losses
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OBJECTIVES if kind != "weakly_supervised_gan"])
-def test_three_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
+def test_a_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
     losses = _losses_on_a_tiny_set(kind)
     first, last = np.mean(losses[:5]), np.mean(losses[-20:])
-    assert last < (0.9 * first if first > 0 else first)
+    assert last < 0.85 * first
 
 
 def test_the_gans_encoder_soon_knows_more_of_the_codes_than_their_law() -> None:
