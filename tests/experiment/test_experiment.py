@@ -83,6 +83,7 @@ def test_a_second_run_reuses_everything(finished: tuple[Path, Path]) -> None:
     assert list((artifacts / "scratch").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_same_config_gives_the_same_bytes(finished: tuple[Path, Path], tmp_path: Path) -> None:
     config, artifacts = finished
     _run(config, tmp_path / "again")
