@@ -195,16 +195,16 @@ def test_a_module_with_a_loss_is_trained_by_the_loop(tmp_path: Path) -> None:
 
 def test_seeds_meet_the_patterns_in_turn() -> None:
     training = Training(steps=2, batch_size=4, learning_rate=1e-2)
-    result = benchmark(Linear, variants=PAIR, seeds=3, patterns=2, training=training, quiet=True)
+    result = benchmark(Linear, variants=PAIR, seeds=2, patterns=2, training=training, quiet=True)
     draws = {(run.variant, run.seed): run.draw for run in result.entry.runs}
-    assert draws == {("original", k): 0 for k in range(3)} | {("modified", k): k % 2 for k in range(3)}
+    assert draws == {("original", k): 0 for k in range(2)} | {("modified", k): k for k in range(2)}
     hashes = {(file.variant, file.draw): file.images_sha256 for file in result.entry.dataset.files}
     assert hashes == {
         key: load_benchmark("mini", *key).sha256 for key in [("original", 0), ("modified", 0), ("modified", 1)]
     }
     assert reasons_against(result.entry, known_files()) == []
     modified = next(row for row in result.rows if row.variant == "modified")
-    assert (modified.n, modified.draws, modified.pairs) == (3, 2, 3)
+    assert (modified.n, modified.draws, modified.pairs) == (2, 2, 2)
 
 
 def test_a_folder_need_not_hold_every_pattern() -> None:
