@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from perturb.datasets.credit import Credit
+
 Image = np.ndarray
 """uint8, (height, width, channels), 0–255."""
 
@@ -83,6 +85,8 @@ class GroundTruth(ABC):
     """True if every pixel is either black or white."""
     factor_values: tuple[np.ndarray, ...]
     """Real values of each factor's classes, float64, as the official files state them; else 0, 1, 2, …"""
+    credit: Credit | None = None
+    """The authors and the licence of a dataset of the table."""
     code_sha256: str = ""
     """SHA-256 of the file that defines a ground truth of a user's own."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from perturb.datasets.credit import UNKNOWN, Credit
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.readers.published_file import PublishedFile, resized
 from perturb.files import digests_of
@@ -27,6 +28,15 @@ SIZE, ORIGINAL_SIZE = 64, 128
 GRID = FactorGrid(("elevation", "azimuth", "type"), (4, 24, 183), unordered=("type",))
 LARGEST_FILE, LARGEST_ARCHIVE = 1 << 26, 1 << 34
 """Bytes of a .mat file and of the unpacked archive: about ten times what the published ones take."""
+BIBTEX = """\
+@inproceedings{reed2015deep,
+  title     = {Deep Visual Analogy-Making},
+  author    = {Reed, Scott and Zhang, Yi and Zhang, Yuting and Lee, Honglak},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {28},
+  year      = {2015}
+}
+"""
 _MEMBER = re.compile(r"(\./)?(data/)?cars/([A-Za-z0-9_-]+\.mat)")
 
 
@@ -49,6 +59,7 @@ class Cars3DFile(PublishedFile):
     """
 
     name = "cars3d"
+    credit = Credit("Cars3D", UNKNOWN, URL, BIBTEX)
     layout = "shapes3d"
     grid = GRID
     url = URL

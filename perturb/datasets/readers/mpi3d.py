@@ -18,11 +18,24 @@ from typing import IO
 
 import numpy as np
 
+from perturb.datasets.credit import Credit
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.readers.published_file import PublishedFile, npy_header
 from perturb.errors import UserError
 
 URL = "https://github.com/rr-learning/disentanglement_dataset"
+LICENCE = "CC-BY-4.0"
+BIBTEX = """\
+@inproceedings{gondal2019transfer,
+  title     = {On the Transfer of Inductive Bias from Simulation to the Real World: a New Disentanglement Dataset},
+  author    = {Gondal, Muhammad Waleed and W{\\"u}thrich, Manuel and Miladinovi{\\'c}, {\\DJ}or{\\dj}e and
+               Locatello, Francesco and Breidt, Martin and Volchkov, Valentin and Akpo, Joel and Bachem, Olivier and
+               Sch{\\"o}lkopf, Bernhard and Bauer, Stefan},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {32},
+  year      = {2019}
+}
+"""
 SIZE = 64
 NAMES = (
     "object_color", "object_shape", "object_size", "camera_height", "background_color", "horizontal_axis", "vertical_axis",
@@ -151,6 +164,7 @@ class MPI3DToyFile(MPI3DFile):
     """Simplistic rendered images."""
 
     name = "mpi3d_toy"
+    credit = Credit("MPI3D, simplistic renderings", LICENCE, URL, BIBTEX)
     md5 = "55889cb7c7dfc655d6e0277beee88868"
 
 
@@ -158,6 +172,7 @@ class MPI3DRealisticFile(MPI3DFile):
     """Realistic rendered images."""
 
     name = "mpi3d_realistic"
+    credit = Credit("MPI3D, realistic renderings", LICENCE, URL, BIBTEX)
     md5 = "59a6225b88b635365f70c91b3e52f70f"
 
 
@@ -165,6 +180,7 @@ class MPI3DRealFile(MPI3DFile):
     """Photographs of simple shapes."""
 
     name = "mpi3d_real"
+    credit = Credit("MPI3D, photographs", LICENCE, URL, BIBTEX)
     md5 = "0f33f609918fb5c97996692f91129802"
 
 

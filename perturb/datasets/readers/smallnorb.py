@@ -20,11 +20,20 @@ from types import MappingProxyType
 
 import numpy as np
 
+from perturb.datasets.credit import Credit
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.readers.published_file import PublishedFile, resized
 from perturb.files import sha256_of
 
 URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
+BIBTEX = """\
+@inproceedings{lecun2004learning,
+  title     = {Learning Methods for Generic Object Recognition with Invariance to Pose and Lighting},
+  author    = {LeCun, Yann and Huang, Fu Jie and Bottou, L{\\'e}on},
+  booktitle = {IEEE Computer Society Conference on Computer Vision and Pattern Recognition},
+  year      = {2004}
+}
+"""
 SPLITS = ("smallnorb-5x46789x9x18x6x2x96x96-training", "smallnorb-5x01235x9x18x6x2x96x96-testing")
 SHA256 = MappingProxyType(
     {
@@ -71,6 +80,7 @@ class SmallNORBFile(PublishedFile):
     """
 
     name = "smallnorb"
+    credit = Credit("SmallNORB", "for research purposes, not to be sold", URL, BIBTEX)
     layout = "shapes3d"
     grid = GRID
     factor_values = FACTOR_VALUES

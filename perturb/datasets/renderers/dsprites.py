@@ -13,6 +13,7 @@ one-valued colour factor is dropped.
 
 import numpy as np
 
+from perturb.datasets.credit import OURS, Credit
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 
 RENDERER_VERSION = 1
@@ -28,6 +29,15 @@ FACTOR_VALUES = (
     np.linspace(0.0, 1.0, 32),
 )
 """Values as the official file's latents_values has them; shapes 1, 2, 3 are square, ellipse, heart."""
+
+BIBTEX = """\
+@misc{dsprites17,
+  title        = {{dSprites}: Disentanglement testing Sprites dataset},
+  author       = {Matthey, Loic and Higgins, Irina and Hassabis, Demis and Lerchner, Alexander},
+  year         = {2017},
+  howpublished = {https://github.com/google-deepmind/dsprites-dataset}
+}
+"""
 
 UNIT = 0.3 * SIZE
 """Width of the heart at scale 1, in pixels."""
@@ -51,6 +61,15 @@ class DSprites(GroundTruth):
     """The renderer; its table (4.9 MB) is built by the first call of `images`, in a second or two."""
 
     name = "dsprites"
+    credit = Credit(
+        "dSprites",
+        OURS,
+        "https://github.com/google-deepmind/dsprites-dataset",
+        BIBTEX,
+        renderer="perturb's renderer draws the 191 distinct frames of the dataset's published animation, to which it was "
+        "fitted, pixel by pixel; the authors' file may differ elsewhere",
+        limits=("The first and the last orientation are the same angle, as in the authors' file.",),
+    )
     layout = "dsprites"
     grid = GRID
     image_shape = (SIZE, SIZE, 1)

@@ -6,10 +6,12 @@ amounts of variance, and a VAE lines its latents up with them. With equal areas 
 """
 
 import colorsys
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 
+from perturb.datasets.credit import OURS, Credit
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 
 RENDERER_VERSION = 1
@@ -26,10 +28,19 @@ SKY_BOTTOM, FLOOR_TOP = 0.12 * SIZE, 0.58 * SIZE
 BOX_SIDE, BOX_BOTTOM = 13.0, 30.0
 
 
+OWN_SCENE = Credit(
+    "Mini scene",
+    OURS,
+    renderer="they have no other source",
+    limits=("The scene is perturb's own, for demonstrations and tests; no other work reports scores on it.",),
+)
+
+
 class Mini(GroundTruth):
     """The renderer; its masks are drawn once, an image is a weighted sum of four colours."""
 
     name = "mini"
+    credit = OWN_SCENE
     layout = "shapes3d"
     grid = FactorGrid(("floor_hue", "wall_hue", "object_hue", "sky_hue"), (8, 8, 8, 8))
     image_shape = (SIZE, SIZE, 3)
@@ -58,6 +69,7 @@ class MiniClosed(Mini):
     """
 
     name = "mini_closed"
+    credit = replace(OWN_SCENE, title="Mini scene with closed hues")
     factor_values = (CLOSED_HUES, CLOSED_HUES, CLOSED_HUES, HUES)
 
 
