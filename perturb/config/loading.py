@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Reading an experiment from a TOML file, and writing it as canonical JSON with a hash."""
 
 import hashlib
@@ -8,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from perturb.config.evaluation import MethodConfig
 from perturb.config.experiment import OWN, ExperimentConfig
@@ -60,7 +61,7 @@ def _parsed(change: str) -> dict[str, Any]:
     raise UserError(f"--set must be KEY=VALUE, for example restarts.num=3, got {change}.")
 
 
-def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401
+def _merged(old: JsonValue, new: JsonValue) -> JsonValue:
     """`old` with the values of `new` in their places, table by table."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
@@ -86,7 +87,7 @@ def _images_sha256(path: Path) -> str | None:
     if not h5py.is_hdf5(path):
         return None
     with suppress(OSError), h5py.File(path, "r") as file:
-        return str(file.attrs["images_sha256"]) if "images_sha256" in file.attrs else None
+        return f"{file.attrs['images_sha256']}" if "images_sha256" in file.attrs else None
     return None
 
 

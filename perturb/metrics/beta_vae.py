@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """BetaVAE score (Higgins et al. 2017), as in disentanglement_lib: which factor do the pairs of a batch share?"""
 
 import numpy as np
@@ -21,7 +22,8 @@ def compute_beta_vae(coded: Coded, settings: BetaVAEScoreConfig, rng: np.random.
         (mean_differences(coded.codes, coded.positions_of(first), coded.positions_of(second)), fixed)
         for fixed, first, second in draw(coded, settings, rng)
     )
-    model = LogisticRegression(random_state=0).fit(*train)
+    model = LogisticRegression(random_state=0)
+    model.fit(*train)
     return {"beta_vae": float(model.score(*test)), "beta_vae_train": float(model.score(*train))}
 
 

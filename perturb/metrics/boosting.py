@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """scikit-learn's gradient boosting, trees of a stage and two models side by side: the same, bit for bit.
 
 A stage has a tree for every class, and each is grown on its own column of the gradient, which is computed before any of
@@ -9,16 +10,13 @@ how much each model draws is known beforehand, and so where the next one begins.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import sklearn
 from joblib import effective_n_jobs
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.tree import DecisionTreeRegressor
-
-if TYPE_CHECKING:
-    from sklearn._loss.loss import BaseLoss
 
 NEWEST_KNOWN = 1, 9
 """The newest scikit-learn whose private method has been compared with ours."""
@@ -56,7 +54,7 @@ def fit_each(
         What `use` returned, in the order of the targets.
 
     """
-    generator, threads = np.random.RandomState(seed), effective_n_jobs()
+    generator, threads = np.random.RandomState(seed), cast(int, effective_n_jobs())
     generators = [_split_off(generator, trees * _columns(classes)) for classes in targets]
 
     def fit(number: int) -> Found:
@@ -85,7 +83,9 @@ def _columns(classes: np.ndarray) -> int:
 class Boosting(GradientBoostingClassifier):
     """A GradientBoostingClassifier with two settings, its trees grown in chunks on a pool."""
 
-    _loss: "BaseLoss"
+    _loss: Any
+    max_depth: int
+    learning_rate: float
 
     def __init__(self, n_estimators: int, random_state: np.random.RandomState, pool: Executor, threads: int) -> None:
         super().__init__(n_estimators=n_estimators, random_state=random_state)
@@ -93,11 +93,12 @@ class Boosting(GradientBoostingClassifier):
 
     def _fit_stage(
         self, i: int, X: np.ndarray, y: np.ndarray, raw_predictions: np.ndarray, sample_weight: np.ndarray,
-        sample_mask: np.ndarray, random_state: np.random.RandomState, **_: None,
+        sample_mask: np.ndarray, random_state: np.random.RandomState, X_csc: None = None, X_csr: None = None,
     ) -> np.ndarray:  # fmt: skip
         """Add a tree for every class to the predictions (n, classes), or one where there are two classes."""
-        from sklearn.ensemble._gb import _update_terminal_regions  # private: absent from a version that is not known
+        from sklearn.ensemble import _gb  # private: may lack this in a version that is not known
 
+        update = cast(Callable[..., None], _gb._update_terminal_regions)  # pyright: ignore[reportPrivateUsage]
         gradient = -self._loss.gradient(y_true=y, raw_prediction=raw_predictions, sample_weight=None)
         columns = gradient.reshape(len(gradient), -1)
         count = columns.shape[1]
@@ -109,7 +110,7 @@ class Boosting(GradientBoostingClassifier):
                 tree = DecisionTreeRegressor(criterion=criterion, max_depth=self.max_depth, random_state=generators[k])
                 tree.fit(X, columns[:, k], sample_weight=sample_weight, check_input=False)
                 target = (y == k).astype(np.float64) if self._loss.is_multiclass else y
-                _update_terminal_regions(
+                update(
                     self._loss, tree.tree_, X, target, columns[:, k], raw_predictions, sample_weight, sample_mask,
                     learning_rate=self.learning_rate, k=k,
                 )  # fmt: skip

@@ -23,7 +23,7 @@ class Coded:
     def __init__(self, codes: np.ndarray, factors: np.ndarray) -> None:
         codes, factors = np.asarray(codes), np.asarray(factors)
         _check(codes, factors)
-        self.codes = codes if codes.dtype in (np.float32, np.float64) else codes.astype(np.float64)
+        self.codes = codes if codes.dtype in (np.dtype(np.float32), np.dtype(np.float64)) else codes.astype(np.float64)
         self.factors = factors.astype(np.int64)
         self.is_grid = _is_grid(self.factors)
         self._groups: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}

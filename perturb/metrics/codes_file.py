@@ -1,3 +1,4 @@
+# pyright: reportUnknownMemberType=false
 """Codes from any framework: an `.npz` with the arrays `codes` and `factors`, scored and drawn."""
 
 import zipfile
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from perturb.config.metrics import DCIConfig, MetricsConfig
+from perturb.config.metrics import DCIConfig, MetricsConfig, SampleConfig
 from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import atomic_write
@@ -39,7 +40,7 @@ def read_codes(path: Path) -> Coded:
                 raise UserError(
                     f"{path} must hold the arrays codes and factors; no {' and '.join(missing)} in it, but {held}."
                 )
-            arrays = [file[key] for key in KEYS]
+            arrays: list[np.ndarray] = [file[key] for key in KEYS]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; save codes with numpy.savez(path, codes=…, factors=…).") from None
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -88,8 +89,8 @@ def fitting(name: str, coded: Coded, *, fast: bool) -> tuple[Section, str | None
 
     """
     metric = METRICS[name]
-    settings = getattr(chosen_settings([name], None, fast=fast), name)
-    if coded.is_grid or metric.interventional or sum(settings.counts.values()) <= len(coded):
+    settings: Section = getattr(chosen_settings([name], None, fast=fast), name)
+    if coded.is_grid or not isinstance(settings, SampleConfig) or sum(settings.counts.values()) <= len(coded):
         return settings, None
     fewer = {key: len(coded) * count // sum(settings.counts.values()) for key, count in settings.counts.items()}
     try:

@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Disentanglement, completeness, informativeness (Eastwood and Williams 2018), as in disentanglement_lib.
 
 Gradient-boosted trees predict each factor from all latents; R[l, k] is the importance of latent l for factor k. A latent
@@ -7,6 +8,8 @@ entropy, weighted by importance. Informativeness is the trees' accuracy.
 disentanglement_lib fits factor after factor with numpy's global generator. So does this, trees side by side: the same
 numbers, bit for bit.
 """
+
+from typing import cast
 
 import numpy as np
 
@@ -45,15 +48,12 @@ def importances(train: Sample, test: Sample, *, trees: int, seed: int) -> tuple[
 
     from perturb.metrics.boosting import fit_each
 
-    (x_train, y_train), (x_test, y_test) = train, test
-
     def read_out(k: int, model: GradientBoostingClassifier) -> tuple[np.ndarray, float, float]:
         """Importances of the latents for factor k, and accuracies."""
-        in_train = float(np.mean(model.predict(x_train) == y_train[:, k]))
-        in_test = float(np.mean(model.predict(x_test) == y_test[:, k]))
+        in_train, in_test = (float((cast(np.ndarray, model.predict(x)) == y[:, k]).mean()) for x, y in (train, test))
         return np.abs(model.feature_importances_), in_train, in_test
 
-    found = fit_each(x_train, list(y_train.T), read_out, trees=trees, seed=seed)
+    found = fit_each(train[0], list(train[1].T), read_out, trees=trees, seed=seed)
     columns, in_train, in_test = zip(*found, strict=True)
     return np.stack(columns, axis=1), float(np.mean(in_train)), float(np.mean(in_test))
 

@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false
 """The thesis's Disentanglement Score (section 3.3, equations 3.32 to 3.37): MIG's gap with predictions for information.
 
 Each latent alone predicts each factor by its nearest neighbours. For a factor with an order, sensitivity is the standard

@@ -1,4 +1,7 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Explicitness (Ridgeway and Mozer 2018), as in disentanglement_lib: can factors be read linearly off the whole code?"""
+
+from typing import cast
 
 import numpy as np
 
@@ -31,16 +34,18 @@ def compute_explicitness(coded: Coded, settings: TrainTestConfig, rng: np.random
 
 def areas_of(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> tuple[float, float]:
     """Areas under the ROC curves of one factor's values against the rest, mean over values: (train, test)."""
+    from sklearn import metrics
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
 
     values = np.unique(y_train)
     if not np.array_equal(values, np.unique(y_test)):
         raise UserError(
             "explicitness needs every value of a factor in both samples; give more rows, or raise num_train and num_test."
         )
-    model = LogisticRegression().fit(x_train, y_train)
+    model = LogisticRegression()
+    model.fit(x_train, y_train)
     of_train, of_test = (
-        float(roc_auc_score(y[:, None] == values, model.predict_proba(x))) for x, y in ((x_train, y_train), (x_test, y_test))
+        float(cast(float, metrics.roc_auc_score(y[:, None] == values, model.predict_proba(x))))
+        for x, y in ((x_train, y_train), (x_test, y_test))
     )
     return of_train, of_test

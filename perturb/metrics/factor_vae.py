@@ -77,6 +77,6 @@ def vote_table(factors: np.ndarray, latents: np.ndarray, num_factors: int, num_l
 
 def accuracies(train: np.ndarray, test: np.ndarray) -> tuple[float, float]:
     """Accuracies of the first table's majority classifier on the first and on the second table."""
-    classes, latents = train.argmax(axis=0), np.arange(train.shape[1])
+    classes, latents = train.argmax(axis=0), np.arange(len(train.T))
     in_train, in_test = (float(table[classes, latents].sum() / table.sum()) for table in (train, test))
     return in_train, in_test

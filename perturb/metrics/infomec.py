@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """InfoM, InfoE, InfoC (Hsu et al. 2023, arXiv 2305.18378), as the authors' latent_quantization computes them.
 
 From mutual information over the factor's entropy, NMI: modularity is how much of a latent's NMI is with its best factor,
@@ -7,6 +8,7 @@ the largest or less have no say in the first two.
 """
 
 import warnings
+from typing import Any, cast
 
 import numpy as np
 
@@ -50,18 +52,18 @@ def concentration(rows: np.ndarray) -> float:
     if len(rows) == 0:
         return 0.0
     even = 1 / rows.shape[1]
-    return float((np.mean(rows.max(axis=1) / rows.sum(axis=1)) - even) / (1 - even))
+    return float(((rows.max(axis=1) / rows.sum(axis=1)).mean() - even) / (1 - even))
 
 
 def normalised_information(codes: np.ndarray, factors: np.ndarray, settings: InfoMECConfig, seed: int) -> np.ndarray:
     """Mutual information over the factor's entropy, ≥ 0, (factors, latents); by nearest neighbours unless discrete."""
-    from sklearn.feature_selection import mutual_info_classif
+    from sklearn import feature_selection
 
     if settings.discrete:
         return mutual_information(factors, codes) / entropies(factors)[:, None]
     scaled = standardised(codes)
     rows = [
-        mutual_info_classif(
+        feature_selection.mutual_info_classif(
             scaled, factor, n_neighbors=settings.neighbours, random_state=seed,
             discrete_features=False,  # pyright: ignore[reportArgumentType]  # inferred from the default, "auto"
         )
@@ -74,7 +76,7 @@ def predictive_information(codes: np.ndarray, factors: np.ndarray, *, discrete: 
     """InfoE: 1 − log loss of balanced multinomial regression on the codes over that on nothing, mean over factors."""
     from sklearn.preprocessing import OneHotEncoder
 
-    features = OneHotEncoder().fit_transform(codes) if discrete else standardised(codes)
+    features = cast(Any, OneHotEncoder().fit_transform(codes)) if discrete else standardised(codes)
     nothing = np.zeros((len(codes), 1))
     shares = [1 - _log_loss(features, factor) / _log_loss(nothing, factor) for factor in factors.T]
     return float(np.mean(shares))
@@ -82,12 +84,12 @@ def predictive_information(codes: np.ndarray, factors: np.ndarray, *, discrete: 
 
 def _log_loss(features: np.ndarray, factor: np.ndarray) -> float:
     """Log loss of the fit on its own data, in nats."""
+    from sklearn import metrics
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import log_loss
 
     # As the authors have it: 100 iterations without a penalty, converged or not.
     model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model.fit(features, factor)
-    return float(log_loss(factor, model.predict_proba(features)))
+    return float(metrics.log_loss(factor, model.predict_proba(features)))

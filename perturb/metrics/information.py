@@ -9,7 +9,7 @@ def discretised(codes: Num[np.ndarray, "n latents"], num_bins: int) -> Int64[np.
 
     disentanglement_lib's histogram discretiser: the left edges alone decide, so that the maximum falls into the last bin.
     """
-    columns = [np.digitize(column, np.histogram(column, num_bins)[1][:-1]) for column in codes.T]
+    columns: list[np.ndarray] = [np.digitize(column, np.histogram(column, num_bins)[1][:-1]) for column in codes.T]
     return np.stack(columns, axis=1)
 
 

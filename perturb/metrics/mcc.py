@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Mean correlation coefficient (Hyvärinen and Morioka 2016): latents matched to factors by absolute correlation."""
 
 import numpy as np
@@ -9,20 +10,20 @@ from perturb.metrics.metric import Scores
 
 def compute_mcc(coded: Coded, settings: MCCConfig, rng: np.random.Generator) -> Scores:
     """`mcc` in [0, 1], higher is better: mean over factors, 0 for a factor that no latent is left for."""
-    from scipy.optimize import linear_sum_assignment
+    from scipy import optimize
 
     ((codes, factors),) = coded.sample([settings.num_train], rng)
     matrix = absolute_correlations(codes, factors, settings.correlation)
-    rows, columns = linear_sum_assignment(matrix, maximize=True)
-    return {"mcc": float(matrix[rows, columns].sum() / coded.num_factors)}
+    matched = matrix[optimize.linear_sum_assignment(matrix, maximize=True)]
+    return {"mcc": float(matched.sum() / coded.num_factors)}
 
 
 def absolute_correlations(codes: np.ndarray, factors: np.ndarray, correlation: str) -> np.ndarray:
     """|correlation| of each latent with each factor's class number, in [0, 1], (latents, factors); 0 for a constant."""
     if correlation == "spearman":
-        from scipy.stats import rankdata
+        from scipy import stats
 
-        codes, factors = rankdata(codes, axis=0), rankdata(factors, axis=0)
+        codes, factors = stats.rankdata(codes, axis=0), stats.rankdata(factors, axis=0)
     latents, values = (array.astype(np.float64) - array.mean(axis=0, dtype=np.float64) for array in (codes, factors))
     scales = np.outer(np.linalg.norm(latents, axis=0), np.linalg.norm(values, axis=0))
     found = np.abs(latents.T @ values)

@@ -1,4 +1,7 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Separated attribute predictability (Kumar et al. 2018), as in disentanglement_lib."""
+
+from typing import cast
 
 import numpy as np
 
@@ -31,9 +34,9 @@ def accuracies(train: Sample, test: Sample) -> np.ndarray:
     C = 0.01, classes balanced. Side by side: liblinear lets go of the interpreter's lock.
     """
     pairs = [(latent, factor) for latent in range(train[0].shape[1]) for factor in range(train[1].shape[1])]
-    from joblib import Parallel, delayed
+    import joblib
 
-    found = Parallel()(delayed(_accuracy)(train, test, *pair) for pair in pairs)
+    found = cast(list[float], joblib.Parallel()(joblib.delayed(_accuracy)(train, test, *pair) for pair in pairs))
     return np.array(found).reshape(train[0].shape[1], -1)
 
 
@@ -41,7 +44,8 @@ def _accuracy(train: Sample, test: Sample, latent: int, factor: int) -> float:
     from sklearn.svm import LinearSVC
 
     machine = LinearSVC(C=0.01, class_weight="balanced").fit(train[0][:, [latent]], train[1][:, factor])
-    return float(np.mean(machine.predict(test[0][:, [latent]]) == test[1][:, factor]))
+    answers = cast(np.ndarray, machine.predict(test[0][:, [latent]]))
+    return float((answers == test[1][:, factor]).mean())
 
 
 def squared_correlations(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:

@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false
 """Some metrics of the same codes."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Unsupervised disentanglement ranking (Duan et al. 2020), as in disentanglement_lib: do models of one method agree?
 
 No factors: models that disentangle find the same latents up to order and sign, others each find their own. So this metric
@@ -50,7 +51,7 @@ def relative_strength(matrix: np.ndarray) -> float:
     """Squared best entry of each row over the row's sum, mean over rows; the same over columns; the mean of both."""
     if matrix.size == 0:
         return 0.0
-    means = []
+    means: list[float] = []
     for axis in (0, 1):
         best, total = matrix.max(axis=axis), matrix.sum(axis=axis)
         means.append(np.divide(best**2, total, out=np.zeros_like(best), where=total > 0).mean())

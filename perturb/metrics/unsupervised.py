@@ -1,4 +1,7 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Scores of the codes alone, as in disentanglement_lib: how far are latents from being independent?"""
+
+from typing import cast
 
 import numpy as np
 
@@ -48,7 +51,7 @@ def total_correlation(covariance: np.ndarray) -> float:
 
 def wasserstein_correlation(covariance: np.ndarray) -> float:
     """Squared Wasserstein-2 distance of a Gaussian from the product of its marginals."""
-    from scipy.linalg import sqrtm
+    from scipy import linalg
 
-    root = sqrtm(covariance * np.diag(covariance)[:, None])
+    root = cast(np.ndarray, linalg.sqrtm(covariance * np.diag(covariance)[:, None]))
     return float(2 * np.trace(covariance) - 2 * np.trace(np.real(root)))

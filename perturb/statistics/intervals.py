@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false
 """Standard errors, intervals and p-values of mean differences: over clusters, over crossed draws and seeds, over methods.
 
 Everything is Student's t on a standard error with its degrees of freedom; nothing is resampled. A cluster is what was drawn
@@ -140,7 +141,7 @@ def over_draws_and_seeds(first: np.ndarray, second: np.ndarray) -> Estimate:
     sides = [_filled(side[:, both]) for side in (first, second)]
     by_seed = sides[0].mean(axis=0) - sides[1].mean(axis=0)
     added = [_Part(float(np.var(by_seed, ddof=1)) / len(by_seed), len(by_seed) - 1)]
-    taken = []
+    taken: list[_Part] = []
     for side, given in zip(sides, (first[:, both], second[:, both]), strict=True):
         if len(side) > 1:
             added.append(_Part(float(np.var(side.mean(axis=1), ddof=1)) / len(side), len(side) - 1))
@@ -150,12 +151,14 @@ def over_draws_and_seeds(first: np.ndarray, second: np.ndarray) -> Estimate:
 
 def mean_of_draws(scores: np.ndarray) -> float:
     """Mean over draws of the mean over their seeds, of (draws, seeds): draws weigh alike, whatever failed in them."""
-    return float(np.mean([np.nanmean(draw) for draw in scores if np.isfinite(draw).any()]))
+    means: list[float] = [np.nanmean(draw) for draw in scores if np.isfinite(draw).any()]
+    return float(np.mean(means))
 
 
 def holm(values: Sequence[float]) -> list[float]:
     """Holm's step-down adjustment (1979) of p-values, in their order: significant ones hold together at any level."""
-    order, adjusted, largest = np.argsort(values, kind="stable"), [1.0] * len(values), 0.0
+    order: list[int] = np.argsort(values, kind="stable").tolist()
+    adjusted, largest = [1.0] * len(values), 0.0
     for place, index in enumerate(order):
         largest = max(largest, min(1.0, (len(values) - place) * values[index]))
         adjusted[index] = largest

@@ -160,7 +160,7 @@ def pooled(
         ci_low=low,
         ci_high=high,
         p=estimate and estimate.p,
-        seeds=len(set().union(*shared)),
+        seeds=len(set[int]().union(*shared)),
         draws=(len(draws[0]), len(draws[1])),
     )
 
