@@ -5,10 +5,9 @@ encoder: `score_encoder(encoder, DSprites(), ["mig", "dci"])`.
 """
 
 from perturb.config.metrics import MetricsConfig
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, PartlyCoded
 from perturb.metrics.encoder import score_encoder
 from perturb.metrics.metric import Metric, Scores
-from perturb.metrics.coded import PartlyCoded
 from perturb.metrics.scoring import check_names, chosen_settings, rows_to_encode, score, score_one
 from perturb.metrics.table import METRICS, TABLE_METRICS
 

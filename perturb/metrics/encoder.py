@@ -7,8 +7,8 @@ import numpy as np
 from perturb.config.metrics import MetricsConfig
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
-from perturb.metrics.metric import Scores
 from perturb.metrics.coded import PartlyCoded
+from perturb.metrics.metric import Scores
 from perturb.metrics.scoring import chosen_settings, rows_to_encode, score
 from perturb.progress import Progress
 
