@@ -85,6 +85,7 @@ def test_a_run_that_never_comes_into_sight_is_told(
             workers.finish(plan.stages[0])
 
 
+@pytest.mark.slow
 def test_a_killed_worker_process_costs_no_run(long: ExperimentConfig, tmp_path: Path) -> None:
     """Killed amid a training, it is replaced, and the training goes on from its checkpoint."""
     killed = []

@@ -109,6 +109,7 @@ def test_controls_of_a_pattern_redraw_the_same_parts_and_noise_is_matched_to_it(
     assert plan.files[VariantPattern("matched_noise", 0)].config.seed != noise.config.seed
 
 
+@pytest.mark.slow
 def test_seeds_that_meet_different_patterns_are_trained_on_their_own(
     study: ExperimentConfig, published: Path, tmp_path: Path
 ) -> None:
@@ -205,6 +206,7 @@ def test_what_does_not_fit_is_told(study_toml: Path, tmp_path: Path, old: str, n
         load_experiment(path)
 
 
+@pytest.mark.slow
 def test_everything_is_published_with_its_hash_and_what_made_it(published: Path) -> None:
     index = read_json(published / "index.json")
     names = {entry["name"] for entry in index["files"]}
@@ -222,11 +224,13 @@ def test_everything_is_published_with_its_hash_and_what_made_it(published: Path)
     assert index["command"] == f"perturb study {config} --no-prefect --workers 2 --publish {published}"
 
 
+@pytest.mark.slow
 def test_a_further_pattern_is_built_from_its_recipe(published: Path, tmp_path: Path) -> None:
     assert build(published / "modified-2.recipe.json", tmp_path / "modified.h5")
     assert build(published / "literal.recipe.json", tmp_path / "literal.h5")
 
 
+@pytest.mark.slow
 def test_every_method_is_an_entry_that_the_validator_accepts(published: Path, study: ExperimentConfig) -> None:
     entries = {entry.model: entry for entry in map(read_entry, sorted((published / "entries").glob("*.json")), [{}, {}])}
     assert list(entries) == [method.name for method in study.evaluation.methods]
@@ -235,6 +239,7 @@ def test_every_method_is_an_entry_that_the_validator_accepts(published: Path, st
     assert {(file.variant, file.draw) for file in entries["AE"].dataset.files} >= {("modified", 0), ("modified", 1)}
 
 
+@pytest.mark.slow
 def test_the_report_has_a_section_for_each_part(published: Path) -> None:
     page, table = ((published / name).read_text(encoding="utf-8") for name in ("report.html", "table.md"))
     assert "of each kind, and what the patterns do to the factors' local variances.\n" in table

@@ -146,6 +146,7 @@ def _until(condition: object) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_failed_runs_are_kept_until_they_are_to_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTES", str(tmp_path))
     run = partial(benchmark, FailsOnce, variants=["original"], seeds=1, out=tmp_path / "out", quiet=True)

@@ -13,6 +13,7 @@ pytest.importorskip("prefect")
 Perturb = Callable[..., subprocess.CompletedProcess]
 
 
+@pytest.mark.slow
 @pytest.mark.flow
 def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Path, perturb: Perturb, api: str) -> None:
     artifacts = tmp_path / "artifacts"
