@@ -74,7 +74,11 @@ def test_dsprites_layout_has_imgs_classes_and_values_with_the_colour_first(tmp_p
     sprites = SmallSprites()
     _write(tmp_path / "noise.h5", sprites)
     with h5py.File(tmp_path / "noise.h5") as file:
-        assert sorted(file) == ["imgs", "latents_classes", "latents_values"]
+        assert sorted(file) == ["imgs", "latents", "latents_classes", "latents_values"]
+        assert {name: file["latents"][name] for name in file["latents"]} == {
+            "classes": file["latents_classes"],
+            "values": file["latents_values"],
+        }, "two names of the same arrays"
         assert file["imgs"].shape == (96, 64, 64)
         assert file["latents_classes"].dtype == np.int64
         assert file["latents_values"].dtype == np.float64

@@ -5,7 +5,7 @@ import pickle
 import re
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import h5py
 import numpy as np
@@ -163,3 +163,15 @@ def test_workers_of_a_data_loader_see_every_image_once_an_epoch(
         assert np.array_equal(images, expected[numbers])
         orders.append(numbers)
     assert not np.array_equal(*orders)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_reader_of_tensorflow_datasets_yields_every_image_of_dsprites(folders: dict[str, Path], variant: str) -> None:
+    pytest.importorskip("tensorflow_datasets")
+    builder = import_module("tensorflow_datasets.datasets.dsprites.dsprites_dataset_builder").Builder
+    path, truth = folders["dsprites"] / f"{variant}.h5", SmallSprites()
+    factors = truth.grid.factors_of(np.arange(truth.grid.num_images))
+    examples = [example for _, example in builder._generate_examples(SimpleNamespace(version="2.0.1"), path)]
+    assert np.array_equal(np.stack([example["image"] for example in examples]) / np.float32(255), _expected(truth, variant))
+    for name, column in zip(truth.grid.names, factors.T, strict=True):
+        assert [example[f"label_{name}"] for example in examples] == column.tolist()

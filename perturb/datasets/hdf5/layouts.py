@@ -1,6 +1,7 @@
 """The official file layouts, in one place for writers and readers.
 
-dSprites: imgs (n, 64, 64), latents_classes and latents_values (n, 6) with the one-valued colour first.
+dSprites: imgs (n, 64, 64), latents_classes and latents_values (n, 6) with the one-valued colour first, as in the authors'
+.npz file; in HDF5 the same arrays are also latents/classes and latents/values, as in their .hdf5 file.
 Shapes3D: images (n, 64, 64, 3) and labels (n, 6), real values. Ground truths without an official layout take Shapes3D's.
 Images of benchmark files are uint8 with black 0 and white 255 in every variant, so that one loader reads them all alike: the
 original dSprites file holds 0 and 1, which a perturbed image cannot. The attribute `white` states the scale.
@@ -25,6 +26,8 @@ class Layout:
     has_channel_axis: bool
     has_colour: bool
     """True if the labels begin with dSprites' colour, which has one value."""
+    links: tuple[tuple[str, str], ...] = ()
+    """Further names of arrays in an HDF5 file: (name, array)."""
 
     @property
     def labels(self) -> dict[str, type]:
@@ -33,7 +36,14 @@ class Layout:
 
 
 LAYOUTS = {
-    "dsprites": Layout("imgs", "latents_values", "latents_classes", has_channel_axis=False, has_colour=True),
+    "dsprites": Layout(
+        "imgs",
+        "latents_values",
+        "latents_classes",
+        has_channel_axis=False,
+        has_colour=True,
+        links=(("latents/classes", "latents_classes"), ("latents/values", "latents_values")),
+    ),
     "shapes3d": Layout("images", "labels", None, has_channel_axis=True, has_colour=False),
 }
 

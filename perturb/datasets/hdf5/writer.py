@@ -69,6 +69,8 @@ def write_benchmark_file(
         )
         for name, values in labels(layout, ground_truth).items():
             file.create_dataset(name, data=values, compression="gzip", compression_opts=4, fletcher32=True)
+        for name, array in layout.links:
+            file[name] = file[array]
         for start, batch in _made_ahead(images_of, total):
             require_free_space(path, batch.nbytes + MARGIN, total=needed)
             digest.update(np.ascontiguousarray(batch).data)
