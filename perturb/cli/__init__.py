@@ -40,7 +40,7 @@ SetOption = Annotated[
 BudgetOption = Annotated[float, typer.Option(help="Multiply all steps and counts by this, in (0, 1].")]
 
 
-@app.command("study", help="The same as run.")
+@app.command("study", help="The same as run.", hidden=True)
 @app.command()
 def run(
     config: ConfigArgument,
