@@ -1,19 +1,10 @@
-"""Progress bars, on the error output where that is a terminal, gone when the work is done."""
+"""Progress bars of transfers, on the error output where that is a terminal, gone when the work is done."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-
-
-@contextmanager
-def bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left; yields what to tell (done, total)."""
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @contextmanager

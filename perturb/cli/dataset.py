@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perturb.cli.bars import bar, transfer_bars
+from perturb.cli.bars import transfer_bars
 from perturb.errors import UserError
+from perturb.progress import bar
 
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 
@@ -103,6 +104,16 @@ def compare_files(
         f"{found.differing:,} of {found.pixels:,} pixels differ ({found.differing / found.pixels:.4%}), "
         f"by {found.largest} of 255 grey levels at most."
     )
+
+
+@dataset_app.command("get")
+def get_benchmark_file(
+    name: Annotated[str, typer.Argument(help="A benchmark and a variant, for example mini-modified or mini-modified-2.")],
+) -> None:
+    """Make a file of a benchmark that comes with perturb, verified, in the cache (PERTURB_CACHE), or find it there."""
+    from perturb.external.benchmarks import get_file
+
+    print(get_file(name))
 
 
 @dataset_app.command("fetch")

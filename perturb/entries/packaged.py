@@ -1,4 +1,4 @@
-"""The published study of mini as far as it comes with the package: recipes of its files, entries of the built-in methods."""
+"""What comes with the package of published studies: recipes of a benchmark's files, entries of the built-in methods."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -12,19 +12,19 @@ from perturb.entries.entry import Entry, FileHash, MetricOfEntry, parse_entry, r
 from perturb.statistics.scores import Row
 from perturb.variants import VariantPattern
 
-MINI = "mini"
-"""The benchmark whose files come with the package, as recipes."""
+BENCHMARKS = ("mini", "dsprites", "shapes3d")
+"""Benchmarks that have a name. Files of those that have recipes in the package are made from them."""
 
 
-def published_folder() -> Path:
-    """Recipes, weights, entries/*.json."""
-    return Path(str(files("perturb.entries.published"))) / MINI
+def published_folder(benchmark: str) -> Path:
+    """Recipes, weights and entries/*.json of a benchmark; there may be none."""
+    return Path(str(files("perturb.entries.published"))) / benchmark
 
 
-def recipes() -> dict[VariantPattern, Path]:
-    """Recipes of mini's files; the study has met more patterns than come with the package."""
-    columns = [VariantPattern(file.variant, file.draw) for file in known_files()[MINI]]
-    paths = {column: published_folder() / f"{column.name}{RECIPE}" for column in columns}
+def recipes(benchmark: str) -> dict[VariantPattern, Path]:
+    """Recipes of a benchmark's files; its study has met more patterns than come with the package."""
+    columns = [VariantPattern(file.variant, file.draw) for file in known_files().get(benchmark, ())]
+    paths = {column: published_folder(benchmark) / f"{column.name}{RECIPE}" for column in columns}
     return {column: path for column, path in paths.items() if path.is_file()}
 
 
@@ -38,11 +38,12 @@ def recipe_hash(file: BenchmarkFile) -> str | None:
 def published_entries() -> tuple[Entry, ...]:
     """The built-in methods' entries, in the order of the tables."""
     found = []
-    for path in sorted((published_folder() / "entries").glob("*.json")):
-        entry, reasons = parse_entry(path)
-        if entry is None:
-            raise refusal(path, reasons)
-        found.append(entry)
+    for benchmark in BENCHMARKS:
+        for path in sorted((published_folder(benchmark) / "entries").glob("*.json")):
+            entry, reasons = parse_entry(path)
+            if entry is None:
+                raise refusal(path, reasons)
+            found.append(entry)
     return tuple(found)
 
 

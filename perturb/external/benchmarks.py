@@ -12,16 +12,15 @@ from platformdirs import user_cache_path
 from perturb.benchmark.recipe import build, read_recipe
 from perturb.benchmark.verify import verify_file
 from perturb.datasets.hdf5.reader import BenchmarkFile
-from perturb.entries.packaged import MINI, known_files, recipe_hash, recipes
+from perturb.entries.packaged import BENCHMARKS, known_files, recipe_hash, recipes
 from perturb.errors import UserError
 from perturb.files import read_json
 from perturb.locks import locked
+from perturb.progress import bar
 from perturb.variants import VariantPattern
 
 URL_VARIABLE = "PERTURB_BENCHMARK_URL"
 CACHE_VARIABLE = "PERTURB_CACHE"
-NAMES = (MINI, "dsprites", "shapes3d")
-"""Benchmarks that have a name; anything else is a path."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def find_benchmark(
     """The files of some variants.
 
     Args:
-        what: one of NAMES, a folder of benchmark files, or the results.json of a run.
+        what: one of BENCHMARKS, a folder of benchmark files, or the results.json of a run.
         variants: which ones.
         draws: numbers of the patterns that are wanted, of variants that have so many.
         download: bring files that are not there.
@@ -59,14 +58,40 @@ def find_benchmark(
         UserError: there is no such benchmark, or it has no such variant or none of the patterns.
 
     """
-    if str(what) == MINI:
-        made_of = recipes()
-        columns = _wanted(MINI, made_of, variants, draws)
-        return Benchmark(MINI, {column: _made(column, made_of[column], cache_folder(cache)) for column in columns})
-    if str(what) in NAMES:
-        folder, columns = cache_folder(cache), _wanted(str(what), [VariantPattern(v) for v in variants], variants, draws)
-        return Benchmark(str(what), {c: _fetched(str(what), c, folder, download=download, url=url) for c in columns})
-    return _of_ones_own(Path(what), variants, draws)
+    name = str(what)
+    if name not in BENCHMARKS:
+        return _of_ones_own(Path(what), variants, draws)
+    made_of, folder = recipes(name), cache_folder(cache) / name
+    columns = _wanted(name, made_of or [VariantPattern(variant) for variant in variants], variants, draws)
+    paths = {column: folder / f"{name}-{column.name}.h5" for column in columns}
+    for column, path in paths.items():
+        if made_of:
+            _make(path, made_of[column])
+        else:
+            _fetch(path, name, column, download=download, url=url)
+    return Benchmark(name, paths)
+
+
+def get_file(name: str, *, cache: Path | None = None) -> Path:
+    """The file of a benchmark by its name, made where it is not there yet.
+
+    Args:
+        name: `mini-modified`; further patterns are `mini-modified-2`, `mini-modified-3`, …
+        cache: folder of named benchmarks; None: as `cache_folder`.
+
+    Raises:
+        UserError: there is no such file, or it can neither be made nor found.
+
+    """
+    said = re.fullmatch(rf"({'|'.join(BENCHMARKS)})-([a-z_]+)(?:-([1-9]\d{{0,2}}))?", name)
+    if said is None:
+        raise UserError(
+            f"{name} is no file of a benchmark: it must be {', '.join(BENCHMARKS)}, a hyphen and a variant, such as "
+            "mini-modified, or mini-modified-2 for its second pattern."
+        )
+    found = find_benchmark(said[1], [said[2]], draws=[int(said[3] or 1) - 1], cache=cache)
+    (path,) = found.files.values()
+    return path
 
 
 def cache_folder(given: Path | None = None) -> Path:
@@ -105,19 +130,19 @@ def _wanted(
     return found
 
 
-def _made(column: VariantPattern, recipe: Path, cache: Path) -> Path:
-    """A file of mini, made from its recipe, with its bound proven, the first time that someone asks for it."""
-    path = cache / MINI / f"{MINI}-{column.name}.h5"
+def _make(path: Path, recipe: Path) -> None:
+    """Make a file from its recipe, with its bound proven, the first time that someone asks for it."""
     with locked(path.with_suffix(".lock")):
         if not _is_of_recipe(path, recipe):
-            new = path.with_name(f"{column.name}.{uuid.uuid4().hex[:8]}.new.h5")
+            new = path.with_name(f"{path.stem}.{uuid.uuid4().hex[:8]}.new.h5")
             try:
-                build(recipe, new)
-                verify_file(new)
+                with bar(f"making {path.name}") as report:
+                    build(recipe, new, report=report)
+                with bar(f"verifying {path.name}") as report:
+                    verify_file(new, report=report)
                 os.replace(new, path)
             finally:
                 new.unlink(missing_ok=True)
-    return path
 
 
 def _is_of_recipe(path: Path, recipe: Path) -> bool:
@@ -128,22 +153,21 @@ def _is_of_recipe(path: Path, recipe: Path) -> bool:
         return False
 
 
-def _fetched(name: str, column: VariantPattern, cache: Path, *, download: bool, url: str | None) -> Path:
-    """A file of a benchmark that is too large to come with the package."""
-    folder = cache / name
-    path, origin = folder / f"{name}-{column.name}.h5", url or os.environ.get(URL_VARIABLE)
+def _fetch(path: Path, name: str, column: VariantPattern, *, download: bool, url: str | None) -> None:
+    """Bring a file of a benchmark that has no recipe in the package, unless it is there."""
+    origin = url or os.environ.get(URL_VARIABLE)
     if path.is_file():
-        return path
+        return
     if not download or origin is None:
         wish = "ask for a download" if origin else f"ask for a download and say from where ({URL_VARIABLE}, or url)"
         raise UserError(
             f"{path} is not there; {wish}, or make it with `perturb run configs/{name}.toml` and name its results.json "
             f"instead of {name}."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     from perturb.distribution.downloads import download_published
 
-    return download_published(f"{name}-{column.name}", origin, folder)[0][0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    download_published(f"{name}-{column.name}", origin, path.parent)
 
 
 def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> Benchmark:
@@ -153,7 +177,7 @@ def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> B
     elif path.name.endswith(".json") and path.is_file():
         paths = _listed(path)
     else:
-        known = ", ".join(NAMES)
+        known = ", ".join(BENCHMARKS)
         raise UserError(f"{path} is no benchmark: it must be {known}, a folder of benchmark files or a results.json.")
     files = _by_column(path, [BenchmarkFile(file) for file in paths])
     chosen = {column: files[column] for column in _wanted(str(path), files, variants, draws)}

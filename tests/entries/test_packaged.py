@@ -28,14 +28,14 @@ def _rows(method: str, *variants: str) -> list[Row]:
 def test_all_that_mini_is_made_of_is_declared_as_data_of_the_package() -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     declared = {path for pattern in data["perturb.entries.published"] for path in PUBLISHED.glob(pattern)}
-    recipes = set(packaged.recipes().values())
+    recipes = set(packaged.recipes("mini").values())
     patterns = [
         f"{variant}{draw}" for variant in ("modified", "untrained", "untrained_in_span") for draw in ("", "-2", "-3")
     ]
     assert {path.name for path in recipes} == {f"{name}.recipe.json" for name in ("original", "noise", *patterns)}
-    weights = {path for path in packaged.published_folder().iterdir() if path.suffix == ".safetensors"}
+    weights = {path for path in packaged.published_folder("mini").iterdir() if path.suffix == ".safetensors"}
     assert {path.stem for path in weights} == set(patterns)
-    entries = set((packaged.published_folder() / "entries").iterdir())
+    entries = set((packaged.published_folder("mini") / "entries").iterdir())
     assert recipes | weights | entries <= declared
 
 
@@ -48,9 +48,9 @@ def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
 @pytest.fixture
 def only_discs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A package that brings the entry of one method on discs."""
-    monkeypatch.setattr(packaged, "published_folder", lambda: tmp_path)
+    monkeypatch.setattr(packaged, "published_folder", lambda benchmark: tmp_path / benchmark)
     packaged.published_entries.cache_clear()
-    write_entry(tmp_path / "entries" / "a.json", made_entry("A"))
+    write_entry(tmp_path / "mini" / "entries" / "a.json", made_entry("A"))
     yield
     packaged.published_entries.cache_clear()
 
@@ -79,6 +79,6 @@ def test_the_methods_of_a_run_stand_beside_a_model_on_its_files(tmp_path: Path) 
 def test_the_studys_methods_and_files_come_with_the_package() -> None:
     methods = {entry.model for entry in packaged.published_entries()}
     assert {"AE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL"} <= methods
-    assert {entry.dataset.name for entry in packaged.published_entries()} == {packaged.MINI}
+    assert {entry.dataset.name for entry in packaged.published_entries()} == {"mini"}
     for entry in packaged.published_entries():
         assert reasons_against(entry, packaged.known_files()) == []

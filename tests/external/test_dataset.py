@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +12,17 @@ import pytest
 import torch
 from small_files import SmallShapes, SmallSprites, write_small_file
 from torch.utils.data import DataLoader
+from typer.testing import CliRunner
 
 from perturb.benchmark.verify import verify_file
+from perturb.cli import app
 from perturb.datasets import Mini
 from perturb.datasets.hdf5.reader import BenchmarkFile, cache_of
 from perturb.distribution.index import write_index
 from perturb.entries.packaged import known_files, recipe_hash, recipes
 from perturb.errors import UserError
 from perturb.external import load_benchmark
-from perturb.external.benchmarks import cache_folder, find_benchmark
+from perturb.external.benchmarks import cache_folder, find_benchmark, get_file
 from perturb.files import write_json
 from perturb.locks import locked
 from perturb.variants import VariantPattern
@@ -56,7 +59,7 @@ def test_a_data_loader_reads_it_with_workers_that_get_the_path_and_no_pixels() -
     assert torch.equal(factors, torch.from_numpy(data.factors[:8]))
 
 
-@pytest.mark.parametrize("column", recipes(), ids=lambda column: column.name)
+@pytest.mark.parametrize("column", recipes("mini"), ids=lambda column: column.name)
 def test_every_variant_of_mini_is_made_from_the_package_and_holds_its_bound(column: VariantPattern) -> None:
     data = load_benchmark("mini", column.variant, column.pattern)
     (published,) = [file for file in known_files()["mini"] if VariantPattern(file.variant, file.draw) == column]
@@ -214,3 +217,27 @@ def test_files_of_two_ground_truths_are_no_benchmark(sprites: Path) -> None:
 
 def test_a_file_without_a_recipe_has_no_hash_of_one(sprites: Path) -> None:
     assert recipe_hash(BenchmarkFile(sprites / "original.h5")) is None
+
+
+def test_one_file_of_a_benchmark_is_made_by_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERTURB_CACHE", str(tmp_path))
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["dataset", "get", "mini-untrained-2"])
+        assert done.stdout == f"{tmp_path / 'mini' / 'mini-untrained-2.h5'}\n"
+    made = load_benchmark("mini", "untrained", 1)
+    assert made.path == tmp_path / "mini" / "mini-untrained-2.h5"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("mini", "mini is no file of a benchmark: it must be mini, dsprites, shapes3d, a hyphen and a variant, such as"),
+        ("mini-modified-0", "mini-modified-0 is no file of a benchmark"),
+        ("mini-modified-9", "mini has the patterns 0 to 2 of the variant modified; got 8."),
+        ("mini-blurred", "mini has no variant blurred; it has original"),
+        ("dsprites-modified", "dsprites-modified.h5 is not there; ask for a download"),
+    ],
+)
+def test_a_file_that_no_benchmark_has_is_a_sentence(name: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        get_file(name, cache=tmp_path)
