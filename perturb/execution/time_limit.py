@@ -1,7 +1,8 @@
 """A time limit for each run: the unit is built in a process of its own, which is killed when its time is up.
 
 Nothing less ends a training that hangs in a library. It costs the start of a process for each unit, a few seconds, which do
-not count.
+not count. It is a plain subprocess, and no pool with time limits such as pebble's, because multiprocessing starts no
+children of a daemonic process, which Dask's workers are.
 """
 
 import os

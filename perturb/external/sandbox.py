@@ -2,7 +2,8 @@
 
 Memory is what a run and the processes that it starts have written to: mapped files, such as the images, do not count, nor do
 addresses that nobody has touched, of which torch reserves many. So a limit of the address space would not do; the resident
-memory is looked at instead, every few hundredths of a second, and a run above its limit is killed.
+memory is looked at instead, every few hundredths of a second, and a run above its limit is killed. It is read from /proc,
+since psutil tells no more than sums in which mapped files are counted.
 """
 
 import os
