@@ -39,7 +39,6 @@ def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: boo
         UserError: as for `file_server`.
 
     """
-    logging.basicConfig(format="%(asctime)s  %(message)s")
     server, listener = file_server(folder, host=host, port=port, quiet=quiet)
     with listener:
         print(f"{folder} is at {url_of(listener)}, read-only; Ctrl-C ends it.", flush=True)
@@ -83,8 +82,16 @@ def file_server(
         headers=[("Server", f"perturb/{__version__}")],
     )
     if not quiet:
-        logging.getLogger("uvicorn.access").setLevel(logging.INFO)
+        _log_requests()
     return uvicorn.Server(config), _bound(host, port)
+
+
+def _log_requests() -> None:
+    """Print a line for each request on the error output."""
+    log, lines = logging.getLogger("uvicorn.access"), logging.StreamHandler()
+    lines.setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
+    log.handlers, log.propagate = [lines], False
+    log.setLevel(logging.INFO)
 
 
 def url_of(listener: socket.socket) -> str:

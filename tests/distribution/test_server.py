@@ -23,6 +23,7 @@ from perturb.distribution.server import file_server
 from perturb.errors import UserError
 
 Address = tuple[str, int]
+ENDS = ['"GET /noise.h5 HTTP/1.1" 206', '"GET /nothing HTTP/1.1" 404']
 CONTENT = np.random.default_rng(2).bytes(100_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
@@ -226,6 +227,16 @@ def test_clients_are_served_at_the_same_time(server: Address) -> None:
     with socket.create_connection(server), ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda k: _ask(server, "/noise.h5", Range=f"bytes={k}000-").body, range(1, 20)))
     assert found == [CONTENT[1000 * k :] for k in range(1, 20)]
+
+
+def test_every_request_is_one_line_unless_quiet(folder: Path, capfd: pytest.CaptureFixture) -> None:
+    for quiet in (True, False):
+        with running_server(folder, quiet=quiet) as address:
+            server = urlsplit(address).hostname, urlsplit(address).port
+            _ask(server, "/noise.h5", Range="bytes=0-4")
+            _ask(server, "/nothing")
+        lines = capfd.readouterr().err.splitlines()
+        assert [line[-len(end) :] for line, end in zip(lines, ENDS)] == ([] if quiet else ENDS)
 
 
 def test_a_port_that_is_taken_is_one_sentence(server: Address, folder: Path) -> None:
