@@ -235,8 +235,8 @@ def test_every_request_is_one_line_unless_quiet(folder: Path, capfd: pytest.Capt
             server = urlsplit(address).hostname, urlsplit(address).port
             _ask(server, "/noise.h5", Range="bytes=0-4")
             _ask(server, "/nothing")
-        lines = capfd.readouterr().err.splitlines()
-        assert [line[-len(end) :] for line, end in zip(lines, ENDS)] == ([] if quiet else ENDS)
+        for line, end in zip(capfd.readouterr().err.splitlines(), [] if quiet else ENDS, strict=True):
+            assert line.endswith(end)
 
 
 def test_a_port_that_is_taken_is_one_sentence(server: Address, folder: Path) -> None:
