@@ -24,21 +24,15 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig
     """Read an experiment; whatever is wrong with it becomes one `UserError` that names file, key, rule and value.
 
     Args:
-        path: a TOML file.
+        path: a TOML file. Its key `base` may name another one, relative to it, whose settings it takes where it has none of
+            its own, table by table; lists are taken whole.
         changes: settings that take the place of the file's, each a line of TOML such as `restarts.num=3`; text needs no
             quotes.
 
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the experiments that come with perturb are in configs/.") from None
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder; name a .toml file in it.") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}.") from None
+    raw: JsonValue = _read_toml(path)
+    if "base" in raw:
+        raw = _merged(_read_base(path, raw.pop("base")), raw)
     for change in changes:
         raw = _merged(raw, _parsed(change))
     try:
@@ -48,6 +42,29 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig
         more = f" ({error.error_count() - 1} more after it)" if error.error_count() > 1 else ""
         raise UserError(f"{path}: {first_problem(error)}{remedy}{more}.") from None
     return _located(config, path.parent)
+
+
+def _read_toml(path: Path) -> dict[str, JsonValue]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; the experiments that come with perturb are in configs/.") from None
+    except IsADirectoryError:
+        raise UserError(f"{path} is a folder; name a .toml file in it.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a TOML file: {error}.") from None
+
+
+def _read_base(path: Path, base: JsonValue) -> dict[str, JsonValue]:
+    """The settings of the file that another one names as its base."""
+    if not isinstance(base, str):
+        raise UserError(f"{path}: `base` must be the path of a TOML file, got {base}.")
+    found = _read_toml(path.parent / base)
+    if "base" in found:
+        raise UserError(f"{path.parent / base}: is the base of {path}, and must have no `base` of its own.")
+    return found
 
 
 def _parsed(change: str) -> dict[str, Any]:
