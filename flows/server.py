@@ -1,7 +1,7 @@
-"""One temporary Prefect server for a flow and all of its workers, where the user has none of their own.
+"""A temporary Prefect server for a flow, where the user has none of their own.
 
-Prefect would start one by itself, but another one for every worker process, and a kill -9 would leave them all behind. This
-one is shared through PREFECT_API_URL and dies with the process that started it.
+Prefect would start one by itself, and a kill -9 of the flow would leave it behind. This one dies with the process that started
+it.
 """
 
 import os
