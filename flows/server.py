@@ -1,7 +1,7 @@
 """A temporary Prefect server for a flow, where the user has none of their own.
 
-Prefect would start one by itself, and a kill -9 of the flow would leave it behind. This one dies with the process that started
-it.
+Prefect would start one by itself, and a kill -9 of the flow would leave it behind. This one dies with the process that
+started it.
 """
 
 import os
