@@ -7,6 +7,7 @@ that it lists, and a few companions by name.
 import errno
 import logging
 import mimetypes
+import os
 import socket
 import stat
 from functools import lru_cache
@@ -110,20 +111,21 @@ def application(folder: Path) -> "Starlette":
     def answer(request: Request) -> Response:
         name = request.path_params["name"]
         try:
-            path, sha256 = public_file(folder, name)
+            path, found, sha256 = public_file(folder, name)
         except FileNotFoundError:
             return PlainTextResponse(NOT_PUBLIC, status_code=404)
-        except UserError:
+        except UserError as error:
+            logging.getLogger(__name__).error("%s", error)
             return PlainTextResponse(BROKEN_INDEX, status_code=503)
         headers = {"X-Content-Type-Options": "nosniff"} | ({"ETag": f'"{sha256}"'} if sha256 else {})
         kind = TYPES.get(path.suffix) or mimetypes.guess_type(path)[0]
-        return FileResponse(path, headers=headers, media_type=kind, stat_result=path.stat())
+        return FileResponse(path, headers=headers, media_type=kind, stat_result=found)
 
     return Starlette(routes=[Route("/{name:path}", answer, methods=["GET"])])
 
 
-def public_file(folder: Path, name: str) -> tuple[Path, str | None]:
-    """A public file by its path below the folder, with forward slashes; with its SHA-256, if the index has it.
+def public_file(folder: Path, name: str) -> tuple[Path, os.stat_result, str | None]:
+    """A public file by its path below the folder, with forward slashes; its state, and its SHA-256 if the index has it.
 
     Raises:
         FileNotFoundError: it is not public, is missing, leads out of the folder, is no file, or not of the size listed.
@@ -142,7 +144,7 @@ def public_file(folder: Path, name: str) -> tuple[Path, str | None]:
     is_as_listed = entry is None or entry.bytes == found.st_size
     if not (path.is_relative_to(folder.resolve()) and stat.S_ISREG(found.st_mode) and is_as_listed):
         raise FileNotFoundError(name)
-    return path, entry.sha256 if entry else None
+    return path, found, entry.sha256 if entry else None
 
 
 def published_index(folder: Path) -> Index:

@@ -1,4 +1,4 @@
-"""What comes with the package of published studies: recipes of a benchmark's files, entries of the built-in methods."""
+"""The part of the published studies that is installed: recipes of benchmark files, and the built-in methods' entries."""
 
 from collections.abc import Sequence
 from functools import cache

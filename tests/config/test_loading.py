@@ -2,26 +2,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from changed_configs import differences, replaced
 from pydantic import ValidationError
 
-from perturb.config import ExperimentConfig, config_hash, load_experiment, scaled_down, with_methods
+from perturb.config import ExperimentConfig, config_hash, load_experiment, with_methods
 from perturb.config.objectives import BetaVAEConfig
 from perturb.errors import UserError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
 AUTOENCODER = 'objective = { kind = "autoencoder" }'
 BETA_VAE = 'objective = { kind = "beta_vae", beta = 4.0 }'
-
-
-def _replaced(path: Path, old: str, new: str) -> Path:
-    """The file with the first `old` replaced."""
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    return path
 
 
 def _error(path: Path) -> str:
@@ -32,21 +24,6 @@ def _error(path: Path) -> str:
     assert message.startswith(str(path))
     assert "\n" not in message
     return message
-
-
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    """Nested containers as dotted keys."""
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        return {k: v for name, inner in items for k, v in _flat(inner, f"{key}.{name}").items()}
-    return {key.removeprefix("."): value}
-
-
-def _differences(one: ExperimentConfig, other: ExperimentConfig) -> dict[str, Any]:
-    """Values of `other` that are not those of `one`."""
-    before, after = (_flat(config.model_dump(mode="json")) for config in (one, other))
-    assert before.keys() == after.keys()
-    return {key: after[key] for key in before if before[key] != after[key]}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -95,16 +72,16 @@ def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentCo
     ],
 )  # fmt: skip
 def test_wrong_value_is_told_with_file_key_rule_and_value(tiny_toml: Path, old: str, new: str, expected: str) -> None:
-    assert expected in _error(_replaced(tiny_toml, old, new))
+    assert expected in _error(replaced(tiny_toml, old, new))
 
 
 def test_further_problems_are_counted(tiny_toml: Path) -> None:
-    _replaced(_replaced(tiny_toml, "epsilon = 0.175", "epsilon = 2.0"), "seeds = 2", "seeds = 1")
+    replaced(replaced(tiny_toml, "epsilon = 0.175", "epsilon = 2.0"), "seeds = 2", "seeds = 1")
     assert "(1 more after it)" in _error(tiny_toml)
 
 
 def test_unknown_objective_is_told_with_the_known_ones(tiny_toml: Path) -> None:
-    message = _error(_replaced(tiny_toml, AUTOENCODER, 'objective = { kind = "gan" }'))
+    message = _error(replaced(tiny_toml, AUTOENCODER, 'objective = { kind = "gan" }'))
     for part in ("evaluation.methods.1.objective", "kind", "'beta_vae'", "'autoencoder'", "'gan'"):
         assert part in message
 
@@ -126,17 +103,17 @@ def test_unknown_objective_is_told_with_the_known_ones(tiny_toml: Path) -> None:
     ids=["unknown", "out of range"],
 )
 def test_key_inside_an_objective_is_named_as_the_file_spells_it(tiny_toml: Path, old: str, new: str, expected: str) -> None:
-    assert expected in _error(_replaced(tiny_toml, old, new))
+    assert expected in _error(replaced(tiny_toml, old, new))
 
 
 def test_too_few_restarts_for_the_selection_are_told_with_both_numbers(tiny_toml: Path) -> None:
-    message = _error(_replaced(tiny_toml, "[selection]", "[selection]\nkeep = 2"))
+    message = _error(replaced(tiny_toml, "[selection]", "[selection]\nkeep = 2"))
     assert "restarts.num must be at least 2 × selection.keep = 4" in message
     assert "it is 2" in message
 
 
 def test_methods_of_one_name_are_told_with_the_name(tiny_toml: Path) -> None:
-    message = _error(_replaced(tiny_toml, 'name = "AE"', 'name = "β-VAE"'))
+    message = _error(replaced(tiny_toml, 'name = "AE"', 'name = "β-VAE"'))
     assert "methods must have different names" in message
     assert "evaluation" in message
     assert message.count("β-VAE") == 1
@@ -154,7 +131,7 @@ def test_methods_of_one_name_are_told_with_the_name(tiny_toml: Path) -> None:
 def test_variants_that_do_not_begin_with_original_or_repeat_are_told_with_the_rule_and_the_value(
     tiny_toml: Path, variants: str, value: str
 ) -> None:
-    message = _error(_replaced(tiny_toml, '["original", "modified", "noise", "untrained"]', variants))
+    message = _error(replaced(tiny_toml, '["original", "modified", "noise", "untrained"]', variants))
     assert "evaluation" in message
     assert "variants must begin with 'original'" in message
     assert "name each once" in message
@@ -162,12 +139,12 @@ def test_variants_that_do_not_begin_with_original_or_repeat_are_told_with_the_ru
 
 
 def test_no_variants_at_all_is_told(tiny_toml: Path) -> None:
-    message = _error(_replaced(tiny_toml, '["original", "modified", "noise", "untrained"]', "[]"))
+    message = _error(replaced(tiny_toml, '["original", "modified", "noise", "untrained"]', "[]"))
     assert "variants must begin with 'original'" in message
 
 
 def test_unknown_variant_is_told_with_the_known_ones(tiny_toml: Path) -> None:
-    message = _error(_replaced(tiny_toml, '"noise"', '"blur"'))
+    message = _error(replaced(tiny_toml, '"noise"', '"blur"'))
     assert "untrained_in_span, redrawn_curve_in_span; got blur" in message
 
 
@@ -175,7 +152,7 @@ def test_a_control_in_the_span_of_the_images_needs_a_pattern_of_cells(tiny_toml:
     text = tiny_toml.read_text(encoding="utf-8").replace('"untrained"]', '"untrained_in_span"]')
     tiny_toml.write_text(text, encoding="utf-8")
     assert "untrained_in_span" in load_experiment(tiny_toml).evaluation.variants
-    message = _error(_replaced(tiny_toml, 'generator = "coarse"', 'generator = "deconv"'))
+    message = _error(replaced(tiny_toml, 'generator = "coarse"', 'generator = "deconv"'))
     assert 'perturbation.generator must be "coarse" for untrained_in_span' in message
     assert 'it is "deconv"' in message
 
@@ -187,11 +164,11 @@ def test_a_line_search_on_such_a_control_needs_it_too(tiny_toml: Path) -> None:
 
 
 def test_a_toml_date_is_not_taken_for_a_string(tiny_toml: Path) -> None:
-    assert "`evaluation.methods.1.name`" in _error(_replaced(tiny_toml, 'name = "AE"', "name = 2020-01-01"))
+    assert "`evaluation.methods.1.name`" in _error(replaced(tiny_toml, 'name = "AE"', "name = 2020-01-01"))
 
 
 def test_toml_syntax_error_is_told_with_its_line(tiny_toml: Path) -> None:
-    message = _error(_replaced(tiny_toml, "[dataset]", "[dataset"))
+    message = _error(replaced(tiny_toml, "[dataset]", "[dataset"))
     assert "not a TOML file" in message
     assert "line 5" in message
 
@@ -241,13 +218,13 @@ def _keys_reversed(section: str) -> str:
 
 
 def test_a_default_written_out_does_not_change_the_hash(tiny_toml: Path, tiny: ExperimentConfig) -> None:
-    explicit = load_experiment(_replaced(tiny_toml, "num_train = 500", "num_train = 500\nnum_bins = 20"))
+    explicit = load_experiment(replaced(tiny_toml, "num_train = 500", "num_train = 500\nnum_bins = 20"))
     assert config_hash(explicit) == config_hash(tiny)
 
 
 def test_settings_given_beside_the_file_take_the_place_of_its_own(tiny_toml: Path, tiny: ExperimentConfig) -> None:
     given = ["restarts.num=5", "training.precision = bfloat16", "dataset.name='mini'", "metrics.mig.num_bins=10"]
-    assert _differences(tiny, load_experiment(tiny_toml, given)) == {
+    assert differences(tiny, load_experiment(tiny_toml, given)) == {
         "restarts.num": 5,
         "training.precision": "bfloat16",
         "metrics.mig.num_bins": 10,
@@ -316,43 +293,6 @@ def test_dumped_config_loads_as_the_same(tiny: ExperimentConfig) -> None:
     assert ExperimentConfig.model_validate_json(tiny.model_dump_json()) == tiny
 
 
-def test_budget_changes_steps_and_counts_only(tiny_toml: Path) -> None:
-    _replaced(tiny_toml, AUTOENCODER, f'{AUTOENCODER}\ntraining = {{ architecture = "conv32", steps = 40 }}')
-    _replaced(tiny_toml, 'action = "warn"', 'action = "fail"')
-    _replaced(tiny_toml, "num = 2", "num = 20")
-    _replaced(tiny_toml, "seeds = 2", "seeds = 10")
-    config = load_experiment(tiny_toml)
-    assert _differences(config, scaled_down(config, 0.5)) == {
-        "training.steps": 6,
-        "training.checkpoint_every": 2,
-        "restarts.num": 10,
-        "perturbation.steps": 3,
-        "evaluation.seeds": 5,
-        "evaluation.methods.1.training.steps": 20,
-        "evaluation.methods.1.training.checkpoint_every": 2_500,
-    }
-
-
-def test_budget_stops_at_the_fewest_that_make_sense(tiny_toml: Path) -> None:
-    _replaced(tiny_toml, "num = 2", "num = 20")
-    config = load_experiment(_replaced(tiny_toml, "[selection]", "[selection]\nkeep = 3"))
-    small = scaled_down(config, 1e-6)
-    assert (small.training.steps, small.training.checkpoint_every, small.perturbation.steps) == (1, 1, 1)
-    assert (small.restarts.num, small.selection.keep, small.evaluation.seeds) == (4, 1, 2)
-    assert ExperimentConfig.model_validate_json(small.model_dump_json()) == small
-
-
-def test_full_budget_changes_nothing(tiny: ExperimentConfig) -> None:
-    assert scaled_down(tiny, 1) == tiny
-
-
-@pytest.mark.parametrize(("budget", "given"), [(0, "0"), (-0.5, "-0.5"), (1.01, "1.01"), (float("nan"), "nan")])
-def test_budget_outside_its_bounds_is_told(tiny: ExperimentConfig, budget: float, given: str) -> None:
-    with pytest.raises(UserError) as caught:
-        scaled_down(tiny, budget)
-    assert str(caught.value) == f"--budget must be above 0 and at most 1, got {given}."
-
-
 @pytest.mark.parametrize("written", ["data/a.npz", "../tiny_data/a.npz"])
 def test_relative_data_path_means_beside_the_config_file(
     tmp_path: Path, tiny_toml: Path, monkeypatch: pytest.MonkeyPatch, written: str
@@ -360,13 +300,13 @@ def test_relative_data_path_means_beside_the_config_file(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    config = load_experiment(_replaced(tiny_toml, 'name = "mini"', f'name = "dsprites"\npath = "{written}"'))
+    config = load_experiment(replaced(tiny_toml, 'name = "mini"', f'name = "dsprites"\npath = "{written}"'))
     assert config.dataset.path == (tmp_path / written).resolve()
     assert load_experiment(Path("..") / tiny_toml.name) == config
 
 
 def test_absolute_data_path_stays(tiny_toml: Path) -> None:
-    config = load_experiment(_replaced(tiny_toml, 'name = "mini"', 'name = "dsprites"\npath = "/data/a.npz"'))
+    config = load_experiment(replaced(tiny_toml, 'name = "mini"', 'name = "dsprites"\npath = "/data/a.npz"'))
     assert config.dataset.path == Path("/data/a.npz")
 
 
@@ -391,51 +331,3 @@ def test_the_largest_epsilon_is_that_of_any_variant_that_is_shown(tiny_toml: Pat
     for variants, epsilon in (('"untrained"]', 0.175), ('"untrained", "strong"]', 0.5)):
         tiny_toml.write_text(text.replace('"untrained"]', variants) + form, encoding="utf-8")
         assert load_experiment(tiny_toml).largest_epsilon == epsilon
-
-
-BASE = """
-[training]
-steps = 12
-batch_size = 8
-
-[perturbation]
-epsilon = 0.2
-"""
-
-
-def test_a_base_gives_what_the_file_leaves_out(tmp_path: Path, tiny_toml: Path) -> None:
-    (tmp_path / "shared").mkdir()
-    (tmp_path / "shared" / "base.toml").write_text(BASE)
-    whole = tiny_toml.read_text()
-    tiny_toml.write_text('base = "shared/base.toml"\n' + whole.replace("batch_size = 8\nlearning_rate", "learning_rate", 1))
-    assert load_experiment(tiny_toml, ["perturbation.epsilon=0.175"]) == load_experiment(_file(tmp_path, whole))
-    assert load_experiment(tiny_toml).perturbation.epsilon == 0.175, "what the file says comes before its base"
-
-
-@pytest.mark.parametrize(
-    ("base", "text", "sentence"),
-    [
-        ("3", "", r"tiny\.toml: `base` must be the path of a TOML file, got 3\."),
-        ('"none.toml"', "", r"none\.toml: no such file"),
-        ('"base.toml"', "[training", r"base\.toml: not a TOML file"),
-        (
-            '"base.toml"',
-            'base = "tiny.toml"',
-            r"base\.toml: is the base of .*tiny\.toml, and must have no `base`",
-        ),
-        ('"base.toml"', "[training]\nstep = 3", r"tiny\.toml: unknown key `training\.step` \(value 3\)"),
-    ],
-)
-def test_a_base_that_cannot_be_one_is_a_sentence(
-    base: str, text: str, sentence: str, tmp_path: Path, tiny_toml: Path
-) -> None:
-    (tmp_path / "base.toml").write_text(text)
-    tiny_toml.write_text(f"base = {base}\n{tiny_toml.read_text()}")
-    with pytest.raises(UserError, match=sentence):
-        load_experiment(tiny_toml)
-
-
-def _file(folder: Path, text: str) -> Path:
-    path = folder / "whole.toml"
-    path.write_text(text)
-    return path

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from running_server import running_server
 
+from perturb.distribution import server as serving
 from perturb.distribution.index import LARGEST_INDEX
 from perturb.distribution.server import file_server
 from perturb.errors import UserError
@@ -237,6 +238,51 @@ def test_every_request_is_one_line_unless_quiet(folder: Path, capfd: pytest.Capt
             _ask(server, "/nothing")
         for line, end in zip(capfd.readouterr().err.splitlines(), [] if quiet else ENDS, strict=True):
             assert line.endswith(end)
+
+
+def test_a_body_is_not_taken_for_the_next_request(server: Address) -> None:
+    smuggled = b"GET /index.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    for method in (b"GET", b"POST"):
+        head = b" /README.md HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + str(len(smuggled)).encode()
+        assert _raw(server, method + head + b"\r\n\r\n" + smuggled).count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("asked", ["bytes=7-3", "lines=1-2", "bytes=", "bytes=x"])
+def test_a_malformed_range_is_refused(server: Address, asked: str) -> None:
+    assert _ask(server, "/noise.h5", Range=asked).status == 400
+
+
+def test_several_ranges_come_in_parts(server: Address) -> None:
+    found = _ask(server, "/noise.h5", Range="bytes=0-9,50-59")
+    assert (found.status, found.headers.get_content_type()) == (206, "multipart/byteranges")
+    assert CONTENT[:10] in found.body
+    assert CONTENT[50:60] in found.body
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000 + b"\r\n\r\n",
+        b"\x00\x01\x02 / HTTP/x\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused_and_the_server_goes_on(
+    server: Address, request_: bytes, capfd: pytest.CaptureFixture
+) -> None:
+    assert _raw(server, request_).startswith(b"HTTP/1.1 400 ")
+    assert _ask(server, "/noise.h5").status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_too_many_connections_are_told_to_come_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MOST_CONNECTIONS", 2)
+    with running_server(folder) as address:
+        server = urlsplit(address).hostname, urlsplit(address).port
+        with socket.create_connection(server) as first:
+            first.sendall(b"GET /README.md HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert first.recv(100).startswith(b"HTTP/1.1 200")
+            assert _ask(server, "/README.md").status == 503
 
 
 def test_a_port_that_is_taken_is_one_sentence(server: Address, folder: Path) -> None:
