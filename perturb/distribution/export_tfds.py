@@ -23,7 +23,7 @@ import numpy as np
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.errors import UserError
 from perturb.files import sha256_of
-from perturb.locks import open_locked
+from perturb.locks import NO_LOCK_ERRORS, open_locked
 
 SHARD = 4096
 """Images of a shard, which TFDS holds in memory: 50 MB of Shapes3D."""
@@ -67,9 +67,18 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
 
 @contextlib.contextmanager
 def _alone(place: Path) -> Iterator[None]:
-    """Let one of several processes prepare a folder; it first removes what killed ones have left beside it."""
+    """Let one of several processes prepare a folder; it first removes what killed ones have left beside it.
+
+    On a file system without locks nothing is removed, for it may be another's that is at work.
+    """
     lock = place.with_name(f".{place.name}.lock")
-    descriptor = open_locked(lock)
+    try:
+        descriptor = open_locked(lock)
+    except OSError as error:
+        if error.errno not in NO_LOCK_ERRORS:
+            raise
+        yield
+        return
     if descriptor is None:
         raise UserError(f"{place}: another process is preparing this dataset; wait for it, or end it.")
     try:

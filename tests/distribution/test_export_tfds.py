@@ -1,5 +1,6 @@
 """TFDS without TensorFlow: prepared row by row, read back by its own data source."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -110,6 +111,19 @@ tfds_builder.prepare(Path({str(source)!r}), Path({str(tmp_path / "data")!r}), re
     other.mkdir()
     place = prepare(source, tmp_path / "data")
     assert sorted(path.name for path in place.parent.iterdir()) == ["1.0.0", "incomplete.notes"]
+
+
+def test_without_locks_it_is_prepared_and_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_small_file(tmp_path / "modified.h5", SmallSprites())
+    left = tmp_path / "data" / "dsprites_modified" / "incomplete.abcdef_1.0.0"
+    left.mkdir(parents=True)
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("perturb.locks.fcntl.flock", no_locks)
+    assert prepare(source, tmp_path / "data").is_dir()
+    assert left.is_dir()
 
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
