@@ -21,11 +21,10 @@ from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.dsprites import DSprites
-from perturb.machine import available_cores
+from perturb.machine import available_cores, software_versions
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.objectives.encode import encode
 from perturb.training.memory import keep_freed_memory
-from perturb.versions import software_versions
 
 PRECISIONS = "float32", "bfloat16"
 SIDE, PRODUCTS = 2_048, 10

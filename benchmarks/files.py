@@ -30,14 +30,13 @@ from perturb.datasets.hdf5.layouts import LAYOUTS, image_shape
 from perturb.datasets.hdf5.reader import BenchmarkFile, write_cache
 from perturb.datasets.hdf5.schema import BATCH, CHUNK_IMAGES, source
 from perturb.datasets.hdf5.writer import write_benchmark_file
-from perturb.machine import available_cores
+from perturb.machine import available_cores, software_versions
 from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import uniform_noise
 from perturb.perturbation.pattern import calibrate
 from perturb.perturbation.tabulated import Patterns, patterns_of
 from perturb.training.memory import keep_freed_memory
-from perturb.versions import software_versions
 
 READ_BATCH = 64
 NAMES = ("dsprites", "shapes3d")

@@ -19,12 +19,10 @@ from training import BATCH, LATENTS, WARM_UP, engine_step, images, peer_rate, se
 
 from perturb.datasets.pixels import Pixels
 from perturb.files import write_json
-from perturb.machine import available_cores
+from perturb.machine import available_cores, software_versions
 from perturb.models import ARCHITECTURES
-from perturb.models.initialisation import glorot_uniform_
-from perturb.models.layers import Layer, with_float32_input, with_float32_output
+from perturb.models.layers import Layer, glorot_uniform_, with_float32_input, with_float32_output
 from perturb.training.memory import keep_freed_memory
-from perturb.versions import software_versions
 
 TIMES = 4
 """The mark, in rates of the plain loop."""

@@ -29,13 +29,12 @@ from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.dsprites import DSprites
-from perturb.machine import available_cores
+from perturb.machine import available_cores, software_versions
 from perturb.metrics import METRICS, TABLE_METRICS, Coded, PartlyCoded, rows_to_encode, score
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.objectives.encode import encode
 from perturb.random.philox import CounterRNG
 from perturb.training.memory import keep_freed_memory
-from perturb.versions import software_versions
 
 STEPS = 300
 PRECISIONS = "float32", "bfloat16"

@@ -32,8 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from perturb.files import read_json, write_json
-from perturb.machine import available_cores
-from perturb.versions import software_versions
+from perturb.machine import available_cores, software_versions
 
 ROOT = Path(__file__).parent.parent
 MARK = 0.03

@@ -24,7 +24,7 @@ from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
-from perturb.machine import available_cores
+from perturb.machine import available_cores, software_versions
 from perturb.metrics import Coded, score
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.objectives.encode import encode
@@ -33,7 +33,6 @@ from perturb.random.philox import CounterRNG
 from perturb.statistics.intervals import over_clusters
 from perturb.training import train
 from perturb.training.memory import keep_freed_memory
-from perturb.versions import software_versions
 
 PRECISIONS = "float32", "bfloat16"
 BETA, STEPS, LEARNING_RATE = 16.0, 1_000, 1e-3

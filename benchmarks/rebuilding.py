@@ -28,9 +28,9 @@ from perturb.config import PerturbationConfig
 from perturb.datasets import renderer_of
 from perturb.datasets.hdf5.schema import source
 from perturb.files import sha256_of, write_json
+from perturb.machine import software_versions
 from perturb.perturbation.network import network_for
 from perturb.perturbation.pattern import calibrate
-from perturb.versions import software_versions
 
 ELSEWHERE = {
     "here, again": {},

@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.table import Table
 
 from perturb.files import read_json, sha256_of, write_json
+from perturb.machine import software_versions
 from perturb.progress import read_fraction
 from perturb.runs import MANIFEST
-from perturb.versions import software_versions
 
 WORKERS = 2
 console = Console()

@@ -29,12 +29,11 @@ from perturb.config.objectives import BetaVAEConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.dsprites import DSprites
-from perturb.machine import available_cores
+from perturb.machine import available_cores, software_versions
 from perturb.objectives import OBJECTIVES
 from perturb.random.philox import CounterRNG
 from perturb.training.memory import keep_freed_memory
 from perturb.training.replay import Updates
-from perturb.versions import software_versions
 
 RESTARTS, BATCH = 8, 64
 IMAGES = 8_192

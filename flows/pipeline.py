@@ -33,7 +33,7 @@ from perturb.execution.scheduler import Scheduler  # noqa: E402
 from perturb.execution.settings import RunSettings  # noqa: E402
 from perturb.execution.unit import WorkUnit, execute_unit  # noqa: E402
 from perturb.experiment.plan import Plan, plan_experiment  # noqa: E402
-from perturb.experiment.results import publish_results  # noqa: E402
+from perturb.experiment.publish import publish_results  # noqa: E402
 from perturb.experiment.stages import STAGES  # noqa: E402
 from perturb.runs import RunSpec, Store  # noqa: E402
 

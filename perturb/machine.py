@@ -1,9 +1,11 @@
-"""The machine that a process runs on: its cores, its devices, and its parent's death."""
+"""What a process runs on: cores, devices, versions of software; and the death of its parent."""
 
 import ctypes
 import os
+import platform
 import signal
 import sys
+from importlib.metadata import PackageNotFoundError, version
 
 from perturb.errors import UserError
 
@@ -38,3 +40,14 @@ def die_with_parent() -> None:
     if sys.platform == "linux":
         parent_death_signal = 1
         ctypes.CDLL(None, use_errno=True).prctl(parent_death_signal, signal.SIGKILL)
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of what a result may depend on."""
+    found = {"python": platform.python_version()}
+    for package in ("perturb", "torch", "numpy", "scikit-learn", "h5py"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -25,8 +25,8 @@ from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import disk_full_as_user_error, flush_to_disk, read_json, sha256_of, write_json
 from perturb.locks import exclusive_folder, is_locked
+from perturb.machine import software_versions
 from perturb.progress import Progress
-from perturb.versions import software_versions
 
 MANIFEST = "manifest.json"
 SECONDS_BETWEEN_TRIES = 0.2

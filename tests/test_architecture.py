@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = (
-    "errors", "files", "locks", "machine", "versions", "variants", "config", "random", "progress", "runs", "datasets",
+    "errors", "files", "locks", "machine", "variants", "config", "random", "progress", "runs", "datasets",
     "models", "metrics", "objectives", "training", "statistics", "perturbation", "analysis", "benchmark", "distribution",
     "entries", "report", "experiment", "execution", "external", "outside", "cli",
 )  # fmt: skip

@@ -29,7 +29,7 @@ methods = [{ name = "AE", objective = { kind = "autoencoder" } }]
 
 FORKED = """
 import json, os, sys, traceback
-import perturb.benchmark.verify, perturb.execution.local, perturb.experiment.results
+import perturb.benchmark.verify, perturb.execution.local, perturb.experiment.publish
 from perturb.cli import main
 
 def run(folder, arguments):

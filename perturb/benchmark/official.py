@@ -10,13 +10,13 @@ import numpy as np
 
 from perturb import __version__
 from perturb.benchmark.archive import sprites_metadata, write_archive
-from perturb.benchmark.vectors import write_vectors
 from perturb.datasets import DATASETS, GroundTruth, renderer_of
 from perturb.datasets.hdf5.layouts import LAYOUTS, WHITE, image_shape, labels
 from perturb.datasets.hdf5.schema import BATCH, source
 from perturb.datasets.hdf5.writer import write_benchmark_file
-from perturb.datasets.synthetic import SYNTHETIC
+from perturb.datasets.synthetic import SYNTHETIC, Synthetic
 from perturb.errors import UserError
+from perturb.files import atomic_write
 
 Report = Callable[[int, int], None]
 
@@ -93,3 +93,27 @@ def _levels(truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
     """Images as the official file has them: binary ones are 0 and 1."""
     images = truth.images(numbers)
     return images // WHITE if truth.binary else images
+
+
+def write_vectors(path: Path, made: Synthetic, *, seed: int) -> None:
+    """Write 50,000 samples as an archive of two arrays.
+
+    `observations` is float32 (50000, dimensions) and `factors` float64 (50000, 2), row by row the same samples.
+
+    Args:
+        path: ends in .npz.
+        made: the set.
+        seed: of the samples.
+
+    Raises:
+        UserError: another ending, or a place that cannot be written to.
+
+    """
+    if path.suffix != ".npz":
+        raise UserError(f"--out must end in .npz for {made.name}, got {path.name}.")
+    factors, observations = made.sample(seed)
+    try:
+        with atomic_write(path) as part, part.open("wb") as file:
+            np.savez(file, observations=observations, factors=factors)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was left behind.") from None

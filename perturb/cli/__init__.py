@@ -12,10 +12,8 @@ from rich.console import Console
 
 from perturb import __version__
 from perturb.cli.dataset import dataset_app
-from perturb.cli.doctor import doctor
 from perturb.cli.external import add_commands
-from perturb.cli.installed import from_flows
-from perturb.cli.schedule import schedule
+from perturb.cli.flows import doctor, from_flows, schedule
 from perturb.errors import UserError
 
 app = typer.Typer(
@@ -73,8 +71,7 @@ def run(
     from perturb.config import load_experiment, scaled_down, with_methods
     from perturb.execution.local import run_locally
     from perturb.execution.settings import run_settings
-    from perturb.experiment.publish import publish_experiment
-    from perturb.experiment.results import publish_results
+    from perturb.experiment.publish import publish_experiment, publish_results
     from perturb.experiment.stages import STAGES
     from perturb.models import ARCHITECTURES
     from perturb.runs import Store
@@ -196,9 +193,9 @@ def epsilon(
 @app.command("metrics")
 def list_metrics() -> None:
     """List the metrics: ranges, costs, settings, sources."""
-    from perturb.cli.metric_list import as_table
+    from perturb.cli.describe import table_of_metrics
 
-    Console().print(as_table())
+    Console().print(table_of_metrics())
 
 
 @app.command()

@@ -1,13 +1,15 @@
 """`perturb dataset`: ground truths and benchmark files."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from perturb.cli.bars import transfer_bars
 from perturb.errors import UserError
 from perturb.progress import bar
 
@@ -22,9 +24,9 @@ DIFFERS = (
 @dataset_app.command("list")
 def list_datasets() -> None:
     """List the ground truths and the synthetic sets."""
-    from perturb.cli.describe import as_table, table_of_vectors
+    from perturb.cli.describe import table_of_datasets, table_of_vectors
 
-    Console().print(as_table(), table_of_vectors())
+    Console().print(table_of_datasets(), table_of_vectors())
 
 
 @dataset_app.command("info")
@@ -217,3 +219,19 @@ def prepare_tfds(
     with bar(f"preparing {path}") as report:
         place = prepare(path, out, report=report)
     print(place)
+
+
+@contextmanager
+def transfer_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar a file: bytes, speed, time left; yields what to tell (name, done, total)."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def report(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, completed=done, total=total)
+            bars.update(tasks[name], completed=done)
+
+        yield report

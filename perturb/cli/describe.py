@@ -1,4 +1,4 @@
-"""Ground truths and benchmark files, for people to look at."""
+"""Ground truths, benchmark files and metrics, for people to look at."""
 
 from pathlib import Path
 
@@ -6,13 +6,15 @@ import h5py
 from rich import box
 from rich.table import Table
 
+from perturb.config.metrics import MetricsConfig
 from perturb.datasets import DATASETS, GroundTruth
 from perturb.datasets.hdf5.reader import arrays_of, attributes_of
 from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
 from perturb.errors import UserError
+from perturb.metrics import METRICS, Metric
 
 
-def as_table() -> Table:
+def table_of_datasets() -> Table:
     """A row a dataset: key, number and size of images, factors (the last runs fastest) with numbers of values, sources."""
     table = Table(show_lines=True, box=box.HORIZONTALS, pad_edge=False)
     for header in ("dataset", "images", "of", "factors", "from"):
@@ -89,3 +91,29 @@ def _of_file(path: Path) -> Table:
 def _size(shape: tuple[int, int, int]) -> str:
     height, width, channels = shape
     return f"{height} × {width}, {'grey' if channels == 1 else 'RGB'}"
+
+
+def table_of_metrics() -> Table:
+    """A row a metric: key, title and source; range with an arrow towards better; cost; settings and fast ones."""
+    table = Table(show_lines=True)
+    for header in ("metric", "range", "cost", "settings (fast)"):
+        table.add_column(header, no_wrap=header != "metric")
+    for name, metric in METRICS.items():
+        described = f"[bold]{name}[/bold]\n{metric.title}\n{metric.source}"
+        table.add_row(described, _range(metric), metric.cost, _settings(name, metric))
+    return table
+
+
+def _range(metric: Metric) -> str:
+    low, high = metric.range
+    return f"{low:g} to {'∞' if high is None else f'{high:g}'} {'↑' if metric.higher_is_better else '↓'}"
+
+
+def _settings(name: str, metric: Metric) -> str:
+    default, fast = (settings.model_dump() for settings in (getattr(MetricsConfig(), name), metric.fast))
+    cheaper = {key: f" ({_short(fast[key])})" for key in default if fast[key] != default[key]}
+    return "\n".join(f"{key} {_short(value)}{cheaper.get(key, '')}" for key, value in default.items())
+
+
+def _short(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from perturb.config import DatasetConfig, Section
+from perturb.datasets.ground_truth import GroundTruth
+from perturb.datasets.pixels import Pixels
 
 
 class ImagesRun(Section):
@@ -28,3 +32,27 @@ class ImagesResult:
     provenance: dict[str, str] | None = None
     """Origin of a ground truth's images: renderer and version, or the official file and its hash. None for the images of a
     benchmark file."""
+
+
+class MappedGroundTruth(GroundTruth):
+    """Grid, layout and labels of another ground truth; the images come from their own file.
+
+    Args:
+        origin: what the images are of.
+        pixels: all of its images.
+
+    """
+
+    def __init__(self, origin: GroundTruth, pixels: Pixels) -> None:
+        self.name, self.layout, self.grid = origin.name, origin.layout, origin.grid
+        self.image_shape, self.factor_values = origin.image_shape, origin.factor_values
+        self.binary = origin.binary
+        self._origin, self._pixels = origin, pixels
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number, uint8 (n, height, width, channels)."""
+        return self._pixels.images(np.asarray(indices))
+
+    def provenance(self) -> dict[str, str]:
+        """The origin's."""
+        return self._origin.provenance()

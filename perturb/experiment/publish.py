@@ -1,10 +1,11 @@
-"""An experiment's small results put where they can be committed: report, entries, recipes, weights, and what made each."""
+"""An experiment's results outside its run directories: where a person looks for them, and where they can be committed."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from perturb.benchmark.recipe import read_recipe, weights_of
+from perturb.benchmark.saved_files import FileResult
 from perturb.config.loading import config_hash
 from perturb.datasets.hdf5.schema import RECIPE
 from perturb.errors import UserError
@@ -13,11 +14,32 @@ from perturb.files import atomic_write, read_json, sha256_of, write_json
 from perturb.report.build import report_files
 from perturb.runs import MANIFEST, Store
 
-INDEX = "index.json"
+RESULTS, INDEX = "results.json", "index.json"
+
+
+def publish_results(plan: Plan, store: Store) -> Path:
+    """Copy the report to artifacts/results/<name>-<hash>/ and write results.json beside it, last; its path.
+
+    `files` lists the report's and the benchmark's files with absolute paths: HDF5 files stay in their run directories.
+    """
+    config = plan.config
+    folder = store.root / "results" / f"{config.name}-{config_hash(config)[:8]}"
+    report = store.path(plan.report)
+    listed: list[Mapping[str, object]] = []
+    for name in report_files(report):
+        sha256 = _copied(report / name, folder, name)["sha256"]
+        listed.append({"name": name, "path": str(folder / name), "sha256": sha256})
+    for column, spec in plan.files.items():
+        if column.variant in config.alternatives:
+            continue  # its files are of the variant modified too, and would be taken for patterns of m_ψ
+        hashes = store.result(spec, FileResult).files
+        listed += [{"name": n, "path": str(store.path(spec) / n), "sha256": sha256} for n, sha256 in hashes.items()]
+    write_json(folder / RESULTS, read_json(report / "rows.json") | {"files": listed})
+    return folder / RESULTS
 
 
 def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, patterns: int | None = None) -> Path:
-    """Copy an experiment's report, and the recipes and weights of its files, into a folder; its index.json, written last.
+    """Copy the report, and the recipes and weights of the files, into a folder; its index.json, written last.
 
     Benchmark files are not copied: `perturb dataset build` makes them from their recipes.
 

@@ -27,9 +27,9 @@ from perturb.external.runner import RunContext, Runner
 from perturb.external.worker import one_line
 from perturb.files import sha256_of
 from perturb.locks import locked
+from perturb.machine import software_versions
 from perturb.metrics import chosen_settings
 from perturb.variants import VariantPattern
-from perturb.versions import software_versions
 
 VARIANTS = ("original", "modified", "noise")
 ENTRY = "entry.json"

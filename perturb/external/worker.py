@@ -17,12 +17,12 @@ import torch
 
 from perturb.errors import UserError
 from perturb.external import loop, protocols
-from perturb.external.codes import codes_on
 from perturb.external.dataset import BenchmarkImages
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.files import write_json
 from perturb.machine import die_with_parent
 from perturb.metrics import METRICS, score, score_encoder
+from perturb.metrics.codes_file import codes_on
 from perturb.random.seeds import seed_globals
 from perturb.runs import RunSpec, Stage, StageContext, Store
 

@@ -9,15 +9,31 @@ Images are (restarts, n, height, width, channels). With few channels, patches li
 run along rows of an image and not along two or three numbers.
 """
 
+from typing import Protocol
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from perturb.models.autograd import Context
-
 STRIDE = 2
 FEW_CHANNELS = 4
+
+
+class Context(Protocol):
+    """The `ctx` that an autograd function passes from its forward pass to its backward pass.
+
+    The stubs declare the attributes on a class outside the public API, and as tuples of length 1.
+    """
+
+    saved_tensors: tuple[Tensor, ...]
+    """The tensors that `save_for_backward` was given."""
+    needs_input_grad: tuple[bool, ...]
+    """For every argument of the forward pass, True if its gradient is asked for."""
+
+    def save_for_backward(self, *tensors: Tensor) -> None:
+        """Keep tensors for the backward pass."""
+        ...
 
 
 class Convolve(torch.autograd.Function):

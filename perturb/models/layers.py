@@ -8,6 +8,9 @@ Weights are float32; they are used in the precision of the activations. Codes ar
 round every unit by itself, to steps as wide as a posterior, and noise along the axes is what makes VAEs align with them.
 """
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -111,3 +114,19 @@ def _suits_onednn(images: Tensor, kernel: int) -> bool:
     if images.device.type != "cpu":
         return False
     return len(images) == 1 if images.dtype == torch.float32 else images.dtype == torch.bfloat16 and kernel > STRIDE
+
+
+@torch.no_grad()
+def glorot_uniform_(module: nn.Module, *, generators: Sequence[torch.Generator]) -> None:
+    """Glorot-uniform weights and zero biases in every layer (the tf.layers default), each restart from its own generator.
+
+    The fans of a convolution include its receptive field, as in TensorFlow.
+    """
+    for layer in module.modules():
+        if isinstance(layer, SpectralNorm):
+            layer.start_(generators)
+        if isinstance(layer, Layer):
+            limit = math.sqrt(6 / sum(layer.fans))
+            for weight, generator in zip(layer.weight, generators, strict=True):
+                weight.uniform_(-limit, limit, generator=generator)
+            layer.bias.zero_()

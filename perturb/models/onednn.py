@@ -13,8 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
-from perturb.models.autograd import Context
-from perturb.models.convolution import FEW_CHANNELS, STRIDE, add_bias_, conv_transpose, padding
+from perturb.models.convolution import FEW_CHANNELS, STRIDE, Context, add_bias_, conv_transpose, padding
 
 
 class Convolve(torch.autograd.Function):

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from perturb.models.autograd import Context
+from perturb.models.convolution import Context
 
 
 class CrossEntropy(torch.autograd.Function):

@@ -1,15 +1,17 @@
 """FactorVAE (Kim and Mnih 2018), as in disentanglement_lib."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
 from perturb.config.objectives import FactorVAEConfig
-from perturb.models.discriminators import code_discriminator
-from perturb.models.layers import with_float32_input
+from perturb.models.layers import Linear, with_float32_input
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import Objective
 from perturb.random.philox import StepRNG
 
+DISCRIMINATOR_WIDTH, DISCRIMINATOR_DEPTH = 1000, 6
 SMALLEST_PROBABILITY = 1e-6
 """disentanglement_lib clips the discriminator's probabilities to [1e-6, 1 − 1e-6]."""
 
@@ -83,3 +85,13 @@ def permuted(codes: Tensor, draws: StepRNG) -> Tensor:
 def log_probabilities(logits: Tensor) -> Tensor:
     """Log of clipped probabilities, of logits (..., 2)."""
     return logits.softmax(dim=-1).clamp(SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY).log()
+
+
+def code_discriminator(restarts: int, latents: int) -> nn.Sequential:
+    """FactorVAE's: codes (restarts, n, latents) → two logits, "from the posterior" and "permuted" (Kim and Mnih 2018).
+
+    Slope 0.2, TensorFlow's default, as in disentanglement_lib. 5,013,002 parameters for five latents.
+    """
+    sizes = [latents, *[DISCRIMINATOR_WIDTH] * DISCRIMINATOR_DEPTH]
+    hidden = [layer for a, b in pairwise(sizes) for layer in (Linear(restarts, a, b), nn.LeakyReLU(0.2))]
+    return nn.Sequential(*hidden, Linear(restarts, DISCRIMINATOR_WIDTH, 2))

@@ -9,6 +9,7 @@ from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
 from perturb.datasets.saved_images import ImagesResult
 from perturb.files import read_json
+from perturb.machine import software_versions
 from perturb.metrics import METRICS
 from perturb.perturbation.saved_networks import PatternResult
 from perturb.perturbation.scalar import fewest_factors
@@ -18,7 +19,6 @@ from perturb.report.words import listed
 from perturb.runs import MANIFEST
 from perturb.statistics.scores import BASELINE
 from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN
-from perturb.versions import software_versions
 
 MATCHED = 0.05
 """Share of what was wanted by which a control may miss it without being named."""

@@ -7,8 +7,8 @@ from perturb.benchmark.recipe import read_recipe
 from perturb.config import MethodConfig
 from perturb.datasets.hdf5.schema import RECIPE
 from perturb.entries.entry import DatasetOfEntry, Entry, FileHash, Run, metrics_of
+from perturb.machine import software_versions
 from perturb.report.findings import Findings
-from perturb.versions import software_versions
 
 
 def entries(findings: Findings) -> Iterator[Entry]:

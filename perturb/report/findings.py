@@ -16,7 +16,7 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.perturbation.saved_networks import PatternResult
 from perturb.perturbation.selection import Selection, over_pruned
 from perturb.report import inputs
-from perturb.report.comparisons import comparisons_of
+from perturb.report.sentences import comparisons_of
 from perturb.runs import ResultT, read_result
 from perturb.statistics.family import Family
 from perturb.statistics.saved_scores import ScoresResult

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from perturb.config import ExperimentConfig
 from perturb.metrics import METRICS
 from perturb.report.words import certainty, listed, share, signed, where
 from perturb.statistics.retained import Retained, retained
@@ -15,6 +16,20 @@ from perturb.variants import CONTROLS, UNTRAINED
 
 MAIN = "modified", "noise"
 """Variants that the claim is about."""
+TOLD = {
+    ("modified", "untrained"): "What training m_ψ adds to a pattern of its kind, variance and roughness.",
+    ("modified", "redrawn_scalar"): "What the trained scalar adds to the trained curve.",
+    ("modified", "redrawn_curve"): "What the trained curve adds to the trained scalar.",
+    ("redrawn_curve", "untrained"): "What the trained scalar adds to an untrained curve.",
+    ("redrawn_scalar", "untrained"): "What the trained curve adds to an untrained scalar.",
+    ("modified", "untrained_in_span"): "What training adds to an untrained pattern that repaints what is there.",
+    ("modified", "redrawn_curve_in_span"): "What the trained curve adds to one that repaints what is there.",
+    ("untrained_in_span", "untrained"): "What repainting adds to an untrained pattern.",
+    ("redrawn_curve_in_span", "redrawn_curve"): "What repainting adds to an untrained curve under the trained scalar.",
+    ("redrawn_curve_in_span", "untrained_in_span"): "What the trained scalar adds to an untrained curve that repaints.",
+    ("modified", "matched_noise"): "What a pattern of the factors takes more than noise of its variance.",
+}
+"""What the difference of two variants tells, first − second."""
 
 
 def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], changes: Sequence[Comparison]) -> str:
@@ -125,3 +140,12 @@ def _of_retained(variant: str, metric: str, found: Retained | None) -> str:
         return f"{kept_of_it} (too few pairs for an interval)"
     chance = ", which may be chance" if found.low <= 1 <= found.high else ""
     return f"{kept_of_it} (95 % interval {share(found.low)} to {share(found.high)}, {found.pairs} pairs{chance})"
+
+
+def comparisons_of(config: ExperimentConfig) -> dict[tuple[str, str], str]:
+    """Pairs of an experiment's variants, first − second, with what each tells."""
+    told, main = dict(TOLD), config.perturbation.form
+    for name, form in config.alternatives.items():
+        told[name, "modified"] = f"Another m_ψ ({form.form} form) beside the main one ({main} form)."
+        told[name, "untrained"] = "What the training of that one adds."
+    return {pair: text for pair, text in told.items() if set(pair) <= set(config.evaluation.variants)}

@@ -80,7 +80,7 @@ def difference_table(rows: Sequence[Row]) -> TextTable:
     ]
     note = ""
     if any(1 < row.draws < row.n for row in compared):
-        header.append("By draw")
+        header.append("By pattern")
         lines = [[*line, ", ".join(signed(mean) for _, mean in row.by_draw)] for line, row in zip(lines, compared)]
         note = "Where seeds share a pattern, intervals are over patterns: three of them tell little of how others fall."
     elif any(row.draws > 1 for row in compared):

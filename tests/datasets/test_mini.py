@@ -1,8 +1,8 @@
 import numpy as np
 
-from perturb.datasets.mapped import MappedGroundTruth
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import HUES, Mini, MiniClosed
+from perturb.datasets.saved_images import MappedGroundTruth
 
 MINI = Mini()
 INDICES = np.arange(MINI.grid.num_images)

@@ -26,7 +26,7 @@ from perturb.execution.local import check_patterns, run_locally
 from perturb.execution.scheduler import StageError
 from perturb.execution.settings import RunSettings
 from perturb.experiment.plan import plan_experiment
-from perturb.experiment.results import publish_results
+from perturb.experiment.publish import publish_results
 from perturb.experiment.stages import STAGES
 from perturb.experiment.stages.images import write_images
 from perturb.files import read_json, sha256_of, write_json

@@ -8,9 +8,9 @@ import pytest
 from perturb.datasets import Mini
 from perturb.errors import UserError
 from perturb.external import benchmark
-from perturb.external.codes import codes_on
 from perturb.external.plan import codes_in, scores_seed
 from perturb.metrics import Coded, score
+from perturb.metrics.codes_file import codes_on
 
 GRID = Mini.grid
 FACTORS = GRID.factors_of(np.arange(len(GRID)))

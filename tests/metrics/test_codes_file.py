@@ -8,7 +8,7 @@ import pytest
 from metric_cases import CASES, TRAINED
 from rich.console import Console
 
-from perturb.cli import metric_list
+from perturb.cli.describe import table_of_metrics
 from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.metrics import METRICS, Coded, score
@@ -106,7 +106,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_the_list_of_metrics_has_every_setting_and_what_is_fast() -> None:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(metric_list.as_table())
+    console.print(table_of_metrics())
     text = console.export_text()
     for name, metric in METRICS.items():
         assert f"│ {name} " in text

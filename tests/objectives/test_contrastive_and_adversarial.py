@@ -8,7 +8,7 @@ from perturb.config.objectives import PCLConfig, WeaklySupervisedGANConfig
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.models.gan import PairDiscriminator, generator, image_encoder
-from perturb.models.initialisation import glorot_uniform_
+from perturb.models.layers import glorot_uniform_
 from perturb.models.normalisation import BatchNorm, SpectralNorm
 from perturb.objectives.pcl import PCL, ContrastiveHead
 from perturb.objectives.posterior import DiagonalGaussian

@@ -22,11 +22,10 @@ from perturb.config.objectives import (
 )
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
-from perturb.models.discriminators import code_discriminator
 from perturb.objectives import OBJECTIVES, MinimisedObjective
 from perturb.objectives.beta_tc_vae import total_correlation
 from perturb.objectives.dip_vae import covariance_of
-from perturb.objectives.factor_vae import log_probabilities, permuted
+from perturb.objectives.factor_vae import code_discriminator, log_probabilities, permuted
 from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.objectives.slow_vae import entropy, laplace_cross_entropy, transition_cross_entropy

@@ -223,7 +223,7 @@ def test_several_draws_are_told_in_every_form() -> None:
     assert [line["by_draw"] for line in csv.DictReader(io.StringIO(as_csv(rows)))] == ["", "0:-0.3 1:-0.2"]
     tables = _markdown_tables(as_markdown(rows).split("Where seeds share")[0])
     assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 draws"
-    assert tables["Variant − original, paired by seed"][0]["By draw"] == "−0.30, −0.20"
+    assert tables["Variant − original, paired by seed"][0]["By pattern"] == "−0.30, −0.20"
     assert "three of them tell little" in as_markdown(rows)
 
 
@@ -232,7 +232,7 @@ def test_where_every_run_has_a_draw_of_its_own_draws_are_not_listed() -> None:
     text = as_markdown(rows)
     assert "Each seed met a pattern of its own" in text
     assert "2 draws" not in text
-    assert "By draw" not in text
+    assert "By pattern" not in text
 
 
 def test_two_variants_are_compared_in_a_table_of_their_own() -> None:

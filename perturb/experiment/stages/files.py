@@ -9,11 +9,11 @@ from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.hdf5.schema import source
-from perturb.datasets.mapped import MappedGroundTruth
 from perturb.datasets.pixels import Pixels
-from perturb.datasets.saved_images import ImagesResult, PixelsRun
+from perturb.datasets.saved_images import ImagesResult, MappedGroundTruth, PixelsRun
 from perturb.experiment.stages import images
 from perturb.files import sha256_of, write_json
+from perturb.machine import software_versions
 from perturb.perturbation.matching import matched_levels
 from perturb.perturbation.saved_networks import FILE_NAME as NETWORK
 from perturb.perturbation.saved_networks import PatternResult, PerturbationRun, load_network
@@ -21,7 +21,6 @@ from perturb.perturbation.stored import Probe
 from perturb.random.seeds import child_seed
 from perturb.runs import StageContext, read_config, read_result
 from perturb.variants import MATCHED_NOISES, NOISES
-from perturb.versions import software_versions
 
 PROBED = {"sample": 1_024, "steps": 1, "values": 1_024}
 """The sample of the data on which matched noise is matched."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from perturb.metrics import METRICS
 from perturb.report import style
-from perturb.report.comparisons import comparisons_of
 from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
+from perturb.report.sentences import comparisons_of
 from perturb.report.tables import comparison_table, difference_table
 from perturb.statistics.scores import BASELINE, Row, Score, scored
 
