@@ -162,13 +162,20 @@ class EvaluationConfig(Section):
 class SearchConfig(Section):
     """The line search over each method's primary hyper-parameter (thesis 4.3.4); methods without one are left out."""
 
-    factors: tuple[float, ...] = (0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+    factors: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.75, 1.0, 1.25, 1.5, 1.75, 2.0), min_length=1)
     """Multipliers of the method's own value (the range is the thesis's, the grid ours)."""
     seeds: int = Field(default=10, ge=1)
     """The evaluation's first ones: at a factor of 1 nothing is trained twice."""
     variants: tuple[str, ...] = ("original", "modified")
     metric: MetricName = "mig"
     """Key in METRICS."""
+    more_metrics: tuple[MetricName, ...] = Field(default=(), exclude_if=lambda metrics: not metrics)
+    """Further keys, each with a table and a figure of its own (thesis Figures 4.5 to 4.7)."""
+
+    @property
+    def metrics(self) -> tuple[MetricName, ...]:
+        """All of its metrics, each once."""
+        return tuple(dict.fromkeys((self.metric, *self.more_metrics)))
 
 
 class ReadoutConfig(Section):

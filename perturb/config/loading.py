@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -127,7 +128,7 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
     """The same experiment with every number of steps and of trainings multiplied by `budget`, in (0, 1].
 
     Counts stop at the fewest that make sense: one step, the restarts that the selection keeps and two to spare, two seeds,
-    one pattern of each variant.
+    one pattern of each variant, the one factor of the line search that is nearest to 1.
     """
     if not 0 < budget <= 1:
         raise UserError(f"--budget must be above 0 and at most 1, got {budget:g}.")
@@ -159,7 +160,10 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
             "perturbation": pattern(config.perturbation),
             "alternatives": {name: pattern(form) for name, form in config.alternatives.items()},
             "evaluation": config.evaluation.model_copy(update={"seeds": seeds, "draws": draws, "methods": methods}),
-            "search": search and search.model_copy(update={"seeds": min(seeds, search.seeds)}),
+            "search": search
+            and search.model_copy(
+                update={"seeds": min(seeds, search.seeds), "factors": _nearest_to_one(search.factors, budget)}
+            ),
             "readout": readout and readout.model_copy(update={"steps": _scaled(readout.steps, budget)}),
         }
     )
@@ -185,6 +189,11 @@ def _fewer(draws: int | dict[str, int], budget: float, *, most: int) -> int | di
     if isinstance(draws, dict):
         return {variant: min(most, _scaled(number, budget)) for variant, number in draws.items()}
     return min(most, _scaled(draws, budget))
+
+
+def _nearest_to_one(factors: tuple[float, ...], budget: float) -> tuple[float, ...]:
+    kept = sorted(factors, key=lambda factor: abs(math.log(factor)))[: _scaled(len(factors), budget)]
+    return tuple(factor for factor in factors if factor in kept)
 
 
 def _scaled(count: int, budget: float) -> int:

@@ -168,7 +168,7 @@ def _search(
         return {}
     return {
         (method.name, factor, column, index): namer.evaluation(
-            _scaled(method, field, factor), column, pixels[column], index, (config.search.metric,)
+            _scaled(method, field, factor), column, pixels[column], index, config.search.metrics
         )
         for index in range(config.search.seeds)
         for method in config.evaluation.methods

@@ -64,7 +64,7 @@ class Findings:
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
-        """Method by method by the first metric, the pairs of variants of comparisons.py."""
+        """Method by method by the first metric, the pairs of variants of `comparisons_of`."""
         return self.family.judged(self._comparisons)
 
     @cached_property

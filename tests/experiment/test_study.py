@@ -33,13 +33,14 @@ normalise_scalar = true
 [search]
 factors = [1.0, 2.0]
 seeds = 2
+more_metrics = ["sap"]
 
 [readout]
 seeds = 1
 steps = 3
 batch_size = 8
 """
-FIGURES = {"images", "mig", "mig_differences", "histogram", "mig_by_factor", "search", "planes"}
+FIGURES = {"images", "mig", "mig_differences", "histogram", "mig_by_factor", "search", "search_sap", "planes"}
 FIGURES |= {"latents_disentangled", "latents_entangled", "curves"}
 
 
@@ -141,6 +142,7 @@ def test_a_budget_scales_patterns_search_and_readout(study: ExperimentConfig) ->
     small = scaled_down(large, 0.1)
     assert (small.evaluation.seeds, small.evaluation.draws) == (4, 2)
     assert (small.alternatives["literal"].steps, small.readout.steps, small.search.seeds) == (1, 1, 2)
+    assert small.search.factors == (1.0,)
     draws = {"modified": 40, "literal": 10}
     uneven = large.model_copy(update={"evaluation": large.evaluation.model_copy(update={"draws": draws})})
     assert scaled_down(uneven, 0.1).evaluation.draws == {"modified": 4, "literal": 1}

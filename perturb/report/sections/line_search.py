@@ -31,24 +31,30 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     if wanted is None:
         return
     points = [SearchPoint(run.factor, score) for run, score in findings.searched.items()]
-    levels = {
-        row.method: row.mean
-        for row in findings.rows
-        if (row.metric, row.variant) == (wanted.metric, BASELINE) and row.mean is not None
-    }
-    draw_search(out / "search.png", points, wanted.metric, levels=levels)
     text = (
         "Each method's primary hyper-parameter, multiplied. Runs with fewer active units than factors are marked; the "
         "thesis leaves them out, here they are shown and counted."
     )
-    alike = f" (as the thesis's Figure {FIGURES[wanted.metric]})" if wanted.metric in FIGURES else ""
-    caption = f"{METRICS[wanted.metric].title} over the line search{alike}."
     yield Section(
         title="Line search",
         text=[text],
-        tables=[search_table(points, wanted.metric)],
-        figures=[Picture(out / "search.png", caption)],
+        tables=[search_table(points, metric) for metric in wanted.metrics],
+        figures=[_picture(findings, out, points, metric) for metric in wanted.metrics],
     )
+
+
+def _picture(findings: Findings, out: Path, points: Sequence["SearchPoint"], metric: str) -> Picture:
+    """One metric's figure: search.png, and of a further metric search_<metric>.png."""
+    levels = {
+        row.method: row.mean
+        for row in findings.rows
+        if (row.metric, row.variant) == (metric, BASELINE) and row.mean is not None
+    }
+    first = findings.config.search is not None and metric == findings.config.search.metric
+    path = out / ("search.png" if first else f"search_{metric}.png")
+    draw_search(path, points, metric, levels=levels)
+    alike = f" (as the thesis's Figure {FIGURES[metric]})" if metric in FIGURES else ""
+    return Picture(path, f"{METRICS[metric].title} over the line search{alike}.")
 
 
 @dataclass(frozen=True)
