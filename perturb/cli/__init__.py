@@ -144,18 +144,19 @@ def score(
     picture: Annotated[Path | None, typer.Option(help="Draw what each latent knows of each factor (PNG).")] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
     fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings: for a look, not for a table.")] = False,
+    library: Annotated[bool, typer.Option("--library", help="Rows as disentanglement_lib draws them.")] = False,
 ) -> None:
     """Score codes from any framework."""
     from perturb.files import sha256_of, write_json
     from perturb.metrics import METRICS, TABLE_METRICS, check_names
-    from perturb.metrics.codes_file import as_table, draw_matrices, read_codes, score_each, shuffled
+    from perturb.metrics.codes_file import as_table, draw_matrices, read_codes, score_each
 
     named = TABLE_METRICS if metrics is None else [name.strip() for name in metrics.split(",")]
     chosen = list(METRICS) if metrics == "all" else named
     check_names(chosen)
-    coded, console = shuffled(read_codes(codes), seed), Console()
+    coded, console = read_codes(codes), Console()
     with console.status(f"scoring {codes}"):
-        found = {"file": str(codes), "sha256": sha256_of(codes)} | score_each(coded, chosen, seed=seed, fast=fast)
+        found = score_each(coded, chosen, seed=seed, fast=fast, protocol="library" if library else "held_out")
     console.print(as_table(found))
     for note in found["notes"]:
         console.print(note, highlight=False)
@@ -163,7 +164,7 @@ def score(
         draw_matrices(picture, coded, seed=seed)
         print(picture)
     if out is not None:
-        write_json(out, found)
+        write_json(out, {"file": str(codes), "sha256": sha256_of(codes)} | found)
         print(out)
 
 

@@ -1,14 +1,15 @@
 """Settings of the metrics: one section a metric, the defaults those of disentanglement_lib's study (unsupervised_study_v1).
 
-`num_train` and `num_test` are rows: drawn with replacement where the codes cover a whole grid of factors, else the first
-ones and the next ones.
+`num_train` and `num_test` are rows. perturb.metrics.coded says which rows these are.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
 from perturb.config.section import Section
+
+Protocol = Literal["held_out", "library"]
 
 
 class SampleConfig(Section):
@@ -29,7 +30,16 @@ class BinnedConfig(SampleConfig):
     """Equal-width bins (histogram discretiser)."""
 
 
-class TrainTestConfig(SampleConfig):
+class FittedConfig(SampleConfig):
+    """A metric that fits something to rows, so that a row that is met again answers for itself."""
+
+    protocol: Protocol = Field(default="held_out", exclude_if=lambda protocol: protocol == "library")
+    """`held_out`: where a grid is small, and in every sample, no row is drawn twice. `library`: as disentanglement_lib, with
+    replacement from a grid of any size, so that some rows that test were fitted to. Results up to version 0.2 have no such
+    setting and are the library's."""
+
+
+class TrainTestConfig(FittedConfig):
     """A metric that fits something to one sample and tests it on another."""
 
     num_test: int = Field(default=5_000, ge=2)
@@ -105,7 +115,7 @@ class ActiveUnitsConfig(SampleConfig):
     """Least variance of a unit's posterior means over the data that makes the unit active."""
 
 
-class InfoMECConfig(SampleConfig):
+class InfoMECConfig(FittedConfig):
     """InfoM, InfoE, InfoC."""
 
     num_train: int = Field(default=10_000, ge=20)
@@ -139,3 +149,9 @@ class MetricsConfig(Section):
     mcc: MCCConfig = MCCConfig()
     active_units: ActiveUnitsConfig = ActiveUnitsConfig()
     infomec: InfoMECConfig = InfoMECConfig()
+
+    @classmethod
+    def library(cls) -> Self:
+        """The defaults with the protocol of disentanglement_lib in every metric that fits something."""
+        fitted = [name for name, field in cls.model_fields.items() if isinstance(field.default, FittedConfig)]
+        return cls.model_validate({name: {"protocol": "library"} for name in fitted})

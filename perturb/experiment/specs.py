@@ -91,7 +91,8 @@ class Namer:
     def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
         """Scores of a training, under its label."""
         # Of no other metric: with other trees for DCI, the restarts' MIG and all that follows from it is still the same.
-        own = MetricsConfig(**{name: getattr(self.config.metrics, name) for name in metrics})
+        asked = {name: getattr(self.config.metrics, name) for name in metrics}
+        own = MetricsConfig.library().model_copy(update=asked)  # as runs up to version 0.2 had it, so that theirs go on
         settings = ScoresRun(
             dataset=self.config.dataset, metrics=metrics, settings=own, seed=child_seed(self.config.seed, "scores")
         )

@@ -120,7 +120,7 @@ def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
 
 
 def _score_codes(job: Job, codes: Path, config: ExternalRun) -> dict[str, Any]:
-    coded = codes_on(codes, BenchmarkImages(job.data).grid, seed=config.scores_seed)
+    coded = codes_on(codes, BenchmarkImages(job.data).grid)
     return score(coded, config.metrics, settings=config.settings, seed=config.scores_seed, threads=job.threads)
 
 

@@ -9,5 +9,5 @@ from perturb.metrics.metric import Scores
 
 def compute_active_units(coded: Coded, settings: ActiveUnitsConfig, rng: np.random.Generator) -> Scores:
     """`active_units`: latents whose posterior means vary by more than `min_variance` over the data."""
-    ((codes, _),) = coded.sample([settings.num_train], rng)
+    ((codes, _),) = coded.sample(settings, rng)
     return {"active_units": float((codes.var(axis=0, ddof=1) > settings.min_variance).sum())}

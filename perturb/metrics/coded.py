@@ -1,12 +1,23 @@
-"""Codes of images and their factors, checked once; what a metric draws from."""
+"""Codes of images and their factors, checked once; which of their rows a metric reads.
 
-from collections.abc import Sequence
+A whole grid of factors is drawn from with replacement, as disentanglement_lib draws images. A metric that fits something is
+fooled by that where the grid is small: on 4,096 images nearly every row that tests was fitted to, and trees read factors off
+pure noise. So where such a metric asks for more than a tenth of a grid, it draws every row at most once. A sample is read
+whole by a metric of one sample, and split at random, every row once, by a metric that fits something. Where there are fewer
+rows than a metric asks for, all are split in the same proportion.
+"""
 
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
+from perturb.config.metrics import FittedConfig, SampleConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.errors import UserError
+
+SMALL = 10
+"""A grid is small for a metric that fits something and asks for more than one in so many of its rows."""
+FEWEST = 2
+"""Rows of a sample, at least."""
 
 
 class Coded:
@@ -48,30 +59,20 @@ class Coded:
             if given < wanted:
                 raise UserError(f"{metric} compares {name} and needs at least {wanted}, got {given}.")
 
-    def sample(self, counts: Sequence[int], rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Samples of so many rows each: (codes, factors).
-
-        Of a whole grid, with replacement, as if images were drawn from the ground truth; of a sample, its rows in their
-        order, none of them twice.
+    def sample(self, settings: SampleConfig, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What a metric with these settings reads, a pair (codes, factors) for each of its samples.
 
         Raises:
-            UserError: a sample has fewer rows, or a factor has one value among those that are drawn.
+            UserError: there are too few rows, or a factor has one value among those that are drawn.
 
         """
-        if not self.is_grid and len(self) < sum(counts):
-            raise UserError(
-                f"the metric's settings ask for {' + '.join(f'{count:,}' for count in counts)} rows, and the codes have "
-                f"{len(self):,}, which are not a whole grid of factors; give more rows, or lower num_train and num_test."
-            )
-        if self.is_grid:
-            parts = [self[self.positions_of(rng.integers(len(self), size=count))] for count in counts]
-        else:
-            parts = [self[slice(end - count, end)] for count, end in zip(counts, np.cumsum(counts), strict=True)]
+        rows = drawn(len(self), settings, rng, is_grid=self.is_grid)
+        parts = [self[self.positions_of(numbers)] for numbers in rows]
         for _, factors in parts:
             if constant := np.flatnonzero(np.ptp(factors, axis=0) == 0).tolist():
                 raise UserError(
-                    f"among {len(factors):,} rows that are drawn the factors {constant} take one value; shuffle the rows if "
-                    f"they are sorted, or draw more (num_train, num_test)."
+                    f"among {len(factors):,} rows that are drawn the factors {constant} take one value; give more rows, or "
+                    "draw more of them (num_train, num_test)."
                 )
         return parts
 
@@ -131,6 +132,54 @@ class PartlyCoded(Coded):
         if not np.array_equal(self._encoded.take(found, mode="clip"), rows):
             raise IndexError("a metric draws images that were not encoded; encode what rows_to_encode says.")
         return found
+
+
+def drawn(length: int, settings: SampleConfig, rng: np.random.Generator, *, is_grid: bool) -> list[np.ndarray]:
+    """Numbers of the rows that a metric reads, int64 (count,) for each of its samples; codes have no part in it.
+
+    Args:
+        length: number of rows.
+        settings: of the metric.
+        rng: the metric's own generator.
+        is_grid: True if the rows are a whole grid of factors.
+
+    Raises:
+        UserError: there are too few rows.
+
+    """
+    counts = row_counts(length, settings, is_grid=is_grid)
+    if _with_replacement(length, settings, is_grid=is_grid):
+        return [rng.integers(length, size=count) for count in counts]
+    mixed = isinstance(settings, FittedConfig) and settings.protocol == "held_out"
+    order = rng.permutation(length) if mixed else np.arange(length)
+    return [order[end - count : end] for count, end in zip(counts, np.cumsum(counts), strict=True)]
+
+
+def row_counts(length: int, settings: SampleConfig, *, is_grid: bool) -> list[int]:
+    """Return how many rows each sample of a metric has; arguments and errors as `drawn`."""
+    asked = list(settings.counts.values())
+    if _with_replacement(length, settings, is_grid=is_grid):
+        return asked
+    if not isinstance(settings, FittedConfig):
+        return [length]
+    if sum(asked) <= length:
+        return asked
+    if settings.protocol == "library":
+        raise UserError(
+            f"the metric's settings ask for {' + '.join(f'{count:,}' for count in asked)} rows, and the codes have "
+            f"{length:,}, which are not a whole grid of factors; give more rows, lower num_train and num_test, or leave the "
+            "library's protocol."
+        )
+    split = [length * count // sum(asked) for count in asked]
+    if min(split) < FEWEST:
+        raise UserError(f"it needs more than {length:,} rows, to fit something to some and test it on others.")
+    return split
+
+
+def _with_replacement(length: int, settings: SampleConfig, *, is_grid: bool) -> bool:
+    if isinstance(settings, FittedConfig) and settings.protocol == "held_out":
+        return is_grid and length >= SMALL * sum(settings.counts.values())
+    return is_grid
 
 
 def nonconstant(codes: Num[np.ndarray, "n latents"]) -> Bool[np.ndarray, " latents"]:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from perturb.config.metrics import DCIConfig, MetricsConfig, SampleConfig
+from perturb.config.metrics import DCIConfig, FittedConfig, MetricsConfig, Protocol
 from perturb.config.section import Section
 from perturb.datasets import FactorGrid
 from perturb.errors import UserError
 from perturb.files import atomic_write
 from perturb.machine import software_versions
-from perturb.metrics import METRICS, Coded, check_names, chosen_settings, score_one
+from perturb.metrics import METRICS, Coded, chosen_settings, score_one
+from perturb.metrics.coded import row_counts
 from perturb.metrics.dci import importances
 from perturb.metrics.mig import information_shares
 
@@ -52,54 +52,52 @@ def read_codes(path: Path) -> Coded:
         raise UserError(f"{path}: {error}") from None
 
 
-def shuffled(coded: Coded, seed: int) -> Coded:
-    """Shuffle the rows, unless they are the whole factor grid: users often save codes sorted by factor."""
-    return coded if coded.is_grid else Coded(*coded[np.random.default_rng(seed).permutation(len(coded))])
-
-
-def score_each(coded: Coded, metrics: Sequence[str], *, seed: int = 0, fast: bool = False) -> dict[str, Any]:
+def score_each(
+    coded: Coded, metrics: Sequence[str], *, seed: int = 0, fast: bool = False, protocol: Protocol = "held_out"
+) -> dict[str, Any]:
     """Every metric that the codes have a value for, ready for JSON.
 
     Keys: `rows`, `latents`, `factors`, `whole_grid`, `seed`, `scores` (by metric and name), `refused` (metric → why it has
     none), `settings` (by metric), `notes`, `versions`.
 
+    Args:
+        coded: codes and factors.
+        metrics: keys of METRICS.
+        seed: of every metric's own generator.
+        fast: the table's cheaper settings instead of disentanglement_lib's.
+        protocol: of the metrics that fit something.
+
     Raises:
         UserError: a metric is unknown.
 
     """
-    check_names(metrics)
+    chosen = chosen_settings(metrics, None, fast=fast)
     found: dict[str, Any] = {"scores": {}, "refused": {}, "settings": {}, "notes": []}
     for name in dict.fromkeys(metrics):
+        settings = _with_protocol(getattr(chosen, name), protocol)
         try:
-            settings, note = fitting(name, coded, fast=fast)
             found["scores"][name] = score_one(coded, name, settings, seed=seed)
         except UserError as error:
             found["refused"][name] = str(error)
             continue
         found["settings"][name] = settings.model_dump(mode="json")
-        found["notes"] += [note] if note else []
+        found["notes"] += _note(METRICS[name].title, coded, settings)
     about = {"rows": len(coded), "latents": coded.latents, "factors": coded.num_factors, "whole_grid": coded.is_grid}
     return about | {"seed": seed} | found | {"versions": software_versions()}
 
 
-def fitting(name: str, coded: Coded, *, fast: bool) -> tuple[Section, str | None]:
-    """A metric's settings, with fewer rows where a sample has not enough, and a note that says so.
+def _with_protocol(settings: Section, protocol: Protocol) -> Section:
+    return settings.model_copy(update={"protocol": protocol}) if isinstance(settings, FittedConfig) else settings
 
-    Raises:
-        UserError: the metric cannot do with so few.
 
-    """
-    metric = METRICS[name]
-    settings: Section = getattr(chosen_settings([name], None, fast=fast), name)
-    if coded.is_grid or not isinstance(settings, SampleConfig) or sum(settings.counts.values()) <= len(coded):
-        return settings, None
-    fewer = {key: len(coded) * count // sum(settings.counts.values()) for key, count in settings.counts.items()}
-    try:
-        settings = type(settings).model_validate(settings.model_dump() | fewer)
-    except ValidationError:
-        raise UserError(f"{metric.title} needs more than {len(coded)} rows.") from None
-    rows = " + ".join(f"{count:,}" for count in fewer.values())
-    return settings, f"{metric.title} on {rows} rows, fewer than usual: there are no more."
+def _note(title: str, coded: Coded, settings: Section) -> list[str]:
+    """Say so where a metric that fits something has fewer rows than it asks for."""
+    if not isinstance(settings, FittedConfig):
+        return []
+    counts = row_counts(len(coded), settings, is_grid=coded.is_grid)
+    if counts == list(settings.counts.values()):
+        return []
+    return [f"{title} on {' + '.join(f'{count:,}' for count in counts)} rows, fewer than usual: there are no more."]
 
 
 def as_table(found: dict[str, Any]) -> Table:
@@ -138,9 +136,9 @@ def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
     from matplotlib.figure import Figure
 
     coded.require("the picture", latents=2, factors=2)
-    settings, _ = fitting("dci", coded, fast=True)
+    settings = METRICS["dci"].fast
     assert isinstance(settings, DCIConfig)
-    train, test = coded.sample([settings.num_train, settings.num_test], np.random.default_rng(seed))
+    train, test = coded.sample(settings, np.random.default_rng(seed))
     matrices = {
         "mutual information / entropy": information_shares(*train, MetricsConfig().mig.num_bins),
         f"importance ({settings.trees} trees a value)": importances(train, test, trees=settings.trees, seed=seed)[0],
@@ -159,13 +157,12 @@ def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
         figure.savefig(part, format="png", metadata={"Software": None})
 
 
-def codes_on(path: Path, grid: FactorGrid, *, seed: int) -> Coded:
-    """Codes of a file, in the order of the grid where they are of all its images, else in a random one.
+def codes_on(path: Path, grid: FactorGrid) -> Coded:
+    """Codes of a file, in the order of the grid where they are of all its images.
 
     Args:
         path: an `.npz` with `codes` (n, latents) and `factors` (n, factors), class numbers.
         grid: of the benchmark.
-        seed: of the random order.
 
     Raises:
         UserError: the file cannot be read, or its factors are none of the benchmark's.
@@ -182,6 +179,4 @@ def codes_on(path: Path, grid: FactorGrid, *, seed: int) -> Coded:
         return Coded(*coded[np.argsort(grid.indices_of(coded.factors))])
     # A part of the grid may be a smaller grid; it is a sample all the same.
     coded.is_grid = False
-    sample = shuffled(coded, seed)
-    sample.is_grid = False
-    return sample
+    return coded

@@ -29,7 +29,7 @@ def compute_dci(coded: Coded, settings: DCIConfig, rng: np.random.Generator) -> 
 
     """
     coded.require("DCI", latents=2, factors=2)
-    train, test = coded.sample([settings.num_train, settings.num_test], rng)
+    train, test = coded.sample(settings, rng)
     matrix, in_train, in_test = importances(train, test, trees=settings.trees, seed=int(rng.spawn(1)[0].integers(2**31)))
     return {
         "dci_disentanglement": disentanglement(matrix),

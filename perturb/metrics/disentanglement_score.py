@@ -28,11 +28,11 @@ def compute_disentanglement_score(coded: Coded, settings: DisentanglementScoreCo
 
     """
     coded.require("DS", latents=2)
-    if settings.num_train < settings.neighbours:
-        raise UserError(f"num_train must be at least the {settings.neighbours} neighbours, got {settings.num_train}.")
     if max(settings.unordered, default=0) >= coded.num_factors:
         raise UserError(f"unordered must name columns below {coded.num_factors}, got {list(settings.unordered)}.")
-    train, test = coded.sample([settings.num_train, settings.num_test], rng)
+    train, test = coded.sample(settings, rng)
+    if len(train[0]) < settings.neighbours:
+        raise UserError(f"num_train must be at least the {settings.neighbours} neighbours, got {len(train[0])}.")
     unordered = np.isin(np.arange(coded.num_factors), settings.unordered)
     gains = np.where(
         unordered,

@@ -39,7 +39,7 @@ def score_encoder(
     codes: list[np.ndarray] = []
     for numbers in batches(encoded, progress):
         images = truth.images(numbers)
-        found = np.asarray(encoder(images))
+        found = np.array(encoder(images))  # a copy: compiled encoders hand out the same buffer for every batch
         if found.ndim != 2 or len(found) != len(images):
             raise UserError(
                 f"an encoder must return codes ({len(images)}, latents) for {len(images)} images, got {found.shape}."

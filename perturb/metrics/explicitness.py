@@ -21,7 +21,7 @@ def compute_explicitness(coded: Coded, settings: TrainTestConfig, rng: np.random
         UserError: a factor's value is missing in one of the two samples.
 
     """
-    train, test = coded.sample([settings.num_train, settings.num_test], rng)
+    train, test = coded.sample(settings, rng)
     mean, std = train[0].mean(axis=0), train[0].std(axis=0)
     kept = nonconstant(train[0])
     x_train, x_test = ((codes[:, kept] - mean[kept]) / std[kept] for codes, _ in (train, test))

@@ -13,11 +13,13 @@ from typing import Any, cast
 import numpy as np
 
 from perturb.config.metrics import InfoMECConfig
+from perturb.errors import UserError
 from perturb.metrics.coded import Coded, standardised
 from perturb.metrics.information import entropies, mutual_information
 from perturb.metrics.metric import Scores
 
 SMALL_RANGE = 1 / 20
+FEWEST = 20
 
 
 def compute_infomec(coded: Coded, settings: InfoMECConfig, rng: np.random.Generator) -> Scores:
@@ -31,7 +33,9 @@ def compute_infomec(coded: Coded, settings: InfoMECConfig, rng: np.random.Genera
 
     """
     coded.require("InfoM", factors=2)
-    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    ((codes, factors),) = coded.sample(settings, rng)
+    if len(codes) < FEWEST:
+        raise UserError(f"InfoMEC needs at least {FEWEST} rows, got {len(codes)}.")
     ranges = np.ptp(codes, axis=0)
     threshold = 0.0 if settings.discrete else ranges.max() * SMALL_RANGE
     active = codes[:, ranges > threshold]

@@ -13,7 +13,7 @@ def compute_irs(coded: Coded, settings: IRSConfig, rng: np.random.Generator) -> 
 
     disentanglement_lib's `num_active_dims` is the sum of all codes; `irs_code_sum` is that number, for comparison.
     """
-    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    ((codes, factors),) = coded.sample(settings, rng)
     active = codes[:, nonconstant(codes)]
     counts = {"irs_active": float(active.shape[1]), "irs_code_sum": float(active.sum())}
     if active.shape[1] == 0:

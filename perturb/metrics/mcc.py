@@ -12,7 +12,7 @@ def compute_mcc(coded: Coded, settings: MCCConfig, rng: np.random.Generator) -> 
     """`mcc` in [0, 1], higher is better: mean over factors, 0 for a factor that no latent is left for."""
     from scipy import optimize
 
-    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    ((codes, factors),) = coded.sample(settings, rng)
     matrix = absolute_correlations(codes, factors, settings.correlation)
     matched = matrix[optimize.linear_sum_assignment(matrix, maximize=True)]
     return {"mcc": float(matched.sum() / coded.num_factors)}

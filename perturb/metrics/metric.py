@@ -6,16 +6,17 @@ from typing import Any, Literal
 
 import numpy as np
 
+from perturb.config.metrics import SampleConfig
 from perturb.config.section import Section
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, drawn
 
 Scores = dict[str, float]
 
 
-def drawn_rows(grid: FactorGrid, settings: Any, rng: np.random.Generator) -> np.ndarray:  # noqa: ANN401
+def drawn_rows(grid: FactorGrid, settings: SampleConfig, rng: np.random.Generator) -> np.ndarray:
     """The default `rows`: numbers of the images that `Coded.sample` will draw for these settings, int64 (n,)."""
-    return rng.integers(len(grid), size=sum(settings.counts.values()))
+    return np.concatenate(drawn(len(grid), settings, rng, is_grid=True))
 
 
 @dataclass(frozen=True, kw_only=True)

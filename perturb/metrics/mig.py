@@ -22,7 +22,7 @@ def compute_mig(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) 
 
     """
     coded.require("MIG", latents=2)
-    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    ((codes, factors),) = coded.sample(settings, rng)
     gaps = gap_to_runner_up(information_shares(codes, factors, settings.num_bins))
     return {"mig": float(gaps.mean())} | {f"mig_factor_{k}": float(gap) for k, gap in enumerate(gaps)}
 
@@ -35,7 +35,7 @@ def compute_mig_sup(coded: Coded, settings: BinnedConfig, rng: np.random.Generat
 
     """
     coded.require("MIG-sup", factors=2)
-    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    ((codes, factors),) = coded.sample(settings, rng)
     shares = information_shares(codes, factors, settings.num_bins)[nonconstant(codes)]
     return {"mig_sup": float(gap_to_runner_up(shares.T).mean()) if len(shares) else 0.0}
 

@@ -16,7 +16,7 @@ def compute_modularity(coded: Coded, settings: BinnedConfig, rng: np.random.Gene
 
     """
     coded.require("modularity", factors=2)
-    ((codes, factors),) = coded.sample([settings.num_train], rng)
+    ((codes, factors),) = coded.sample(settings, rng)
     return {"modularity": modularity(mutual_information(discretised(codes, settings.num_bins), factors))}
 
 

@@ -23,7 +23,7 @@ def compute_sap(coded: Coded, settings: SAPConfig, rng: np.random.Generator) -> 
 
     """
     coded.require("SAP", latents=2)
-    train, test = coded.sample([settings.num_train, settings.num_test], rng)
+    train, test = coded.sample(settings, rng)
     matrix = squared_correlations(*train) if settings.continuous else accuracies(train, test)
     return {"sap": float(gap_to_runner_up(matrix).mean())}
 

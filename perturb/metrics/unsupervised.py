@@ -1,8 +1,6 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Scores of the codes alone, as in disentanglement_lib: how far are latents from being independent?"""
 
-from typing import cast
-
 import numpy as np
 
 from perturb.config.metrics import BinnedConfig
@@ -23,7 +21,7 @@ def compute_unsupervised(coded: Coded, settings: BinnedConfig, rng: np.random.Ge
         UserError: the covariance of the varying latents is singular.
 
     """
-    ((codes, _),) = coded.sample([settings.num_train], rng)
+    ((codes, _),) = coded.sample(settings, rng)
     codes = codes[:, nonconstant(codes)]
     names = "gaussian_total_correlation", "gaussian_wasserstein_correlation"
     if codes.shape[1] < 2:
@@ -42,16 +40,18 @@ def compute_unsupervised(coded: Coded, settings: BinnedConfig, rng: np.random.Ge
 
 
 def total_correlation(covariance: np.ndarray) -> float:
-    """KL divergence in nats of a Gaussian from the product of its marginals."""
-    sign, logarithm = np.linalg.slogdet(covariance)
-    if sign <= 0 or np.linalg.matrix_rank(covariance) < len(covariance):
+    """KL divergence in nats of a Gaussian from the product of its marginals; the latents' units have no part in it."""
+    deviations = np.sqrt(np.diag(covariance))
+    correlations = covariance / np.outer(deviations, deviations)
+    sign, logarithm = np.linalg.slogdet(correlations)
+    if sign <= 0 or np.linalg.matrix_rank(correlations) < len(correlations):
         raise UserError("the total correlation is infinite: some latents are linear combinations of others; leave them out.")
-    return float(0.5 * (np.log(np.diag(covariance)).sum() - logarithm))
+    return float(-0.5 * logarithm)
 
 
 def wasserstein_correlation(covariance: np.ndarray) -> float:
     """Squared Wasserstein-2 distance of a Gaussian from the product of its marginals."""
-    from scipy import linalg
-
-    root = cast(np.ndarray, linalg.sqrtm(covariance * np.diag(covariance)[:, None]))
-    return float(2 * np.trace(covariance) - 2 * np.trace(np.real(root)))
+    deviations = np.sqrt(np.diag(covariance))
+    # The product of covariance and marginals has the eigenvalues of this symmetric matrix, whose root is safe to take.
+    eigenvalues = np.linalg.eigvalsh(covariance * np.outer(deviations, deviations))
+    return float(2 * np.trace(covariance) - 2 * np.sqrt(np.maximum(eigenvalues, 0)).sum())

@@ -16,22 +16,23 @@ from perturb.config.metrics import (
     SAPConfig,
     TrainTestConfig,
 )
-from perturb.metrics import METRICS, Scores
+from perturb.metrics import METRICS, Coded, Scores
 from perturb.metrics import dci as our_dci
 from perturb.metrics.sap import compute_sap
 
 TEST = TRAIN // 2
 SETTINGS = MetricsConfig(
     mig=BinnedConfig(num_train=TRAIN),
-    sap=SAPConfig(num_train=TRAIN, num_test=TEST),
+    sap=SAPConfig(num_train=TRAIN, num_test=TEST, protocol="library"),
     modularity=BinnedConfig(num_train=TRAIN),
-    explicitness=TrainTestConfig(num_train=TRAIN, num_test=TEST),
+    explicitness=TrainTestConfig(num_train=TRAIN, num_test=TEST, protocol="library"),
     irs=IRSConfig(num_train=TRAIN),
     unsupervised=BinnedConfig(num_train=TRAIN),
     factor_vae=oracle.VOTES,
     beta_vae=oracle.PAIRS,
     dci=DCIConfig(num_train=oracle.DCI_ROWS, num_test=oracle.DCI_ROWS // 2, trees=oracle.TREES),
 )
+OF_ONE_SAMPLE = {"mig", "modularity", "irs", "unsupervised"}
 ON_FILE = json.loads(oracle.FIXTURE.read_text(encoding="utf-8"))
 PAIRS = [(metric, case) for metric in oracle.ORACLES for case in oracle.cases_of(metric)]
 
@@ -49,6 +50,8 @@ def _ours(metric: str, case: str) -> Scores:
             "dci_informativeness": in_test,
             "dci_informativeness_train": in_train,
         }
+    if metric in OF_ONE_SAMPLE:
+        coded = Coded(coded.codes[:TRAIN], coded.factors[:TRAIN])
     found = METRICS[metric].compute(coded, getattr(SETTINGS, metric), np.random.default_rng(oracle.SEED))
     if metric == "sap":
         continuous = SETTINGS.sap.model_copy(update={"continuous": True})
