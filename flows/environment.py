@@ -8,6 +8,7 @@ DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
     # Pauses double from 2 s on: a server that is gone is given half a minute, and a busy one asks for pauses of its own.
     "PREFECT_CLIENT_MAX_RETRIES": "4",
 }

@@ -14,6 +14,7 @@ from itertools import islice  # noqa: E402
 
 import httpx  # noqa: E402
 from perturb_flows.artifacts import progress_shown, show_results  # noqa: E402
+from perturb_flows.interrupts import ends_soon  # noqa: E402
 from perturb_flows.parameters import Experiment, Settings  # noqa: E402
 from perturb_flows.runners import Workers, make_workers, parsed  # noqa: E402
 from perturb_flows.server import server  # noqa: E402
@@ -136,7 +137,7 @@ def run_with_prefect(
     parsed(runner, settings)
     plan = plan_experiment(config)
     stages = stages_until(plan, until)
-    with server():
+    with ends_soon(), server():
         try:
             study(config, settings, until, runner)
         except httpx.TransportError as error:

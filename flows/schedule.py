@@ -1,8 +1,10 @@
 """An experiment that Prefect starts by itself, again and again."""
 
-import os
+import signal
 import urllib.error
 import urllib.request
+import warnings
+from contextlib import suppress
 from datetime import timedelta
 
 from perturb_flows.environment import prepare
@@ -39,23 +41,29 @@ def serve(
     """
     parsed(runner, settings)
     plan_experiment(config)
-    require_server()
+    server = require_server()
     try:
         schedule = CronSchedule(cron=cron) if cron else IntervalSchedule(interval=every)
     except ValidationError as error:
         raise UserError(f"--cron must be five fields, for example '0 3 * * *'; {error.errors()[0]['msg']}.") from None
-    study.serve(
-        name=config.name,
-        schedules=[schedule],
-        parameters={
-            "config": config.model_dump(mode="json"),
-            "settings": settings.model_dump(mode="json"),
-            "runner": runner,
-        },
-        limit=1,
-        pause_on_shutdown=True,
-        print_starting_message=os.isatty(1),
-    )
+    when = f"at {cron} (UTC)" if cron else f"every {every}"
+    print(f"{config.name} runs {when}, one run at a time, until this is interrupted; its page: {_page(server)}", flush=True)
+    parameters = {"config": config.model_dump(mode="json"), "settings": settings.model_dump(mode="json"), "runner": runner}
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until Prefect's own handler is there
+    try:
+        # Prefect warns of its own end at SIGTERM.
+        with suppress(KeyboardInterrupt), warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            study.serve(
+                name=config.name, schedules=[schedule], parameters=parameters, limit=1, pause_on_shutdown=True,
+                print_starting_message=False,
+            )  # fmt: skip
+    finally:
+        print(f"stopped; the schedule of {config.name} is paused until `perturb schedule` is started again.", flush=True)
+
+
+def _page(server: str) -> str:
+    """The address that a browser opens, of an API's."""
+    return f"{server.removesuffix('/api')}/deployments"
 
 
 def require_server() -> str:

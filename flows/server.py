@@ -81,6 +81,7 @@ def _start(address: str) -> subprocess.Popen:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=die_with_parent,
+        start_new_session=True,  # a terminal's Ctrl-C reaches the flow alone, which still has its end to report
     )
 
 

@@ -1,4 +1,6 @@
-"""The one exception meant for a person's eyes."""
+"""The one exception meant for a person's eyes, and what is said to one who stops the work."""
+
+INTERRUPTED = "perturb: interrupted; running the same command again goes on from here."
 
 
 class UserError(Exception):

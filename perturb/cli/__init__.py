@@ -14,7 +14,7 @@ from perturb import __version__
 from perturb.cli.dataset import dataset_app
 from perturb.cli.external import add_commands
 from perturb.cli.flows import doctor, from_flows, schedule
-from perturb.errors import UserError
+from perturb.errors import INTERRUPTED, UserError
 
 app = typer.Typer(
     help="Perturbed disentanglement benchmarks: does a model disentangle, or does it lean on the data?",
@@ -27,6 +27,8 @@ add_commands(app)
 app.command()(schedule)
 app.command()(doctor)
 
+STOPPED = 130
+"""Exit code of a process that Ctrl-C has ended, as shells have it."""
 WIDE = 160
 """Columns of a table that goes to a file."""
 ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
@@ -225,6 +227,7 @@ def main() -> None:
     except UserError as error:
         print(f"perturb: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("perturb: interrupted; running the same command again goes on from here.", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == STOPPED:  # Typer ends so, without a word, at Ctrl-C
+            print(INTERRUPTED, file=sys.stderr)
+        raise

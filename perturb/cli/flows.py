@@ -34,6 +34,8 @@ def from_flows(name: str) -> Callable:
             return found.load()
         except ModuleNotFoundError as error:
             package = (error.name or str(error)).partition(".")[0]
+            if package.startswith("perturb"):
+                raise UserError(f"perturb and its flows do not fit together (no {error.name}); reinstall perturb.") from None
             raise UserError(
                 f"{package} is not installed: `pip install 'perturb[flows]'` adds it; `perturb run` without --prefect "
                 "and --runner does without it."

@@ -8,6 +8,7 @@ import errno
 import logging
 import mimetypes
 import os
+import signal
 import socket
 import stat
 from functools import lru_cache
@@ -34,7 +35,7 @@ BROKEN_INDEX = "503 Service Unavailable: the index of this server is broken\n"
 
 
 def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: bool = False) -> None:
-    """Serve a folder until Ctrl-C; prints where on stdout.
+    """Serve a folder until Ctrl-C or SIGTERM; prints where on stdout.
 
     Raises:
         UserError: as for `file_server`.
@@ -43,6 +44,7 @@ def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: boo
     server, listener = file_server(folder, host=host, port=port, quiet=quiet)
     with listener:
         print(f"{folder} is at {url_of(listener)}, read-only; Ctrl-C ends it.", flush=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends, and then hands its signal on
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:

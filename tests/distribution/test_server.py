@@ -308,7 +308,8 @@ def test_a_folder_without_a_good_index_is_not_served(tmp_path: Path) -> None:
         file_server(tmp_path, port=0)
 
 
-def test_the_command_serves_until_ctrl_c(folder: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_the_command_serves_until_it_is_stopped(folder: Path, stop: signal.Signals) -> None:
     # A shell has its background jobs ignore Ctrl-C, and the tests may be one.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from perturb.cli import main; main()"
     command = [sys.executable, "-c", code, "dataset", "serve", str(folder), "--port", "0", "--quiet"]
@@ -318,7 +319,7 @@ def test_the_command_serves_until_ctrl_c(folder: Path) -> None:
             connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=5)
             connection.request("GET", "/noise.h5")
             assert connection.getresponse().read() == CONTENT
-            process.send_signal(signal.SIGINT)
+            process.send_signal(stop)
             out, err = process.communicate(timeout=10)
             connection.close()
         finally:

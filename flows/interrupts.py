@@ -1,0 +1,55 @@
+"""The end of a flow at Ctrl-C: soon, and in one sentence.
+
+Prefect reports the end of a flow to its server and sends what is left of its logs, for half a minute where no server
+answers. All that matters is in the run directories by then, so that nothing is lost by not waiting for it.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import util
+from types import FrameType
+from typing import NoReturn
+
+from perturb.errors import INTERRUPTED
+
+SECONDS_TO_END = 4.0
+
+
+@contextmanager
+def ends_soon() -> Iterator[None]:
+    """Leave the process at Ctrl-C inside the block: when the block has ended, after four seconds, or at a second Ctrl-C.
+
+    Worker processes and a temporary server die with this one. In a thread, where no signals arrive, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGINT, lambda number, frame: _leave())
+        timer = threading.Timer(SECONDS_TO_END, _leave)
+        timer.daemon = True
+        timer.start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        _leave()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _leave() -> NoReturn:
+    """Say the sentence and go, without waiting for Prefect's threads."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")  # the cursor, which a progress bar hides
+    sys.stderr.write(INTERRUPTED + "\n")
+    sys.stderr.flush()
+    util._run_finalizers(0)  # pyright: ignore[reportAttributeAccessIssue]  # else pools' semaphores are reported as leaked
+    os._exit(130)

@@ -1,0 +1,87 @@
+"""Ctrl-C: work ends soon, in one sentence, and goes on from its checkpoints."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from real_servers import free_port, post, prefect_server, wait_for
+
+from perturb.errors import INTERRUPTED
+
+pytest.importorskip("prefect")
+pytestmark = [pytest.mark.flow, pytest.mark.slow]
+# A shell has its background jobs ignore Ctrl-C, and the tests may be one.
+CODE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from perturb.cli import main; main()"
+SECONDS_TO_END = 20
+"""Five are meant; a busy machine may take longer."""
+
+
+@contextmanager
+def _at_a_terminal(*arguments: object, cwd: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process group of its own, all of which a terminal's Ctrl-C reaches."""
+    environment = os.environ | {"PREFECT_HOME": str(cwd / "home")} | environment
+    command = [sys.executable, "-c", CODE, *map(str, arguments)]
+    with subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _interrupted(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
+    """Exit code and the last lines of what is said after Ctrl-C."""
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=SECONDS_TO_END)
+    return process.returncode, said.rstrip().splitlines()
+
+
+@pytest.mark.parametrize("options", [[], ["--prefect"]], ids=["plain", "prefect"])
+def test_ctrl_c_ends_a_run_in_one_sentence_and_running_again_goes_on(
+    long_toml: Path, tmp_path: Path, api: str, options: list[str]
+) -> None:
+    arguments = ["run", long_toml, "--artifacts", tmp_path / "artifacts", "--until", "restarts", "--workers", 2, *options]
+    with _at_a_terminal(*arguments, cwd=tmp_path, PREFECT_API_URL=api) as process:
+        wait_for(lambda: list((tmp_path / "artifacts").glob("scratch/restart-*/checkpoint.safetensors")), process)
+        code, said = _interrupted(process)
+    assert code == 130
+    assert said[-1] == INTERRUPTED
+    assert not [line for line in said[:-1] if "ground truth" not in line], "nothing else but the progress of before"
+    with _at_a_terminal(*arguments, cwd=tmp_path, PREFECT_API_URL=api) as again:
+        _, said = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+
+
+def test_ctrl_c_ends_a_flow_whose_server_is_gone(long_toml: Path, tmp_path: Path) -> None:
+    arguments = ["run", long_toml, "--artifacts", tmp_path / "artifacts", "--until", "restarts", "--prefect"]
+    with (
+        prefect_server(tmp_path / "server", free_port()) as (api, server),
+        _at_a_terminal(*arguments, cwd=tmp_path, PREFECT_API_URL=api) as process,
+    ):
+        wait_for(lambda: list((tmp_path / "artifacts").glob("scratch/restart-*/checkpoint.safetensors")), process)
+        server.kill()
+        server.wait()
+        code, said = _interrupted(process)
+    assert (code, said[-1]) == (130, INTERRUPTED)
+    assert "Traceback" not in "\n".join(said)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_a_schedule_says_what_it_does_and_stops_cleanly(
+    tiny_toml: Path, tmp_path: Path, api: str, stop: signal.Signals
+) -> None:
+    arguments = ["schedule", tiny_toml, "--every", "12h", "--artifacts", tmp_path / "artifacts"]
+    with _at_a_terminal(*arguments, cwd=tmp_path, PREFECT_API_URL=api) as process:
+        first = process.stdout.readline()
+        wait_for(lambda: [found for found in post(api, "deployments/filter", {}) if found["status"] == "READY"], process)
+        process.send_signal(stop)
+        out, said = process.communicate(timeout=SECONDS_TO_END)
+    assert first.startswith("tiny runs every 12:00:00, one run at a time, until this is interrupted; its page: http://")
+    assert out == "stopped; the schedule of tiny is paused until `perturb schedule` is started again.\n"
+    assert (process.returncode, said) == (0, "")
