@@ -15,7 +15,7 @@ from perturb.datasets.hdf5.layouts import LAYOUTS, WHITE, image_shape, labels
 from perturb.datasets.hdf5.schema import BATCH, source
 from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.datasets.synthetic import SYNTHETIC, Synthetic
-from perturb.errors import UserError
+from perturb.errors import UserError, not_among
 from perturb.files import atomic_write
 
 Report = Callable[[int, int], None]
@@ -39,7 +39,7 @@ def write_named(path: Path, name: str, *, seed: int = 0, report: Report = lambda
     elif name in DATASETS:
         write_official(path, renderer_of(name), report=report)
     else:
-        raise UserError(f"dataset must be one of {', '.join([*DATASETS, *SYNTHETIC])}, got {name}.")
+        raise UserError(f"dataset {not_among([name], [*DATASETS, *SYNTHETIC])}.")
 
 
 def write_official(path: Path, truth: GroundTruth, *, report: Report = lambda done, total: None) -> None:

@@ -10,7 +10,7 @@ from perturb.config.metrics import MetricsConfig
 from perturb.datasets import DATASETS, GroundTruth
 from perturb.datasets.hdf5.reader import arrays_of, attributes_of
 from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
-from perturb.errors import UserError
+from perturb.errors import UserError, guess
 from perturb.metrics import METRICS, Metric
 
 
@@ -51,7 +51,8 @@ def described(name_or_file: str) -> Table:
         return _of_vectors(SYNTHETIC[name_or_file])
     path = Path(name_or_file)
     if not path.is_file():
-        raise UserError(f"{name_or_file} is neither a dataset ({', '.join([*DATASETS, *SYNTHETIC])}) nor a file.")
+        known = [*DATASETS, *SYNTHETIC]
+        raise UserError(f"{name_or_file} is neither a dataset ({', '.join(known)}) nor a file{guess(name_or_file, known)}.")
     return _of_file(path)
 
 

@@ -8,6 +8,7 @@ from perturb.config.metrics import MetricName
 from perturb.config.objectives import ObjectiveConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
+from perturb.errors import not_among
 from perturb.variants import FOLLOWING
 
 Count = Annotated[int, Field(ge=1)]
@@ -113,7 +114,7 @@ class EvaluationConfig(Section):
                 ("metric", [contrast.metric or self.metrics[0]], self.metrics),
             ):
                 if unknown := [name for name in given if name not in known]:
-                    raise ValueError(f"{places}: {field} must be among {', '.join(known)}; got {', '.join(unknown)}")
+                    raise ValueError(f"{places}: {field} {not_among(unknown, known)}")
             if contrast.first == contrast.second:
                 raise ValueError(f"{places}: first and second must differ; both are {contrast.first}")
             if len(set(contrast.methods)) < len(contrast.methods):

@@ -11,6 +11,7 @@ from perturb.config.objectives import BetaVAEConfig, FallingBetaVAEConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
+from perturb.errors import not_among
 from perturb.variants import CONTROLS, ONE_PATTERN, VARIANTS
 
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -100,7 +101,7 @@ class ExperimentConfig(Section):
             raise ValueError(f"alternatives must have names of their own; taken: {', '.join(taken)}")
         for field, variants in (("evaluation", self.evaluation.variants), ("search", self.search and self.search.variants)):
             if unknown := [variant for variant in variants or () if variant not in known]:
-                raise ValueError(f"{field}.variants must be among {', '.join(known)}; got {', '.join(unknown)}")
+                raise ValueError(f"{field}.variants {not_among(unknown, known)}")
         drawn = [variant for variant in known if variant not in ONE_PATTERN]
         table = self.evaluation.draws if isinstance(self.evaluation.draws, dict) else {}
         if unknown := [variant for variant in table if variant not in drawn]:

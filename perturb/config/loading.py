@@ -17,7 +17,7 @@ from perturb.config.experiment import OWN, ExperimentConfig
 from perturb.config.perturbation import PerturbationConfig
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
-from perturb.errors import UserError
+from perturb.errors import UserError, not_among
 from perturb.files import sha256_of
 
 
@@ -179,7 +179,7 @@ def with_methods(config: ExperimentConfig, names: Sequence[str]) -> ExperimentCo
     methods = {method.name: method for method in config.evaluation.methods}
     for name in names:
         if name not in methods:
-            raise UserError(f"--methods must be among {', '.join(methods)}, separated by commas; got {name}.")
+            raise UserError(f"--methods {not_among([name], methods)}.")
     chosen = tuple(method for name, method in methods.items() if name in names)
     return config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"methods": chosen})})
 

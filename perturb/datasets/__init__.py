@@ -16,7 +16,7 @@ from perturb.datasets.readers.tfds import DSpritesFolder, Shapes3DFolder
 from perturb.datasets.renderers.dsprites import DSprites
 from perturb.datasets.renderers.mini import Mini, MiniClosed
 from perturb.datasets.renderers.shapes3d import Shapes3D
-from perturb.errors import UserError
+from perturb.errors import UserError, not_among
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def reader_of(name: str, path: Path) -> GroundTruth:
 def renderer_of(name: str) -> GroundTruth:
     """The renderer of a dataset by its key; an unknown one, or one without a renderer, is a UserError that lists others."""
     if name not in DATASETS:
-        raise UserError(f"dataset must be one of {', '.join(DATASETS)}, got {name}.")
+        raise UserError(f"dataset {not_among([name], DATASETS)}.")
     renderer = DATASETS[name].renderer
     if renderer is None:
         rendered = ", ".join(key for key, dataset in DATASETS.items() if dataset.renderer)

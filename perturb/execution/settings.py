@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from perturb.config import Section
-from perturb.errors import UserError
+from perturb.errors import UserError, not_among
 from perturb.machine import available_cores, checked_device
 
 LARGEST_STACK = 32
@@ -70,7 +70,7 @@ def run_settings(
         raise UserError(f"--time-limit must be minutes above 0, got {time_limit:g}.")
     chosen = strategy or ("processes" if device.startswith("cpu") else "stacked")
     if chosen not in STRATEGIES:
-        raise UserError(f"--strategy must be one of {', '.join(STRATEGIES)}; got {chosen}.")
+        raise UserError(f"--strategy {not_among([chosen], STRATEGIES)}.")
     if chosen == "sequential" and stack not in (None, 1):
         raise UserError(f"--stack {stack} is not for --strategy sequential, which trains one restart at a time.")
     if chosen == "processes":

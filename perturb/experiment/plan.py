@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from perturb.config import ExperimentConfig, MethodConfig
 from perturb.datasets import open_ground_truth
-from perturb.errors import UserError
+from perturb.errors import UserError, not_among
 from perturb.experiment.checks import check_sizes
 from perturb.experiment.specs import Namer
 from perturb.perturbation.selection import SelectionRun
@@ -74,7 +74,8 @@ class Plan:
         for stage in self.stages:
             if stage.title == title:
                 return stage
-        raise UserError(f"stage must be one of {', '.join(s.title for s in self.stages)}; got {title}.")
+        titles = [stage.title for stage in self.stages]
+        raise UserError(f"stage {not_among([title], titles)}.")
 
 
 def plan_experiment(config: ExperimentConfig) -> Plan:

@@ -8,7 +8,7 @@ import numpy as np
 from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.errors import UserError
+from perturb.errors import UserError, not_among
 from perturb.metrics.coded import Coded
 from perturb.metrics.metric import Scores
 from perturb.metrics.table import METRICS
@@ -62,7 +62,7 @@ def chosen_settings(metrics: Sequence[str], settings: MetricsConfig | None, *, f
 def check_names(metrics: Sequence[str]) -> None:
     """Refuse metrics that are not in the table, with a UserError that lists those that are."""
     if unknown := [name for name in metrics if name not in METRICS]:
-        raise UserError(f"metrics must be among {', '.join(METRICS)}; got {', '.join(unknown)}.")
+        raise UserError(f"metrics {not_among(unknown, METRICS)}.")
 
 
 def rows_to_encode(metrics: Sequence[str], settings: MetricsConfig, grid: FactorGrid, *, seed: int) -> np.ndarray:

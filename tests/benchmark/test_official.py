@@ -11,7 +11,7 @@ from small_files import SmallSprites
 
 from perturb.benchmark.official import write_named, write_official
 from perturb.benchmark.verify import verify
-from perturb.cli.describe import as_table, described, table_of_vectors
+from perturb.cli.describe import described, table_of_datasets, table_of_vectors
 from perturb.datasets import DATASETS, Mini, renderer_of
 from perturb.datasets.readers.official import DSpritesFile
 from perturb.datasets.synthetic import SYNTHETIC
@@ -73,7 +73,7 @@ def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None
 
 
 def test_the_list_has_every_dataset_and_its_grid() -> None:
-    text = _text(as_table())
+    text = _text(table_of_datasets())
     for name, dataset in DATASETS.items():
         grid = dataset.kind.grid
         assert name in text
@@ -100,7 +100,7 @@ def test_a_synthetic_set_is_written_as_two_arrays_without_pickles(tmp_path: Path
         write_named(tmp_path / "a.h5", "synthetic_linear")
     with pytest.raises(UserError, match=r"a\.npz: cannot be written"):
         write_named(tmp_path / "a.npz" / "a.npz", "synthetic_linear")
-    with pytest.raises(UserError, match=r"dataset must be one of mini, .*, smallnorb, synthetic_linear, .*, got cars"):
+    with pytest.raises(UserError, match=r"dataset must be among mini, .*, smallnorb, synthetic_linear, .*; got cars"):
         write_named(tmp_path / "b.npz", "cars")
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
@@ -124,7 +124,7 @@ def test_what_is_neither_dataset_nor_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cars is neither a dataset"):
         described("cars")
     with pytest.raises(
-        UserError, match=r"dataset must be one of mini, mini_closed, dsprites, shapes3d, mpi3d_toy, .*, got cars"
+        UserError, match=r"dataset must be among mini, mini_closed, dsprites, shapes3d, mpi3d_toy, .*; got cars"
     ):
         renderer_of("cars")
     with pytest.raises(

@@ -161,7 +161,7 @@ def _changed(path: Path, **changes: object) -> Path:
             {"source": "path_name=x.h5, source=file"},
             "was made from path_name=x.h5, source=file; name that file with --origin",
         ),
-        ({"dataset": "cats"}, "dataset must be one of mini"),
+        ({"dataset": "cats"}, "dataset must be among mini"),
     ],
 )
 def test_a_recipe_that_cannot_be_used_is_refused(

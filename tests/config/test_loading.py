@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ AUTOENCODER = 'objective = { kind = "autoencoder" }'
 BETA_VAE = 'objective = { kind = "beta_vae", beta = 4.0 }'
 
 
-def _error(path: Path) -> str:
+def _error(path: Path, changes: Sequence[str] = ()) -> str:
     """What is wrong with a file; always one line that begins with the file."""
     with pytest.raises(UserError) as caught:
-        load_experiment(path)
+        load_experiment(path, changes)
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
@@ -161,6 +162,28 @@ def test_a_line_search_on_such_a_control_needs_it_too(tiny_toml: Path) -> None:
     text = tiny_toml.read_text(encoding="utf-8").replace('generator = "coarse"', 'generator = "deconv"')
     tiny_toml.write_text(text + '\n[search]\nvariants = ["original", "untrained_in_span"]\n', encoding="utf-8")
     assert 'must be "coarse" for untrained_in_span' in _error(tiny_toml)
+
+
+@pytest.mark.parametrize(
+    ("change", "meant"),
+    [
+        ("restart=3", "restarts"),
+        ("training.step=3", "steps"),
+        ("perturbation.alignment.prices=2.0", "price"),
+        ("metrics.dci.tree=3", "trees"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_one_that_was_meant(tiny_toml: Path, change: str, meant: str) -> None:
+    key = change.partition("=")[0]
+    assert f"unknown key `{key}`" in (said := _error(tiny_toml, [change]))
+    assert f"(did you mean {meant}?); remove it or correct its name" in said
+
+
+def test_a_key_of_a_methods_objective_is_guessed_among_its_own(tiny_toml: Path) -> None:
+    path = replaced(
+        tiny_toml, 'objective = { kind = "beta_vae", beta = 4.0 }', 'objective = { kind = "beta_vae", betta = 4.0 }'
+    )
+    assert "objective.betta` (value 4.0) (did you mean beta?)" in _error(path)
 
 
 def test_a_toml_date_is_not_taken_for_a_string(tiny_toml: Path) -> None:
