@@ -68,13 +68,13 @@ def inside(published: tuple[GroundTruth, Path], monkeypatch: pytest.MonkeyPatch)
 
 def test_every_block_of_code_is_run_by_a_test(published: tuple[GroundTruth, Path]) -> None:
     truth, folder = published
-    words = ["DataLoader", "disent", "GroundTruthData", "tensorflow_datasets", "environ"]
+    words = ["DataLoader", "disent", "GroundTruthData", "tensorflow_datasets", "environ", "load_dataset"]
     python = [*_blocks(folder, "python", "attrs"), *(code for word in words for code in _blocks(folder, "python", word))]
     shell = [code for word in ("export", "to-tfds", "verify", "cache") for code in _blocks(folder, "sh", word)]
     assert sorted(python) == sorted(_blocks(folder, "python", "import"))
     assert sorted(shell) == sorted(_blocks(folder, "sh", "perturb"))
     has_class = truth.name != "mini"
-    assert (len(python), len(shell)) == (5 + has_class, 3 + has_class)
+    assert (len(python), len(shell)) == (6 + has_class, 3 + has_class)
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert {kind for kind, _ in BLOCK.findall(card)} == {"python", "sh", "toml", "bibtex"}
     assert "\n\n\n\n" not in card
@@ -104,6 +104,26 @@ def test_disent(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[
     (code,) = _blocks(folder, "python", "disent")
     height, width, channels = truth.image_shape
     assert _execute(code, capsys) == f"{truth.grid.num_images} torch.Size([{channels}, {height}, {width}])\n"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_hugging_faces_datasets(
+    inside: tuple[GroundTruth, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every file is a config of the folder, and only they are data: index.json and croissant.json are not."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    datasets = pytest.importorskip("datasets")
+    truth, folder = inside
+    (code,) = _blocks(folder, "python", "load_dataset")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+    datasets.disable_progress_bars()
+    shape = truth.image_shape if truth.layout == "shapes3d" else truth.image_shape[:2]
+    assert _execute(code, capsys) == f"{truth.grid.num_images} {shape}\n"
+    assert datasets.get_dataset_config_names(str(folder)) == [f"{truth.name}-modified", f"{truth.name}-noise"]
+    noise = datasets.load_dataset(str(folder), f"{truth.name}-noise", split="train").with_format("numpy")
+    images = images_of(truth, "noise", np.arange(truth.grid.num_images))
+    key = "images" if truth.layout == "shapes3d" else "imgs"
+    assert np.array_equal(np.asarray(noise[key][:]).reshape(images.shape), images)
 
 
 def test_disentanglement_lib(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
