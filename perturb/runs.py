@@ -3,6 +3,7 @@
 A run is named by its kind and a hash of (kind, the stage's version, its config, the ids of its inputs). `ensure` answers
 that it is there, or builds it in a scratch folder, writes the manifest last and renames the folder into place. Resuming,
 sharing between machines and never training a model twice all follow from that; nothing else needs to remember anything.
+An input of which a stage finds that it is damaged is set aside and made again.
 """
 
 import hashlib
@@ -14,21 +15,22 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, is_dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
-
-from pydantic import TypeAdapter
 
 from perturb.config.loading import canonical_json
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import disk_full_as_user_error, flush_to_disk, read_json, sha256_of, write_json
+from perturb.files import disk_full_as_user_error, flush_to_disk, sha256_of
 from perturb.locks import exclusive_folder, is_locked
 from perturb.machine import software_versions
+from perturb.manifests import MANIFEST, DamagedRun, read_config, read_manifest, read_result, run_files, write_manifest
+from perturb.mending import hold_against, set_aside
 from perturb.progress import Progress
 
-MANIFEST = "manifest.json"
+DAMAGED = "damaged"
+"""Folder of runs that were set aside."""
 SECONDS_BETWEEN_TRIES = 0.2
 """Pause between looks while another process builds a run."""
 ConfigT = TypeVar("ConfigT", bound=Section, covariant=True)
@@ -140,7 +142,7 @@ class Store:
         return self.root / "scratch" / spec.id
 
     def is_complete(self, spec: RunSpec) -> bool:
-        """Return whether the run is there, whole."""
+        """Return whether the run is there, finished; its files are proved when they are read."""
         return (self.path(spec) / MANIFEST).is_file()
 
     def is_being_built(self, spec: RunSpec) -> bool:
@@ -153,7 +155,7 @@ class Store:
 
     def seconds(self, spec: RunSpec) -> float:
         """Seconds that building a finished run took."""
-        return read_json(self.path(spec) / MANIFEST)["built"]["seconds"]
+        return read_manifest(self.path(spec))["built"]["seconds"]
 
     def ensure(self, spec: RunSpec) -> str:
         """Build the run, and before it its inputs, unless they are there; "built" or "reused"."""
@@ -197,7 +199,34 @@ class Store:
         return built
 
     def _build_claimed(self, specs: Mapping[RunSpec, Path]) -> None:
-        """Build runs in their scratch folders, which nobody else uses."""
+        """Build runs in their scratch folders; inputs that turn out to be damaged are made again first, each once."""
+        inputs, mended = {self.path(needed): needed for spec in specs for needed in spec.inputs.values()}, set()
+        while True:
+            try:
+                return self._build_from_inputs(specs)
+            except DamagedRun as damage:
+                if damage.run not in inputs or damage.run in mended:
+                    raise
+                mended.add(damage.run)
+                place = self.set_aside(inputs[damage.run], damage)
+                self.ensure(inputs[damage.run])
+                if place is not None:
+                    hold_against(place, damage.run)
+
+    def set_aside(self, spec: RunSpec, damage: DamagedRun) -> Path | None:
+        """Move a damaged run out of the way, unless somebody has made it again by now; where it is then."""
+        return set_aside(damage, scratch=self.scratch(spec), folder=self.root / DAMAGED)
+
+    def set_aside_damaged(self, specs: Iterable[RunSpec], *, whole: Sequence[RunSpec] = ()) -> None:
+        """Set aside finished runs whose manifest is damaged, and those of `whole` of which any file is."""
+        for spec in filter(self.is_complete, specs):
+            try:
+                run_files(self.path(spec)) if spec in whole else read_manifest(self.path(spec))
+            except DamagedRun as damage:
+                self.set_aside(spec, damage)
+
+    def _build_from_inputs(self, specs: Mapping[RunSpec, Path]) -> None:
+        """Build runs, whose inputs are there, in their scratch folders, which nobody else uses."""
         started, stage = time.time(), self.stages[next(iter(specs)).kind]
         with ExitStack() as stack:
             stack.enter_context(disk_full_as_user_error(self.root, ", ".join(spec.label for spec in specs)))
@@ -234,8 +263,8 @@ class Store:
         for path in sorted(p for p in out.rglob("*") if p.is_file()):
             flush_to_disk(path)
             files[path.relative_to(out).as_posix()] = {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        write_json(
-            out / MANIFEST,
+        write_manifest(
+            out,
             {
                 "id": spec.id,
                 "kind": spec.kind,
@@ -286,22 +315,7 @@ def last_touched(folder: Path) -> float:
     return max(times)
 
 
-def read_config(run: Path, kind: type[ConfigT]) -> ConfigT:
-    """The config in a finished run's manifest. As JSON: in Python, strict validation would refuse a path that is text."""
-    return kind.model_validate_json(json.dumps(read_json(run / MANIFEST)["config"]))
-
-
-def read_result(run: Path, kind: type[ResultT]) -> ResultT:
-    """The result in a finished run's manifest.
-
-    Args:
-        run: its folder.
-        kind: the class that its stage returns; a manifest may have more fields.
-
-    """
-    return _adapter(kind).validate_json(json.dumps(read_json(run / MANIFEST)["result"]))
-
-
-@cache
-def _adapter(kind: type[ResultT]) -> TypeAdapter[ResultT]:
-    return TypeAdapter(kind)
+__all__ = [
+    "MANIFEST", "Build", "BuildTogether", "DamagedRun", "RunSpec", "Stage", "StageContext", "Store", "last_touched",
+    "read_config", "read_result",
+]  # fmt: skip

@@ -30,12 +30,21 @@ class Pixels:
 
     @classmethod
     def open(cls, folder: Path) -> "Pixels":
-        """Map what `PixelsWriter` wrote; nothing is loaded before it is asked for."""
-        packed = (folder / BITS).is_file()
-        return cls(np.load(folder / (BITS if packed else IMAGES), mmap_mode="r", allow_pickle=False), packed=packed)
+        """Map what `PixelsWriter` wrote into a folder, as `map`."""
+        return cls.map(folder / (BITS if (folder / BITS).is_file() else IMAGES))
+
+    @classmethod
+    def map(cls, path: Path) -> "Pixels":
+        """Map a file that `PixelsWriter` wrote, read-only; nothing is loaded, or checked, before it is asked for."""
+        return cls(np.load(path, mmap_mode="r", allow_pickle=False), packed=path.name == BITS)
 
     def __len__(self) -> int:
         return len(self._array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, height, width, channels) as they are stored; of bits (n, height, width / 8)."""
+        return tuple(self._array.shape)
 
     @property
     def channels(self) -> int:
@@ -46,7 +55,7 @@ class Pixels:
         """A copy of all images on a device, so that no batch has to travel."""
         return Pixels(torch.from_numpy(np.array(self._array)).to(device), packed=self._packed)
 
-    def images(self, numbers: np.ndarray) -> np.ndarray:
+    def images(self, numbers: np.ndarray | slice) -> np.ndarray:
         """Images as they are, uint8 (..., height, width, channels) of numbers (...); not for those on a device."""
         assert isinstance(self._array, np.ndarray)
         found = self._array[numbers]

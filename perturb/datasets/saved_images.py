@@ -1,12 +1,14 @@
 """Images of a ground truth or of a benchmark file in run directories, laid out so that a training can map them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from perturb.config import DatasetConfig, Section
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.datasets.pixels import Pixels
+from perturb.manifests import run_file
 
 
 class ImagesRun(Section):
@@ -32,6 +34,16 @@ class ImagesResult:
     provenance: dict[str, str] | None = None
     """Origin of a ground truth's images: renderer and version, or the official file and its hash. None for the images of a
     benchmark file."""
+
+
+def open_images(run: Path) -> Pixels:
+    """All images of a finished run of either kind, mapped.
+
+    Raises:
+        DamagedRun: they are not those that were written.
+
+    """
+    return Pixels.map(run_file(run, "*.npy"))
 
 
 class MappedGroundTruth(GroundTruth):

@@ -66,6 +66,7 @@ class Scheduler:
         # By id: two methods with the same settings share their runs.
         runs = {spec.id: spec for stage in plan.stages for spec in stage.runs}
         self._planned = set(runs)
+        store.set_aside_damaged(runs.values(), whole=[plan.report])
         self._waiting = [spec for spec in runs.values() if not store.is_complete(spec)]
         self._under_way: list[list[RunSpec]] = []
         self._ended: SimpleQueue[tuple[list[RunSpec], Any]] = SimpleQueue()

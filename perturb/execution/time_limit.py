@@ -16,6 +16,7 @@ from perturb.errors import UserError
 from perturb.execution.build import Finished, WorkerLost, ensure_runs
 from perturb.execution.settings import RunSettings
 from perturb.machine import die_with_parent
+from perturb.proofs import adopt, proofs
 from perturb.runs import RunSpec
 
 
@@ -32,7 +33,7 @@ def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: floa
     ) as process:
         try:
             _wait_for_imports(process)
-            answer, _ = process.communicate(pickle.dumps((specs, settings)), timeout=60 * minutes * len(specs))
+            answer, _ = process.communicate(pickle.dumps((specs, settings, proofs())), timeout=60 * minutes * len(specs))
         except subprocess.TimeoutExpired:
             names, together = ", ".join(spec.label for spec in specs), "" if len(specs) == 1 else " each"
             raise UserError(
@@ -45,7 +46,8 @@ def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: floa
             process.kill()
     if process.returncode or not answer:
         raise WorkerLost(f"its process ended with code {process.returncode}")
-    outcome = pickle.loads(answer)
+    outcome, proved_there = pickle.loads(answer)
+    adopt(proved_there)
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
@@ -65,17 +67,18 @@ def main() -> None:
 
     answers.write(b"ready\n")
     answers.flush()
-    specs, settings = pickle.load(sys.stdin.buffer)
+    specs, settings, proved_there = pickle.load(sys.stdin.buffer)
+    adopt(proved_there)
     try:
         outcome = ensure_runs(specs, settings)
     except Exception as error:
         error.add_note(traceback.format_exc())
         outcome = error
     try:
-        answer = pickle.dumps(outcome)
+        answer = pickle.dumps((outcome, proofs()))
         pickle.loads(answer)
     except Exception:
-        answer = pickle.dumps(RuntimeError(repr(outcome)))
+        answer = pickle.dumps((RuntimeError(repr(outcome)), proofs()))
     answers.write(answer)
     answers.close()
 

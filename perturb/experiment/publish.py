@@ -11,8 +11,9 @@ from perturb.datasets.hdf5.schema import RECIPE
 from perturb.errors import UserError
 from perturb.experiment.plan import Plan
 from perturb.files import atomic_write, read_json, sha256_of, write_json
-from perturb.report.build import report_files
-from perturb.runs import MANIFEST, Store
+from perturb.manifests import read_manifest, run_file
+from perturb.report.build import ROWS, report_files
+from perturb.runs import Store
 
 RESULTS, INDEX = "results.json", "index.json"
 
@@ -34,7 +35,7 @@ def publish_results(plan: Plan, store: Store) -> Path:
             continue  # its files are of the variant modified too, and would be taken for patterns of m_ψ
         hashes = store.result(spec, FileResult).files
         listed += [{"name": n, "path": str(store.path(spec) / n), "sha256": sha256} for n, sha256 in hashes.items()]
-    write_json(folder / RESULTS, read_json(report / "rows.json") | {"files": listed})
+    write_json(folder / RESULTS, read_json(run_file(report, ROWS)) | {"files": listed})
     return folder / RESULTS
 
 
@@ -59,7 +60,7 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
         files = [(report / name, name, command) for name in report_files(report)]
         files += list(_recipes(plan, store, patterns))
         listed = [_copied(source, folder, name) | {"command": made_by} for source, name, made_by in files]
-        manifest = read_json(report / MANIFEST)
+        manifest = read_manifest(report)
         index = {
             "experiment": plan.config.name,
             "config_hash": config_hash(plan.config),
@@ -78,12 +79,12 @@ def _recipes(plan: Plan, store: Store, patterns: int | None) -> Iterator[tuple[P
     for column, spec in plan.files.items():
         if patterns is not None and column.pattern >= patterns:
             continue
-        (recipe,) = store.path(spec).glob(f"*{RECIPE}")
+        recipe = run_file(store.path(spec), f"*{RECIPE}")
         name = f"{column.name}{RECIPE}"
         build = f"perturb dataset build {name} --out {column.name}.h5"
         yield recipe, name, build
         if read_recipe(recipe).recipe.network is not None:
-            yield weights_of(recipe), weights_of(Path(name)).name, build
+            yield run_file(store.path(spec), weights_of(recipe).name), weights_of(Path(name)).name, build
 
 
 def _copied(source: Path, folder: Path, name: str) -> dict[str, str | int]:

@@ -101,6 +101,7 @@ class Runner:
 
         """
         self._clear_scratch()
+        self._store.set_aside_damaged(specs)
         if retry:
             for spec in specs:
                 if self._store.is_complete(spec) and self._result(spec).failure:

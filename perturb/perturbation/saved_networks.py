@@ -10,11 +10,11 @@ from safetensors.torch import load_file
 from perturb.config import DatasetConfig, PerturbationConfig, Section
 from perturb.config.training import Architecture
 from perturb.datasets import GroundTruth
+from perturb.manifests import read_config, run_file
 from perturb.perturbation.matching import Goal
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.scalar import ScalarEffects
 from perturb.perturbation.stored import PatternStatistics
-from perturb.runs import read_config
 from perturb.variants import Redraw
 
 FILE_NAME = "psi.safetensors"
@@ -50,5 +50,5 @@ def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:
     """m_ψ of a finished run, calibrated."""
     config = read_config(run, PerturbationRun)
     network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=torch.Generator())
-    network.restore(load_file(run / FILE_NAME))
+    network.restore(load_file(run_file(run, FILE_NAME)))
     return network.eval()

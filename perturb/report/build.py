@@ -9,6 +9,7 @@ from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
 from perturb.entries.entry import metrics_of, write_entry
 from perturb.files import write_json, write_text
+from perturb.manifests import run_files
 from perturb.report.caveats import notes, provenance
 from perturb.report.entries import entries, file_name
 from perturb.report.findings import Findings
@@ -17,11 +18,13 @@ from perturb.report.section import Section, as_markdown
 from perturb.report.sections import sections_of
 from perturb.report.sentences import MAIN, contrast, further, headline
 from perturb.report.tables import as_csv
-from perturb.runs import MANIFEST, StageContext
+from perturb.runs import StageContext
 from perturb.statistics.family import identity
 from perturb.statistics.scores import BASELINE
 
 TITLE = "Does it disentangle, or does it lean on the data?"
+ROWS = "rows.json"
+"""The file of what machines read of a report."""
 ENTRIES = "entries"
 """Folder of what a leaderboard reads."""
 
@@ -75,7 +78,7 @@ def build_report(context: StageContext[ReportRun]) -> dict[str, int]:
         "provenance": made_by,
         "notes": to_be_known,
     }
-    write_json(context.out / "rows.json", answer_for_machines)
+    write_json(context.out / ROWS, answer_for_machines)
     return {"rows": len(findings.rows)}
 
 
@@ -94,6 +97,5 @@ def _answers(findings: Findings) -> Iterator[str]:
 
 
 def report_files(folder: Path) -> list[str]:
-    """Names of a finished report's files, without its manifest and the rows for machines."""
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in found if name not in (MANIFEST, "rows.json"))
+    """Names of a finished report's files, each as it was written, without the rows for machines; raises as `run_files`."""
+    return [name for name in run_files(folder) if name != ROWS]

@@ -8,15 +8,14 @@ import numpy as np
 from perturb.config import ExperimentConfig
 from perturb.config.loading import config_hash
 from perturb.datasets.saved_images import ImagesResult
-from perturb.files import read_json
 from perturb.machine import software_versions
+from perturb.manifests import read_manifest
 from perturb.metrics import METRICS
 from perturb.perturbation.saved_networks import PatternResult
 from perturb.perturbation.scalar import fewest_factors
 from perturb.report import inputs
 from perturb.report.findings import Findings
 from perturb.report.words import listed
-from perturb.runs import MANIFEST
 from perturb.statistics.scores import BASELINE
 from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN
 
@@ -170,5 +169,5 @@ def provenance(findings: Findings) -> dict[str, str]:
 
 def _trained_on(findings: Findings) -> str:
     """Devices and versions of torch that trained the models in the tables: not always those that write the report."""
-    built = (read_json(run / MANIFEST)["built"] for name, run in findings.runs.items() if name.startswith("training/"))
+    built = (read_manifest(run)["built"] for name, run in findings.runs.items() if name.startswith("training/"))
     return "; ".join(sorted({f"{made['device']}, torch {made['torch']}" for made in built}))

@@ -8,6 +8,7 @@ from perturb.config import MethodConfig
 from perturb.datasets.hdf5.schema import RECIPE
 from perturb.entries.entry import DatasetOfEntry, Entry, FileHash, Run, metrics_of
 from perturb.machine import software_versions
+from perturb.manifests import run_file
 from perturb.report.findings import Findings
 
 
@@ -45,8 +46,7 @@ def _files(findings: Findings, method: MethodConfig) -> Iterator[FileHash]:
     met = len(findings.config.evaluation.seeds_of(method))
     for variant in findings.config.evaluation.variants:
         for draw, run in enumerate(findings.files(variant)[:met]):
-            (path,) = run.glob(f"*{RECIPE}")
-            published = read_recipe(path)
+            published = read_recipe(run_file(run, f"*{RECIPE}"))
             yield FileHash(
                 variant=variant,
                 draw=draw,

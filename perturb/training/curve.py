@@ -8,6 +8,8 @@ import numpy as np
 from perturb.files import atomic_write
 
 POINTS = 100
+CURVE = "curve.csv"
+"""The file that holds a training's curve in its run directory."""
 
 
 def is_logged(step: int, steps: int) -> bool:

@@ -8,8 +8,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from perturb.config import DatasetConfig, ObjectiveConfig, Section, TrainingConfig
+from perturb.manifests import read_config, read_result, run_file
 from perturb.objectives import OBJECTIVES, Objective
-from perturb.runs import read_config, read_result
 
 FILE_NAME = "weights.safetensors"
 
@@ -52,7 +52,7 @@ def load_model(run: Path, device: str) -> Objective:
     config, channels = read_config(run, TrainingRun), read_result(run, TrainingResult).channels
     config = config.model_copy(update={"training": config.training.model_copy(update={"precision": "float32"})})
     model = new_model(config, channels=channels, seeds=[config.seed], device=device)
-    model.networks.load_state_dict(load_file(run / FILE_NAME, device=device))
+    model.networks.load_state_dict(load_file(run_file(run, FILE_NAME), device=device))
     model.networks.eval().requires_grad_(False)
     return model
 

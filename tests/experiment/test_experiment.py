@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from damage import flip
 from full_disk import small_disk
 from safetensors.torch import load_file
 
@@ -30,6 +32,7 @@ from perturb.experiment.publish import publish_results
 from perturb.experiment.stages import STAGES
 from perturb.experiment.stages.images import write_images
 from perturb.files import read_json, sha256_of, write_json
+from perturb.manifests import run_files
 from perturb.perturbation.saved_networks import PatternResult, PerturbationRun
 from perturb.perturbation.scalar import ScalarEffects
 from perturb.perturbation.stored import PatternStatistics
@@ -327,3 +330,23 @@ def test_images_for_which_the_disk_has_no_room_are_told_before_they_are_written(
         with pytest.raises(UserError, match=r"needs up to 0\.01 GB, and .* has 0\.00 GB left; make room"):
             write_images(disk / "run", iter([]), shape=(4096, 32, 32, 3), binary=False, progress=None)
         assert not list(disk.rglob("*.npy"))
+
+
+@pytest.mark.parametrize("damaged", ["images", "restart", "perturbation", "pixels", "file"])
+def test_a_damaged_run_is_made_again_and_the_tables_stay_what_they_were(
+    finished: tuple[Path, Path], tmp_path: Path, damaged: str
+) -> None:
+    config, artifacts = finished
+    shutil.copytree(artifacts / "runs", tmp_path / "artifacts" / "runs")
+    runs = tmp_path / "artifacts" / "runs"
+    run = min(runs.glob(f"{damaged}-*"))
+    flip(max((path for path in run.iterdir() if path.name != MANIFEST), key=lambda path: path.stat().st_size))
+    for kind in ("scores", "report", *(["file"] if damaged != "file" else []), *(["pixels"] if damaged == "file" else [])):
+        for reader in runs.glob(f"{kind}-*"):
+            shutil.rmtree(reader)
+    done = _run(config, tmp_path / "artifacts")
+    assert f"{run}/" in done.stderr
+    tables = [next(folder.glob("results/*/table.csv")).read_bytes() for folder in (artifacts, tmp_path / "artifacts")]
+    assert tables[0] == tables[1]
+    assert [path.name for path in (tmp_path / "artifacts" / "damaged").glob("*/*")] == [run.name]
+    assert run_files(run)

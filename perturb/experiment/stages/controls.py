@@ -1,7 +1,7 @@
 """Controls of a trained m_ψ: networks that keep a part of it or nothing, matched to its pattern."""
 
 from perturb.datasets import open_ground_truth
-from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
 from perturb.perturbation.matching import Goal, control_of, match
 from perturb.perturbation.network import network_for
 from perturb.perturbation.saved_networks import FILE_NAME, PatternResult, PerturbationRun, load_network
@@ -20,7 +20,7 @@ def build_control(context: StageContext[PerturbationRun]) -> PatternResult:
     """
     config = context.spec.config
     assert config.redraw is not None, "a control has a part that it draws anew"
-    ground_truth, pixels = open_ground_truth(config.dataset), Pixels.open(context.inputs["images"])
+    ground_truth, pixels = open_ground_truth(config.dataset), open_images(context.inputs["images"])
     wanted = read_result(context.inputs["perturbation"], PatternResult).pattern
     goal = Goal(variance=wanted.variance, roughness=wanted.roughness)
     generator = torch_generator(config.seed, "untrained")

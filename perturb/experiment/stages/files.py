@@ -9,11 +9,11 @@ from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.hdf5.schema import source
-from perturb.datasets.pixels import Pixels
-from perturb.datasets.saved_images import ImagesResult, MappedGroundTruth, PixelsRun
+from perturb.datasets.saved_images import ImagesResult, MappedGroundTruth, PixelsRun, open_images
 from perturb.experiment.stages import images
 from perturb.files import sha256_of, write_json
 from perturb.machine import software_versions
+from perturb.manifests import run_file
 from perturb.perturbation.matching import matched_levels
 from perturb.perturbation.saved_networks import FILE_NAME as NETWORK
 from perturb.perturbation.saved_networks import PatternResult, PerturbationRun, load_network
@@ -29,7 +29,7 @@ PROBED = {"sample": 1_024, "steps": 1, "values": 1_024}
 def build_file(context: StageContext[FileRun]) -> FileResult:
     """Write a benchmark file with its recipe, and check every pixel of it against the originals."""
     config = context.spec.config
-    ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), Pixels.open(context.inputs["images"]))
+    ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), open_images(context.inputs["images"]))
     path = context.out / f"{config.variant}.h5"
     network = load_network(context.inputs["network"], ground_truth) if "network" in context.inputs else None
     recipe = _recipe(context, ground_truth)
@@ -48,7 +48,7 @@ def build_file(context: StageContext[FileRun]) -> FileResult:
     write_json(beside, published.model_dump(mode="json"))
     files = {path.name: published.sha256, beside.name: sha256_of(beside)}
     if recipe.network is not None:
-        shutil.copyfile(context.inputs["network"] / NETWORK, weights_of(beside))
+        shutil.copyfile(run_file(context.inputs["network"], NETWORK), weights_of(beside))
         files[weights_of(beside).name] = recipe.network.sha256
     levels = recipe.noise_levels
     return FileResult(
@@ -68,7 +68,7 @@ def _recipe(context: StageContext[FileRun], ground_truth: GroundTruth) -> Recipe
         run = context.inputs["network"]
         trained = read_config(run, PerturbationRun)
         network = Network(
-            architecture=trained.architecture, perturbation=trained.perturbation, sha256=sha256_of(run / NETWORK)
+            architecture=trained.architecture, perturbation=trained.perturbation, sha256=sha256_of(run_file(run, NETWORK))
         )
     return Recipe(
         dataset=ground_truth.name,
@@ -101,8 +101,7 @@ def _probe(context: StageContext[FileRun], ground_truth: GroundTruth) -> Probe:
 
 def build_pixels(context: StageContext[PixelsRun]) -> ImagesResult:
     """Unpack the images of a benchmark file, so that a training can map them."""
-    (path,) = context.inputs["file"].glob("*.h5")
-    file = BenchmarkFile(path)
+    file = BenchmarkFile(run_file(context.inputs["file"], "*.h5"))
     shape = (file.grid.num_images, *file.image_shape)
     sha256 = images.write_images(
         context.out, file.blocks(images.BATCH), shape=shape, binary=False, progress=context.progress

@@ -9,6 +9,7 @@ from torch import Tensor
 from perturb.datasets import open_ground_truth
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
 from perturb.objectives.encode import encode
 from perturb.perturbation.alignment import Alignment, Codes, pool_of
 from perturb.perturbation.exact_game import ExactGame, explained, mean_operator
@@ -23,7 +24,7 @@ from perturb.perturbation.selection import Selection
 from perturb.perturbation.training import Adversary, train_network
 from perturb.random.seeds import torch_generator
 from perturb.runs import StageContext, read_config, read_result
-from perturb.training.curve import write_curve
+from perturb.training.curve import CURVE, write_curve
 from perturb.training.saved_models import TrainingRun, load_model, save_weights
 
 Context = StageContext[PerturbationRun]
@@ -38,7 +39,7 @@ def build_perturbation(context: Context) -> PatternResult:
     ground_truth = open_ground_truth(config.dataset)
     generator = torch_generator(config.seed, "perturbation")
     network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
-    pixels = Pixels.open(context.inputs["images"])
+    pixels = open_images(context.inputs["images"])
     adversary = _adversary(context, network, pixels, ground_truth.grid, generator)
     curve = train_network(
         adversary,
@@ -47,7 +48,7 @@ def build_perturbation(context: Context) -> PatternResult:
         checkpoint_every=max(1, config.perturbation.steps // CHECKPOINTS),
         progress=context.progress,
     )
-    write_curve(context.out / "curve.csv", curve)
+    write_curve(context.out / CURVE, curve)
     calibrate(network.cpu(), ground_truth.grid)
     save_weights(network, context.out / FILE_NAME)
     bounds = {"epsilon": config.perturbation.epsilon, "bound": config.perturbation.bound}

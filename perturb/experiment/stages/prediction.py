@@ -6,7 +6,7 @@ import torch
 from perturb.analysis.prediction import Prediction, predict
 from perturb.analysis.saved_analyses import PredictionRun
 from perturb.datasets import grid_of
-from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
 from perturb.objectives.encode import encode
 from perturb.perturbation.local_metric import active_codes
 from perturb.perturbation.pooling import pooled
@@ -27,7 +27,7 @@ def build_prediction(context: StageContext[PredictionRun]) -> Prediction:
     grid, chosen = grid_of(config.dataset), read_result(context.inputs["selection"], Selection).disentangled
     rng = numpy_generator(config.seed, "images")
     numbers = np.sort(rng.choice(len(grid), min(SAMPLE, len(grid)), replace=False))
-    originals, variant = Pixels.open(context.inputs["images"]), Pixels.open(context.inputs["pixels"])
+    originals, variant = open_images(context.inputs["images"]), open_images(context.inputs["pixels"])
     models = [load_model(context.inputs[f"restart-{index}"], context.device) for index in chosen]
     codes = [active_codes(*encode(model, originals, numbers)) for model in models]
     images = torch.cat([pooled(variant.batch(part)) for part in np.split(numbers, range(BATCH, len(numbers), BATCH))])

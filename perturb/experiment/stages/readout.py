@@ -4,7 +4,7 @@ from perturb.analysis.readout import read_factors
 from perturb.analysis.saved_analyses import ReadoutResult, ReadoutRun, VariancesRun
 from perturb.analysis.variances import Variances, induced_variances
 from perturb.datasets import grid_of
-from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
 from perturb.runs import StageContext
 
 SAMPLE = 20_000
@@ -16,7 +16,7 @@ def build_readout(context: StageContext[ReadoutRun]) -> ReadoutResult:
     config = context.spec.config
     settings = config.readout
     found = read_factors(
-        Pixels.open(context.inputs["pixels"]),
+        open_images(context.inputs["pixels"]),
         grid_of(config.dataset),
         steps=settings.steps,
         batch_size=settings.batch_size,
@@ -32,7 +32,7 @@ def build_readout(context: StageContext[ReadoutRun]) -> ReadoutResult:
 def build_variances(context: StageContext[VariancesRun]) -> Variances:
     """Global and local variances of one variant beside the original's."""
     config = context.spec.config
-    original, variant = Pixels.open(context.inputs["images"]), Pixels.open(context.inputs["pixels"])
+    original, variant = open_images(context.inputs["images"]), open_images(context.inputs["pixels"])
     return induced_variances(
         original, variant, grid_of(config.dataset), sample=SAMPLE, seed=config.seed, progress=context.progress
     )

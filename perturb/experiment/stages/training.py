@@ -7,6 +7,7 @@ import torch
 
 from perturb.datasets import grid_of
 from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
 from perturb.errors import UserError
 from perturb.metrics import METRICS, PartlyCoded, rows_to_encode, score
 from perturb.objectives.encode import encode, unit_variances
@@ -17,7 +18,7 @@ from perturb.random.seeds import child_seed
 from perturb.runs import StageContext, read_result
 from perturb.statistics.saved_scores import ScoresResult, ScoresRun
 from perturb.training import TrainingOutcome, train
-from perturb.training.curve import write_curve
+from perturb.training.curve import CURVE, write_curve
 from perturb.training.saved_models import FILE_NAME, TrainingResult, TrainingRun, load_model, new_model, save_weights
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -50,14 +51,14 @@ def build_trainings(contexts: Sequence[StageContext[TrainingRun]]) -> list[Train
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise UserError(_too_large(config, len(contexts), first.device)) from error
     for index, (context, outcome) in enumerate(zip(contexts, outcomes, strict=True)):
-        write_curve(context.out / "curve.csv", outcome.curve)
+        write_curve(context.out / CURVE, outcome.curve)
         save_weights(objective.networks, context.out / FILE_NAME, restart=index)
     return [_result(outcome, channels) for outcome in outcomes]
 
 
 def _images_of_each(contexts: Sequence[StageContext[TrainingRun]]) -> list[Pixels]:
     """The images that each restart learns from, those of a dataset once, and on the device where that has its own memory."""
-    opened = {context.inputs["images"]: Pixels.open(context.inputs["images"]) for context in contexts}
+    opened = {context.inputs["images"]: open_images(context.inputs["images"]) for context in contexts}
     if torch.device(contexts[0].device).type != "cpu":
         opened = {folder: pixels.resident(contexts[0].device) for folder, pixels in opened.items()}
     return [opened[context.inputs["images"]] for context in contexts]
@@ -83,7 +84,7 @@ def build_scores(context: StageContext[ScoresRun]) -> ScoresResult:
         return _no_scores(failure)
     grid = grid_of(config.dataset)
     model = load_model(context.inputs["restart"], context.device)
-    pixels = Pixels.open(context.inputs["images"])
+    pixels = open_images(context.inputs["images"])
     seed = child_seed(config.seed, "scores")
     encoded = rows_to_encode(config.metrics, config.settings, grid, seed=seed)
     means, logvars = encode(model, pixels, encoded, progress=context.progress)

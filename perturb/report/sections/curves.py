@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
+from perturb.manifests import run_file
 from perturb.objectives.losses import bernoulli_floor
 from perturb.perturbation.pattern import sample_of
 from perturb.report import inputs, style
@@ -15,7 +16,7 @@ from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
 from perturb.report.table import Cell, TextTable
 from perturb.report.tables import spread
-from perturb.training.curve import read_curve
+from perturb.training.curve import CURVE, read_curve
 from perturb.variants import VariantPattern
 
 if TYPE_CHECKING:
@@ -163,13 +164,13 @@ def _curves(findings: Findings) -> list[Curve]:
     """The losses of every evaluation run's training."""
     numbers, floors = sample_of(findings.grid), {}
     for column in {VariantPattern(score.variant, score.draw) for score in findings.scores}:
-        pixels = Pixels.open(findings.runs[inputs.of_pattern("pixels", column)])
+        pixels = open_images(findings.runs[inputs.of_pattern("pixels", column)])
         floors[column] = bernoulli_floor(pixels.images(numbers))
     return [
         Curve(
             method=score.method,
             variant=score.variant,
-            columns=read_curve(findings.runs[inputs.training(score.method, score.variant, score.seed)] / "curve.csv"),
+            columns=read_curve(run_file(findings.runs[inputs.training(score.method, score.variant, score.seed)], CURVE)),
             failed=score.failure is not None,
             floor=floors[VariantPattern(score.variant, score.draw)],
         )

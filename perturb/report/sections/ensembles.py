@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
 from perturb.metrics.agreement import Agreement, pairwise_agreement
 from perturb.objectives.encode import encode
 from perturb.random.seeds import numpy_generator
@@ -39,7 +39,7 @@ def _agreement(findings: Findings, restarts: Sequence[int], device: str) -> list
     total = findings.grid.num_images
     rng = numpy_generator(findings.config.seed, "agreement")
     numbers = np.sort(rng.choice(total, min(CODED, total), replace=False))
-    pixels = Pixels.open(findings.runs[inputs.IMAGES])
+    pixels = open_images(findings.runs[inputs.IMAGES])
     coded = [encode(load_model(findings.runs[inputs.trained(index)], device), pixels, numbers) for index in restarts]
     divergences = [(np.square(mean) + np.exp(logvar) - 1 - logvar).mean(axis=0) / 2 for mean, logvar in coded]
     return pairwise_agreement([mean for mean, _ in coded], divergences)

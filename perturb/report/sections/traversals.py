@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
-from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
 from perturb.random.seeds import child_seed
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
@@ -28,7 +28,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     if grid.num_factors < 2:
         return
     pair = _mixed_pair(findings, chosen.entangled[0])
-    pixels, planes, figures = Pixels.open(findings.runs[inputs.IMAGES]), {}, []
+    pixels, planes, figures = open_images(findings.runs[inputs.IMAGES]), {}, []
     for side, indices in chosen.sides.items():
         for place, index in enumerate(indices):
             model = load_model(findings.runs[inputs.trained(index)], device)

@@ -1,0 +1,87 @@
+"""Proof by content: once a process, and again whenever somebody may have written to the file."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from damage import DAMAGES, flip
+
+from perturb import proofs
+from perturb.files import sha256_of
+from perturb.proofs import damage_of, proved
+
+
+@pytest.fixture
+def old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that nobody has written to for longer than the coarsest clock ticks."""
+    monkeypatch.setattr(proofs, "COARSEST_CLOCK", 20_000_000)
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 64)
+    time.sleep(0.1)
+    return path
+
+
+def _counted(path: Path, claim: str) -> tuple[bool, int]:
+    """Whether a claim holds, and how often the file was read for it."""
+    reads = []
+    held = proved(path, claim, lambda: (reads.append(1), sha256_of(path) == claim)[1])
+    return held, len(reads)
+
+
+def test_a_file_is_read_once(old_file: Path) -> None:
+    claim = sha256_of(old_file)
+    assert [_counted(old_file, claim) for _ in range(3)] == [(True, 1), (True, 0), (True, 0)]
+
+
+def test_another_claim_on_the_same_file_is_checked_for_itself(old_file: Path) -> None:
+    assert _counted(old_file, sha256_of(old_file)) == (True, 1)
+    assert _counted(old_file, "0" * 64) == (False, 1)
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_was_proved_is_doubted_after_any_change(damage: object, old_file: Path) -> None:
+    recorded = {"size": old_file.stat().st_size, "sha256": sha256_of(old_file)}
+    assert damage_of(old_file, **recorded) is None
+    assert damage_of(old_file, **recorded) is None
+    damage(old_file)
+    assert damage_of(old_file, **recorded) is not None
+
+
+def test_a_file_that_was_just_written_is_not_trusted_for_its_times(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"right")
+    claim = sha256_of(path)
+    assert _counted(path, claim) == (True, 1)
+    assert _counted(path, claim) == (True, 1), "a second write may leave the same times"
+
+
+def test_damage_is_told_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"right")
+    recorded = {"size": 5, "sha256": sha256_of(path)}
+    path.write_bytes(b"wrong")
+    assert damage_of(path, **recorded) == "has other bytes than were recorded when it was written"
+    path.write_bytes(b"no")
+    assert damage_of(path, **recorded) == "has 2 bytes and must have 5"
+    path.unlink()
+    assert damage_of(path, **recorded) == "cannot be read (No such file or directory)"
+
+
+def test_a_process_may_hand_over_what_it_has_proved_but_not_more(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = sha256_of(old_file)
+    assert _counted(old_file, claim) == (True, 1)
+    handed_over = proofs.proofs()
+    monkeypatch.setattr(proofs, "_proved", {})
+    proofs.adopt(handed_over)
+    assert _counted(old_file, claim) == (True, 0)
+    flip(old_file)
+    assert _counted(old_file, claim) == (False, 1)
+
+
+def test_a_copy_is_another_file(old_file: Path, tmp_path: Path) -> None:
+    claim = sha256_of(old_file)
+    assert _counted(old_file, claim) == (True, 1)
+    os.rename(old_file, tmp_path / "moved")
+    (tmp_path / "file").write_bytes((tmp_path / "moved").read_bytes())
+    assert _counted(old_file, claim) == (True, 1)
