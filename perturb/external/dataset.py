@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from perturb.datasets import FactorGrid
-from perturb.datasets.hdf5.reader import BenchmarkFile, cache_of, write_cache
+from perturb.datasets.hdf5.reader import BenchmarkFile, write_cache
 from perturb.datasets.pixels import Pixels
 from perturb.entries.packaged import recipe_hash
+from perturb.errors import UserError
 from perturb.external.benchmarks import cache_folder, find_benchmark
 from perturb.locks import locked
 
@@ -77,7 +78,9 @@ class BenchmarkImages(Dataset):
     @property
     def pixels(self) -> Pixels:
         """All images as perturb's own trainings draw them; the file must have been unpacked."""
-        return Pixels.open(cache_of(self.path))
+        if self.file.cache is None:
+            raise UserError(f"{self.path}: must be unpacked for this; `perturb dataset cache {self.path}` does that.")
+        return self.file.cache
 
 
 def as_floats(images: np.ndarray) -> Tensor:

@@ -2,13 +2,12 @@
 
 A file is read image by image from its compressed chunks of 16 images: fine for going through it in order. Training draws
 images at random and wants the cache: `write_cache` unpacks all images once into a folder beside the file, and from then on
-they are memory-mapped from there. A cache of other bytes than the file's is ignored.
+they are memory-mapped from there (perturb/datasets/hdf5/unpacked.py).
 """
 
+import hashlib
+import json
 import math
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -19,14 +18,14 @@ import numpy as np
 
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 from perturb.datasets.hdf5.layouts import LAYOUTS, WHITE, Layout
-from perturb.datasets.pixels import Pixels, PixelsWriter
+from perturb.datasets.hdf5.unpacked import BATCH, MANIFEST, cache_of, holds, is_damaged, open_cache, unpack
+from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
-from perturb.files import flush_to_disk, read_json, require_free_space, sha256_of, write_json
+from perturb.files import sha256_of
+from perturb.proofs import proved
 
-CACHE = ".pixels"
-"""Suffix of the cache folder, after the name of its file."""
-MANIFEST = "manifest.json"
-BATCH = 1_024
+STATED_TWICE = ("dataset", "source", "variant", "epsilon", "bound", "run", "config_hash")
+"""What a file's attributes say, and the recipe among them too."""
 LARGEST_CHUNK = 1 << 26
 """Bytes that a chunk may unpack to."""
 MOST_COMPRESSED = 2_000
@@ -62,8 +61,8 @@ class BenchmarkFile(GroundTruth):
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
         wanted = self.grid.checked(indices)
-        if self._cache is not None:
-            return self._cache.images(wanted)
+        if self.cache is not None:
+            return self.cache.images(wanted)
         numbers, places = np.unique(wanted, return_inverse=True)
         if len(numbers) == 0:
             return np.empty((0, *self.image_shape), np.uint8)
@@ -80,6 +79,59 @@ class BenchmarkFile(GroundTruth):
     def pixel_bytes(self) -> int:
         """Bytes that all images take, uncompressed."""
         return self.grid.num_images * math.prod(self.image_shape)
+
+    @cached_property
+    def cache(self) -> Pixels | None:
+        """The unpacked images, proved to be those of this file; None where there are none, or damaged ones."""
+        return open_cache(self)
+
+    def all_images(self) -> Iterator[np.ndarray]:
+        """All images in order, uint8 (at most 1,024, height, width, channels), white 255, read from the file itself.
+
+        Raises:
+            UserError: the file is damaged; after the last image, if together they are not those of `images_sha256`.
+
+        """
+        digest = hashlib.sha256()
+        for block in self.blocks(BATCH):
+            digest.update(np.ascontiguousarray(block).data)
+            yield block if self.white == WHITE else block * np.uint8(WHITE)
+        if digest.hexdigest() != self.images_sha256:
+            promised = self.images_sha256 or "among its attributes"
+            raise self._unusable(f"the sha256 of its images must be {promised}, got {digest.hexdigest()}")
+
+    def prove(self) -> None:
+        """Hold what is read, unpacked or not, against `images_sha256`; all of it, once a process.
+
+        Raises:
+            UserError: the file is damaged.
+
+        """
+        if self.cache is None:
+            proved(self.path, f"images {self.images_sha256}", lambda: all(len(block) for block in self.all_images()))
+
+    def require_unchanged(self) -> None:
+        """Prove the images again if anything was written to their file since they were proved.
+
+        Raises:
+            UserError: they are others now; so may have been those that were read.
+
+        """
+        if self.cache is None:
+            self.prove()
+        elif not holds(self.cache, self):
+            raise UserError(
+                f"{cache_of(self.path)}: somebody wrote to it while its images were read, this program or another, so what "
+                "came of them is not to be trusted; run it again, the images are unpacked anew"
+            )
+
+    def require_sound_cache(self) -> None:
+        """Raise a UserError where unpacked images lie beside the file that are not its own."""
+        if is_damaged(self):
+            raise UserError(
+                f"{cache_of(self.path)}: these unpacked images are damaged, and {self.path.name} itself is as promised; "
+                f"`perturb dataset cache {self.path}` makes them again."
+            )
 
     def blocks(self, length: int, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Images start … stop - 1 in order as they are stored, uint8 (at most `length`, height, width, channels).
@@ -139,6 +191,19 @@ class BenchmarkFile(GroundTruth):
         if len(self.image_shape) != 3 or len(images) != self.grid.num_images:
             raise self._unusable(f"`{self.keys.images}` must hold {self.grid.num_images} images, got {images.shape}")
         self.factor_values = self._values_in(file, self.keys)
+        self._check_recipe(said)
+
+    def _check_recipe(self, said: dict[str, Any]) -> None:
+        """Require that the recipe among the attributes says what the others say."""
+        try:
+            recipe = json.loads(str(said.get("recipe", "")))
+        except (ValueError, RecursionError):
+            return
+        for key in STATED_TWICE if isinstance(recipe, dict) else ():
+            if key in recipe and key in said and recipe[key] != said[key]:
+                raise self._unusable(
+                    f"its attribute `{key}` must be {recipe[key]}, as in the recipe that it carries, got {said[key]}"
+                )
 
     def _grid_in(self, said: dict[str, Any]) -> FactorGrid:
         names = tuple(str(said.get("factor_names", "")).split(","))
@@ -189,14 +254,6 @@ class BenchmarkFile(GroundTruth):
     def _unusable(self, finding: str) -> UserError:
         return UserError(f"{self.path}: {finding}; make or download it again.")
 
-    @cached_property
-    def _cache(self) -> Pixels | None:
-        """The unpacked images, where they are those of this file."""
-        folder = cache_of(self.path)
-        if not (folder / MANIFEST).is_file() or read_json(folder / MANIFEST) != _identity(self):
-            return None
-        return Pixels.open(folder)
-
 
 def attributes_of(file: h5py.File) -> dict[str, Any]:
     """Attributes of any HDF5 file as plain values, those that are arrays as lists."""
@@ -229,45 +286,21 @@ def is_benchmark_file(path: Path) -> bool:
         return {"format_version", "images_sha256"} <= set(file.attrs)
 
 
-def cache_of(path: Path) -> Path:
-    """The cache folder of a file."""
-    return path.with_name(path.name + CACHE)
-
-
 def write_cache(path: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Path:
-    """Unpack all images of a benchmark file beside it; the folder. Does nothing when it is there already.
+    """Unpack all images of a benchmark file beside it; the folder. Does nothing when it is there already, undamaged.
 
     Args:
         path: of the file.
         report: told (images unpacked, images in all).
 
     Raises:
-        UserError: no benchmark file, or a disk without the room for it.
+        UserError: no benchmark file, a damaged one, or a disk without the room for it.
 
     """
-    file, folder = BenchmarkFile(path), cache_of(path)
-    if file._cache is not None:
-        return folder
-    total = file.grid.num_images
-    require_free_space(folder, file.pixel_bytes, total=file.pixel_bytes)
-    part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        part.mkdir()
-        writer = PixelsWriter(part, (total, *file.image_shape), binary=False)
-        for start in range(0, total, BATCH):
-            report(writer.append(file.images(np.arange(start, min(start + BATCH, total)))), total)
-        writer.close()
-        write_json(part / MANIFEST, _identity(file))
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(part, folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    flush_to_disk(folder.parent)
-    return folder
+    file = BenchmarkFile(path)
+    return unpack(file, report) if file.cache is None else cache_of(path)
 
 
-def _identity(file: BenchmarkFile) -> dict[str, str | int]:
-    """Return the fingerprint that ties a cache to its file: cheap, so that opening need not hash gigabytes."""
-    status = file.path.stat()
-    return {"images_sha256": file.images_sha256, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
+__all__ = [
+    "MANIFEST", "BenchmarkFile", "array_in", "arrays_of", "attributes_of", "cache_of", "is_benchmark_file", "write_cache",
+]  # fmt: skip
