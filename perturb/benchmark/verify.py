@@ -93,8 +93,10 @@ def verify_file(
         report: told (images checked, images in all).
 
     Raises:
-        UserError: the file fails, or its originals are not these.
+        UserError: the file fails, its originals are not these, or images unpacked beside it are damaged.
 
     """
     said = BenchmarkFile(path)
-    return verify(path, originals(path, said.name, said.source, origin), report=report)
+    found = verify(path, originals(path, said.name, said.source, origin), report=report)
+    said.require_sound_cache()
+    return found

@@ -6,6 +6,7 @@ Binary images are kept as bits, an eighth of the memory: the 737,280 images of d
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import torch
@@ -110,6 +111,16 @@ class PixelsWriter:
         self._file = self.path.open("wb")
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": stored}
         np.lib.format.write_array_header_1_0(self._file, header)
+
+    def __enter__(self) -> "PixelsWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the file; after an exception, whatever is in it."""
+        if kind is None:
+            self.close()
+        else:
+            self._file.close()
 
     def append(self, images: np.ndarray) -> int:
         """Add images, uint8 (k, height, width, channels); how many are there now."""

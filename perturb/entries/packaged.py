@@ -34,6 +34,17 @@ def recipe_hash(file: BenchmarkFile) -> str | None:
     return sha256(text.encode()).hexdigest() if text else None
 
 
+def is_published(name: str, column: VariantPattern, file: BenchmarkFile) -> bool:
+    """Return whether a file's images, or its recipe, are those published of a benchmark, or nothing is published of it."""
+    known = {VariantPattern(each.variant, each.draw): each for each in known_files().get(name, ())}
+    if not known:
+        return True
+    published, recipe = known.get(column), recipe_hash(file)
+    if published is None:
+        return False
+    return published.images_sha256 == file.images_sha256 or (recipe is not None and published.recipe_sha256 == recipe)
+
+
 @cache
 def published_entries() -> tuple[Entry, ...]:
     """The built-in methods' entries, in the order of the tables."""

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from perturb.config.metrics import MetricsConfig
 from perturb.config.problem import first_problem
 from perturb.entries.entry import Entry, FileHash, label_of, parse_entry, refusal
+from perturb.entries.packaged import BENCHMARKS
 from perturb.metrics import METRICS
 from perturb.statistics.intervals import CONFIDENCE
 from perturb.statistics.scores import BASELINE
@@ -57,7 +58,7 @@ def reasons_against(entry: Entry, known: Known) -> list[str]:
     """Rules that an entry breaks, a sentence each."""
     rules = (_metrics, _pairs, _files, _scores)
     reasons = [sentence for rule in rules for sentence in rule(entry)]
-    return reasons + list(_known_files(entry, known.get(entry.dataset.name, ())))
+    return [*reasons, *_ground_truth(entry, known), *_known_files(entry, known.get(entry.dataset.name, ()))]
 
 
 def _metrics(entry: Entry) -> Iterator[str]:
@@ -134,6 +135,19 @@ def _scores(entry: Entry) -> Iterator[str]:
 def _is_in_range(metric: str, value: float) -> bool:
     low, high = METRICS[metric].range
     return low - TOLERANCE <= value and (high is None or value <= high + TOLERANCE)
+
+
+def _ground_truth(entry: Entry, known: Known) -> Iterator[str]:
+    """A benchmark by name has its own ground truth and images, and not those of another; changed images have an ε."""
+    dataset = entry.dataset
+    if dataset.name in BENCHMARKS and dataset.ground_truth != dataset.name:
+        yield f"dataset.ground_truth must be {dataset.name}, as that benchmark's, got {_shown(dataset.ground_truth)}."
+    elsewhere = {file.images_sha256: name for name, files in known.items() if name != dataset.name for file in files}
+    for file in dataset.files if dataset.name in BENCHMARKS else ():
+        if name := elsewhere.get(file.images_sha256):
+            yield f"The images of {dataset.name}'s variant {label_of(file.variant, file.draw)} are those of {name}."
+    if dataset.epsilon == 0 and any(file.variant != BASELINE for file in dataset.files):
+        yield f"dataset.epsilon must be above 0, because there are images of other variants than the {BASELINE}, got 0."
 
 
 def _known_files(entry: Entry, known: Sequence[FileHash]) -> Iterator[str]:

@@ -2,21 +2,18 @@
 
 import os
 import re
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from perturb.benchmark.recipe import build, read_recipe
-from perturb.benchmark.verify import verify_file
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.entries.packaged import BENCHMARKS, known_files, recipe_hash, recipes
 from perturb.errors import UserError
-from perturb.files import read_json
-from perturb.locks import locked
-from perturb.progress import bar
+from perturb.external import cached
+from perturb.files import read_json, sha256_of
+from perturb.proofs import proved
 from perturb.variants import VariantPattern
 
 URL_VARIABLE = "PERTURB_BENCHMARK_URL"
@@ -66,7 +63,7 @@ def find_benchmark(
     paths = {column: folder / f"{name}-{column.name}.h5" for column in columns}
     for column, path in paths.items():
         if made_of:
-            _make(path, made_of[column])
+            cached.make(path, made_of[column], name, column)
         else:
             _fetch(path, name, column, download=download, url=url)
     return Benchmark(name, paths)
@@ -130,44 +127,16 @@ def _wanted(
     return found
 
 
-def _make(path: Path, recipe: Path) -> None:
-    """Make a file from its recipe, with its bound proven, the first time that someone asks for it."""
-    with locked(path.with_suffix(".lock")):
-        if not _is_of_recipe(path, recipe):
-            new = path.with_name(f"{path.stem}.{uuid.uuid4().hex[:8]}.new.h5")
-            try:
-                with bar(f"making {path.name}") as report:
-                    build(recipe, new, report=report)
-                with bar(f"verifying {path.name}") as report:
-                    verify_file(new, report=report)
-                os.replace(new, path)
-            finally:
-                new.unlink(missing_ok=True)
-
-
-def _is_of_recipe(path: Path, recipe: Path) -> bool:
-    """Return whether a file is there, whole, and of this recipe: an older perturb may have left another one."""
-    try:
-        return BenchmarkFile(path).attributes.get("recipe") == read_recipe(recipe).recipe.model_dump_json()
-    except UserError:
-        return False
-
-
 def _fetch(path: Path, name: str, column: VariantPattern, *, download: bool, url: str | None) -> None:
     """Bring a file of a benchmark that has no recipe in the package, unless it is there."""
     origin = url or os.environ.get(URL_VARIABLE)
-    if path.is_file():
-        return
-    if not download or origin is None:
+    if not path.is_file() and not (download and origin):
         wish = "ask for a download" if origin else f"ask for a download and say from where ({URL_VARIABLE}, or url)"
         raise UserError(
             f"{path} is not there; {wish}, or make it with `perturb run configs/{name}.toml` and name its results.json "
             f"instead of {name}."
         )
-    from perturb.distribution.downloads import download_published
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    download_published(f"{name}-{column.name}", origin, path.parent)
+    cached.fetch(path, name, column, origin if download else None)
 
 
 def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> Benchmark:
@@ -217,9 +186,17 @@ def _check_alike(path: Path, files: Sequence[BenchmarkFile]) -> None:
 
 def _listed(results: Path) -> list[Path]:
     try:
-        return [Path(file["path"]) for file in read_json(results)["files"] if str(file["name"]).endswith(".h5")]
+        found = read_json(results)["files"]
+        listed = {Path(file["path"]): str(file["sha256"]) for file in found if str(file["name"]).endswith(".h5")}
     except (ValueError, KeyError, TypeError, OSError):
         raise UserError(f"{results}: must be a results.json of `perturb run`, which lists the files of a run.") from None
+    for path, sha256 in listed.items():
+        if sha256 and path.is_file() and not proved(path, sha256, lambda p=path, s=sha256: sha256_of(p) == s):
+            raise UserError(
+                f"{path}: has changed since {results} was written; remove the folder {path.parent} and run the experiment "
+                "again."
+            )
+    return list(listed)
 
 
 def _name_of(files: dict[VariantPattern, BenchmarkFile]) -> str:

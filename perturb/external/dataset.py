@@ -117,12 +117,20 @@ def load_benchmark(
 
 
 def unpack(path: Path, cache: Path | None) -> None:
-    """Unpack a file's images beside it, for random access; where nothing may be written there, leave it as it is."""
+    """Unpack a file's images beside it, for random access, unless they are there; they are proved either way.
+
+    Where nothing may be written beside the file, its images are proved and stay as they are.
+
+    Raises:
+        UserError: the file is damaged.
+
+    """
     if not os.access(path.parent, os.W_OK):
-        return
+        return BenchmarkFile(path).prove()
     name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
     with locked(cache_folder(cache) / "locks" / name):
         write_cache(path)
+    return None
 
 
 __all__ = ["BenchmarkImages", "as_floats", "load_benchmark", "unpack"]

@@ -87,7 +87,7 @@ def benchmark(
     for path in found.files.values():
         unpack(path, cache)
     images = {column: BenchmarkImages(path) for column, path in found.files.items()}
-    context = RunContext(model=factory, images=images, codes=codes, fitted=way == "encoder", training=training)
+    context = RunContext(model=factory, images=images, codes=codes, fitted=way == "encoder", training=training, cache=cache)
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
         folder = Path(out or nowhere).resolve()
         runner = Runner(folder, context, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)

@@ -13,7 +13,7 @@ from typing import Any
 import cloudpickle
 
 from perturb.errors import UserError
-from perturb.external.dataset import BenchmarkImages
+from perturb.external.dataset import BenchmarkImages, unpack
 from perturb.external.display import Watcher
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.external.protocols import Factory
@@ -37,6 +37,8 @@ class RunContext:
     """Files of codes by variant and number of the seed."""
     fitted: bool
     training: Training
+    cache: Path | None = None
+    """Folder of benchmark files that was asked for."""
 
 
 class Runner:
@@ -156,6 +158,7 @@ class Runner:
         return Child(job, **self._limits)
 
     def _job(self, workdir: Path, run: RunSpec | None, column: VariantPattern) -> Job:
+        unpack(self._context.images[column].path, self._context.cache)  # a model may have written to what others read
         return Job(
             workdir=workdir,
             threads=max(1, available_cores() // self._workers),

@@ -19,7 +19,7 @@ from perturb.errors import UserError
 from perturb.external import loop, protocols
 from perturb.external.dataset import BenchmarkImages
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
-from perturb.files import write_json
+from perturb.files import sha256_of, write_json
 from perturb.machine import die_with_parent
 from perturb.metrics import METRICS, score, score_encoder
 from perturb.metrics.codes_file import codes_on
@@ -121,19 +121,24 @@ def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
 
 def _score_codes(job: Job, codes: Path, config: ExternalRun) -> dict[str, Any]:
     coded = codes_on(codes, BenchmarkImages(job.data).grid)
+    _require_same(config.code_sha256, sha256_of(codes), str(codes))
     return score(coded, config.metrics, settings=config.settings, seed=config.scores_seed, threads=job.threads)
 
 
 def _train_and_score(job: Job, context: StageContext[ExternalRun], config: ExternalRun) -> dict[str, Any]:
     seed_globals(config.seed)
-    dataset = BenchmarkImages(job.data)
-    model, how = protocols.made_by(_factory(job), fitted=job.fitted)
+    dataset, factory = BenchmarkImages(job.data), _factory(job)
+    if dataset.sha256 != config.images_sha256:
+        raise UserError(f"{job.data}: holds other images than when the evaluation began; run it again.")
+    _require_same(config.code_sha256, protocols.code_hash(factory), "the file that defines the model")
+    dataset.file.prove()
+    model, how = protocols.made_by(factory, fitted=job.fitted)
     device = loop.device_of(config.training) if how == "loop" else "cpu"
     if how == "fit":
         model.fit(dataset, config.seed)
     elif how == "loop":
         loop.train(model, dataset, config.training, seed=config.seed, report=context.progress.report)
-    return score_encoder(
+    details = score_encoder(
         protocols.encoder_of(model, device),
         dataset.file,
         config.metrics,
@@ -141,6 +146,14 @@ def _train_and_score(job: Job, context: StageContext[ExternalRun], config: Exter
         seed=config.scores_seed,
         threads=job.threads,
     )
+    dataset.file.require_unchanged()
+    return details
+
+
+def _require_same(wanted: str | None, found: str | None, what: str) -> None:
+    """Require that what was read is what the run is named by; None where nobody can tell."""
+    if wanted is not None and found is not None and wanted != found:
+        raise UserError(f"{what} has changed since the evaluation began; run it again.")
 
 
 def users_traceback(error: BaseException) -> str:

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -291,3 +292,19 @@ def test_an_experiment_on_a_benchmark_file_runs_to_its_report(mini_file: Path, t
     plan = run_locally(load_experiment(toml), settings)
     place = tmp_path / "artifacts" / "runs" / plan.files[VariantPattern("modified")].id / "modified.h5"
     assert verify_file(place, origin=path).images == 4096
+
+
+@pytest.mark.parametrize(("key", "value"), [("epsilon", 0.25), ("bound", "clip"), ("variant", "noise"), ("source", "else")])
+def test_a_file_that_contradicts_the_recipe_that_it_carries_is_refused(
+    key: str, value: object, mini_file: Path, tmp_path: Path
+) -> None:
+    path = _copy(mini_file, tmp_path)
+    with h5py.File(path, "r+") as file:
+        said = {name: file.attrs[name] for name in ("variant", "epsilon", "source", "bound") if name in file.attrs}
+        file.attrs["bound"] = said.setdefault("bound", "reflect")
+        file.attrs["recipe"] = json.dumps({name: getattr(each, "item", lambda e=each: e)() for name, each in said.items()})
+    assert BenchmarkFile(path).variant
+    with h5py.File(path, "r+") as file:
+        file.attrs[key] = value
+    with pytest.raises(UserError, match=f"its attribute `{key}` must be .*, as in the recipe that it carries, got {value}"):
+        BenchmarkFile(path)

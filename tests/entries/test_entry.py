@@ -88,6 +88,15 @@ BAD = {
         lambda e: (e["dataset"]["files"][1].update(draw=1), [r.update(draw=1) for r in e["runs"][2:]]),
         "discs has no variant modified, pattern 1; images of one's own need another name of the dataset.",
     ),
+    "ground truth": (
+        lambda e: e["dataset"].update(name="dsprites", ground_truth="mini"),
+        "dataset.ground_truth must be dsprites, as that benchmark's, got mini.",
+    ),
+    "images of another benchmark": (
+        lambda e: e["dataset"].update(name="dsprites", ground_truth="dsprites"),
+        "The images of dsprites's variant original are those of discs.",
+    ),
+    "no ε": (_change("dataset", "epsilon", to=0.0), "dataset.epsilon must be above 0, because there are images of other"),
     "level": (_change("confidence", "level", to=0.9), "confidence.level must be 0.95, as in all tables, got 0.9."),
     "unknown key": (_change("notes", to="hello"), "The key `notes` is unknown; remove it or correct its name."),
     "unknown key of a run": (_change("runs", 1, "loss", to=1.0), "The key `runs.1.loss` is unknown"),

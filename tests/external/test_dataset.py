@@ -3,27 +3,32 @@
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
+from damage import DAMAGES, flip
 from small_files import SmallShapes, SmallSprites, write_small_file
 from torch.utils.data import DataLoader
 from typer.testing import CliRunner
 
 from perturb.benchmark.verify import verify_file
 from perturb.cli import app
-from perturb.datasets import Mini
+from perturb.datasets import DATASETS, Dataset, Mini
 from perturb.datasets.hdf5.reader import BenchmarkFile, cache_of
 from perturb.distribution.index import write_index
 from perturb.entries.packaged import known_files, recipe_hash, recipes
 from perturb.errors import UserError
 from perturb.external import load_benchmark
 from perturb.external.benchmarks import cache_folder, find_benchmark, get_file
-from perturb.files import write_json
+from perturb.files import sha256_of, write_json
 from perturb.locks import locked
 from perturb.variants import VariantPattern
 
@@ -132,6 +137,7 @@ def test_a_large_benchmark_that_is_not_there_says_how_to_get_it(tmp_path: Path) 
 
 
 def test_a_large_benchmark_is_downloaded_once(sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DATASETS, "dsprites", Dataset(SmallSprites, None))
     write_index(sprites)
     data = load_benchmark("dsprites", "modified", download=True, url=str(sprites), cache=tmp_path)
     assert (data.path, data.image_shape) == (tmp_path / "dsprites" / "dsprites-modified.h5", (1, 64, 64))
@@ -241,3 +247,132 @@ def test_one_file_of_a_benchmark_is_made_by_a_command(tmp_path: Path, monkeypatc
 def test_a_file_that_no_benchmark_has_is_a_sentence(name: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=re.escape(sentence)):
         get_file(name, cache=tmp_path)
+
+
+def _write(path: Path) -> None:
+    """Damage that a model may do which was given a path."""
+    path.chmod(0o644)
+    with path.open("r+b") as file:
+        file.seek(1_000)
+        file.write(bytes(200_000))
+
+
+@pytest.mark.parametrize("damage", [_write, *DAMAGES.values()], ids=["as the hostile model", *DAMAGES])
+def test_damaged_unpacked_images_are_made_again(damage: Callable[[Path], None], sprites: Path) -> None:
+    numbers = np.arange(96)
+    before = load_benchmark(sprites, "modified").images(numbers)
+    path = cache_of(sprites / "modified.h5") / "images.npy"
+    assert path.stat().st_mode & 0o222 == 0, "nobody writes to it by accident"
+    damage(path)
+    assert np.array_equal(BenchmarkFile(sprites / "modified.h5").images(numbers), before), "passed over"
+    data = load_benchmark(sprites, "modified")
+    assert np.array_equal(data.images(numbers), before)
+    assert np.array_equal(data.pixels.images(numbers), before), "and unpacked anew"
+
+
+def test_a_file_whose_images_are_others_than_it_states_is_refused(sprites: Path) -> None:
+    with h5py.File(sprites / "modified.h5", "r+") as file:
+        file["imgs"][7] = 255 - file["imgs"][7]
+    with pytest.raises(UserError, match=r"modified\.h5: the sha256 of its images must be [0-9a-f]{64}, got"):
+        load_benchmark(sprites, "modified")
+    assert not cache_of(sprites / "modified.h5").exists()
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_of_mini_is_made_again(damage: Callable[[Path], None], tmp_path: Path) -> None:
+    data = load_benchmark("mini", "noise", cache=tmp_path)
+    before = data.sha256, data.images(np.array([9])), sha256_of(data.path)
+    damage(data.path)
+    again = load_benchmark("mini", "noise", cache=tmp_path)
+    assert (again.sha256, sha256_of(again.path)) == (before[0], before[2])
+    assert np.array_equal(again.images(np.array([9])), before[1])
+
+
+def test_doctored_images_under_the_published_recipe_are_made_again(tmp_path: Path) -> None:
+    path = load_benchmark("mini", "noise", cache=tmp_path).path
+    before = sha256_of(path)
+    with h5py.File(path, "r+") as file:
+        images = file["images"][:]
+        images[0] = 0
+        file["images"][0] = 0
+        file.attrs["images_sha256"] = sha256(images.data).hexdigest()
+    assert get_file("mini-noise", cache=tmp_path) == path
+    assert sha256_of(path) == before
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_download_is_refused_or_brought_again(
+    damage: Callable[[Path], None], sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DATASETS, "dsprites", Dataset(SmallSprites, None))
+    write_index(sprites)
+    asked = {"download": True, "url": str(sprites), "cache": tmp_path / "cache"}
+    path = load_benchmark("dsprites", "modified", **asked).path
+    before = sha256_of(path)
+    damage(path)
+    with pytest.raises(UserError, match=r"dsprites-modified\.h5(: .*remove it, and make or download it| is not there; ask)"):
+        load_benchmark("dsprites", "modified", cache=tmp_path / "cache")
+    assert sha256_of(load_benchmark("dsprites", "modified", **asked).path) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "what"),
+    [
+        ("mini-modified", "dsprites-modified", "the ground truth must be dsprites, got mini"),
+        ("mini-original", "shapes3d-original", "the ground truth must be shapes3d, got mini"),
+        ("sprites", "dsprites-modified", r"the grid must be \(3, 6, 40, 32, 32\), got \(3, 1, 2, 4, 4\)"),
+        ("shapes", "shapes3d-modified", r"the grid must be \(10, 10, 10, 8, 4, 15\), got \(1, 1, 1, 8, 4, 15\)"),
+    ],
+)
+def test_another_benchmarks_file_in_its_place_is_refused(
+    source: str, name: str, what: str, sprites: Path, tmp_path: Path
+) -> None:
+    made = {"sprites": sprites / "modified.h5", "shapes": tmp_path / "shapes.h5"}
+    write_small_file(made["shapes"], SmallShapes(), "modified")
+    benchmark, variant = name.split("-")
+    place = tmp_path / "cache" / benchmark / f"{name}.h5"
+    place.parent.mkdir(parents=True)
+    shutil.copyfile(made.get(source) or get_file(source), place)
+    cache = tmp_path / "cache"
+    for use in (lambda: load_benchmark(benchmark, variant, cache=cache), lambda: get_file(name, cache=cache)):
+        with pytest.raises(UserError, match=rf"{name}\.h5: is not {benchmark}'s {variant}, because {what}; remove it"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "attributes", "what"),
+    [
+        ("original", "modified", {}, "the variant must be modified, got original"),
+        ("modified", "modified", {"epsilon": 0.0}, "ε must be above 0, got 0"),
+        ("original", "original", {"epsilon": 0.1}, "ε must be 0, got 0.1"),
+        ("modified", "modified", {"unordered_factors": ""}, r"the factors without order must be \('shape',\), got \(\)"),
+    ],
+)
+def test_another_variant_or_epsilon_in_its_place_is_refused(
+    source: str, column: str, attributes: dict, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DATASETS, "dsprites", Dataset(SmallSprites, None))
+    path = write_small_file(tmp_path / "dsprites" / f"dsprites-{column}.h5", SmallSprites(), source, **attributes)
+    with h5py.File(path, "r+") as file:
+        file.attrs.update(attributes)
+    with pytest.raises(UserError, match=what):
+        load_benchmark("dsprites", column, cache=tmp_path)
+
+
+def test_a_file_of_a_results_json_must_be_the_one_that_is_listed(sprites: Path, tmp_path: Path) -> None:
+    path, results = sprites / "original.h5", tmp_path / "results.json"
+    write_json(results, {"files": [{"name": "original.h5", "path": str(path), "sha256": sha256_of(path)}]})
+    assert list(find_benchmark(results, ["original"]).files.values()) == [path]
+    write_small_file(path, SmallSprites(), "original", run="another")
+    with pytest.raises(UserError, match=r"original\.h5: has changed since .*results\.json was written; remove the folder"):
+        find_benchmark(results, ["original"])
+
+
+def test_verify_and_cache_notice_damaged_unpacked_images() -> None:
+    path = get_file("mini-original")
+    load_benchmark("mini")
+    flip(cache_of(path) / "images.npy")
+    with pytest.raises(UserError, match=r"these unpacked images are damaged, .*`perturb dataset cache .*` makes them again"):
+        verify_file(path)
+    assert CliRunner().invoke(app, ["dataset", "cache", str(path)]).exit_code == 0
+    assert verify_file(path).largest_change == 0

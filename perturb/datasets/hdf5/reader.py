@@ -122,7 +122,7 @@ class BenchmarkFile(GroundTruth):
         elif not holds(self.cache, self):
             raise UserError(
                 f"{cache_of(self.path)}: somebody wrote to it while its images were read, this program or another, so what "
-                "came of them is not to be trusted; run it again, the images are unpacked anew"
+                "came of them is not to be trusted; run it again, the images are unpacked anew."
             )
 
     def require_sound_cache(self) -> None:

@@ -117,10 +117,9 @@ def unpack(file: Packed, report: Callable[[int, int], None]) -> Path:
     part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         part.mkdir()
-        writer = PixelsWriter(part, shape, binary=False)
-        for block in file.all_images():
-            report(writer.append(block), shape[0])
-        writer.close()
+        with PixelsWriter(part, shape, binary=False) as writer:
+            for block in file.all_images():
+                report(writer.append(block), shape[0])
         writer.path.chmod(READ_ONLY)
         write_json(part / MANIFEST, _identity(file))
         shutil.rmtree(folder, ignore_errors=True)
