@@ -294,15 +294,15 @@ def test_an_experiment_on_a_benchmark_file_runs_to_its_report(mini_file: Path, t
     assert verify_file(place, origin=path).images == 4096
 
 
-@pytest.mark.parametrize(("key", "value"), [("epsilon", 0.25), ("bound", "clip"), ("variant", "noise"), ("source", "else")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("epsilon", 0.125), ("bound", "clip"), ("variant", "modified"), ("source", "else")]
+)
 def test_a_file_that_contradicts_the_recipe_that_it_carries_is_refused(
     key: str, value: object, mini_file: Path, tmp_path: Path
 ) -> None:
-    path = _copy(mini_file, tmp_path)
+    path, said = _copy(mini_file, tmp_path), ATTRIBUTES | {"bound": "reflect", "source": "renderer"}
     with h5py.File(path, "r+") as file:
-        said = {name: file.attrs[name] for name in ("variant", "epsilon", "source", "bound") if name in file.attrs}
-        file.attrs["bound"] = said.setdefault("bound", "reflect")
-        file.attrs["recipe"] = json.dumps({name: getattr(each, "item", lambda e=each: e)() for name, each in said.items()})
+        file.attrs.update(said | {"recipe": json.dumps(said)})
     assert BenchmarkFile(path).variant
     with h5py.File(path, "r+") as file:
         file.attrs[key] = value

@@ -13,10 +13,9 @@ from types import SimpleNamespace
 
 import faulty_models
 import pytest
-from faulty_models import FailsOnce, Linear
+from faulty_models import FailsOnce, Linear, WritesToWhatIsRead
 
 from perturb.config import MetricsConfig
-from perturb.datasets.hdf5.reader import cache_of
 from perturb.entries.packaged import known_files
 from perturb.entries.rules import read_entry, reasons_against
 from perturb.errors import UserError
@@ -287,18 +286,6 @@ def test_the_entry_is_json_that_others_can_read(mixed: tuple) -> None:
         "confidence", "dataset", "format_version", "how", "method", "metrics", "model", "runs", "seed", "seeds", "settings",
         "versions",
     }  # fmt: skip
-
-
-class WritesToWhatIsRead(Linear):
-    """A model that writes to the benchmark's unpacked images, as root may."""
-
-    def fit(self, dataset: object, seed: int) -> None:
-        """Spoil them for everybody."""
-        path = cache_of(dataset.path) / "images.npy"
-        path.chmod(0o644)
-        with path.open("r+b") as file:
-            file.seek(1_000)
-            file.write(bytes(200_000))
 
 
 def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_as_before(tmp_path: Path) -> None:

@@ -116,3 +116,15 @@ class OnlyFit:
 
 
 number = 7
+
+
+class WritesToWhatIsRead(Linear):
+    """A model that writes to the benchmark's unpacked images, as root may."""
+
+    def fit(self, dataset: object, seed: int) -> None:
+        """Spoil them for everybody."""
+        path = Path(f"{dataset.path}.pixels") / "images.npy"
+        path.chmod(0o644)
+        with path.open("r+b") as file:
+            file.seek(1_000)
+            file.write(bytes(200_000))
