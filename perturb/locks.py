@@ -5,18 +5,19 @@ import fcntl
 import logging
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from perturb.errors import UserError
 
 LOCK = "lock"
 NO_LOCK_ERRORS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 """The error codes of a file system that cannot lock, for example Lustre mounted without `flock`."""
+
+SECONDS_BETWEEN_TRIES = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def open_locked(path: Path, flags: int = 0) -> int | None:
     """Open a file, made where it is missing, under a lock that ends with the descriptor or the process; None if it is taken.
 
     The file may be renamed or removed by whoever has the lock: a lock on a file that has lost its name keeps nobody out, so
-    another is opened then. This is what filelock, which leaves its files where they are, does not do.
+    another is opened then.
 
     Args:
         path: of the file; its folder is made where it is missing.
@@ -118,6 +119,8 @@ def can_lock(folder: Path) -> bool:
 def locked(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
     """Keep others out who lock the same file; the system lifts the lock when the process ends, however.
 
+    On a file system without locks nobody is kept out, and a warning says so.
+
     Args:
         path: of a file that nobody ever removes.
         otherwise: what to say if someone else has the lock; None: wait.
@@ -126,13 +129,25 @@ def locked(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
         UserError: someone else has the lock, and `otherwise` is given.
 
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, blocking=otherwise is None)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(otherwise) from None
+    descriptor = _locked_or_warned(path, otherwise)
     try:
         yield
     finally:
-        lock.release()
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _locked_or_warned(path: Path, otherwise: str | None) -> int | None:
+    """The descriptor of the locked file; None where the file system has no locks."""
+    try:
+        while (descriptor := open_locked(path)) is None:
+            if otherwise is not None:
+                raise UserError(otherwise)
+            time.sleep(SECONDS_BETWEEN_TRIES)
+    except OSError as error:
+        if error.errno not in NO_LOCK_ERRORS:
+            raise
+        risk = "nothing else may write to that folder before this has ended"
+        log.warning("%s cannot be locked (%s): %s.", path.parent, error.strerror, risk)
+        return None
+    return descriptor

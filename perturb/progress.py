@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from perturb.reading import printable
+
 SECONDS_BETWEEN_WRITES = 0.5
 FILE_NAME = "progress.json"
 
@@ -62,11 +64,12 @@ class ProgressGroup:
 def bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar with the time left, on the error output where that is a terminal; yields what to tell (done, total)."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
     with Bars(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title)
+        task = progress.add_task(escape(printable(title)))
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from perturb import __version__
@@ -91,11 +92,15 @@ BAD = {
     "runner without prefect": (None, ["run", "a.toml", "--runner", "thread:1"], "leave out --no-prefect or --runner"),
     "codes": (None, ["score", "absent.npz"], "absent.npz: no such file; save codes with numpy.savez"),
     "metric": (None, ["score", "absent.npz", "--metrics", "fid"], "metrics must be among mig, dci"),
-    "no results at ε": (None, ["epsilon", "absent.json", "--out", "b"], "absent.json: cannot be read"),
+    "no results at ε": (None, ["epsilon", "absent.json", "--out", "b"], "absent.json: no such file"),
     "not HDF5": (None, ["dataset", "verify", "a.toml"], "a.toml: cannot be read as HDF5"),
     "nothing to publish": (None, ["dataset", "publish", "."], ".: must hold benchmark files (*.h5), and there is none"),
     "publish where": (None, ["dataset", "publish", "a.toml"], "--out names the folder for the files of a results.json"),
-    "no results": (None, ["dataset", "publish", "a.toml", "--out", "b"], "a.toml: must be a results.json of `perturb run`"),
+    "no results": (
+        None,
+        ["dataset", "publish", "a.toml", "--out", "b"],
+        "a.toml: cannot be read (Expecting value: line 2 column 1 (char 1)); name a results.json of `perturb run`",
+    ),
     "export of text": (None, ["dataset", "export", "a.toml", "--out", "a.npz"], "a.toml: cannot be read as HDF5"),
     "export to text": (None, ["dataset", "export", "a.toml", "--out", "a.txt"], "--out must end in .npz, got a.txt"),
     "tfds of text": (None, ["dataset", "to-tfds", "a.toml", "--out", "b"], "a.toml: cannot be read as HDF5"),
@@ -209,3 +214,37 @@ def test_without_prefect_a_sentence_says_what_to_install(arguments: tuple[str, .
         assert any(line.split() == ["warning", "flows", *asked.split()] for line in done.stdout.splitlines())
     else:
         assert (done.returncode, done.stderr) == (2, f"perturb: {asked}\n")
+
+
+def _forked_environment(folder: Path, arguments: list[str], **environment: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", "from perturb.cli import main; main()", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, timeout=120, env=os.environ | environment, check=False)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_an_encoding_lacks_is_spelt_out(tmp_path: Path, encoding: str) -> None:
+    done = _forked_environment(tmp_path, ["metrics"], PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"0 to \u221e \u2193" in done.stdout
+    done = _forked_environment(tmp_path, ["run", "ψ.toml"], PYTHONIOENCODING=encoding)
+    assert done.returncode == 2
+    assert rb"perturb: \u03c8.toml: no such file" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "inline", "no backend at all"])
+def test_the_backend_of_a_notebook_is_not_asked_for(tmp_path: Path, backend: str) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", codes=rng.random((600, 2)), factors=rng.integers(3, size=(600, 2)))
+    arguments = ["score", "a.npz", "--metrics", "mig", "--picture", "m.png"]
+    done = _forked_environment(tmp_path, arguments, MPLBACKEND=backend)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_error_of_the_system_is_one_line_in_which_nothing_acts_on_the_terminal(tmp_path: Path) -> None:
+    done = _forked_environment(tmp_path, ["dataset", "verify", "\x1b[2J" + "x" * 300 + "\n"])
+    assert done.returncode == 2
+    assert done.stderr.startswith(rb"perturb: \x1b[2Jxxx")
+    assert b"File name too long" in done.stderr
+    assert done.stderr.count(b"\n") == 1

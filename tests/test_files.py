@@ -1,10 +1,16 @@
 import hashlib
 import math
+import os
+import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from perturb.files import atomic_write, digests_of, read_json, sha256_of, write_json, write_text
+from perturb.errors import UserError
+from perturb.files import atomic_write, digests_of, read_json, require_writable, sha256_of, write_json, write_text
 
 
 def _names(folder: Path) -> list[str]:
@@ -100,3 +106,118 @@ def test_several_digests_come_of_one_reading(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(content)
     expected = {"md5": hashlib.md5(content).hexdigest(), "sha256": sha256_of(tmp_path / "a")}
     assert digests_of(tmp_path / "a", ("md5", "sha256")) == expected
+
+
+def _special(folder: Path, kind: str) -> Path:
+    """A file that is none: a device, made where one may, or a pipe."""
+    path = folder / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+        return path
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        path.write_bytes(b"")
+    except PermissionError:
+        pytest.skip("making a device needs root")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path, kind: str) -> None:
+    path, got = _special(tmp_path, kind), []
+    reader = threading.Thread(target=lambda: got.append(path.read_text()))
+    if kind == "pipe":
+        reader.start()
+    write_text(path, "whole")
+    if kind == "pipe":
+        reader.join(timeout=10)
+        assert got == ["whole"]
+        assert path.is_fifo()
+    else:
+        assert path.is_char_device()
+    assert _names(tmp_path) == [kind]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_what_it_leads_to_is_written_whole(tmp_path: Path, there: bool) -> None:
+    target, link = tmp_path / "folder" / "real.txt", tmp_path / "link.txt"
+    target.parent.mkdir()
+    link.symlink_to(target)
+    if there:
+        target.write_text("old")
+    with pytest.raises(ValueError, match="broken"), atomic_write(link) as part:  # noqa: PT012
+        part.write_text("new, but only ha")
+        raise ValueError("broken")
+    assert not there or target.read_text() == "old"
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert _names(tmp_path) == ["folder", "link.txt"]
+    assert _names(target.parent) == ["real.txt"]
+
+
+def test_the_standard_output_is_written_to_after_what_was_printed(tmp_path: Path) -> None:
+    code = "from perturb.files import write_text, Path; print('before'); write_text(Path('/dev/stdout'), 'whole'); print(1)"
+    with (tmp_path / "out").open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True, timeout=60)
+    assert (tmp_path / "out").read_text() == "before\nwhole1\n"
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "ψ" * 127])
+def test_the_longest_name_that_the_system_takes_can_be_written(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "whole")
+    assert _names(tmp_path) == [name]
+
+
+BAD_PLACES = {
+    "a folder": ("folder", "Is a directory"),
+    "below a file": ("file/a.txt", "Not a directory|File exists|is a file"),
+    "a long name": ("x" * 300, "File name too long"),
+    "a long folder": (f"new/{'x' * 300}/a.txt", "File name too long"),
+    "where nothing can be made": ("/proc/x", "No such file or directory|Permission denied"),
+    "a ring of links": ("ring", "Too many levels of symbolic links"),
+}
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Path:
+    """A folder with a folder, a file, and a link to itself."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "ring").symlink_to("ring")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", BAD_PLACES)
+def test_a_place_that_cannot_be_written_to_is_told_by_writer_and_before(places: Path, name: str) -> None:
+    place, reason = BAD_PLACES[name]
+    with pytest.raises(UserError, match=rf": cannot be written \((.*({reason}).*)\); nothing was left behind\."):
+        write_text(places / place, "new")
+    with pytest.raises(UserError, match=rf"^--json: .* cannot be written to \((.*({reason}).*)\); name another place\."):
+        require_writable(places / place, "--json")
+    assert _names(places) == ["file", "folder", "ring"]
+    assert (places / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("place", ["file", "file/a", "x" * 300, "/proc/x", "ring", "ring/a"])
+def test_a_folder_that_cannot_be_written_to_is_told_before(places: Path, place: str) -> None:
+    with pytest.raises(UserError, match=r"^--out: .* cannot be written to \(.+\); name another place\."):
+        require_writable(places / place, "--out", folder=True)
+    assert _names(places) == ["file", "folder", "ring"]
+
+
+@pytest.mark.parametrize(("place", "folder"), [("new/er/a", False), ("new/er", True), ("folder", True), ("file", False)])
+def test_a_place_that_can_be_written_to_is_left_as_it_is(places: Path, place: str, folder: bool) -> None:
+    require_writable(places / place, "--out", folder=folder)
+    assert _names(places) == ["file", "folder", "ring"]
+
+
+def test_a_device_can_be_written_to() -> None:
+    require_writable(Path("/dev/null"), "--json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b"1" * 5_000])
+def test_what_is_no_json_is_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.json: cannot be read \(.+\); name another\.$"):
+        read_json(tmp_path / "a.json", "name another")

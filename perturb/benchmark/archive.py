@@ -4,6 +4,7 @@ The archive of dSprites has a member `metadata` besides, a pickled dictionary, b
 from there; we only ever write it.
 """
 
+import math
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -39,7 +40,10 @@ def write_archive(
 
     """
     level = LEVEL_OF_FLOATS if np.issubdtype(dtype, np.floating) else None
-    with atomic_write(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
+    with (
+        atomic_write(path, needed=math.prod(shape) * dtype.itemsize) as part,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive,
+    ):
         with archive.open(f"{images}.npy", "w", force_zip64=True) as member:
             header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(member, header)

@@ -57,10 +57,7 @@ def write_official(path: Path, truth: GroundTruth, *, report: Report = lambda do
     endings = [".h5", ".hdf5"] + [".npz"] * (truth.layout == "dsprites")
     if path.suffix not in endings:
         raise UserError(f"--out must end in {', '.join(endings)} for {truth.name}, got {path.name}.")
-    try:
-        _write_archive(path, truth, report) if path.suffix == ".npz" else _write_hdf5(path, truth, report)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was left behind.") from None
+    _write_archive(path, truth, report) if path.suffix == ".npz" else _write_hdf5(path, truth, report)
 
 
 def _write_hdf5(path: Path, truth: GroundTruth, report: Report) -> None:
@@ -112,8 +109,5 @@ def write_vectors(path: Path, made: Synthetic, *, seed: int) -> None:
     if path.suffix != ".npz":
         raise UserError(f"--out must end in .npz for {made.name}, got {path.name}.")
     factors, observations = made.sample(seed)
-    try:
-        with atomic_write(path) as part, part.open("wb") as file:
-            np.savez(file, observations=observations, factors=factors)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); nothing was left behind.") from None
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez(file, observations=observations, factors=factors)

@@ -14,7 +14,6 @@ from typing import Annotated, Literal
 import numpy as np
 import torch
 from pydantic import Field, ValidationError, model_validator
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from perturb import __version__
@@ -34,6 +33,7 @@ from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.noise import two_valued_noise, uniform_noise
 from perturb.perturbation.tabulated import patterns_of
+from perturb.reading import bytes_of, reading
 from perturb.variants import DRAWN, MATCHED_NOISES, NOISES, Variant
 
 LARGEST_RECIPE = 1 << 20
@@ -172,12 +172,9 @@ def read_recipe(path: Path) -> Published:
         UserError: there is none, or it is not one of ours.
 
     """
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file; name a recipe, <variant>.recipe.json.")
-    if path.stat().st_size > LARGEST_RECIPE:
-        raise UserError(f"{path}: must have at most {LARGEST_RECIPE:,} bytes; this is not a recipe of ours.")
+    content = bytes_of(path, "name a recipe, <variant>.recipe.json", largest=LARGEST_RECIPE)
     try:
-        return Published.model_validate_json(path.read_bytes())
+        return Published.model_validate_json(content)
     except ValidationError as error:
         raise UserError(f"{path}: {first_problem(error)}; this is not a recipe of ours.") from None
 
@@ -212,9 +209,6 @@ def _network(wanted: Network, weights: Path, truth: GroundTruth) -> Perturbation
     if (found := sha256_of(weights)) != wanted.sha256:
         raise UserError(f"{weights}: sha256 must be {wanted.sha256}, got {found}; download recipe and weights again.")
     network = network_for(truth, wanted.perturbation, architecture=wanted.architecture, generator=torch.Generator())
-    try:
+    with reading(weights, "download recipe and weights again", "does not hold the network of its recipe"):
         network.restore(load_file(weights))
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{weights}: does not hold the network of its recipe ({reason}).") from None
     return network.eval()

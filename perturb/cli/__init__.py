@@ -1,20 +1,26 @@
 """The `perturb` command: reads arguments, calls the library, prints. No logic lives here."""
 
+import io
 import logging
+import os
 import shlex
 import sys
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from perturb import __version__
 from perturb.cli.dataset import dataset_app
 from perturb.cli.external import add_commands
 from perturb.cli.flows import doctor, from_flows, schedule
+from perturb.cli.places import for_file, for_folder
 from perturb.errors import INTERRUPTED, UserError
+from perturb.reading import printable, reason_of
 
 app = typer.Typer(
     help="Perturbed disentanglement benchmarks: does a model disentangle, or does it lean on the data?",
@@ -31,8 +37,10 @@ STOPPED = 130
 """Exit code of a process that Ctrl-C has ended, as shells have it."""
 WIDE = 160
 """Columns of a table that goes to a file."""
-ConfigArgument = Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")]
-ArtifactsOption = Annotated[Path, typer.Option(help="Folder for run directories and results.")]
+ConfigArgument = Annotated[Path, typer.Argument(readable=False, help="An experiment, for example configs/quickstart.toml.")]
+ArtifactsOption = Annotated[
+    Path, typer.Option(readable=False, help="Folder for run directories and results.", callback=for_folder)
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Another value for a setting, for example restarts.num=3; repeatable."),
@@ -65,7 +73,12 @@ def run(
         typer.Option("--prefect/--no-prefect", help="As a Prefect flow (default with --runner), or in plain Python."),
     ] = None,
     publish: Annotated[
-        Path | None, typer.Option(help="Put report, recipes and weights into this folder too, with an index.json.")
+        Path | None,
+        typer.Option(
+            readable=False,
+            help="Put report, recipes and weights into this folder too, with an index.json.",
+            callback=for_folder,
+        ),
     ] = None,
     patterns: Annotated[int | None, typer.Option(help="Publish so many patterns a variant at most; 0: none.", min=0)] = None,
 ) -> None:
@@ -82,11 +95,11 @@ def run(
     if methods is not None:
         experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
     settings = run_settings(
-        artifacts=_folder(artifacts), device=device, strategy=strategy, workers=workers, stack=stack,
+        artifacts=artifacts.resolve(), device=device, strategy=strategy, workers=workers, stack=stack,
         restarts_a_core=ARCHITECTURES[experiment.training.architecture].default_stack(experiment.training.precision),
         time_limit=time_limit, elsewhere=(runner or "").startswith("dask://"),
     )  # fmt: skip
-    settings, publish = settings.model_copy(update={"compile": compiled}), publish and _folder(publish, "--publish")
+    settings = settings.model_copy(update={"compile": compiled})
     if prefect is False and runner is not None:
         raise UserError(f"--runner {runner} chooses how Prefect runs the flow; leave out --no-prefect or --runner.")
     if prefect or runner is not None:
@@ -97,7 +110,7 @@ def run(
     if store.is_complete(plan.report):
         _show(publish_results(plan, store), experiment.name)
         if publish is not None:
-            print(publish_experiment(plan, store, publish, command=_command(sys.argv[1:]), patterns=patterns))
+            print(publish_experiment(plan, store, publish.resolve(), command=_command(sys.argv[1:]), patterns=patterns))
     else:
         for stage in plan.stages:
             done = sum(store.is_complete(spec) for spec in stage.runs)
@@ -109,13 +122,6 @@ def _command(words: list[str]) -> str:
     pairs = pairwise(["", *words])
     kept = [word for before, word in pairs if before != "--artifacts" and not word.startswith("--artifacts")]
     return shlex.join(["perturb", *kept])
-
-
-def _folder(path: Path, option: str = "--artifacts") -> Path:
-    """A folder to write to, existing or not."""
-    if path.exists() and not path.is_dir():
-        raise UserError(f"{option} must be a folder, and {path} is a file; name another place.")
-    return path.resolve()
 
 
 def _show(results: Path, name: str) -> None:
@@ -140,10 +146,18 @@ def _show(results: Path, name: str) -> None:
 
 @app.command()
 def score(
-    codes: Annotated[Path, typer.Argument(help="An .npz with the arrays codes (n, latents) and factors (n, factors).")],
+    codes: Annotated[
+        Path, typer.Argument(readable=False, help="An .npz with the arrays codes (n, latents) and factors (n, factors).")
+    ],
     metrics: Annotated[str | None, typer.Option(help="Keys separated by commas, or all; default: the tables' four.")] = None,
-    out: Annotated[Path | None, typer.Option("--json", help="Write scores, settings and versions here.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw what each latent knows of each factor (PNG).")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--json", readable=False, help="Write scores, settings and versions here.", callback=for_file),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="Draw what each latent knows of each factor (PNG).", callback=for_file),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
     fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings: for a look, not for a table.")] = False,
     library: Annotated[bool, typer.Option("--library", help="Rows as disentanglement_lib draws them.")] = False,
@@ -157,11 +171,11 @@ def score(
     chosen = list(METRICS) if metrics == "all" else named
     check_names(chosen)
     coded, console = read_codes(codes), Console()
-    with console.status(f"scoring {codes}"):
+    with console.status(f"scoring {escape(printable(str(codes)))}"):
         found = score_each(coded, chosen, seed=seed, fast=fast, protocol="library" if library else "held_out")
     console.print(as_table(found))
     for note in found["notes"]:
-        console.print(note, highlight=False)
+        console.print(note, highlight=False, markup=False)
     if picture is not None:
         draw_matrices(picture, coded, seed=seed)
         print(picture)
@@ -172,8 +186,8 @@ def score(
 
 @app.command()
 def epsilon(
-    results: Annotated[list[Path], typer.Argument(help="The results.json of one experiment at several ε.")],
-    out: Annotated[Path, typer.Option(help="Folder for epsilon.md and epsilon.png.")],
+    results: Annotated[list[Path], typer.Argument(readable=False, help="The results.json of one experiment at several ε.")],
+    out: Annotated[Path, typer.Option(readable=False, help="Folder for epsilon.md and epsilon.png.", callback=for_folder)],
     metric: Annotated[str, typer.Option(help="Key of a metric that they have.")] = "mig",
 ) -> None:
     """Set an experiment at several ε side by side: a table, and scores over ε."""
@@ -185,7 +199,6 @@ def epsilon(
     check_names([metric])
     found = read_results(results)
     table = epsilon_table(found, metric)
-    _folder(out, "--out").mkdir(parents=True, exist_ok=True)
     draw_epsilon(out / "epsilon.png", found, metric)
     lines = [f"# {table.title}", "", *markdown_lines(table), "", "![Scores over ε](epsilon.png)", "", *made_of(found), ""]
     write_text(out / "epsilon.md", "\n".join(lines))
@@ -219,15 +232,32 @@ def version() -> None:
     print(__version__)
 
 
-def main() -> None:
-    """Entry point: a user's error is one sentence and exit code 2; anything else keeps its traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: a user's error is one sentence and exit code 2; anything else keeps its traceback.
+
+    Args:
+        arguments: of the command line; None: those of this process.
+
+    """
     logging.basicConfig(level=logging.WARNING)
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files alone, and a notebook's backend may not be installed here
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what an encoding lacks is spelt out
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        app(args=arguments)
     except UserError as error:
-        print(f"perturb: {error}", file=sys.stderr)
-        sys.exit(2)
+        _leave(str(error))
+    except OSError as error:  # what no reader or writer has put into words of its own
+        place = f"{error.filename}: " if error.filename is not None else ""
+        _leave(f"{place}{reason_of(error)}; see that the place is there, and what you may do there.")
     except SystemExit as end:
         if end.code == STOPPED:  # Typer ends so, without a word, at Ctrl-C
             print(INTERRUPTED, file=sys.stderr)
         raise
+
+
+def _leave(sentence: str) -> NoReturn:
+    """Say what is wrong in a line and end; of what a file or an argument brought into it, nothing acts on the terminal."""
+    print(f"perturb: {printable(sentence)}", file=sys.stderr)
+    sys.exit(2)

@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from perturb.cli.places import for_file, for_folder
 from perturb.errors import UserError
+from perturb.files import require_writable
 from perturb.progress import bar
+from perturb.reading import printable
 
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 
@@ -40,7 +44,14 @@ def describe_dataset(what: Annotated[str, typer.Argument(help="A dataset of the 
 @dataset_app.command("render")
 def render_dataset(
     name: Annotated[str, typer.Argument(help="A dataset of the list.")],
-    out: Annotated[Path, typer.Option(help="An .h5 or .hdf5 file; for dSprites also .npz, for a synthetic set .npz only.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            readable=False,
+            help="An .h5 or .hdf5 file; for dSprites also .npz, for a synthetic set .npz only.",
+            callback=for_file,
+        ),
+    ],
     seed: Annotated[int, typer.Option(help="Of the samples of a synthetic set.", min=0)] = 0,
 ) -> None:
     """Render a ground truth into a file of its official layout, for code that reads nothing else."""
@@ -53,8 +64,10 @@ def render_dataset(
 
 @dataset_app.command("verify")
 def verify_file(
-    path: Annotated[Path, typer.Argument(help="A benchmark file.")],
-    origin: Annotated[Path | None, typer.Option(help="The official file, if the originals came from one.")] = None,
+    path: Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")],
+    origin: Annotated[
+        Path | None, typer.Option(readable=False, help="The official file, if the originals came from one.")
+    ] = None,
 ) -> None:
     """Check a benchmark file: complete, undamaged, labels in grid order, and ε held by every pixel against the originals."""
     from perturb.benchmark.verify import verify_file
@@ -68,10 +81,11 @@ def verify_file(
 
 
 @dataset_app.command("cache")
-def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) -> None:
+def cache_file(path: Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")]) -> None:
     """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
     from perturb.datasets.hdf5.reader import write_cache
 
+    require_writable(path.parent, "PATH", folder=True)
     with bar(f"unpacking {path.name}") as report:
         folder = write_cache(path, report=report)
     print(folder)
@@ -79,9 +93,11 @@ def cache_file(path: Annotated[Path, typer.Argument(help="A benchmark file.")]) 
 
 @dataset_app.command("build")
 def build_file(
-    recipe: Annotated[Path, typer.Argument(help="A <variant>.recipe.json, its .safetensors beside it.")],
-    out: Annotated[Path, typer.Option(help="Where the benchmark file goes.")],
-    origin: Annotated[Path | None, typer.Option(help="The official file, if the originals came from one.")] = None,
+    recipe: Annotated[Path, typer.Argument(readable=False, help="A <variant>.recipe.json, its .safetensors beside it.")],
+    out: Annotated[Path, typer.Option(readable=False, help="Where the benchmark file goes.", callback=for_file)],
+    origin: Annotated[
+        Path | None, typer.Option(readable=False, help="The official file, if the originals came from one.")
+    ] = None,
 ) -> None:
     """Make a benchmark file again from its recipe."""
     from perturb.benchmark.recipe import build
@@ -94,8 +110,8 @@ def build_file(
 
 @dataset_app.command("compare")
 def compare_files(
-    first: Annotated[Path, typer.Argument(help="A benchmark file.")],
-    second: Annotated[Path, typer.Argument(help="Another one of the same grid.")],
+    first: Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")],
+    second: Annotated[Path, typer.Argument(readable=False, help="Another one of the same grid.")],
 ) -> None:
     """Count the pixels in which two benchmark files differ."""
     from perturb.benchmark.compare import compare
@@ -121,7 +137,7 @@ def get_benchmark_file(
 @dataset_app.command("fetch")
 def fetch_dataset(
     name: Annotated[str, typer.Argument(help="A dataset whose authors publish a file, for example dsprites.")],
-    to: Annotated[Path, typer.Option(help="Folder for the file.")] = Path(),
+    to: Annotated[Path, typer.Option(readable=False, help="Folder for the file.", callback=for_folder)] = Path(),
     origin: Annotated[str | None, typer.Option("--from", help="A mirror: address or path of the file.")] = None,
 ) -> None:
     """Download the file that a dataset's authors publish, check it, and say how a config names it; goes on after a break."""
@@ -137,7 +153,7 @@ def fetch_dataset(
 def download_files(
     name: Annotated[str, typer.Argument(help="A name that the index lists, for example dsprites-modified, or all.")],
     origin: Annotated[str, typer.Option("--from", help="Address or path of the folder that has the index.")],
-    to: Annotated[Path, typer.Option(help="Folder for the files.")] = Path(),
+    to: Annotated[Path, typer.Option(readable=False, help="Folder for the files.", callback=for_folder)] = Path(),
     recipe: Annotated[
         bool, typer.Option("--recipe", help="Bring what `build` makes the file from: megabytes at most.")
     ] = False,
@@ -152,10 +168,11 @@ def download_files(
 
 
 @dataset_app.command("index")
-def index_folder(folder: Annotated[Path, typer.Argument(help="A folder with benchmark files.")]) -> None:
+def index_folder(folder: Annotated[Path, typer.Argument(readable=False, help="A folder with benchmark files.")]) -> None:
     """List a folder's benchmark files with their hashes in its index.json, for `serve` and `download`."""
     from perturb.distribution.index import INDEX, write_index
 
+    require_writable(folder, "FOLDER", folder=True)
     for entry in write_index(folder).entries:
         print(f"{entry.name}: {entry.file}, {entry.bytes:,} bytes")
     print(folder / INDEX)
@@ -163,7 +180,7 @@ def index_folder(folder: Annotated[Path, typer.Argument(help="A folder with benc
 
 @dataset_app.command("serve")
 def serve_folder(
-    folder: Annotated[Path, typer.Argument(help="A folder with an index.json.")],
+    folder: Annotated[Path, typer.Argument(readable=False, help="A folder with an index.json.")],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets the whole network read.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65535)] = 8000,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
@@ -176,8 +193,13 @@ def serve_folder(
 
 @dataset_app.command("publish")
 def publish_files(
-    what: Annotated[Path, typer.Argument(help="A folder of benchmark files, or the results.json of an experiment.")],
-    out: Annotated[Path | None, typer.Option(help="Of a results.json: the folder to gather its files in.")] = None,
+    what: Annotated[
+        Path, typer.Argument(readable=False, help="A folder of benchmark files, or the results.json of an experiment.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="Of a results.json: the folder to gather its files in.", callback=for_folder),
+    ] = None,
     url: Annotated[str | None, typer.Option(help="Where the folder will be found, for the card and croissant.json.")] = None,
 ) -> None:
     """Describe a folder of benchmark files for other people: dataset card, croissant.json, index.json."""
@@ -187,7 +209,8 @@ def publish_files(
 
     if what.is_dir() != (out is None):
         raise UserError("--out names the folder for the files of a results.json: give it with one, and not with a folder.")
-    with Console(stderr=True).status(f"publishing {what}"):
+    require_writable(out or what, "--out" if out else "WHAT", folder=True)
+    with Console(stderr=True).status(f"publishing {escape(printable(str(what)))}"):
         if out is not None:
             gather(what, out)
         written = publish(out or what, today=datetime.now(UTC).date(), url=url)
@@ -197,8 +220,8 @@ def publish_files(
 
 @dataset_app.command("export")
 def export_file(
-    path: Annotated[Path, typer.Argument(help="A benchmark file of dSprites or Shapes3D.")],
-    out: Annotated[Path, typer.Option(help="An .npz file.")],
+    path: Annotated[Path, typer.Argument(readable=False, help="A benchmark file of dSprites or Shapes3D.")],
+    out: Annotated[Path, typer.Option(readable=False, help="An .npz file.", callback=for_file)],
 ) -> None:
     """Write a benchmark file as the archive that disentanglement_lib's own classes load."""
     from perturb.distribution.export_dlib import export
@@ -210,8 +233,8 @@ def export_file(
 
 @dataset_app.command("to-tfds")
 def prepare_tfds(
-    path: Annotated[Path, typer.Argument(help="A benchmark file.")],
-    out: Annotated[Path, typer.Option(help="A data folder of TensorFlow Datasets.")],
+    path: Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")],
+    out: Annotated[Path, typer.Option(readable=False, help="A data folder of TensorFlow Datasets.", callback=for_folder)],
 ) -> None:
     """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
     from perturb.distribution.export_tfds import prepare
@@ -231,7 +254,7 @@ def transfer_bars() -> Iterator[Callable[[str, int, int], None]]:
 
         def report(name: str, done: int, total: int) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(name, completed=done, total=total)
+                tasks[name] = bars.add_task(escape(printable(name)), completed=done, total=total)
             bars.update(tasks[name], completed=done)
 
         yield report

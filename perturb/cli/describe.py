@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
-import h5py
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from perturb.config.metrics import MetricsConfig
 from perturb.datasets import DATASETS, GroundTruth
-from perturb.datasets.hdf5.reader import arrays_of, attributes_of
+from perturb.datasets.hdf5.reader import REMEDY, arrays_of
 from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
 from perturb.errors import UserError, guess
 from perturb.metrics import METRICS, Metric
+from perturb.reading import attributes_of, opened_hdf5, printable
+
+LONGEST_VALUE = 4_000
+"""Characters of a name or a value in a file that are shown."""
 
 
 def table_of_datasets() -> Table:
@@ -77,16 +81,18 @@ def _of_vectors(made: Synthetic) -> Table:
 
 
 def _of_file(path: Path) -> Table:
-    table = Table(title=str(path), title_justify="left", show_header=False)
-    try:
-        with h5py.File(path, "r") as file:
-            for name, (dtype, shape) in arrays_of(file).items():
-                table.add_row(name, f"{dtype} {shape}")
-            for name, value in sorted(attributes_of(file).items()):
-                table.add_row(name, str(value))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read as HDF5 ({error}); make or download it again.") from None
+    table = Table(title=_shown(path), title_justify="left", show_header=False)
+    with opened_hdf5(path, REMEDY) as file:
+        for name, (dtype, shape) in arrays_of(file).items():
+            table.add_row(_shown(name), _shown(f"{dtype} {shape}"))
+        for name, value in sorted(attributes_of(file).items()):
+            table.add_row(_shown(name), _shown(value))
     return table
+
+
+def _shown(value: object) -> Text:
+    """A name or a value of anybody's file: neither markup nor escape codes in it do anything."""
+    return Text(printable(str(value), LONGEST_VALUE))
 
 
 def _size(shape: tuple[int, int, int]) -> str:

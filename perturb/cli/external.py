@@ -7,8 +7,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from perturb.cli.places import for_folder
 from perturb.errors import UserError
+from perturb.files import require_writable
 
+CodesOption = Annotated[
+    Path | None, typer.Option(readable=False, help="Folder with original.npz, modified.npz …; instead of a model.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option(readable=False, help="Folder for entry.json and finished runs.", callback=for_folder)
+]
 entry_app = typer.Typer(help="Entries: one model's runs on one benchmark, as JSON.", no_args_is_help=True)
 
 
@@ -18,7 +26,7 @@ def evaluate(
         str, typer.Option(help="mini, dsprites, shapes3d, a folder of benchmark files, or a results.json.")
     ] = "mini",
     encoder: Annotated[bool, typer.Option("--encoder", help="The model is fitted already: score it as it is.")] = False,
-    codes: Annotated[Path | None, typer.Option(help="Folder with original.npz, modified.npz …; instead of a model.")] = None,
+    codes: CodesOption = None,
     variants: Annotated[str, typer.Option(help="Separated by commas; the first is original.")] = "original,modified,noise",
     seeds: Annotated[int, typer.Option(help="Trainings on each variant.", min=1)] = 3,
     patterns: Annotated[
@@ -36,7 +44,7 @@ def evaluate(
     retry: Annotated[bool, typer.Option("--retry", help="Try runs again that have failed before.")] = False,
     name: Annotated[str | None, typer.Option(help="Of the model, in tables.")] = None,
     method: Annotated[str | None, typer.Option(help="What it is, in a line.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for entry.json and finished runs.")] = None,
+    out: OutOption = None,
     download: Annotated[bool, typer.Option("--download", help="Bring benchmark files that are not there.")] = False,
     url: Annotated[str | None, typer.Option(help="From where; default: PERTURB_BENCHMARK_URL.")] = None,
 ) -> None:
@@ -54,7 +62,7 @@ def evaluate(
         raise UserError("--encoder is for a model; codes need none.")
     sys.path.insert(0, str(Path.cwd()))
     called = codes.resolve().name if codes else str(asked).replace(":", ".")
-    place = out or Path("evaluations") / f"{called}-{Path(benchmark).stem}"
+    place = _writable(out or Path("evaluations") / f"{called}-{Path(benchmark).stem}")
     named = {"table": list(TABLE_METRICS), "all": list(METRICS)}
     result = evaluated(
         asked,
@@ -80,6 +88,11 @@ def evaluate(
     _show(result, place)
 
 
+def _writable(place: Path) -> Path:
+    require_writable(place, "--out", folder=True)
+    return place
+
+
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
@@ -100,13 +113,21 @@ def _show(result, place: Path) -> None:  # noqa: ANN001
 
 
 def leaderboard(
-    folder: Annotated[Path, typer.Argument(help="Holds entries: *.json, or folders with an entry.json each.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for the page and the Markdown table; default: the same.")] = None,
+    folder: Annotated[
+        Path, typer.Argument(readable=False, help="Holds entries: *.json, or folders with an entry.json each.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False, help="Folder for the page and the Markdown table; default: the same.", callback=for_folder
+        ),
+    ] = None,
     built_in: Annotated[bool, typer.Option(help="Show the built-in methods beside, where they can be compared.")] = True,
 ) -> None:
     """Write leaderboard.html, sortable and without network, and leaderboard.md from a folder of entries."""
     from perturb.report.leaderboard import write_leaderboard
 
+    require_writable(out or folder, "--out", folder=True)
     written, refused = write_leaderboard(folder, out or folder, built_in=built_in)
     for each in refused:
         print(f"refused {each.file}: {' '.join(each.reasons)}", file=sys.stderr)
@@ -115,7 +136,7 @@ def leaderboard(
 
 
 @entry_app.command("check")
-def check(files: Annotated[list[Path], typer.Argument(help="Entries.")]) -> None:
+def check(files: Annotated[list[Path], typer.Argument(readable=False, help="Entries.")]) -> None:
     """Accept entries, or say everything that is wrong with them."""
     from perturb.entries.packaged import known_files
     from perturb.entries.rules import check_entry

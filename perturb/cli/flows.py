@@ -14,7 +14,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from perturb.cli.places import for_folder
 from perturb.errors import UserError
+from perturb.reading import printable
 
 GROUP = "perturb.flows"
 """Group of the entry points."""
@@ -44,10 +46,12 @@ def from_flows(name: str) -> Callable:
 
 
 def schedule(
-    config: Annotated[Path, typer.Argument(help="An experiment, for example configs/quickstart.toml.")],
+    config: Annotated[Path, typer.Argument(readable=False, help="An experiment, for example configs/quickstart.toml.")],
     cron: Annotated[str | None, typer.Option(help="When, in five fields: minute hour day month weekday.")] = None,
     every: Annotated[str | None, typer.Option(help="How often, for example 30m, 12h or 7d.")] = None,
-    artifacts: Annotated[Path, typer.Option(help="Folder for run directories and results.")] = Path("artifacts"),
+    artifacts: Annotated[
+        Path, typer.Option(readable=False, help="Folder for run directories and results.", callback=for_folder)
+    ] = Path("artifacts"),
     workers: Annotated[int | None, typer.Option(help="Trainings at a time; default: one a core.", min=1)] = None,
     device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
     runner: Annotated[str | None, typer.Option(help="As of perturb run.")] = None,
@@ -77,8 +81,12 @@ def _interval(text: str) -> timedelta:
 
 
 def doctor(
-    config: Annotated[Path | None, typer.Argument(help="An experiment, whose data file is looked for.")] = None,
-    artifacts: Annotated[Path, typer.Option(help="Folder for run directories and results.")] = Path("artifacts"),
+    config: Annotated[
+        Path | None, typer.Argument(readable=False, help="An experiment, whose data file is looked for.")
+    ] = None,
+    artifacts: Annotated[Path, typer.Option(readable=False, help="Folder for run directories and results.")] = Path(
+        "artifacts"
+    ),
     device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
     dask: Annotated[str | None, typer.Option(help="HOST:PORT of a Dask scheduler; default: PERTURB_DASK.")] = None,
     deep: Annotated[
@@ -94,7 +102,7 @@ def doctor(
         nonlocal worst
         worst = max(worst, int(check.verdict == "wrong"))
         console.print(f"[{COLOURS[check.verdict]}]{check.verdict:8}[/]", end="")
-        console.print(f"{check.name:12}{check.note}", markup=False)
+        console.print(printable(f"{check.name:12}{check.note}"), markup=False)
 
     for check in check_machine(artifacts.resolve(), device, config):
         show(check)

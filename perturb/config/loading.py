@@ -6,7 +6,6 @@ import json
 import math
 import tomllib
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,15 @@ from pydantic import JsonValue, ValidationError
 from perturb.config.evaluation import MethodConfig
 from perturb.config.experiment import OWN, ExperimentConfig
 from perturb.config.perturbation import PerturbationConfig
-from perturb.config.problem import first_problem
+from perturb.config.problem import LONGEST, first_problem
 from perturb.config.section import Section
 from perturb.errors import UserError, not_among
 from perturb.files import sha256_of
+from perturb.reading import opened_hdf5, printable, reading, text_of
+
+REMEDY = "name a TOML file, such as those that come with perturb in configs/"
+LARGEST_CONFIG = 1 << 20
+"""Bytes; a larger file is not read."""
 
 
 def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig:
@@ -33,11 +37,16 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig
     """
     raw: JsonValue = _read_toml(path)
     if "base" in raw:
-        raw = _merged(_read_base(path, raw.pop("base")), raw)
+        base = _read_base(path, raw.pop("base"))
+        with reading(path, REMEDY):
+            raw = _merged(base, raw)
     for change in changes:
-        raw = _merged(raw, _parsed(change))
+        with reading(path, "correct --set", f"--set {printable(change, LONGEST)} cannot be used"):
+            raw = _merged(raw, _parsed(change))
+    with reading(path, REMEDY):
+        text = json.dumps(raw, default=_as_no_json)
     try:
-        config = ExperimentConfig.model_validate_json(json.dumps(raw, default=_as_no_json))
+        config = ExperimentConfig.model_validate_json(text)
     except ValidationError as error:
         remedy = "; remove it or correct its name" if error.errors()[0]["type"] == "extra_forbidden" else ""
         more = f" ({error.error_count() - 1} more after it)" if error.error_count() > 1 else ""
@@ -46,22 +55,15 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig
 
 
 def _read_toml(path: Path) -> dict[str, JsonValue]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; the experiments that come with perturb are in configs/.") from None
-    except IsADirectoryError:
-        raise UserError(f"{path} is a folder; name a .toml file in it.") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}.") from None
+    text = text_of(path, REMEDY, largest=LARGEST_CONFIG)
+    with reading(path, REMEDY, "not a TOML file"):
+        return tomllib.loads(text)
 
 
 def _read_base(path: Path, base: JsonValue) -> dict[str, JsonValue]:
     """The settings of the file that another one names as its base."""
     if not isinstance(base, str):
-        raise UserError(f"{path}: `base` must be the path of a TOML file, got {base}.")
+        raise UserError(f"{path}: `base` must be the path of a TOML file, got {printable(repr(base), LONGEST)}.")
     found = _read_toml(path.parent / base)
     if "base" in found:
         raise UserError(f"{path.parent / base}: is the base of {path}, and must have no `base` of its own.")
@@ -74,9 +76,9 @@ def _parsed(change: str) -> dict[str, Any]:
     for line in (change, f"{key} = {json.dumps(value.strip())}") if given else ():
         try:
             return tomllib.loads(line)
-        except tomllib.TOMLDecodeError:
+        except (tomllib.TOMLDecodeError, RecursionError):
             continue
-    raise UserError(f"--set must be KEY=VALUE, for example restarts.num=3, got {change}.")
+    raise UserError(f"--set must be KEY=VALUE, for example restarts.num=3, got {printable(change, LONGEST)}.")
 
 
 def _merged(old: JsonValue, new: JsonValue) -> JsonValue:
@@ -91,10 +93,11 @@ def _located(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
     dataset = config.dataset
     if dataset.path is None:
         return config
-    path = dataset.path if dataset.path.is_absolute() else (folder / dataset.path).resolve()
-    update: dict[str, Any] = {"path": path}
-    if path.is_file():
-        update["sha256"] = sha256_of(path) if dataset.name == OWN else _images_sha256(path)
+    with reading(dataset.path, "correct dataset.path", "cannot be the data file"):
+        path = dataset.path if dataset.path.is_absolute() else (folder / dataset.path).resolve()
+        update: dict[str, Any] = {"path": path}
+        if path.is_file():
+            update["sha256"] = sha256_of(path) if dataset.name == OWN else _images_sha256(path)
     return config.model_copy(update={"dataset": dataset.model_copy(update=update)})
 
 
@@ -104,9 +107,8 @@ def _images_sha256(path: Path) -> str | None:
 
     if not h5py.is_hdf5(path):
         return None
-    with suppress(OSError), h5py.File(path, "r") as file:
+    with opened_hdf5(path, "make or download it again") as file:
         return f"{file.attrs['images_sha256']}" if "images_sha256" in file.attrs else None
-    return None
 
 
 def _as_no_json(value: object) -> dict[str, str]:

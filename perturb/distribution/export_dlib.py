@@ -44,14 +44,7 @@ def export(source: Path, out: Path, *, report: Report = lambda done, total: None
             f"{source}: export is for disentanglement_lib, which has classes of {' and '.join(ARCHIVES)} only, and this is "
             f"{found.name}; read the file with h5py instead."
         )
-    try:
-        _export_sprites(found, out, report) if found.keys.has_colour else _export_shapes(found, out, report)
-    except OSError as error:
-        needed = found.pixel_bytes * _pixel_type(found).itemsize
-        raise UserError(
-            f"{out}: cannot be written ({error.strerror or error}); at most {needed:,} bytes are needed, and nothing was "
-            "left behind."
-        ) from None
+    _export_sprites(found, out, report) if found.keys.has_colour else _export_shapes(found, out, report)
 
 
 def _pixel_type(found: BenchmarkFile) -> np.dtype:

@@ -1,8 +1,8 @@
 """A folder of benchmark files made ready for other people: dataset card, croissant.json, index.json."""
 
-import json
 import os
 import shutil
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -36,12 +36,9 @@ def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
     if card.exists() and not (card.is_file() and MARK in card.read_text(encoding="utf-8", errors="replace")):
         raise UserError(f"{card}: was not written by perturb and would be lost; move it elsewhere.")
     listing = list_folder(folder)
-    try:
-        write_text(card, render_card(listing, url=url))
-        write_json(croissant, croissant_of(listing, published=today, url=url))
-        write_json(index, listing.index.model_dump(mode="json"))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror or error}).") from None
+    write_text(card, render_card(listing, url=url))
+    write_json(croissant, croissant_of(listing, published=today, url=url))
+    write_json(index, listing.index.model_dump(mode="json"))
     return [card, croissant, index]
 
 
@@ -70,16 +67,12 @@ def gather(results: Path, folder: Path) -> None:
 
 
 def _listed(results: Path) -> list[tuple[str, str, str]]:
-    try:
-        files = read_json(results)["files"]
-        listed = [(file["name"], file["path"], file["sha256"]) for file in files]
-    except OSError as error:
-        raise UserError(f"{results}: cannot be read ({error.strerror or error}); name a results.json or a folder.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
-        raise UserError(f"{results}: must be a results.json of `perturb run`, or a folder of benchmark files.") from None
-    if not all(isinstance(value, str) for file in listed for value in file):
-        raise UserError(f"{results}: must be a results.json of `perturb run`, or a folder of benchmark files.")
-    return listed
+    found = read_json(results, "name a results.json of `perturb run`, or a folder of benchmark files")
+    with suppress(KeyError, TypeError):
+        listed = [(file["name"], file["path"], file["sha256"]) for file in found["files"]]
+        if all(isinstance(value, str) for file in listed for value in file):
+            return listed
+    raise UserError(f"{results}: must be a results.json of `perturb run`, or a folder of benchmark files.")
 
 
 def _place(source: Path, target: Path, sha256: str) -> None:
@@ -88,12 +81,8 @@ def _place(source: Path, target: Path, sha256: str) -> None:
         raise UserError(f"{source}: has changed since results.json was written; run the experiment again.")
     if target.exists() and target.samefile(source):
         return  # a rename of one link onto another of the same file would leave both
-    try:
-        with atomic_write(target) as part:
-            try:
-                os.link(source, part)
-            except OSError:
-                shutil.copyfile(source, part)
-    except OSError as error:
-        size = source.stat().st_size
-        raise UserError(f"{target}: cannot be written ({error.strerror or error}); {size:,} bytes are needed.") from None
+    with atomic_write(target, needed=source.stat().st_size) as part:
+        try:
+            os.link(source, part)
+        except OSError:
+            shutil.copyfile(source, part)

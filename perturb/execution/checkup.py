@@ -110,17 +110,19 @@ def _seconds_of_product(device: str, kind: "torch.dtype") -> float:
 
 
 def _disk(artifacts: Path) -> Iterator[Check]:
+    from perturb.files import require_writable
     from perturb.locks import can_lock
 
+    try:
+        require_writable(artifacts, "--artifacts", folder=True)
+    except UserError as error:
+        yield Check("wrong", "artifacts", str(error))
+        return
     folder = next(p for p in (artifacts, *artifacts.parents) if p.is_dir())
     free = shutil.disk_usage(folder).free
     room = f"{free / 1e9:,.1f} GB free in {folder}"
     yield Check("ok" if free > LITTLE_ROOM else "warning", "disk", room)
-    try:
-        locks = can_lock(folder)
-    except OSError as error:
-        yield Check("wrong", "artifacts", f"{folder} cannot be written to ({error.strerror})")
-        return
+    locks = can_lock(folder)
     note = "can be locked" if locks else "cannot be locked: two flows may train the same model, each for itself"
     yield Check("ok" if locks else "warning", "artifacts", f"{folder} {note}")
 

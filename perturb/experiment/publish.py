@@ -8,7 +8,6 @@ from perturb.benchmark.recipe import read_recipe, weights_of
 from perturb.benchmark.saved_files import FileResult
 from perturb.config.loading import config_hash
 from perturb.datasets.hdf5.schema import RECIPE
-from perturb.errors import UserError
 from perturb.experiment.plan import Plan
 from perturb.files import atomic_write, read_json, sha256_of, write_json
 from perturb.manifests import read_manifest, run_file
@@ -56,21 +55,18 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
 
     """
     report = store.path(plan.report)
-    try:
-        files = [(report / name, name, command) for name in report_files(report)]
-        files += list(_recipes(plan, store, patterns))
-        listed = [_copied(source, folder, name) | {"command": made_by} for source, name, made_by in files]
-        manifest = read_manifest(report)
-        index = {
-            "experiment": plan.config.name,
-            "config_hash": config_hash(plan.config),
-            "command": command,
-            "made_with": manifest["built"],
-            "files": sorted(listed, key=lambda entry: entry["name"]),
-        }
-        write_json(folder / INDEX, index)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written to ({error.strerror or error}).") from None
+    files = [(report / name, name, command) for name in report_files(report)]
+    files += list(_recipes(plan, store, patterns))
+    listed = [_copied(source, folder, name) | {"command": made_by} for source, name, made_by in files]
+    manifest = read_manifest(report)
+    index = {
+        "experiment": plan.config.name,
+        "config_hash": config_hash(plan.config),
+        "command": command,
+        "made_with": manifest["built"],
+        "files": sorted(listed, key=lambda entry: entry["name"]),
+    }
+    write_json(folder / INDEX, index)
     return folder / INDEX
 
 

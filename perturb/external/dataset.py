@@ -4,7 +4,7 @@ import hashlib
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from perturb.locks import locked
 
 class BenchmarkImages(Dataset):
     """Images with their factors: item i is (image float32 (channels, height, width) in [0, 1], factors int64 (factors,)).
+
+    A slice is the list of its items.
 
     Beside its items it has `name` of the ground truth, `variant`, `grid`, `epsilon`, `image_shape` (channels, height,
     width), `sha256` of all images and `path`.
@@ -50,11 +52,18 @@ class BenchmarkImages(Dataset):
     def __len__(self) -> int:
         return len(self.grid)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return self.__getitems__([range(len(self))[index]])[0]
+    @overload
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[Tensor, Tensor]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[Tensor, Tensor] | list[tuple[Tensor, Tensor]]:
+        chosen = range(len(self))[index]
+        return self.__getitems__(list(chosen)) if isinstance(chosen, range) else self.__getitems__([chosen])[0]
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
         """Several at once, as DataLoaders ask for them."""
+        if not indices:
+            return []
         factors = torch.from_numpy(self.grid.factors_of(np.asarray(indices)))
         return list(zip(self.batch(indices), factors, strict=True))
 

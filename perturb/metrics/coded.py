@@ -7,12 +7,20 @@ whole by a metric of one sample, and split at random, every row once, by a metri
 rows than a metric asks for, all are split in the same proportion.
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from perturb.config.metrics import FittedConfig, SampleConfig
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.errors import UserError
+from perturb.reading import reason_of
+
+LARGEST_CLASS = 2**53
+"""Numbers up to here are told apart by metrics that compute with class numbers as floats."""
+NOT_NUMPYS = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+"""Names of the types that other frameworks' arrays bring to NumPy, and that it cannot compute with."""
 
 SMALL = 10
 """A grid is small for a metric that fits something and asks for more than one in so many of its rows."""
@@ -33,12 +41,12 @@ class Coded:
     """
 
     def __init__(self, codes: np.ndarray, factors: np.ndarray) -> None:
-        codes, factors = np.asarray(codes), np.asarray(factors)
+        codes, factors = as_array(codes, "codes"), as_array(factors, "factors")
         _check(codes, factors)
         self.codes = codes if codes.dtype in (np.dtype(np.float32), np.dtype(np.float64)) else codes.astype(np.float64)
         self.factors = factors.astype(np.int64)
         self.is_grid = _is_grid(self.factors)
-        self._groups: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self._groups: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -85,17 +93,17 @@ class Coded:
 
     def sample_sharing_factor(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
         """Draw `count` rows for each of some rows (m,), among those with the same value of a factor: int64 (m, count)."""
-        order, starts, sizes = self._grouped(factor)
-        values = self.factors[rows, factor]
+        numbers, order, starts, sizes = self._grouped(factor)
+        values = numbers[rows]
         within = rng.integers(sizes[values][:, None], size=(len(rows), count))
         return order[starts[values][:, None] + within]
 
-    def _grouped(self, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows sorted by a factor, and for each value where its rows start and how many they are."""
+    def _grouped(self, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Each row's value, numbered among those that occur; rows sorted by it; where each value's start, how many."""
         if factor not in self._groups:
-            sizes = np.bincount(self.factors[:, factor])
-            order = np.argsort(self.factors[:, factor], kind="stable")
-            self._groups[factor] = order, np.cumsum(sizes) - sizes, sizes
+            _, numbers, sizes = np.unique(self.factors[:, factor], return_inverse=True, return_counts=True)
+            order = np.argsort(numbers, kind="stable")
+            self._groups[factor] = numbers, order, np.cumsum(sizes) - sizes, sizes
         return self._groups[factor]
 
 
@@ -182,6 +190,28 @@ def _with_replacement(length: int, settings: SampleConfig, *, is_grid: bool) -> 
     return is_grid
 
 
+def as_array(values: object, name: str) -> np.ndarray:
+    """Numbers of any framework as an array that is NumPy's own; types that NumPy lacks, as bfloat16, become float32.
+
+    Args:
+        values: an array, nested sequences, or a tensor on any device, with or without gradients.
+        name: of them, for the message.
+
+    Raises:
+        UserError: they are no array.
+
+    """
+    try:
+        if hasattr(values, "detach"):  # a tensor of torch, which need not be imported for this
+            tensor: Any = values
+            tensor = tensor.detach().cpu()
+            values = tensor.float() if tensor.dtype.is_floating_point and tensor.dtype.itemsize < 4 else tensor
+        array = np.asarray(values)
+        return array.astype(np.float32) if array.dtype.name in NOT_NUMPYS else array
+    except Exception as error:  # frameworks raise all sorts
+        raise UserError(f"{name} must be an array of numbers, got {type(values).__name__} ({reason_of(error)}).") from error
+
+
 def nonconstant(codes: Num[np.ndarray, "n latents"]) -> Bool[np.ndarray, " latents"]:
     """Return which latents vary, bool (latents,). The range decides: a constant's variance may be a rounding error."""
     return np.ptp(codes, axis=0) > 0
@@ -208,6 +238,8 @@ def _check(codes: np.ndarray, factors: np.ndarray) -> None:
     if not np.isfinite(codes).all():
         bad = np.flatnonzero(~np.isfinite(codes).all(axis=1))
         raise UserError(f"codes must be finite; {len(bad):,} of {len(codes):,} rows are not, the first is row {bad[0]}.")
+    if factors.max() > LARGEST_CLASS:
+        raise UserError(f"factors must be class numbers up to {LARGEST_CLASS:,}, got {factors.max():,}.")
     if factors.min() < 0:
         raise UserError(f"factors must be class numbers from 0, got {factors.min()}.")
     constant = np.flatnonzero(factors.min(axis=0) == factors.max(axis=0)).tolist()

@@ -1,7 +1,6 @@
 # pyright: reportUnknownMemberType=false
 """Codes from any framework: an `.npz` with the arrays `codes` and `factors`, scored and drawn."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from rich.table import Table
 from perturb.config.metrics import DCIConfig, FittedConfig, MetricsConfig, Protocol
 from perturb.config.section import Section
 from perturb.datasets import FactorGrid
+from perturb.datasets.npz import read_arrays
 from perturb.errors import UserError
 from perturb.files import atomic_write
 from perturb.machine import software_versions
@@ -31,21 +31,7 @@ def read_codes(path: Path) -> Coded:
         UserError: there is no such file, it is not an `.npz`, an array is missing or cannot be scored; pickles are refused.
 
     """
-    try:
-        file = np.load(path, allow_pickle=False)
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise UserError(f"{path} holds one array; save both with numpy.savez(path, codes=…, factors=…).")
-        with file:
-            if missing := [key for key in KEYS if key not in file.files]:
-                held = ", ".join(file.files) or "nothing"
-                raise UserError(
-                    f"{path} must hold the arrays codes and factors; no {' and '.join(missing)} in it, but {held}."
-                )
-            arrays: list[np.ndarray] = [file[key] for key in KEYS]
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; save codes with numpy.savez(path, codes=…, factors=…).") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} cannot be read as .npz without pickles ({str(error).rstrip('.')}).") from None
+    arrays = read_arrays(path, KEYS, "save codes with numpy.savez(path, codes=…, factors=…)")
     try:
         return Coded(*arrays)
     except UserError as error:

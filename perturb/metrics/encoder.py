@@ -7,7 +7,7 @@ import numpy as np
 from perturb.config.metrics import MetricsConfig
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
-from perturb.metrics.coded import PartlyCoded
+from perturb.metrics.coded import PartlyCoded, as_array
 from perturb.metrics.metric import Scores
 from perturb.metrics.scoring import chosen_settings, rows_to_encode, score
 from perturb.progress import Progress
@@ -39,7 +39,7 @@ def score_encoder(
     codes: list[np.ndarray] = []
     for numbers in batches(encoded, progress):
         images = truth.images(numbers)
-        found = np.array(encoder(images))  # a copy: compiled encoders hand out the same buffer for every batch
+        found = np.array(as_array(encoder(images), "codes"))  # a copy: compiled encoders hand out one buffer again and again
         if found.ndim != 2 or len(found) != len(images):
             raise UserError(
                 f"an encoder must return codes ({len(images)}, latents) for {len(images)} images, got {found.shape}."

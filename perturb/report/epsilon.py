@@ -63,10 +63,7 @@ def read_results(paths: Sequence[Path]) -> list[AtEpsilon]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        results = read_json(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); give the results.json of an experiment.") from None
+    results = read_json(path, "give the results.json of an experiment")
     missing = [name for name in NEEDED if not isinstance(results, dict) or name not in results]
     if missing:
         raise UserError(f"{path}: lacks {', '.join(missing)}; give the results.json of an experiment with this version.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from perturb.files import atomic_write
 from perturb.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def new_figure(height: float, *, width: float = WIDTH) -> "Figure":
 
 def save(figure: "Figure", path: Path) -> None:
     """Save a figure as PNG; the same figure gives the same bytes."""
-    figure.savefig(path, format="png", metadata={"Software": None})
+    with atomic_write(path) as part:
+        figure.savefig(part, format="png", metadata={"Software": None})
 
 
 def colour(variant: str) -> str:

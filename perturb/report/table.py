@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
+from perturb.reading import printable
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -61,16 +63,21 @@ def markdown_lines(table: TextTable) -> list[str]:
 
 def rich_table(table: TextTable) -> Table:
     """Lay out a table for the terminal; what stands beside a number is in brackets below it."""
-    found = Table(title=escape(table.title), title_justify="left", show_lines=True)
-    found.add_column(escape(table.corner), no_wrap=True)
+    found = Table(title=_safe(table.title), title_justify="left", show_lines=True)
+    found.add_column(_safe(table.corner), no_wrap=True)
     for name in table.columns:
-        found.add_column(escape(name), justify="right", no_wrap=True)
+        found.add_column(_safe(name), justify="right", no_wrap=True)
     sources = table.sources
     for name, cells in table.lines:
-        found.add_row(escape(name), *(escape(_below_each_other(cell, several=len(sources) > 1)) for cell in cells))
+        found.add_row(_safe(name), *(_safe(_below_each_other(cell, several=len(sources) > 1)) for cell in cells))
     in_brackets = [f"in brackets: {sources[0]}"] if len(sources) == 1 else []
-    found.caption = escape("; ".join([*in_brackets, *([table.note] if table.note else [])])) or None
+    found.caption = _safe("; ".join([*in_brackets, *([table.note] if table.note else [])])) or None
     return found
+
+
+def _safe(text: str) -> str:
+    """Text as rich takes it, line by line: of a file's markup and escape codes nothing acts on the terminal."""
+    return escape("\n".join(map(printable, text.split("\n"))))
 
 
 def _in_one_line(cell: Cell) -> str:

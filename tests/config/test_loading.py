@@ -198,7 +198,7 @@ def test_toml_syntax_error_is_told_with_its_line(tiny_toml: Path) -> None:
 
 def test_bytes_that_are_not_text_are_not_toml(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\x89HDF\r\n\x1a\n\xff")
-    assert "not a TOML file" in _error(tmp_path / "a.toml")
+    assert "a.toml: cannot be read (it is not UTF-8, at byte 0)" in _error(tmp_path / "a.toml")
 
 
 def test_missing_file_is_told(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_missing_file_below_a_file_is_told(tiny_toml: Path) -> None:
 
 
 def test_folder_instead_of_a_file_is_told(tmp_path: Path) -> None:
-    assert "is a folder; name a .toml file in it" in _error(tmp_path)
+    assert "is a folder; name a TOML file, such as those that come with perturb in configs/" in _error(tmp_path)
 
 
 def test_configs_are_frozen(tiny: ExperimentConfig) -> None:

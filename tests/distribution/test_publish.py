@@ -46,10 +46,10 @@ def test_publishing_adds_card_croissant_and_index_and_again_changes_nothing(fold
 
 def test_the_index_comes_last(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise ValueError("broken")
 
     monkeypatch.setattr(module, "croissant_of", broken)
-    with pytest.raises(UserError, match=r"folder: cannot be written to \(No space left on device\)"):
+    with pytest.raises(ValueError, match="broken"):
         publish(folder, today=TODAY)
     assert not (folder / "index.json").exists()
 
@@ -124,7 +124,7 @@ def test_on_another_disk_files_are_copied(results: Path, tmp_path: Path, monkeyp
     assert not (tmp_path / "out" / "noise.h5").samefile(source)
     assert (tmp_path / "out" / "noise.h5").read_bytes() == source.read_bytes()
     monkeypatch.setattr(module.shutil, "copyfile", refused)
-    with pytest.raises(UserError, match=r"modified\.h5: cannot be written \(.*\); [\d,]+ bytes are needed"):
+    with pytest.raises(UserError, match=r"modified\.h5: cannot be written \(.*\); at most [\d,]+ bytes are needed"):
         gather(results, tmp_path / "full")
     assert list((tmp_path / "full").iterdir()) == []
 
@@ -153,9 +153,9 @@ def test_a_name_out_of_the_folder_is_refused(results: Path, tmp_path: Path, name
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (b"<html>", "must be a results.json of `perturb run`"),
-        (b"\xff\xfe", "must be a results.json of `perturb run`"),
-        (b"[" * 100_000, "must be a results.json of `perturb run`"),
+        (b"<html>", r"cannot be read \(it is a web page.*\); name a results.json of `perturb run`"),
+        (b"\xff\xfe", r"cannot be read \(Expecting value.*\); name a results.json of `perturb run`"),
+        (b"[" * 100_000, r"cannot be read \(it is nested too deeply\); name a results.json of `perturb run`"),
         (b"[]", "must be a results.json of `perturb run`"),
         (b'{"files": [{"name": "x.h5"}]}', "must be a results.json of `perturb run`"),
         (b'{"files": [{"name": "x.h5", "path": 1, "sha256": null}]}', "must be a results.json of `perturb run`"),

@@ -86,7 +86,7 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
     stranger.write_text(stranger.read_text().replace("\\u03b2-VAE", "another"))
     with pytest.raises(UserError, match=r"^results must have a method in common, by its name; these have none\.$"):
         read_results([first, stranger])
-    with pytest.raises(UserError, match=r"absent\.json: cannot be read"):
+    with pytest.raises(UserError, match=r"absent\.json: no such file"):
         read_results([tmp_path / "absent.json"])
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(UserError, match=r"list\.json: lacks dataset, epsilon"):

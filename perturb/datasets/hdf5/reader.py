@@ -23,7 +23,9 @@ from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
 from perturb.files import sha256_of
 from perturb.proofs import proved
+from perturb.reading import UNREADABLE, attributes_of, opened_hdf5
 
+REMEDY, DAMAGED = "make or download it again", "is damaged"
 STATED_TWICE = ("dataset", "source", "variant", "epsilon", "bound", "run", "config_hash")
 """What a file's attributes say, and the recipe among them too."""
 LARGEST_CHUNK = 1 << 26
@@ -52,11 +54,8 @@ class BenchmarkFile(GroundTruth):
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(f"{self.path}: there is no such file; name a benchmark file.")
-        try:
-            with h5py.File(self.path, "r") as file:
-                self._read_header(file)
-        except OSError as error:
-            raise self._unusable(f"cannot be read as HDF5 ({error})") from None
+        with opened_hdf5(self.path, REMEDY) as file:
+            self._read_header(file)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
@@ -68,11 +67,8 @@ class BenchmarkFile(GroundTruth):
             return np.empty((0, *self.image_shape), np.uint8)
         first, end = int(numbers[0]), int(numbers[-1]) + 1
         chosen = slice(first, end) if end - first == len(numbers) else numbers
-        try:
-            with h5py.File(self.path, "r") as file:
-                read = array_in(file, self.keys.images)[chosen]
-        except OSError as error:
-            raise self._unusable(f"is damaged ({error})") from None
+        with opened_hdf5(self.path, REMEDY, DAMAGED) as file:
+            read = array_in(file, self.keys.images)[chosen]
         return (read if self.white == WHITE else read * np.uint8(WHITE))[places].reshape(-1, *self.image_shape)
 
     @property
@@ -141,21 +137,15 @@ class BenchmarkFile(GroundTruth):
 
         """
         stop = self.grid.num_images if stop is None else stop
-        try:
-            with h5py.File(self.path, "r") as file:
-                for first in range(start, stop, length):
-                    block = array_in(file, self.keys.images)[first : min(first + length, stop)]
-                    yield block.reshape(len(block), *self.image_shape)
-        except OSError as error:
-            raise self._unusable(f"is damaged ({error})") from None
+        with opened_hdf5(self.path, REMEDY, DAMAGED) as file:
+            for first in range(start, stop, length):
+                block = array_in(file, self.keys.images)[first : min(first + length, stop)]
+                yield block.reshape(len(block), *self.image_shape)
 
     def read_labels(self) -> dict[str, np.ndarray]:
         """The labels by their names in the file, whole; raises as `blocks`."""
-        try:
-            with h5py.File(self.path, "r") as file:
-                return {name: array_in(file, name)[:] for name in self.keys.labels}
-        except OSError as error:
-            raise self._unusable(f"is damaged ({error})") from None
+        with opened_hdf5(self.path, REMEDY, DAMAGED) as file:
+            return {name: array_in(file, name)[:] for name in self.keys.labels}
 
     def provenance(self) -> dict[str, str]:
         """`source`, `path_name` (without its folder), `variant`, `sha256`."""
@@ -252,17 +242,7 @@ class BenchmarkFile(GroundTruth):
         return array
 
     def _unusable(self, finding: str) -> UserError:
-        return UserError(f"{self.path}: {finding}; make or download it again.")
-
-
-def attributes_of(file: h5py.File) -> dict[str, Any]:
-    """Attributes of any HDF5 file as plain values, those that are arrays as lists."""
-    return {name: _plain(value) for name, value in file.attrs.items()}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+        return UserError(f"{self.path}: {finding}; {REMEDY}.")
 
 
 def arrays_of(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -270,7 +250,14 @@ def arrays_of(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
     names: Iterable[str] = file.keys()
     own = ((name, file[name]) for name in names if isinstance(file.get(name, getlink=True), h5py.HardLink))
     arrays = {name: found for name, found in own if isinstance(found, h5py.Dataset)}
-    return {name: (str(array.dtype), tuple(array.shape or ())) for name, array in arrays.items()}
+    return {name: (_type_of(array), tuple(array.shape or ())) for name, array in arrays.items()}
+
+
+def _type_of(array: h5py.Dataset) -> str:
+    try:
+        return str(array.dtype)
+    except Exception:  # h5py's mapping of types raises whatever numpy does
+        return UNREADABLE
 
 
 def array_in(file: h5py.File, name: str) -> h5py.Dataset:
@@ -279,10 +266,15 @@ def array_in(file: h5py.File, name: str) -> h5py.Dataset:
 
 
 def is_benchmark_file(path: Path) -> bool:
-    """Return whether it is an HDF5 file that we have written, finished or not."""
+    """Return whether it is an HDF5 file that we have written, finished or not.
+
+    Raises:
+        UserError: it is HDF5, and cannot be opened: its writer was killed, or its end is missing.
+
+    """
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
-    with h5py.File(path, "r") as file:
+    with opened_hdf5(path, REMEDY) as file:
         return {"format_version", "images_sha256"} <= set(file.attrs)
 
 

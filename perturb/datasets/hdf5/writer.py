@@ -57,7 +57,7 @@ def write_benchmark_file(
     layout, total = LAYOUTS[ground_truth.layout], ground_truth.grid.num_images
     shape, digest = image_shape(layout, ground_truth), hashlib.sha256()
     needed = total * (math.prod(shape) + LABEL_BYTES)
-    with atomic_write(path) as part, h5py.File(part, "w", rdcc_nbytes=CACHE) as file:
+    with atomic_write(path) as part, h5py.File(part, "w", rdcc_nbytes=CACHE, locking=False) as file:
         images = file.create_dataset(
             layout.images,
             shape=(total, *shape),
@@ -72,7 +72,7 @@ def write_benchmark_file(
         for name, array in layout.links:
             file[name] = file[array]
         for start, batch in _made_ahead(images_of, total):
-            require_free_space(path, batch.nbytes + MARGIN, total=needed)
+            require_free_space(path, batch.nbytes + MARGIN, total=needed, folder=part.parent)
             digest.update(np.ascontiguousarray(batch).data)
             images[start : start + len(batch)] = batch.reshape(len(batch), *shape)
             report(start + len(batch), total)

@@ -6,7 +6,6 @@ first factor and the type of the car the last. disentanglement_lib numbers the t
 files; here they are numbered by the files' names.
 """
 
-import gzip
 import hashlib
 import io
 import re
@@ -21,6 +20,7 @@ from perturb.datasets.credit import UNKNOWN, Credit
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.readers.published_file import PublishedFile, resized
 from perturb.files import digests_of
+from perturb.reading import reading
 
 URL = "http://www.scottreed.info/files/nips2015-analogy-data.tar.gz"
 ARCHIVE_MD5 = "4e866a7919c1beedf53964e6f7a23686"
@@ -113,17 +113,15 @@ class Cars3DFile(PublishedFile):
                 self._require_size(file.name, file.stat().st_size, LARGEST_FILE)
                 yield file.name, file.read_bytes()
             return
-        try:
-            with tarfile.open(self.path, "r|gz") as archive:
-                for member in archive:
-                    self._require_size(self.path.name, member.offset_data + member.size, LARGEST_ARCHIVE)
-                    if member.isreg() and (found := _MEMBER.fullmatch(member.name)):
-                        self._require_size(member.name, member.size, LARGEST_FILE)
-                        content = archive.extractfile(member)
-                        assert content is not None  # it is a regular file
-                        yield found[3], content.read()
-        except (tarfile.TarError, gzip.BadGzipFile, EOFError, OSError) as error:
-            raise self._unusable("must be a folder or a .tar.gz archive, but cannot be read as one") from error
+        finding = "must be a folder or a .tar.gz archive, but cannot be read as one"
+        with reading(self.path, self._remedy, finding), tarfile.open(self.path, "r|gz") as archive:
+            for member in archive:
+                self._require_size(self.path.name, member.offset_data + member.size, LARGEST_ARCHIVE)
+                if member.isreg() and (found := _MEMBER.fullmatch(member.name)):
+                    self._require_size(member.name, member.size, LARGEST_FILE)
+                    content = archive.extractfile(member)
+                    assert content is not None  # it is a regular file
+                    yield found[3], content.read()
 
     def _require_size(self, name: str, size: int, largest: int) -> None:
         if size > largest:

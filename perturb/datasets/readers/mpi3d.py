@@ -11,7 +11,6 @@ import shutil
 import struct
 import tempfile
 import zipfile
-import zlib
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -20,8 +19,10 @@ import numpy as np
 
 from perturb.datasets.credit import Credit
 from perturb.datasets.ground_truth import FactorGrid
-from perturb.datasets.readers.published_file import PublishedFile, npy_header
+from perturb.datasets.npz import npy_header
+from perturb.datasets.readers.published_file import PublishedFile
 from perturb.errors import UserError
+from perturb.reading import reading
 
 URL = "https://github.com/rr-learning/disentanglement_dataset"
 LICENCE = "CC-BY-4.0"
@@ -45,8 +46,6 @@ PUBLISHED = FactorGrid(NAMES, (6, 6, 2, 3, 3, 40, 40), UNORDERED)
 CHALLENGE = FactorGrid(NAMES, (4, 4, 2, 3, 3, 40, 40), UNORDERED)
 BLOCK = 1 << 24
 """Bytes unpacked at a time."""
-_BROKEN = (EOFError, KeyError, OSError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error)
-"""The exceptions that zipfile and NumPy raise for archives that are damaged, encrypted, or none."""
 
 
 class MPI3DFile(PublishedFile):
@@ -103,7 +102,7 @@ class MPI3DFile(PublishedFile):
                 length = archive.getinfo("images.npy").file_size - member.tell()
         except FileNotFoundError:
             raise UserError(f"{path}: there is no such file; get it from {URL}.") from None
-        except _BROKEN:
+        except Exception:  # zipfile and NumPy raise all sorts of archives that are damaged, encrypted, or none
             pass
         else:
             given = f"{dtype} {shape} in {length} bytes"
@@ -129,11 +128,9 @@ class MPI3DFile(PublishedFile):
             start, info = member.tell(), archive.getinfo("images.npy")
             if info.compress_type != zipfile.ZIP_STORED:
                 return self._unpacked_member(member)
-        try:
+        with reading(self.path, self._remedy, "`images` is damaged"):
             offset = start + _start_of(self.path, info)
             return np.memmap(self.path, np.uint8, "r", offset, (self.grid.num_images, *self.image_shape))
-        except _BROKEN:
-            raise self._unusable("`images` is damaged, its end is missing") from None
 
     def _unpacked_member(self, member: IO[bytes]) -> np.ndarray:
         shape = (self.grid.num_images, *self.image_shape)
@@ -154,10 +151,8 @@ class MPI3DFile(PublishedFile):
 
     def _block(self, member: IO[bytes]) -> bytes:
         """The next bytes of the member; its checksum is checked with the last ones."""
-        try:
+        with reading(self.path, self._remedy, "`images` is damaged"):
             return member.read(BLOCK)
-        except _BROKEN:
-            raise self._unusable("`images` is damaged") from None
 
 
 class MPI3DToyFile(MPI3DFile):

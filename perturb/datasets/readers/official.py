@@ -6,7 +6,6 @@ unpickled: the `metadata` member of the dSprites archive is not touched.
 """
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +14,10 @@ import numpy as np
 
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.hdf5.reader import array_in
-from perturb.datasets.readers.published_file import PublishedFile, npy_header, python2_headers_accepted
+from perturb.datasets.npz import array_in_archive, npy_header
+from perturb.datasets.readers.published_file import PublishedFile
 from perturb.datasets.renderers import dsprites, shapes3d
+from perturb.reading import reading
 
 DSPRITES_URL = "https://github.com/google-deepmind/dsprites-dataset"
 DSPRITES_HDF5_SHA256 = "729fa22e884c9c500e1f17415d580746b4c5894fbbb780a1319bbcfa39a745bb"
@@ -101,15 +102,11 @@ class DSpritesFile(PublishedFile):
                 yield array[start : start + length]
 
     def _archive_classes(self) -> np.ndarray:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                with archive.open("imgs.npy") as member:
-                    self._require("imgs", *npy_header(member), self._shape, "uint8")
-                with archive.open("latents_classes.npy") as member, python2_headers_accepted():
-                    classes = np.lib.format.read_array(member, allow_pickle=False)
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
-            finding = "must be an archive with the arrays `imgs` and `latents_classes`, but cannot be read as one"
-            raise self._unusable(finding) from error
+        finding = "must be an archive with the arrays `imgs` and `latents_classes`, but cannot be read as one"
+        with reading(self.path, self._remedy, finding), zipfile.ZipFile(self.path) as archive:
+            with archive.open("imgs.npy") as member:
+                self._require("imgs", *npy_header(member), self._shape, "uint8")
+            classes = array_in_archive(archive, "latents_classes")
         expected = (self._shape[0], self.grid.num_factors + 1)
         self._require("latents_classes", classes.shape, classes.dtype, expected, "int64")
         return classes
@@ -121,10 +118,8 @@ class DSpritesFile(PublishedFile):
             npy_header(member)
             for start in range(0, num_images, BLOCK):
                 length = min(BLOCK, num_images - start)
-                try:
+                with reading(self.path, self._remedy, f"`imgs` must hold {num_images} images, damaged after {start}"):
                     block = np.frombuffer(member.read(length * height * width), np.uint8).reshape(-1, height, width)
-                except (EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-                    raise self._unusable(f"`imgs` must hold {num_images} images, damaged after {start}") from error
                 if len(block) < length:
                     raise self._unusable(f"`imgs` must hold {num_images} images, got {start + len(block)}")
                 yield block

@@ -1,11 +1,8 @@
 """The base of readers of published files: errors for a missing or another file, and reading in parts."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import IO
 
 import h5py
 import numpy as np
@@ -14,6 +11,7 @@ from PIL import Image
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 from perturb.errors import UserError
 from perturb.files import digests_of
+from perturb.reading import opened_hdf5
 
 
 class PublishedFile(GroundTruth):
@@ -64,8 +62,12 @@ class PublishedFile(GroundTruth):
             return ""
         return ", or leave out the path in the [dataset] section to render the images instead"
 
+    @property
+    def _remedy(self) -> str:
+        return f"get the {self._kind} again from {self.url}{self._otherwise}"
+
     def _unusable(self, finding: str) -> UserError:
-        return UserError(f"{self.path}: {finding}; get the {self._kind} again from {self.url}{self._otherwise}.")
+        return UserError(f"{self.path}: {finding}; {self._remedy}.")
 
     def _require_digest(self, expected: str | None, kind: str = "sha256") -> None:
         """Raise unless the file is the one that is expected; None: any."""
@@ -83,11 +85,8 @@ class PublishedFile(GroundTruth):
         if shape != expected or dtype != np.dtype(kind):
             raise self._unusable(f"`{name}` must be {np.dtype(kind)} {expected}, got {dtype} {shape}")
 
-    def _open_hdf5(self) -> h5py.File:
-        try:
-            return h5py.File(self.path, "r")
-        except OSError as error:
-            raise self._unusable("must be an HDF5 file, but cannot be opened as one") from error
+    def _open_hdf5(self) -> AbstractContextManager[h5py.File]:
+        return opened_hdf5(self.path, self._remedy, "must be an HDF5 file, but cannot be read as one")
 
     def _hdf5_array(self, file: h5py.File, name: str, expected: tuple[int, ...], kind: str) -> h5py.Dataset:
         array = file.get(name)
@@ -100,29 +99,3 @@ class PublishedFile(GroundTruth):
 def resized(image: np.ndarray, size: int) -> np.ndarray:
     """An image, uint8 (height, width) or (height, width, 3), as a square of `size` pixels, by Lanczos as others do it."""
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))
-
-
-@contextmanager
-def python2_headers_accepted() -> Iterator[None]:
-    """The published archive of dSprites was written by Python 2, whose headers NumPy reads with a warning."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Reading `.npy` or `.npz` file", category=UserWarning)
-        yield
-
-
-def npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type that a .npy stream announces; the stream is left at the first byte of the data.
-
-    Raises:
-        ValueError: it is no such stream, of another version, or in Fortran's order.
-
-    """
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    version = np.lib.format.read_magic(member)
-    if version not in read_header:
-        raise ValueError(f"version of the .npy member must be 1.0 or 2.0, got {version}")
-    with python2_headers_accepted():
-        shape, fortran_order, dtype = read_header[version](member)
-    if fortran_order:
-        raise ValueError("order of the .npy member must be C, got Fortran")
-    return shape, dtype

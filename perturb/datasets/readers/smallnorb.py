@@ -10,7 +10,6 @@ The images are the left camera's, made smaller by Lanczos from 96 to 64 pixels, 
 
 import gzip
 import hashlib
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -24,6 +23,7 @@ from perturb.datasets.credit import Credit
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.readers.published_file import PublishedFile, resized
 from perturb.files import sha256_of
+from perturb.reading import reading
 
 URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 BIBTEX = """\
@@ -184,8 +184,6 @@ class SmallNORBFile(PublishedFile):
 
     @contextmanager
     def _opened(self, file: Path) -> Iterator[BufferedIOBase]:
-        try:
-            with (gzip.open if file.suffix == ".gz" else open)(file, "rb") as stream:
-                yield stream
-        except (OSError, EOFError, zlib.error) as error:
-            raise self._unusable(f"{file.name} is damaged") from error
+        opened = gzip.open if file.suffix == ".gz" else open
+        with reading(self.path, self._remedy, f"{file.name} is damaged"), opened(file, "rb") as stream:
+            yield stream

@@ -1,0 +1,123 @@
+"""Arrays in NumPy archives (.npz) from elsewhere.
+
+A header may promise any size: it is compared with what the archive holds, and with a budget, before memory is asked for.
+Nothing is ever unpickled.
+"""
+
+import io
+import math
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from perturb.errors import UserError
+from perturb.reading import LONGEST_REASON, opened, printable, reading
+
+LARGEST_ARRAY = 1 << 30
+"""Bytes; a larger array is not read."""
+LARGEST_HEADER = 10_000
+"""Bytes, as NumPy has it."""
+BLOCK = 1 << 24
+"""Bytes unpacked at a time."""
+SINGLE = b"\x93NUMPY"
+"""The first bytes of a file with one array, .npy."""
+
+
+def read_arrays(path: Path, names: Sequence[str], remedy: str) -> list[np.ndarray]:
+    """Arrays of an archive, by their names in it.
+
+    Args:
+        path: of the archive.
+        names: which ones.
+        remedy: what to do if it cannot be read, the end of the sentence.
+
+    Raises:
+        UserError: there is no such file, it is no archive, lacks an array, or an array cannot be read.
+
+    """
+    with reading(path, remedy, "cannot be read as .npz"), opened(path) as file:
+        if file.read(len(SINGLE)) == SINGLE:
+            raise UserError(f"{path} holds one array, and must hold {' and '.join(names)}; {remedy}.")
+        with zipfile.ZipFile(file) as archive:
+            held = [name.removesuffix(".npy") for name in archive.namelist()]
+            if missing := [name for name in names if name not in held]:
+                raise UserError(
+                    f"{path} must hold the arrays {' and '.join(names)}; no {' and '.join(missing)} in it, but "
+                    f"{printable(', '.join(held), LONGEST_REASON) or 'nothing'}."
+                )
+            return [array_in_archive(archive, name) for name in names]
+
+
+def array_in_archive(archive: zipfile.ZipFile, name: str, *, largest: int = LARGEST_ARRAY) -> np.ndarray:
+    """One array of an open archive.
+
+    Args:
+        archive: open for reading.
+        name: of the array.
+        largest: bytes that it may take.
+
+    Raises:
+        Exception: whatever zipfile and NumPy raise of what is damaged, and ValueError for a header that promises what is not
+            there, too much, or Python objects.
+
+    """
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as member:
+        shape, dtype, fortran_order = _header(member)
+        if dtype.hasobject:
+            raise ValueError(f"`{name}` holds Python objects, save it without pickles")
+        size, there = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
+        if size != there or (dtype.itemsize == 0 and math.prod(shape)):
+            raise ValueError(f"the header of `{name}` promises {size:,} bytes, and {there:,} are there")
+        if size > largest:
+            raise ValueError(f"`{name}` takes {size:,} bytes, and may take {largest:,}")
+        content = np.empty(size, np.uint8)
+        for start in range(0, size, BLOCK):
+            block = member.read(min(BLOCK, size - start))
+            content[start : start + len(block)] = np.frombuffer(block, np.uint8)
+            if len(block) < min(BLOCK, size - start):
+                raise ValueError(f"`{name}` ends after {start + len(block):,} of {size:,} bytes")
+    return content.view(dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type that a .npy stream announces; the stream is left at the first byte of the data.
+
+    Raises:
+        ValueError: it is no such stream, of another version, in Fortran's order, or promises what cannot be.
+
+    """
+    shape, dtype, fortran_order = _header(member)
+    if fortran_order:
+        raise ValueError("order of the .npy member must be C, got Fortran")
+    return shape, dtype
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, bool]:
+    """Shape, type, and whether the order is Fortran's."""
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(member)
+    if version not in read_header:
+        raise ValueError(f"version of the .npy member must be 1.0 or 2.0, got {version}")
+    announced = member.read(2 if version == (1, 0) else 4)
+    length = int.from_bytes(announced, "little")
+    if length > LARGEST_HEADER:
+        raise ValueError(f"a header must have at most {LARGEST_HEADER:,} bytes, got {length:,}")
+    with python2_headers_accepted():
+        shape, fortran_order, dtype = read_header[version](io.BytesIO(announced + member.read(length)))
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError(f"the sizes in a header must be whole numbers from 0, got {printable(repr(shape), 80)}")
+    return shape, dtype, fortran_order
+
+
+@contextmanager
+def python2_headers_accepted() -> Iterator[None]:
+    """The published archive of dSprites was written by Python 2, whose headers NumPy reads with a warning."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Reading `.npy` or `.npz` file", category=UserWarning)
+        yield

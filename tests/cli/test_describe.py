@@ -1,0 +1,57 @@
+"""What `dataset info` shows of anybody's file: as text, whatever it is."""
+
+import io
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from rich.console import Console
+
+from perturb.cli.describe import LONGEST_VALUE, described
+from perturb.errors import UserError
+
+
+def _shown(path: Path) -> str:
+    console = Console(width=200, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(described(str(path)))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_markup_and_escape_codes_are_shown_and_do_nothing(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "[b]a.h5", "w") as file:
+        file["[/nope]"] = np.zeros(3)
+        file["\x1b[2J"] = np.zeros(3)
+        file.attrs["markup"], file.attrs["[red]"] = "[/nope]", "plain"
+        file.attrs["codes"] = "\x1b[31mred\x1b]0;title\x07\x1b]52;c;cHduZWQ=\x07\x9b"
+        file.attrs["lines"] = "one\ntwo\r"
+    shown = _shown(tmp_path / "[b]a.h5")
+    for text in ("[b]a.h5", "[/nope]", "[red]", r"\x1b[2J", r"\x1b[31mred\x1b]0;title\x07", r"\x9b", r"one\ntwo\r"):
+        assert text in shown
+    assert not {letter for letter in shown.replace("\n", "") if not letter.isprintable()}
+
+
+def test_a_value_without_end_is_cut(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["long"] = "x" * 60_000
+    assert _shown(tmp_path / "a.h5").count("xxxxx") == LONGEST_VALUE // 5
+
+
+def test_types_that_python_lacks_are_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        space = h5py.h5s.create_simple((4,))
+        h5py.h5a.create(file.id, b"tm", h5py.h5t.UNIX_D32LE, space)
+        h5py.h5d.create(file.id, b"times", h5py.h5t.UNIX_D32LE, space)
+        file.attrs["plain"] = 1
+    shown = _shown(tmp_path / "a.h5")
+    assert shown.count("(cannot be shown)") == 2
+    assert "plain" in shown
+
+
+def test_a_file_without_its_end_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.random.default_rng(0).random(1_000)
+    (tmp_path / "a.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:-500])
+    with pytest.raises(UserError, match=r"a\.h5: cannot be read as HDF5 \(.*truncated"):
+        described(str(tmp_path / "a.h5"))

@@ -1,0 +1,140 @@
+"""Places that commands write to are looked at before any work begins, for whoever may not do everything."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+NOBODY = 65534
+COMMANDS = {
+    "run": (["run", "a.toml", "--artifacts", "PLACE"], True),
+    "run --publish": (["run", "a.toml", "--publish", "PLACE"], True),
+    "schedule": (["schedule", "a.toml", "--every", "1h", "--artifacts", "PLACE"], True),
+    "gc": (["gc", "--artifacts", "PLACE"], True),
+    "score --json": (["score", "a.npz", "--json", "PLACE"], False),
+    "score --picture": (["score", "a.npz", "--picture", "PLACE"], False),
+    "epsilon": (["epsilon", "a.json", "--out", "PLACE"], True),
+    "evaluate": (["evaluate", "a:b", "--out", "PLACE"], True),
+    "leaderboard": (["leaderboard", ".", "--out", "PLACE"], True),
+    "render": (["dataset", "render", "mini", "--out", "PLACE"], False),
+    "build": (["dataset", "build", "a.recipe.json", "--out", "PLACE"], False),
+    "fetch": (["dataset", "fetch", "dsprites", "--to", "PLACE"], True),
+    "download": (["dataset", "download", "all", "--from", ".", "--to", "PLACE"], True),
+    "publish": (["dataset", "publish", "a.json", "--out", "PLACE"], True),
+    "export": (["dataset", "export", "a.h5", "--out", "PLACE"], False),
+    "to-tfds": (["dataset", "to-tfds", "a.h5", "--out", "PLACE"], True),
+}
+"""Each command, and whether the place is a folder. Their inputs are not there: nothing gets as far as reading them."""
+PLACES = {"no permission": "others/x", "below a file": "file/x", "no place": "/proc/x", "a long name": "x" * 300}
+BY_KIND = {True: {"a file": "file"}, False: {"a folder": "folder"}}
+AS_ANOTHER = """
+import json, os, sys, traceback
+import perturb.benchmark.recipe, perturb.external, perturb.report.leaderboard, perturb.report.epsilon
+import perturb.distribution.export_dlib, perturb.distribution.export_tfds, perturb.execution.local
+from perturb.cli import main
+
+folder, user, commands = json.loads(sys.argv[1])
+os.chdir(folder)
+kept, nowhere = (os.dup(1), os.dup(2)), os.open("/dev/null", os.O_WRONLY)
+os.dup2(nowhere, 1), os.dup2(nowhere, 2)
+for words in (["dataset", "verify"], ["dataset", "info"], ["score"], ["run"], ["entry", "check"]):
+    try:
+        main([*words, "absent"])  # imports what another user may not be able to find
+    except SystemExit:
+        pass
+sys.stdout.flush(), sys.stderr.flush()
+os.dup2(kept[0], 1), os.dup2(kept[1], 2)
+outcomes = []
+for arguments in commands:
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        if user is not None:
+            os.setgid(user), os.setuid(user)
+        os.dup2(writing, 2), os.dup2(nowhere, 1)
+        try:
+            main(arguments)
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stderr.flush()
+        os._exit(code)
+    os.close(writing)
+    with open(reading) as said:
+        text = said.read()
+    outcomes.append((os.waitstatus_to_exitcode(os.wait()[1]), text))
+print(json.dumps(outcomes))
+"""
+"""Commands as a user to whom most belongs to others, each in a process forked off one that has imported what they need."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that everybody may write to, with one that nobody else may."""
+    folder = tmp_path_factory.mktemp("places")
+    for parent in (folder, *folder.parents):
+        if parent.owner() == folder.owner() and parent != Path("/"):
+            parent.chmod(parent.stat().st_mode | 0o011)
+    folder.chmod(0o777)
+    (folder / "others").mkdir()
+    (folder / "others").chmod(0o555)
+    (folder / "folder").mkdir()
+    (folder / "file").write_text("old")
+    return folder
+
+
+def _outcomes(folder: Path, commands: list[list[str]]) -> list[tuple[int, str]]:
+    user = NOBODY if os.getuid() == 0 else None
+    done = subprocess.run(
+        [sys.executable, "-c", AS_ANOTHER, json.dumps([str(folder), user, commands])],
+        check=True, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def test_no_command_begins_work_whose_result_cannot_be_written(folder: Path) -> None:
+    tried = [
+        (name, kind, [place if word == "PLACE" else word for word in words])
+        for name, (words, is_folder) in COMMANDS.items()
+        for kind, place in (PLACES | BY_KIND[is_folder]).items()
+    ]
+    before = sorted(folder.rglob("*"))
+    for (name, kind, _), (code, said) in zip(tried, _outcomes(folder, [words for _, _, words in tried]), strict=True):
+        assert code == 2, (name, kind, said)
+        assert "cannot be written to (" in said, (name, kind, said)
+        assert said.startswith("perturb: --"), (name, kind, said)
+        assert said.count("\n") == 1, (name, kind, said)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_commands_that_write_where_they_stand_say_so_too(folder: Path) -> None:
+    """Without an option, in a folder that belongs to others."""
+    commands = [
+        ["run", "a.toml"],
+        ["evaluate", "a:b"],
+        ["leaderboard", "."],
+        ["dataset", "index", "."],
+        ["dataset", "publish", "."],
+        ["dataset", "cache", "a.h5"],
+    ]
+    for words, (code, said) in zip(commands, _outcomes(folder / "others", commands), strict=True):
+        assert code == 2, (words, said)
+        assert "cannot be written to (Permission denied); name another place." in said, (words, said)
+        assert said.count("\n") == 1, (words, said)
+
+
+@pytest.mark.parametrize("command", [["dataset", "verify"], ["dataset", "info"], ["score"], ["run"], ["entry", "check"]])
+def test_a_file_that_may_not_be_read_is_one_sentence(folder: Path, command: list[str]) -> None:
+    path = folder / "secret.h5"
+    path.write_bytes(b"secret")
+    path.chmod(0)
+    ((code, said),) = _outcomes(folder, [[*command, "secret.h5"]])
+    path.unlink()
+    assert code == 2, said
+    assert said.startswith("perturb: ")
+    assert said.count("\n") == 1

@@ -1,0 +1,141 @@
+"""Files from elsewhere: read, or refused in one sentence; and nothing of them acts on a terminal."""
+
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from perturb.errors import UserError
+from perturb.reading import (
+    LARGEST_ATTRIBUTE,
+    UNREADABLE,
+    attributes_of,
+    bytes_of,
+    opened_hdf5,
+    printable,
+    reading,
+    text_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ψ, β and a \\ stay", "ψ, β and a \\ stay"),
+        ("two\nlines\r\n", "two\\nlines\\r\\n"),
+        ("\x1b[31mred\x1b]52;c;eA==\x07", "\\x1b[31mred\\x1b]52;c;eA==\\x07"),
+        ("\u202eturned", "\\u202eturned"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_what_is_not_printable_is_spelt_out(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_long_text_is_cut() -> None:
+    assert printable("x" * 100, 5) == "xxxxx…"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError("a\nb"), r"\('a\\nb'\)"),
+        (ValueError("first line.\nsecond line"), r"\(first line\)"),
+        (OSError(5, "Input/output error"), r"\(Input/output error\)"),
+        (NotImplementedError(), r"\(NotImplementedError\)"),
+        (RecursionError("deep"), r"\(it is nested too deeply\)"),
+        (MemoryError(), r"\(it asks for more memory than there is\)"),
+        (ValueError("\x1b[2J" + "x" * 1_000), r"\(\\x1b\[2Jx{236}…\)"),
+    ],
+)
+def test_whatever_a_library_raises_is_one_sentence(tmp_path: Path, error: Exception, reason: str) -> None:
+    with (
+        pytest.raises(UserError, match=rf"a\.bin: cannot be read {reason}; make it again\.$"),
+        reading(tmp_path / "a.bin", "make it again"),
+    ):
+        raise error
+
+
+def test_a_web_page_under_a_files_name_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "a.bin").write_text("\n <!DOCTYPE html><html>Quota exceeded", encoding="utf-8")
+    with pytest.raises(UserError, match="it is a web page"), reading(tmp_path / "a.bin", "make it again"):
+        raise ValueError("bad magic number")
+
+
+def test_a_users_error_and_an_interrupt_pass(tmp_path: Path) -> None:
+    for error in (UserError("as it is"), KeyboardInterrupt()):
+        with pytest.raises(type(error)) as raised, reading(tmp_path, "make it again"):
+            raise error
+        assert raised.value is error
+
+
+@pytest.mark.parametrize("name", ["pipe", "device"])
+def test_what_has_no_end_is_not_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="it is no regular file"):
+        bytes_of(path, "name a file")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert bytes_of(path, "name a file", largest=5) == b"12345"
+    with pytest.raises(UserError, match="it has more than 4 bytes"):
+        bytes_of(path, "name a file", largest=4)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xef\xbb\xbfseed = 1")
+    assert text_of(tmp_path / "a", "name a file") == "seed = 1"
+
+
+def test_bytes_that_are_no_text_are_told_with_their_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"ab\xff")
+    with pytest.raises(UserError, match="it is not UTF-8, at byte 2"):
+        text_of(tmp_path / "a", "name a file")
+
+
+def test_an_hdf5_file_without_its_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.random.default_rng(0).random(1_000)
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(UserError, match=r"cannot be read as HDF5 \(.*truncated.*\)"), opened_hdf5(path, "make it again"):
+        pass
+
+
+def test_attributes_that_python_has_no_value_for_are_passed_over(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["text"], file.attrs["numbers"] = "ψ", [1, 2]
+        file.attrs["bytes"] = np.bytes_(b"\xff")
+        file.attrs["flag"] = True
+        file.attrs["reference"] = file.ref
+        space, time = h5py.h5s.create(h5py.h5s.SCALAR), h5py.h5t.UNIX_D32LE
+        h5py.h5a.create(file.id, b"time", time, space)
+        opaque = h5py.h5t.create(h5py.h5t.OPAQUE, 4)
+        opaque.set_tag(b"NUMPY:garbage[[[")
+        h5py.h5a.create(file.id, b"opaque", opaque, space)
+    with opened_hdf5(tmp_path / "a.h5", "make it again") as file:
+        assert attributes_of(file) == {
+            "text": "ψ",
+            "numbers": [1, 2],
+            "bytes": "\ufffd",
+            "flag": True,
+            "reference": UNREADABLE,
+            "time": UNREADABLE,
+            "opaque": UNREADABLE,
+        }
+
+
+def test_an_attribute_that_promises_more_than_it_may_hold_is_not_read(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
+        file.attrs["large"] = np.zeros(LARGEST_ATTRIBUTE // 8 + 1)
+        file.attrs["small"] = 1
+    with opened_hdf5(tmp_path / "a.h5", "make it again") as file:
+        assert attributes_of(file) == {"large": UNREADABLE, "small": 1}
