@@ -92,7 +92,7 @@ def _of_file(path: Path) -> Table:
 
 def _shown(value: object) -> Text:
     """A name or a value of anybody's file: neither markup nor escape codes in it do anything."""
-    return Text(printable(str(value), LONGEST_VALUE))
+    return Text(printable(str(value), LONGEST_VALUE), overflow="fold")
 
 
 def _size(shape: tuple[int, int, int]) -> str:

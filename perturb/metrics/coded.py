@@ -19,8 +19,6 @@ from perturb.reading import reason_of
 
 LARGEST_CLASS = 2**53
 """Numbers up to here are told apart by metrics that compute with class numbers as floats."""
-NOT_NUMPYS = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
-"""Names of the types that other frameworks' arrays bring to NumPy, and that it cannot compute with."""
 
 SMALL = 10
 """A grid is small for a metric that fits something and asks for more than one in so many of its rows."""
@@ -32,19 +30,20 @@ class Coded:
     """Rows of codes and factors: those of a whole grid of factors, or a sample.
 
     Args:
-        codes: finite numbers (n, latents), any number of latents; float32 and float64 are kept as they are.
-        factors: class numbers (n, factors), integers, each column with at least two values.
+        codes: finite numbers (n, latents), any number of latents, an array or a tensor; float32 and float64 are kept.
+        factors: class numbers (n, factors), integers, each column with at least two values; as `codes`.
 
     Raises:
         UserError: an array breaks one of these rules; says which, and what was given.
 
     """
 
-    def __init__(self, codes: np.ndarray, factors: np.ndarray) -> None:
-        codes, factors = as_array(codes, "codes"), as_array(factors, "factors")
-        _check(codes, factors)
-        self.codes = codes if codes.dtype in (np.dtype(np.float32), np.dtype(np.float64)) else codes.astype(np.float64)
-        self.factors = factors.astype(np.int64)
+    def __init__(self, codes: object, factors: object) -> None:
+        numbers, classes = as_array(codes, "codes"), as_array(factors, "factors")
+        _check(numbers, classes)
+        is_kept = numbers.dtype in (np.dtype(np.float32), np.dtype(np.float64))
+        self.codes = numbers if is_kept else numbers.astype(np.float64)
+        self.factors = classes.astype(np.int64)
         self.is_grid = _is_grid(self.factors)
         self._groups: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = {}
 
@@ -122,7 +121,7 @@ class PartlyCoded(Coded):
 
     """
 
-    def __init__(self, codes: np.ndarray, grid: FactorGrid, encoded: np.ndarray) -> None:
+    def __init__(self, codes: object, grid: FactorGrid, encoded: np.ndarray) -> None:
         super().__init__(codes, grid.factors_of(encoded))
         self.is_grid = True
         self._grid, self._encoded = grid, encoded
@@ -191,7 +190,7 @@ def _with_replacement(length: int, settings: SampleConfig, *, is_grid: bool) -> 
 
 
 def as_array(values: object, name: str) -> np.ndarray:
-    """Numbers of any framework as an array that is NumPy's own; types that NumPy lacks, as bfloat16, become float32.
+    """Numbers of any framework as an array; torch's types that NumPy lacks, as bfloat16, become float32.
 
     Args:
         values: an array, nested sequences, or a tensor on any device, with or without gradients.
@@ -206,8 +205,7 @@ def as_array(values: object, name: str) -> np.ndarray:
             tensor: Any = values
             tensor = tensor.detach().cpu()
             values = tensor.float() if tensor.dtype.is_floating_point and tensor.dtype.itemsize < 4 else tensor
-        array = np.asarray(values)
-        return array.astype(np.float32) if array.dtype.name in NOT_NUMPYS else array
+        return np.asarray(values)
     except Exception as error:  # frameworks raise all sorts
         raise UserError(f"{name} must be an array of numbers, got {type(values).__name__} ({reason_of(error)}).") from error
 

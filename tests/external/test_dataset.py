@@ -56,6 +56,16 @@ def test_an_item_is_an_image_between_0_and_1_and_its_factors() -> None:
         data[4096]
 
 
+@pytest.mark.parametrize("part", [slice(0, 3), slice(-2, None), slice(10, 0, -4), slice(5, 5)])
+def test_a_slice_is_the_list_of_its_items(part: slice) -> None:
+    data = load_benchmark("mini")
+    items, numbers = data[part], range(len(data))[part]
+    assert len(items) == len(numbers)
+    for (image, factors), number in zip(items, numbers, strict=True):
+        assert torch.equal(image, data[number][0])
+        assert torch.equal(factors, data[number][1])
+
+
 def test_a_data_loader_reads_it_with_workers_that_get_the_path_and_no_pixels() -> None:
     data = load_benchmark("mini", "modified")
     assert len(pickle.dumps(data)) < 1_000

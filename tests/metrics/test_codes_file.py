@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from metric_cases import CASES, TRAINED
 from rich.console import Console
 
@@ -103,3 +104,33 @@ def test_the_list_of_metrics_has_every_setting_and_what_is_fast() -> None:
         assert all(f"{key} " in text for key in type(metric.fast).model_fields)
     assert "num_train 10,000 (2,500)" in text
     assert "0 to ∞ ↓" in text
+
+
+def test_class_numbers_of_any_size_are_told_apart(tmp_path: Path) -> None:
+    """Factors that are the seconds of days score as the days' numbers do."""
+    case = CASES["noisy"]
+    days = Coded(case.codes, case.factors)
+    seconds = Coded(case.codes, case.factors * 86_400 + 1_700_000_000)
+    for name in ("mig", "factor_vae", "beta_vae"):
+        assert score_each(seconds, [name], seed=3)["scores"] == score_each(days, [name], seed=3)["scores"] != {}
+
+
+def test_class_numbers_that_floats_cannot_tell_apart_are_refused() -> None:
+    factors = np.array([[0], [2**63 + 1]], np.uint64)
+    with pytest.raises(UserError, match=r"up to 9,007,199,254,740,992, got 9,223,372,036,854,775,809\."):
+        Coded(np.zeros((2, 1)), factors)
+
+
+def test_codes_of_any_framework_are_scored() -> None:
+    case = CASES["noisy"]
+    codes, factors = torch.from_numpy(case.codes).float(), torch.from_numpy(case.factors)
+    expected = score(Coded(codes.numpy(), case.factors), ["sap"], fast=True)
+    assert score(Coded(codes.requires_grad_(), factors), ["sap"], fast=True) == expected
+    half = codes.detach().bfloat16()
+    assert np.array_equal(Coded(half, factors).codes, half.float().numpy())
+
+
+def test_what_is_no_array_is_refused() -> None:
+    for codes in (torch.zeros(2, 2).to_sparse(), [[1.0, 2.0], [3.0]], torch.zeros(2, 2, device="meta")):
+        with pytest.raises(UserError, match=r"codes must be "):
+            Coded(codes, np.array([[0], [1]]))
