@@ -17,7 +17,11 @@ from perturb.statistics.scores import BASELINE, Comparison, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NEEDED = ("dataset", "epsilon", "share", "rows", "comparisons", "provenance")
+NEEDED = {
+    "dataset": (str,), "epsilon": (float, int), "share": (float, int), "rows": (list,), "comparisons": (list,),
+    "provenance": (dict,),
+}  # fmt: skip
+"""Keys of a results.json that are read, with the types of their values."""
 NAMED = ("config", "trained on", "perturb", "torch", "numpy", "scikit-learn")
 """Keys of an experiment's provenance that are printed below the table."""
 
@@ -64,7 +68,7 @@ def read_results(paths: Sequence[Path]) -> list[AtEpsilon]:
 
 def _read(path: Path) -> dict[str, Any]:
     results = read_json(path, "give the results.json of an experiment")
-    missing = [name for name in NEEDED if not isinstance(results, dict) or name not in results]
+    missing = [name for name, kind in NEEDED.items() if not isinstance(results, dict) or type(results.get(name)) not in kind]
     if missing:
         raise UserError(f"{path}: lacks {', '.join(missing)}; give the results.json of an experiment with this version.")
     return results
