@@ -49,8 +49,10 @@ def retained(scores: Sequence[Score], metric: str, variant: str) -> Retained | N
 
 def _means(pairs: Mapping[tuple[int, int], tuple[float, float]]) -> np.ndarray:
     """Means of original and variant: over draws, the means of their seeds."""
-    draws = {draw for draw, _ in pairs}
-    return np.mean([np.mean([both for (k, _), both in pairs.items() if k == draw], axis=0) for draw in draws], axis=0)
+    found: dict[int, list[tuple[float, float]]] = {}
+    for (draw, _), both in pairs.items():
+        found.setdefault(draw, []).append(both)
+    return np.mean([np.mean(of_draw, axis=0) for _, of_draw in sorted(found.items())], axis=0)
 
 
 def _estimate(pairs: Mapping[tuple[int, int], tuple[float, float]], share: float, original: float) -> Estimate:

@@ -243,11 +243,15 @@ def _averaged(sides: Sequence[Values]) -> Values:
 def _tables(both: Sequence[Values]) -> list[np.ndarray]:
     """Draws × seeds of either side, with the seeds that both have; NaN where there is no value."""
     seeds = sorted({seed for _, seed in both[0]} & {seed for _, seed in both[1]})
-    draws = [sorted({draw for draw, seed in values if seed in seeds}) for values in both]
-    return [
-        np.array([[values.get((draw, seed), np.nan) for seed in seeds] for draw in numbers])
-        for values, numbers in zip(both, draws, strict=True)
-    ]
+    columns, tables = {seed: column for column, seed in enumerate(seeds)}, list[np.ndarray]()
+    for values in both:
+        draws = sorted({draw for draw, seed in values if seed in columns})
+        rows, table = {draw: row for row, draw in enumerate(draws)}, np.full((len(draws), len(seeds)), np.nan)
+        for (draw, seed), value in values.items():
+            if seed in columns:
+                table[rows[draw], columns[seed]] = value
+        tables.append(table)
+    return tables
 
 
 def _pairs(first: Values, second: Values) -> Values:
@@ -276,8 +280,10 @@ def _crossed(values: Values) -> bool:
 
 def _by_draw(values: Values) -> tuple[tuple[int, float], ...]:
     """Number and mean of each draw."""
-    draws = sorted({draw for draw, _ in values})
-    return tuple((k, float(np.mean([value for (draw, _), value in values.items() if draw == k]))) for k in draws)
+    found: dict[int, list[float]] = {}
+    for (draw, _), value in values.items():
+        found.setdefault(draw, []).append(value)
+    return tuple((draw, float(np.mean(found[draw]))) for draw in sorted(found))
 
 
 def _clusters(pairs: Sequence[Values]) -> np.ndarray:
