@@ -227,7 +227,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
     """Write indented JSON with sorted keys; NaN and infinity are refused, because JSON has none."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    write_text(path, as_json(value))
+
+
+def as_json(value: Any) -> str:  # noqa: ANN401
+    """The text that `write_json` writes."""
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def read_json(path: Path, remedy: str = "make it again") -> Any:  # noqa: ANN401
@@ -244,6 +249,23 @@ def read_json(path: Path, remedy: str = "make it again") -> Any:  # noqa: ANN401
     content = bytes_of(path, remedy)
     with reading(path, remedy):
         return json.loads(content)
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """All bytes of a regular file that anybody may have put there.
+
+    Raises:
+        OSError: it cannot be read, is no regular file (a pipe would be waited for, a device has no end), or has more than
+            `largest` bytes; `strerror` says so.
+
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+        found = file.read(largest + 1) or b""  # None: nothing is there yet, of a file that the system makes up
+    if len(found) > largest:
+        raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
+    return found
 
 
 def sha256_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from perturb.reading import printable
+from perturb.escapes import in_line
 
 SECONDS_BETWEEN_WRITES = 0.5
 FILE_NAME = "progress.json"
@@ -69,7 +69,7 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
     console = Console(stderr=True)
     with Bars(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(escape(printable(title)))
+        task = progress.add_task(escape(in_line(title)))
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from perturb.errors import UserError
+from perturb.escapes import in_line
 
 if TYPE_CHECKING:
     import h5py
@@ -24,18 +25,6 @@ LARGEST_ATTRIBUTE = 1 << 20
 """Bytes; a larger attribute of an HDF5 file is not read."""
 WEB_PAGE = (b"<!doctype html", b"<html")
 UNREADABLE = "(cannot be shown)"
-
-
-def printable(text: str, longest: int | None = None) -> str:
-    """One line of text in which whatever is no printable character, as line breaks and escape codes, is spelt out.
-
-    Args:
-        text: from anywhere.
-        longest: characters; what follows is replaced by an ellipsis. None: all are kept.
-
-    """
-    cut = text if longest is None or len(text) <= longest else f"{text[:longest]}…"
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in cut)
 
 
 @contextmanager
@@ -156,7 +145,7 @@ def reason_of(error: Exception) -> str:
         return f"it is not UTF-8, at byte {error.start:,}"
     said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     lines = said.strip().splitlines() or [type(error).__name__]
-    return printable(lines[0].strip().rstrip("."), LONGEST_REASON)
+    return in_line(lines[0].strip().rstrip("."), LONGEST_REASON)
 
 
 def _is_web_page(path: Path) -> bool:

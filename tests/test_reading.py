@@ -14,28 +14,9 @@ from perturb.reading import (
     attributes_of,
     bytes_of,
     opened_hdf5,
-    printable,
     reading,
     text_of,
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("ψ, β and a \\ stay", "ψ, β and a \\ stay"),
-        ("two\nlines\r\n", "two\\nlines\\r\\n"),
-        ("\x1b[31mred\x1b]52;c;eA==\x07", "\\x1b[31mred\\x1b]52;c;eA==\\x07"),
-        ("\u202eturned", "\\u202eturned"),
-        ("\udcff", "\\udcff"),
-    ],
-)
-def test_what_is_not_printable_is_spelt_out(text: str, shown: str) -> None:
-    assert printable(text) == shown
-
-
-def test_long_text_is_cut() -> None:
-    assert printable("x" * 100, 5) == "xxxxx…"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from perturb import __version__
 from perturb.cli.dataset import dataset_app
@@ -20,7 +19,8 @@ from perturb.cli.external import add_commands
 from perturb.cli.flows import doctor, from_flows, schedule
 from perturb.cli.places import for_file, for_folder
 from perturb.errors import INTERRUPTED, UserError
-from perturb.reading import printable, reason_of
+from perturb.escapes import in_line, in_markdown, in_terminal
+from perturb.reading import reason_of
 
 app = typer.Typer(
     help="Perturbed disentanglement benchmarks: does a model disentangle, or does it lean on the data?",
@@ -136,7 +136,7 @@ def _show(results: Path, name: str) -> None:
     for table in as_terminal(rows, title=name):
         console.print(table)
     for sentence in found["answers"]:
-        console.print(sentence, highlight=False, markup=False)
+        console.print(in_terminal(sentence), highlight=False)
     print()
     for title, name_of_file in (("Picture", "images.png"), ("Report", "report.html")):
         if (path := results.parent / name_of_file).is_file():
@@ -171,7 +171,7 @@ def score(
     chosen = list(METRICS) if metrics == "all" else named
     check_names(chosen)
     coded, console = read_codes(codes), Console()
-    with console.status(f"scoring {escape(printable(str(codes)))}"):
+    with console.status(in_terminal(f"scoring {codes}")):
         found = score_each(coded, chosen, seed=seed, fast=fast, protocol="library" if library else "held_out")
     console.print(as_table(found))
     for note in found["notes"]:
@@ -200,7 +200,8 @@ def epsilon(
     found = read_results(results)
     table = epsilon_table(found, metric)
     draw_epsilon(out / "epsilon.png", found, metric)
-    lines = [f"# {table.title}", "", *markdown_lines(table), "", "![Scores over ε](epsilon.png)", "", *made_of(found), ""]
+    title, made = in_markdown(table.title), [f"- {in_markdown(line)}" for line in made_of(found)]
+    lines = [f"# {title}", "", *markdown_lines(table), "", "![Scores over ε](epsilon.png)", "", *made, ""]
     write_text(out / "epsilon.md", "\n".join(lines))
     Console(width=None if sys.stdout.isatty() else WIDE).print(rich_table(table))
     print(out / "epsilon.md")
@@ -259,5 +260,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _leave(sentence: str) -> NoReturn:
     """Say what is wrong in a line and end; of what a file or an argument brought into it, nothing acts on the terminal."""
-    print(f"perturb: {printable(sentence)}", file=sys.stderr)
+    print(f"perturb: {in_line(sentence)}", file=sys.stderr)
     sys.exit(2)

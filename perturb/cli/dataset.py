@@ -13,9 +13,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from perturb.cli.places import for_file, for_folder
 from perturb.errors import UserError
+from perturb.escapes import in_line, in_terminal
 from perturb.files import require_writable
 from perturb.progress import bar
-from perturb.reading import printable
 
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 
@@ -210,7 +210,7 @@ def publish_files(
     if what.is_dir() != (out is None):
         raise UserError("--out names the folder for the files of a results.json: give it with one, and not with a folder.")
     require_writable(out or what, "--out" if out else "WHAT", folder=True)
-    with Console(stderr=True).status(f"publishing {escape(printable(str(what)))}"):
+    with Console(stderr=True).status(in_terminal(f"publishing {what}")):
         if out is not None:
             gather(what, out)
         written = publish(out or what, today=datetime.now(UTC).date(), url=url)
@@ -248,13 +248,19 @@ def prepare_tfds(
 def transfer_bars() -> Iterator[Callable[[str, int, int], None]]:
     """A bar a file: bytes, speed, time left; yields what to tell (name, done, total)."""
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         tasks = {}
 
         def report(name: str, done: int, total: int) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(escape(printable(name)), completed=done, total=total)
+                tasks[name] = bars.add_task(escape(in_line(name)), completed=done, total=total)
             bars.update(tasks[name], completed=done)
 
         yield report

@@ -11,8 +11,9 @@ from perturb.datasets import DATASETS, GroundTruth
 from perturb.datasets.hdf5.reader import REMEDY, arrays_of
 from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
 from perturb.errors import UserError, guess
+from perturb.escapes import in_line
 from perturb.metrics import METRICS, Metric
-from perturb.reading import attributes_of, opened_hdf5, printable
+from perturb.reading import attributes_of, opened_hdf5
 
 LONGEST_VALUE = 4_000
 """Characters of a name or a value in a file that are shown."""
@@ -92,7 +93,7 @@ def _of_file(path: Path) -> Table:
 
 def _shown(value: object) -> Text:
     """A name or a value of anybody's file: neither markup nor escape codes in it do anything."""
-    return Text(printable(str(value), LONGEST_VALUE), overflow="fold")
+    return Text(in_line(str(value), LONGEST_VALUE), overflow="fold")
 
 
 def _size(shape: tuple[int, int, int]) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from perturb.cli.places import for_folder
 from perturb.errors import UserError
+from perturb.escapes import in_line, in_terminal
 from perturb.files import require_writable
 
 CodesOption = Annotated[
@@ -105,8 +106,8 @@ def _show(result, place: Path) -> None:  # noqa: ANN001
     for table in as_terminal(result.all_rows, title=f"{result.entry.dataset.name}, ε = {result.entry.dataset.epsilon:g}"):
         console.print(table)
     for failure in result.failures:
-        console.print(f"Failed: {failure}", highlight=False, markup=False, soft_wrap=True)
-    console.print(result.sentence, highlight=False, markup=False, soft_wrap=True)
+        console.print(in_terminal(f"Failed: {failure}"), highlight=False, soft_wrap=True)
+    console.print(in_terminal(result.sentence), highlight=False, soft_wrap=True)
     print(place / "entry.json")
     if len(result.failures) == len(result.entry.runs):
         raise UserError(f"all {len(result.failures)} runs failed; what they printed is in {place}/runs/*/output.txt.")
@@ -130,7 +131,7 @@ def leaderboard(
     require_writable(out or folder, "--out", folder=True)
     written, refused = write_leaderboard(folder, out or folder, built_in=built_in)
     for each in refused:
-        print(f"refused {each.file}: {' '.join(each.reasons)}", file=sys.stderr)
+        print(in_line(f"refused {each.file}: {' '.join(each.reasons)}"), file=sys.stderr)
     for path in written:
         print(path)
 
@@ -144,11 +145,11 @@ def check(files: Annotated[list[Path], typer.Argument(readable=False, help="Entr
     wrong = 0
     for path in files:
         entry, reasons = check_entry(path, known_files())
-        wrong += entry is None
+        name, wrong = in_line(path), wrong + (entry is None)
         if entry is not None:
-            print(f"{path}: {entry.model} on {entry.dataset.name}, {len(entry.runs)} runs. Accepted.")
+            print(f"{name}: {entry.model} on {entry.dataset.name}, {len(entry.runs)} runs. Accepted.")
         for reason in reasons:
-            print(f"{path}: {reason}")
+            print(in_line(f"{name}: {reason}"))
     if wrong:
         raise UserError(f"{wrong} of {len(files)} entries cannot be used, for the reasons above.")
 

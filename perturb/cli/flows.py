@@ -16,7 +16,7 @@ from rich.console import Console
 
 from perturb.cli.places import for_folder
 from perturb.errors import UserError
-from perturb.reading import printable
+from perturb.escapes import in_line
 
 GROUP = "perturb.flows"
 """Group of the entry points."""
@@ -102,7 +102,7 @@ def doctor(
         nonlocal worst
         worst = max(worst, int(check.verdict == "wrong"))
         console.print(f"[{COLOURS[check.verdict]}]{check.verdict:8}[/]", end="")
-        console.print(printable(f"{check.name:12}{check.note}"), markup=False)
+        console.print(in_line(f"{check.name:12}{check.note}"), markup=False)
 
     for check in check_machine(artifacts.resolve(), device, config):
         show(check)

@@ -9,6 +9,7 @@ from perturb.config.objectives import ObjectiveConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
 from perturb.errors import not_among
+from perturb.names import Name
 from perturb.variants import FOLLOWING
 
 Count = Annotated[int, Field(ge=1)]
@@ -19,7 +20,7 @@ DEFAULT_CONTRASTS = ("modified", "original"), ("modified", "untrained")
 class MethodConfig(Section):
     """A row of the tables."""
 
-    name: str = Field(min_length=1)
+    name: Name
     """The method's name in tables."""
     objective: ObjectiveConfig
     training: TrainingConfig | None = None

@@ -12,9 +12,10 @@ from perturb.config.perturbation import CollapseConfig, PerturbationConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
 from perturb.errors import not_among
+from perturb.names import LONGEST_NAME
 from perturb.variants import CONTROLS, ONE_PATTERN, VARIANTS
 
-VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 OWN = "own"
 
 
@@ -75,7 +76,7 @@ class SelectionConfig(Section):
 class ExperimentConfig(Section):
     """Everything that determines the result. Where it runs (device, workers, folders) is not part of it."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=LONGEST_NAME)
     """The experiment's name, which its report's folder begins with."""
     seed: int = Field(default=0, ge=0)
     """Root of all randomness."""

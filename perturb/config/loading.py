@@ -17,8 +17,9 @@ from perturb.config.perturbation import PerturbationConfig
 from perturb.config.problem import LONGEST, first_problem
 from perturb.config.section import Section
 from perturb.errors import UserError, not_among
+from perturb.escapes import in_line
 from perturb.files import sha256_of
-from perturb.reading import opened_hdf5, printable, reading, text_of
+from perturb.reading import opened_hdf5, reading, text_of
 
 REMEDY = "name a TOML file, such as those that come with perturb in configs/"
 LARGEST_CONFIG = 1 << 20
@@ -41,7 +42,7 @@ def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig
         with reading(path, REMEDY):
             raw = _merged(base, raw)
     for change in changes:
-        with reading(path, "correct --set", f"--set {printable(change, LONGEST)} cannot be used"):
+        with reading(path, "correct --set", f"--set {in_line(change, LONGEST)} cannot be used"):
             raw = _merged(raw, _parsed(change))
     with reading(path, REMEDY):
         text = json.dumps(raw, default=_as_no_json)
@@ -63,7 +64,7 @@ def _read_toml(path: Path) -> dict[str, JsonValue]:
 def _read_base(path: Path, base: JsonValue) -> dict[str, JsonValue]:
     """The settings of the file that another one names as its base."""
     if not isinstance(base, str):
-        raise UserError(f"{path}: `base` must be the path of a TOML file, got {printable(repr(base), LONGEST)}.")
+        raise UserError(f"{path}: `base` must be the path of a TOML file, got {in_line(repr(base), LONGEST)}.")
     found = _read_toml(path.parent / base)
     if "base" in found:
         raise UserError(f"{path.parent / base}: is the base of {path}, and must have no `base` of its own.")
@@ -78,7 +79,7 @@ def _parsed(change: str) -> dict[str, Any]:
             return tomllib.loads(line)
         except (tomllib.TOMLDecodeError, RecursionError):
             continue
-    raise UserError(f"--set must be KEY=VALUE, for example restarts.num=3, got {printable(change, LONGEST)}.")
+    raise UserError(f"--set must be KEY=VALUE, for example restarts.num=3, got {in_line(change, LONGEST)}.")
 
 
 def _merged(old: JsonValue, new: JsonValue) -> JsonValue:

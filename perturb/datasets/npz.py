@@ -16,7 +16,8 @@ from typing import IO
 import numpy as np
 
 from perturb.errors import UserError
-from perturb.reading import LONGEST_REASON, opened, printable, reading
+from perturb.escapes import in_line
+from perturb.reading import LONGEST_REASON, opened, reading
 
 LARGEST_ARRAY = 1 << 30
 """Bytes; a larger array is not read."""
@@ -48,7 +49,7 @@ def read_arrays(path: Path, names: Sequence[str], remedy: str) -> list[np.ndarra
             if missing := [name for name in names if name not in held]:
                 raise UserError(
                     f"{path} must hold the arrays {' and '.join(names)}; no {' and '.join(missing)} in it, but "
-                    f"{printable(', '.join(held), LONGEST_REASON) or 'nothing'}."
+                    f"{in_line(', '.join(held), LONGEST_REASON) or 'nothing'}."
                 )
             return [array_in_archive(archive, name) for name in names]
 
@@ -111,7 +112,7 @@ def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, bool]:
     with python2_headers_accepted():
         shape, fortran_order, dtype = read_header[version](io.BytesIO(announced + member.read(length)))
     if any(type(size) is not int or size < 0 for size in shape):
-        raise ValueError(f"the sizes in a header must be whole numbers from 0, got {printable(repr(shape), 80)}")
+        raise ValueError(f"the sizes in a header must be whole numbers from 0, got {in_line(repr(shape), 80)}")
     return shape, dtype, fortran_order
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from perturb import __version__
 from perturb.distribution.index import INDEX, LARGEST_INDEX, Index, parse_index
 from perturb.errors import UserError
+from perturb.files import read_regular
 
 if TYPE_CHECKING:
     import uvicorn
@@ -166,8 +167,7 @@ def published_index(folder: Path) -> Index:
 
 @lru_cache(maxsize=8)
 def _parsed(path: Path, modified: int, number: int) -> Index:
-    with path.open("rb") as file:
-        return parse_index(file.read(LARGEST_INDEX + 1), str(path))
+    return parse_index(read_regular(path, LARGEST_INDEX), str(path))
 
 
 def _is_companion(name: str, listed: dict) -> bool:

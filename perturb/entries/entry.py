@@ -4,25 +4,31 @@ An entry holds single runs, no means: whoever reads it computes the statistics.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from perturb.config.metrics import MetricsConfig
+from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import write_json
+from perturb.files import as_json, read_regular, write_json
+from perturb.names import LONGEST_NAME, Name, Text
 from perturb.statistics.intervals import CONFIDENCE
 from perturb.statistics.scores import Row, Score, summarise
 
 LARGEST_ENTRY = 4 << 20
 """Bytes; a larger file is not read."""
-SHORTEST_NAME, LONGEST_NAME, LONGEST_TEXT = 1, 80, 600
+MOST_PROBLEMS = 10_000
+"""Values out of form above which none is named: a small file can have millions, each many times its size in memory."""
 SHA256 = r"^[0-9a-f]{64}$"
 LARGEST_SEED = 2**63
+PENDING_HASH, PENDING_SCORE = "0" * 64, 1 / 3
+"""Placeholders for a hash and a score that are to come, as long as any, in an entry that is tried before the first run."""
 HOW = {
     "pipeline": "trained by an experiment of perturb",
     "fit": "trained by its own fit(dataset, seed)",
@@ -33,14 +39,6 @@ HOW = {
 """The ways in which the runs of an entry may have been made."""
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must be one line of printable characters")
-    return text
-
-
-Name = Annotated[str, Field(min_length=SHORTEST_NAME, max_length=LONGEST_NAME), AfterValidator(_printable)]
-Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]
 Hash = Annotated[str, Field(pattern=SHA256)]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Seed = Annotated[int, Field(ge=0, lt=LARGEST_SEED)]
@@ -137,6 +135,30 @@ def metrics_of(names: Iterable[str], settings: MetricsConfig) -> tuple[MetricOfE
     return tuple(MetricOfEntry(name=name, settings=getattr(settings, name).model_dump(mode="json")) for name in names)
 
 
+@contextmanager
+def as_user_error(what: str) -> Iterator[None]:
+    """Turn what keeps an entry from being made into one sentence.
+
+    Raises:
+        UserError: a field of `what` breaks the form of entries.
+
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise UserError(f"{what} could not be written as an entry, because of {first_problem(error)}.") from None
+
+
+def require_readable(entry: Entry) -> None:
+    """Refuse an entry that would be too large to be read again, with a UserError."""
+    size = len(as_json(entry.model_dump(mode="json")).encode())
+    if size > LARGEST_ENTRY:
+        raise UserError(
+            f"the results of {entry.model} would be an entry of {size:,} bytes, and {LARGEST_ENTRY:,} are the most; ask "
+            "for fewer seeds, variants or metrics, or give the model shorter settings."
+        )
+
+
 def write_entry(path: Path, entry: Entry) -> None:
     """Write an entry whole or not at all."""
     write_json(path, entry.model_dump(mode="json"))
@@ -145,15 +167,14 @@ def write_entry(path: Path, entry: Entry) -> None:
 def parse_entry(path: Path) -> tuple[Entry | None, list[str]]:
     """Return what a file holds, and a sentence for everything that is not in the form of an entry."""
     try:
-        size = path.stat().st_size
-        if size > LARGEST_ENTRY:
-            return None, [f"An entry has at most {LARGEST_ENTRY:,} bytes, and this file has {size:,}."]
-        text = path.read_bytes()
+        text = read_regular(path, LARGEST_ENTRY)
     except OSError as error:
         return None, [f"The file cannot be read ({error.strerror})."]
     try:
         return Entry.model_validate_json(text), []
     except ValidationError as error:
+        if error.error_count() > MOST_PROBLEMS:
+            return None, [f"The file does not have the form of an entry: {error.error_count():,} of its values are wrong."]
         return None, [_sentence(problem) for problem in error.errors(include_url=False)]
 
 

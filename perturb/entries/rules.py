@@ -11,6 +11,7 @@ from perturb.config.metrics import MetricsConfig
 from perturb.config.problem import first_problem
 from perturb.entries.entry import Entry, FileHash, label_of, parse_entry, refusal
 from perturb.entries.packaged import BENCHMARKS
+from perturb.escapes import in_line
 from perturb.metrics import METRICS
 from perturb.statistics.intervals import CONFIDENCE
 from perturb.statistics.scores import BASELINE
@@ -175,5 +176,5 @@ def _listed(values: Iterable[object]) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(str(value))[1:-1]
+    text = in_line(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -58,7 +58,7 @@ class PlanDisplay:
             TextColumn("{task.description:<16}"),
             BarColumn(bar_width=32),
             TextColumn("{task.fields[count]:>8}"),
-            TextColumn("{task.fields[note]}", style="dim"),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
         )
         with Progress(*columns, console=self._console) as bars:
             rows = {stage.title: bars.add_task(stage.title, count="", note="") for stage in self._plan.stages}

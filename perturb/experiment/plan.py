@@ -11,6 +11,7 @@ from perturb.experiment.specs import Namer
 from perturb.perturbation.selection import SelectionRun
 from perturb.report import inputs
 from perturb.report.build import ReportRun
+from perturb.report.entries import check_entries
 from perturb.runs import RunSpec
 from perturb.variants import CONTROLS, MATCHED_NOISES, VariantPattern
 
@@ -87,6 +88,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     """
     ground_truth = open_ground_truth(config.dataset)
     check_sizes(config, ground_truth)
+    check_entries(config)
     namer = Namer(config, ground_truth)
     images = namer.images()
     restarts = tuple(namer.restart(images, index) for index in range(config.restarts.num))

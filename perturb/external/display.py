@@ -7,6 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from perturb.escapes import in_terminal
 from perturb.external.plan import ExternalResult
 from perturb.metrics import METRICS
 from perturb.progress import duration, read_fraction
@@ -51,10 +52,10 @@ class Watcher:
         self._done += 1
         self._seconds.append(seconds)
         if result.traceback:
-            self._console.print(result.traceback.rstrip(), highlight=False, markup=False, soft_wrap=True)
+            self._console.print(in_terminal(*result.traceback.splitlines()), highlight=False, soft_wrap=True)
         line = f"{spec.label}: {_outcome(result)} ({seconds:.0f} s); {self._done} of {len(self._specs)} runs done"
         line += f", about {duration(self._remaining())} left" if self._done < len(self._specs) else ""
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(in_terminal(line), highlight=False, soft_wrap=True)
 
     def look(self) -> None:
         """Move the bar, now and then."""

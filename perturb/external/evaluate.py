@@ -7,16 +7,18 @@ from typing import Any
 
 from perturb.config import MetricsConfig
 from perturb.entries.entry import (
-    LONGEST_NAME,
-    LONGEST_TEXT,
+    PENDING_SCORE,
     DatasetOfEntry,
     Entry,
     FileHash,
     Run,
+    as_user_error,
     metrics_of,
+    require_readable,
     write_entry,
 )
 from perturb.errors import UserError
+from perturb.escapes import in_line
 from perturb.external import protocols
 from perturb.external.benchmarks import Benchmark, find_benchmark
 from perturb.external.dataset import BenchmarkImages, unpack
@@ -24,11 +26,11 @@ from perturb.external.plan import Asked, ExternalResult, ExternalRun, Training, 
 from perturb.external.protocols import Factory
 from perturb.external.result import Result, epsilon_of, rows_beside
 from perturb.external.runner import RunContext, Runner
-from perturb.external.worker import one_line
 from perturb.files import sha256_of
 from perturb.locks import locked
 from perturb.machine import software_versions
 from perturb.metrics import chosen_settings
+from perturb.names import LONGEST_NAME, LONGEST_TEXT, SHORTEST_NAME, is_name, one_line
 from perturb.variants import VariantPattern
 
 VARIANTS = ("original", "modified", "noise")
@@ -80,7 +82,7 @@ def benchmark(
     of_codes, factory = _sides(model, way)
     codes = codes_in(of_codes, variants) if of_codes else {}
     numbers = tuple(sorted({number for _, number in codes})) or tuple(range(1 if way == "encoder" else seeds))
-    identity = of_codes.resolve().name if of_codes else protocols.identity_of(factory)
+    identity = _checked_identity(of_codes.resolve().name if of_codes else protocols.identity_of(factory))
     asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
     draws = _draws(numbers, 1 if codes and patterns is None else patterns)
     found = find_benchmark(dataset, variants, draws=draws, download=download, url=url, cache=cache)
@@ -91,8 +93,9 @@ def benchmark(
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
         folder = Path(out or nowhere).resolve()
         runner = Runner(folder, context, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
+        others = rows_beside(found, metrics_of(asked.metrics, asked.settings))
         entry = _evaluated(asked, found, context, runner, folder=folder, retry=retry, said=said)
-    return Result(entry, rows_beside(found, entry.metrics), Path(out) if out else None)
+    return Result(entry, others, Path(out) if out else None)
 
 
 def _draws(numbers: Sequence[int], patterns: int | None) -> range:
@@ -109,6 +112,23 @@ def _checked_words(name: str | None, method: str | None) -> dict[str, str]:
         if text is not None and not (0 < len(text) <= longest and text.isprintable()):
             raise UserError(f"{key} must be one line of 1 to {longest} printable characters, got {text!r}.")
     return {key: text for key, text in (("name", name), ("method", method)) if text is not None}
+
+
+def _checked_identity(identity: str) -> str:
+    """Return what an evaluation knows a model by; a UserError where it is no line of text, as a folder's name may be."""
+    if not identity or not identity.isprintable():
+        raise UserError(f"{in_line(identity)!r}: a model or a folder of codes must have a name of printable characters.")
+    return identity
+
+
+def _checked_name(about: dict[str, Any]) -> dict[str, Any]:
+    """Return what is known of a model if its name can stand in an entry."""
+    if not is_name(about["name"]):
+        raise UserError(
+            f"the model's name must be one line of {SHORTEST_NAME} to {LONGEST_NAME} printable characters, and its class is "
+            f"called {about['name'][:LONGEST_NAME]!r}; give the model another one with name (--name)."
+        )
+    return about
 
 
 def _evaluated(
@@ -129,10 +149,14 @@ def _evaluated(
             if context.codes
             else runner.inspect_model()
         )
+        about = _checked_name(about | said)
         specs = plan_runs(asked, context.images, *_hashes(context, about), about["settings"])
+        pending = ExternalResult(scores=dict.fromkeys(asked.metrics, PENDING_SCORE), details=None)
+        with as_user_error("the results"):  # now, and not after hours of training
+            require_readable(_entry(asked, found, context.images, about, [(s.config, pending, 0.0) for s in specs.values()]))
         results = runner.finish(list(specs.values()), retry=retry)
         ended = [(spec.config, results[spec.id], runner.seconds(spec)) for spec in specs.values()]
-        entry = _entry(asked, found, context.images, about | said, ended)
+        entry = _entry(asked, found, context.images, about, ended)
         write_entry(folder / ENTRY, entry)
     return entry
 

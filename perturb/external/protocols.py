@@ -30,6 +30,8 @@ from perturb.errors import UserError
 from perturb.external.dataset import as_floats
 
 Factory = Callable[[], Any]
+LARGEST_SETTINGS, DEEPEST_SETTINGS = 100_000, 30
+"""Bytes and levels of a model's own settings: they stand in every run's manifest, and in the entry."""
 
 
 def load_factory(name: str) -> Factory:
@@ -112,16 +114,29 @@ def settings_of(model: Any) -> dict[str, Any]:  # noqa: ANN401
     """A model's own settings, ready for JSON; {} if it has none.
 
     Raises:
-        UserError: they are no dict of plain values.
+        UserError: they are no dict of plain values, nested too deeply, or too long.
 
     """
     settings = getattr(model, "settings", {})
     try:
         if not isinstance(settings, dict):
             raise TypeError
-        return json.loads(json.dumps(settings, allow_nan=False))
-    except (TypeError, ValueError):
+        text = json.dumps(settings, allow_nan=False, ensure_ascii=False)
+        found, size, depth = json.loads(text), len(text.encode()), _depth(settings)
+    except (TypeError, ValueError, RecursionError):
         raise UserError("the model's `settings` must be a dict of plain finite values, as JSON has them.") from None
+    if size > LARGEST_SETTINGS or depth > DEEPEST_SETTINGS:
+        raise UserError(
+            f"the model's `settings` must have at most {LARGEST_SETTINGS:,} bytes as JSON and be nested {DEEPEST_SETTINGS} "
+            f"deep at most; they have {size:,} bytes and are {depth} deep."
+        )
+    return found
+
+
+def _depth(value: Any) -> int:  # noqa: ANN401
+    """How deeply dicts and lists are nested in each other; 0 of anything else."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else None
+    return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
 
 
 def identity_of(factory: Factory | str) -> str:

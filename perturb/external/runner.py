@@ -13,8 +13,10 @@ from typing import Any
 import cloudpickle
 
 from perturb.errors import UserError
+from perturb.escapes import in_line
 from perturb.external.dataset import BenchmarkImages, unpack
 from perturb.external.display import Watcher
+from perturb.external.output import excerpt_of_file
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.external.protocols import Factory
 from perturb.external.sandbox import SECONDS_BETWEEN_LOOKS, Child, check_limits
@@ -88,7 +90,7 @@ class Runner:
         answer = read_json(workdir / ANSWER)
         shutil.rmtree(workdir)
         if answer["traceback"]:
-            print(answer["traceback"], end="", file=sys.stderr)
+            print("\n".join(map(in_line, answer["traceback"].splitlines())), file=sys.stderr)
             raise UserError(f"the model cannot be made, because its code raised {answer['failure']}.")
         if answer["failure"]:
             raise UserError(f"{answer['failure']}.")
@@ -145,7 +147,7 @@ class Runner:
 
         def build(context: StageContext[ExternalRun]) -> ExternalResult:
             with suppress(FileNotFoundError):
-                shutil.copyfile(child.job.workdir / OUTPUT, context.out / OUTPUT)
+                (context.out / OUTPUT).write_text(excerpt_of_file(child.job.workdir / OUTPUT), encoding="utf-8")
             return ExternalResult(failure=child.why_without_result, scores=None, details=None)
 
         if not self._store.is_complete(spec):

@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import IO, cast
 
 from perturb.errors import UserError
+from perturb.external.output import excerpt_of_file
 from perturb.external.worker import COMMAND, OUTPUT, STARTED, Job
+from perturb.names import one_line
 
 SECONDS_BETWEEN_LOOKS = 0.05
 LAST_LINES = 3
@@ -84,9 +86,9 @@ class Child:
             how = f"died of {signal.Signals(-code).name}"
         else:
             how = f"ended by itself with exit code {code}"
-        said = (self.job.workdir / OUTPUT).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = excerpt_of_file(self.job.workdir / OUTPUT).strip().splitlines()
         last = f"; its last words: {' / '.join(said[-LAST_LINES:])}" if said else ""
-        return f"the process {how}{last}"
+        return one_line(f"the process {how}{last}")
 
     def _above_limit(self, taken: float) -> str:
         if self._seconds is not None and taken > self._seconds:

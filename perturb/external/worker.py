@@ -6,7 +6,6 @@ standard input. It needs no guard in the user's script, and a factory may come f
 
 import os
 import pickle
-import shutil
 import sys
 import traceback
 from dataclasses import dataclass
@@ -18,17 +17,18 @@ import torch
 from perturb.errors import UserError
 from perturb.external import loop, protocols
 from perturb.external.dataset import BenchmarkImages
+from perturb.external.output import excerpt_of, excerpt_of_file
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.files import sha256_of, write_json
 from perturb.machine import die_with_parent
 from perturb.metrics import METRICS, score, score_encoder
 from perturb.metrics.codes_file import codes_on
+from perturb.names import one_line
 from perturb.random.seeds import seed_globals
 from perturb.runs import RunSpec, Stage, StageContext, Store
 
 COMMAND = [sys.executable, "-u", "-c", "from perturb.external.worker import main; main()"]
 STARTED, OUTPUT, ANSWER = "started", "output.txt", "answer.json"
-LONGEST_REASON = 500
 OWN = str(Path(__file__).parent)
 
 
@@ -103,7 +103,7 @@ def _look(job: Job) -> dict[str, Any]:
 
 
 def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
-    """The run's result. What the user's code has printed stays beside it."""
+    """The run's result. What the user's code has printed stays beside it, its beginning and end where it is much."""
     try:
         config = context.spec.config
         details = _score_codes(job, job.codes, config) if job.codes else _train_and_score(job, context, config)
@@ -115,7 +115,7 @@ def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
         result = ExternalResult(scores=None, details=None, **_failure_of(error))
     sys.stdout.flush()
     sys.stderr.flush()
-    shutil.copyfile(job.workdir / OUTPUT, context.out / OUTPUT)
+    (context.out / OUTPUT).write_text(excerpt_of_file(job.workdir / OUTPUT), encoding="utf-8")
     return result
 
 
@@ -157,18 +157,11 @@ def _require_same(wanted: str | None, found: str | None, what: str) -> None:
 
 
 def users_traceback(error: BaseException) -> str:
-    """A traceback that begins where the user's code does."""
+    """A traceback that begins where the user's code does, in part where it is long."""
     found = traceback.TracebackException.from_exception(error)
     frames = list(found.stack)
     while frames and (frames[0].filename.startswith(OWN) or frames[0].filename.startswith("<frozen")):
         frames.pop(0)
     if frames:
         found.stack = traceback.StackSummary.from_list(frames)
-    return "".join(found.format())
-
-
-def one_line(text: str) -> str:
-    """Text as an entry takes it: printable, one line, not too long, without a full stop."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    shown = printable if len(printable) <= LONGEST_REASON else f"{printable[:LONGEST_REASON]}…"
-    return shown.strip().rstrip(".")
+    return excerpt_of("".join(found.format()))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 from perturb.config.metrics import DCIConfig, FittedConfig, MetricsConfig, Protocol
@@ -14,6 +13,7 @@ from perturb.config.section import Section
 from perturb.datasets import FactorGrid
 from perturb.datasets.npz import read_arrays
 from perturb.errors import UserError
+from perturb.escapes import in_terminal
 from perturb.files import atomic_write
 from perturb.machine import software_versions
 from perturb.metrics import METRICS, Coded, chosen_settings, score_one
@@ -103,7 +103,7 @@ def as_table(found: dict[str, Any]) -> Table:
             if other != metric.score:
                 table.add_row(f"  [dim]{other}", f"[dim]{value:.4f}", "", "", "")
     for name, reason in found["refused"].items():
-        table.add_row(METRICS[name].title, "–", "", "", f"[yellow]{escape(reason)}")
+        table.add_row(METRICS[name].title, "–", "", "", in_terminal(reason))
     return table
 
 

@@ -8,6 +8,7 @@ from perturb.config import Section as ConfigSection
 from perturb.config.loading import config_hash
 from perturb.datasets import grid_of
 from perturb.entries.entry import metrics_of, write_entry
+from perturb.escapes import in_markdown
 from perturb.files import write_json, write_text
 from perturb.manifests import run_files
 from perturb.report.caveats import notes, provenance
@@ -53,14 +54,14 @@ def build_report(context: StageContext[ReportRun]) -> dict[str, int]:
     page = render_page(name=config.name, title=TITLE, asked=asked, answers=answers, sections=shown, provenance=made_by)
     write_text(context.out / "report.html", page)
     markdown = [
-        f"# {config.name}",
+        f"# {in_markdown(config.name)}",
         "",
-        *[line for sentence in answers for line in (sentence, "")],
+        *[line for sentence in answers for line in (in_markdown(sentence), "")],
         as_markdown(shown),
         "## Provenance",
         "",
     ]
-    markdown += [f"- {key}: {value}" for key, value in made_by.items()]
+    markdown += [f"- {in_markdown(f'{key}: {value}')}" for key, value in made_by.items()]
     write_text(context.out / "table.md", "\n".join(markdown) + "\n")
     write_text(context.out / "table.csv", as_csv(findings.rows))
     for number, entry in enumerate(entries(findings)):

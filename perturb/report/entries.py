@@ -4,41 +4,88 @@ import inspect
 from collections.abc import Iterator
 
 from perturb.benchmark.recipe import read_recipe
-from perturb.config import MethodConfig
+from perturb.config import ExperimentConfig, MethodConfig
 from perturb.datasets.hdf5.schema import RECIPE
-from perturb.entries.entry import DatasetOfEntry, Entry, FileHash, Run, metrics_of
+from perturb.entries.entry import (
+    PENDING_HASH,
+    PENDING_SCORE,
+    DatasetOfEntry,
+    Entry,
+    FileHash,
+    Run,
+    as_user_error,
+    metrics_of,
+    require_readable,
+)
 from perturb.machine import software_versions
 from perturb.manifests import run_file
 from perturb.report.findings import Findings
+
+LONGEST_FILE_NAME = 200
+"""Bytes of a method's name in that of its file: file systems take 255 for the whole."""
 
 
 def entries(findings: Findings) -> Iterator[Entry]:
     """An entry a method."""
     config = findings.config
     for method in config.evaluation.methods:
-        training = method.training or config.training
-        yield Entry(
-            model=method.name,
-            method=(inspect.getdoc(type(method.objective)) or method.name).splitlines()[0],
-            settings={"objective": method.objective.model_dump(mode="json"), "training": training.model_dump(mode="json")},
-            how="pipeline",
-            dataset=DatasetOfEntry(
-                name=config.name,
-                ground_truth=config.dataset.name,
-                epsilon=config.largest_epsilon,
-                files=tuple(_files(findings, method)),
-            ),
-            seed=config.seed,
-            seeds=tuple(config.evaluation.seeds_of(method)),
-            metrics=metrics_of(config.evaluation.metrics, config.metrics),
-            runs=tuple(_runs(findings, method)),
-            versions=software_versions(),
-        )
+        yield _entry(config, method, tuple(_files(findings, method)), tuple(_runs(findings, method)))
+
+
+def check_entries(config: ExperimentConfig) -> None:
+    """Refuse an experiment whose results could not be written as entries, before any of its runs.
+
+    Raises:
+        UserError: a name, a seed or a number of runs is none that an entry may have.
+
+    """
+    for method in config.evaluation.methods:
+        with as_user_error(f"the results of {method.name}"):
+            require_readable(_entry(config, method, *_pending(config, method)))
+
+
+def _entry(config: ExperimentConfig, method: MethodConfig, files: tuple[FileHash, ...], runs: tuple[Run, ...]) -> Entry:
+    training = method.training or config.training
+    return Entry(
+        model=method.name,
+        method=(inspect.getdoc(type(method.objective)) or method.name).splitlines()[0],
+        settings={"objective": method.objective.model_dump(mode="json"), "training": training.model_dump(mode="json")},
+        how="pipeline",
+        dataset=DatasetOfEntry(
+            name=config.name, ground_truth=config.dataset.name, epsilon=config.largest_epsilon, files=files
+        ),
+        seed=config.seed,
+        seeds=tuple(config.evaluation.seeds_of(method)),
+        metrics=metrics_of(config.evaluation.metrics, config.metrics),
+        runs=runs,
+        versions=software_versions(),
+    )
+
+
+def _pending(config: ExperimentConfig, method: MethodConfig) -> tuple[tuple[FileHash, ...], tuple[Run, ...]]:
+    """Files and runs as they will be, with a hash and scores that stand for those to come."""
+    met = {
+        variant: [seed % config.draws(variant) for seed in config.evaluation.seeds_of(method)]
+        for variant in config.evaluation.variants
+    }
+    scores: dict[str, float] = {metric: PENDING_SCORE for metric in config.evaluation.metrics}
+    files = [
+        FileHash(variant=variant, draw=draw, images_sha256=PENDING_HASH, recipe_sha256=PENDING_HASH)
+        for variant, draws in met.items()
+        for draw in dict.fromkeys(draws)
+    ]
+    runs = [
+        Run(variant=variant, draw=draw, seed=seed, scores=scores, over_pruned=False)
+        for variant, draws in met.items()
+        for seed, draw in enumerate(draws)
+    ]
+    return tuple(files), tuple(runs)
 
 
 def file_name(number: int, method: str) -> str:
     """`01-AE.json`: the number keeps the tables' order and names apart; letters and digits of any script stay."""
-    return f"{number + 1:02d}-{''.join(letter if letter.isalnum() else '-' for letter in method)}.json"
+    letters = "".join(letter if letter.isalnum() else "-" for letter in method)
+    return f"{number + 1:02d}-{letters.encode()[:LONGEST_FILE_NAME].decode(errors='ignore')}.json"
 
 
 def _files(findings: Findings, method: MethodConfig) -> Iterator[FileHash]:

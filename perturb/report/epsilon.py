@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perturb.errors import UserError
+from perturb.escapes import in_figure
 from perturb.files import read_json
 from perturb.metrics import METRICS
 from perturb.report import style
@@ -111,7 +112,7 @@ def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> TextTable:
 def made_of(results: Sequence[AtEpsilon]) -> list[str]:
     """A line for each experiment: its ε, the hash of its config, what trained its models, versions."""
     return [
-        f"- ε = {at.epsilon:g}: " + ", ".join(f"{name} {at.provenance[name]}" for name in NAMED if name in at.provenance)
+        f"ε = {at.epsilon:g}: " + ", ".join(f"{name} {at.provenance[name]}" for name in NAMED if name in at.provenance)
         for at in results
     ]
 
@@ -143,7 +144,7 @@ def draw_epsilon(path: Path, results: Sequence[AtEpsilon], metric: str) -> None:
     for axes, method in zip(panels, methods, strict=True):
         for number, variant in enumerate(variants):
             _line(axes, results, method, variant, metric, shift=0.002 * (number - (len(variants) - 1) / 2))
-        axes.set_title(method, fontsize=style.NORMAL, loc="left")
+        axes.set_title(in_figure(method), fontsize=style.NORMAL, loc="left")
         axes.set_ylim(bottom=0)
         axes.set_ylabel(METRICS[metric].title, fontsize=style.SMALL)
         style.plain(axes, grid="y")

@@ -13,8 +13,10 @@ from perturb.entries.entry import HOW, Entry, rows_of, scores_of
 from perturb.entries.packaged import known_files, published_entries
 from perturb.entries.rules import check_entry
 from perturb.errors import UserError
+from perturb.escapes import in_line, in_markdown
 from perturb.files import write_text
 from perturb.metrics import METRICS
+from perturb.report.table import markdown_head, markdown_row
 from perturb.report.tables import remarks, score
 from perturb.report.words import interval, share, signed
 from perturb.statistics.retained import Retained, retained
@@ -97,7 +99,9 @@ def entries_in(folder: Path) -> tuple[dict[str, Entry], list[Refused]]:
     for path in paths:
         name = path.relative_to(folder).as_posix()
         entry, reasons = check_entry(path, known_files())
-        if entry is None:
+        if not name.isprintable():
+            refused.append(Refused(in_line(name), ["The file's name must be printable UTF-8; rename it."]))
+        elif entry is None:
             refused.append(Refused(name, reasons))
         else:
             entries[name] = entry
@@ -155,15 +159,16 @@ def as_markdown(boards: Iterable[Board], refused: Sequence[Refused]) -> str:
     """A table for each board, then what was refused."""
     parts = ["# Leaderboard", ""]
     for board in boards:
-        parts += [f"## {board.title}", "", _markdown_row(["Model", *board.variants, "kept", "How", "Runs"])]
-        parts += [_markdown_row(["---"] * (len(board.variants) + 4))]
+        parts += [f"## {in_markdown(board.title)}", "", *markdown_head(["Model", *board.variants, "kept", "How", "Runs"])]
         for line in board.lines:
             cells = [", ".join(_told(line.rows[v])) if v in line.rows else "–" for v in board.variants]
             about = [line.entry.how, str(len(line.entry.seeds))]
-            parts += [_markdown_row([line.entry.model, *cells, retained_in_words(line.kept.get("modified")), *about])]
+            parts += [markdown_row([line.entry.model, *cells, retained_in_words(line.kept.get("modified")), *about])]
         parts += [
             "",
-            f"Images {board.images}; settings {board.settings}. Kept: share on the modified images, 95 % interval.",
+            in_markdown(
+                f"Images {board.images}; settings {board.settings}. Kept: share on the modified images, 95 % interval."
+            ),
             "",
         ]
     parts += _markdown_of_refused(refused)
@@ -173,7 +178,7 @@ def as_markdown(boards: Iterable[Board], refused: Sequence[Refused]) -> str:
 def _markdown_of_refused(refused: Sequence[Refused]) -> list[str]:
     if not refused:
         return []
-    return ["## Refused", "", *[f"- {_plain(each.file)}: {_plain(' '.join(each.reasons))}" for each in refused]]
+    return ["## Refused", "", *[f"- {in_markdown(each.file)}: {in_markdown(' '.join(each.reasons))}" for each in refused]]
 
 
 def retained_in_words(found: Retained | None) -> str:
@@ -193,15 +198,6 @@ def _told(row: Row) -> list[str]:
 def compared_in_words(row: Row) -> str:
     """`−0.25 [−0.30, −0.20]`, of a row with a difference."""
     return signed(row.difference) + (f" {interval(row)}" if row.ci_low is not None else "")
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_plain(cell) for cell in cells)} |"
-
-
-def _plain(text: str) -> str:
-    """Text of others that Markdown must not read anything into."""
-    return "".join(f"\\{character}" if character in "\\|`*_[]<>#" else character for character in text)
 
 
 def as_page(boards: Sequence[Board], refused: Sequence[Refused]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from perturb.escapes import in_markdown
 from perturb.report.table import TextTable, markdown_lines
 
 WIDE = 1.6
@@ -59,12 +60,13 @@ def as_markdown(sections: Sequence[Section]) -> str:
     """Sections as Markdown, which names the figures' files."""
     lines = []
     for section in sections:
-        lines += [f"## {section.title}", ""]
+        lines += [f"## {in_markdown(section.title)}", ""]
         for paragraph in section.text:
-            lines += [paragraph, ""]
-        lines += [*(f"- {point}" for point in section.points), *([""] if section.points else [])]
+            lines += [in_markdown(paragraph), ""]
+        lines += [*(f"- {in_markdown(point)}" for point in section.points), *([""] if section.points else [])]
         for picture in section.figures:
-            lines += [f"![{picture.alt or picture.caption}]({picture.path.name})", "", picture.caption, ""]
+            alt, caption = in_markdown(picture.alt or picture.caption), in_markdown(picture.caption)
+            lines += [f"![{alt}]({picture.path.name})", "", caption, ""]
         for table in section.tables:
-            lines += [f"### {table.title}", "", *markdown_lines(table), ""]
+            lines += [f"### {in_markdown(table.title)}", "", *markdown_lines(table), ""]
     return "\n".join(lines)

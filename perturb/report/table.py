@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.markup import escape
 from rich.table import Table
 
-from perturb.reading import printable
+from perturb.escapes import in_markdown, in_terminal
 
 
 @dataclass(frozen=True)
@@ -55,29 +54,35 @@ def plain_table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]
 
 def markdown_lines(table: TextTable) -> list[str]:
     """Header, rule and lines, without the title; then the note."""
-    lines = [_markdown_line([table.corner, *table.columns]), _markdown_line(["---"] * (1 + len(table.columns)))]
+    lines = markdown_head([table.corner, *table.columns])
     for name, cells in table.lines:
-        lines.append(_markdown_line([name, *(_in_one_line(cell) for cell in cells)]))
-    return lines + (["", table.note] if table.note else [])
+        lines.append(markdown_row([name, *(_in_one_line(cell) for cell in cells)]))
+    return lines + (["", in_markdown(table.note)] if table.note else [])
+
+
+def markdown_head(names: Sequence[str]) -> list[str]:
+    """The first two lines of a Markdown table."""
+    return [markdown_row(names), f"| {' | '.join('---' for _ in names)} |"]
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(map(in_markdown, cells))} |"
 
 
 def rich_table(table: TextTable) -> Table:
     """Lay out a table for the terminal; what stands beside a number is in brackets below it."""
-    found = Table(title=_safe(table.title), title_justify="left", show_lines=True)
-    found.add_column(_safe(table.corner), no_wrap=True)
+    found = Table(title=in_terminal(table.title), title_justify="left", show_lines=True)
+    found.add_column(in_terminal(table.corner), no_wrap=True)
     for name in table.columns:
-        found.add_column(_safe(name), justify="right", no_wrap=True)
+        found.add_column(in_terminal(name), justify="right", no_wrap=True)
     sources = table.sources
     for name, cells in table.lines:
-        found.add_row(_safe(name), *(_safe(_below_each_other(cell, several=len(sources) > 1)) for cell in cells))
+        found.add_row(in_terminal(name), *(in_terminal(*_lines(cell, several=len(sources) > 1)) for cell in cells))
     in_brackets = [f"in brackets: {sources[0]}"] if len(sources) == 1 else []
-    found.caption = _safe("; ".join([*in_brackets, *([table.note] if table.note else [])])) or None
+    caption = "; ".join([*in_brackets, *([table.note] if table.note else [])])
+    found.caption = in_terminal(caption) if caption else None
     return found
-
-
-def _safe(text: str) -> str:
-    """Text as rich takes it, line by line: of a file's markup and escape codes nothing acts on the terminal."""
-    return escape("\n".join(map(printable, text.split("\n"))))
 
 
 def _in_one_line(cell: Cell) -> str:
@@ -85,12 +90,7 @@ def _in_one_line(cell: Cell) -> str:
     return ", ".join([cell.text, *cell.details]) + beside
 
 
-def _below_each_other(cell: Cell, *, several: bool) -> str:
-    """Write a cell's lines below each other, with brackets alone where the caption names the only source."""
-    beside = [f"{cell.source}:\n({cell.beside})" if several else f"({cell.beside})"] if cell.beside else []
-    return "\n".join([cell.text, *cell.details, *beside])
-
-
-def _markdown_line(cells: Sequence[str]) -> str:
-    escaped = (cell.replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
+def _lines(cell: Cell, *, several: bool) -> list[str]:
+    """A cell's lines, with brackets alone where the caption names the only source."""
+    beside = [*([f"{cell.source}:"] if several else []), f"({cell.beside})"] if cell.beside else []
+    return [cell.text, *cell.details, *beside]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from perturb.escapes import in_csv, in_markdown
 from perturb.metrics import METRICS
 from perturb.report.table import Cell, TextTable, markdown_lines, plain_table, rich_table
 from perturb.report.thesis import ThesisNumbers
@@ -20,7 +21,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer.writeheader()
     for row in rows:
         by_draw = " ".join(f"{draw}:{difference!r}" for draw, difference in row.by_draw)
-        writer.writerow(row.as_json() | {"by_draw": by_draw})
+        writer.writerow({name: in_csv(value) for name, value in (row.as_json() | {"by_draw": by_draw}).items()})
     return text.getvalue()
 
 
@@ -28,9 +29,9 @@ def as_markdown(rows: Sequence[Row], *, thesis: ThesisNumbers | None = None) -> 
     """A table for each metric in the layout of Table 4.2, then the paired differences."""
     parts = []
     for table in score_tables(rows, thesis=thesis):
-        parts += [f"### {table.title}", "", *markdown_lines(table), ""]
+        parts += [f"### {in_markdown(table.title)}", "", *markdown_lines(table), ""]
     differences = difference_table(rows)
-    return "\n".join([*parts, f"### {differences.title}", "", *markdown_lines(differences)]) + "\n"
+    return "\n".join([*parts, f"### {in_markdown(differences.title)}", "", *markdown_lines(differences)]) + "\n"
 
 
 def as_terminal(rows: Sequence[Row], *, title: str, thesis: ThesisNumbers | None = None) -> list[Table]:

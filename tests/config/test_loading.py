@@ -69,6 +69,9 @@ def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentCo
         ("seeds = 2", 'seeds = 2\nmetrics = ["fid"]', "`evaluation.metrics.0`: input should be 'mig', 'dci', "),
         ("num = 2", 'num = 2\nobjective.kind = "ae"', "tags: 'beta_vae', 'falling_beta_vae', got {'kind': 'ae'}"),
         ('name = "tiny"', 'name = "Tiny Try"', "`name`: string should match pattern"),
+        ('name = "tiny"', f'name = "{"t" * 81}"', "`name`: string should have at most 80 characters, got 't"),
+        ('name = "AE"', r'name = "A\nE"', "`evaluation.methods.1.name`: must be one line of printable characters"),
+        ('name = "AE"', f'name = "{"A" * 81}"', "`evaluation.methods.1.name`: string should have at most 80 characters"),
         ("seeds = 2", "seeds = 1", "`evaluation.seeds`: input should be greater than or equal to 2, got 1"),
     ],
 )  # fmt: skip

@@ -176,12 +176,16 @@ def test_images_of_a_benchmark_that_nobody_knows_pass(tmp_path: Path) -> None:
         (b"[1]", "``: input should be an object"),
         (b"[" * 100_000, "The file is not JSON: recursion limit exceeded"),
         (
+            b'{"runs": [' + b"1," * 20_000 + b"1]}",
+            "The file does not have the form of an entry: 20,010 of its values are wrong.",
+        ),
+        (
             b" " * (LARGEST_ENTRY + 1),
-            f"An entry has at most {LARGEST_ENTRY:,} bytes, and this file has {LARGEST_ENTRY + 1:,}.",
+            f"The file cannot be read (it has more than {LARGEST_ENTRY:,} bytes).",
         ),
         (None, "The file cannot be read (No such file or directory)."),
     ],
-    ids=["torn", "binary", "list", "deep", "large", "absent"],
+    ids=["torn", "binary", "list", "deep", "many problems", "large", "absent"],
 )
 def test_what_is_no_entry_at_all_is_refused(content: bytes | None, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "e.json"

@@ -29,6 +29,10 @@ from perturb.variants import VariantPattern
 HELPERS = Path(faulty_models.__file__).parent
 COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()", "evaluate"]
 PAIR = ("original", "modified")
+NAMED = (
+    "the model's name must be one line of 1 to 80 printable characters, and its class is called '{}'; give the model "
+    "another one with name (--name)."
+)
 LOCK = threading.Lock()
 """An example of what cannot be pickled."""
 
@@ -231,6 +235,9 @@ def test_a_folder_need_not_hold_every_pattern() -> None:
             "the model cannot be made, because its code raised KeyError: 'no such checkpoint'.",
         ),
         ("faulty_models:absent", "train", "faulty_models has no absent; name a function or a class in it."),
+        ("faulty_models:Nameless", "encoder", NAMED.format("")),
+        ("faulty_models:TwoLined", "encoder", NAMED.format("two\\nlines")),
+        ("faulty_models:LongNamed", "encoder", NAMED.format("L" * 80)),
     ],
 )
 def test_a_model_that_cannot_be_run_is_refused_before_any_training(
@@ -242,6 +249,19 @@ def test_a_model_that_cannot_be_run_is_refused_before_any_training(
     assert str(caught.value) == sentence
     assert not (tmp_path / "runs").exists()
     assert ("in raising" in capsys.readouterr().err) == ("raising" in factory)
+
+
+def test_whatever_a_run_says_at_its_end_the_entry_is_written(tmp_path: Path) -> None:
+    result = benchmark(faulty_models.Wordy, variants=PAIR, seeds=1, out=tmp_path, quiet=True)
+    died, raised = (run.failure for run in read_entry(tmp_path / "entry.json").runs)
+    assert died.startswith("the process ended by itself with exit code 3; its last words: loss  [31mstep step step")
+    assert raised.startswith("RuntimeError: no   [31mtextxxx")
+    assert result.entry == read_entry(tmp_path / "entry.json")
+
+
+def test_a_class_of_any_name_is_evaluated_under_one_that_is_given() -> None:
+    result = benchmark(faulty_models.LongNamed, way="encoder", variants=PAIR, name="Short", quiet=True)
+    assert (result.entry.model, result.failures) == ("Short", [])
 
 
 def test_a_command_whose_runs_all_fail_ends_with_an_error(tmp_path: Path) -> None:
@@ -269,10 +289,28 @@ def test_a_command_whose_runs_all_fail_ends_with_an_error(tmp_path: Path) -> Non
         ({"time_limit": 0}, r"^the time limit must be above 0 seconds, got 0\.$"),
         ({"memory_limit": -1}, r"^the memory limit must be above 0 GiB, got -1\.$"),
         ({"name": "a\nb"}, r"^name must be one line of 1 to 80 printable characters, got 'a\\nb'\.$"),
+        ({"seed": 2**63}, r"^the results could not be written as an entry, because of `seed`: input should be less than 9"),
+        (
+            {"seeds": 9_000},
+            r"^the results of Linear would be an entry of 5,\d\d\d,\d\d\d bytes, and 4,194,304 are the most; ",
+        ),
         ({"model": 7}, r"^a factory must be a function or a class that returns a model, got int\.$"),
         ({"model": partial(Linear, LOCK)}, r"^the factory cannot be sent to a process of its own"),
     ],
-    ids=["metric", "order", "seeds", "patterns", "no metric", "time", "memory", "name", "number", "lock"],
+    ids=[
+        "metric",
+        "order",
+        "seeds",
+        "patterns",
+        "no metric",
+        "time",
+        "memory",
+        "name",
+        "large seed",
+        "many seeds",
+        "number",
+        "lock",
+    ],
 )
 def test_what_cannot_be_asked_for_is_told_at_once(arguments: dict, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=sentence):

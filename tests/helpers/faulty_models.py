@@ -128,3 +128,19 @@ class WritesToWhatIsRead(Linear):
         with path.open("r+b") as file:
             file.seek(1_000)
             file.write(bytes(200_000))
+
+
+class Wordy(Fitted):
+    """Ends with a long line with tabs and colours, or raises what is no text."""
+
+    def fit(self, dataset, seed):
+        """Does so."""
+        if dataset.variant == "modified":
+            raise RuntimeError("no\ud800 \x1b[31mtext" + "x" * 10**6)
+        print("\tloss \x1b[31m" + "step " * 2000, flush=True)
+        os._exit(3)
+
+
+Nameless = type("", (Fitted,), {})
+TwoLined = type("two\nlines", (Fitted,), {})
+LongNamed = type("L" * 81, (Fitted,), {})

@@ -47,8 +47,8 @@ def test_the_table_has_a_line_for_each_epsilon_in_order(tmp_path: Path) -> None:
     assert [cells[2].text for _, cells in table.lines] == ["0.33 ± 0.06", "0.13 ± 0.06"]
     assert [cells[4].text for _, cells in table.lines] == ["−0.17", "−0.37"]
     assert made_of(found) == [
-        "- ε = 0.125: config hash of 0.125, torch 2",
-        "- ε = 0.25: config hash of 0.25, torch 2",
+        "ε = 0.125: config hash of 0.125, torch 2",
+        "ε = 0.25: config hash of 0.25, torch 2",
     ]
 
 

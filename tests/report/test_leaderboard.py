@@ -1,8 +1,11 @@
 """The page and the Markdown of a folder of entries."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -78,6 +81,45 @@ def test_nothing_on_the_page_is_anybodys_markup_or_asks_the_network(folder: Path
     assert not {"src", "href"} & {name for name, value in found.attributes if value != "data:,"}
     assert "http" not in text.replace("http-equiv", "")
     assert "default-src 'none'" in text
+
+
+def test_a_pipe_an_endless_device_and_a_name_that_is_no_text_are_refused_and_the_rest_is_shown(
+    folder: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(folder / "pipe.json")
+    (folder / "zero.json").symlink_to("/dev/zero")
+    for name in (b"a\xff.json", b"two\nlines\x1b[31m.json"):
+        shutil.copy(folder / "leans.json", os.fsencode(folder) + b"/" + name)
+    (page, table), refused = write_leaderboard(folder, tmp_path / "out")
+    found = {each.file: each.reasons for each in refused}
+    no_file = ["The file cannot be read (it is no regular file)."]
+    no_name = ["The file's name must be printable UTF-8; rename it."]
+    assert (found["pipe.json"], found["zero.json"]) == (no_file, no_file)
+    assert (found["a\\udcff.json"], found["two\\nlines\\x1b[31m.json"]) == (no_name, no_name)
+    for path in (page, table):
+        text = path.read_text(encoding="utf-8")
+        assert "Leans" in text
+        assert "pipe.json" in text
+        assert "\x1b" not in text
+
+
+def test_an_entry_of_thousands_of_seeds_that_meet_hundreds_of_patterns_takes_little_memory(tmp_path: Path) -> None:
+    draws, seeds = 900, 5_000
+    entry = entry_as_json("Wide", original=[0.5] * seeds, modified=[0.3] * seeds)
+    first, second = entry["dataset"]["files"]
+    entry["dataset"]["files"] = [first, *({**second, "draw": draw} for draw in range(draws))]
+    found = [run for run in entry["runs"] if run["variant"] == "modified"]
+    entry["runs"] = [run for run in entry["runs"] if run["variant"] == "original"]
+    entry["runs"] += [{**run, "draw": (run["seed"] + shift) % draws} for run in found for shift in (0, 1)]
+    for run in entry["runs"]:
+        del run["failure"]
+    (tmp_path / "wide.json").write_text(json.dumps(entry, separators=(",", ":")), encoding="utf-8")
+    limited = (
+        "import resource; resource.setrlimit(resource.RLIMIT_DATA, (3 << 30,) * 2); from perturb.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", limited, "leaderboard", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "| Wide | 0.50 ± 0.00 | 0.30 ± 0.00, 900 draws |" in (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
 
 
 class _Tags(HTMLParser):

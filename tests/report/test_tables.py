@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from markdown_read import html_of, tables_of
 from rich.console import Console
 
 from perturb.report.table import Cell, plain_table, rich_table
@@ -36,19 +37,6 @@ def _four(first: str = "AE", second: str = "β-VAE") -> list[Row]:
     ]
 
 
-def _markdown_tables(text: str) -> dict[str, list[dict[str, str]]]:
-    """Tables of a Markdown text by their heading; cells by their column, as GitHub reads them."""
-    tables = {}
-    for section in text.split("### ")[1:]:
-        heading, *lines = section.splitlines()
-        escaped = [line.replace("\\|", "\0") for line in lines if line.startswith("|")]
-        cells = [[c.strip().replace("\0", "|") for c in line.strip("|").split("|")] for line in escaped]
-        header, rule, *body = cells
-        assert rule == ["---"] * len(header)
-        tables[heading] = [dict(zip(header, line, strict=True)) for line in body]
-    return tables
-
-
 def _as_text(rows: list[Row], *, width: int = 120, thesis: ThesisNumbers | None = None) -> str:
     console = Console(file=io.StringIO(), width=width)
     for table in as_terminal(rows, title="tiny", thesis=thesis):
@@ -79,7 +67,7 @@ def test_interval_is_in_brackets_or_a_dash() -> None:
     ],
 )
 def test_cell_tells_what_must_not_be_overlooked(fields: dict[str, Any], text: str) -> None:
-    ((line,), *_) = _markdown_tables(as_markdown([_row(**fields)])).values()
+    ((line,), *_) = tables_of(as_markdown([_row(**fields)])).values()
     assert line["original"] == text
 
 
@@ -100,14 +88,14 @@ def test_csv_keeps_a_method_name_with_a_comma_in_one_field() -> None:
 
 
 def test_markdown_has_methods_down_and_variants_across() -> None:
-    assert _markdown_tables(as_markdown(_four()))["MIG"] == [
+    assert tables_of(as_markdown(_four()))["MIG"] == [
         {"Method": "AE", "original": "0.60 ± 0.31", "modified": "0.05 ± 0.02, 1 failed"},
         {"Method": "β-VAE", "original": "0.12, 9 failed, 1 over-pruned", "modified": "all 10 failed"},
     ]
 
 
 def test_markdown_lists_the_differences_without_the_original() -> None:
-    found = _markdown_tables(as_markdown(_four()))["Variant − original, paired by seed"]
+    found = tables_of(as_markdown(_four()))["Variant − original, paired by seed"]
     assert [(line["Method"], line["Variant"], line["Metric"]) for line in found] == [
         ("AE", "modified", "MIG"),
         ("β-VAE", "modified", "MIG"),
@@ -139,13 +127,26 @@ def test_markdown_counts_the_pairs_that_the_difference_is_of(
         for seed, value in enumerate(values)
     ]
     rows = summarise(scores, ["mig"])
-    (line,) = _markdown_tables(as_markdown(rows))["Variant − original, paired by seed"]
+    (line,) = tables_of(as_markdown(rows))["Variant − original, paired by seed"]
     assert line["Pairs"] == pairs
 
 
-def test_markdown_keeps_a_method_name_with_a_bar_in_one_cell() -> None:
-    tables = _markdown_tables(as_markdown(_four(first="AE | large")))
-    assert [line["Method"] for line in tables["MIG"]] == ["AE | large", "β-VAE"]
+HOSTILE = ["AE | large", "<img src=x onerror=alert(1)>", "`a` *b* [c](http://d)", "- x", "a\\", "[/red]:skull: $x$", "=1+1"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_of_any_signs_means_itself_in_markdown_csv_and_terminal(name: str) -> None:
+    text = as_markdown(_four(first=name))
+    assert [line["Method"] for line in tables_of(text)["MIG"]] == [name, "β-VAE"]
+    assert "<img" not in html_of(text)
+    (first, *_) = csv.DictReader(io.StringIO(as_csv(_four(first=name))))
+    assert first["method"] == (f"'{name}" if name[0] in "=-" else name)
+    assert f" {name} " in _as_text(_four(first=name))
+
+
+def test_negative_numbers_stay_numbers_in_csv() -> None:
+    assert "'" not in as_csv(_four())
+    assert {line["difference"] for line in csv.DictReader(io.StringIO(as_csv(_four())))} == {"", "-0.5512"}
 
 
 def test_terminal_shows_methods_means_and_differences() -> None:
@@ -183,7 +184,7 @@ def test_four_variants_fit_a_terminal_of_eighty_columns() -> None:
 
 def test_the_thesis_stands_beside_our_scores_where_it_has_one() -> None:
     thesis = thesis_numbers("shapes3d", {"AE": "autoencoder"})
-    markdown = _markdown_tables(as_markdown(_four(), thesis=thesis))["MIG"]
+    markdown = tables_of(as_markdown(_four(), thesis=thesis))["MIG"]
     assert markdown[0] == {
         "Method": "AE",
         "original": "0.60 ± 0.31 (thesis: 0.06 ± 0.03)",
@@ -221,7 +222,7 @@ def test_several_draws_are_told_in_every_form() -> None:
         _row("AE", "modified", difference=-0.25, ci_low=-0.4, ci_high=-0.1, draws=2, by_draw=((0, -0.3), (1, -0.2))),
     ]
     assert [line["by_draw"] for line in csv.DictReader(io.StringIO(as_csv(rows)))] == ["", "0:-0.3 1:-0.2"]
-    tables = _markdown_tables(as_markdown(rows).split("Where seeds share")[0])
+    tables = tables_of(as_markdown(rows).split("Where seeds share")[0])
     assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 draws"
     assert tables["Variant − original, paired by seed"][0]["By pattern"] == "−0.30, −0.20"
     assert "three of them tell little" in as_markdown(rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perturb.datasets.saved_images import open_images
+from perturb.escapes import in_figure
 from perturb.manifests import run_file
 from perturb.objectives.losses import bernoulli_floor
 from perturb.perturbation.pattern import sample_of
@@ -130,7 +131,7 @@ def draw_curves(path: Path, curves: Sequence[Curve]) -> None:
         for variant in variants:
             _draw_variant(panel, [curve for curve in found if curve.variant == variant], part, style.colour(variant))
         panel.set_ylim(_limits([curve for curve in found if not curve.failed] or found, part))
-        panel.set_title(method if part == "loss" else f"{method}, {part}", fontsize=style.SMALL, loc="left")
+        panel.set_title(in_figure(method if part == "loss" else f"{method}, {part}"), fontsize=style.SMALL, loc="left")
         panel.set_xlim(left=0)
         style.plain(panel, grid="y")
         panel.tick_params(labelsize=style.SMALL - 1.5)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from perturb.escapes import in_figure
 from perturb.metrics import METRICS
 from perturb.report import style
 from perturb.report.findings import Findings
@@ -63,7 +64,7 @@ def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric
         for place, variant in enumerate(variants):
             if (mean := means[variant]) is not None:
                 panel.hlines(mean, place - 0.28, place + 0.28, color="black", linewidth=1.8, zorder=3)
-        panel.set_title(method, fontsize=10)
+        panel.set_title(in_figure(method), fontsize=10)
         panel.set_xticks(range(len(variants)), variants, rotation=25, fontsize=8)
         panel.set_xlim(-0.6, len(variants) - 0.4)
         panel.set_ylim(bottom=0)
@@ -94,7 +95,7 @@ def draw_forest(path: Path, rows: Sequence[Row], metric: str) -> None:
         axes.scatter(row.difference, place, s=26, color=colour, marker=style.marker(row.variant), zorder=3)
         ticks = [difference for _, difference in row.by_draw] if len(row.by_draw) > 1 else []
         axes.scatter(ticks, np.full(len(ticks), place), s=30, color="black", marker="|", linewidths=0.8, zorder=4)
-    axes.set_yticks(range(len(methods)), methods)
+    axes.set_yticks(range(len(methods)), list(map(in_figure, methods)))
     axes.set_ylim(len(methods) - 0.5, -0.5)
     for edge in range(1, len(methods)):
         axes.axhline(edge - 0.5, color="#00000018", linewidth=0.8)

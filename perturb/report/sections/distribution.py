@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from perturb.config import MethodConfig
+from perturb.escapes import in_figure
 from perturb.metrics import METRICS
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
@@ -59,7 +60,7 @@ def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant:
         panel.hist(found[BASELINE], edges, weights=shares[BASELINE], histtype="step", linewidth=1.4,
                    color=style.colour(BASELINE), label=BASELINE)  # fmt: skip
         panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        panel.set_title(method, fontsize=style.NORMAL, loc="left")
+        panel.set_title(in_figure(method), fontsize=style.NORMAL, loc="left")
         style.plain(panel, grid="y")
         panel.set_ylabel("share of runs", fontsize=style.SMALL)
         panel.set_xlim(0, top)
@@ -95,11 +96,11 @@ def draw_by_factor(
                          linewidths=0, label=label)  # fmt: skip
             if len(runs):
                 axes.vlines(runs.mean(), place - step / 2.2, place + step / 2.2, color="black", linewidth=1.6, zorder=3)
-    axes.set_yticks(range(len(factors)), [name.replace("_", " ") for name in factors])
+    axes.set_yticks(range(len(factors)), [in_figure(name.replace("_", " ")) for name in factors])
     axes.set_ylim(len(factors) - 0.5, -0.5)
     axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     style.plain(axes, grid="x")
-    axes.set_title(title, fontsize=style.NORMAL, loc="left")
+    axes.set_title(in_figure(title), fontsize=style.NORMAL, loc="left")
     axes.set_xlabel(axis, fontsize=style.NORMAL)
     figure.legend(loc="outside upper left", ncols=2 if len(gaps) > 2 else len(gaps), fontsize=style.SMALL, frameon=False)
     style.save(figure, path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from perturb.escapes import in_figure
 from perturb.metrics import METRICS
 from perturb.report import style
 from perturb.report.findings import Findings
@@ -138,7 +139,7 @@ def draw_search(
                 _draw_one(panel, place + offset, 0.72 / len(variants), found, metric, variant)
         if levels and method in levels:
             panel.axhline(levels[method], color="#444444", linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        panel.set_title(method, fontsize=style.NORMAL, loc="left")
+        panel.set_title(in_figure(method), fontsize=style.NORMAL, loc="left")
         panel.set_ylim(-0.03 * top, 1.15 * top)
         panel.set_xlim(-0.55, len(factors) - 0.45)
         style.plain(panel, grid="y")

@@ -8,6 +8,7 @@ import numpy as np
 
 from perturb.analysis.variances import Variances
 from perturb.datasets import open_ground_truth
+from perturb.escapes import in_figure
 from perturb.perturbation.saved_networks import PatternResult, load_network
 from perturb.perturbation.scalar import main_curves
 from perturb.report import inputs, style
@@ -71,7 +72,7 @@ def draw_scalars(
         for k, line in enumerate(lines):
             axes.plot(
                 np.linspace(-1, 1, len(line)), line, color=FACTOR_COLOURS[k % len(FACTOR_COLOURS)],
-                linestyle=LINES[k % len(LINES)], linewidth=1.6, label=factors[k].replace("_", " "),
+                linestyle=LINES[k % len(LINES)], linewidth=1.6, label=in_figure(factors[k].replace("_", " ")),
             )  # fmt: skip
         axes.set_title(f"{variant}: scalar over each factor, mean over the others", fontsize=style.NORMAL, loc="left")
         axes.set_ylabel("s, std. dev.", fontsize=style.SMALL)
@@ -94,7 +95,7 @@ def _bars(axes: "Axes", variances: Mapping[str, Variances], factors: Sequence[st
     for number, (name, values) in enumerate(heights.items()):
         places = np.arange(len(factors)) + (number - (len(heights) - 1) / 2) * width
         axes.bar(places, values, width=width, color=style.colour(name), label=name)
-    axes.set_xticks(range(len(factors)), [name.replace("_", " ") for name in factors])
+    axes.set_xticks(range(len(factors)), [in_figure(name.replace("_", " ")) for name in factors])
     axes.set_title("Local variance: mean squared change by one step", fontsize=style.NORMAL, loc="left")
     axes.legend(fontsize=style.SMALL, frameon=False)
     style.plain(axes, grid="y")

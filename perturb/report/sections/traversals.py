@@ -7,6 +7,7 @@ import numpy as np
 
 from perturb.analysis.traversal import code_book, decoder_of, plane_of_factors, traverse_rows
 from perturb.datasets.saved_images import open_images
+from perturb.escapes import in_figure
 from perturb.random.seeds import child_seed
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
@@ -77,8 +78,8 @@ def draw_planes(path: Path, planes: Mapping[str, np.ndarray], *, down: str, acro
         style.show_image(panel, tiled(images))
         panel.set_title(title, fontsize=style.NORMAL)
         if number % columns == 0:
-            panel.set_ylabel(f"← {down}", fontsize=style.SMALL)
-        panel.set_xlabel(f"{across} →", fontsize=style.SMALL)
+            panel.set_ylabel(in_figure(f"← {down}"), fontsize=style.SMALL)
+        panel.set_xlabel(in_figure(f"{across} →"), fontsize=style.SMALL)
     style.save(figure, path)
 
 

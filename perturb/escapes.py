@@ -1,0 +1,64 @@
+"""Text from outside, written such that it means itself: an escape for each language that results are written in.
+
+Names of methods and datasets, licences, paths and reasons may be anybody's. Pages escape by Jinja's autoescape, words of a
+shell by shlex.quote, JSON and TOML by their own strings.
+"""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+MARKDOWN = re.compile(r"[\\`*\[\]<>|~$&#]|(?<![^\W_])_|_(?![^\W_])")
+"""Signs that Markdown, GitHub's included, may read something into; an underscore within a word is none."""
+MARKDOWN_START = re.compile(r"^(\d{1,9}(?=[.)](?: |$))|(?=[-+=]+(?: |$)))")
+"""The place before a sign that begins a list, or underlines a heading, where it begins a line."""
+FORMULA = "=", "+", "-", "@", "\t", "\r"
+"""Beginnings of a cell that spreadsheets compute instead of showing it."""
+
+
+def in_line(text: object, longest: int | None = None) -> str:
+    """Text as part of a line, in a terminal too: what is not printable, line breaks included, is spelled out.
+
+    Args:
+        text: from anywhere.
+        longest: characters; an ellipsis stands for what follows. None: all are kept.
+
+    """
+    whole = str(text)
+    cut = whole if longest is None or len(whole) <= longest else f"{whole[:longest]}…"
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in cut
+    )
+
+
+def in_markdown(text: object) -> str:
+    """Text as a paragraph, a heading, a point or a table's cell of Markdown, or as a part of one; line breaks are spaces."""
+    escaped = MARKDOWN.sub(r"\\\g<0>", in_line(" ".join(str(text).split())))
+    return MARKDOWN_START.sub(r"\1\\", escaped)
+
+
+def in_markdown_code(text: object) -> str:
+    """Text as a code span of Markdown, with the backticks; it may stand in a table's cell."""
+    line = in_line(" ".join(str(text).split())).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    padding = " " if line.startswith("`") or line.endswith("`") or not line else ""
+    return f"{fence}{padding}{line}{padding}{fence}"
+
+
+def in_csv(value: object) -> object:
+    """A value as a cell of CSV: text that a spreadsheet would compute begins with an apostrophe; numbers stay numbers."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+
+
+def in_terminal(*lines: object) -> "Text":
+    """Lines for rich, which reads neither markup nor emoji into them."""
+    from rich.text import Text
+
+    return Text("\n".join(map(in_line, lines)))
+
+
+def in_figure(text: object) -> str:
+    """Text as a title or label of matplotlib, which would set what is between dollars as a formula."""
+    return in_line(text).replace("$", r"\$")

@@ -1,0 +1,37 @@
+"""The rule for names and one-line descriptions: of methods, models, datasets and failures, wherever they come from.
+
+A name that breaks it is refused before anything is trained; what only a run can say, the reason of its failure, is made to
+keep it.
+"""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+SHORTEST_NAME, LONGEST_NAME, LONGEST_TEXT = 1, 80, 600
+LONGEST_REASON = 500
+"""Characters of what a failed process said of itself that are kept."""
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
+Name = Annotated[str, Field(min_length=SHORTEST_NAME, max_length=LONGEST_NAME), AfterValidator(_printable)]
+"""A name in tables."""
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]
+"""A sentence or a description."""
+
+
+def is_name(text: str) -> bool:
+    """Return whether text is a `Name`."""
+    return SHORTEST_NAME <= len(text) <= LONGEST_NAME and text.isprintable()
+
+
+def one_line(text: str) -> str:
+    """Any text as a `Text`: printable, one line, cut where it is long, without a full stop."""
+    printable = "".join(character if character.isprintable() else " " for character in text[: LONGEST_REASON + 1])
+    shown = printable if len(printable) <= LONGEST_REASON else f"{printable[:LONGEST_REASON]}…"
+    return shown.strip().rstrip(".")

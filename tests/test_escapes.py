@@ -1,0 +1,99 @@
+"""Text from outside in each language that results are written in."""
+
+import io
+from pathlib import Path
+
+import pytest
+from markdown_read import READER, plain
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from perturb.escapes import in_csv, in_figure, in_line, in_markdown, in_markdown_code, in_terminal
+
+TEXTS = [
+    "plain",
+    "snake_case_name and _edge_",
+    "<script>alert(1)</script> &lt;b&gt;",
+    "a|b||c",
+    "`code` ``more``",
+    "*bold* **strong** ~~gone~~",
+    "[link](http://x) ![picture](x) [^1] <http://x>",
+    "# heading",
+    "- point",
+    "+ point",
+    "1. first",
+    "23) first",
+    "---",
+    "===",
+    "> quote",
+    "a\\b\\",
+    "$x$",
+    "+0.12",
+    "−0.25 [−0.30, −0.20]",
+]
+TWO_LINES = "two\nlines\r\n\n# with a heading"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("around", ["{}", "## {}", "- {}", "words\n{}", "| a | b |\n| --- | --- |\n| {} | 2 |"])
+def test_markdown_shows_the_text_itself_wherever_it_stands(text: str, around: str) -> None:
+    tokens = READER.parse(around.format(in_markdown(text)))
+    shown = [plain(token) for token in tokens if token.type == "inline"]
+    assert text in [line.removeprefix("words ") for line in shown]
+    assert not [token.type for token in tokens if token.type in ("html_block", "hr", "fence", "blockquote_open")]
+
+
+@pytest.mark.parametrize("text", [*TEXTS, TWO_LINES, "`", ""])
+def test_a_code_span_shows_the_text_itself(text: str) -> None:
+    (inline,) = (token for token in READER.parse(f"a {in_markdown_code(text)} b") if token.type == "inline")
+    _, code, _ = inline.children or []
+    assert code.type == "code_inline"
+    assert code.content.replace("\\|", "|").strip() == " ".join(text.split())
+
+
+def test_line_breaks_and_control_codes_stay_within_the_line() -> None:
+    assert in_markdown(TWO_LINES) == r"two lines \# with a heading"
+    assert in_markdown("a\x1b[31mb") == r"a\\x1b\[31mb"
+    assert in_line("a\tb\n\x1b[31m\udcff\u202e") == r"a\tb\n\x1b[31m\udcff\u202e"
+    assert in_line(Path("β/ü")) == "β/ü"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_text_that_a_spreadsheet_would_compute_begins_with_an_apostrophe(text: str) -> None:
+    assert in_csv(text) == f"'{text}"
+
+
+def test_numbers_and_other_text_are_cells_as_they_are() -> None:
+    assert [in_csv(value) for value in (-0.5, 3, None, "β-VAE", "a=b")] == [-0.5, 3, None, "β-VAE", "a=b"]
+
+
+@pytest.mark.parametrize("text", ["[red]a[/red]", "[/x]", ":warning:", "\\[b]", "a\\"])
+def test_a_terminal_shows_markup_and_emoji_codes_as_text(text: str) -> None:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(in_terminal(text))
+    assert console.file.getvalue() == f"{text}\n"
+
+
+@pytest.mark.parametrize("text", ["$", r"$\frac{$", "a$b$c", r"\$x$"])
+def test_dollars_in_a_figure_are_dollars(text: str, tmp_path: Path) -> None:
+    figure = Figure()
+    figure.subplots().set_title(in_figure(text))
+    figure.savefig(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ψ, β and a \\ stay", "ψ, β and a \\ stay"),
+        ("two\nlines\r\n", "two\\nlines\\r\\n"),
+        ("\x1b[31mred\x1b]52;c;eA==\x07", "\\x1b[31mred\\x1b]52;c;eA==\\x07"),
+        ("\u202eturned", "\\u202eturned"),
+        ("\udcff", "\\udcff"),
+    ],
+)
+def test_what_is_not_printable_is_spelt_out(text: str, shown: str) -> None:
+    assert in_line(text) == shown
+
+
+def test_long_text_is_cut() -> None:
+    assert in_line("x" * 100, 5) == "xxxxx…"
