@@ -176,12 +176,12 @@ def score(
     console.print(as_table(found))
     for note in found["notes"]:
         console.print(note, highlight=False, markup=False)
-    if picture is not None:
-        draw_matrices(picture, coded, seed=seed)
-        print(picture)
     if out is not None:
         write_json(out, {"file": str(codes), "sha256": sha256_of(codes)} | found)
         print(out)
+    if picture is not None:
+        draw_matrices(picture, coded, seed=seed)
+        print(picture)
 
 
 @app.command()

@@ -107,6 +107,8 @@ def _show(result, place: Path) -> None:  # noqa: ANN001
         console.print(table)
     for failure in result.failures:
         console.print(in_terminal(f"Failed: {failure}"), highlight=False, soft_wrap=True)
+    for refusal in result.refusals:
+        console.print(in_terminal(f"Without a value: {refusal}"), highlight=False, soft_wrap=True)
     console.print(in_terminal(result.sentence), highlight=False, soft_wrap=True)
     print(place / "entry.json")
     if len(result.failures) == len(result.entry.runs):

@@ -85,7 +85,9 @@ class Run(Section):
     seed: Seed
     """Number of the seed: runs with equal numbers are pairs."""
     scores: dict[str, float] | None
-    """Scores by metric; None when the run failed."""
+    """Scores by metric, without those that are refused; None when the run failed."""
+    refused: dict[str, Text] = Field(default={}, exclude_if=lambda refused: not refused)
+    """For each metric that the run's codes have no value of, why."""
     failure: Text | None = None
     """Why it failed, in a sentence."""
     over_pruned: bool | None = None
@@ -188,6 +190,7 @@ def scores_of(entry: Entry) -> list[Score]:
             seed=run.seed,
             values=run.scores,
             failure=run.failure,
+            refused=run.refused,
             over_pruned=bool(run.pruned_units) if run.over_pruned is None else run.over_pruned,
         )
         for run in entry.runs

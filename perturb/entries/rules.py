@@ -122,8 +122,12 @@ def _scores(entry: Entry) -> Iterator[str]:
             yield f"The run on {place} must have either scores or the reason of its failure."
         if run.scores is None:
             continue
-        if set(run.scores) != names:
-            yield f"The run on {place} must have the scores {_listed(sorted(names))}, got {_listed(sorted(run.scores))}."
+        given = sorted([*run.scores, *run.refused])
+        if given != sorted(names):
+            yield (
+                f"The run on {place} must have {_listed(sorted(names))}, each either as a score or as refused, got "
+                f"{_listed(given)}."
+            )
         for name, value in run.scores.items():
             if name in METRICS and not _is_in_range(name, value):
                 low, high = METRICS[name].range

@@ -79,4 +79,5 @@ class Watcher:
 def _outcome(result: ExternalResult) -> str:
     if result.scores is None:
         return f"FAILED, {result.failure}"
-    return ", ".join(f"{METRICS[name].title} {value:.3f}" for name, value in result.scores.items())
+    shown = [f"{METRICS[name].title} {value:.3f}" for name, value in result.scores.items()]
+    return ", ".join([*shown, *(f"{METRICS[name].title} –" for name in result.refused)])

@@ -205,6 +205,7 @@ def _entry(
             draw=run.draw,
             seed=run.number,
             scores=result.scores,
+            refused={name: one_line(reason) for name, reason in result.refused.items()},
             failure=result.failure,
             seconds=round(seconds, 1),
         )

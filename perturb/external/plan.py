@@ -1,7 +1,7 @@
 """The runs of an evaluation, and what identifies each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,12 +68,14 @@ class ExternalResult:
     """The scores of one run of a model, or why it has none."""
 
     scores: dict[str, float] | None
-    """Score by metric; None for a failed run."""
+    """Score by metric, without those that are refused; None for a failed run."""
     details: dict[str, dict[str, float]] | None
     """All that each metric returns, by its names; None for a failed run."""
     failure: str | None = None
     traceback: str | None = None
     """Traceback of the exception that the model raised; None for any other failure."""
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    """For each metric that is not defined for the codes, or could not be computed, why."""
 
 
 @dataclass(frozen=True)

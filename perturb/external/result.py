@@ -1,5 +1,6 @@
 """The result of an evaluation: an entry, its rows, the table beside the built-in methods, and one sentence."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from perturb.entries.packaged import beside, published_rows
 from perturb.errors import UserError
 from perturb.external.benchmarks import Benchmark
 from perturb.files import read_json
+from perturb.metrics import METRICS
 from perturb.report.sentences import model_sentence
 from perturb.report.tables import as_markdown
 from perturb.statistics.scores import Row
@@ -46,6 +48,15 @@ class Result:
     def failures(self) -> list[str]:
         """A line for each run that failed."""
         return [f"{run.variant}, seed {run.seed}: {run.failure}" for run in self.entry.runs if run.failure is not None]
+
+    @property
+    def refusals(self) -> list[str]:
+        """A line for each metric that runs have no value of, with the reason and the number of runs."""
+        found = Counter((name, reason) for run in self.entry.runs for name, reason in run.refused.items())
+        return [
+            f"{METRICS[name].title}, {times} of {len(self.entry.runs)} runs: {reason}"
+            for (name, reason), times in found.items()
+        ]
 
     def table(self) -> str:
         """The model beside the built-in methods, in Markdown."""

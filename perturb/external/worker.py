@@ -21,7 +21,7 @@ from perturb.external.output import excerpt_of, excerpt_of_file
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.files import sha256_of, write_json
 from perturb.machine import die_with_parent
-from perturb.metrics import METRICS, score, score_encoder
+from perturb.metrics import METRICS, Coded, encoded_by, score_defined
 from perturb.metrics.codes_file import codes_on
 from perturb.names import one_line
 from perturb.random.seeds import seed_globals
@@ -106,26 +106,32 @@ def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
     """The run's result. What the user's code has printed stays beside it, its beginning and end where it is much."""
     try:
         config = context.spec.config
-        details = _score_codes(job, job.codes, config) if job.codes else _train_and_score(job, context, config)
+        coded = _codes_of_file(job, job.codes, config) if job.codes else _train_and_encode(job, context, config)
+        details, refused = score_defined(
+            coded, config.metrics, config.settings, seed=config.scores_seed, threads=job.threads
+        )
+        if not details:
+            raise UserError(" ".join(refused.values()))
         scores = {name: found[METRICS[name].score] for name, found in details.items()}
-        result = ExternalResult(scores=scores, details=details)
+        result = ExternalResult(scores=scores, details=details, refused=refused)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        result = ExternalResult(scores=None, details=None, **_failure_of(error))
+        failure = _failure_of(error)
+        result = ExternalResult(scores=None, details=None, failure=failure["failure"], traceback=failure["traceback"])
     sys.stdout.flush()
     sys.stderr.flush()
     (context.out / OUTPUT).write_text(excerpt_of_file(job.workdir / OUTPUT), encoding="utf-8")
     return result
 
 
-def _score_codes(job: Job, codes: Path, config: ExternalRun) -> dict[str, Any]:
+def _codes_of_file(job: Job, codes: Path, config: ExternalRun) -> Coded:
     coded = codes_on(codes, BenchmarkImages(job.data).grid)
     _require_same(config.code_sha256, sha256_of(codes), str(codes))
-    return score(coded, config.metrics, settings=config.settings, seed=config.scores_seed, threads=job.threads)
+    return coded
 
 
-def _train_and_score(job: Job, context: StageContext[ExternalRun], config: ExternalRun) -> dict[str, Any]:
+def _train_and_encode(job: Job, context: StageContext[ExternalRun], config: ExternalRun) -> Coded:
     seed_globals(config.seed)
     dataset, factory = BenchmarkImages(job.data), _factory(job)
     if dataset.sha256 != config.images_sha256:
@@ -138,16 +144,10 @@ def _train_and_score(job: Job, context: StageContext[ExternalRun], config: Exter
         model.fit(dataset, config.seed)
     elif how == "loop":
         loop.train(model, dataset, config.training, seed=config.seed, report=context.progress.report)
-    details = score_encoder(
-        protocols.encoder_of(model, device),
-        dataset.file,
-        config.metrics,
-        settings=config.settings,
-        seed=config.scores_seed,
-        threads=job.threads,
-    )
+    encoder = protocols.encoder_of(model, device)
+    coded = encoded_by(encoder, dataset.file, config.metrics, config.settings, seed=config.scores_seed)
     dataset.file.require_unchanged()
-    return details
+    return coded
 
 
 def _require_same(wanted: str | None, found: str | None, what: str) -> None:

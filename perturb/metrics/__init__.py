@@ -6,9 +6,9 @@ encoder: `score_encoder(encoder, DSprites(), ["mig", "dci"])`.
 
 from perturb.config.metrics import MetricsConfig
 from perturb.metrics.coded import Coded, PartlyCoded
-from perturb.metrics.encoder import score_encoder
+from perturb.metrics.encoder import encoded_by, score_encoder
 from perturb.metrics.metric import Metric, Scores
-from perturb.metrics.scoring import check_names, chosen_settings, rows_to_encode, score, score_one
+from perturb.metrics.scoring import check_names, chosen_settings, rows_to_encode, score, score_defined, score_one
 from perturb.metrics.table import METRICS, TABLE_METRICS
 
 __all__ = [
@@ -21,8 +21,10 @@ __all__ = [
     "Scores",
     "check_names",
     "chosen_settings",
+    "encoded_by",
     "rows_to_encode",
     "score",
+    "score_defined",
     "score_encoder",
     "score_one",
 ]

@@ -106,10 +106,14 @@ class Coded:
         return self._groups[factor]
 
 
+class NotEncoded(IndexError):
+    """A metric draws an image whose code is not there."""
+
+
 class PartlyCoded(Coded):
     """Some images of a grid, scored as the whole grid is: metrics draw from all of it, so `len` counts all of it.
 
-    A metric that draws an image without a code is an IndexError; `rows_to_encode` says which are drawn.
+    A metric that draws an image without a code is `NotEncoded`; `rows_to_encode` says which are drawn.
 
     Args:
         codes: of the encoded images, as in `Coded`.
@@ -137,7 +141,7 @@ class PartlyCoded(Coded):
         """Return where the codes and factors of images of the grid are."""
         found = np.searchsorted(self._encoded, rows)
         if not np.array_equal(self._encoded.take(found, mode="clip"), rows):
-            raise IndexError("a metric draws images that were not encoded; encode what rows_to_encode says.")
+            raise NotEncoded("a metric draws images that were not encoded; encode what rows_to_encode says.")
         return found
 
 

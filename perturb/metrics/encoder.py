@@ -35,6 +35,20 @@ def score_encoder(
 
     """
     chosen = chosen_settings(metrics, settings, fast=fast)
+    coded = encoded_by(encoder, truth, metrics, chosen, seed=seed, progress=progress)
+    return score(coded, metrics, settings=chosen, seed=seed, threads=threads)
+
+
+def encoded_by(
+    encoder: Encoder,
+    truth: GroundTruth,
+    metrics: Sequence[str],
+    chosen: MetricsConfig,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> PartlyCoded:
+    """The codes of the images that the metrics read with these settings and this seed; errors as `score_encoder`."""
     encoded = rows_to_encode(metrics, chosen, truth.grid, seed=seed)
     codes: list[np.ndarray] = []
     for numbers in batches(encoded, progress):
@@ -45,9 +59,7 @@ def score_encoder(
                 f"an encoder must return codes ({len(images)}, latents) for {len(images)} images, got {found.shape}."
             )
         codes.append(found)
-    return score(
-        PartlyCoded(np.concatenate(codes), truth.grid, encoded), metrics, settings=chosen, seed=seed, threads=threads
-    )
+    return PartlyCoded(np.concatenate(codes), truth.grid, encoded)
 
 
 def batches(numbers: np.ndarray, progress: Progress | None) -> Iterator[np.ndarray]:

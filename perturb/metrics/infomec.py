@@ -29,13 +29,19 @@ def compute_infomec(coded: Coded, settings: InfoMECConfig, rng: np.random.Genera
     active latent, for which there is no other. The authors' code divides by 0 in these cases.
 
     Raises:
-        UserError: fewer than two factors.
+        UserError: fewer than two factors, or a factor of which no two rows share a class.
 
     """
     coded.require("InfoM", factors=2)
     ((codes, factors),) = coded.sample(settings, rng)
     if len(codes) < FEWEST:
         raise UserError(f"InfoMEC needs at least {FEWEST} rows, got {len(codes)}.")
+    alone = [k for k, factor in enumerate(factors.T) if np.bincount(factor).max() == 1]
+    if alone and not settings.discrete:
+        raise UserError(
+            f"InfoM estimates information from neighbours of the same class, and the classes of the factors {alone} have "
+            "one row each; give more rows."
+        )
     ranges = np.ptp(codes, axis=0)
     threshold = 0.0 if settings.discrete else ranges.max() * SMALL_RANGE
     active = codes[:, ranges > threshold]

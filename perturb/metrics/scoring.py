@@ -9,9 +9,10 @@ from perturb.config.metrics import MetricsConfig
 from perturb.config.section import Section
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.errors import UserError, not_among
-from perturb.metrics.coded import Coded
+from perturb.metrics.coded import Coded, NotEncoded
 from perturb.metrics.metric import Scores
 from perturb.metrics.table import METRICS
+from perturb.names import one_line
 
 
 def score(
@@ -41,12 +42,40 @@ def score(
     return {name: score_one(coded, name, getattr(chosen, name), seed=seed, threads=threads) for name in metrics}
 
 
+def score_defined(
+    coded: Coded, metrics: Sequence[str], settings: MetricsConfig, *, seed: int = 0, threads: int = -1
+) -> tuple[dict[str, Scores], dict[str, str]]:
+    """Scores by metric, as `score`, and for each metric that has none of these codes why: the others lose nothing by it."""
+    scores: dict[str, Scores] = {}
+    refused: dict[str, str] = {}
+    for name in metrics:
+        try:
+            scores[name] = score_one(coded, name, getattr(settings, name), seed=seed, threads=threads)
+        except UserError as error:
+            refused[name] = str(error)
+    return scores, refused
+
+
 def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, threads: int = -1) -> Scores:
-    """One metric with its own settings; seed, threads and errors as `score`."""
+    """One metric with its own settings; seed, threads and errors as `score`.
+
+    Raises:
+        UserError: the metric is not defined for these codes, or a library cannot compute it.
+
+    """
     from joblib import parallel_config
 
-    with parallel_config("threading", n_jobs=threads):
-        return METRICS[name].compute(coded, settings, np.random.default_rng(seed))
+    metric = METRICS[name]
+    try:
+        with parallel_config("threading", n_jobs=threads):
+            found = metric.compute(coded, settings, np.random.default_rng(seed))
+    except (UserError, NotEncoded):
+        raise
+    except Exception as error:
+        raise UserError(f"{metric.title} cannot be computed from these codes ({one_line(repr(error))}).") from error
+    if strange := [f"{key} = {value}" for key, value in found.items() if not np.isfinite(value)]:
+        raise UserError(f"{metric.title} is not finite for these codes ({', '.join(strange)}).")
+    return found
 
 
 def chosen_settings(metrics: Sequence[str], settings: MetricsConfig | None, *, fast: bool) -> MetricsConfig:

@@ -34,6 +34,7 @@ def notes(findings: Findings) -> list[str]:
             for score in [*findings.scores, *findings.searched.values()]
             if score.failure is not None
         ),
+        *_refused(findings),
         *_over_pruned(findings),
         *_files(findings),
     ]
@@ -133,6 +134,14 @@ def _span(numbers: Sequence[float], form: str) -> str:
     """`0.31`, or `0.28 to 0.33` of several."""
     low, high = f"{min(numbers):{form}}", f"{max(numbers):{form}}"
     return low if low == high else f"{low} to {high}"
+
+
+def _refused(findings: Findings) -> Iterator[str]:
+    """Metrics that some trainings have no value of: they are missing in the means."""
+    for score in [*findings.scores, *findings.searched.values()]:
+        for name, reason in score.refused.items():
+            title = METRICS[name].title
+            yield f"Without {title}: {score.method} on {score.variant}, seed {score.seed}: {reason.rstrip('.')}."
 
 
 def _over_pruned(findings: Findings) -> Iterator[str]:

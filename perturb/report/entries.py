@@ -19,6 +19,7 @@ from perturb.entries.entry import (
 )
 from perturb.machine import software_versions
 from perturb.manifests import run_file
+from perturb.names import one_line
 from perturb.report.findings import Findings
 
 LONGEST_FILE_NAME = 200
@@ -110,6 +111,7 @@ def _runs(findings: Findings, method: MethodConfig) -> Iterator[Run]:
                 draw=score.draw,
                 seed=score.seed,
                 scores=dict(score.values) if score.values is not None else None,
-                failure=score.failure,
+                failure=score.failure and one_line(score.failure),
+                refused={name: one_line(reason) for name, reason in score.refused.items()},
                 over_pruned=score.over_pruned,
             )

@@ -169,6 +169,7 @@ class Findings:
             seed=seed,
             values=result.scores,
             failure=result.failure,
+            refused=result.refused,
             over_pruned=over_pruned(result.unit_variances, limit=limit, factors=self.grid.num_factors),
             draw=seed % self.config.draws(variant),
         )

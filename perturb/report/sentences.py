@@ -11,7 +11,7 @@ from perturb.config import ExperimentConfig
 from perturb.metrics import METRICS
 from perturb.report.words import certainty, listed, share, signed, where
 from perturb.statistics.retained import Retained, retained
-from perturb.statistics.scores import BASELINE, Comparison, Row, Score
+from perturb.statistics.scores import BASELINE, Comparison, Row, Score, scored
 from perturb.variants import CONTROLS, UNTRAINED
 
 MAIN = "modified", "noise"
@@ -46,11 +46,11 @@ def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], ch
 
     """
     started: dict[str, list[float]] = {}
-    for score in scores:
-        if score.method in methods and score.variant == BASELINE and score.values is not None:
-            started.setdefault(score.method, []).append(score.values[metric])
+    for score, value in scored(scores, metric):
+        if score.method in methods and score.variant == BASELINE:
+            started.setdefault(score.method, []).append(value)
     if not started:
-        return f"{_whose(methods, metric)} cannot be told: all runs on the original failed."
+        return f"{_whose(methods, metric)} cannot be told: {_why_none(scores, metric)}."
     before = np.mean([np.mean(values) for values in started.values()])
     told = f"; it {_told(changes)}" if changes else ""
     return f"{_whose(methods, metric)} is {before:.2f} on the original{told}."
@@ -78,6 +78,12 @@ def contrast(found: Comparison) -> str | None:
     return f"Averaged over {listed(found.methods)}, training m_ψ changes {METRICS[found.metric].title} {beyond}"
 
 
+def _why_none(scores: Sequence[Score], metric: str, *, there: str = "all runs on the original") -> str:
+    """Why no run on the original has a score."""
+    refused = any(metric in score.refused for score in scores if score.variant == BASELINE)
+    return f"{there} have no value of {METRICS[metric].title}" if refused else f"{there} failed"
+
+
 def _whose(methods: Sequence[str], metric: str) -> str:
     title = METRICS[metric].title
     return f"{methods[0]}'s {title}" if len(methods) == 1 else f"Averaged over {listed(methods)}, {title}"
@@ -101,7 +107,8 @@ def method_sentences(rows: Sequence[Row], metric: str) -> list[str]:
     for original in (row for row in rows if row.variant == BASELINE and row.metric == metric):
         others = [row for row in rows if (row.method, row.metric) == (original.method, metric) and row is not original]
         if original.mean is None:
-            sentences.append(f"{original.method}: all runs on the original failed.")
+            why = "no run on the original has a value" if original.refused else "all runs on the original failed"
+            sentences.append(f"{original.method}: {why}.")
             continue
         parts = [_of_row(row) for row in others]
         title = METRICS[metric].title
@@ -121,9 +128,9 @@ def model_sentence(scores: Sequence[Score], metric: str) -> str:
     """One sentence: what the model reaches on the original, and how much of it each variant leaves."""
     model, title = scores[0].method, METRICS[metric].title
     variants = [v for v in dict.fromkeys(score.variant for score in scores) if v != BASELINE]
-    originals = [score.values[metric] for score in scores if score.variant == BASELINE and score.values is not None]
+    originals = [value for score, value in scored(scores, metric) if score.variant == BASELINE]
     if not originals:
-        return f"{model} has no score on the original, because all of its runs there failed."
+        return f"{model} has no score on the original, because {_why_none(scores, metric, there='all of its runs there')}."
     parts = [_of_retained(v, metric, retained(scores, metric, v)) for v in variants]
     return f"{model} reaches a {title} of {np.mean(originals):.2f} on the original" + "".join(parts) + "."
 

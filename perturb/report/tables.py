@@ -90,9 +90,9 @@ def difference_table(rows: Sequence[Row]) -> TextTable:
 
 
 def score(row: Row) -> str:
-    """`0.60 ± 0.31`."""
+    """`0.60 ± 0.31`; a dash where the metric is not defined for any run."""
     if row.mean is None:
-        return f"all {row.failed} failed"
+        return "–" if row.refused else f"all {row.failed} failed"
     return spread(row.mean, row.std)
 
 
@@ -105,7 +105,8 @@ def spread(mean: float, std: float | None, *, places: int = 2) -> str:
 def remarks(row: Row) -> list[str]:
     """Return what must not be overlooked beside a score."""
     draws = [f"{row.draws} draws"] if 1 < row.draws < row.n else []
-    failed = [f"{row.failed} failed"] if row.failed and row.mean is not None else []
+    failed = [f"{row.failed} failed"] if row.failed and (row.mean is not None or row.refused) else []
+    failed += [f"{row.refused} without a value"] if row.refused else []
     return draws + failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])
 
 

@@ -1,6 +1,6 @@
 """Scores of trained models in run directories."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from perturb.config import DatasetConfig, MetricsConfig, Section
 
@@ -21,8 +21,10 @@ class ScoresResult:
 
     failure: str | None
     scores: dict[str, float] | None
-    """Score by metric; None for a failed run."""
+    """Score by metric, without those that are refused; None for a failed run."""
     details: dict[str, dict[str, float]] | None
     """All that each metric returns, by its names; None for a failed run."""
     unit_variances: tuple[float, ...]
     """E[σ²] of each latent unit; empty for a failed run."""
+    refused: dict[str, str] = field(default_factory=dict[str, str])
+    """For each metric that is not defined for the codes, or could not be computed, why."""

@@ -1,7 +1,7 @@
 """Mean, spread and paired differences of scores over seeds, and over draws of a pattern."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -19,10 +19,12 @@ class Score:
     seed: int
     """Number of the seed: runs with equal numbers are pairs."""
     values: Mapping[str, float] | None
-    """Scores by metric; None when the run failed."""
+    """Scores by metric, without those that are refused; None when the run failed."""
     failure: str | None
     over_pruned: bool = False
     """True if fewer units are active than there are factors (`perturb.perturbation.selection.over_pruned`)."""
+    refused: Mapping[str, str] = field(default_factory=dict[str, str])
+    """For each metric that the run has no value of, why."""
     draw: int = 0
     """Number of the pattern's draw, of a variant that has several; the original is always 0."""
 
@@ -35,7 +37,7 @@ class Row:
     variant: str
     metric: str
     mean: float | None
-    """Mean over the runs that did not fail; None when all did."""
+    """Mean over the runs that have a score; None when none has."""
     std: float | None
     """Standard deviation of the sample (n − 1); None below two runs."""
     n: int
@@ -57,6 +59,8 @@ class Row:
     """Holm-adjusted over a family of comparisons; None where a comparison stands by itself."""
     retained: float | None = None
     """mean / the original's mean; None for the original and where that has nothing to retain."""
+    refused: int = 0
+    """Number of runs that did not fail and have no value of this metric."""
     draws: int = 1
     """Draws of the pattern that have a run."""
     by_draw: tuple[tuple[int, float], ...] = ()
@@ -120,8 +124,8 @@ def summarise(scores: Sequence[Score], metrics: Sequence[str]) -> list[Row]:
 
 
 def scored(scores: Iterable[Score], metric: str) -> list[tuple[Score, float]]:
-    """The runs that did not fail, each with its score by one metric."""
-    return [(score, score.values[metric]) for score in scores if score.values is not None]
+    """The runs that have a score by one metric, each with it."""
+    return [(score, score.values[metric]) for score in scores if score.values is not None and metric in score.values]
 
 
 def compare(scores: Sequence[Score], metric: str, *, first: str, second: str) -> list[Comparison]:
@@ -184,7 +188,8 @@ def _row(runs: Runs, baseline: Runs, metric: str) -> Row:
         mean=mean,
         std=float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
         n=len(numbers),
-        failed=len(runs) - len(numbers),
+        failed=sum(run.values is None for run in runs.values()),
+        refused=sum(metric in run.refused for run in runs.values()),
         over_pruned=sum(run.over_pruned for run in runs.values() if run.values is not None),
         draws=len({draw for draw, _ in runs}),
     )
@@ -301,4 +306,4 @@ def _clusters(pairs: Sequence[Values]) -> np.ndarray:
 
 
 def _values(runs: Runs, metric: str) -> Values:
-    return {key: run.values[metric] for key, run in runs.items() if run.values is not None}
+    return {key: run.values[metric] for key, run in runs.items() if run.values is not None and metric in run.values}

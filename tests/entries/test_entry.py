@@ -56,7 +56,14 @@ BAD = {
     ),
     "negative": (_change("runs", 3, "scores", "mig", to=-0.1), "MIG on modified, seed 1 is -0.1, and must lie"),
     "NaN": (_change("runs", 0, "scores", "mig", to=float("nan")), "`runs.0.scores.mig`: input should be a finite number"),
-    "other scores": (_change("runs", 0, "scores", to={"dci": 0.1}), "must have the scores mig, got dci."),
+    "other scores": (
+        _change("runs", 0, "scores", to={"dci": 0.1}),
+        "must have mig, each either as a score or as refused, got dci.",
+    ),
+    "score and refusal": (
+        _change("runs", 0, "refused", to={"mig": "too few rows"}),
+        "must have mig, each either as a score or as refused, got mig, mig.",
+    ),
     "neither": (_change("runs", 0, "scores", to=None), "original, seed 0 must have either scores or the reason"),
     "both": (_change("runs", 0, "failure", to="broke"), "original, seed 0 must have either scores or the reason"),
     "twice": (lambda e: e["runs"].append(e["runs"][2]), "The variant modified has 2 runs of seed 0."),
@@ -237,3 +244,15 @@ def test_the_resampling_of_older_entries_is_read_and_written_no_more(tmp_path: P
     assert rows_of(older) == rows_of(newer)
     write_entry(tmp_path / "entry.json", newer)
     assert json.loads((tmp_path / "entry.json").read_text(encoding="utf-8"))["confidence"] == {"level": 0.95}
+
+
+def test_a_run_may_say_why_it_has_no_value_of_a_metric(tmp_path: Path) -> None:
+    value = entry_as_json()
+    value["metrics"].append({"name": "mcc", "settings": {"num_train": 10_000}})
+    for run in value["runs"]:
+        run["refused"] = {"mcc": "one latent"}
+    entry = read_entry(write_raw(tmp_path / "e.json", value))
+    rows = {(row.metric, row.variant): row for row in rows_of(entry)}
+    assert (rows["mcc", "modified"].refused, rows["mcc", "modified"].failed, rows["mcc", "modified"].mean) == (2, 0, None)
+    assert (rows["mig", "modified"].refused, rows["mig", "modified"].n) == (0, 2)
+    assert Entry.model_validate_json(entry.model_dump_json()) == entry

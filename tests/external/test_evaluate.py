@@ -251,6 +251,20 @@ def test_a_model_that_cannot_be_run_is_refused_before_any_training(
     assert ("in raising" in capsys.readouterr().err) == ("raising" in factory)
 
 
+def test_a_metric_that_the_codes_have_no_value_of_takes_no_other_one_along(tmp_path: Path) -> None:
+    arguments = ["faulty_models:OneLatent", "--encoder", "--variants", "original,modified", "--metrics", "mig,mcc"]
+    done = _evaluate(HELPERS, *arguments, "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    reason = "MIG compares latents and needs at least 2, got 1"
+    for run in read_entry(tmp_path / "entry.json", known_files()).runs:
+        assert (list(run.scores), run.refused) == (["mcc"], {"mig": reason})
+    assert f"Without a value: MIG, 2 of 2 runs: {reason}" in done.stdout
+    sentence = "OneLatent has no score on the original, because all of its runs there have no value of MIG."
+    assert sentence in done.stdout
+    table = benchmark(faulty_models.OneLatent, way="encoder", variants=PAIR, metrics=["mig", "mcc"], quiet=True).table()
+    assert "| OneLatent | –, 1 without a value | –, 1 without a value |" in table
+
+
 def test_whatever_a_run_says_at_its_end_the_entry_is_written(tmp_path: Path) -> None:
     result = benchmark(faulty_models.Wordy, variants=PAIR, seeds=1, out=tmp_path, quiet=True)
     died, raised = (run.failure for run in read_entry(tmp_path / "entry.json").runs)

@@ -144,3 +144,11 @@ class Wordy(Fitted):
 Nameless = type("", (Fitted,), {})
 TwoLined = type("two\nlines", (Fitted,), {})
 LongNamed = type("L" * 81, (Fitted,), {})
+
+
+class OneLatent(Fitted):
+    """Codes of one latent, which metrics that compare latents refuse."""
+
+    def encode(self, images):
+        """(n, 1)."""
+        return super().encode(images)[:, :1]

@@ -1,6 +1,7 @@
 """Codes from elsewhere: read, scored, drawn, or refused in a sentence."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ import pytest
 import torch
 from metric_cases import CASES, TRAINED
 from rich.console import Console
+from typer.testing import CliRunner
 
+from perturb.cli import app
 from perturb.cli.describe import table_of_metrics
 from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
+from perturb.files import read_json
 from perturb.metrics import METRICS, Coded, score
 from perturb.metrics.codes_file import as_table, draw_matrices, read_codes, score_each
 
@@ -57,6 +61,34 @@ def test_a_metric_that_is_not_defined_says_why_and_the_others_are_scored(tmp_pat
     assert "MCC" in text
     assert f"{found['scores']['mcc']['mcc']:.4f}" in text
     assert "at least 2" in text
+
+
+def test_a_factor_whose_classes_have_one_row_each_takes_no_other_metric_along(tmp_path: Path) -> None:
+    path, rng = tmp_path / "unique.npz", np.random.default_rng(0)
+    np.savez(path, codes=rng.random((60, 4)), factors=np.stack([rng.integers(3, size=60), np.arange(60)], axis=1))
+    out = tmp_path / "scores.json"
+    done = CliRunner().invoke(app, ["score", str(path), "--metrics", "mig,infomec,mcc", "--json", str(out)])
+    assert done.exit_code == 0, done.output
+    found = read_json(out)
+    assert list(found["scores"]) == ["mcc", "mig"]
+    assert found["refused"]["infomec"].endswith("the classes of the factors [1] have one row each; give more rows.")
+    assert "InfoM" in done.output
+
+
+def test_a_library_that_cannot_compute_a_metric_is_a_reason_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> dict[str, float]:
+        raise ZeroDivisionError("division\nby zero")
+
+    case = CASES["noisy"]
+    coded = Coded(case.codes, case.factors)
+    monkeypatch.setitem(METRICS, "mcc", replace(METRICS["mcc"], compute=broken))
+    monkeypatch.setitem(METRICS, "irs", replace(METRICS["irs"], compute=lambda *_: {"irs": float("nan")}))
+    found = score_each(coded, ["mig", "mcc", "irs"])
+    assert list(found["scores"]) == ["mig"]
+    assert found["refused"] == {
+        "mcc": "MCC cannot be computed from these codes (ZeroDivisionError('division\\nby zero')).",
+        "irs": "IRS is not finite for these codes (irs = nan).",
+    }
 
 
 def test_a_handful_of_rows_is_scored_where_it_can_be_and_refused_elsewhere(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from perturb.datasets import grid_of
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.saved_images import open_images
 from perturb.errors import UserError
-from perturb.metrics import METRICS, PartlyCoded, rows_to_encode, score
+from perturb.metrics import METRICS, PartlyCoded, rows_to_encode, score_defined
 from perturb.objectives.encode import encode, unit_variances
 from perturb.perturbation.selection import ScoredRestart, Selection, SelectionRun, select
 from perturb.progress import ProgressGroup
@@ -91,9 +91,10 @@ def build_scores(context: StageContext[ScoresRun]) -> ScoresResult:
     if not np.isfinite(means).all():
         return _no_scores("its codes are not finite")
     coded = PartlyCoded(means, grid, encoded)
-    details = score(coded, config.metrics, settings=config.settings, seed=seed, threads=torch.get_num_threads())
+    details, refused = score_defined(coded, config.metrics, config.settings, seed=seed, threads=torch.get_num_threads())
     scores = {name: found[METRICS[name].score] for name, found in details.items()}
-    return ScoresResult(failure=None, scores=scores, details=details, unit_variances=tuple(unit_variances(logvars).tolist()))
+    variances = tuple(unit_variances(logvars).tolist())
+    return ScoresResult(failure=None, scores=scores, details=details, unit_variances=variances, refused=refused)
 
 
 def _no_scores(failure: str) -> ScoresResult:
@@ -107,9 +108,9 @@ def build_selection(context: StageContext[SelectionRun]) -> Selection:
     restarts = [
         ScoredRestart(
             index=index,
-            score=result.scores[config.metric] if result.scores else None,
+            score=result.scores.get(config.metric) if result.scores else None,
             unit_variances=result.unit_variances,
-            failure=result.failure,
+            failure=result.failure or result.refused.get(config.metric),
         )
         for index, result in sorted(results.items())
     ]

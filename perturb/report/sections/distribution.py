@@ -112,7 +112,7 @@ def _gaps(findings: Findings, method: MethodConfig) -> dict[str, np.ndarray]:
     for variant in findings.config.evaluation.variants:
         for seed in findings.config.evaluation.seeds_of(method):
             details = findings.result(inputs.scores(method.name, variant, seed), ScoresResult).details
-            if details is not None:
+            if details is not None and "mig" in details:
                 gaps = [details["mig"][f"mig_factor_{k}"] for k in range(findings.grid.num_factors)]
                 found.setdefault(variant, []).append(gaps)
     return {variant: np.array(gaps) for variant, gaps in found.items()}

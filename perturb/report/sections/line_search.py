@@ -130,7 +130,7 @@ def draw_search(
     figure = style.new_figure(0.75 + 1.75 * len(methods))
     axes = figure.subplots(len(methods), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     factors = sorted({point.factor for point in points})
-    top = max((point.score.values[metric] for point in points if point.score.values is not None), default=1.0) or 1.0
+    top = max((value for _, value in scored([point.score for point in points], metric)), default=1.0) or 1.0
     for panel, method in zip(axes, methods, strict=True):
         for place, factor in enumerate(factors):
             for number, variant in enumerate(variants):
