@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_serializer, model_serializer, model_validator
 
 from perturb.config.evaluation import EvaluationConfig, ReadoutConfig, SearchConfig
 from perturb.config.metrics import MetricName, MetricsConfig
@@ -94,6 +94,12 @@ class ExperimentConfig(Section):
     readout: ReadoutConfig | None = None
     """Settings of the supervised networks that read the factors; without them there are none."""
     metrics: MetricsConfig = MetricsConfig()
+
+    @field_serializer("metrics")
+    def _without_protocols_that_nobody_asks_for(self, metrics: MetricsConfig) -> dict[str, Any]:
+        """Results without a metric that fits something keep their hashes: protocols are newer than they are."""
+        searched = self.search.metrics if self.search else ()
+        return metrics.of(self.selection.metric, *self.evaluation.metrics, *searched).model_dump()
 
     @model_validator(mode="after")
     def _variants_are_known(self) -> "ExperimentConfig":

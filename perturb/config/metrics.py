@@ -153,5 +153,12 @@ class MetricsConfig(Section):
     @classmethod
     def library(cls) -> Self:
         """The defaults with the protocol of disentanglement_lib in every metric that fits something."""
-        fitted = [name for name, field in cls.model_fields.items() if isinstance(field.default, FittedConfig)]
-        return cls.model_validate({name: {"protocol": "library"} for name in fitted})
+        return cls().of()
+
+    def of(self, *names: str) -> Self:
+        """The same settings with the protocol of disentanglement_lib in every metric that is not named."""
+        others = {name: getattr(self, name) for name in type(self).model_fields if name not in names}
+        fitted = {name: section for name, section in others.items() if isinstance(section, FittedConfig)}
+        return self.model_copy(
+            update={name: section.model_copy(update={"protocol": "library"}) for name, section in fitted.items()}
+        )
