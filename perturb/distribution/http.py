@@ -11,9 +11,11 @@ from re import fullmatch
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 import requests
+from requests.utils import get_environ_proxies
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 
 from perturb import __version__
+from perturb.distribution.budget import Budget, session_with
 from perturb.errors import UserError
 
 CHUNK = 1 << 16
@@ -21,6 +23,10 @@ CHUNK = 1 << 16
 TIMEOUT = (10, 30)
 """Seconds to wait for a connection, and for the next bytes."""
 MOST_REDIRECTS = 5
+NUMBER = "[0-9]{1,19}"
+"""Pattern of a number of bytes."""
+CERTIFICATES = "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"
+"""Variables that name a file of certificates, as requests knows them."""
 
 
 class Dropped(Exception):
@@ -49,17 +55,26 @@ def address_below(base: str, name: str) -> str:
 
 
 @contextmanager
-def ask(address: str, *, offset: int = 0, size: int | None = None, validator: str | None = None) -> Iterator[Answer]:
+def ask(
+    address: str,
+    *,
+    offset: int = 0,
+    size: int | None = None,
+    most: int = 0,
+    validator: str | None = None,
+) -> Iterator[Answer]:
     """Ask for a file from a byte on.
 
     Args:
         address: http://, https://, file:// or a path.
         offset: of the first byte wanted. Servers that cannot, or whose file is another by now, begin at 0.
         size: of the whole file, in bytes; None: any.
+        most: bytes that are read of a file of any size.
         validator: of the file that the bytes before `offset` came from.
 
     Raises:
-        UserError: nobody there, an answer that is no success, a file of another size, another scheme.
+        UserError: nobody there, an answer that is no success, a file of another size, another scheme; also while reading, a
+            server that sends too slowly or too much (perturb/distribution/budget.py).
 
     """
     if (path := _local_path(address)) is not None:
@@ -69,13 +84,13 @@ def ask(address: str, *, offset: int = 0, size: int | None = None, validator: st
     headers = {"Accept-Encoding": "identity", "User-Agent": f"perturb/{__version__}"}
     if offset:
         headers |= {"Range": f"bytes={offset}-"} | ({"If-Range": validator} if validator else {})
-    with _requested(address, headers) as response:
+    with _requested(address, headers, session_with(Budget(address, most if size is None else size))) as response:
         start = _checked_start(response, address, offset, size)
         if start is not None:
             read = partial(response.raw.read1, CHUNK, decode_content=False)
             yield Answer(start, _validator(response), _until_dropped(read))
             return
-    with ask(address, size=size) as answer:
+    with ask(address, size=size, most=most) as answer:
         yield answer
 
 
@@ -83,7 +98,7 @@ def read_at_most(address: str, limit: int) -> bytes:
     """The first `limit` bytes of a small file; errors as of `ask`."""
     text = b""
     try:
-        with ask(address) as answer:
+        with ask(address, most=limit) as answer:
             for chunk in answer.chunks:
                 text += chunk
                 if len(text) >= limit:
@@ -120,11 +135,11 @@ def _read(path: Path, offset: int, size: int | None) -> Iterator[Answer]:
         yield Answer(offset, None, _until_dropped(partial(file.read, CHUNK)))
 
 
-def _requested(address: str, headers: dict[str, str]) -> requests.Response:
+def _requested(address: str, headers: dict[str, str], session: requests.Session) -> requests.Response:
     """The beginning of an answer. Redirects are followed here: requests would read their bodies, however long."""
     url = address
     for _ in range(MOST_REDIRECTS + 1):
-        response = _got(url, headers)
+        response = _got(url, headers, session)
         if not response.is_redirect:
             return response
         response.close()
@@ -134,23 +149,35 @@ def _requested(address: str, headers: dict[str, str]) -> requests.Response:
 
 def _redirected(url: str, target: str) -> str:
     """Return the URL that a redirect leads to. Only http and https are followed, and never from https to http."""
-    found = urljoin(url, target)
-    scheme, before = urlsplit(found).scheme, urlsplit(url).scheme
+    try:
+        found = urljoin(url, target)
+        scheme, before = urlsplit(found).scheme, urlsplit(url).scheme
+    except ValueError:
+        raise UserError(f"{url}: redirects to {target[:80]!r}, which is no address; check the address.") from None
     if scheme not in ("http", "https") or (scheme, before) == ("http", "https"):
         raise UserError(f"{url}: redirects from {before} to {scheme[:20]!r}, and that is not followed; check the address.")
     return found
 
 
-def _got(url: str, headers: dict[str, str]) -> requests.Response:
+def _got(url: str, headers: dict[str, str], session: requests.Session) -> requests.Response:
+    certificates = next(filter(None, map(os.environ.get, CERTIFICATES)), True)
     try:
-        return requests.get(url, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
+        return session.get(
+            url,
+            headers=headers,
+            stream=True,
+            timeout=TIMEOUT,
+            allow_redirects=False,
+            proxies=dict(get_environ_proxies(url)),
+            verify=certificates,
+        )
     except requests.exceptions.SSLError:
         raise UserError(f"{url}: the server's certificate cannot be verified; check the address.") from None
     except requests.Timeout:
         raise UserError(f"{url}: the server does not answer in time; try again later.") from None
     except requests.ConnectionError as error:
         raise UserError(f"{url}: {_why_not_connected(error)}") from None
-    except (requests.RequestException, HTTPError, UnicodeError):
+    except (requests.RequestException, HTTPError, ValueError):
         raise UserError(f"{url!r} is no address that can be asked; check it.") from None
 
 
@@ -172,11 +199,13 @@ def _checked_start(response: requests.Response, address: str, offset: int, size:
     if headers.get("Content-Encoding", "identity") != "identity":
         raise UserError(f"{address}: the server sends another encoding than asked for; use another one.")
     if status == 200:
-        length = headers.get("Content-Length", "")
-        if length.isdecimal():
+        length = headers.get("Content-Length")
+        if length is not None and not fullmatch(NUMBER, length):
+            raise UserError(f"{address}: the server states a size that is no number of bytes; use another one.")
+        if length is not None:
             _require_size(address, int(length), size)
         return 0
-    found = fullmatch(r"bytes ([0-9]{1,19})-[0-9]{1,19}/([0-9]{1,19}|\*)", headers.get("Content-Range", ""))
+    found = fullmatch(rf"bytes ({NUMBER})-{NUMBER}/({NUMBER}|\*)", headers.get("Content-Range", ""))
     if status == 416 or not found or int(found[1]) != offset:
         if not offset:
             raise UserError(f"{address}: the server sends a part of the file where all was asked for; use another one.")

@@ -72,6 +72,9 @@ def test_a_path_without_a_file_is_a_sentence(tmp_path: Path) -> None:
         (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 70_000 + b"\r\n\r\n", "the connection broke before an answer came"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "the connection was lost after 5 bytes; try again"),
         (_redirect("ftp://127.0.0.1/a"), "redirects from http to 'ftp', and that is not followed"),
+        (_redirect("http://["), r"redirects to 'http://\[', which is no address; check the address"),
+        (_redirect("//[::1"), r"redirects to '//\[::1', which is no address"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", "states a size that is no number of bytes"),
         (_redirect("file:///etc/passwd"), "redirects from http to 'file', and that is not followed"),
     ],
 )

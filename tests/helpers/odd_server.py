@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -93,3 +93,26 @@ def raw_server(*answers: bytes) -> Iterator[str]:
         thread = threading.Thread(target=answer_each, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/file.h5"
+
+
+@contextmanager
+def endless_server(first: bytes, again: bytes, *, pause: float = 0.0) -> Iterator[str]:
+    """The address of a server that sends some bytes and then others for ever, to one client after the other."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_each() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection, suppress(OSError):
+                    connection.recv(1 << 16)
+                    connection.sendall(first)
+                    while True:
+                        time.sleep(pause)
+                        connection.sendall(again)
+
+        threading.Thread(target=answer_each, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/file.h5"
+        listener.shutdown(socket.SHUT_RDWR)
