@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import read_json, write_json
+from perturb.files import write_json
 from perturb.proofs import damage_of
 
 MANIFEST = "manifest.json"
@@ -59,7 +59,7 @@ def read_manifest(run: Path) -> dict[str, Any]:
 
     """
     try:
-        content = read_json(run / MANIFEST)
+        content = json.loads((run / MANIFEST).read_bytes())
     except OSError as error:
         raise DamagedRun(run, MANIFEST, f"cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError):

@@ -150,7 +150,7 @@ def _recorded(path: Path) -> dict[str, Any]:
     try:
         found = read_json(_place_of_record(path))
         return {"size": int(found["size"]), "sha256": str(found["sha256"])}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (UserError, ValueError, TypeError, KeyError):
         return {}
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.hdf5.layouts import WHITE
 from perturb.datasets.pixels import IMAGES, Pixels, PixelsWriter
+from perturb.errors import UserError
 from perturb.files import flush_to_disk, read_json, require_free_space, write_json
 from perturb.proofs import proved
 
@@ -58,16 +59,15 @@ def cache_of(path: Path) -> Path:
 def open_cache(file: Packed) -> Pixels | None:
     """The unpacked images of a file, proved; None where there are none, or others."""
     folder = cache_of(file.path)
+    if not (folder / MANIFEST).is_file():
+        return None
     try:
         if read_json(folder / MANIFEST) != _identity(file):
             return None
         pixels = Pixels.map(folder / IMAGES)
         if holds(pixels, file):
             return pixels
-    except FileNotFoundError:
-        if not (folder / MANIFEST).is_file():
-            return None
-    except (OSError, ValueError, EOFError, RecursionError):
+    except (UserError, OSError, ValueError, EOFError):
         pass
     log.warning("%s is damaged and not read; `perturb dataset cache %s` makes it again.", folder, file.path)
     return None
@@ -75,11 +75,12 @@ def open_cache(file: Packed) -> Pixels | None:
 
 def is_damaged(file: Packed) -> bool:
     """Return whether there is a cache that says it is of this very file, and is not."""
-    try:
-        said = read_json(cache_of(file.path) / MANIFEST)
-    except FileNotFoundError:
+    manifest = cache_of(file.path) / MANIFEST
+    if not manifest.is_file():
         return False
-    except (OSError, ValueError, RecursionError):
+    try:
+        said = read_json(manifest)
+    except UserError:
         return True
     return said == _identity(file) and open_cache(file) is None
 
