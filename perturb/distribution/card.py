@@ -19,6 +19,7 @@ from perturb.distribution.export_dlib import ARCHIVES
 from perturb.distribution.export_tfds import name_of
 from perturb.distribution.index import Entry
 from perturb.distribution.listing import Listing
+from perturb.escapes import in_markdown, in_markdown_code
 from perturb.perturbation.bounds import largest_step
 from perturb.variants import VARIANTS
 
@@ -35,7 +36,7 @@ def render_card(listing: Listing, *, url: str | None = None) -> str:
     """The card of a folder, as its README.md; `url`: where the folder will be found, if that is known."""
     template = files("perturb.distribution").joinpath("card.md.j2").read_text(encoding="utf-8")
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters |= {"cell": _cell, "shell": shlex.quote}
+    environment.filters |= {"text": in_markdown, "code": in_markdown_code, "shell": shlex.quote}
     example = listing.variants.index("modified") if "modified" in listing.variants else 0
     text = environment.from_string(template).render(
         url=url,
@@ -145,8 +146,3 @@ def _library(found: BenchmarkFile) -> dict[str, Any] | None:
         "made": LIBRARY_CLASSES[found.name],
         "memory": f"{gigabytes:.3g} GB" if in_floats else None,
     }
-
-
-def _cell(text: object) -> str:
-    """Text that stays within a cell of a table."""
-    return " ".join(str(text).replace("|", "\\|").split())

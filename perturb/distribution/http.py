@@ -54,6 +54,14 @@ def address_below(base: str, name: str) -> str:
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{quote(path)}"))
 
 
+def is_web_address(text: str) -> bool:
+    """Return whether text is an address of http or https, in one printable word."""
+    try:
+        return text.isprintable() and " " not in text and bool(urlsplit(text).hostname) and _local_path(text) is None
+    except (ValueError, UserError):
+        return False
+
+
 @contextmanager
 def ask(
     address: str,

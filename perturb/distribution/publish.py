@@ -5,11 +5,11 @@ import shutil
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from perturb.datasets.hdf5.schema import RECIPE, WEIGHTS
 from perturb.distribution.card import MARK, render_card
 from perturb.distribution.croissant import croissant_of
+from perturb.distribution.http import is_web_address
 from perturb.distribution.index import INDEX, stays_below
 from perturb.distribution.listing import list_folder
 from perturb.errors import UserError
@@ -30,7 +30,7 @@ def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
         UserError: as `list_folder`; or the address is none, the folder has a README.md of the user's, or cannot be written.
 
     """
-    if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+    if url is not None and not is_web_address(url):
         raise UserError(f"--url must be an address that begins with https:// or http://, got {url}.")
     card, croissant, index = (folder / name for name in (CARD, CROISSANT, INDEX))
     if card.exists() and not (card.is_file() and MARK in card.read_text(encoding="utf-8", errors="replace")):

@@ -2,6 +2,7 @@
 
 import platform
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from perturb.errors import UserError
+from perturb.supervisor import holds_all
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +41,7 @@ def check_machine(artifacts: Path, device: str | None, config: Path | None) -> I
     if checked.verdict == "ok":
         yield _bfloat16(device)
     yield from _disk(artifacts)
+    yield _limits()
     if config is not None:
         yield _data(config)
 
@@ -125,6 +128,16 @@ def _disk(artifacts: Path) -> Iterator[Check]:
     locks = can_lock(folder)
     note = "can be locked" if locks else "cannot be locked: two flows may train the same model, each for itself"
     yield Check("ok" if locks else "warning", "artifacts", f"{folder} {note}")
+
+
+def _limits() -> Check:
+    """Return what the limits of `perturb evaluate` and of --time-limit hold."""
+    if holds_all():
+        note = "time, memory and output are held for all processes of a run, those that leave its group too"
+        return Check("ok", "limits", note)
+    held = "time and output" if sys.platform != "linux" else "time, memory and output"
+    note = f"{held} are held for the processes of a run's group; those that leave it are out of reach on this system"
+    return Check("warning", "limits", note)
 
 
 def _data(config: Path) -> Check:

@@ -18,6 +18,7 @@ from perturb.execution.settings import RunSettings
 from perturb.machine import die_with_parent
 from perturb.proofs import adopt, proofs
 from perturb.runs import RunSpec
+from perturb.supervisor import kill_all, supervised
 
 
 def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: float) -> list[Finished]:
@@ -29,7 +30,7 @@ def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: floa
 
     """
     with subprocess.Popen(
-        [sys.executable, "-m", "perturb.execution.time_limit"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        supervised([sys.executable, "-m", "perturb.execution.time_limit"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         try:
             _wait_for_imports(process)
@@ -43,7 +44,7 @@ def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: floa
         except BrokenPipeError:
             answer = b""
         finally:
-            process.kill()
+            kill_all(process)
     if process.returncode or not answer:
         raise WorkerLost(f"its process ended with code {process.returncode}")
     outcome, proved_there = pickle.loads(answer)

@@ -8,6 +8,14 @@ LARGEST_OUTPUT = 1 << 30
 """Bytes on the disk above which a run is ended that goes on printing."""
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 where it is not there any more, as happens at the end of a run."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
 def excerpt_of_file(path: Path) -> str:
     """What a file of text holds, if need be in part; nothing but the parts is read."""
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Processes with limits of time and memory.
+"""Processes with limits of time, memory and output, for all processes that they start (perturb/supervisor.py).
 
 Memory is what a run and the processes that it starts have written to: mapped files, such as the images, do not count, nor do
 addresses that nobody has touched, of which torch reserves many. So a limit of the address space would not do; the resident
@@ -6,7 +6,6 @@ memory is looked at instead, every few hundredths of a second, and a run above i
 since psutil tells no more than sums in which mapped files are counted.
 """
 
-import os
 import pickle
 import signal
 import subprocess
@@ -18,9 +17,10 @@ from pathlib import Path
 from typing import IO, cast
 
 from perturb.errors import UserError
-from perturb.external.output import excerpt_of_file
+from perturb.external.output import LARGEST_OUTPUT, excerpt_of_file, size_of
 from perturb.external.worker import COMMAND, OUTPUT, STARTED, Job
 from perturb.names import one_line
+from perturb.supervisor import below, kill_all, supervised
 
 SECONDS_BETWEEN_LOOKS = 0.05
 LAST_LINES = 3
@@ -46,10 +46,14 @@ class Child:
         (job.workdir / STARTED).unlink(missing_ok=True)
         with (job.workdir / OUTPUT).open("wb") as output:
             self._process = subprocess.Popen(
-                COMMAND, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                supervised(COMMAND),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         with suppress(BrokenPipeError), cast("IO[bytes]", self._process.stdin) as pipe:
-            pipe.write(pickle.dumps((job.path, os.getpid())) + pickle.dumps(job))
+            pipe.write(pickle.dumps(job.path) + pickle.dumps(job))
 
     def has_ended(self) -> bool:
         """Return whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""
@@ -65,9 +69,7 @@ class Child:
 
     def kill(self) -> None:
         """End the process, and those that it has started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        kill_all(self._process)
 
     @property
     def seconds(self) -> float:
@@ -93,6 +95,8 @@ class Child:
     def _above_limit(self, taken: float) -> str:
         if self._seconds is not None and taken > self._seconds:
             return f"it took longer than the time limit of {self._seconds:g} s"
+        if size_of(self.job.workdir / OUTPUT) > LARGEST_OUTPUT:
+            return f"it printed more than {LARGEST_OUTPUT / GIB:g} GiB"
         if self._gibibytes is None or memory_of(self._process.pid, written) <= self._gibibytes * GIB:
             return ""
         # What forked processes share was counted for each of them; the exact figure takes longer to get.
@@ -114,13 +118,7 @@ def check_limits(seconds: float | None, gibibytes: float | None) -> None:
 
 def memory_of(pid: int, measure: Callable[[int], int]) -> int:
     """Bytes of a process and of all below it, as `measure` finds them for one."""
-    total = measure(pid)
-    try:
-        tasks = os.listdir(f"/proc/{pid}/task")
-        below = " ".join(Path(f"/proc/{pid}/task/{task}/children").read_text() for task in tasks).split()
-    except OSError:
-        return total
-    return total + sum(memory_of(int(child), measure) for child in below)
+    return sum(measure(process) for process in (pid, *below(pid)))
 
 
 def written(pid: int) -> int:

@@ -1,7 +1,7 @@
 """The process of a run: it runs the user's code, and scores what that returns.
 
-The process is started as `python -u -c "from perturb.external.worker import main; main()"` and reads its job from its
-standard input. It needs no guard in the user's script, and a factory may come from a notebook.
+The process is started by a supervisor as `python -u -c "from perturb.external.worker import main; main()" SUPERVISOR` and
+reads its job from its standard input. It needs no guard in the user's script, and a factory may come from a notebook.
 """
 
 import os
@@ -57,10 +57,10 @@ class Job:
 def main() -> None:
     """Do the job on the standard input."""
     die_with_parent()
-    sys.path[:], parent = pickle.load(sys.stdin.buffer)
-    if os.getppid() != parent:
-        # It died while this process was loading torch, before it could have been told to die with it.
+    if os.getppid() != int(sys.argv.pop()):
+        # The supervisor died while this process was loading torch, before it could have been told to die with it.
         return
+    sys.path[:] = pickle.load(sys.stdin.buffer)
     job: Job = pickle.load(sys.stdin.buffer)
     torch.set_num_threads(job.threads)
     (job.workdir / STARTED).touch()

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from markdown_read import html_of
 from peers import disent_data, tensorflow_stands_in
 from running_server import running_server
 from small_files import SmallShapes, SmallSprites, images_of, write_small_file
@@ -247,9 +248,18 @@ def _listed(folder: Path, change: Callable[[Path], None] = lambda folder: None, 
 
 def test_what_a_file_says_cannot_leave_its_cell(tmp_path: Path) -> None:
     card = _listed(tmp_path, run="a | b\n```python\nboom\n```", recipe="x" * 1000)
-    assert "| a \\| b ```python boom ``` |" in card
+    assert "| a \\| b \\`\\`\\`python boom \\`\\`\\` |" in card
     assert "in the file's attributes" in card
     assert "boom" not in "".join(code for kind, code in BLOCK.findall(card) if kind == "python")
+
+
+def test_what_a_file_says_is_no_markup_of_the_card(tmp_path: Path) -> None:
+    image = "<img src=x onerror=alert(1)>"
+    card = _listed(tmp_path, licence=f"{image}\n# mine", run=image)
+    page = html_of(card.split("\n---\n", 1)[1])
+    assert "<img" not in page
+    assert "# mine" in page
+    assert "<h1>mine" not in page
 
 
 def test_the_licence_of_a_file_is_stated_and_one_of_no_licence_is_unknown(tmp_path: Path) -> None:

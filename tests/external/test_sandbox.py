@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faulty_models import EachInItsWay
+from faulty_models import Daemon, EachInItsWay
 
 from perturb.config import MetricsConfig
-from perturb.external import Training, load_benchmark
+from perturb.external import Training, benchmark, load_benchmark
 from perturb.external.plan import Asked, plan_runs
 from perturb.external.runner import RunContext, Runner
 from perturb.external.sandbox import GIB, memory_of, written, written_or_shared
+from perturb.supervisor import holds_all, is_gone
 from perturb.variants import VariantPattern
 
 FORKS = """
@@ -66,6 +67,24 @@ def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tm
     assert found[spec.id].scores is None
     assert (tmp_path / "runs" / spec.id / "output.txt").is_file()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.skipif(not holds_all(), reason="needs Linux")
+def test_a_process_that_leaves_its_group_counts_and_ends_with_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTES", str(tmp_path))
+    result = benchmark(
+        Daemon, variants=["original", "modified"], seeds=1, memory_limit=0.9, out=tmp_path / "out", quiet=True
+    )
+    large, printing = result.entry.runs
+    assert large.failure is not None
+    assert large.failure.endswith("GiB, and the memory limit is 0.9 GiB")
+    assert printing.scores is not None
+    assert [is_gone(int((tmp_path / run.variant).read_text())) for run in result.entry.runs] == [True, True]
+    (printed,) = (path for path in (tmp_path / "out").glob("runs/*/output.txt") if path.stat().st_size)
+    assert "[104,825,700 bytes are left out here]" in printed.read_text()
+    assert printed.stat().st_size < 40_000
 
 
 def test_a_process_that_is_gone_has_no_memory() -> None:

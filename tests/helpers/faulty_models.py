@@ -152,3 +152,23 @@ class OneLatent(Fitted):
     def encode(self, images):
         """(n, 1)."""
         return super().encode(images)[:, :1]
+
+
+class Daemon(Fitted):
+    """Leaves a process in a session of its own: on the original a large one, on the modified images while it prints."""
+
+    def fit(self, dataset, seed):
+        """Does so."""
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                (Path(os.environ["NOTES"]) / dataset.variant).write_text(str(os.getpid()))
+                kept = np.ones(2**27) if dataset.variant == "original" else None
+                time.sleep(600 if kept is None else 601)
+            os._exit(0)
+        if dataset.variant == "original":
+            time.sleep(600)
+        while not (Path(os.environ["NOTES"]) / dataset.variant).exists():
+            time.sleep(0.01)
+        for _ in range(100):
+            print("x" * 2**20)

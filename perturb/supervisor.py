@@ -1,0 +1,126 @@
+"""The process above a run: every process that the run starts stays below it, and ends with it.
+
+Linux gives orphans to their nearest ancestor that asks for them (PR_SET_CHILD_SUBREAPER), so a process that leaves its group
+and its session, as daemons do, is still found from here, counted and ended. That needs no rights; a cgroup would hold the
+same processes, and where nobody has delegated one only root may make it. Out of reach is what others start on request:
+systemd, a container engine, another machine. On other systems than Linux there is nothing but the process group.
+
+The module is also a script, started by its path, and imports only the standard library, to be there in milliseconds.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+SECONDS_BETWEEN_LOOKS = 0.01
+SECONDS_TO_DIE = 10.0
+
+
+def supervised(command: Sequence[str]) -> list[str]:
+    """The command that runs another one below a supervisor, which ends as that one ends and dies with this process.
+
+    The number of the supervisor's process is added to the arguments.
+    """
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
+
+
+def holds_all() -> bool:
+    """Return whether processes that leave their group are found on this system."""
+    return sys.platform == "linux" and Path(f"/proc/self/task/{os.getpid()}/children").exists()
+
+
+def below(pid: int) -> list[int]:
+    """All processes below one that have not ended."""
+    found, waiting = list[int](), [pid]
+    while waiting:
+        children = _children(waiting.pop())
+        found += children
+        waiting += children
+    return [process for process in found if not is_gone(process)]
+
+
+def kill_below(pid: int) -> None:
+    """End all processes below one; they are stopped first, so that none starts others meanwhile."""
+    end = time.monotonic() + SECONDS_TO_DIE
+    while (processes := below(pid)) and time.monotonic() < end:
+        for sent in (signal.SIGSTOP, signal.SIGKILL):
+            for process in processes:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(process, sent)
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def kill_all(supervisor: "subprocess.Popen[bytes]") -> None:
+    """End a supervisor and all processes below it, unless it has ended: then they have, too."""
+    if supervisor.poll() is not None:
+        return
+    kill_below(supervisor.pid)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(supervisor.pid, signal.SIGKILL)
+    supervisor.kill()
+    supervisor.wait()
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended; nobody may have asked yet how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+    except OSError:
+        return True
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError):
+                found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+    return found
+
+
+def main(parent: int, command: Sequence[str]) -> None:
+    """Run a command, end what it leaves behind, and end as it has ended, by an exit code or by a signal."""
+    _ask_linux(PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: _end_all())
+    _ask_linux(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        return
+    # Off Linux it stays in the group, by which alone it is found there.
+    worker = subprocess.Popen([*command, str(os.getpid())], start_new_session=sys.platform == "linux")
+    ended, status = 0, 0
+    while ended != worker.pid:
+        ended, status = os.wait()
+    kill_below(os.getpid())
+    _end_as(os.waitstatus_to_exitcode(status))
+
+
+def _end_all() -> None:
+    kill_below(os.getpid())
+    os._exit(1)
+
+
+def _end_as(code: int) -> None:
+    if code >= 0:
+        os._exit(code)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+
+
+def _ask_linux(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,86 @@
+"""What stands above a run: nothing that the run starts outlives it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from perturb.supervisor import below, holds_all, is_gone, kill_all, supervised
+
+pytestmark = pytest.mark.skipif(not holds_all(), reason="needs Linux")
+
+DAEMON = """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        with open("daemon.part", "w") as file:
+            file.write(str(os.getpid()))
+        os.rename("daemon.part", "daemon")
+        time.sleep(600)
+    os._exit(0)
+while not os.path.exists("daemon"):
+    time.sleep(0.01)
+"""
+"""A program that leaves a process behind, in a session of its own."""
+
+
+def _started(program: str, folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(supervised([sys.executable, "-c", program]), cwd=folder, start_new_session=True)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _daemon(folder: Path) -> int:
+    _until((folder / "daemon").exists)
+    return int((folder / "daemon").read_text())
+
+
+def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    process = _started(DAEMON + "sys.exit(7)", tmp_path)
+    assert process.wait(60) == 7
+    assert is_gone(_daemon(tmp_path))
+
+
+def test_a_process_that_left_its_group_is_found_and_ended(tmp_path: Path) -> None:
+    process = _started(DAEMON + "time.sleep(600)", tmp_path)
+    daemon = _daemon(tmp_path)
+    _until(lambda: daemon in below(process.pid))
+    kill_all(process)
+    assert is_gone(daemon)
+    assert below(process.pid) == []
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+def test_the_signal_that_ended_a_program_is_told(sent: signal.Signals, tmp_path: Path) -> None:
+    assert _started(f"import os; os.kill(os.getpid(), {int(sent)})", tmp_path).wait(60) == -sent
+
+
+def test_a_program_that_starts_one_process_after_the_other_is_ended(tmp_path: Path) -> None:
+    forks = "import os, time\nfor _ in range(200):\n    if os.fork() == 0:\n        os.setsid()\n    time.sleep(0.005)\n"
+    process = _started(DAEMON.replace("time.sleep(600)", f"exec({forks!r}); time.sleep(600)") + "time.sleep(600)", tmp_path)
+    _daemon(tmp_path)
+    kill_all(process)
+    assert below(process.pid) == []
+
+
+def test_all_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import subprocess, sys; from perturb.supervisor import supervised\n"
+        f"subprocess.Popen(supervised([sys.executable, '-c', {DAEMON + 'time.sleep(600)'!r}])).wait()"
+    )
+    first = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=os.environ)
+    daemon = _daemon(tmp_path)
+    first.kill()
+    first.wait()
+    _until(lambda: is_gone(daemon))
