@@ -20,6 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+STATE, THREADS = 0, 17
+"""Places in /proc/PID/stat, behind the name."""
 SECONDS_BETWEEN_LOOKS = 0.01
 SECONDS_TO_DIE = 10.0
 
@@ -70,11 +72,12 @@ def kill_all(supervisor: "subprocess.Popen[bytes]") -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Return whether a process has ended; nobody may have asked yet how."""
+    """Return whether a process has ended with all of its threads, which hold its files; nobody may have asked yet how."""
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return True
+    return state[STATE] == b"Z" and int(state[THREADS]) <= 1
 
 
 def _children(pid: int) -> list[int]:

@@ -84,3 +84,19 @@ def test_all_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
     first.kill()
     first.wait()
     _until(lambda: is_gone(daemon))
+
+
+def test_a_process_whose_first_thread_alone_has_ended_is_not_gone() -> None:
+    program = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(600,)).start()\n"
+        "print('ready', flush=True)\n"
+        "ctypes.CDLL(None).pthread_exit(None)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        _until(lambda: b" (python" in (stat := Path(f"/proc/{process.pid}/stat").read_bytes()) and b") Z " in stat)
+        assert not is_gone(process.pid)
+        process.kill()
+        _until(lambda: is_gone(process.pid))
