@@ -69,21 +69,31 @@ def atomic_write(path: Path, *, needed: int | None = None) -> Iterator[Path]:
 def _sibling_of(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling, and rename it to `path` in the end."""
     part = path.with_name(f"{path.name[:HINT]}.{uuid.uuid4().hex[:8]}.part")
-    missing = [folder for folder in path.parents if not _is_there(folder)]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        flush_to_disk(part)
-        os.replace(part, path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        for folder in missing:
+    with made_folder(path.parent):
+        try:
+            yield part
+            flush_to_disk(part)
+            os.replace(part, path)
+        except BaseException:
             with suppress(OSError):
-                folder.rmdir()
-        raise
+                part.unlink(missing_ok=True)
+            raise
     with suppress(OSError):  # not every file system flushes folders, and one may have the right to write but not to list
         flush_to_disk(path.parent)
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder where it is missing; if the block fails, what was made and is empty goes again."""
+    missing = [each for each in (folder, *folder.parents) if not _is_there(each)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for each in missing:
+            with suppress(OSError):
+                each.rmdir()
+        raise
 
 
 def _is_stream(path: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from perturb.distribution.http import Dropped, ask
 from perturb.distribution.partial_file import Part
 from perturb.errors import UserError
-from perturb.files import sha256_of
+from perturb.files import made_folder, sha256_of
 
 Report = Callable[[int, int], None]
 ATTEMPTS = 5
@@ -39,15 +39,15 @@ def fetch(address: str, target: Path, *, sha256: str, size: int, report: Report 
 
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if _is_there(target, sha256, size):
-            return False
-        with Part(target, sha256=sha256, size=size) as part:
-            # Another process may have finished between these two lines.
+        with made_folder(target.parent):
             if _is_there(target, sha256, size):
-                part.discard()
                 return False
-            _bring(part, address, report)
+            with Part(target, sha256=sha256, size=size) as part:
+                # Another process may have finished between these two lines.
+                if _is_there(target, sha256, size):
+                    part.discard()
+                    return False
+                _bring(part, address, report)
     except OSError as error:
         raise UserError(f"{target}: cannot be written ({error.strerror or error}); choose another folder.") from None
     return True

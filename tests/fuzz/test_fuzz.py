@@ -93,14 +93,14 @@ def _results(folder: Path) -> list[bytes]:
 
 
 KINDS = (
-    Kind("a.npz", 600, of_npz, _codes, (("score", "FILE", "--metrics", "mig,factor_vae", "--json", "OUT"),)),
-    Kind("a.h5", 400, of_hdf5, _benchmark_files, (("dataset", "info", "FILE"), ("dataset", "compare", "FILE", "FILE"))),
+    Kind("a.npz", 700, of_npz, _codes, (("score", "FILE", "--metrics", "mig", "--json", "OUT"),)),
+    Kind("a.h5", 250, of_hdf5, _benchmark_files, (("dataset", "info", "FILE"), ("dataset", "compare", "FILE", "FILE"))),
     Kind("a.toml", 500, of_toml, _configs, (("run", "FILE", "--until", "nothing", "--no-prefect", "--artifacts", "OUT"),)),
     Kind("a.recipe.json", 300, of_json, _recipes, (("dataset", "build", "FILE", "--out", "OUT"),)),
-    Kind("a.json", 300, of_json, _entries, (("entry", "check", "FILE"),)),
+    Kind("a.json", 400, of_json, _entries, (("entry", "check", "FILE"),)),
     Kind("index.json", 300, of_json, _indices, (("dataset", "download", "all", "--from", "FOLDER", "--to", "OUT"),)),
     Kind(
-        "results.json", 200, of_json, _results,
+        "results.json", 300, of_json, _results,
         (("dataset", "publish", "FILE", "--out", "OUT"), ("epsilon", "FILE", "--out", "OUT", "--metric", "mig")),
     ),
 )  # fmt: skip
