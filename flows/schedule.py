@@ -62,7 +62,7 @@ def serve(
 
 
 def _page(server: str) -> str:
-    """The address that a browser opens, of an API's."""
+    """Return the address of the page for people, given that of the server's API."""
     return f"{server.removesuffix('/api')}/deployments"
 
 

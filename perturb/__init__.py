@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time each name comes 
     from perturb.external import load_benchmark
     from perturb.metrics import Coded, score, score_encoder
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
 _PUBLIC = {
     "load_benchmark": ("perturb.external", "load_benchmark"),

@@ -1,4 +1,4 @@
-"""The one exception meant for a person's eyes, what is said to one who stops the work, and guesses at what was meant."""
+"""Messages for people: the exception that carries one, the line at Ctrl-C, and guesses at misspelled names."""
 
 import difflib
 import unicodedata
@@ -17,20 +17,20 @@ class UserError(Exception):
 
 
 def not_among(given: Iterable[str], known: Iterable[str]) -> str:
-    """`must be among mig, dci; got mag (did you mean mig?)`, of names that are not known."""
+    """Return the end of a sentence about unknown names: `must be among mig, dci; got mag (did you mean mig?)`."""
     given, known = list(given), list(known)
     return f"must be among {', '.join(known)}; got {', '.join(given)}{guess(given[0], known)}"
 
 
 def guess(given: str, known: Iterable[str]) -> str:
-    """` (did you mean seeds?)`, if one of the known names looks like the given one, however it is written; else nothing."""
+    """Return ` (did you mean seeds?)` if a known name looks like the given one, however it is written, and else nothing."""
     by_letters = {_letters(name): name for name in known}
     near = difflib.get_close_matches(_letters(given[:LONGEST]), by_letters, n=1)
     return f" (did you mean {by_letters[near[0]]}?)" if near else ""
 
 
 def _letters(name: str) -> str:
-    """Letters and digits in lower case, Greek ones by their names."""
+    """Return a name's letters and digits in lower case, with Greek letters spelled out."""
     spelled = (_spelled(character) for character in name.casefold() if character.isalnum())
     return "".join(spelled)
 

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.text import Text
 
-MARKDOWN = re.compile(r"[\\`*\[\]<>|~$&#]|(?<![^\W_])_|_(?![^\W_])")
-"""Signs that Markdown, GitHub's included, may read something into; an underscore within a word is none."""
-MARKDOWN_START = re.compile(r"^(\d{1,9}(?=[.)](?: |$))|(?=[-+=]+(?: |$)))")
-"""The place before a sign that begins a list, or underlines a heading, where it begins a line."""
+MARKDOWN = re.compile(
+    r"(\[[−+]?[\d.]+, [−+]?[\d.]+\](?![(\[:]))"  # an interval, which stays as it is
+    r"|[\\`*\[\]|~$#]|<(?=[A-Za-z/!?])|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])"
+)
+"""Intervals, and the signs that Markdown, GitHub's included, may read something into. An underscore within a word, a `<`
+before a number and a `>` within a line are not among them."""
+MARKDOWN_START = re.compile(r"^(\d{1,9}(?=[.)](?: |$))|(?=>|[-+=]+(?: |$)))")
+"""The place before a sign that begins a quotation or a list, or underlines a heading, where it begins a line."""
 FORMULA = "=", "+", "-", "@", "\t", "\r"
 """Beginnings of a cell that spreadsheets compute instead of showing it."""
 
@@ -35,7 +39,8 @@ def in_line(text: object, longest: int | None = None) -> str:
 
 def in_markdown(text: object) -> str:
     """Text as a paragraph, a heading, a point or a table's cell of Markdown, or as a part of one; line breaks are spaces."""
-    escaped = MARKDOWN.sub(r"\\\g<0>", in_line(" ".join(str(text).split())))
+    line = in_line(" ".join(str(text).split()))
+    escaped = MARKDOWN.sub(lambda found: found[1] or f"\\{found[0]}", line)
     return MARKDOWN_START.sub(r"\1\\", escaped)
 
 

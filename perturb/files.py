@@ -261,23 +261,6 @@ def read_json(path: Path, remedy: str = "make it again") -> Any:  # noqa: ANN401
         return json.loads(content)
 
 
-def read_regular(path: Path, largest: int) -> bytes:
-    """All bytes of a regular file that anybody may have put there.
-
-    Raises:
-        OSError: it cannot be read, is no regular file (a pipe would be waited for, a device has no end), or has more than
-            `largest` bytes; `strerror` says so.
-
-    """
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        found = file.read(largest + 1) or b""  # None: nothing is there yet, of a file that the system makes up
-    if len(found) > largest:
-        raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
-    return found
-
-
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; errors as `digests_of`."""
     return digests_of(path, ["sha256"])["sha256"]

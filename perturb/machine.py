@@ -1,13 +1,12 @@
-"""What a process runs on: cores, devices, versions of software; and the death of its parent."""
+"""The environment of a process: its cores, its devices, the versions of its software, and the death of its parent."""
 
-import ctypes
 import os
 import platform
 import signal
-import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from perturb.errors import UserError
+from perturb.supervisor import PR_SET_PDEATHSIG, ask_linux
 
 
 def available_cores() -> int:
@@ -37,9 +36,7 @@ def checked_device(name: str | None) -> str:
 def die_with_parent() -> None:
     """Ask Linux to kill this worker when the process that started it dies, so that a kill -9 leaves no orphans."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if sys.platform == "linux":
-        parent_death_signal = 1
-        ctypes.CDLL(None, use_errno=True).prctl(parent_death_signal, signal.SIGKILL)
+    ask_linux(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def software_versions() -> dict[str, str]:

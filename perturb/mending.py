@@ -1,4 +1,4 @@
-"""Damaged runs: set aside, so that they are made again, and held against what they are made again as."""
+"""Damaged runs: they are set aside and made again, and the new run is compared with the record of the old one."""
 
 import logging
 import os
@@ -12,6 +12,7 @@ from perturb.locks import exclusive_folder
 from perturb.manifests import DamagedRun, read_manifest, run_file
 
 SECONDS_BETWEEN_TRIES = 0.2
+"""Pause between looks while another process builds or moves a run."""
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ def _moved(damage: DamagedRun, folder: Path) -> Path | None:
 
 
 def hold_against(old: Path, new: Path) -> None:
-    """Say so where a run that was made again has other content than was recorded, and others may have been made of that."""
+    """Warn if a run that was made again differs from its record, and finished runs were made from the earlier content."""
     try:
         recorded, found = read_manifest(old)["files"], read_manifest(new)["files"]
     except DamagedRun:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from perturb.errors import UserError
 from perturb.files import sha256_of
 
 COARSEST_CLOCK = 2_000_000_000
@@ -23,13 +24,13 @@ more recently is proved anew each time."""
 
 Stamp = tuple[int, ...]
 Proofs = Mapping[str, tuple[Stamp, str]]
-"""What a process has proved: stamp and claim by path."""
+"""The files that a process has checked: for each path, the file's stamp and the claim that held."""
 
 _proved: dict[str, tuple[Stamp, str]] = {}
 
 
 def proved(path: Path, claim: str, check: Callable[[], bool]) -> bool:
-    """Whether what is claimed of a file's content holds; found out once for each process and content.
+    """Return whether a claim about a file's content holds; it is checked once for each process and content.
 
     Args:
         path: of the file.
@@ -48,7 +49,7 @@ def proved(path: Path, claim: str, check: Callable[[], bool]) -> bool:
 
 
 def damage_of(path: Path, *, size: int, sha256: str) -> str | None:
-    """What is wrong with a file, in words; None if it has the bytes that were recorded.
+    """Return what is wrong with a file, in words, or None if it has the bytes that were recorded.
 
     Args:
         path: of the file.
@@ -64,16 +65,18 @@ def damage_of(path: Path, *, size: int, sha256: str) -> str | None:
             return "has other bytes than were recorded when it was written"
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
+    except UserError:
+        return "cannot be read"
     return None
 
 
 def proofs() -> Proofs:
-    """What this process has proved, for a process that it starts."""
+    """Return the files that this process has checked, so that a process that it starts need not check them again."""
     return dict(_proved)
 
 
 def adopt(handed_over: Proofs) -> None:
-    """Take over what the process has proved that started this one."""
+    """Take over the files that the parent process has checked."""
     _proved.update(handed_over)
 
 

@@ -4,6 +4,7 @@ The libraries that read for us raise whatever they like at a damaged file (h5py 
 ValueError, RuntimeError …), so nobody lists their exceptions: the calls that read stand in a `reading` block, alone.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from perturb.escapes import in_line
 if TYPE_CHECKING:
     import h5py
 
-LONGEST_REASON = 240
+LONGEST_MESSAGE = 240
 """Characters of a library's message that are shown: it may quote the file."""
 LARGEST_TEXT = 1 << 26
 """Bytes; a larger text file is not read."""
@@ -61,19 +62,29 @@ def bytes_of(path: Path, remedy: str, *, largest: int = LARGEST_TEXT) -> bytes:
 
     """
     with reading(path, remedy):
-        with opened(path) as file:
-            content = file.read(largest + 1)
-        if len(content) > largest:
-            raise ValueError(f"it has more than {largest:,} bytes")
+        return read_regular(path, largest)
+
+
+def read_regular(path: Path, largest: int) -> bytes:
+    """Return all bytes of a regular file that anybody may have put there.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more than `largest` bytes; `strerror` says which.
+
+    """
+    with opened(path) as file:
+        content = file.read(largest + 1) or b""  # None: nothing is there yet, in a file that the system makes up
+    if len(content) > largest:
+        raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
     return content
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a regular file; anything else is a ValueError, for a device may have no end, and a pipe no writer."""
+    """Open a regular file; anything else is an OSError, because a device may have no end, and a pipe no writer."""
     with open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("it is no regular file")
+            raise OSError(errno.EINVAL, "it is no regular file")
         yield file
 
 
@@ -145,7 +156,7 @@ def reason_of(error: Exception) -> str:
         return f"it is not UTF-8, at byte {error.start:,}"
     said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     lines = said.strip().splitlines() or [type(error).__name__]
-    return in_line(lines[0].strip().rstrip("."), LONGEST_REASON)
+    return in_line(lines[0].strip().rstrip("."), LONGEST_MESSAGE)
 
 
 def _is_web_page(path: Path) -> bool:

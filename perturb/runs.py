@@ -26,13 +26,11 @@ from perturb.files import disk_full_as_user_error, flush_to_disk, sha256_of
 from perturb.locks import exclusive_folder, is_locked
 from perturb.machine import software_versions
 from perturb.manifests import MANIFEST, DamagedRun, read_config, read_manifest, read_result, run_files, write_manifest
-from perturb.mending import hold_against, set_aside
+from perturb.mending import SECONDS_BETWEEN_TRIES, hold_against, set_aside
 from perturb.progress import Progress
 
 DAMAGED = "damaged"
 """Folder of runs that were set aside."""
-SECONDS_BETWEEN_TRIES = 0.2
-"""Pause between looks while another process builds a run."""
 ConfigT = TypeVar("ConfigT", bound=Section, covariant=True)
 ResultT = TypeVar("ResultT")
 

@@ -40,7 +40,7 @@ def holds_all() -> bool:
 
 
 def below(pid: int) -> list[int]:
-    """All processes below one that have not ended."""
+    """Return the descendants of a process that have not ended."""
     found, waiting = list[int](), [pid]
     while waiting:
         children = _children(waiting.pop())
@@ -91,10 +91,10 @@ def _children(pid: int) -> list[int]:
 
 def main(parent: int, command: Sequence[str]) -> None:
     """Run a command, end what it leaves behind, and end as it has ended, by an exit code or by a signal."""
-    _ask_linux(PR_SET_CHILD_SUBREAPER, 1)
+    ask_linux(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _end_all())
-    _ask_linux(PR_SET_PDEATHSIG, signal.SIGTERM)
+    ask_linux(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return
     # Off Linux it stays in the group, by which alone it is found there.
@@ -120,7 +120,8 @@ def _end_as(code: int) -> None:
     os.kill(os.getpid(), -code)
 
 
-def _ask_linux(option: int, value: int) -> None:
+def ask_linux(option: int, value: int) -> None:
+    """Set an option of this process by prctl(2); other systems have none of them."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 

@@ -12,6 +12,7 @@ import pytest
 from perturb import __version__
 from perturb.cli import _command
 
+HELPERS = Path(__file__).parent / "helpers"
 SCRIPT = Path(sys.executable).with_name("perturb")
 
 EXPERIMENT = """
@@ -29,25 +30,17 @@ methods = [{ name = "AE", objective = { kind = "autoencoder" } }]
 """Nothing is wrong with it yet."""
 
 FORKED = """
-import json, os, sys, traceback
+import json, os, sys
+sys.path.insert(0, sys.argv[2])
 import perturb.benchmark.verify, perturb.execution.local, perturb.experiment.publish
-from perturb.cli import main
+from forked import run_and_exit
 
 def run(folder, arguments):
     os.chdir(folder)
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(f"../{os.path.basename(folder)}.{name}", os.O_WRONLY | os.O_CREAT), number)
     sys.argv = ["perturb", *arguments]
-    try:
-        main()
-        code = 0
-    except SystemExit as leaving:
-        code = leaving.code or 0
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    sys.stdout.flush(), sys.stderr.flush()
-    os._exit(code)
+    run_and_exit(arguments)
 
 codes = {}
 for folder, arguments in json.loads(sys.argv[1]).items():
@@ -131,7 +124,11 @@ def bad_outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]
         (folder / "a.toml").write_text(text, encoding="utf-8")
         commands[str(folder)] = [*arguments, *(["--no-prefect"] if arguments[0] == "run" else [])]
     done = subprocess.run(
-        [sys.executable, "-c", FORKED, json.dumps(commands)], check=True, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", FORKED, json.dumps(commands), str(HELPERS)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     codes = json.loads(done.stdout)
     return {

@@ -30,6 +30,10 @@ TEXTS = [
     "$x$",
     "+0.12",
     "−0.25 [−0.30, −0.20]",
+    "[1, 2](http://x)",
+    "[1, 2]: http://x",
+    "p <0.001, a < b > c <a>",
+    "AT&T &copy; &#35; a & b",
 ]
 TWO_LINES = "two\nlines\r\n\n# with a heading"
 
@@ -49,6 +53,10 @@ def test_a_code_span_shows_the_text_itself(text: str) -> None:
     _, code, _ = inline.children or []
     assert code.type == "code_inline"
     assert code.content.replace("\\|", "|").strip() == " ".join(text.split())
+
+
+def test_numbers_stay_readable_in_the_source() -> None:
+    assert in_markdown("−0.25 [−0.30, −0.20], p <0.001") == "−0.25 [−0.30, −0.20], p <0.001"
 
 
 def test_line_breaks_and_control_codes_stay_within_the_line() -> None:

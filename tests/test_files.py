@@ -14,7 +14,6 @@ from perturb.files import (
     atomic_write,
     digests_of,
     read_json,
-    read_regular,
     require_writable,
     sha256_of,
     write_json,
@@ -230,24 +229,3 @@ def test_what_is_no_json_is_one_sentence(tmp_path: Path, content: bytes) -> None
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.json: cannot be read \(.+\); name another\.$"):
         read_json(tmp_path / "a.json", "name another")
-
-
-def test_a_regular_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_bytes(b"12345")
-    assert read_regular(path, 5) == b"12345"
-    with pytest.raises(OSError, match="it has more than 4 bytes"):
-        read_regular(path, 4)
-
-
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "without an end"])
-def test_what_is_no_regular_file_or_has_no_end_is_refused_at_once(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    if kind == "pipe":
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-    else:
-        path.symlink_to("/dev/zero" if kind == "device" else "/proc/self/pagemap")
-    with pytest.raises(OSError, match=r"no regular file|Is a directory|more than 1,000 bytes"):
-        read_regular(path, 1000)

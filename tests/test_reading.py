@@ -14,6 +14,7 @@ from perturb.reading import (
     attributes_of,
     bytes_of,
     opened_hdf5,
+    read_regular,
     reading,
     text_of,
 )
@@ -25,7 +26,7 @@ from perturb.reading import (
         (KeyError("a\nb"), r"\('a\\nb'\)"),
         (ValueError("first line.\nsecond line"), r"\(first line\)"),
         (OSError(5, "Input/output error"), r"\(Input/output error\)"),
-        (NotImplementedError(), r"\(NotImplementedError\)"),
+        (EOFError(), r"\(EOFError\)"),
         (RecursionError("deep"), r"\(it is nested too deeply\)"),
         (MemoryError(), r"\(it asks for more memory than there is\)"),
         (ValueError("\x1b[2J" + "x" * 1_000), r"\(\\x1b\[2Jx{236}…\)"),
@@ -120,3 +121,24 @@ def test_an_attribute_that_promises_more_than_it_may_hold_is_not_read(tmp_path: 
         file.attrs["small"] = 1
     with opened_hdf5(tmp_path / "a.h5", "make it again") as file:
         assert attributes_of(file) == {"large": UNREADABLE, "small": 1}
+
+
+def test_a_regular_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert read_regular(path, 5) == b"12345"
+    with pytest.raises(OSError, match="it has more than 4 bytes"):
+        read_regular(path, 4)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "without an end"])
+def test_what_is_no_regular_file_or_has_no_end_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "/proc/self/pagemap")
+    with pytest.raises(OSError, match=r"no regular file|Is a directory|more than 1,000 bytes"):
+        read_regular(path, 1000)

@@ -17,7 +17,7 @@ from perturb import __version__
 from perturb.cli.dataset import dataset_app
 from perturb.cli.external import add_commands
 from perturb.cli.flows import doctor, from_flows, schedule
-from perturb.cli.places import for_file, for_folder
+from perturb.cli.places import ArtifactsOption, ConfigArgument, for_file, for_folder
 from perturb.errors import INTERRUPTED, UserError
 from perturb.escapes import in_line, in_markdown, in_terminal
 from perturb.reading import reason_of
@@ -37,10 +37,6 @@ STOPPED = 130
 """Exit code of a process that Ctrl-C has ended, as shells have it."""
 WIDE = 160
 """Columns of a table that goes to a file."""
-ConfigArgument = Annotated[Path, typer.Argument(readable=False, help="An experiment, for example configs/quickstart.toml.")]
-ArtifactsOption = Annotated[
-    Path, typer.Option(readable=False, help="Folder for run directories and results.", callback=for_folder)
-]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Another value for a setting, for example restarts.num=3; repeatable."),

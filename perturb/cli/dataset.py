@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from perturb.cli.places import for_file, for_folder
@@ -17,6 +16,7 @@ from perturb.escapes import in_line, in_terminal
 from perturb.files import require_writable
 from perturb.progress import bar
 
+FileArgument = Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")]
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 
 DIFFERS = (
@@ -64,7 +64,7 @@ def render_dataset(
 
 @dataset_app.command("verify")
 def verify_file(
-    path: Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")],
+    path: FileArgument,
     origin: Annotated[
         Path | None, typer.Option(readable=False, help="The official file, if the originals came from one.")
     ] = None,
@@ -81,7 +81,7 @@ def verify_file(
 
 
 @dataset_app.command("cache")
-def cache_file(path: Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")]) -> None:
+def cache_file(path: FileArgument) -> None:
     """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
     from perturb.datasets.hdf5.reader import write_cache
 
@@ -110,7 +110,7 @@ def build_file(
 
 @dataset_app.command("compare")
 def compare_files(
-    first: Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")],
+    first: FileArgument,
     second: Annotated[Path, typer.Argument(readable=False, help="Another one of the same grid.")],
 ) -> None:
     """Count the pixels in which two benchmark files differ."""
@@ -233,7 +233,7 @@ def export_file(
 
 @dataset_app.command("to-tfds")
 def prepare_tfds(
-    path: Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")],
+    path: FileArgument,
     out: Annotated[Path, typer.Option(readable=False, help="A data folder of TensorFlow Datasets.", callback=for_folder)],
 ) -> None:
     """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
@@ -260,7 +260,7 @@ def transfer_bars() -> Iterator[Callable[[str, int, int], None]]:
 
         def report(name: str, done: int, total: int) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(escape(in_line(name)), completed=done, total=total)
+                tasks[name] = bars.add_task(in_line(name), completed=done, total=total)
             bars.update(tasks[name], completed=done)
 
         yield report

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perturb.cli.places import for_folder
+from perturb.cli.places import ArtifactsOption, ConfigArgument
 from perturb.errors import UserError
 from perturb.escapes import in_line
 
@@ -46,12 +46,10 @@ def from_flows(name: str) -> Callable:
 
 
 def schedule(
-    config: Annotated[Path, typer.Argument(readable=False, help="An experiment, for example configs/quickstart.toml.")],
+    config: ConfigArgument,
     cron: Annotated[str | None, typer.Option(help="When, in five fields: minute hour day month weekday.")] = None,
     every: Annotated[str | None, typer.Option(help="How often, for example 30m, 12h or 7d.")] = None,
-    artifacts: Annotated[
-        Path, typer.Option(readable=False, help="Folder for run directories and results.", callback=for_folder)
-    ] = Path("artifacts"),
+    artifacts: ArtifactsOption = Path("artifacts"),
     workers: Annotated[int | None, typer.Option(help="Trainings at a time; default: one a core.", min=1)] = None,
     device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
     runner: Annotated[str | None, typer.Option(help="As of perturb run.")] = None,

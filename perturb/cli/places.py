@@ -5,6 +5,7 @@ says in one sentence what is wrong with it.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -28,3 +29,9 @@ def for_folder(parameter: typer.CallbackParam, path: Path | None) -> Path | None
 def _name_of(parameter: typer.CallbackParam) -> str:
     """Return what a user has typed: the name of an option, or of an argument in capital letters."""
     return next((name for name in parameter.opts if name.startswith("-")), (parameter.name or "").upper())
+
+
+ConfigArgument = Annotated[Path, typer.Argument(readable=False, help="An experiment, for example configs/quickstart.toml.")]
+ArtifactsOption = Annotated[
+    Path, typer.Option(readable=False, help="Folder for run directories and results.", callback=for_folder)
+]

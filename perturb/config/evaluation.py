@@ -172,11 +172,11 @@ class SearchConfig(Section):
     metric: MetricName = "mig"
     """Key in METRICS."""
     more_metrics: tuple[MetricName, ...] = Field(default=(), exclude_if=lambda metrics: not metrics)
-    """Further keys, each with a table and a figure of its own (thesis Figures 4.5 to 4.7)."""
+    """Further keys in METRICS, each with a table and a figure of its own (thesis Figures 4.5 to 4.7)."""
 
     @property
     def metrics(self) -> tuple[MetricName, ...]:
-        """All of its metrics, each once."""
+        """The metrics of the search, each once."""
         return tuple(dict.fromkeys((self.metric, *self.more_metrics)))
 
 

@@ -152,11 +152,11 @@ class MetricsConfig(Section):
 
     @classmethod
     def library(cls) -> Self:
-        """The defaults with the protocol of disentanglement_lib in every metric that fits something."""
+        """Return the default settings, with the protocol of disentanglement_lib in every metric that fits something."""
         return cls().of()
 
     def of(self, *names: str) -> Self:
-        """The same settings with the protocol of disentanglement_lib in every metric that is not named."""
+        """Return these settings, with the protocol of disentanglement_lib in every metric but those that are named."""
         others = {name: getattr(self, name) for name in type(self).model_fields if name not in names}
         fitted = {name: section for name, section in others.items() if isinstance(section, FittedConfig)}
         return self.model_copy(

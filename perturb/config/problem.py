@@ -71,7 +71,7 @@ def _alternatives(place: JsonSchema, schema: JsonSchema) -> list[JsonSchema]:
 
 
 def _within(places: Sequence[JsonSchema], part: str | int) -> list[JsonSchema]:
-    """Schemas of a key's value or of a list's item."""
+    """Return the schemas of a key's value, or of a list's items."""
     if isinstance(part, int):
         return [place["items"] for place in places if "items" in place]
     inner = [place.get("properties", {}).get(part, place.get("additionalProperties")) for place in places]

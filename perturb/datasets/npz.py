@@ -17,7 +17,7 @@ import numpy as np
 
 from perturb.errors import UserError
 from perturb.escapes import in_line
-from perturb.reading import LONGEST_REASON, opened, reading
+from perturb.reading import LONGEST_MESSAGE, opened, reading
 
 LARGEST_ARRAY = 1 << 30
 """Bytes; a larger array is not read."""
@@ -49,7 +49,7 @@ def read_arrays(path: Path, names: Sequence[str], remedy: str) -> list[np.ndarra
             if missing := [name for name in names if name not in held]:
                 raise UserError(
                     f"{path} must hold the arrays {' and '.join(names)}; no {' and '.join(missing)} in it, but "
-                    f"{in_line(', '.join(held), LONGEST_REASON) or 'nothing'}."
+                    f"{in_line(', '.join(held), LONGEST_MESSAGE) or 'nothing'}."
                 )
             return [array_in_archive(archive, name) for name in names]
 

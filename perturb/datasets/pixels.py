@@ -31,7 +31,7 @@ class Pixels:
 
     @classmethod
     def open(cls, folder: Path) -> "Pixels":
-        """Map what `PixelsWriter` wrote into a folder, as `map`."""
+        """Map the file that `PixelsWriter` wrote into a folder; as `map`."""
         return cls.map(folder / (BITS if (folder / BITS).is_file() else IMAGES))
 
     @classmethod

@@ -66,5 +66,5 @@ class MappedGroundTruth(GroundTruth):
         return self._pixels.images(np.asarray(indices))
 
     def provenance(self) -> dict[str, str]:
-        """The origin's."""
+        """Return the provenance of the original ground truth."""
         return self._origin.provenance()

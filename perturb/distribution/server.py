@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from perturb import __version__
 from perturb.distribution.index import INDEX, LARGEST_INDEX, Index, parse_index
 from perturb.errors import UserError
-from perturb.files import read_regular
+from perturb.reading import read_regular
 
 if TYPE_CHECKING:
     import uvicorn

@@ -16,15 +16,17 @@ from perturb.config.metrics import MetricsConfig
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import as_json, read_regular, write_json
+from perturb.files import as_json, write_json
 from perturb.names import LONGEST_NAME, Name, Text
+from perturb.reading import read_regular
 from perturb.statistics.intervals import CONFIDENCE
 from perturb.statistics.scores import Row, Score, summarise
 
 LARGEST_ENTRY = 4 << 20
 """Bytes; a larger file is not read."""
 MOST_PROBLEMS = 10_000
-"""Values out of form above which none is named: a small file can have millions, each many times its size in memory."""
+"""Largest number of malformed values that are named one by one: a small file can have millions, each many times its size in
+memory."""
 SHA256 = r"^[0-9a-f]{64}$"
 LARGEST_SEED = 2**63
 PENDING_HASH, PENDING_SCORE = "0" * 64, 1 / 3

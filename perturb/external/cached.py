@@ -104,7 +104,7 @@ def fetch(path: Path, name: str, column: VariantPattern, origin: str | None) -> 
 
 
 def _differences(path: Path, name: str, column: VariantPattern) -> Iterator[tuple[str, Any, Any]]:
-    """Yield in what a file is not the one that its place says: the property, how it must be, how it is."""
+    """Yield the properties in which a file differs from what its place promises: name, wanted value, found value."""
     file, truth = BenchmarkFile(path), DATASETS[name].kind
     pairs = {
         "the ground truth": (name, file.name),
@@ -141,12 +141,12 @@ def _is_as_recorded(path: Path) -> bool:
 
 
 def _record(path: Path, made: Path) -> None:
-    """Write down what a file is that has just been proved, before or after it gets its name."""
+    """Write the record of a file that has just been checked, before or after the file gets its name."""
     write_json(_place_of_record(path), {"size": made.stat().st_size, "sha256": sha256_of(made)})
 
 
 def _recorded(path: Path) -> dict[str, Any]:
-    """Size and sha256; empty where there is no record, or one that cannot be read."""
+    """Return the recorded size and sha256; nothing where there is no record, or none that can be read."""
     try:
         found = read_json(_place_of_record(path))
         return {"size": int(found["size"]), "sha256": str(found["sha256"])}

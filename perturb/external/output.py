@@ -1,4 +1,4 @@
-"""What a run has printed or raised, kept in part where it is long: its beginning, its end, and how much is left out."""
+"""Excerpts of the text that a run has printed or raised: its beginning and its end, and how many bytes are left out."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def size_of(path: Path) -> int:
 
 
 def excerpt_of_file(path: Path) -> str:
-    """What a file of text holds, if need be in part; nothing but the parts is read."""
+    """Return a text file's content, or an excerpt of a long one; only the parts that are returned are read."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(0)
@@ -29,7 +29,7 @@ def excerpt_of_file(path: Path) -> str:
 
 
 def excerpt_of(text: str) -> str:
-    """Text, if need be in part."""
+    """Return a text, or an excerpt of a long one."""
     whole = text.encode(errors="backslashreplace")
     if len(whole) <= BEGINNING + END:
         return _as_text(whole)

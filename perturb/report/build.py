@@ -25,7 +25,7 @@ from perturb.statistics.scores import BASELINE
 
 TITLE = "Does it disentangle, or does it lean on the data?"
 ROWS = "rows.json"
-"""The file of what machines read of a report."""
+"""Name of a report's file for programs."""
 ENTRIES = "entries"
 """Folder of what a leaderboard reads."""
 

@@ -29,7 +29,7 @@ TOLD = {
     ("redrawn_curve_in_span", "untrained_in_span"): "What the trained scalar adds to an untrained curve that repaints.",
     ("modified", "matched_noise"): "What a pattern of the factors takes more than noise of its variance.",
 }
-"""What the difference of two variants tells, first − second."""
+"""The meaning of the difference between two variants, first − second, for each pair that reports compare."""
 
 
 def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], changes: Sequence[Comparison]) -> str:

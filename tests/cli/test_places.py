@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+HELPERS = str(Path(__file__).parents[1] / "helpers")
 NOBODY = 65534
 COMMANDS = {
     "run": (["run", "a.toml", "--artifacts", "PLACE"], True),
@@ -31,9 +32,11 @@ COMMANDS = {
 PLACES = {"no permission": "others/x", "below a file": "file/x", "no place": "/proc/x", "a long name": "x" * 300}
 BY_KIND = {True: {"a file": "file"}, False: {"a folder": "folder"}}
 AS_ANOTHER = """
-import json, os, sys, traceback
+import json, os, sys
+sys.path.insert(0, sys.argv[2])
 import perturb.benchmark.recipe, perturb.external, perturb.report.leaderboard, perturb.report.epsilon
 import perturb.distribution.export_dlib, perturb.distribution.export_tfds, perturb.execution.local
+from forked import run_and_exit
 from perturb.cli import main
 
 folder, user, commands = json.loads(sys.argv[1])
@@ -54,16 +57,7 @@ for arguments in commands:
         if user is not None:
             os.setgid(user), os.setuid(user)
         os.dup2(writing, 2), os.dup2(nowhere, 1)
-        try:
-            main(arguments)
-            code = 0
-        except SystemExit as leaving:
-            code = leaving.code or 0
-        except BaseException:
-            traceback.print_exc()
-            code = 1
-        sys.stderr.flush()
-        os._exit(code)
+        run_and_exit(arguments)
     os.close(writing)
     with open(reading) as said:
         text = said.read()
@@ -91,7 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _outcomes(folder: Path, commands: list[list[str]]) -> list[tuple[int, str]]:
     user = NOBODY if os.getuid() == 0 else None
     done = subprocess.run(
-        [sys.executable, "-c", AS_ANOTHER, json.dumps([str(folder), user, commands])],
+        [sys.executable, "-c", AS_ANOTHER, json.dumps([str(folder), user, commands]), HELPERS],
         check=True, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     return json.loads(done.stdout)

@@ -27,7 +27,7 @@ from perturb.reading import UNREADABLE, attributes_of, opened_hdf5
 
 REMEDY, DAMAGED = "make or download it again", "is damaged"
 STATED_TWICE = ("dataset", "source", "variant", "epsilon", "bound", "run", "config_hash")
-"""What a file's attributes say, and the recipe among them too."""
+"""Keys that stand both among a file's attributes and in the recipe that is one of these attributes."""
 LARGEST_CHUNK = 1 << 26
 """Bytes that a chunk may unpack to."""
 MOST_COMPRESSED = 2_000

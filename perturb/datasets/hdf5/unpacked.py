@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Packed(Protocol):
-    """The side of a benchmark file that its cache is made from and held against."""
+    """The properties of a benchmark file that its cache is made from and checked against."""
 
     path: Path
     images_sha256: str
@@ -133,6 +133,6 @@ def unpack(file: Packed, report: Callable[[int, int], None]) -> Path:
 
 
 def _identity(file: Packed) -> dict[str, str | int]:
-    """Return what ties a cache to its file without reading an image; that it holds the file's images, their hash says."""
+    """Return the properties that tie a cache to its file; `holds` finds out whether the images are right."""
     status = file.path.stat()
     return {"images_sha256": file.images_sha256, "bytes": status.st_size, "modified_ns": status.st_mtime_ns}
