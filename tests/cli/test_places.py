@@ -35,7 +35,8 @@ AS_ANOTHER = """
 import json, os, sys
 sys.path.insert(0, sys.argv[2])
 import perturb.benchmark.recipe, perturb.external, perturb.report.leaderboard, perturb.report.epsilon
-import perturb.distribution.export_dlib, perturb.distribution.export_tfds, perturb.execution.local
+import perturb.distribution.downloads, perturb.distribution.export_dlib, perturb.distribution.export_tfds
+import perturb.distribution.publish, perturb.execution.local
 from forked import run_and_exit
 from perturb.cli import main
 
