@@ -5,7 +5,6 @@ import os
 import shutil
 import time
 import uuid
-from contextlib import suppress
 from pathlib import Path
 
 from perturb.locks import exclusive_folder
@@ -45,11 +44,14 @@ def _moved(damage: DamagedRun, folder: Path) -> Path | None:
         run_file(damage.run, damage.file)
     except DamagedRun:
         place.parent.mkdir(parents=True)
-        with suppress(FileNotFoundError):
+        try:
             os.rename(damage.run, place)
-            found = damage.run / damage.file, damage.finding
-            log.warning("%s %s: the run is set aside in %s, to be made again.", *found, place)
-            return place
+        except FileNotFoundError:  # somebody else has moved it, and not made it again yet
+            place.parent.rmdir()
+            return None
+        found = damage.run / damage.file, damage.finding
+        log.warning("%s %s: the run is set aside in %s, to be made again.", *found, place)
+        return place
     return None
 
 

@@ -4,6 +4,7 @@ To add one, give it a row here and, where its pattern is of a new kind, a way of
 a stage that builds what draws it. Tables, figures, cards, configs and the plan of an experiment read the table.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -111,6 +112,20 @@ FOLLOWING = (*CONTROLS, *MATCHED_NOISES)
 """Variants that take something from a trained pattern, and so have at most as many patterns as there are trained ones."""
 ONE_PATTERN = tuple(name for name in VARIANTS if name not in (*DRAWN, *MATCHED_NOISES))
 """Variants of which one file is enough: noise is drawn anew for every image."""
+
+
+def kind_of(variant: str) -> str:
+    """Return the kind of a variant's files: of an alternative m_ψ, which has a name of its own, `modified`."""
+    return variant if variant in VARIANTS else "modified"
+
+
+def pattern_in_name(stem: str, variant: str) -> int | None:
+    """Return the number of the pattern that a file's name states: 0 of `modified` or `mine-modified`, 1 of `modified-2`.
+
+    None of any other name.
+    """
+    said = re.search(rf"(?:^|-){variant}(?:-(\d{{1,3}}))?$", stem)
+    return said and max(0, int(said[1] or 1) - 1)
 
 
 @dataclass(frozen=True, order=True)

@@ -11,10 +11,11 @@ from perturb.benchmark.recipe import build, read_recipe
 from perturb.benchmark.verify import verify_file
 from perturb.config import load_experiment
 from perturb.config.loading import config_hash
+from perturb.distribution.index import parse_index
 from perturb.entries.entry import rows_of
 from perturb.entries.packaged import known_files
 from perturb.entries.rules import read_entry
-from perturb.files import read_json, sha256_of
+from perturb.files import sha256_of
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "artifacts" / "published"
@@ -40,17 +41,22 @@ def test_the_files_of_the_quickstart_are_made_again_from_their_recipes(variant: 
 @pytest.mark.parametrize("name", sorted(index.parent.name for index in PUBLISHED.glob("*/index.json")))
 def test_every_published_file_is_in_the_index_with_its_hash_and_is_of_the_config_as_it_is_now(name: str) -> None:
     folder = PUBLISHED / name
-    index = read_json(folder / "index.json")
+    index = parse_index((folder / "index.json").read_bytes(), name)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"index.json"}
-    assert {entry["name"] for entry in index["files"]} == there
-    assert all(sha256_of(folder / entry["name"]) == entry["sha256"] for entry in index["files"])
-    assert sum(entry["bytes"] for entry in index["files"]) < 20e6
+    assert set(index.files) == there
+    assert all(sha256_of(folder / file) == listed.sha256 for file, listed in index.files.items())
+    assert sum(listed.bytes for listed in index.files.values()) < 20e6
+    for entry in index.entries:
+        published = read_recipe(folder / entry.recipe[0].file)
+        made = (published.sha256, published.recipe.epsilon, published.recipe.variant)
+        assert (entry.sha256, entry.epsilon, entry.variant) == made
+    assert index.origin is not None
     command = (
         f"perturb (run|study) configs/{name}.toml( --no-prefect)?( --patterns [03])? --publish artifacts/published/{name}"
     )
-    assert re.fullmatch(command, index["command"])
-    assert index["config_hash"] in (folder / "table.md").read_text(encoding="utf-8")
-    assert index["config_hash"] == config_hash(load_experiment(ROOT / "configs" / f"{name}.toml"))
+    assert re.fullmatch(command, index.origin.command)
+    assert index.origin.config_hash in (folder / "table.md").read_text(encoding="utf-8")
+    assert index.origin.config_hash == config_hash(load_experiment(ROOT / "configs" / f"{name}.toml"))
 
 
 def test_epsilons_table_is_of_the_configs_as_they_are_now() -> None:

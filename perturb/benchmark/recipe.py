@@ -24,8 +24,10 @@ from perturb.config.perturbation import Bound
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.config.training import Architecture
-from perturb.datasets import GroundTruth
+from perturb.datasets import GroundTruth, reader_of
+from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.hdf5.schema import RECIPE, WEIGHTS
+from perturb.datasets.hdf5.schema import source as source_of
 from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.errors import UserError
 from perturb.files import sha256_of
@@ -179,13 +181,38 @@ def read_recipe(path: Path) -> Published:
         raise UserError(f"{path}: {first_problem(error)}; this is not a recipe of ours.") from None
 
 
-def build(path: Path, out: Path, *, origin: Path | None = None, report: Report = lambda done, total: None) -> bool:
+def on_other_originals(recipe: Recipe, original: Path) -> Recipe:
+    """The same pattern on other images of the same grid, such as the authors' own instead of our renderer's.
+
+    Args:
+        recipe: of a named dataset.
+        original: its official file, a folder that tensorflow_datasets has prepared, or a benchmark file of originals.
+
+    Raises:
+        UserError: it is none of these.
+
+    """
+    truth = reader_of(recipe.dataset, original)
+    if isinstance(truth, BenchmarkFile) and truth.epsilon > 0:
+        raise UserError(f"{original}: must hold original images, and is of the variant {truth.variant}.")
+    return recipe.model_copy(update={"source": source_of(truth)})
+
+
+def build(
+    path: Path,
+    out: Path,
+    *,
+    origin: Path | None = None,
+    replace: bool = False,
+    report: Report = lambda done, total: None,
+) -> bool:
     """Make a benchmark file again from its recipe.
 
     Args:
         path: the recipe; the weights stand beside it.
         out: of the file.
         origin: the official file, or the Python file of a user's own ground truth, where the originals came from one.
+        replace: True if the images of `origin` take the place of the recipe's own, as `on_other_originals` says.
         report: told (images written, images in all).
 
     Returns:
@@ -196,7 +223,7 @@ def build(path: Path, out: Path, *, origin: Path | None = None, report: Report =
 
     """
     published = read_recipe(path)
-    recipe = published.recipe
+    recipe = on_other_originals(published.recipe, origin) if replace and origin else published.recipe
     truth = originals(path, recipe.dataset, recipe.source, origin)
     network = None if recipe.network is None else _network(recipe.network, weights_of(path), truth)
     return write_from(recipe, out, truth, network, report=report) == published.images_sha256

@@ -17,6 +17,10 @@ from perturb.files import require_writable
 from perturb.progress import bar
 
 FileArgument = Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")]
+OriginalOption = Annotated[
+    Path | None,
+    typer.Option(readable=False, help="The authors' file of dSprites or Shapes3D, instead of our renderer's images."),
+]
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 
 DIFFERS = (
@@ -126,12 +130,15 @@ def compare_files(
 
 @dataset_app.command("get")
 def get_benchmark_file(
-    name: Annotated[str, typer.Argument(help="A benchmark and a variant, for example mini-modified or mini-modified-2.")],
+    name: Annotated[
+        str, typer.Argument(help="A benchmark and a variant, for example shapes3d-modified or shapes3d-modified-2.")
+    ],
+    original: OriginalOption = None,
 ) -> None:
     """Make a file of a benchmark that comes with perturb, verified, in the cache (PERTURB_CACHE), or find it there."""
     from perturb.external.benchmarks import get_file
 
-    print(get_file(name))
+    print(get_file(name, original=original))
 
 
 @dataset_app.command("fetch")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from perturb.cli.dataset import OriginalOption
 from perturb.cli.places import for_folder
 from perturb.errors import UserError
 from perturb.escapes import in_line, in_terminal
@@ -48,19 +49,16 @@ def evaluate(
     out: OutOption = None,
     download: Annotated[bool, typer.Option("--download", help="Bring benchmark files that are not there.")] = False,
     url: Annotated[str | None, typer.Option(help="From where; default: PERTURB_BENCHMARK_URL.")] = None,
+    original: OriginalOption = None,
 ) -> None:
     """Train your model on every variant of a benchmark, score it, and see what survives; a killed evaluation goes on."""
     from perturb.external import Training
     from perturb.external import benchmark as evaluated
     from perturb.metrics import METRICS, TABLE_METRICS
 
-    asked = model if codes is None else codes
-    if asked is None or (model is not None and codes is not None):
-        raise UserError("name either a model, my_package.my_module:name, or a folder of codes with --codes.")
+    asked = _asked(model, codes, encoder=encoder)
     if learning_rate <= 0:
         raise UserError(f"--learning-rate must be above 0, got {learning_rate:g}.")
-    if encoder and codes is not None:
-        raise UserError("--encoder is for a model; codes need none.")
     sys.path.insert(0, str(Path.cwd()))
     called = codes.resolve().name if codes else str(asked).replace(":", ".")
     place = _writable(out or Path("evaluations") / f"{called}-{Path(benchmark).stem}")
@@ -85,8 +83,19 @@ def evaluate(
         retry=retry,
         download=download,
         url=url,
+        original=original,
     )
     _show(result, place)
+
+
+def _asked(model: str | None, codes: Path | None, *, encoder: bool) -> str | Path:
+    """Return what is to be evaluated: a model or a folder of codes, and one of them alone."""
+    asked = model if codes is None else codes
+    if asked is None or (model is not None and codes is not None):
+        raise UserError("name either a model, my_package.my_module:name, or a folder of codes with --codes.")
+    if encoder and codes is not None:
+        raise UserError("--encoder is for a model; codes need none.")
+    return asked
 
 
 def _writable(place: Path) -> Path:

@@ -47,9 +47,7 @@ def croissant_of(listing: Listing, *, published: date, url: str | None = None) -
         "datePublished": published.isoformat(),
         "isBasedOn": [PAPER_URL, *([listing.credit.url] if listing.credit.url else [])],
         "keywords": ["disentanglement", "representation learning", found.name],
-        "distribution": [
-            _file(file.file, file.bytes, file.sha256, url) for file in (*listing.index.entries, *listing.recipes)
-        ],
+        "distribution": [_file(file.file, file.bytes, file.sha256, url) for file in (*listing.wholes, *listing.recipes)],
     }
     return about | ({"version": made_by[-1]} if made_by else {}) | ({"url": url} if url else {})
 

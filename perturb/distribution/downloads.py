@@ -76,7 +76,12 @@ def download_published(
 def _parts(entry: Entry, *, recipe: bool) -> list[tuple[str, Listed]]:
     """Ending of the name to save it by, and the file."""
     if not recipe:
-        return [(".h5", entry)]
+        if (whole := entry.listed) is None:
+            raise UserError(
+                f"{entry.name} is published there as its recipe alone; bring that with --recipe, and make the file of it "
+                "with `perturb dataset build`."
+            )
+        return [(".h5", whole)]
     found = [(ending, part) for part in entry.recipe for ending in (RECIPE, WEIGHTS) if part.file.endswith(ending)]
     if RECIPE not in dict(found):
         raise UserError(f"{entry.name} is published without a recipe; leave out --recipe.")

@@ -1,15 +1,17 @@
 """index.json: which benchmark files a folder publishes, with their sizes and hashes.
 
 Whoever downloads trusts nothing else: a file that is not listed, or whose bytes differ, does not get its name. Names of
-files are relative to the index and may not leave its folder.
+files are relative to the index and may not leave its folder. A folder may have recipes alone: an experiment's results are
+published so, with its tables and figures as further files.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
 
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
@@ -17,6 +19,7 @@ from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.hdf5.schema import RECIPE, WEIGHTS
 from perturb.errors import UserError
 from perturb.files import sha256_of, write_json
+from perturb.variants import VariantPattern, pattern_in_name
 
 INDEX = "index.json"
 LARGEST_INDEX = 1 << 20
@@ -48,11 +51,24 @@ class Listed(Section):
         return file
 
 
-class Entry(Listed):
-    """A published benchmark file."""
+class Made(Listed):
+    """A file that a command makes."""
 
+    command: str
+    """The command, to be run where the index is, or at the top of the project."""
+
+
+class Entry(Section):
+    """A published benchmark file, or what makes it again."""
+
+    file: str | None = Field(default=None, exclude_if=lambda file: file is None)
+    """Path below the index, with forward slashes; None where the recipe alone is published."""
+    bytes: int | None = Field(default=None, ge=1, exclude_if=lambda size: size is None)
+    """Size of the file."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the file's bytes; without a file, as it was where the recipe was written."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    """The name by which people ask for it: `<dataset>-<variant>`."""
+    """The name by which people ask for it: `<dataset>-<variant>`, and of further patterns `<dataset>-<variant>-2`, …"""
     dataset: str
     """Key of the ground truth."""
     variant: str
@@ -64,6 +80,34 @@ class Entry(Listed):
     recipe: list[Listed] = Field(default=[], max_length=2)
     """The files from which it can be made again: its recipe and, where there is one, the network's weights."""
 
+    @model_validator(mode="after")
+    def _is_a_file_or_has_a_recipe(self) -> "Entry":
+        if self.file is None and not self.recipe:
+            raise ValueError("an entry must have a file or a recipe")
+        if self.file is not None:
+            self.listed  # noqa: B018  # raises what is wrong with it
+        return self
+
+    @property
+    def listed(self) -> Listed | None:
+        """The file, if it is published."""
+        if self.file is None:
+            return None
+        return Listed.model_validate({"file": self.file, "bytes": self.bytes, "sha256": self.sha256})
+
+
+class Origin(Section):
+    """The experiment whose results are published."""
+
+    experiment: str
+    """Its name."""
+    config_hash: str
+    """Hash of its config."""
+    command: str
+    """The command that ran and published it."""
+    made_with: dict[str, JsonValue]
+    """Versions, machine and time of its report."""
+
 
 class Index(Section):
     """All published files of a folder."""
@@ -72,6 +116,10 @@ class Index(Section):
     """The format of this index."""
     entries: list[Entry]
     """Each name once."""
+    origin: Origin | None = Field(default=None, exclude_if=lambda origin: origin is None)
+    """Given where the folder has the results of an experiment."""
+    others: list[Made] = Field(default=[], exclude_if=lambda others: not others)
+    """Its tables, figures and pages."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Index":
@@ -83,8 +131,9 @@ class Index(Section):
     @property
     def files(self) -> dict[str, Listed]:
         """All listed files by their path below the index, normalised."""
-        listed = [*self.entries, *(part for entry in self.entries for part in entry.recipe)]
-        return {PurePosixPath(each.file).as_posix(): each for each in listed}
+        whole = [listed for entry in self.entries if (listed := entry.listed)]
+        parts = [part for entry in self.entries for part in entry.recipe]
+        return {PurePosixPath(each.file).as_posix(): each for each in (*whole, *parts, *self.others)}
 
     def entry(self, name: str) -> Entry:
         """The file of that name; an unknown one is a UserError that lists those there are."""
@@ -152,10 +201,11 @@ def parse_index(text: bytes, origin: str) -> Index:
 def _entry(file: BenchmarkFile, folder: Path) -> Entry:
     """Return what a benchmark file says of itself, and what lies beside it."""
     beside = [file.path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
+    column = VariantPattern(file.variant, pattern_in_name(file.path.stem, file.variant) or 0)
     return Entry(
-        **_listed(file.path, folder),
-        name=f"{file.name}-{file.variant}",
-        recipe=[Listed(**_listed(part, folder)) for part in beside if part.is_file() and not part.is_symlink()],
+        **listed_in(folder, file.path),
+        name=asked_by(file.name, column.name),
+        recipe=[Listed(**listed_in(folder, part)) for part in beside if part.is_file() and not part.is_symlink()],
         dataset=file.name,
         variant=file.variant,
         epsilon=file.epsilon,
@@ -163,5 +213,11 @@ def _entry(file: BenchmarkFile, folder: Path) -> Entry:
     )
 
 
-def _listed(path: Path, folder: Path) -> dict[str, Any]:
+def asked_by(dataset: str, column: str) -> str:
+    """Return the name by which people ask for a file: its dataset's, in letters that an address may have, and the column."""
+    return f"{re.sub('[^a-z0-9_-]+', '-', dataset.lower()).strip('-_') or 'own'}-{column}"
+
+
+def listed_in(folder: Path, path: Path) -> dict[str, Any]:
+    """Return what an index says of a file in its folder: the fields of `Listed`."""
     return {"file": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": sha256_of(path)}

@@ -27,6 +27,11 @@ class Listing:
         return credit_of(self.files[0].name, self.files[0].source)
 
     @property
+    def wholes(self) -> list[Listed]:
+        """The benchmark files themselves."""
+        return [listed for entry in self.index.entries if (listed := entry.listed)]
+
+    @property
     def recipes(self) -> list[Listed]:
         """The recipes and weights from which the files can be made again."""
         return [part for entry in self.index.entries for part in entry.recipe]

@@ -4,17 +4,19 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from perturb.benchmark.recipe import read_recipe, weights_of
+from perturb.benchmark.recipe import Published, read_recipe, weights_of
 from perturb.benchmark.saved_files import FileResult
 from perturb.config.loading import config_hash
+from perturb.datasets import grid_of
 from perturb.datasets.hdf5.schema import RECIPE
+from perturb.distribution.index import INDEX, Entry, Index, Listed, Made, Origin, asked_by, listed_in
 from perturb.experiment.plan import Plan
 from perturb.files import atomic_write, read_json, sha256_of, write_json
 from perturb.manifests import read_manifest, run_file
 from perturb.report.build import ROWS, report_files
 from perturb.runs import Store
 
-RESULTS, INDEX = "results.json", "index.json"
+RESULTS = "results.json"
 
 
 def publish_results(plan: Plan, store: Store) -> Path:
@@ -55,32 +57,59 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
 
     """
     report = store.path(plan.report)
-    files = [(report / name, name, command) for name in report_files(report)]
-    files += list(_recipes(plan, store, patterns))
-    listed = [_copied(source, folder, name) | {"command": made_by} for source, name, made_by in files]
-    manifest = read_manifest(report)
-    index = {
-        "experiment": plan.config.name,
-        "config_hash": config_hash(plan.config),
-        "command": command,
-        "made_with": manifest["built"],
-        "files": sorted(listed, key=lambda entry: entry["name"]),
-    }
-    write_json(folder / INDEX, index)
+    shown = sorted(report_files(report))
+    for name in shown:
+        _copied(report / name, folder, name)
+    index = Index(
+        origin=Origin(
+            experiment=plan.config.name,
+            config_hash=config_hash(plan.config),
+            command=command,
+            made_with=read_manifest(report)["built"],
+        ),
+        entries=list(_entries(plan, store, folder, patterns)),
+        others=[Made(**listed_in(folder, folder / name), command=command) for name in shown],
+    )
+    write_json(folder / INDEX, index.model_dump(mode="json"))
     return folder / INDEX
 
 
-def _recipes(plan: Plan, store: Store, patterns: int | None) -> Iterator[tuple[Path, str, str]]:
-    """Recipe and weights of every file: where they are, what they are called, what they are good for."""
+def _entries(plan: Plan, store: Store, folder: Path, patterns: int | None) -> Iterator[Entry]:
+    """Copy recipe and weights of every file; an entry for each."""
+    images = grid_of(plan.config.dataset).num_images
     for column, spec in plan.files.items():
         if patterns is not None and column.pattern >= patterns:
             continue
-        recipe = run_file(store.path(spec), f"*{RECIPE}")
-        name = f"{column.name}{RECIPE}"
-        build = f"perturb dataset build {name} --out {column.name}.h5"
-        yield recipe, name, build
-        if read_recipe(recipe).recipe.network is not None:
-            yield run_file(store.path(spec), weights_of(recipe).name), weights_of(Path(name)).name, build
+        source = run_file(store.path(spec), f"*{RECIPE}")
+        published, target = read_recipe(source), folder / f"{column.name}{RECIPE}"
+        copied = [(source, target)]
+        if published.recipe.network is not None:
+            copied.append((run_file(store.path(spec), weights_of(source).name), weights_of(target)))
+        for found, place in copied:
+            _copied(found, folder, place.name)
+        yield entry_of_recipe(published, target, images=images)
+
+
+def entry_of_recipe(published: Published, path: Path, *, images: int) -> Entry:
+    """The entry of an index for a benchmark file of which the recipe alone is published.
+
+    Args:
+        published: the recipe.
+        path: where it is, in the folder of the index, with its weights beside it; named `<variant>.recipe.json`.
+        images: number of images in the file.
+
+    """
+    recipe, weights = published.recipe, weights_of(path)
+    parts = [path, *([weights] if recipe.network is not None else [])]
+    return Entry(
+        sha256=published.sha256,
+        name=asked_by(recipe.dataset, path.name.removesuffix(RECIPE)),
+        dataset=recipe.dataset,
+        variant=recipe.variant,
+        epsilon=recipe.epsilon,
+        images=images,
+        recipe=[Listed(**listed_in(path.parent, part)) for part in parts],
+    )
 
 
 def _copied(source: Path, folder: Path, name: str) -> dict[str, str | int]:

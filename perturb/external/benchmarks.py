@@ -1,8 +1,9 @@
 """The files of a benchmark: made from recipes, downloaded, or in a folder of one's own."""
 
+import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from perturb.errors import UserError
 from perturb.external import cached
 from perturb.files import read_json, sha256_of
 from perturb.proofs import proved
-from perturb.variants import VariantPattern
+from perturb.variants import VariantPattern, pattern_in_name
 
 URL_VARIABLE = "PERTURB_BENCHMARK_URL"
 CACHE_VARIABLE = "PERTURB_CACHE"
@@ -40,6 +41,7 @@ def find_benchmark(
     download: bool = False,
     url: str | None = None,
     cache: Path | None = None,
+    original: Path | None = None,
 ) -> Benchmark:
     """The files of some variants.
 
@@ -47,34 +49,55 @@ def find_benchmark(
         what: one of BENCHMARKS, a folder of benchmark files, or the results.json of a run.
         variants: which ones.
         draws: numbers of the patterns that are wanted, of variants that have so many.
-        download: bring files that are not there.
+        download: bring files that are not there, instead of making them.
         url: from where: address or path of a folder with an index.json; None: what PERTURB_BENCHMARK_URL says.
         cache: folder of named benchmarks; None: as `cache_folder`.
+        original: the authors' own file of a named benchmark's images (or a folder of tensorflow_datasets, or a benchmark
+            file), whose images take the place of our renderer's.
 
     Raises:
-        UserError: there is no such benchmark, or it has no such variant or none of the patterns.
+        UserError: there is no such benchmark, or it has no such variant or none of the patterns; or the original is none.
 
     """
     name = str(what)
     if name not in BENCHMARKS:
+        if original is not None:
+            raise UserError(f"{original}: other originals are for {', '.join(BENCHMARKS)}; {name} has files of its own.")
         return _of_ones_own(Path(what), variants, draws)
     made_of, folder = recipes(name), cache_folder(cache) / name
     columns = _wanted(name, made_of or [VariantPattern(variant) for variant in variants], variants, draws)
+    origin = (url or os.environ.get(URL_VARIABLE)) if download else None
+    if original is not None:
+        return _on_other_originals(name, made_of, columns, folder, original)
     paths = {column: folder / f"{name}-{column.name}.h5" for column in columns}
     for column, path in paths.items():
-        if made_of:
+        if made_of and origin is None:
             cached.make(path, made_of[column], name, column)
         else:
             _fetch(path, name, column, download=download, url=url)
     return Benchmark(name, paths)
 
 
-def get_file(name: str, *, cache: Path | None = None) -> Path:
+def _on_other_originals(
+    name: str, made_of: Mapping[VariantPattern, Path], columns: Sequence[VariantPattern], folder: Path, original: Path
+) -> Benchmark:
+    """The published patterns on images of a user's; a benchmark under another name, because scores on it are others."""
+    if not made_of:
+        raise UserError(f"{original}: {name} has no recipes in the package that could be laid on it.")
+    told_apart = hashlib.sha256(str(original.resolve()).encode()).hexdigest()[:8]
+    paths = {column: folder / f"{name}-{column.name}-on-{told_apart}.h5" for column in columns}
+    for column, path in paths.items():
+        cached.make(path, made_of[column], name, column, original)
+    return Benchmark(f"{name}, other originals", paths)
+
+
+def get_file(name: str, *, cache: Path | None = None, original: Path | None = None) -> Path:
     """The file of a benchmark by its name, made where it is not there yet.
 
     Args:
         name: `mini-modified`; further patterns are `mini-modified-2`, `mini-modified-3`, …
         cache: folder of named benchmarks; None: as `cache_folder`.
+        original: as in `find_benchmark`.
 
     Raises:
         UserError: there is no such file, or it can neither be made nor found.
@@ -86,7 +109,7 @@ def get_file(name: str, *, cache: Path | None = None) -> Path:
             f"{name} is no file of a benchmark: it must be {', '.join(BENCHMARKS)}, a hyphen and a variant, such as "
             "mini-modified, or mini-modified-2 for its second pattern."
         )
-    found = find_benchmark(said[1], [said[2]], draws=[int(said[3] or 1) - 1], cache=cache)
+    found = find_benchmark(said[1], [said[2]], draws=[int(said[3] or 1) - 1], cache=cache, original=original)
     (path,) = found.files.values()
     return path
 
@@ -158,21 +181,15 @@ def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> B
 def _by_column(folder: Path, files: Sequence[BenchmarkFile]) -> dict[VariantPattern, BenchmarkFile]:
     """Files by variant and pattern; one whose name says nothing is the variant's first, if none is named so."""
     found: dict[VariantPattern, BenchmarkFile] = {}
-    for file in sorted(files, key=lambda file: _pattern_in_name(file) is None):
-        pattern = _pattern_in_name(file)
+    for file in sorted(files, key=lambda file: pattern_in_name(file.path.stem, file.variant) is None):
+        pattern = pattern_in_name(file.path.stem, file.variant)
         other = found.setdefault(VariantPattern(file.variant, pattern or 0), file)
-        if other is not file and (_pattern_in_name(other) is None) == (pattern is None):
+        if other is not file and (pattern_in_name(other.path.stem, other.variant) is None) == (pattern is None):
             raise UserError(
                 f"{folder} must have one file of each variant, and further patterns as {file.variant}-2.h5 and so on; "
                 f"{other.path.name} and {file.path.name} are both of {file.variant}."
             )
     return found
-
-
-def _pattern_in_name(file: BenchmarkFile) -> int | None:
-    """0 of `modified.h5` or `mine-modified.h5`, 1 of `modified-2.h5`, None of any other name."""
-    said = re.search(rf"(?:^|-){file.variant}(?:-(\d{{1,3}}))?$", file.path.stem)
-    return said and max(0, int(said[1] or 1) - 1)
 
 
 def _check_alike(path: Path, files: Sequence[BenchmarkFile]) -> None:

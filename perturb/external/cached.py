@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from perturb.benchmark.recipe import build, read_recipe
+from perturb.benchmark.recipe import Recipe, build, on_other_originals, read_recipe
 from perturb.benchmark.verify import verify_file
 from perturb.datasets import DATASETS
 from perturb.datasets.hdf5.reader import BenchmarkFile
@@ -23,12 +23,12 @@ from perturb.locks import locked
 from perturb.progress import bar
 from perturb.proofs import damage_of
 from perturb.statistics.scores import BASELINE
-from perturb.variants import VariantPattern
+from perturb.variants import VariantPattern, kind_of
 
 RECORDS = "records"
 
 
-def make(path: Path, recipe: Path, name: str, column: VariantPattern) -> None:
+def make(path: Path, recipe: Path, name: str, column: VariantPattern, original: Path | None = None) -> None:
     """Make a file from its recipe, with its bound proved, unless it is there as it was made.
 
     Args:
@@ -36,17 +36,25 @@ def make(path: Path, recipe: Path, name: str, column: VariantPattern) -> None:
         recipe: of the package.
         name: of the benchmark.
         column: variant and pattern.
+        original: the file or folder with the images that take the place of the renderer's; None: the recipe's own.
+
+    Raises:
+        UserError: it cannot be made; or as `on_other_originals`.
 
     """
+    wanted = read_recipe(recipe).recipe
+    if original is not None:
+        wanted = on_other_originals(wanted, original)
     with locked(path.with_suffix(".lock")):
-        if _is_as_recorded(path) and _is_of_recipe(path, recipe) and not list(_differences(path, name, column)):
+        published = original is None
+        if _is_as_recorded(path) and _is_of(path, wanted) and not list(_differences(path, name, column, published)):
             return
         new = path.with_name(f"{path.stem}.{uuid.uuid4().hex[:8]}.new.h5")
         try:
             with bar(f"making {path.name}") as report:
-                build(recipe, new, report=report)
+                build(recipe, new, origin=original, replace=original is not None, report=report)
             with bar(f"verifying {path.name}") as report:
-                verify_file(new, report=report)
+                verify_file(new, origin=original, report=report)
             _record(path, new)
             os.replace(new, path)
         finally:
@@ -103,8 +111,11 @@ def fetch(path: Path, name: str, column: VariantPattern, origin: str | None) -> 
     return None
 
 
-def _differences(path: Path, name: str, column: VariantPattern) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the properties in which a file differs from what its place promises: name, wanted value, found value."""
+def _differences(path: Path, name: str, column: VariantPattern, published: bool = True) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the properties in which a file differs from what its place promises: name, wanted value, found value.
+
+    Only a file that has the `published` originals is held against published hashes.
+    """
     file, truth = BenchmarkFile(path), DATASETS[name].kind
     pairs = {
         "the ground truth": (name, file.name),
@@ -113,7 +124,7 @@ def _differences(path: Path, name: str, column: VariantPattern) -> Iterator[tupl
         "the factors without order": (truth.grid.unordered, file.grid.unordered),
         "the images' shape": (tuple(truth.image_shape), tuple(file.image_shape)),
         "the layout": (truth.layout, file.layout),
-        "the variant": (column.variant, file.variant),
+        "the variant": (kind_of(column.variant), file.variant),
     }
     for what, (wanted, found) in pairs.items():
         if wanted != found:
@@ -123,14 +134,14 @@ def _differences(path: Path, name: str, column: VariantPattern) -> Iterator[tupl
         yield "the factors' values", f"those of {name}", "others"
     if (file.epsilon == 0) != (column.variant == BASELINE):
         yield "ε", "0" if column.variant == BASELINE else "above 0", f"{file.epsilon:g}"
-    if not is_published(name, column, file):
+    if published and not is_published(name, column, file):
         yield "the sha256 of its images, or its recipe,", "published", file.images_sha256
 
 
-def _is_of_recipe(path: Path, recipe: Path) -> bool:
+def _is_of(path: Path, recipe: Recipe) -> bool:
     """Return whether a file is there, whole, and of this recipe: an older perturb may have left another one."""
     try:
-        return BenchmarkFile(path).attributes.get("recipe") == read_recipe(recipe).recipe.model_dump_json()
+        return BenchmarkFile(path).attributes.get("recipe") == recipe.model_dump_json()
     except UserError:
         return False
 

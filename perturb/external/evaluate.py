@@ -43,7 +43,7 @@ def benchmark(
     settings: MetricsConfig | None = None, fast: bool = False, training: Training | None = None, name: str | None = None,
     method: str | None = None, out: str | Path | None = None, time_limit: float | None = None,
     memory_limit: float | None = None, workers: int | None = None, retry: bool = False, download: bool = False,
-    url: str | None = None, cache: Path | None = None, quiet: bool = False,
+    url: str | None = None, cache: Path | None = None, original: str | Path | None = None, quiet: bool = False,
 ) -> Result:  # fmt: skip
     """Train and score a model on every variant of a benchmark; every run is a process of its own.
 
@@ -68,9 +68,10 @@ def benchmark(
         memory_limit: GiB a run may use.
         workers: runs at a time; None: one a core, or one where there is a GPU.
         retry: try runs again that have failed before.
-        download: bring files that are not there.
+        download: bring files that are not there, instead of making them.
         url: from where.
         cache: folder of benchmark files.
+        original: the authors' own file of dSprites or Shapes3D, whose images take the place of our renderer's.
         quiet: show no progress.
 
     Raises:
@@ -85,7 +86,8 @@ def benchmark(
     identity = _checked_identity(of_codes.resolve().name if of_codes else protocols.identity_of(factory))
     asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
     draws = _draws(numbers, 1 if codes and patterns is None else patterns)
-    found = find_benchmark(dataset, variants, draws=draws, download=download, url=url, cache=cache)
+    given = None if original is None else Path(original)
+    found = find_benchmark(dataset, variants, draws=draws, download=download, url=url, cache=cache, original=given)
     for path in found.files.values():
         unpack(path, cache)
     images = {column: BenchmarkImages(path) for column, path in found.files.items()}

@@ -5,8 +5,11 @@ import h5py
 import numpy as np
 import pytest
 
+from perturb.benchmark.recipe import build
+from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.hdf5.writer import write_benchmark_file
 from perturb.datasets.renderers.mini import Mini
+from perturb.distribution.downloads import download_published
 from perturb.distribution.index import INDEX, LARGEST_INDEX, parse_index, write_index
 from perturb.errors import UserError
 from perturb.files import sha256_of
@@ -105,3 +108,31 @@ def test_what_is_no_index_is_refused_in_one_sentence(text: bytes, sentence: str)
         parse_index(text, "https://host/index.json")
     assert str(caught.value).startswith("https://host/index.json: ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_recipes_is_published_as_they_are(tmp_path: Path) -> None:
+    published = Path(__file__).parents[2] / "artifacts" / "published" / "quickstart"
+    index = parse_index((published / INDEX).read_bytes(), "quickstart")
+    assert [entry.name for entry in index.entries] == ["mini-modified", "mini-original", "mini-untrained"]
+    assert index.origin is not None
+    assert index.origin.experiment == "quickstart"
+    for _, brought in download_published("mini-modified", str(published), tmp_path, recipe=True):
+        assert brought
+    assert build(tmp_path / "mini-modified.recipe.json", tmp_path / "modified.h5") in (True, False)
+    assert BenchmarkFile(tmp_path / "modified.h5").epsilon == 0.2
+    with pytest.raises(UserError, match=r"^mini-noise is not published there"):
+        download_published("mini-noise", str(published), tmp_path)
+    with pytest.raises(UserError, match=r"^mini-original is published there as its recipe alone; bring that with --recipe"):
+        download_published("mini-original", str(published), tmp_path)
+
+
+def test_an_entry_needs_a_file_or_a_recipe() -> None:
+    for gone in ("file", "bytes", "sha256"):
+        with pytest.raises(UserError, match=r"here: .*this is not an index of ours"):
+            parse_index(_index(**{gone: None}), "here")
+
+
+def test_patterns_of_a_variant_have_names_of_their_own(tmp_path: Path) -> None:
+    for name in ("modified", "modified-2"):
+        _file(tmp_path / f"{name}.h5", "modified")
+    assert [entry.name for entry in write_index(tmp_path).entries] == ["mini-modified-2", "mini-modified"]

@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 
 from perturb.benchmark.recipe import build
 from perturb.config import ExperimentConfig, MetricsConfig, load_experiment, scaled_down
+from perturb.distribution.index import parse_index
 from perturb.entries.rules import read_entry
 from perturb.errors import UserError
 from perturb.experiment.plan import plan_experiment
 from perturb.experiment.stages import STAGES
-from perturb.files import read_json, sha256_of
+from perturb.files import sha256_of
 from perturb.runs import Store
 from perturb.variants import CONTROLS, VariantPattern
 
@@ -210,20 +211,18 @@ def test_what_does_not_fit_is_told(study_toml: Path, tmp_path: Path, old: str, n
 
 @pytest.mark.slow
 def test_everything_is_published_with_its_hash_and_what_made_it(published: Path) -> None:
-    index = read_json(published / "index.json")
-    names = {entry["name"] for entry in index["files"]}
+    index = parse_index((published / "index.json").read_bytes(), "index.json")
+    names = set(index.files)
     assert {f"{name}.png" for name in FIGURES} | {"report.html", "table.md", "table.csv"} <= names
     columns = {"original", "noise", *(f"{v}{d}" for v in ("modified", "literal", "untrained") for d in ("", "-2"))}
     assert {f"{column}.recipe.json" for column in columns} <= names
     assert names == {path.relative_to(published).as_posix() for path in published.rglob("*") if path.is_file()} - {
         "index.json"
     }
-    for entry in index["files"]:
-        assert sha256_of(published / entry["name"]) == entry["sha256"]
-        made_from_recipe = entry["name"].endswith((".recipe.json", ".safetensors"))
-        assert entry["command"].startswith("perturb dataset build" if made_from_recipe else "perturb ")
-    config = published.parent / "study.toml"
-    assert index["command"] == f"perturb study {config} --no-prefect --workers 2 --publish {published}"
+    assert all(sha256_of(published / name) == listed.sha256 for name, listed in index.files.items())
+    command = f"perturb study {published.parent / 'study.toml'} --no-prefect --workers 2 --publish {published}"
+    assert index.origin is not None
+    assert {index.origin.command, *(made.command for made in index.others)} == {command}
 
 
 @pytest.mark.slow

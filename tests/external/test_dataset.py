@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 
 import h5py
@@ -23,6 +24,7 @@ from perturb.benchmark.verify import verify_file
 from perturb.cli import app
 from perturb.datasets import DATASETS, Dataset, Mini
 from perturb.datasets.hdf5.reader import BenchmarkFile, cache_of
+from perturb.datasets.splits import SPLITS
 from perturb.distribution.index import write_index
 from perturb.entries.packaged import known_files, recipe_hash, recipes
 from perturb.errors import UserError
@@ -136,6 +138,14 @@ def test_the_cache_is_where_the_variables_say(tmp_path: Path, monkeypatch: pytes
         cache_folder(tmp_path / "file")
 
 
+@pytest.fixture
+def without_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dSprites and Shapes3D as if nothing of them came with the package."""
+    published = {"mini": known_files()["mini"]}
+    monkeypatch.setattr("perturb.entries.packaged.known_files", lambda: published)
+
+
+@pytest.mark.usefixtures("without_recipes")
 def test_a_large_benchmark_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_benchmark("dsprites", "modified", cache=tmp_path)
@@ -386,3 +396,62 @@ def test_verify_and_cache_notice_damaged_unpacked_images() -> None:
         verify_file(path)
     assert CliRunner().invoke(app, ["dataset", "cache", str(path)]).exit_code == 0
     assert verify_file(path).largest_change == 0
+
+
+def test_a_split_has_the_same_images_in_every_variant_and_the_splits_share_none() -> None:
+    parts = {split: load_benchmark("mini", "noise", split=split) for split in SPLITS}
+    numbers = np.concatenate([part.numbers for part in parts.values()])
+    assert np.array_equal(np.sort(numbers), np.arange(4096))
+    test, whole = parts["test"], load_benchmark("mini", "noise")
+    assert torch.equal(test[3][0], whole[int(test.numbers[3])][0])
+    assert torch.equal(test[3][1], torch.from_numpy(test.factors[3]))
+    assert np.array_equal(load_benchmark("mini", "original", split="test").numbers, test.numbers)
+    with pytest.raises(UserError, match=r"^split must be among train, valid, test; got validation"):
+        load_benchmark("mini", split="validation")
+
+
+def test_transforms_change_images_and_factors_in_the_workers_of_a_loader_too() -> None:
+    plain = load_benchmark("mini", "noise", split="valid")
+    data = load_benchmark("mini", "noise", split="valid", transform=torch.neg, target_transform=itemgetter(0))
+    assert torch.equal(data[5][0], -plain[5][0])
+    assert data[5][1] == int(plain[5][1][0])
+    images, factors = next(iter(DataLoader(data, batch_size=4, num_workers=1, multiprocessing_context="spawn")))
+    assert torch.equal(images, -torch.stack([image for image, _ in plain[:4]]))
+    assert factors.tolist() == [int(target[0]) for _, target in plain[:4]]
+
+
+class _Inverted(Mini):
+    """Mini in negative."""
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """Images by number."""
+        return 255 - super().images(indices)
+
+
+def test_the_published_patterns_go_on_other_originals_too(tmp_path: Path) -> None:
+    other = write_small_file(tmp_path / "theirs.h5", _Inverted(), "original")
+    made = load_benchmark("mini", "modified", cache=tmp_path, original=other)
+    ours = load_benchmark("mini", "modified")
+    numbers = np.arange(64)
+    assert made.path.name.startswith("mini-modified-on-")
+    assert np.array_equal(
+        load_benchmark("mini", cache=tmp_path, original=other).images(numbers), _Inverted().images(numbers)
+    )
+    moved = made.images(numbers).astype(int) - _Inverted().images(numbers)
+    published = ours.images(numbers).astype(int) - Mini().images(numbers)
+    inside = np.abs(Mini().images(numbers).astype(int) - 127) < 127 - 64
+    assert np.abs(moved - published)[inside].max() <= 1, "the same pattern, where no border is near"
+    assert find_benchmark("mini", ["modified"], cache=tmp_path, original=other).name == "mini, other originals"
+    before = made.path.stat().st_mtime_ns
+    assert get_file("mini-modified", cache=tmp_path, original=other) == made.path
+    assert made.path.stat().st_mtime_ns == before, "made once"
+
+
+def test_other_originals_must_be_originals_of_a_named_benchmark(sprites: Path, tmp_path: Path) -> None:
+    changed = get_file("mini-modified")
+    with pytest.raises(UserError, match=r"mini-modified\.h5: must hold original images, and is of the variant modified\.$"):
+        load_benchmark("mini", "modified", cache=tmp_path, original=changed)
+    with pytest.raises(UserError, match=r"original\.h5 is a benchmark file of dsprites, and dataset\.name is mini"):
+        load_benchmark("mini", "modified", cache=tmp_path, original=sprites / "original.h5")
+    with pytest.raises(UserError, match=r"other originals are for mini, dsprites, shapes3d; .* has files of its own"):
+        load_benchmark(sprites, "modified", original=changed)
