@@ -31,10 +31,10 @@ DIFFERS = (
 
 @dataset_app.command("list")
 def list_datasets() -> None:
-    """List the ground truths and the synthetic sets."""
-    from perturb.cli.describe import table_of_datasets, table_of_vectors
+    """List the ground truths, the benchmark files that can be made on the spot, and the synthetic sets."""
+    from perturb.cli.describe import table_of_benchmarks, table_of_datasets, table_of_vectors
 
-    Console().print(table_of_datasets(), table_of_vectors())
+    Console().print(table_of_datasets(), table_of_benchmarks(), table_of_vectors())
 
 
 @dataset_app.command("info")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rich import box
+from rich import box, filesize
 from rich.table import Table
 from rich.text import Text
 
@@ -10,9 +10,12 @@ from perturb.config.metrics import MetricsConfig
 from perturb.datasets import DATASETS, GroundTruth
 from perturb.datasets.hdf5.reader import REMEDY, arrays_of
 from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
+from perturb.distribution.index import Entry
+from perturb.entries.packaged import BENCHMARKS, published_index, recipes
 from perturb.errors import UserError, guess
 from perturb.escapes import in_line
 from perturb.metrics import METRICS, Metric
+from perturb.progress import duration
 from perturb.reading import attributes_of, opened_hdf5
 
 LONGEST_VALUE = 4_000
@@ -31,6 +34,30 @@ def table_of_datasets() -> Table:
         named = "\n".join(source for source, there in sources.items() if there)
         table.add_row(name, f"{grid.num_images:,}", _size(dataset.kind.image_shape), factors, named)
     return table
+
+
+def table_of_benchmarks() -> Table:
+    """A row a variant that the package can make: names to ask for, ε, size of a file, time that making one took."""
+    said = "`perturb dataset get NAME` makes a file; `made in` is what it took where it was made first."
+    table = Table(box=box.HORIZONTALS, pad_edge=False, caption=said, caption_justify="left")
+    table.add_column("benchmark file")
+    for header in ("ε", "size", "made in"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for benchmark in BENCHMARKS:
+        made_of, there = recipes(benchmark), {entry.name: entry for entry in published_index(benchmark).entries}
+        variants: dict[str, list[Entry]] = {}
+        for column in made_of:
+            variants.setdefault(column.variant, []).append(there[f"{benchmark}-{column.name}"])
+        for variant, entries in variants.items():
+            names = f"{benchmark}-{variant}" + (f", -2 to -{len(entries)}" if len(entries) > 1 else "")
+            table.add_row(names, f"{entries[0].epsilon:g}", *_cost(entries[0]))
+    return table
+
+
+def _cost(entry: Entry) -> tuple[str, str]:
+    """Size and time as people read them."""
+    size = filesize.decimal(entry.bytes) if entry.bytes else "–"
+    return size, duration(entry.seconds) if entry.seconds is not None else "–"
 
 
 def table_of_vectors() -> Table:

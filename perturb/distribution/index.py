@@ -64,9 +64,11 @@ class Entry(Section):
     file: str | None = Field(default=None, exclude_if=lambda file: file is None)
     """Path below the index, with forward slashes; None where the recipe alone is published."""
     bytes: int | None = Field(default=None, ge=1, exclude_if=lambda size: size is None)
-    """Size of the file."""
+    """Size of the file; without a file, as it was where the recipe was written."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 of the file's bytes; without a file, as it was where the recipe was written."""
+    """SHA-256 of the file's bytes; without a file, as it was there."""
+    seconds: float | None = Field(default=None, ge=0, exclude_if=lambda seconds: seconds is None)
+    """Time that making and verifying the file took there, where that is known."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     """The name by which people ask for it: `<dataset>-<variant>`, and of further patterns `<dataset>-<variant>-2`, …"""
     dataset: str

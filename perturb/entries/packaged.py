@@ -8,6 +8,7 @@ from pathlib import Path
 
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.hdf5.schema import RECIPE
+from perturb.distribution.index import INDEX, Index, parse_index
 from perturb.entries.entry import Entry, FileHash, MetricOfEntry, parse_entry, refusal, rows_of
 from perturb.statistics.scores import Row
 from perturb.variants import VariantPattern
@@ -19,6 +20,12 @@ BENCHMARKS = ("mini", "dsprites", "shapes3d")
 def published_folder(benchmark: str) -> Path:
     """Recipes, weights and entries/*.json of a benchmark; there may be none."""
     return Path(str(files("perturb.entries.published"))) / benchmark
+
+
+def published_index(benchmark: str) -> Index:
+    """What the package has of a benchmark; nothing, where it has nothing."""
+    path = published_folder(benchmark) / INDEX
+    return parse_index(path.read_bytes(), str(path)) if path.is_file() else Index(entries=[])
 
 
 def recipes(benchmark: str) -> dict[VariantPattern, Path]:

@@ -87,22 +87,27 @@ def _entries(plan: Plan, store: Store, folder: Path, patterns: int | None) -> It
             copied.append((run_file(store.path(spec), weights_of(source).name), weights_of(target)))
         for found, place in copied:
             _copied(found, folder, place.name)
-        yield entry_of_recipe(published, target, images=images)
+        size = run_file(store.path(spec), "*.h5").stat().st_size
+        yield entry_of_recipe(published, target, images=images, size=size, seconds=store.seconds(spec))
 
 
-def entry_of_recipe(published: Published, path: Path, *, images: int) -> Entry:
+def entry_of_recipe(published: Published, path: Path, *, images: int, size: int, seconds: float) -> Entry:
     """The entry of an index for a benchmark file of which the recipe alone is published.
 
     Args:
         published: the recipe.
         path: where it is, in the folder of the index, with its weights beside it; named `<variant>.recipe.json`.
         images: number of images in the file.
+        size: of the file, in bytes.
+        seconds: that making and verifying it took.
 
     """
     recipe, weights = published.recipe, weights_of(path)
     parts = [path, *([weights] if recipe.network is not None else [])]
     return Entry(
+        bytes=size,
         sha256=published.sha256,
+        seconds=seconds,
         name=asked_by(recipe.dataset, path.name.removesuffix(RECIPE)),
         dataset=recipe.dataset,
         variant=recipe.variant,

@@ -25,18 +25,23 @@ def _rows(method: str, *variants: str) -> list[Row]:
     return summarise(scores, ["mig"])
 
 
-def test_all_that_mini_is_made_of_is_declared_as_data_of_the_package() -> None:
+@pytest.mark.parametrize("benchmark", [name for name in packaged.BENCHMARKS if packaged.recipes(name)])
+def test_all_that_a_benchmark_is_made_of_is_declared_as_data_of_the_package(benchmark: str) -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     declared = {path for pattern in data["perturb.entries.published"] for path in PUBLISHED.glob(pattern)}
-    recipes = set(packaged.recipes("mini").values())
-    patterns = [
-        f"{variant}{draw}" for variant in ("modified", "untrained", "untrained_in_span") for draw in ("", "-2", "-3")
-    ]
-    assert {path.name for path in recipes} == {f"{name}.recipe.json" for name in ("original", "noise", *patterns)}
-    weights = {path for path in packaged.published_folder("mini").iterdir() if path.suffix == ".safetensors"}
-    assert {path.stem for path in weights} == set(patterns)
-    entries = set((packaged.published_folder("mini") / "entries").iterdir())
-    assert recipes | weights | entries <= declared
+    folder, index = packaged.published_folder(benchmark), packaged.published_index(benchmark)
+    recipes = packaged.recipes(benchmark)
+    assert {f"{benchmark}-{column.name}" for column in recipes} == {entry.name for entry in index.entries}
+    parts = {folder / part.file for entry in index.entries for part in entry.recipe}
+    assert set(recipes.values()) <= parts
+    assert parts | set((folder / "entries").iterdir()) | {folder / "index.json"} <= declared
+
+
+@pytest.mark.parametrize("benchmark", [name for name in packaged.BENCHMARKS if packaged.recipes(name)])
+def test_a_benchmark_has_three_patterns_of_what_is_trained_and_of_its_control(benchmark: str) -> None:
+    patterns = [column.name for column in packaged.recipes(benchmark) if column.variant in ("modified", "untrained")]
+    expected = [f"{variant}{draw}" for variant in ("modified", "untrained") for draw in ("", "-2", "-3")]
+    assert sorted(patterns) == sorted(expected)
 
 
 def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
