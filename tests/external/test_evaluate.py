@@ -341,7 +341,8 @@ def test_the_entry_is_json_that_others_can_read(mixed: tuple) -> None:
 
 
 def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_as_before(tmp_path: Path) -> None:
-    asked = {"variants": ("original",), "seeds": 1, "cache": tmp_path, "quiet": True}
+    training = Training(steps=20, batch_size=16, learning_rate=1e-2)
+    asked = {"variants": ("original",), "seeds": 1, "training": training, "cache": tmp_path, "quiet": True}
     before = benchmark(Linear, **asked).entry
     (run,) = benchmark(WritesToWhatIsRead, **asked).entry.runs
     assert run.scores is None
