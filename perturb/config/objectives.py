@@ -16,6 +16,9 @@ class MethodSection(Section):
 
     paired: ClassVar[bool] = False
     """True if a batch consists of pairs of images."""
+    sees: ClassVar[Literal["images", "pairs", "labels"]] = "images"
+    """What the training sees of the data: images alone; pairs of images whose factors are close; pairs with the word which
+    factors they share."""
     primary: ClassVar[str | None] = None
     """The hyper-parameter that a line search scales (thesis Table 4.1; β-VAE_Σ has the β-VAE's)."""
     claim: ClassVar[Literal["falls", "stands", "baseline"] | None] = None
@@ -144,6 +147,7 @@ class SlowVAEConfig(MethodSection):
     """SlowVAE (Klindt et al. 2021), with the weights that its code gives the terms."""
 
     paired = True
+    sees = "pairs"
     primary = "beta"
     claim = "falls"
 
@@ -161,6 +165,7 @@ class PCLConfig(MethodSection):
     """Permutation-contrastive learning (Hyvärinen and Morioka 2017), adapted: convolutional encoder, pairs by factors."""
 
     paired = True
+    sees = "pairs"
     claim = "stands"
     work = 0.5
 
@@ -172,6 +177,7 @@ class WeaklySupervisedGANConfig(MethodSection):
     """The GAN of Shu et al. (2020) with share-labels for every factor ("full sharing")."""
 
     paired = True
+    sees = "labels"
     claim = "stands"
     latents_are_factors = True
     work = 6.0  # with a discriminator of width 1
@@ -196,4 +202,6 @@ _Objectives = (
     | WeaklySupervisedGANConfig
 )
 ObjectiveConfig = Annotated[_Objectives, Field(discriminator="kind")]
-OBJECTIVE_KINDS = tuple(config.model_fields["kind"].default for config in get_args(_Objectives))
+METHODS: dict[str, type[MethodSection]] = {config.model_fields["kind"].default: config for config in get_args(_Objectives)}
+"""The config of each method by its kind."""
+OBJECTIVE_KINDS = tuple(METHODS)

@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from perturb.config.metrics import MetricsConfig
+from perturb.config.objectives import METHODS
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.errors import UserError
@@ -39,7 +40,15 @@ HOW = {
     "codes": "codes computed elsewhere",
 }
 """The ways in which the runs of an entry may have been made."""
-
+SEEN = {
+    "images": "images",
+    "pairs": "pairs of images that are close",
+    "labels": "labels",
+    "unknown": "not known",
+}
+"""What a model's training could see of the data, in words."""
+SEEN_BY = {"fit": "labels", "loop": "images", "encoder": "unknown", "codes": "unknown"}
+"""Key in SEEN by key in HOW: a dataset that `fit` gets has labels, perturb's loop hands over images alone."""
 
 Hash = Annotated[str, Field(pattern=SHA256)]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -132,6 +141,15 @@ class Entry(Section):
     confidence: Confidence = Confidence()
     versions: dict[Name, Name]
     """Versions of the software."""
+
+
+def could_see(entry: Entry) -> str:
+    """Return what the training of an entry's model could see of the data beside images: a key in SEEN."""
+    if entry.how != "pipeline":
+        return SEEN_BY[entry.how]
+    objective = entry.settings.get("objective")
+    kind = objective.get("kind") if isinstance(objective, dict) else None
+    return METHODS[kind].sees if isinstance(kind, str) and kind in METHODS else "unknown"
 
 
 def metrics_of(names: Iterable[str], settings: MetricsConfig) -> tuple[MetricOfEntry, ...]:

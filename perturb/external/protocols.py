@@ -24,10 +24,11 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from perturb.errors import UserError
 from perturb.external.dataset import as_floats
+from perturb.metrics.coded import as_array
 
 Factory = Callable[[], Any]
 LARGEST_SETTINGS, DEEPEST_SETTINGS = 100_000, 30
@@ -72,6 +73,7 @@ def made_by(factory: Factory, *, fitted: bool) -> tuple[Any, str]:
         UserError: what it returns follows none of the protocols. What the factory raises keeps its traceback.
 
     """
+    _require_no_arguments(factory)
     model = factory()
     kind = type(model).__name__
     if not callable(getattr(model, "encode", None)):
@@ -88,6 +90,22 @@ def made_by(factory: Factory, *, fitted: bool) -> tuple[Any, str]:
     )
 
 
+def _require_no_arguments(factory: Factory) -> None:
+    """Refuse a factory that cannot be called without arguments; what has no signature is called and seen."""
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):
+        return
+    empty = inspect.Parameter.empty
+    of_any_number = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in signature.parameters.values() if p.default is empty and p.kind not in of_any_number]
+    if needed:
+        raise UserError(
+            f"the factory {identity_of(factory)} is called without arguments and needs {', '.join(needed)}; name a "
+            "function that gives them, or functools.partial of it."
+        )
+
+
 def module_of(model: Any) -> Any:  # noqa: ANN401
     """The torch module that the loop trains: the model itself, or its `module`."""
     return model if isinstance(model, nn.Module) else getattr(model, "module", None)
@@ -99,7 +117,7 @@ def encoder_of(model: Any, device: str | torch.device = "cpu") -> Callable[[np.n
     def encode(images: np.ndarray) -> np.ndarray:
         with torch.no_grad():
             codes = model.encode(as_floats(images).to(device))
-        codes = codes.detach().cpu().numpy() if isinstance(codes, Tensor) else np.asarray(codes)
+        codes = as_array(codes, "what encode returns")
         if codes.ndim != 2 or len(codes) != len(images) or codes.dtype.kind not in "fiu":
             raise UserError(
                 f"encode must return numbers ({len(images)}, latents) for {len(images)} images, got {codes.dtype} of shape "

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_entries import entry_as_json, made_entry, write_raw
 
-from perturb.entries.entry import LARGEST_ENTRY, Entry, FileHash, rows_of, scores_of, write_entry
+from perturb.entries.entry import LARGEST_ENTRY, SEEN, Entry, FileHash, could_see, rows_of, scores_of, write_entry
 from perturb.entries.rules import check_entry, read_entry, reasons_against
 from perturb.errors import UserError
 from perturb.statistics.intervals import over_clusters
@@ -256,3 +256,20 @@ def test_a_run_may_say_why_it_has_no_value_of_a_metric(tmp_path: Path) -> None:
     assert (rows["mcc", "modified"].refused, rows["mcc", "modified"].failed, rows["mcc", "modified"].mean) == (2, 0, None)
     assert (rows["mig", "modified"].refused, rows["mig", "modified"].n) == (0, 2)
     assert Entry.model_validate_json(entry.model_dump_json()) == entry
+
+
+@pytest.mark.parametrize(
+    ("how", "settings", "seen"),
+    [
+        ("fit", {}, "labels"),
+        ("loop", {}, "images"),
+        ("codes", {"objective": {"kind": "beta_vae"}}, "unknown"),
+        ("pipeline", {"objective": {"kind": "beta_vae"}}, "images"),
+        ("pipeline", {"objective": {"kind": "slow_vae"}}, "pairs"),
+        ("pipeline", {"objective": {"kind": "weakly_supervised_gan"}}, "labels"),
+        ("pipeline", {"objective": ["no", "kind"]}, "unknown"),
+    ],
+)
+def test_what_a_training_could_see_follows_from_how_it_was_made(how: str, settings: dict, seen: str) -> None:
+    assert could_see(made_entry().model_copy(update={"how": how, "settings": settings})) == seen
+    assert seen in SEEN

@@ -45,6 +45,12 @@ def test_a_factory_is_found_by_its_name() -> None:
             "the model (Fitted) has neither fit(dataset, seed), nor a torch module named `module` with loss(batch)",
         ),
         (lambda: None, True, "the model (NoneType) has no encode(images)"),
+        (
+            partial(Flat.encode, images=IMAGES),
+            True,
+            "the factory faulty_models:Flat.encode is called without arguments and needs self; name a function that gives",
+        ),
+        (lambda width, *more, depth=3: None, True, "<lambda> is called without arguments and needs width; name a function"),
     ],
 )
 def test_a_model_without_a_protocol_is_told_what_it_lacks(factory: object, fitted: bool, sentence: str) -> None:
@@ -173,3 +179,12 @@ def test_what_can_be_tried_before_a_training_is_tried() -> None:
     with pytest.raises(UserError, match="got NoneType"):
         loop.rehearse(model, "loop", data, training, protocols.encoder_of(model))
     loop.rehearse(Flat(), "fit", data, training, protocols.encoder_of(Flat()))
+
+
+def test_codes_may_be_of_a_type_that_numpy_lacks() -> None:
+    class Rounded:
+        def encode(self, images: torch.Tensor) -> torch.Tensor:
+            return images.flatten(1)[:, :4].bfloat16().requires_grad_()
+
+    codes = protocols.encoder_of(Rounded())(IMAGES)
+    assert (codes.dtype, codes.shape) == (np.float32, (3, 4))

@@ -158,8 +158,8 @@ def _models_after(page: Path, clicks: list[int]) -> list[str]:
 def test_the_markdown_has_the_same_lines_with_foreign_signs_escaped(folder: Path, tmp_path: Path) -> None:
     table = write_leaderboard(folder, tmp_path / "out")[0][1].read_text(encoding="utf-8")
     lines = [line for line in table.splitlines() if line.startswith(("| Holds", "| Leans", "| \\<img"))]
-    assert lines[0] == r"| Holds | 0.45 ± 0.07 | 0.45 ± 0.07 | 0.40, 1 failed | 100% \[100%, 100%\] | fit | 2 |"
-    assert lines[1] == r"| Leans | 0.55 ± 0.07 | 0.28 ± 0.04 | – | 50% \[50%, 50%\] | fit | 2 |"
+    assert lines[0] == r"| Holds | 0.45 ± 0.07 | 0.45 ± 0.07 | 0.40, 1 failed | 100% \[100%, 100%\] | fit | labels | 2 |"
+    assert lines[1] == r"| Leans | 0.55 ± 0.07 | 0.28 ± 0.04 | – | 50% \[50%, 50%\] | fit | labels | 2 |"
     assert lines[2].startswith(r'| \<img src=x onerror="alert(1)"> \| \`a\` | 0.45 ± 0.07 | all 2 failed | – | – |')
     assert "- bad.json: The key \\`note\\` is unknown; remove it or correct its name." in table
 
