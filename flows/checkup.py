@@ -14,8 +14,7 @@ from perturb_flows.environment import prepare
 prepare()
 
 import httpx  # noqa: E402
-from perturb_flows.schedule import require_server  # noqa: E402
-from perturb_flows.server import free_port, is_healthy  # noqa: E402
+from perturb_flows.server import free_port, is_healthy, require_server  # noqa: E402
 from prefect.settings import PREFECT_API_URL  # noqa: E402
 
 from perturb.errors import UserError  # noqa: E402

@@ -1,8 +1,6 @@
 """An experiment that Prefect starts by itself, again and again."""
 
 import signal
-import urllib.error
-import urllib.request
 import warnings
 from contextlib import suppress
 from datetime import timedelta
@@ -13,8 +11,8 @@ prepare()
 
 from perturb_flows.pipeline import study  # noqa: E402
 from perturb_flows.runners import parsed  # noqa: E402
+from perturb_flows.server import require_server  # noqa: E402
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule  # noqa: E402
-from prefect.settings import PREFECT_API_URL  # noqa: E402
 from pydantic import ValidationError  # noqa: E402
 
 from perturb.config import ExperimentConfig  # noqa: E402
@@ -64,26 +62,3 @@ def serve(
 def _page(server: str) -> str:
     """Return the address of the page for people, given that of the server's API."""
     return f"{server.removesuffix('/api')}/deployments"
-
-
-def require_server() -> str:
-    """The address of the server's API.
-
-    Raises:
-        UserError: none is named, or none answers.
-
-    """
-    address = PREFECT_API_URL.value()
-    if not address:
-        raise UserError(
-            "schedules need a Prefect server that stays: start one with `prefect server start`, and set "
-            "PREFECT_API_URL=http://127.0.0.1:4200/api."
-        )
-    try:
-        with urllib.request.urlopen(f"{address}/health", timeout=10):
-            return address
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise UserError(
-            f"no Prefect server answers at {address} ({error}); start it with `prefect server start`, or correct "
-            "PREFECT_API_URL."
-        ) from None

@@ -18,6 +18,7 @@ from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
 
 from perturb.errors import UserError
+from perturb.escapes import in_line
 from perturb.machine import die_with_parent
 
 SECONDS_TO_START = 180
@@ -29,10 +30,11 @@ def server() -> Iterator[None]:
     """Have PREFECT_API_URL name a running server inside the block: the user's, or a temporary one.
 
     Raises:
-        UserError: the temporary server did not start.
+        UserError: the user's server does not answer, or the temporary one did not start.
 
     """
-    if PREFECT_API_URL.value():
+    if address := PREFECT_API_URL.value():
+        _require_answer(address)
         yield
         return
     address = f"http://127.0.0.1:{free_port()}"
@@ -51,6 +53,34 @@ def server() -> Iterator[None]:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def require_server() -> str:
+    """The address of the server's API.
+
+    Raises:
+        UserError: none is named, or none answers.
+
+    """
+    address = PREFECT_API_URL.value()
+    if not address:
+        raise UserError(
+            "schedules need a Prefect server that stays: start one with `prefect server start`, and set "
+            "PREFECT_API_URL=http://127.0.0.1:4200/api."
+        )
+    _require_answer(address)
+    return address
+
+
+def _require_answer(address: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=10):
+            return
+    except (OSError, ValueError) as error:  # urllib's URLError is one too
+        raise UserError(
+            f"no Prefect server answers at {in_line(address)} ({in_line(error)}); start it with `prefect server start`, or "
+            "correct PREFECT_API_URL."
+        ) from None
 
 
 def free_port() -> int:

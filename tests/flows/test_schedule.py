@@ -68,3 +68,14 @@ def test_without_a_server_it_says_how_to_start_one(tiny_toml: Path, perturb: Per
     silent = perturb("schedule", tiny_toml, "--every", "1h", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert silent.returncode == 2
     assert "no Prefect server answers at http://127.0.0.1:1/api" in silent.stderr
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/api", "not an address"])
+def test_a_server_that_is_named_and_does_not_answer_is_one_sentence(
+    tiny_toml: Path, tmp_path: Path, perturb: Perturb, address: str
+) -> None:
+    done = perturb("run", tiny_toml, "--prefect", "--artifacts", tmp_path / "artifacts", PREFECT_API_URL=address)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = [line for line in done.stderr.splitlines() if line]
+    assert line.startswith(f"perturb: no Prefect server answers at {address}")
+    assert "correct PREFECT_API_URL" in line
