@@ -103,7 +103,7 @@ def main(parent: int, command: Sequence[str]) -> None:
     while ended != worker.pid:
         ended, status = os.wait()
     kill_below(os.getpid())
-    _end_as(os.waitstatus_to_exitcode(status))
+    end_as(os.waitstatus_to_exitcode(status))
 
 
 def _end_all() -> None:
@@ -111,7 +111,8 @@ def _end_all() -> None:
     os._exit(1)
 
 
-def _end_as(code: int) -> None:
+def end_as(code: int) -> None:
+    """End this process as another one has ended: by an exit code or, where that is negative, by a signal."""
     if code >= 0:
         os._exit(code)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

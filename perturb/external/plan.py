@@ -76,6 +76,8 @@ class ExternalResult:
     """Traceback of the exception that the model raised; None for any other failure."""
     refused: dict[str, str] = field(default_factory=dict[str, str])
     """For each metric that is not defined for the codes, or could not be computed, why."""
+    seconds: float = 0.0
+    """Time that training and encoding took, in a process of their own; not that of scoring."""
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class Runner:
 
     def seconds(self, spec: RunSpec[ExternalRun]) -> float:
         """Seconds that a finished run took."""
-        return self._store.seconds(spec)
+        return self._store.seconds(spec) + self._result(spec).seconds
 
     def _clear_scratch(self) -> None:
         """Remove what killed processes of evaluations have left; nobody else is writing here, for we have the lock."""

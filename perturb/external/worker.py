@@ -1,17 +1,21 @@
-"""The process of a run: it runs the user's code, and scores what that returns.
+"""The process of a run: it has a child run the user's code, and scores the codes that the child leaves in a file.
 
 The process is started by a supervisor as `python -u -c "from perturb.external.worker import main; main()" SUPERVISOR` and
-reads its job from its standard input. It needs no guard in the user's script, and a factory may come from a notebook.
+reads its job from its standard input. It needs no guard in the user's script, and a factory may come from a notebook. The
+child is forked before any code of the user's is there. Whatever that code does to Python, to torch or to the metrics, it
+does in the child.
 """
 
 import os
 import pickle
 import sys
+import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from perturb.errors import UserError
@@ -19,16 +23,21 @@ from perturb.external import loop, protocols
 from perturb.external.dataset import BenchmarkImages
 from perturb.external.output import excerpt_of, excerpt_of_file
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
-from perturb.files import sha256_of, write_json
+from perturb.files import atomic_write, read_json, sha256_of, write_json
 from perturb.machine import die_with_parent
-from perturb.metrics import METRICS, Coded, encoded_by, score_defined
+from perturb.metrics import METRICS, Coded, PartlyCoded, encoded_by, rows_to_encode, score_defined
 from perturb.metrics.codes_file import codes_on
 from perturb.names import one_line
+from perturb.progress import Progress
 from perturb.random.seeds import seed_globals
+from perturb.reading import reading
 from perturb.runs import RunSpec, Stage, StageContext, Store
+from perturb.supervisor import end_as
 
 COMMAND = [sys.executable, "-u", "-c", "from perturb.external.worker import main; main()"]
 STARTED, OUTPUT, ANSWER = "started", "output.txt", "answer.json"
+CODES, FAILURE = "codes.npy", "failure.json"
+"""What the child that runs the user's code leaves, the one or the other."""
 OWN = str(Path(__file__).parent)
 
 
@@ -72,9 +81,43 @@ def main() -> None:
         except BaseException as error:
             answer = _failure_of(error)
         write_json(job.workdir / ANSWER, answer)
-    else:
-        stages = {KIND: Stage(version=VERSION, build=lambda context: _build(job, context))}
-        Store(job.store, stages).ensure(job.run)
+        return
+    began = time.monotonic()
+    if job.codes is None and _in_child_that_has_trained(job, job.run.config):
+        return
+    seconds = time.monotonic() - began
+    stages = {KIND: Stage(version=VERSION, build=lambda context: _build(job, context, seconds))}
+    Store(job.store, stages).ensure(job.run)
+
+
+def _in_child_that_has_trained(job: Job, config: ExternalRun) -> bool:
+    """Fork a child that trains the model and encodes images, into files of the job's folder, and wait for it.
+
+    Returns True in the child, whose work is done then, and False in the parent. If the child ends without a word, the parent
+    ends in the same way.
+    """
+    parent, child = os.getpid(), os.fork()
+    if child == 0:
+        die_with_parent()
+        if os.getppid() == parent:
+            _leave_codes_or_failure(job, config)
+        return True
+    _, status = os.waitpid(child, 0)
+    if not any((job.workdir / name).exists() for name in (CODES, FAILURE)):
+        end_as(os.waitstatus_to_exitcode(status))
+    return False
+
+
+def _leave_codes_or_failure(job: Job, config: ExternalRun) -> None:
+    try:
+        with Progress(job.workdir) as progress:
+            codes = _train_and_encode(job, progress, config)
+        with atomic_write(job.workdir / CODES) as part, part.open("wb") as file:
+            np.save(file, codes, allow_pickle=False)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        write_json(job.workdir / FAILURE, _failure_of(error))
 
 
 def _failure_of(error: BaseException) -> dict[str, str | None]:
@@ -102,27 +145,45 @@ def _look(job: Job) -> dict[str, Any]:
     return about | {"settings": protocols.settings_of(model), "how": how, "code_sha256": protocols.code_hash(factory)}
 
 
-def _build(job: Job, context: StageContext[ExternalRun]) -> ExternalResult:
+def _build(job: Job, context: StageContext[ExternalRun], seconds: float) -> ExternalResult:
     """The run's result. What the user's code has printed stays beside it, its beginning and end where it is much."""
+    failure = job.workdir / FAILURE
+    result = _failed(read_json(failure)) if failure.exists() else _scored(job, context.spec.config)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    (context.out / OUTPUT).write_text(excerpt_of_file(job.workdir / OUTPUT), encoding="utf-8")
+    return replace(result, seconds=round(seconds, 1))
+
+
+def _failed(found: dict[str, str | None]) -> ExternalResult:
+    return ExternalResult(scores=None, details=None, failure=found["failure"], traceback=found["traceback"])
+
+
+def _scored(job: Job, config: ExternalRun) -> ExternalResult:
     try:
-        config = context.spec.config
-        coded = _codes_of_file(job, job.codes, config) if job.codes else _train_and_encode(job, context, config)
+        coded = _codes_of_file(job, job.codes, config) if job.codes else _handed_over(job, config)
         details, refused = score_defined(
             coded, config.metrics, config.settings, seed=config.scores_seed, threads=job.threads
         )
         if not details:
             raise UserError(" ".join(refused.values()))
-        scores = {name: found[METRICS[name].score] for name, found in details.items()}
-        result = ExternalResult(scores=scores, details=details, refused=refused)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        failure = _failure_of(error)
-        result = ExternalResult(scores=None, details=None, failure=failure["failure"], traceback=failure["traceback"])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    (context.out / OUTPUT).write_text(excerpt_of_file(job.workdir / OUTPUT), encoding="utf-8")
-    return result
+        return _failed(_failure_of(error))
+    scores = {name: found[METRICS[name].score] for name, found in details.items()}
+    return ExternalResult(scores=scores, details=details, refused=refused)
+
+
+def _handed_over(job: Job, config: ExternalRun) -> PartlyCoded:
+    """The codes that the child has left, of the images that the metrics read."""
+    grid = BenchmarkImages(job.data).grid
+    encoded = rows_to_encode(config.metrics, config.settings, grid, seed=config.scores_seed)
+    with reading(job.workdir / CODES, "run the evaluation again"):
+        codes = np.load(job.workdir / CODES, allow_pickle=False)
+    if codes.ndim != 2 or len(codes) != len(encoded) or codes.dtype.kind not in "fiu":
+        raise UserError(f"the codes must be numbers ({len(encoded)}, latents), got {codes.dtype} of shape {codes.shape}.")
+    return PartlyCoded(codes, grid, encoded)
 
 
 def _codes_of_file(job: Job, codes: Path, config: ExternalRun) -> Coded:
@@ -131,7 +192,8 @@ def _codes_of_file(job: Job, codes: Path, config: ExternalRun) -> Coded:
     return coded
 
 
-def _train_and_encode(job: Job, context: StageContext[ExternalRun], config: ExternalRun) -> Coded:
+def _train_and_encode(job: Job, progress: Progress, config: ExternalRun) -> np.ndarray:
+    """Codes (images, latents) of the images that the metrics read, by the user's model."""
     seed_globals(config.seed)
     dataset, factory = BenchmarkImages(job.data), _factory(job)
     if dataset.sha256 != config.images_sha256:
@@ -143,11 +205,11 @@ def _train_and_encode(job: Job, context: StageContext[ExternalRun], config: Exte
     if how == "fit":
         model.fit(dataset, config.seed)
     elif how == "loop":
-        loop.train(model, dataset, config.training, seed=config.seed, report=context.progress.report)
+        loop.train(model, dataset, config.training, seed=config.seed, report=progress.report)
     encoder = protocols.encoder_of(model, device)
     coded = encoded_by(encoder, dataset.file, config.metrics, config.settings, seed=config.scores_seed)
     dataset.file.require_unchanged()
-    return coded
+    return coded.codes
 
 
 def _require_same(wanted: str | None, found: str | None, what: str) -> None:

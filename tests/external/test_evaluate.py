@@ -349,3 +349,13 @@ def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_as_before(
     assert "somebody wrote to it while its images were read" in run.failure
     after = benchmark(Linear, **asked).entry
     assert [run.scores for run in after.runs] == [run.scores for run in before.runs]
+
+
+def test_a_model_that_patches_the_scorer_gets_the_score_of_its_codes() -> None:
+    asked = {"variants": ("original",), "seeds": 1, "quiet": True}
+    (run,) = benchmark(faulty_models.PatchesTheScorer, **asked).entry.runs
+    assert run.failure is None
+    data = load_benchmark("mini")
+    expected = score_encoder(encoder_of(faulty_models.Fitted()), data.file, ["mig"], seed=scores_seed(0))
+    assert run.scores == {"mig": expected["mig"]["mig"]}
+    assert run.seconds > 0

@@ -130,6 +130,19 @@ class WritesToWhatIsRead(Linear):
             file.write(bytes(200_000))
 
 
+class PatchesTheScorer(Fitted):
+    """A model that would have a MIG of 1, were it scored where its code runs."""
+
+    def fit(self, dataset, seed):
+        """Replace whatever scores."""
+        from perturb import metrics
+        from perturb.external import worker
+        from perturb.metrics import scoring
+
+        for module in (metrics, scoring, worker):
+            module.score_defined = lambda *_, **__: ({"mig": {"mig": 1.0}}, {})
+
+
 class Wordy(Fitted):
     """Ends with a long line with tabs and colours, or raises what is no text."""
 
