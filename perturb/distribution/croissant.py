@@ -1,7 +1,7 @@
 """croissant.json: the files of a folder for tools that read Croissant 1.0 (https://docs.mlcommons.org/croissant).
 
-Written without a library, so that publishing needs none; a test has mlcroissant validate it. There are no record sets,
-because Croissant does not read HDF5.
+Written without a library, so that publishing needs none; a test has mlcroissant validate it and load its records. These are
+the files' facts: Croissant does not read HDF5, so that images are for the readers that the card shows.
 """
 
 import re
@@ -10,9 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 from perturb.benchmark.credits import PAPER_URL
+from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.distribution.listing import Listing
 
 ENCODINGS = {".h5": "application/x-hdf5", ".json": "application/json", ".safetensors": "application/octet-stream"}
+FACTS = {"variant": "sc:Text", "epsilon": "sc:Float", "images": "sc:Integer", "bytes": "sc:Integer", "sha256": "sc:Text"}
+"""Fields of an entry of the index that a record has, with their types."""
 AS_JSON = ("data", "examples")
 AS_VOCABULARY = ("dataType",)
 TERMS = (
@@ -49,6 +52,12 @@ def croissant_of(listing: Listing, *, published: date, url: str | None = None) -
         "keywords": ["disentanglement", "representation learning", found.name],
         "distribution": [_file(file.file, file.bytes, file.sha256, url) for file in (*listing.wholes, *listing.recipes)],
     }
+    about["recordSet"] = [
+        _records("variants", {"name": "sc:Text", "file": "sc:Text", **FACTS}, _variants(listing)),
+        _records(
+            "factors", {"name": "sc:Text", "values": "sc:Integer", "first": "sc:Float", "last": "sc:Float"}, _factors(found)
+        ),
+    ]
     return about | ({"version": made_by[-1]} if made_by else {}) | ({"url": url} if url else {})
 
 
@@ -67,6 +76,35 @@ def _context() -> dict[str, Any]:
         | {term: {"@id": f"cr:{term}", "@type": "@json"} for term in AS_JSON}
         | {term: {"@id": f"cr:{term}", "@type": "@vocab"} for term in AS_VOCABULARY}
     )
+
+
+def _variants(listing: Listing) -> list[dict[str, Any]]:
+    """A record a benchmark file."""
+    facts = ("name", "file", *FACTS)
+    return [{fact: getattr(entry, fact) for fact in facts} for entry in listing.index.entries]
+
+
+def _factors(found: BenchmarkFile) -> list[dict[str, Any]]:
+    """A record a factor, in the order of the grid, whose last one runs fastest."""
+    return [
+        {"name": name, "values": len(values), "first": float(values[0]), "last": float(values[-1])}
+        for name, values in zip(found.grid.names, found.factor_values, strict=True)
+    ]
+
+
+def _records(name: str, fields: dict[str, str], records: list[dict[str, Any]]) -> dict[str, Any]:
+    """A record set with its records in it; `fields` have types of schema.org."""
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        "key": {"@id": f"{name}/name"},
+        "field": [
+            {"@type": "cr:Field", "@id": f"{name}/{field}", "name": f"{name}/{field}", "dataType": kind}
+            for field, kind in fields.items()
+        ],
+        "data": [{f"{name}/{field}": value for field, value in record.items()} for record in records],
+    }
 
 
 def _file(path: str, size: int, sha256: str, url: str | None) -> dict[str, Any]:

@@ -44,7 +44,6 @@ def test_mlcroissant_has_nothing_to_object_to_and_finds_every_file(folder: Path,
     assert metadata.version == "0.1.0"
     assert metadata.date_published.date() == TODAY
     assert "@misc{dsprites17," in metadata.cite_as
-    assert metadata.record_sets == []
     files = {file.id: file for file in metadata.distribution}
     expected = ["files/modified.h5", "files/noise.h5", "files/modified.recipe.json", "files/modified.safetensors"]
     assert list(files) == expected
@@ -54,6 +53,18 @@ def test_mlcroissant_has_nothing_to_object_to_and_finds_every_file(folder: Path,
         assert file.content_url == name
     kinds = [file.encoding_formats for file in files.values()]
     assert kinds == [["application/x-hdf5"]] * 2 + [["application/json"], ["application/octet-stream"]]
+
+
+def test_mlcroissant_loads_the_records_of_variants_and_factors(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    found = _validated(folder, caplog)
+    variants = list(found.records("variants"))
+    assert [record["variants/name"] for record in variants] == ["dsprites-modified", "dsprites-noise"]
+    assert [record["variants/epsilon"] for record in variants] == [0.1, 0.1]
+    assert {record["variants/images"] for record in variants} == {96}
+    hashes = [sha256_of(folder / record["variants/file"]) for record in variants]
+    assert [record["variants/sha256"] for record in variants] == hashes
+    factors = {record["factors/name"]: record["factors/values"] for record in found.records("factors")}
+    assert factors == dict(zip(SmallSprites.grid.names, SmallSprites.grid.sizes, strict=True))
 
 
 def test_with_an_address_files_have_addresses(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
