@@ -1,0 +1,73 @@
+"""The configs for a laptop: what differs from the thesis's settings is declared here, and nothing else does."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from perturb.config import ExperimentConfig, load_experiment
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+TRAINING = {"training.steps", "training.learning_rate", "training.checkpoint_every"}
+PATTERN = {f"perturbation.{field}" for field in ("form", "steps", "learning_rate", "generator", "spread", "alignment.price")}
+SIZE = {
+    "restarts.num", "selection.keep", "selection.max_unit_variance", "collapse.action", "evaluation.seeds",
+    "evaluation.draws", "evaluation.draws.modified", "evaluation.draws.untrained", "evaluation.variants", "metrics.dci.num_train", "metrics.dci.num_test", "metrics.dci.trees",
+    "search.factors", "search.seeds", "search.more_metrics", "readout.seeds", "readout.steps",
+}  # fmt: skip
+DECLARED = TRAINING | PATTERN | SIZE
+FALLING = {
+    "dsprites": {f"restarts.objective.{field}" for field in ("kind", "first_beta", "hold", "fall")},
+    "shapes3d": set(),
+}
+"""Of the β-VAE where its β falls."""
+NOT_RUN = {"ws-GAN"}
+"""Methods of the thesis that take too long on a laptop."""
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {path: leaf for key, inner in value.items() for path, leaf in _flat(inner, f"{prefix}.{key}".lstrip(".")).items()}
+
+
+def _settings(config: ExperimentConfig) -> dict[str, Any]:
+    """Every setting by its path, without methods and alternatives."""
+    whole = config.model_dump(mode="json")
+    del whole["evaluation"]["methods"], whole["alternatives"]
+    return _flat(whole)
+
+
+@pytest.fixture(params=["dsprites", "shapes3d"])
+def pair(request: pytest.FixtureRequest) -> tuple[ExperimentConfig, ExperimentConfig]:
+    """The thesis's and the short one."""
+    name = request.param
+    return load_experiment(CONFIGS / f"{name}.toml"), load_experiment(CONFIGS / f"{name}_short.toml")
+
+
+def test_only_what_is_declared_differs(pair: tuple[ExperimentConfig, ExperimentConfig]) -> None:
+    thesis, short = map(_settings, pair)
+    differing = {path for path in thesis | short if thesis.get(path) != short.get(path)}
+    if pair[1].search is None:
+        differing = {path for path in differing if not path.startswith("search")}
+    assert differing <= DECLARED | FALLING[pair[0].name]
+    assert {"training.steps", "perturbation.form", "evaluation.seeds"} <= differing
+
+
+def test_methods_are_the_thesiss_with_the_same_hyper_parameters(pair: tuple[ExperimentConfig, ExperimentConfig]) -> None:
+    thesis, short = ({method.name: method.objective for method in config.evaluation.methods} for config in pair)
+    assert set(thesis) - set(short) == NOT_RUN
+    falling = short["β-VAE"]
+    if pair[1].restarts.objective.kind == "falling_beta_vae":
+        assert falling == pair[1].restarts.objective
+        assert falling.beta == thesis["β-VAE"].beta, "β ends where the thesis's is"
+        thesis = thesis | {"β-VAE": falling}
+    assert {name: thesis[name] for name in short} == short
+    assert all(method.training is None for method in pair[1].evaluation.methods)
+
+
+def test_the_thesiss_game_is_played_beside_with_its_own_settings(pair: tuple[ExperimentConfig, ExperimentConfig]) -> None:
+    thesis, played = _flat(pair[0].perturbation.model_dump(mode="json")), pair[1].alternatives["literal"]
+    found = _flat(played.model_dump(mode="json"))
+    differing = {path for path in thesis | found if thesis.get(path) != found.get(path)}
+    assert differing == {"steps", "learning_rate", "decoder_learning_rate"}
