@@ -11,9 +11,10 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 TRAINING = {"training.steps", "training.learning_rate", "training.checkpoint_every"}
 PATTERN = {f"perturbation.{field}" for field in ("form", "steps", "learning_rate", "generator", "spread", "alignment.price")}
 SIZE = {
-    "restarts.num", "selection.keep", "selection.max_unit_variance", "collapse.action", "evaluation.seeds",
-    "evaluation.draws", "evaluation.draws.modified", "evaluation.draws.untrained", "evaluation.variants", "metrics.dci.num_train", "metrics.dci.num_test", "metrics.dci.trees",
-    "search.factors", "search.seeds", "search.more_metrics", "readout.seeds", "readout.steps",
+    "restarts.num", "selection.keep", "selection.max_unit_variance", "collapse.action", "metrics.dci.num_train",
+    "metrics.dci.num_test", "metrics.dci.trees", "evaluation.seeds", "evaluation.draws", "evaluation.draws.modified",
+    "evaluation.draws.untrained", "evaluation.variants", "search.factors", "search.seeds", "search.more_metrics",
+    "readout.seeds", "readout.steps",
 }  # fmt: skip
 DECLARED = TRAINING | PATTERN | SIZE
 FALLING = {
