@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from fault_table import PAGE, page
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
@@ -31,6 +32,10 @@ def test_the_citation_is_of_this_version_and_of_the_paper_that_files_name() -> N
     assert cited["version"] == __version__
     assert paper["url"] == PAPER_URL
     assert f"{paper['start']}--{paper['end']}" in PAPER
+
+
+def test_the_table_of_faults_is_that_of_the_tests() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "write it again: python tests/helpers/fault_table.py"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
