@@ -34,16 +34,16 @@ KINDS = {
 }
 """Files of tests by the kind of fault that they are about."""
 WORDS = {
-    "ones own": "one's own", "users error": "user's error", "users code": "user's code", "pythons": "Python's", "ctrl c": "Ctrl-C",
-    "python": "Python", "prefect": "Prefect", "json": "JSON", "hdf5": "HDF5", "toml": "TOML", "csv": "CSV",
+    "ones own": "one's own", "users error": "user's error", "users code": "user's code", "pythons": "Python's",
+    "ctrl c": "Ctrl-C", "python": "Python", "prefect": "Prefect", "json": "JSON", "hdf5": "HDF5", "toml": "TOML", "csv": "CSV",
     "markdown": "Markdown",
 }  # fmt: skip
 """Words as the names of functions cannot have them."""
 HEAD = """\
 # Faults
 
-Written by `python tests/helpers/fault_table.py` from the names of tests. Each line is what a test proves. Mutants of
-valid files are tried in `make test` too, the same ones each time; `PERTURB_FUZZ=10 python -m pytest tests/fuzz` tries ten times
+Written by `python tests/helpers/fault_table.py` from the names of tests. Each line is what a test proves. Mutants of valid
+files are tried in `make test` too, the same ones each time; `PERTURB_FUZZ=10 python -m pytest tests/fuzz` tries ten times
 as many.
 """
 
