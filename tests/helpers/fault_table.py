@@ -35,8 +35,8 @@ KINDS = {
 """Files of tests by the kind of fault that they are about."""
 WORDS = {
     "ones own": "one's own", "users error": "user's error", "users code": "user's code", "pythons": "Python's",
-    "ctrl c": "Ctrl-C", "python": "Python", "prefect": "Prefect", "json": "JSON", "hdf5": "HDF5", "toml": "TOML", "csv": "CSV",
-    "markdown": "Markdown",
+    "ctrl c": "Ctrl-C", "python": "Python", "prefect": "Prefect", "json": "JSON", "hdf5": "HDF5", "toml": "TOML",
+    "csv": "CSV", "markdown": "Markdown",
 }  # fmt: skip
 """Words as the names of functions cannot have them."""
 HEAD = """\
