@@ -223,6 +223,7 @@ def test_over_pruned_restarts_are_a_clear_error(tiny: ExperimentConfig, begun: P
         run_locally(strict, RunSettings(artifacts=begun, workers=1))
 
 
+@pytest.mark.slow
 def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentConfig, begun: Path) -> None:
     wild = tiny.training.model_copy(update={"learning_rate": 1e30})
     methods = (tiny.evaluation.methods[0].model_copy(update={"training": wild}), tiny.evaluation.methods[1])
@@ -238,6 +239,7 @@ def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentCon
     )
 
 
+@pytest.mark.slow
 def test_stacked_restarts_are_the_same_runs_with_the_same_models(tiny: ExperimentConfig, tmp_path: Path) -> None:
     settings = {
         "processes": RunSettings(artifacts=tmp_path / "processes", workers=2),

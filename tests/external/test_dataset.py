@@ -156,6 +156,7 @@ def test_a_large_benchmark_that_is_not_there_says_how_to_get_it(tmp_path: Path) 
     )
 
 
+@pytest.mark.usefixtures("without_recipes")
 def test_a_large_benchmark_is_downloaded_once(sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DATASETS, "dsprites", Dataset(SmallSprites, None))
     write_index(sprites)
@@ -254,6 +255,7 @@ def test_one_file_of_a_benchmark_is_made_by_a_command(tmp_path: Path, monkeypatc
     assert made.path == tmp_path / "mini" / "mini-untrained-2.h5"
 
 
+@pytest.mark.usefixtures("without_recipes")
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
@@ -320,6 +322,7 @@ def test_doctored_images_under_the_published_recipe_are_made_again(tmp_path: Pat
     assert sha256_of(path) == before
 
 
+@pytest.mark.usefixtures("without_recipes")
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_download_is_refused_or_brought_again(
     damage: Callable[[Path], None], sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -335,6 +338,7 @@ def test_a_damaged_download_is_refused_or_brought_again(
     assert sha256_of(load_benchmark("dsprites", "modified", **asked).path) == before
 
 
+@pytest.mark.usefixtures("without_recipes")
 @pytest.mark.parametrize(
     ("source", "name", "what"),
     [
@@ -359,6 +363,7 @@ def test_another_benchmarks_file_in_its_place_is_refused(
             use()
 
 
+@pytest.mark.usefixtures("without_recipes")
 @pytest.mark.parametrize(
     ("source", "column", "attributes", "what"),
     [

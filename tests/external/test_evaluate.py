@@ -340,6 +340,7 @@ def test_the_entry_is_json_that_others_can_read(mixed: tuple) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_as_before(tmp_path: Path) -> None:
     training = Training(steps=20, batch_size=16, learning_rate=1e-2)
     asked = {"variants": ("original",), "seeds": 1, "training": training, "cache": tmp_path, "quiet": True}

@@ -50,7 +50,8 @@ def _check_page(api: str) -> None:
 
 
 @pytest.mark.flow
-@pytest.mark.parametrize("runner", ["thread:2", pytest.param("process:1", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("runner", ["thread:2", "process:1"])
 def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: Path, perturb: Perturb, runner: str) -> None:
     strict = tmp_path / "strict.toml"
     strict.write_text(tiny_toml.read_text().replace("max_unit_variance = 100.0", "max_unit_variance = 0.01"))
