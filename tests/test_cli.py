@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from perturb import __version__
-from perturb.cli import _command
+from perturb.cli import _command, app
+from perturb.config import load_experiment
+from perturb.experiment.plan import plan_experiment
 
 HELPERS = Path(__file__).parent / "helpers"
 SCRIPT = Path(sys.executable).with_name("perturb")
@@ -57,7 +60,7 @@ BAD = {
     "epsilon": (("epsilon = 0.175", "epsilon = 1.5"), ["run", "a.toml"], "`perturbation.epsilon`"),
     "missing config": (None, ["run", "absent.toml"], "absent.toml: no such file"),
     "budget": (None, ["run", "a.toml", "--budget", "1.5"], "--budget must be above 0 and at most 1, got 1.5"),
-    "stage": (None, ["run", "a.toml", "--until", "holiday"], "stage must be among ground truth, restarts, selection"),
+    "stage": (None, ["run", "a.toml", "--until", "holiday"], "stage must be among ground-truth, restarts, selection"),
     "path of mini": (('name = "mini"', 'name = "mini", path = "b.npz"'), ["run", "a.toml"], "mini is always rendered"),
     "image size": (('"conv32"', '"conv64"'), ["run", "a.toml"], "conv64 is for 64 × 64 images"),
     "methods": (None, ["run", "a.toml", "--methods", "AE,GAM"], "--methods must be among AE; got GAM"),
@@ -161,8 +164,18 @@ def _perturb(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_version_is_printed(tmp_path: Path) -> None:
-    done = _perturb(tmp_path, "version")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
+    for asked in ("version", "--version"):
+        done = _perturb(tmp_path, asked)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
+
+
+def test_h_helps_and_help_names_every_stage() -> None:
+    plan = plan_experiment(load_experiment(HELPERS.parents[1] / "configs" / "shapes3d.toml"))
+    told = CliRunner().invoke(app, ["run", "-h"], env={"COLUMNS": "400"})
+    assert told.exit_code == 0
+    assert f"Stop after this stage: {', '.join(stage.name for stage in plan.stages)}." in told.stdout
+    assert plan.stage("benchmark-files") == plan.stage("benchmark files")
+    assert CliRunner().invoke(app, ["dataset", "get", "-h"]).exit_code == 0
 
 
 def test_argument_of_another_type_is_a_usage_error(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ app = typer.Typer(
     help="Perturbed disentanglement benchmarks: does a model disentangle, or does it lean on the data?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(dataset_app, name="dataset")
 add_commands(app)
@@ -41,6 +41,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Another value for a setting, for example restarts.num=3; repeatable."),
 ]
+STAGES_IN_HELP = (
+    "ground-truth, restarts, selection, perturbation, benchmark-files, prediction, evaluation, line-search, readout, report"
+)
+UntilOption = Annotated[str | None, typer.Option(help=f"Stop after this stage: {STAGES_IN_HELP}.")]
 BudgetOption = Annotated[float, typer.Option(help="Multiply all steps and counts by this, in (0, 1].")]
 
 
@@ -59,7 +63,7 @@ def run(
     changes: SetOption = None,
     budget: BudgetOption = 1.0,
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
-    until: Annotated[str | None, typer.Option(help="Stop after this stage, for example restarts.")] = None,
+    until: UntilOption = None,
     runner: Annotated[
         str | None, typer.Option(help="Where a flow works: process:N, thread:N, dask or dask://HOST:PORT.")
     ] = None,
@@ -227,6 +231,21 @@ def gc(
 def version() -> None:
     """Print the version."""
     print(__version__)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

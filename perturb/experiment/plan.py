@@ -23,7 +23,13 @@ class PlannedStage:
     """Runs that do not need each other, under one heading."""
 
     title: str
+    """Heading of the stage for people."""
     runs: tuple[RunSpec, ...]
+
+    @property
+    def name(self) -> str:
+        """The title without spaces, as commands take it."""
+        return self.title.replace(" ", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +76,12 @@ class Plan:
         )
         return tuple(stage for stage in stages if stage.runs)
 
-    def stage(self, title: str) -> PlannedStage:
-        """One stage by its title; an unknown title is a UserError that lists the titles."""
+    def stage(self, name: str) -> PlannedStage:
+        """One stage by its name or its title; an unknown one is a UserError that lists the names."""
         for stage in self.stages:
-            if stage.title == title:
+            if name in (stage.name, stage.title):
                 return stage
-        titles = [stage.title for stage in self.stages]
-        raise UserError(f"stage {not_among([title], titles)}.")
+        raise UserError(f"stage {not_among([name], [stage.name for stage in self.stages])}.")
 
 
 def plan_experiment(config: ExperimentConfig) -> Plan:
