@@ -1,7 +1,8 @@
 """The three protocols of which a user's model must follow one.
 
-A factory is called without arguments, once for each run, in the run's own process, after the run's seed has been given to
-the global generators of Python, NumPy and torch. What it returns has
+A factory is called once for each run, in the run's own process, after the run's seed has been given to the global
+generators of Python, NumPy and torch. If it has parameters `image_shape`, `num_factors` or `seed` without defaults, it gets
+them. What it returns has
 
 - `fit(dataset, seed)` and `encode(images)`, and trains itself; or
 - `module` (a torch module; may be the object itself), `loss(batch)` and `encode(images)`, and is trained by perturb's
@@ -16,7 +17,7 @@ import hashlib
 import importlib
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ import torch
 from torch import nn
 
 from perturb.errors import UserError
-from perturb.external.dataset import as_floats
+from perturb.external.dataset import BenchmarkImages, as_floats
 from perturb.metrics.coded import as_array
 
 Factory = Callable[[], Any]
@@ -62,19 +63,20 @@ def load_factory(name: str) -> Factory:
     return found
 
 
-def made_by(factory: Factory, *, fitted: bool) -> tuple[Any, str]:
+def made_by(factory: Factory, offers: Mapping[str, Any], *, fitted: bool) -> tuple[Any, str]:
     """A model and how it is run: `fit`, `loop` or `encoder`.
 
     Args:
         factory: a user's.
+        offers: arguments that it may ask for, by name; as `offered` gives them.
         fitted: whether the model is to be scored as it is.
 
     Raises:
-        UserError: what it returns follows none of the protocols. What the factory raises keeps its traceback.
+        UserError: it needs other arguments, or what it returns follows none of the protocols. What the factory raises keeps
+            its traceback.
 
     """
-    _require_no_arguments(factory)
-    model = factory()
+    model = factory(**_arguments(factory, offers))
     kind = type(model).__name__
     if not callable(getattr(model, "encode", None)):
         raise UserError(f"the model ({kind}) has no encode(images), which returns the codes (n, latents).")
@@ -90,20 +92,25 @@ def made_by(factory: Factory, *, fitted: bool) -> tuple[Any, str]:
     )
 
 
-def _require_no_arguments(factory: Factory) -> None:
-    """Refuse a factory that cannot be called without arguments; what has no signature is called and seen."""
+def offered(dataset: BenchmarkImages, seed: int) -> dict[str, Any]:
+    """Return what a factory may ask for, by name: image shape (channels, height, width), factors of the grid, seed."""
+    return {"image_shape": dataset.image_shape, "num_factors": dataset.grid.num_factors, "seed": seed}
+
+
+def _arguments(factory: Factory, offers: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what is offered, what a factory needs; nothing for one that has no signature."""
     try:
-        signature = inspect.signature(factory)
+        parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
-        return
-    empty = inspect.Parameter.empty
+        return {}
     of_any_number = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [p.name for p in signature.parameters.values() if p.default is empty and p.kind not in of_any_number]
-    if needed:
+    needed = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind not in of_any_number]
+    if unknown := [name for name in needed if name not in offers]:
         raise UserError(
-            f"the factory {identity_of(factory)} is called without arguments and needs {', '.join(needed)}; name a "
-            "function that gives them, or functools.partial of it."
+            f"the factory {identity_of(factory)} needs {', '.join(unknown)}, and may ask for {', '.join(offers)} alone; name a "
+            "function that gives it the rest, or functools.partial of it."
         )
+    return {name: offers[name] for name in needed}
 
 
 def module_of(model: Any) -> Any:  # noqa: ANN401

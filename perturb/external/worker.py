@@ -137,8 +137,8 @@ def _look(job: Job) -> dict[str, Any]:
     """Return how the model is to be run, and what it says of itself."""
     seed_globals(0)
     factory = _factory(job)
-    model, how = protocols.made_by(factory, fitted=job.fitted)
     dataset = BenchmarkImages(job.data)
+    model, how = protocols.made_by(factory, protocols.offered(dataset, 0), fitted=job.fitted)
     device = loop.device_of(job.training) if how == "loop" else "cpu"
     loop.rehearse(model, how, dataset, job.training, protocols.encoder_of(model, device))
     about = {"name": type(model).__name__, "method": one_line(protocols.described(factory, model))}
@@ -200,7 +200,7 @@ def _train_and_encode(job: Job, progress: Progress, config: ExternalRun) -> np.n
         raise UserError(f"{job.data}: holds other images than when the evaluation began; run it again.")
     _require_same(config.code_sha256, protocols.code_hash(factory), "the file that defines the model")
     dataset.file.prove()
-    model, how = protocols.made_by(factory, fitted=job.fitted)
+    model, how = protocols.made_by(factory, protocols.offered(dataset, config.seed), fitted=job.fitted)
     device = loop.device_of(config.training) if how == "loop" else "cpu"
     if how == "fit":
         model.fit(dataset, config.seed)

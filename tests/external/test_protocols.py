@@ -12,6 +12,7 @@ from faulty_models import Fitted, Flat, Linear, OnlyFit
 from perturb.errors import UserError
 from perturb.external import Training, load_benchmark, loop, protocols
 
+OFFERS = {"image_shape": (3, 32, 32), "num_factors": 4, "seed": 7}
 IMAGES = np.zeros((3, 32, 32, 3), np.uint8)
 
 
@@ -48,20 +49,24 @@ def test_a_factory_is_found_by_its_name() -> None:
         (
             partial(Flat.encode, images=IMAGES),
             True,
-            "the factory faulty_models:Flat.encode is called without arguments and needs self; name a function that gives",
+            "the factory faulty_models:Flat.encode needs self, and may ask for image_shape, num_factors, seed alone; name",
         ),
-        (lambda width, *more, depth=3: None, True, "<lambda> is called without arguments and needs width; name a function"),
+        (
+            lambda width, *more, depth=3: None,
+            True,
+            "<lambda> needs width, and may ask for image_shape, num_factors, seed alone",
+        ),
     ],
 )
 def test_a_model_without_a_protocol_is_told_what_it_lacks(factory: object, fitted: bool, sentence: str) -> None:
     with pytest.raises(UserError, match=re.escape(sentence)):
-        protocols.made_by(factory, fitted=fitted)
+        protocols.made_by(factory, OFFERS, fitted=fitted)
 
 
 def test_a_model_is_run_as_what_it_has() -> None:
-    assert protocols.made_by(faulty_models.Noted, fitted=False)[1] == "fit"
-    assert protocols.made_by(faulty_models.Noted, fitted=True)[1] == "encoder"
-    assert protocols.made_by(Linear, fitted=False)[1] == "loop"
+    assert protocols.made_by(faulty_models.Noted, OFFERS, fitted=False)[1] == "fit"
+    assert protocols.made_by(faulty_models.Noted, OFFERS, fitted=True)[1] == "encoder"
+    assert protocols.made_by(Linear, OFFERS, fitted=False)[1] == "loop"
 
 
 @pytest.mark.parametrize(
@@ -188,3 +193,15 @@ def test_codes_may_be_of_a_type_that_numpy_lacks() -> None:
 
     codes = protocols.encoder_of(Rounded())(IMAGES)
     assert (codes.dtype, codes.shape) == (np.float32, (3, 4))
+
+
+def test_a_factory_gets_what_its_parameters_are_called_by() -> None:
+    def made(num_factors: int, *, seed: int, width: int = 3) -> Fitted:
+        model = Fitted()
+        model.settings = {"asked": [num_factors, seed, width]}
+        return model
+
+    data = load_benchmark("mini")
+    model, _ = protocols.made_by(made, protocols.offered(data, 7), fitted=True)
+    assert model.settings == {"asked": [4, 7, 3]}
+    assert protocols.offered(data, 7) == OFFERS
