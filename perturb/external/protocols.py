@@ -107,8 +107,8 @@ def _arguments(factory: Factory, offers: Mapping[str, Any]) -> dict[str, Any]:
     needed = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind not in of_any_number]
     if unknown := [name for name in needed if name not in offers]:
         raise UserError(
-            f"the factory {identity_of(factory)} needs {', '.join(unknown)}, and may ask for {', '.join(offers)} alone; name "
-            "a function that gives it the rest, or functools.partial of it."
+            f"the factory {identity_of(factory)} needs {', '.join(unknown)}, and may ask for {', '.join(offers)} alone; "
+            "name a function that gives it the rest, or functools.partial of it."
         )
     return {name: offers[name] for name in needed}
 
