@@ -40,12 +40,7 @@ HOW = {
     "codes": "codes computed elsewhere",
 }
 """The ways in which the runs of an entry may have been made."""
-SEEN = {
-    "images": "images",
-    "pairs": "pairs of images that are close",
-    "labels": "labels",
-    "unknown": "not known",
-}
+SEEN = {"images": "images", "pairs": "pairs", "labels": "labels", "unknown": "not known"}
 """What a model's training could see of the data, in words."""
 SEEN_BY = {"fit": "labels", "loop": "images", "encoder": "unknown", "codes": "unknown"}
 """Key in SEEN by key in HOW: a dataset that `fit` gets has labels, perturb's loop hands over images alone."""
