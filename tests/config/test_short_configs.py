@@ -9,7 +9,10 @@ from perturb.config import ExperimentConfig, load_experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TRAINING = {"training.steps", "training.learning_rate", "training.checkpoint_every"}
-PATTERN = {f"perturbation.{field}" for field in ("form", "steps", "learning_rate", "generator", "spread", "alignment.price")}
+PATTERN = {
+    f"perturbation.{field}"
+    for field in ("form", "steps", "learning_rate", "generator", "spread", "coverage", "alignment.price")
+}
 SIZE = {
     "restarts.num", "selection.keep", "selection.max_unit_variance", "collapse.action", "metrics.dci.num_train",
     "metrics.dci.num_test", "metrics.dci.trees", "evaluation.seeds", "evaluation.draws", "evaluation.draws.modified",
