@@ -42,7 +42,7 @@ def describe_dataset(what: Annotated[str, typer.Argument(help="A dataset of the 
     """Describe a ground truth by its factors, or a benchmark file by what it says of itself."""
     from perturb.cli.describe import described
 
-    Console().print(described(what))
+    Console().print(*described(what))
 
 
 @dataset_app.command("render")

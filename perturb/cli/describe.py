@@ -1,5 +1,6 @@
 """Ground truths, benchmark files and metrics, for people to look at."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich import box, filesize
@@ -36,17 +37,17 @@ def table_of_datasets() -> Table:
     return table
 
 
-def table_of_benchmarks() -> Table:
+def table_of_benchmarks(benchmarks: Iterable[str] = BENCHMARKS) -> Table:
     """A row a variant that the package can make: names to ask for, ε, size of a file, time that making one took."""
     said = "`perturb dataset get NAME` makes a file; `made in` is what it took where it was made first."
     table = Table(box=box.HORIZONTALS, pad_edge=False, caption=said, caption_justify="left")
     table.add_column("benchmark file")
     for header in ("ε", "size", "made in"):
         table.add_column(header, justify="right", no_wrap=True)
-    for benchmark in BENCHMARKS:
-        made_of, there = recipes(benchmark), {entry.name: entry for entry in published_index(benchmark).entries}
+    for benchmark in benchmarks:
+        there = {entry.name: entry for entry in published_index(benchmark).entries}
         variants: dict[str, list[Entry]] = {}
-        for column in made_of:
+        for column in recipes(benchmark):
             variants.setdefault(column.variant, []).append(there[f"{benchmark}-{column.name}"])
         for variant, entries in variants.items():
             names = f"{benchmark}-{variant}" + (f", -2 to -{len(entries)}" if len(entries) > 1 else "")
@@ -70,22 +71,23 @@ def table_of_vectors() -> Table:
     return table
 
 
-def described(name_or_file: str) -> Table:
-    """A dataset by its key, or a benchmark file by its path.
+def described(name_or_file: str) -> list[Table]:
+    """A dataset by its key, with the benchmark files that can be made of it, or a benchmark file by its path.
 
     Raises:
         UserError: it is neither, or the file cannot be read.
 
     """
     if name_or_file in DATASETS:
-        return _of_dataset(DATASETS[name_or_file].kind)
+        made = [table_of_benchmarks([name_or_file])] if name_or_file in BENCHMARKS and recipes(name_or_file) else []
+        return [_of_dataset(DATASETS[name_or_file].kind), *made]
     if name_or_file in SYNTHETIC:
-        return _of_vectors(SYNTHETIC[name_or_file])
+        return [_of_vectors(SYNTHETIC[name_or_file])]
     path = Path(name_or_file)
     if not path.is_file():
         known = [*DATASETS, *SYNTHETIC]
         raise UserError(f"{name_or_file} is neither a dataset ({', '.join(known)}) nor a file{guess(name_or_file, known)}.")
-    return _of_file(path)
+    return [_of_file(path)]
 
 
 def _of_dataset(truth: type[GroundTruth]) -> Table:

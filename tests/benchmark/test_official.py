@@ -20,9 +20,9 @@ from perturb.errors import UserError
 ALL = np.arange(SmallSprites.grid.num_images)
 
 
-def _text(table: object) -> str:
+def _text(*tables: object) -> str:
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(table)
+    console.print(*tables)
     return console.export_text()
 
 
@@ -86,7 +86,7 @@ def test_synthetic_sets_are_listed_and_described() -> None:
     for name, made in SYNTHETIC.items():
         assert name in text
         assert made.description in text
-        assert "uniform on [0, 1)" in _text(described(name))
+        assert "uniform on [0, 1)" in _text(*described(name))
 
 
 def test_a_synthetic_set_is_written_as_two_arrays_without_pickles(tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ def test_a_rendered_dataset_is_written_by_its_name(tmp_path: Path) -> None:
 
 
 def test_a_dataset_is_described_by_its_factors_and_a_file_by_its_attributes(tmp_path: Path) -> None:
-    assert "orientation │     15 │  -30 │   30" in _text(described("shapes3d"))
-    assert "azimuth   │     18 │    0 │ 340" in _text(described("smallnorb"))
+    assert "orientation │     15 │  -30 │   30" in _text(*described("shapes3d"))
+    assert "azimuth   │     18 │    0 │ 340" in _text(*described("smallnorb"))
     write_official(tmp_path / "mini.h5", Mini())
-    text = _text(described(str(tmp_path / "mini.h5")))
+    text = _text(*described(str(tmp_path / "mini.h5")))
     assert "uint8 (4096, 32, 32, 3)" in text
     assert "renderer=mini" in text
 

@@ -14,7 +14,7 @@ from perturb.errors import UserError
 
 def _shown(path: Path) -> str:
     console = Console(width=200, file=io.StringIO(), force_terminal=True, color_system=None)
-    console.print(described(str(path)))
+    console.print(*described(str(path)))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -55,3 +55,16 @@ def test_a_file_without_its_end_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:-500])
     with pytest.raises(UserError, match=r"a\.h5: cannot be read as HDF5 \(.*truncated"):
         described(str(tmp_path / "a.h5"))
+
+
+def test_a_benchmark_is_described_with_the_files_that_can_be_made_of_it() -> None:
+    assert len(described("smallnorb")) == 1
+    dataset, made = described("mini")
+    assert dataset.row_count == 4
+    console = Console(width=200, file=io.StringIO(), color_system=None)
+    console.print(made)
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.split() for line in console.file.getvalue().splitlines()]
+    (modified,) = [line for line in lines if line[:1] == ["mini-modified,"]]
+    assert modified[1:5] == ["-2", "to", "-3", "0.25"]
+    assert modified[6] in ("kB", "MB")
