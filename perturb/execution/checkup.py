@@ -1,5 +1,7 @@
 """A check of this machine: versions, device, disk, locks, data files."""
 
+import importlib
+import importlib.util
 import platform
 import shutil
 import sys
@@ -36,6 +38,7 @@ def check_machine(artifacts: Path, device: str | None, config: Path | None) -> I
     """Everything that can be checked without an orchestrator."""
     yield Check("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from check_versions()
+    yield from _torchvision()
     checked = _device(device)
     yield checked
     if checked.verdict == "ok":
@@ -70,6 +73,17 @@ def check_versions() -> Iterator[Check]:
     yield Check("ok", "packages", f"{len(right)} as pyproject.toml asks for, among them {', '.join(shown)}")
     if missing:
         yield Check("ok", "extras", f"not installed: {', '.join(dict.fromkeys(missing))}")
+
+
+def _torchvision() -> Iterator[Check]:
+    """Say where torchvision, with which disent and lightning come, was built for another torch: then they cannot be used."""
+    if importlib.util.find_spec("torchvision") is None:
+        return
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, RuntimeError, OSError) as error:
+        reason = f"cannot be imported ({error}), as where it was built for another torch"
+        yield Check("warning", "torchvision", f"{reason}; install both from the same index, both for the CPU or neither")
 
 
 def _device(name: str | None) -> Check:
