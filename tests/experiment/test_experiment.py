@@ -172,7 +172,7 @@ def test_one_stage_by_itself_builds_what_it_needs_and_no_more(tiny: ExperimentCo
 
 
 def test_an_unknown_stage_is_refused_with_the_list(tiny: ExperimentConfig, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"stage must be among ground truth, restarts, .*; got nonsense"):
+    with pytest.raises(UserError, match=r"stage must be among ground-truth, restarts, .*; got nonsense"):
         run_locally(tiny, RunSettings(artifacts=tmp_path), until="nonsense")
     assert not (tmp_path / "runs").exists()
 
