@@ -123,13 +123,14 @@ def test_commands_that_write_where_they_stand_say_so_too(folder: Path) -> None:
         assert said.count("\n") == 1, (words, said)
 
 
-@pytest.mark.parametrize("command", [["dataset", "verify"], ["dataset", "info"], ["score"], ["run"], ["entry", "check"]])
-def test_a_file_that_may_not_be_read_is_one_sentence(folder: Path, command: list[str]) -> None:
+def test_a_file_that_may_not_be_read_is_one_sentence(folder: Path) -> None:
     path = folder / "secret.h5"
     path.write_bytes(b"secret")
     path.chmod(0)
-    ((code, said),) = _outcomes(folder, [[*command, "secret.h5"]])
+    commands = [["dataset", "verify"], ["dataset", "info"], ["score"], ["run"], ["entry", "check"]]
+    outcomes = _outcomes(folder, [[*command, "secret.h5"] for command in commands])
     path.unlink()
-    assert code == 2, said
-    assert said.startswith("perturb: ")
-    assert said.count("\n") == 1
+    for command, (code, said) in zip(commands, outcomes, strict=True):
+        assert code == 2, (command, said)
+        assert said.startswith("perturb: "), (command, said)
+        assert said.count("\n") == 1, (command, said)
