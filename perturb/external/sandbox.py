@@ -53,7 +53,7 @@ class Child:
                 start_new_session=True,
             )
         with suppress(BrokenPipeError), cast("IO[bytes]", self._process.stdin) as pipe:
-            pipe.write(pickle.dumps(job.path) + pickle.dumps(job))
+            pipe.write(pickle.dumps(job))
 
     def has_ended(self) -> bool:
         """Return whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""

@@ -1,6 +1,6 @@
 """The process of a run: it has a child run the user's code, and scores the codes that the child leaves in a file.
 
-The process is started by a supervisor as `python -u -c "from perturb.external.worker import main; main()" SUPERVISOR` and
+The process is started by a supervisor as `python -u -P -c "from perturb.external.worker import main; main()" SUPERVISOR` and
 reads its job from its standard input. It needs no guard in the user's script, and a factory may come from a notebook. The
 child is forked before any code of the user's is there. Whatever that code does to Python, to torch or to the metrics, it
 does in the child.
@@ -34,7 +34,7 @@ from perturb.reading import reading
 from perturb.runs import RunSpec, Stage, StageContext, Store
 from perturb.supervisor import end_as
 
-COMMAND = [sys.executable, "-u", "-c", "from perturb.external.worker import main; main()"]
+COMMAND = [sys.executable, "-u", "-P", "-c", "from perturb.external.worker import main; main()"]
 STARTED, OUTPUT, ANSWER = "started", "output.txt", "answer.json"
 CODES, FAILURE = "codes.npy", "failure.json"
 """What the child that runs the user's code leaves, the one or the other."""
@@ -46,7 +46,7 @@ class Job:
     """The task of a process: a run, or before all runs a look at the model."""
 
     path: list[str]
-    """sys.path."""
+    """sys.path for the user's code; what scores keeps the interpreter's own, so that no module of the user's gets there."""
     workdir: Path
     """Folder for the marks `started` and, of a look, `answer.json`; holds `output.txt`."""
     threads: int
@@ -69,11 +69,11 @@ def main() -> None:
     if os.getppid() != int(sys.argv.pop()):
         # The supervisor died while this process was loading torch, before it could have been told to die with it.
         return
-    sys.path[:] = pickle.load(sys.stdin.buffer)
     job: Job = pickle.load(sys.stdin.buffer)
     torch.set_num_threads(job.threads)
     (job.workdir / STARTED).touch()
     if job.run is None:
+        sys.path[:] = job.path
         try:
             answer = {"failure": None, "traceback": None} | _look(job)
         except KeyboardInterrupt:
@@ -100,6 +100,7 @@ def _in_child_that_has_trained(job: Job, config: ExternalRun) -> bool:
     if child == 0:
         die_with_parent()
         if os.getppid() == parent:
+            sys.path[:] = job.path
             _leave_codes_or_failure(job, config)
         return True
     _, status = os.waitpid(child, 0)

@@ -352,6 +352,23 @@ def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_as_before(
     assert [run.scores for run in after.runs] == [run.scores for run in before.runs]
 
 
+def test_modules_beside_a_model_do_not_reach_what_scores(tmp_path: Path) -> None:
+    (tmp_path / "sklearn.py").write_text("raise ImportError('not the one that is meant')\n")
+    (tmp_path / "beside.py").write_text("from faulty_models import Fitted\n")
+    command = [sys.executable, "-P", *COMMAND[1:], "beside:Fitted", "--variants", "original", "--seeds", "1", "--encoder"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(
+        [*command, "--metrics", "sap"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+
+
 def test_a_model_that_patches_the_scorer_gets_the_score_of_its_codes() -> None:
     asked = {"variants": ("original",), "seeds": 1, "quiet": True}
     (run,) = benchmark(faulty_models.PatchesTheScorer, **asked).entry.runs
