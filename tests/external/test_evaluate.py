@@ -356,11 +356,11 @@ def test_modules_beside_a_model_do_not_reach_what_scores(tmp_path: Path) -> None
     (tmp_path / "sklearn.py").write_text("raise ImportError('not the one that is meant')\n")
     (tmp_path / "beside.py").write_text("from faulty_models import Fitted\n")
     command = [sys.executable, "-P", *COMMAND[1:], "beside:Fitted", "--variants", "original", "--seeds", "1", "--encoder"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(HELPERS), os.environ.get("PYTHONPATH", "")])}
+    paths = [path for path in (str(HELPERS), os.environ.get("PYTHONPATH")) if path]  # an empty one would mean this folder
     done = subprocess.run(
         [*command, "--metrics", "sap"],
         cwd=tmp_path,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
         timeout=300,
