@@ -14,10 +14,10 @@ PATTERN = {
     for field in ("form", "steps", "learning_rate", "generator", "spread", "coverage", "alignment.price")
 }
 SIZE = {
-    "restarts.num", "selection.keep", "selection.max_unit_variance", "collapse.action", "collapse.min_factors", "metrics.dci.num_train",
-    "metrics.dci.num_test", "metrics.dci.trees", "evaluation.seeds", "evaluation.draws", "evaluation.draws.modified",
-    "evaluation.draws.untrained", "evaluation.variants", "search.factors", "search.seeds", "search.more_metrics",
-    "readout.seeds", "readout.steps",
+    "restarts.num", "selection.keep", "selection.max_unit_variance", "collapse.action", "collapse.min_factors",
+    "metrics.dci.num_train", "metrics.dci.num_test", "metrics.dci.trees", "evaluation.seeds", "evaluation.draws",
+    "evaluation.draws.modified", "evaluation.draws.untrained", "evaluation.variants", "search.factors", "search.seeds",
+    "search.more_metrics", "readout.seeds", "readout.steps",
 }  # fmt: skip
 DECLARED = TRAINING | PATTERN | SIZE
 FALLING = {
