@@ -21,10 +21,10 @@ from perturb.variants import VariantPattern
 FORKS = """
 import os, sys
 kept = b"x" * 2**28
-children = [os.fork() for _ in range(2)]
-if 0 in children:
-    sys.stdin.read()
-    os._exit(0)
+for _ in range(2):
+    if os.fork() == 0:
+        sys.stdin.read()
+        os._exit(0)
 print("ready", flush=True)
 sys.stdin.read()
 """
