@@ -20,7 +20,7 @@ from perturb.execution.settings import RunSettings
 
 SECONDS_TO_CONNECT = 10.0
 SECONDS_WITHOUT_WORKERS = 60.0
-"""So long may all workers be away while a flow runs, for example because they are being restarted."""
+"""The time for which all workers may be away while a flow runs, for example because they are being restarted."""
 
 
 class DaskWorkers:

@@ -1,4 +1,4 @@
-"""What an installed perturb looks like from elsewhere."""
+"""An installed perturb works from any folder."""
 
 import subprocess
 import sys

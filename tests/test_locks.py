@@ -69,3 +69,10 @@ def test_without_locks_the_work_is_done_and_the_risk_is_told(
         f"{tmp_path} cannot be locked ({os.strerror(code)}): nothing else may write to that folder before this has ended."
     )
     assert caplog.messages == [expected, expected]
+
+
+def test_who_has_the_lock_keeps_others_out_who_do_not_want_to_wait(tmp_path: Path) -> None:
+    with locked(tmp_path / "a"), pytest.raises(UserError, match=r"^busy$"), locked(tmp_path / "a", otherwise="busy"):
+        pass
+    with locked(tmp_path / "a", otherwise="busy"):
+        pass

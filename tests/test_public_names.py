@@ -1,4 +1,4 @@
-"""What `import perturb` offers."""
+"""`import perturb` offers the public names, and loads each when it is first used."""
 
 import subprocess
 import sys

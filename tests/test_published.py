@@ -1,4 +1,4 @@
-"""What is committed as published can be used."""
+"""The published files can be used, and are those of the configs."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""What stands above a run: nothing that the run starts outlives it."""
+"""Nothing that a run starts outlives the supervisor above it."""
 
 import os
 import signal

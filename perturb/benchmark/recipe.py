@@ -198,21 +198,13 @@ def on_other_originals(recipe: Recipe, original: Path) -> Recipe:
     return recipe.model_copy(update={"source": source_of(truth)})
 
 
-def build(
-    path: Path,
-    out: Path,
-    *,
-    origin: Path | None = None,
-    replace: bool = False,
-    report: Report = lambda done, total: None,
-) -> bool:
+def build(path: Path, out: Path, *, origin: Path | None = None, report: Report = lambda done, total: None) -> bool:
     """Make a benchmark file again from its recipe.
 
     Args:
         path: the recipe; the weights stand beside it.
         out: of the file.
         origin: the official file, or the Python file of a user's own ground truth, where the originals came from one.
-        replace: True if the images of `origin` take the place of the recipe's own, as `on_other_originals` says.
         report: told (images written, images in all).
 
     Returns:
@@ -223,10 +215,29 @@ def build(
 
     """
     published = read_recipe(path)
-    recipe = on_other_originals(published.recipe, origin) if replace and origin else published.recipe
+    return build_from(published.recipe, path, out, origin=origin, report=report) == published.images_sha256
+
+
+def build_from(recipe: Recipe, path: Path, out: Path, *, origin: Path | None, report: Report) -> str:
+    """Make the file of a recipe that has been read, or of what `on_other_originals` makes of it.
+
+    Args:
+        recipe: what the file is made from.
+        path: of the recipe's own file; the weights stand beside it.
+        out: of the file.
+        origin: as in `build`.
+        report: as in `build`.
+
+    Returns:
+        SHA-256 of the images' bytes in order.
+
+    Raises:
+        UserError: as `build`.
+
+    """
     truth = originals(path, recipe.dataset, recipe.source, origin)
     network = None if recipe.network is None else _network(recipe.network, weights_of(path), truth)
-    return write_from(recipe, out, truth, network, report=report) == published.images_sha256
+    return write_from(recipe, out, truth, network, report=report)
 
 
 def _network(wanted: Network, weights: Path, truth: GroundTruth) -> PerturbationNetwork:

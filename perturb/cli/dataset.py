@@ -10,17 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from perturb.cli.places import for_file, for_folder
+from perturb.cli.places import OriginalOption, for_file, for_folder
 from perturb.errors import UserError
 from perturb.escapes import in_line, in_terminal
 from perturb.files import require_writable
 from perturb.progress import bar
 
 FileArgument = Annotated[Path, typer.Argument(readable=False, help="A benchmark file.")]
-OriginalOption = Annotated[
-    Path | None,
-    typer.Option(readable=False, help="The authors' file of dSprites or Shapes3D, instead of our renderer's images."),
-]
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 
 DIFFERS = (

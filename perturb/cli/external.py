@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perturb.cli.dataset import OriginalOption
-from perturb.cli.places import for_folder
+from perturb.cli.places import OriginalOption, for_folder
 from perturb.errors import UserError
 from perturb.escapes import in_line, in_terminal
 from perturb.files import require_writable

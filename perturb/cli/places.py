@@ -32,6 +32,10 @@ def _name_of(parameter: typer.CallbackParam) -> str:
 
 
 ConfigArgument = Annotated[Path, typer.Argument(readable=False, help="An experiment, for example configs/quickstart.toml.")]
+OriginalOption = Annotated[
+    Path | None,
+    typer.Option(readable=False, help="The authors' file of dSprites or Shapes3D, instead of our renderer's images."),
+]
 ArtifactsOption = Annotated[
     Path, typer.Option(readable=False, help="Folder for run directories and results.", callback=for_folder)
 ]

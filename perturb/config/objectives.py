@@ -14,11 +14,9 @@ from perturb.config.section import Section
 class MethodSection(Section):
     """Base class of method configs: properties of the method, with defaults that fit a VAE. Subclasses override them."""
 
-    paired: ClassVar[bool] = False
-    """True if a batch consists of pairs of images."""
     sees: ClassVar[Literal["images", "pairs", "labels"]] = "images"
-    """What the training sees of the data: images alone; pairs of images whose factors are close; pairs with the word which
-    factors they share."""
+    """The data that a training is given: images alone, pairs of images whose factors are close, or such pairs labelled with
+    the factors that they share."""
     primary: ClassVar[str | None] = None
     """The hyper-parameter that a line search scales (thesis Table 4.1; β-VAE_Σ has the β-VAE's)."""
     claim: ClassVar[Literal["falls", "stands", "baseline"] | None] = None
@@ -30,6 +28,11 @@ class MethodSection(Section):
     """The work on an image of a batch, where an encoder and a decoder are 1. Only ratios matter: runs are ordered by it."""
     seconds_beside_images: ClassVar[float] = 0.0
     """Seconds that an image of a batch takes in a large network which does not see images."""
+
+    @property
+    def paired(self) -> bool:
+        """True if a batch consists of pairs of images."""
+        return self.sees != "images"
 
 
 class AutoencoderConfig(MethodSection):
@@ -146,7 +149,6 @@ class PairsConfig(Section):
 class SlowVAEConfig(MethodSection):
     """SlowVAE (Klindt et al. 2021), with the weights that its code gives the terms."""
 
-    paired = True
     sees = "pairs"
     primary = "beta"
     claim = "falls"
@@ -164,7 +166,6 @@ class SlowVAEConfig(MethodSection):
 class PCLConfig(MethodSection):
     """Permutation-contrastive learning (Hyvärinen and Morioka 2017), adapted: convolutional encoder, pairs by factors."""
 
-    paired = True
     sees = "pairs"
     claim = "stands"
     work = 0.5
@@ -176,7 +177,6 @@ class PCLConfig(MethodSection):
 class WeaklySupervisedGANConfig(MethodSection):
     """The GAN of Shu et al. (2020) with share-labels for every factor ("full sharing")."""
 
-    paired = True
     sees = "labels"
     claim = "stands"
     latents_are_factors = True

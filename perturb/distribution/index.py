@@ -9,9 +9,9 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, ValidationError, model_validator
 
 from perturb.config.problem import first_problem
 from perturb.config.section import Section
@@ -33,22 +33,26 @@ def stays_below(file: str) -> bool:
     return bool(path.parts) and not outside
 
 
+def _checked_path(file: str) -> str:
+    if not stays_below(file):
+        raise ValueError("must be a path below the index, with forward slashes and without '..'")
+    return file
+
+
+Below = Annotated[str, AfterValidator(_checked_path)]
+"""A path below the index, with forward slashes."""
+Size = Annotated[int, Field(ge=1)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Listed(Section):
     """A file that is listed."""
 
-    file: str
-    """Path below the index, with forward slashes."""
-    bytes: int = Field(ge=1)
-    """Size."""
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """SHA-256 of the bytes."""
-
-    @field_validator("file")
-    @classmethod
-    def _stays_below(cls, file: str) -> str:
-        if not stays_below(file):
-            raise ValueError("must be a path below the index, with forward slashes and without '..'")
-        return file
+    file: Below
+    bytes: Size
+    """Size of the file."""
+    sha256: Hash
+    """SHA-256 of the file's bytes."""
 
 
 class Made(Listed):
@@ -61,11 +65,11 @@ class Made(Listed):
 class Entry(Section):
     """A published benchmark file, or what makes it again."""
 
-    file: str | None = Field(default=None, exclude_if=lambda file: file is None)
+    file: Below | None = Field(default=None, exclude_if=lambda file: file is None)
     """Path below the index, with forward slashes; None where the recipe alone is published."""
-    bytes: int | None = Field(default=None, ge=1, exclude_if=lambda size: size is None)
+    bytes: Size | None = Field(default=None, exclude_if=lambda size: size is None)
     """Size of the file; without a file, as it was where the recipe was written."""
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    sha256: Hash | None = None
     """SHA-256 of the file's bytes; without a file, as it was there."""
     seconds: float | None = Field(default=None, ge=0, exclude_if=lambda seconds: seconds is None)
     """Time that making and verifying the file took there, where that is known."""
@@ -86,25 +90,25 @@ class Entry(Section):
     def _is_a_file_or_has_a_recipe(self) -> "Entry":
         if self.file is None and not self.recipe:
             raise ValueError("an entry must have a file or a recipe")
-        if self.file is not None:
-            self.listed  # noqa: B018  # raises what is wrong with it
+        if self.file is not None and (self.bytes is None or self.sha256 is None):
+            raise ValueError("an entry that has a file must have its bytes and its sha256")
         return self
 
     @property
     def listed(self) -> Listed | None:
         """The file, if it is published."""
-        if self.file is None:
+        if self.file is None or self.bytes is None or self.sha256 is None:
             return None
-        return Listed.model_validate({"file": self.file, "bytes": self.bytes, "sha256": self.sha256})
+        return Listed(file=self.file, bytes=self.bytes, sha256=self.sha256)
 
 
 class Origin(Section):
     """The experiment whose results are published."""
 
     experiment: str
-    """Its name."""
+    """Name of the experiment."""
     config_hash: str
-    """Hash of its config."""
+    """Hash of the experiment's config."""
     command: str
     """The command that ran and published it."""
     made_with: dict[str, JsonValue]
@@ -121,7 +125,7 @@ class Index(Section):
     origin: Origin | None = Field(default=None, exclude_if=lambda origin: origin is None)
     """Given where the folder has the results of an experiment."""
     others: list[Made] = Field(default=[], exclude_if=lambda others: not others)
-    """Its tables, figures and pages."""
+    """The experiment's tables, figures and pages."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> "Index":

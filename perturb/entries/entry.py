@@ -40,10 +40,9 @@ HOW = {
     "codes": "codes computed elsewhere",
 }
 """The ways in which the runs of an entry may have been made."""
-SEEN = {"images": "images", "pairs": "pairs", "labels": "labels", "unknown": "not known"}
-"""What a model's training could see of the data, in words."""
-SEEN_BY = {"fit": "labels", "loop": "images", "encoder": "unknown", "codes": "unknown"}
-"""Key in SEEN by key in HOW: a dataset that `fit` gets has labels, perturb's loop hands over images alone."""
+NOT_KNOWN = "not known"
+SEEN_BY = {"fit": "labels", "loop": "images", "encoder": NOT_KNOWN, "codes": NOT_KNOWN}
+"""The data that a training could read, by key in HOW: `fit` gets a dataset with labels, perturb's loop hands over images."""
 
 Hash = Annotated[str, Field(pattern=SHA256)]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -93,9 +92,9 @@ class Run(Section):
     scores: dict[str, float] | None
     """Scores by metric, without those that are refused; None when the run failed."""
     refused: dict[str, Text] = Field(default={}, exclude_if=lambda refused: not refused)
-    """For each metric that the run's codes have no value of, why."""
+    """The reason for each metric that has no value for the run's codes, by the metric's name."""
     failure: Text | None = None
-    """Why it failed, in a sentence."""
+    """The reason for which the run failed, in a sentence."""
     over_pruned: bool | None = None
     """True if fewer units are active than there are factors; None where nobody can know."""
     pruned_units: int | None = Field(default=None, ge=0, exclude_if=lambda units: units is None)
@@ -111,7 +110,7 @@ class Confidence(Section):
     level: float = Field(default=CONFIDENCE, gt=0, lt=1)
     resamples: int | None = Field(default=None, ge=100, le=1_000_000, exclude_if=lambda count: count is None)
     seed: Seed | None = Field(default=None, exclude_if=lambda seed: seed is None)
-    """Both of entries written when intervals were bootstrapped; they are read and change nothing."""
+    """This and `resamples` stand in entries that were written when intervals were bootstrapped, and change nothing."""
 
 
 class Entry(Section):
@@ -139,12 +138,12 @@ class Entry(Section):
 
 
 def could_see(entry: Entry) -> str:
-    """Return what the training of an entry's model could see of the data beside images: a key in SEEN."""
+    """Return the data that the training of an entry's model could read: images, pairs, labels, or that it is not known."""
     if entry.how != "pipeline":
         return SEEN_BY[entry.how]
     objective = entry.settings.get("objective")
     kind = objective.get("kind") if isinstance(objective, dict) else None
-    return METHODS[kind].sees if isinstance(kind, str) and kind in METHODS else "unknown"
+    return METHODS[kind].sees if isinstance(kind, str) and kind in METHODS else NOT_KNOWN
 
 
 def metrics_of(names: Iterable[str], settings: MetricsConfig) -> tuple[MetricOfEntry, ...]:

@@ -23,7 +23,7 @@ def published_folder(benchmark: str) -> Path:
 
 
 def published_index(benchmark: str) -> Index:
-    """What the package has of a benchmark; nothing, where it has nothing."""
+    """Return the index of a benchmark's files that come with the package; where none do, it has no entries."""
     path = published_folder(benchmark) / INDEX
     return parse_index(path.read_bytes(), str(path)) if path.is_file() else Index(entries=[])
 

@@ -75,7 +75,7 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
 
 
 def _entries(plan: Plan, store: Store, folder: Path, patterns: int | None) -> Iterator[Entry]:
-    """Copy recipe and weights of every file; an entry for each."""
+    """Copy the recipe and the weights of every file, and yield its entry."""
     images = grid_of(plan.config.dataset).num_images
     for column, spec in plan.files.items():
         if patterns is not None and column.pattern >= patterns:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,30 +65,19 @@ def find_benchmark(
             raise UserError(f"{original}: other originals are for {', '.join(BENCHMARKS)}; {name} has files of its own.")
         return _of_ones_own(Path(what), variants, draws)
     made_of, folder = recipes(name), cache_folder(cache) / name
-    columns = _wanted(name, made_of or [VariantPattern(variant) for variant in variants], variants, draws)
-    origin = (url or os.environ.get(URL_VARIABLE)) if download else None
-    if original is not None:
-        return _on_other_originals(name, made_of, columns, folder, original)
-    paths = {column: folder / f"{name}-{column.name}.h5" for column in columns}
-    for column, path in paths.items():
-        if made_of and origin is None:
-            cached.make(path, made_of[column], name, column)
-        else:
-            _fetch(path, name, column, download=download, url=url)
-    return Benchmark(name, paths)
-
-
-def _on_other_originals(
-    name: str, made_of: Mapping[VariantPattern, Path], columns: Sequence[VariantPattern], folder: Path, original: Path
-) -> Benchmark:
-    """The published patterns on images of a user's; a benchmark under another name, because scores on it are others."""
-    if not made_of:
+    if original is not None and not made_of:
         raise UserError(f"{original}: {name} has no recipes in the package that could be laid on it.")
-    told_apart = hashlib.sha256(str(original.resolve()).encode()).hexdigest()[:8]
-    paths = {column: folder / f"{name}-{column.name}-on-{told_apart}.h5" for column in columns}
+    columns = _wanted(name, made_of or [VariantPattern(variant) for variant in variants], variants, draws)
+    told_apart = "" if original is None else f"-on-{hashlib.sha256(str(original.resolve()).encode()).hexdigest()[:8]}"
+    paths = {column: folder / f"{name}-{column.name}{told_apart}.h5" for column in columns}
+    origin = url or os.environ.get(URL_VARIABLE)
     for column, path in paths.items():
-        cached.make(path, made_of[column], name, column, original)
-    return Benchmark(f"{name}, other originals", paths)
+        if original is not None or (made_of and not (download and origin)):
+            cached.make(path, made_of[column], name, column, original)
+        else:
+            _fetch(path, name, column, download=download, origin=origin)
+    # Scores on other images are others, and so is the benchmark.
+    return Benchmark(name if original is None else f"{name}, other originals", paths)
 
 
 def get_file(name: str, *, cache: Path | None = None, original: Path | None = None) -> Path:
@@ -150,9 +139,8 @@ def _wanted(
     return found
 
 
-def _fetch(path: Path, name: str, column: VariantPattern, *, download: bool, url: str | None) -> None:
-    """Bring a file of a benchmark that has no recipe in the package, unless it is there."""
-    origin = url or os.environ.get(URL_VARIABLE)
+def _fetch(path: Path, name: str, column: VariantPattern, *, download: bool, origin: str | None) -> None:
+    """Bring a file of a benchmark from an address, unless it is there."""
     if not path.is_file() and not (download and origin):
         wish = "ask for a download" if origin else f"ask for a download and say from where ({URL_VARIABLE}, or url)"
         raise UserError(

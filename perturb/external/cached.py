@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from perturb.benchmark.recipe import Recipe, build, on_other_originals, read_recipe
+from perturb.benchmark.recipe import Recipe, build_from, on_other_originals, read_recipe
 from perturb.benchmark.verify import verify_file
 from perturb.datasets import DATASETS
 from perturb.datasets.hdf5.reader import BenchmarkFile
@@ -52,7 +52,7 @@ def make(path: Path, recipe: Path, name: str, column: VariantPattern, original: 
         new = path.with_name(f"{path.stem}.{uuid.uuid4().hex[:8]}.new.h5")
         try:
             with bar(f"making {path.name}") as report:
-                build(recipe, new, origin=original, replace=original is not None, report=report)
+                build_from(wanted, recipe, new, origin=original, report=report)
             with bar(f"verifying {path.name}") as report:
                 verify_file(new, origin=original, report=report)
             _record(path, new)

@@ -75,7 +75,7 @@ class ExternalResult:
     traceback: str | None = None
     """Traceback of the exception that the model raised; None for any other failure."""
     refused: dict[str, str] = field(default_factory=dict[str, str])
-    """For each metric that is not defined for the codes, or could not be computed, why."""
+    """The reason for each metric that is not defined for the codes or could not be computed, by the metric's name."""
     seconds: float = 0.0
     """Time that training and encoding took, in a process of their own; not that of scoring."""
 

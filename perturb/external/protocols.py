@@ -98,7 +98,7 @@ def offered(dataset: BenchmarkImages, seed: int) -> dict[str, Any]:
 
 
 def _arguments(factory: Factory, offers: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what is offered, what a factory needs; nothing for one that has no signature."""
+    """Return those of the offered arguments that a factory needs: none, if Python cannot tell its parameters."""
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
@@ -159,7 +159,7 @@ def settings_of(model: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _depth(value: Any) -> int:  # noqa: ANN401
-    """How deeply dicts and lists are nested in each other; 0 of anything else."""
+    """Return the depth to which dicts and lists are nested in each other; 0 for anything else."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else None
     return 0 if inner is None else 1 + max(map(_depth, inner), default=0)
 

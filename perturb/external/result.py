@@ -41,7 +41,7 @@ class Result:
 
     @property
     def all_rows(self) -> list[Row]:
-        """Those of the built-in methods, then this model's."""
+        """The rows of the built-in methods, then this model's."""
         return [*beside(self.rows, self.others), *self.rows]
 
     @property

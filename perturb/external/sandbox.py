@@ -78,7 +78,7 @@ class Child:
 
     @property
     def why_without_result(self) -> str:
-        """Why a process ended that has left no result, with the last lines of what it printed."""
+        """The reason for which a process ended that has left no result, with the last lines that it printed."""
         if self.ended_because:
             return self.ended_because
         code = self._process.returncode

@@ -37,7 +37,7 @@ from perturb.supervisor import end_as
 COMMAND = [sys.executable, "-u", "-P", "-c", "from perturb.external.worker import main; main()"]
 STARTED, OUTPUT, ANSWER = "started", "output.txt", "answer.json"
 CODES, FAILURE = "codes.npy", "failure.json"
-"""What the child that runs the user's code leaves, the one or the other."""
+"""Names of the two files of which the child that runs the user's code leaves one."""
 OWN = str(Path(__file__).parent)
 
 
@@ -110,6 +110,7 @@ def _in_child_that_has_trained(job: Job, config: ExternalRun) -> bool:
 
 
 def _leave_codes_or_failure(job: Job, config: ExternalRun) -> None:
+    """Train and encode; write the codes, or what went wrong, where the parent looks."""
     try:
         with Progress(job.workdir) as progress:
             codes = _train_and_encode(job, progress, config)
@@ -122,7 +123,7 @@ def _leave_codes_or_failure(job: Job, config: ExternalRun) -> None:
 
 
 def _failure_of(error: BaseException) -> dict[str, str | None]:
-    """Why work on the user's code failed: an exception of theirs is a result like any other, with its traceback."""
+    """Return the reason for which the user's code failed: an exception of theirs is a result, with its traceback."""
     if isinstance(error, UserError):
         return {"failure": one_line(str(error)), "traceback": None}
     text = str(error).strip().splitlines()
@@ -182,8 +183,6 @@ def _handed_over(job: Job, config: ExternalRun) -> PartlyCoded:
     encoded = rows_to_encode(config.metrics, config.settings, grid, seed=config.scores_seed)
     with reading(job.workdir / CODES, "run the evaluation again"):
         codes = np.load(job.workdir / CODES, allow_pickle=False)
-    if codes.ndim != 2 or len(codes) != len(encoded) or codes.dtype.kind not in "fiu":
-        raise UserError(f"the codes must be numbers ({len(encoded)}, latents), got {codes.dtype} of shape {codes.shape}.")
     return PartlyCoded(codes, grid, encoded)
 
 

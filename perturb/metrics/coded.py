@@ -67,7 +67,7 @@ class Coded:
                 raise UserError(f"{metric} compares {name} and needs at least {wanted}, got {given}.")
 
     def sample(self, settings: SampleConfig, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
-        """What a metric with these settings reads, a pair (codes, factors) for each of its samples.
+        """Return the rows that a metric with these settings reads, a pair (codes, factors) for each of its samples.
 
         Raises:
             UserError: there are too few rows, or a factor has one value among those that are drawn.

@@ -29,7 +29,7 @@ class Context(Protocol):
     saved_tensors: tuple[Tensor, ...]
     """The tensors that `save_for_backward` was given."""
     needs_input_grad: tuple[bool, ...]
-    """For every argument of the forward pass, True if its gradient is asked for."""
+    """True for every argument of the forward pass whose gradient is asked for."""
 
     def save_for_backward(self, *tensors: Tensor) -> None:
         """Keep tensors for the backward pass."""

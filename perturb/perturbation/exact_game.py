@@ -88,7 +88,7 @@ class ExactGame:
         return {}
 
     def take_back(self, held: Tensors) -> None:
-        """Nothing to restore."""
+        """Restore nothing, as `held` returned nothing."""
 
 
 def mean_operator(operators: Sequence[Tensor]) -> Tensor:

@@ -26,7 +26,7 @@ class PerturbationRun(Section):
     dataset: DatasetConfig
     perturbation: PerturbationConfig
     architecture: Architecture
-    """Whose decoder m_ψ extends."""
+    """The models' architecture, whose decoder m_ψ extends."""
     seed: int
     redraw: Redraw | None = Field(default=None, exclude_if=lambda redraw: redraw is None)
     """The part of the trained network that a control draws anew; None for m_ψ itself."""

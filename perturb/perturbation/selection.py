@@ -25,7 +25,7 @@ class ScoredRestart:
     unit_variances: tuple[float, ...]
     """E[σ²] of each latent unit; empty for a failed restart."""
     failure: str | None
-    """Why the training was given up, or None."""
+    """The reason for which the training was given up, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Selection:
 
     @property
     def sides(self) -> dict[str, tuple[int, ...]]:
-        """Both groups by their names."""
+        """The two groups by their names."""
         return {"disentangled": self.disentangled, "entangled": self.entangled}
 
 

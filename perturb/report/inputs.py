@@ -55,7 +55,7 @@ class Searched(NamedTuple):
 
 
 def searched_among(names: Iterable[str]) -> Iterator[Searched]:
-    """Those of the names that are of the line search."""
+    """Yield the inputs that are runs of the line search."""
     for name in names:
         kind, _, path = name.partition("/")
         if kind == "search":

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from perturb.entries.entry import HOW, SEEN, Entry, could_see, rows_of, scores_of
+from perturb.entries.entry import HOW, Entry, could_see, rows_of, scores_of
 from perturb.entries.packaged import known_files, published_entries
 from perturb.entries.rules import check_entry
 from perturb.errors import UserError
@@ -163,7 +163,7 @@ def as_markdown(boards: Iterable[Board], refused: Sequence[Refused]) -> str:
         parts += [f"## {in_markdown(board.title)}", "", *markdown_head(head)]
         for line in board.lines:
             cells = [", ".join(_told(line.rows[v])) if v in line.rows else "–" for v in board.variants]
-            about = [line.entry.how, SEEN[could_see(line.entry)], str(len(line.entry.seeds))]
+            about = [line.entry.how, could_see(line.entry), str(len(line.entry.seeds))]
             parts += [markdown_row([line.entry.model, *cells, retained_in_words(line.kept.get("modified")), *about])]
         parts += [
             "",
@@ -237,7 +237,7 @@ def _cells(board: Board, line: Line) -> dict[str, Any]:
         "entry": line.entry,
         "file": line.file,
         "variants": variants,
-        "seen": SEEN[could_see(line.entry)],
+        "seen": could_see(line.entry),
         "kept": retained_in_words(found),
         "kept_key": "" if found is None or found.share is None else found.share,
     }

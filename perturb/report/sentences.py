@@ -79,7 +79,7 @@ def contrast(found: Comparison) -> str | None:
 
 
 def _why_none(scores: Sequence[Score], metric: str, *, there: str = "all runs on the original") -> str:
-    """Why no run on the original has a score."""
+    """Return the reason for which no run on the original has a score."""
     refused = any(metric in score.refused for score in scores if score.variant == BASELINE)
     return f"{there} have no value of {METRICS[metric].title}" if refused else f"{there} failed"
 

@@ -24,7 +24,7 @@ class Score:
     over_pruned: bool = False
     """True if fewer units are active than there are factors (`perturb.perturbation.selection.over_pruned`)."""
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
-    """For each metric that the run has no value of, why."""
+    """The reason for each metric that has no value for the run, by the metric's name."""
     draw: int = 0
     """Number of the pattern's draw, of a variant that has several; the original is always 0."""
 

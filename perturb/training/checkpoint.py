@@ -85,5 +85,5 @@ def _match_layouts(optimiser: torch.optim.Optimizer) -> None:
 
 
 def strip_prefix(prefix: str, tensors: Tensors) -> Tensors:
-    """Those whose names begin so, by the rest of their names."""
+    """Return the tensors whose names begin with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -36,7 +36,7 @@ class TrainingOutcome:
     step: int
     """Updates made, or the one at which it failed."""
     failure: str | None
-    """Why it was given up, or None."""
+    """The reason for which the training was given up, or None."""
     curve: list[dict[str, float]]
     """Loss terms in nats per image, and active units, at up to 100 steps."""
 

@@ -1,4 +1,4 @@
-"""What `dataset info` shows of anybody's file: as text, whatever it is."""
+"""`dataset info` shows anybody's file as text, whatever is in it."""
 
 import io
 from pathlib import Path

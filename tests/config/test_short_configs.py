@@ -24,7 +24,7 @@ FALLING = {
     "dsprites": {f"restarts.objective.{field}" for field in ("kind", "first_beta", "hold", "fall")},
     "shapes3d": set(),
 }
-"""Of the β-VAE where its β falls."""
+"""Settings of the restarts that differ where their β falls."""
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

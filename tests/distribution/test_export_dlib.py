@@ -1,4 +1,4 @@
-"""What export refuses, and that nothing is left then; what it writes is tested with those who read it (test_loaders)."""
+"""Export refuses files that the library cannot load, and leaves nothing; test_loaders reads the files that it writes."""
 
 import zipfile
 from pathlib import Path

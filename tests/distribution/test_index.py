@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
+from perturb.benchmark.compare import compare
 from perturb.benchmark.recipe import build
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.hdf5.writer import write_benchmark_file
@@ -118,7 +119,9 @@ def test_a_folder_of_recipes_is_published_as_they_are(tmp_path: Path) -> None:
     assert index.origin.experiment == "quickstart"
     for _, brought in download_published("mini-modified", str(published), tmp_path, recipe=True):
         assert brought
-    assert build(tmp_path / "mini-modified.recipe.json", tmp_path / "modified.h5") in (True, False)
+    build(tmp_path / "mini-modified.recipe.json", tmp_path / "modified.h5")
+    build(published / "modified.recipe.json", tmp_path / "published.h5")
+    assert compare(tmp_path / "modified.h5", tmp_path / "published.h5").differing == 0
     assert BenchmarkFile(tmp_path / "modified.h5").epsilon == 0.2
     with pytest.raises(UserError, match=r"^mini-noise is not published there"):
         download_published("mini-noise", str(published), tmp_path)

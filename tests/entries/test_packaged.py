@@ -1,4 +1,4 @@
-"""What the package brings with it."""
+"""The package brings recipes, weights and entries with it."""
 
 import tomllib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the checks of a machine say."""
+"""The checks of a machine name what does not work, and what to do about it."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What does not fit its dataset is refused before anything runs."""
+"""An experiment that does not fit its dataset is refused before anything runs."""
 
 import pytest
 

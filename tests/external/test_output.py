@@ -1,4 +1,4 @@
-"""What is kept of what a run has printed."""
+"""Of the output of a run, the beginning and the end are kept."""
 
 from pathlib import Path
 

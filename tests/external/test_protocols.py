@@ -1,4 +1,4 @@
-"""What a model must be, and what is said when it is not; the loop around a module and a loss."""
+"""A model follows one of three protocols, or is refused in a sentence; the loop trains a module with a loss."""
 
 import re
 from functools import partial

@@ -1,4 +1,4 @@
-"""What a process and those below it have written to."""
+"""Runs have limits of time, memory and output, which hold for all processes below them."""
 
 import multiprocessing
 import os

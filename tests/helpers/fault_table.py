@@ -10,7 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "faults.md"
 KINDS = {
-    "Wrong numbers": ["tests/metrics/test_rows.py", "tests/test_proofs.py", "tests/test_mending.py"],
+    "Wrong numbers": [
+        "tests/metrics/test_rows.py",
+        "tests/test_proofs.py",
+        "tests/test_mending.py",
+        "tests/external/test_cached.py",
+    ],
     "Lost work": ["tests/flows/test_interrupts.py", "tests/flows/test_faults.py", "tests/execution/test_workers.py"],
     "Files and input of others": [
         "tests/test_reading.py",

@@ -1,4 +1,4 @@
-"""What is true of every metric: bounds, invariances, degenerate input, and that none goes without these tests."""
+"""Every metric keeps its bounds and invariances, and copes with degenerate input; none goes without these tests."""
 
 from pathlib import Path
 from typing import get_args

@@ -1,4 +1,4 @@
-"""What metrics read of a grid: told beforehand, encoded alone, and scored as the whole grid is."""
+"""The images that metrics read of a grid are known beforehand, encoded alone, and scored as the whole grid is."""
 
 import numpy as np
 import pytest

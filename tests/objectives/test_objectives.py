@@ -1,4 +1,4 @@
-"""What holds for every method; what is particular to one is tested in a file of its own."""
+"""Properties of every method; those of a single one are tested in a file of its own."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a report says of made-up scores: who is averaged with whom, and which changes stand by themselves."""
+"""The findings of a report on made-up scores: who is averaged with whom, and which changes stand by themselves."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""How much of a score survives: the share, its interval, the sentence."""
+"""The share of a score that survives, its interval and its sentence."""
 
 from dataclasses import replace
 

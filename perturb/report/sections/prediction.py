@@ -89,7 +89,7 @@ def _correlation(patterns: Sequence[PredictedPattern], name: str) -> float | Non
 
 
 def _methods(findings: Findings) -> list[str]:
-    """Those that the claim is about, or all where there is none of them."""
+    """Return the methods that the claim is about, or all if there is none of these."""
     evaluation = findings.config.evaluation
     return list(evaluation.thesis_vaes) or [method.name for method in evaluation.methods]
 
