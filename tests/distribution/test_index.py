@@ -114,7 +114,7 @@ def test_what_is_no_index_is_refused_in_one_sentence(text: bytes, sentence: str)
 def test_a_folder_of_recipes_is_published_as_they_are(tmp_path: Path) -> None:
     published = Path(__file__).parents[2] / "artifacts" / "published" / "quickstart"
     index = parse_index((published / INDEX).read_bytes(), "quickstart")
-    assert [entry.name for entry in index.entries] == ["mini-modified", "mini-original", "mini-untrained"]
+    assert [entry.name for entry in index.entries] == ["mini-original", "mini-modified", "mini-untrained"]
     assert index.origin is not None
     assert index.origin.experiment == "quickstart"
     for _, brought in download_published("mini-modified", str(published), tmp_path, recipe=True):
