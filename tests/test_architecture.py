@@ -12,7 +12,7 @@ ORDER = (
     "errors", "escapes", "reading", "names", "files", "proofs", "locks", "supervisor", "machine", "variants", "config",
     "random", "progress", "manifests", "mending", "runs", "datasets", "models", "metrics", "objectives", "training",
     "statistics", "perturbation", "analysis", "benchmark", "distribution", "entries", "report", "experiment", "execution",
-    "external", "outside", "cli",
+    "external", "instruments", "outside", "cli",
 )  # fmt: skip
 """Rooms from top to bottom; a module imports from its own room and from rooms above it."""
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "perturb").rglob("*.py"))

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from perturb import __version__
+from perturb.cli.analyse import analyse
 from perturb.cli.dataset import dataset_app
 from perturb.cli.external import add_commands
 from perturb.cli.flows import doctor, from_flows, schedule
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(dataset_app, name="dataset")
 add_commands(app)
+app.command()(analyse)
 app.command()(schedule)
 app.command()(doctor)
 

@@ -1,0 +1,70 @@
+"""`perturb analyse`: instruments of the theory, on models of ours or from outside."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from perturb.cli.places import ArtifactsOption, for_file, for_folder
+from perturb.errors import UserError, not_among
+from perturb.escapes import in_terminal
+
+LIST = "list"
+"""What stands for the name of an instrument where all of them are asked for."""
+
+
+def analyse(
+    name: Annotated[str, typer.Argument(help="The instrument, or list.")],
+    subject: Annotated[
+        str | None,
+        typer.Argument(help="A finished training's directory, an experiment's .toml, or a factory package.module:name."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Repetitions, where the instrument trains or draws something.", min=2)] = 5,
+    seed: Annotated[int, typer.Option(help="Root of all randomness.", min=0)] = 0,
+    artifacts: ArtifactsOption = Path("artifacts"),
+    out: Annotated[
+        Path, typer.Option(readable=False, help="Folder for the page, the figure and the numbers.", callback=for_folder)
+    ] = Path("analyses"),
+    json_out: Annotated[
+        Path | None, typer.Option("--json", readable=False, help="Write the numbers here too.", callback=for_file)
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
+) -> None:
+    """Put a question of the theory to a model; `perturb analyse list` shows the questions."""
+    from perturb.instruments import INSTRUMENTS
+    from perturb.instruments.record import analysed, page_of
+    from perturb.machine import checked_device
+    from perturb.report.table import rich_table
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    if name == LIST:
+        if subject is not None:
+            raise UserError(f"perturb analyse {LIST} takes no SUBJECT, got {subject}.")
+        console.print(_table())
+        return
+    if name not in INSTRUMENTS:
+        raise UserError(f"NAME {not_among([name], [LIST, *INSTRUMENTS])}.")
+    sys.path.insert(0, str(Path.cwd()))
+    answer, record = analysed(
+        name, subject, folder=out, artifacts=artifacts, seeds=seeds, seed=seed, device=checked_device(device), also=json_out
+    )
+    for table in answer.section.tables:
+        console.print(rich_table(table))
+    console.print(in_terminal(answer.verdict), highlight=False)
+    print(page_of(name, answer, record, out))
+
+
+def _table() -> Table:
+    """A row an instrument: name, question, subjects, cost, source."""
+    from perturb.instruments import INSTRUMENTS
+
+    table = Table(show_lines=True, box=box.HORIZONTALS, pad_edge=False)
+    for header in ("instrument", "question", "of", "cost"):
+        table.add_column(header, no_wrap=header == "instrument")
+    for found in INSTRUMENTS.values():
+        table.add_row(found.name, f"{found.question}\n{found.source}", " or ".join(found.takes), found.cost)
+    return table

@@ -1,0 +1,19 @@
+"""Instruments: questions about the theory behind the benchmarks, put to models and answered with a table and a figure.
+
+The mathematics is in perturb/analysis; an instrument feeds it and words what comes out. To add one, write a module with an
+`INSTRUMENT` as the others have, whose `answer` takes `Subjects` and `Settings` and returns an `Answer`, and put it into the
+table. `perturb analyse NAME` then knows it, and `perturb analyse list` shows it.
+"""
+
+from perturb.instruments import precision_budget
+from perturb.instruments.instrument import Answer, Instrument, Settings
+
+INSTRUMENTS: dict[str, Instrument] = {
+    found.name: found
+    for found in (
+        precision_budget.INSTRUMENT,
+    )
+}  # fmt: skip
+"""All instruments by name."""
+
+__all__ = ["INSTRUMENTS", "Answer", "Instrument", "Settings"]

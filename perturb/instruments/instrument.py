@@ -1,0 +1,54 @@
+"""What an instrument is: its place in the table, what it is told, and what it answers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from perturb.instruments.subject import Kind, Subjects
+from perturb.report.section import Section
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every instrument is told beside its subject."""
+
+    folder: Path
+    """Where figures are drawn; it exists."""
+    seeds: int
+    """Number of repetitions, where an instrument trains or draws something."""
+    seed: int
+    """Root of all randomness."""
+    device: str = "cpu"
+    """Torch device."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What an instrument has found."""
+
+    verdict: str
+    """One sentence that says what came out, worded by the numbers."""
+    section: Section
+    """Text, table and figure for people; the figures are in the settings' folder."""
+    numbers: dict[str, JsonValue] = field(default_factory=dict)
+    """The same for machines."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instrument:
+    """A question, and the function that answers it."""
+
+    name: str
+    """Its name as commands take it: small letters and hyphens."""
+    question: str
+    """The question that it answers, for `perturb analyse list`."""
+    source: str
+    """Document, section and equations."""
+    takes: Sequence[Kind]
+    """Kinds of subject, the first of which is asked for where none is given."""
+    cost: str
+    """Time that it takes on one core, in words."""
+    answer: Callable[[Subjects, Settings], Answer]
+    """Raises UserError where a subject does not suit it."""

@@ -1,0 +1,134 @@
+"""The subject of an analysis: nothing, trained models of ours, or a model from outside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from perturb.config import load_experiment
+from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.datasets.pixels import Pixels
+from perturb.errors import UserError
+from perturb.experiment.plan import plan_experiment
+from perturb.experiment.stages import STAGES
+from perturb.external.protocols import Factory, load_factory
+from perturb.manifests import MANIFEST, read_config, read_manifest
+from perturb.objectives import Objective
+from perturb.runs import RunSpec, Store
+from perturb.statistics.saved_scores import ScoresResult
+from perturb.training.saved_models import TrainingRun, load_model
+
+Kind = Literal["nothing", "run", "config", "model"]
+IN_WORDS: dict[Kind, str] = {
+    "nothing": "no subject",
+    "run": "the directory of a finished training (artifacts/runs/restart-…)",
+    "config": "an experiment (configs/….toml)",
+    "model": "a factory (my_package.my_module:name)",
+}
+"""Each kind of subject as people read it."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A finished training of ours."""
+
+    label: str
+    """Method, variant and seed."""
+    run: Path
+    """Directory of the run."""
+    scores: dict[str, float]
+    """Scores of the metrics that the experiment has asked for, by key; empty for a run outside an experiment."""
+
+    @property
+    def config(self) -> TrainingRun:
+        """The settings that it was trained with."""
+        return read_config(self.run, TrainingRun)
+
+    @property
+    def truth(self) -> GroundTruth:
+        """The dataset whose factors its images have."""
+        return open_ground_truth(self.config.dataset)
+
+    @property
+    def pixels(self) -> Pixels:
+        """The images that it was trained on, mapped into memory."""
+        return Pixels.open(self.run.parent / read_manifest(self.run)["inputs"]["images"])
+
+    def objective(self, device: str = "cpu") -> Objective:
+        """The model, in evaluation mode and in float32."""
+        return load_model(self.run, device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subjects:
+    """What an instrument looks at."""
+
+    kind: Kind
+    name: str = ""
+    """What the user has typed."""
+    trained: Sequence[TrainedModel] = ()
+    """One for a run; for an experiment, every training that is finished, restarts first."""
+    factory: Factory | None = None
+    """The maker of a model from outside."""
+
+
+def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path) -> Subjects:
+    """Find out what a user means.
+
+    Args:
+        asked: a run's directory, a config's path or `package.module:name`; None: nothing.
+        takes: the kinds of subject that the instrument takes.
+        artifacts: folder of an experiment's run directories.
+
+    Raises:
+        UserError: there is no such thing, the instrument does not take its kind, or nothing of an experiment is finished.
+
+    """
+    kind = _kind(asked)
+    if kind not in takes:
+        given = f"got {asked}" if asked is not None else "got none"
+        raise UserError(f"SUBJECT must be {' or '.join(IN_WORDS[one] for one in takes)}; {given}.")
+    if asked is None:
+        return Subjects(kind=kind)
+    if kind == "model":
+        return Subjects(kind=kind, name=asked, factory=load_factory(asked))
+    path = Path(asked)
+    trained = [_of_run(path)] if kind == "run" else _of_experiment(path, artifacts)
+    return Subjects(kind=kind, name=asked, trained=trained)
+
+
+def _kind(asked: str | None) -> Kind:
+    if asked is None:
+        return "nothing"
+    path = Path(asked)
+    if path.is_dir():
+        return "run"
+    if path.suffix == ".toml":
+        return "config"
+    if ":" in asked:
+        return "model"
+    raise UserError(f"SUBJECT must be one of {'; '.join(list(IN_WORDS.values())[1:])}; there is no {asked}.")
+
+
+def _of_run(path: Path) -> TrainedModel:
+    manifest = read_manifest(path) if (path / MANIFEST).is_file() else {}
+    if manifest.get("kind") != "restart":
+        raise UserError(f"SUBJECT must be {IN_WORDS['run']}; {path} is not one.")
+    return TrainedModel(manifest["label"], path.resolve(), {})
+
+
+def _of_experiment(path: Path, artifacts: Path) -> list[TrainedModel]:
+    plan, store = plan_experiment(load_experiment(path)), Store(artifacts, STAGES)
+    wanted = [*plan.restarts, *plan.evaluations.values()]
+    finished = [model for scores in wanted if store.is_complete(scores) and (model := _of_scores(scores, store))]
+    if not finished:
+        raise UserError(f"{path}: none of its trainings is finished below {artifacts}; run `perturb run {path}` first.")
+    return finished
+
+
+def _of_scores(scores: RunSpec, store: Store) -> TrainedModel | None:
+    """The training behind finished scores; None for one that was given up."""
+    result = store.result(scores, ScoresResult)
+    if result.scores is None:
+        return None
+    return TrainedModel(scores.label, store.path(scores.inputs["restart"]), result.scores)
