@@ -67,10 +67,3 @@ def test_methods_are_the_thesiss_with_the_same_hyper_parameters(pair: tuple[Expe
         thesis = thesis | {"β-VAE": falling}
     assert {name: thesis[name] for name in short} == short
     assert all(method.training is None for method in pair[1].evaluation.methods)
-
-
-def test_where_the_thesiss_game_is_played_beside_it_has_its_own_settings() -> None:
-    thesis, short = (load_experiment(CONFIGS / f"{name}.toml") for name in ("dsprites", "dsprites_short"))
-    own, played = (_flat(form.model_dump(mode="json")) for form in (thesis.perturbation, short.alternatives["literal"]))
-    differing = {path for path in own | played if own.get(path) != played.get(path)}
-    assert differing == {"steps", "learning_rate", "decoder_learning_rate"}
