@@ -18,7 +18,7 @@ from perturb.cli.analyse import analyse
 from perturb.cli.dataset import dataset_app
 from perturb.cli.external import add_commands
 from perturb.cli.flows import doctor, from_flows, schedule
-from perturb.cli.places import ArtifactsOption, ConfigArgument, for_file, for_folder
+from perturb.cli.places import ArtifactsOption, ConfigArgument, JsonOption, QuietOption, for_file, for_folder, put_json
 from perturb.errors import INTERRUPTED, UserError
 from perturb.escapes import in_line, in_markdown, in_terminal
 from perturb.reading import reason_of
@@ -83,6 +83,7 @@ def run(
         ),
     ] = None,
     patterns: Annotated[int | None, typer.Option(help="Publish so many patterns a variant at most; 0: none.", min=0)] = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Run an experiment end to end; whatever is already there is reused."""
     from perturb.config import load_experiment, scaled_down, with_methods
@@ -107,7 +108,7 @@ def run(
     if prefect or runner is not None:
         plan = from_flows("run")(experiment, settings, until=until, runner=runner)
     else:
-        plan = run_locally(experiment, settings, until=until)
+        plan = run_locally(experiment, settings, until=until, quiet=quiet)
     store = Store(settings.artifacts, STAGES)
     if store.is_complete(plan.report):
         _show(publish_results(plan, store), experiment.name)
@@ -152,10 +153,7 @@ def score(
         Path, typer.Argument(readable=False, help="An .npz with the arrays codes (n, latents) and factors (n, factors).")
     ],
     metrics: Annotated[str | None, typer.Option(help="Keys separated by commas, or all; default: the tables' four.")] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--json", readable=False, help="Write scores, settings and versions here.", callback=for_file),
-    ] = None,
+    out: JsonOption = None,
     picture: Annotated[
         Path | None,
         typer.Option(readable=False, help="Draw what each latent knows of each factor (PNG).", callback=for_file),
@@ -165,7 +163,7 @@ def score(
     library: Annotated[bool, typer.Option("--library", help="Rows as disentanglement_lib draws them.")] = False,
 ) -> None:
     """Score codes from any framework."""
-    from perturb.files import sha256_of, write_json
+    from perturb.files import sha256_of
     from perturb.metrics import METRICS, TABLE_METRICS, check_names
     from perturb.metrics.codes_file import as_table, draw_matrices, read_codes, score_each
 
@@ -173,17 +171,17 @@ def score(
     chosen = list(METRICS) if metrics == "all" else named
     check_names(chosen)
     coded, console = read_codes(codes), Console()
-    with console.status(in_terminal(f"scoring {codes}")):
+    with Console(stderr=True).status(in_terminal(f"scoring {codes}")):
         found = score_each(coded, chosen, seed=seed, fast=fast, protocol="library" if library else "held_out")
-    console.print(as_table(found))
-    for note in found["notes"]:
-        console.print(note, highlight=False, markup=False)
-    if out is not None:
-        write_json(out, {"file": str(codes), "sha256": sha256_of(codes)} | found)
-        print(out)
     if picture is not None:
         draw_matrices(picture, coded, seed=seed)
-        print(picture)
+    if put_json(out, {"file": str(codes), "sha256": sha256_of(codes)} | found):
+        console.print(as_table(found))
+        for note in found["notes"]:
+            console.print(note, highlight=False, markup=False)
+        for written in (out, picture):
+            if written is not None:
+                print(written)
 
 
 @app.command()
@@ -210,11 +208,12 @@ def epsilon(
 
 
 @app.command("metrics")
-def list_metrics() -> None:
+def list_metrics(out: JsonOption = None) -> None:
     """List the metrics: ranges, costs, settings, sources."""
-    from perturb.cli.describe import table_of_metrics
+    from perturb.cli.describe import metrics_as_json, table_of_metrics
 
-    Console().print(table_of_metrics())
+    if out is None or put_json(out, metrics_as_json()):
+        Console().print(table_of_metrics())
 
 
 @app.command()

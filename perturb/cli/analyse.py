@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from perturb.cli.places import ArtifactsOption, for_file, for_folder
+from perturb.cli.places import ArtifactsOption, JsonOption, for_folder, put_json
 from perturb.errors import UserError, not_among
 from perturb.escapes import in_terminal
 
@@ -29,9 +29,7 @@ def analyse(
     out: Annotated[
         Path, typer.Option(readable=False, help="Folder for the page, the figure and the numbers.", callback=for_folder)
     ] = Path("analyses"),
-    json_out: Annotated[
-        Path | None, typer.Option("--json", readable=False, help="Write the numbers here too.", callback=for_file)
-    ] = None,
+    json_out: JsonOption = None,
     device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
 ) -> None:
     """Put a question of the theory to a model; `perturb analyse list` shows the questions."""
@@ -50,12 +48,15 @@ def analyse(
         raise UserError(f"NAME {not_among([name], [LIST, *INSTRUMENTS])}.")
     sys.path.insert(0, str(Path.cwd()))
     answer, record = analysed(
-        name, subject, folder=out, artifacts=artifacts, seeds=seeds, seed=seed, device=checked_device(device), also=json_out
+        name, subject, folder=out, artifacts=artifacts, seeds=seeds, seed=seed, device=checked_device(device)
     )
+    page = page_of(name, answer, record, out)
+    if not put_json(json_out, record):
+        return
     for table in answer.section.tables:
         console.print(rich_table(table))
     console.print(in_terminal(answer.verdict), highlight=False)
-    print(page_of(name, answer, record, out))
+    print(page)
 
 
 def _table() -> Table:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from perturb.cli.places import OriginalOption, for_file, for_folder
+from perturb.cli.places import JsonOption, OriginalOption, for_file, for_folder, put_json
 from perturb.errors import UserError
 from perturb.escapes import in_line, in_terminal
 from perturb.files import require_writable
@@ -26,19 +26,23 @@ DIFFERS = (
 
 
 @dataset_app.command("list")
-def list_datasets() -> None:
+def list_datasets(out: JsonOption = None) -> None:
     """List the ground truths, the benchmark files that can be made on the spot, and the synthetic sets."""
-    from perturb.cli.describe import table_of_benchmarks, table_of_datasets, table_of_vectors
+    from perturb.cli.describe import datasets_as_json, table_of_benchmarks, table_of_datasets, table_of_vectors
 
-    Console().print(table_of_datasets(), table_of_benchmarks(), table_of_vectors())
+    if out is None or put_json(out, datasets_as_json()):
+        Console().print(table_of_datasets(), table_of_benchmarks(), table_of_vectors())
 
 
 @dataset_app.command("info")
-def describe_dataset(what: Annotated[str, typer.Argument(help="A dataset of the list, or a benchmark file.")]) -> None:
+def describe_dataset(
+    what: Annotated[str, typer.Argument(help="A dataset of the list, or a benchmark file.")], out: JsonOption = None
+) -> None:
     """Describe a ground truth by its factors, or a benchmark file by what it says of itself."""
-    from perturb.cli.describe import described
+    from perturb.cli.describe import described, described_as_json
 
-    Console().print(*described(what))
+    if out is None or put_json(out, described_as_json(what)):
+        Console().print(*described(what))
 
 
 @dataset_app.command("render")

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rich import box, filesize
 from rich.table import Table
 from rich.text import Text
 
 from perturb.config.metrics import MetricsConfig
-from perturb.datasets import DATASETS, GroundTruth
+from perturb.datasets import DATASETS, Dataset, GroundTruth
 from perturb.datasets.hdf5.reader import REMEDY, arrays_of
 from perturb.datasets.synthetic import SAMPLES, SYNTHETIC, Synthetic
 from perturb.distribution.index import Entry
@@ -31,8 +32,7 @@ def table_of_datasets() -> Table:
     for name, dataset in DATASETS.items():
         grid = dataset.kind.grid
         factors = "\n".join(f"{factor} {size}" for factor, size in zip(grid.names, grid.sizes, strict=True))
-        sources = {"renderer": dataset.renderer, "file": dataset.official_file, "TFDS": dataset.tfds_folder}
-        named = "\n".join(source for source, there in sources.items() if there)
+        named = "\n".join(source for source, there in _sources(dataset).items() if there)
         table.add_row(name, f"{grid.num_images:,}", _size(dataset.kind.image_shape), factors, named)
     return table
 
@@ -71,6 +71,50 @@ def table_of_vectors() -> Table:
     return table
 
 
+def datasets_as_json() -> dict[str, Any]:
+    """What the tables of datasets, benchmark files and synthetic sets say; bytes and seconds are None where not known."""
+    return {
+        "datasets": {
+            name: {
+                "images": dataset.kind.grid.num_images,
+                "image_shape": dataset.kind.image_shape,
+                "factors": dict(zip(dataset.kind.grid.names, dataset.kind.grid.sizes, strict=True)),
+                "sources": [source for source, there in _sources(dataset).items() if there],
+            }
+            for name, dataset in DATASETS.items()
+        },
+        "benchmark_files": [
+            {key: getattr(entry, key) for key in ("name", "dataset", "variant", "epsilon", "images", "bytes", "seconds")}
+            for benchmark in BENCHMARKS
+            for entry in published_index(benchmark).entries
+        ],
+        "synthetic_sets": {
+            name: {"samples": SAMPLES, "dimensions": made.dimensions, "description": made.description}
+            for name, made in SYNTHETIC.items()
+        },
+    }
+
+
+def described_as_json(name_or_file: str) -> dict[str, Any]:
+    """What `described` shows: a dataset's factors with their values, or a file's arrays and attributes.
+
+    Raises:
+        UserError: as `described`.
+
+    """
+    if name_or_file in DATASETS:
+        truth = DATASETS[name_or_file].kind
+        values = (found.tolist() for found in truth.factor_values)
+        factors = dict(zip(truth.grid.names, values, strict=True))
+        return {"name": truth.name, "images": truth.grid.num_images, "image_shape": truth.image_shape, "factors": factors}
+    if name_or_file in SYNTHETIC:
+        made = SYNTHETIC[name_or_file]
+        return {"name": made.name, "dimensions": made.dimensions, "factors": made.factor_names}
+    with opened_hdf5(_existing(name_or_file), REMEDY) as file:
+        arrays = {name: {"dtype": dtype, "shape": shape} for name, (dtype, shape) in arrays_of(file).items()}
+        return {"file": name_or_file, "arrays": arrays, "attributes": dict(sorted(attributes_of(file).items()))}
+
+
 def described(name_or_file: str) -> list[Table]:
     """A dataset by its key, with the benchmark files that can be made of it, or a benchmark file by its path.
 
@@ -83,11 +127,19 @@ def described(name_or_file: str) -> list[Table]:
         return [_of_dataset(DATASETS[name_or_file].kind), *made]
     if name_or_file in SYNTHETIC:
         return [_of_vectors(SYNTHETIC[name_or_file])]
+    return [_of_file(_existing(name_or_file))]
+
+
+def _existing(name_or_file: str) -> Path:
     path = Path(name_or_file)
     if not path.is_file():
         known = [*DATASETS, *SYNTHETIC]
         raise UserError(f"{name_or_file} is neither a dataset ({', '.join(known)}) nor a file{guess(name_or_file, known)}.")
-    return [_of_file(path)]
+    return path
+
+
+def _sources(dataset: Dataset) -> dict[str, object]:
+    return {"renderer": dataset.renderer, "file": dataset.official_file, "TFDS": dataset.tfds_folder}
 
 
 def _of_dataset(truth: type[GroundTruth]) -> Table:
@@ -139,6 +191,22 @@ def table_of_metrics() -> Table:
         described = f"[bold]{name}[/bold]\n{metric.title}\n{metric.source}"
         table.add_row(described, _range(metric), metric.cost, _settings(name, metric))
     return table
+
+
+def metrics_as_json() -> dict[str, Any]:
+    """What the table of metrics says, by key; a range without an upper end has None there."""
+    return {
+        name: {
+            "title": metric.title,
+            "source": metric.source,
+            "range": metric.range,
+            "higher_is_better": metric.higher_is_better,
+            "cost": metric.cost,
+            "settings": getattr(MetricsConfig(), name).model_dump(mode="json"),
+            "fast": metric.fast.model_dump(mode="json"),
+        }
+        for name, metric in METRICS.items()
+    }
 
 
 def _range(metric: Metric) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perturb.cli.places import OriginalOption, for_folder
+from perturb.cli.places import OriginalOption, QuietOption, for_folder
 from perturb.errors import UserError
 from perturb.escapes import in_line, in_terminal
 from perturb.files import require_writable
@@ -49,6 +49,7 @@ def evaluate(
     download: Annotated[bool, typer.Option("--download", help="Bring benchmark files that are not there.")] = False,
     url: Annotated[str | None, typer.Option(help="From where; default: PERTURB_BENCHMARK_URL.")] = None,
     original: OriginalOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Train your model on every variant of a benchmark, score it, and see what survives; a killed evaluation goes on."""
     from perturb.external import Training
@@ -83,6 +84,7 @@ def evaluate(
         download=download,
         url=url,
         original=original,
+        quiet=quiet,
     )
     _show(result, place)
 

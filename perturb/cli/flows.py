@@ -6,6 +6,7 @@ The flows are found through entry points, since perturb itself never imports Pre
 import os
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perturb.cli.places import ArtifactsOption, ConfigArgument
+from perturb.cli.places import STANDARD_OUTPUT, ArtifactsOption, ConfigArgument, JsonOption, put_json
 from perturb.errors import UserError
 from perturb.escapes import in_line
 
@@ -90,15 +91,15 @@ def doctor(
     deep: Annotated[
         bool, typer.Option("--deep", help="Also start a Prefect server and see a schedule fire (a minute).")
     ] = False,
+    out: JsonOption = None,
 ) -> None:
     """Check versions, device, disk, data, Prefect and Dask; exit code 1 when something is wrong."""
     from perturb.execution.checkup import Check, check_machine
 
-    console, worst = Console(highlight=False, soft_wrap=True), 0
+    console, found = Console(highlight=False, soft_wrap=True, quiet=out == STANDARD_OUTPUT), list[Check]()
 
     def show(check: Check) -> None:
-        nonlocal worst
-        worst = max(worst, int(check.verdict == "wrong"))
+        found.append(check)
         console.print(f"[{COLOURS[check.verdict]}]{check.verdict:8}[/]", end="")
         console.print(in_line(f"{check.name:12}{check.note}"), markup=False)
 
@@ -111,4 +112,5 @@ def doctor(
     else:
         for check in checks(dask=dask or os.environ.get("PERTURB_DASK"), deep=deep):
             show(check)
-    raise typer.Exit(worst)
+    put_json(out, [asdict(check) for check in found])
+    raise typer.Exit(int(any(check.verdict == "wrong" for check in found)))

@@ -1,6 +1,7 @@
 """Executing a plan in plain Python, its runs spread over processes."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 from perturb.config import CollapseConfig, ExperimentConfig
 from perturb.datasets import FactorGrid, grid_of
@@ -18,8 +19,11 @@ from perturb.perturbation.scalar import fewest_factors
 from perturb.runs import Store
 
 
-def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str | None = None) -> Plan:
-    """Execute an experiment without any server; the plan, all of whose runs (up to stage `until`) are there then."""
+def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str | None = None, quiet: bool = False) -> Plan:
+    """Execute an experiment without any server; the plan, all of whose runs (up to stage `until`) are there then.
+
+    `quiet` shows no progress.
+    """
     plan = plan_experiment(config)
     stages = stages_until(plan, until)
     store = Store(settings.artifacts, STAGES, device=settings.device)
@@ -36,7 +40,7 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
             workers=settings.workers,
             stack=settings.stack,
         )
-        with PlanDisplay(plan, store):
+        with nullcontext() if quiet else PlanDisplay(plan, store):
             for stage, last in stages:
                 scheduler.finish(stage, last=last)
                 check_patterns(plan, store)

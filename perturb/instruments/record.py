@@ -21,7 +21,6 @@ def analysed(
     seeds: int,
     seed: int,
     device: str,
-    also: Path | None = None,
 ) -> tuple[Answer, dict[str, Any]]:
     """Ask an instrument, and write what it says to NAME.json.
 
@@ -33,7 +32,6 @@ def analysed(
         seeds: repetitions.
         seed: root of all randomness.
         device: of torch.
-        also: another file for the record.
 
     Returns:
         The answer, and the record: `instrument`, `source`, `subject`, `settings`, `verdict`, `numbers`, `seconds`,
@@ -58,8 +56,7 @@ def analysed(
         "seconds": round(time.monotonic() - started, 1),
         "versions": software_versions(),
     }
-    for path in (folder / f"{name}.json", *([also] if also else [])):
-        write_json(path, record)
+    write_json(folder / f"{name}.json", record)
     return answer, record
 
 

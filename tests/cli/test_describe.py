@@ -1,6 +1,7 @@
 """`dataset info` shows anybody's file as text, whatever is in it."""
 
 import io
+import json
 from pathlib import Path
 
 import h5py
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from perturb.cli.describe import LONGEST_VALUE, described
+from perturb.cli import main
+from perturb.cli.describe import LONGEST_VALUE, datasets_as_json, described, described_as_json, metrics_as_json
 from perturb.errors import UserError
 
 
@@ -68,3 +70,52 @@ def test_a_benchmark_is_described_with_the_files_that_can_be_made_of_it() -> Non
     (modified,) = [line for line in lines if line[:1] == ["mini-modified,"]]
     assert modified[1:5] == ["-2", "to", "-3", "0.25"]
     assert modified[6] in ("kB", "MB")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dataset", "list"], ["dataset", "info", "shapes3d"], ["dataset", "info", "synthetic_linear"], ["metrics"],
+        ["analyse", "precision-budget", "--seeds", "2"], ["score", "codes.npz"],
+    ],
+)  # fmt: skip
+def test_what_people_read_as_a_table_programs_read_as_json(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    np.savez("codes.npz", codes=rng.normal(size=(200, 2)), factors=rng.integers(3, size=(200, 2)))
+    for place in ("-", "out.json"):
+        with pytest.raises(SystemExit) as end:
+            main([*words, "--json", place])
+        assert end.value.code == 0
+        said = capsys.readouterr().out
+        if place == "-":
+            first = json.loads(said)
+        else:
+            assert not said.startswith(("{", "["))
+    second = json.loads(Path("out.json").read_text(encoding="utf-8"))
+    for found in (first, second):
+        found.pop("seconds", None)
+    assert first == second
+
+
+def test_the_list_as_json_has_numbers() -> None:
+    found = datasets_as_json()
+    assert found["datasets"]["dsprites"]["images"] == 737_280
+    assert found["datasets"]["shapes3d"]["factors"]["orientation"] == 15
+    files = {file["name"]: file for file in found["benchmark_files"]}
+    assert files["mini-modified"]["epsilon"] == 0.25
+    assert files["mini-modified"]["bytes"] > 1_000_000
+    assert metrics_as_json()["mig"]["range"] == (0.0, 1.0)
+
+
+def test_a_file_as_json_has_its_arrays_and_attributes(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.zeros((2, 3), np.uint8)
+        file.attrs["epsilon"] = 0.5
+    found = described_as_json(str(tmp_path / "a.h5"))
+    assert found["arrays"] == {"x": {"dtype": "uint8", "shape": (2, 3)}}
+    assert found["attributes"] == {"epsilon": 0.5}
+    with pytest.raises(UserError, match="nowhere is neither a dataset"):
+        described_as_json("nowhere")
