@@ -48,6 +48,17 @@ class Progress:
             return
 
 
+class Part(Progress):
+    """The progress of one of several equal pieces of work, told as that of the whole."""
+
+    def __init__(self, whole: Progress, number: int, count: int) -> None:
+        self._whole, self._number, self._count = whole, number, count
+
+    def report(self, done: int, total: int, note: str = "") -> None:
+        """The pieces before this one are done."""
+        self._whole.report(self._number * total + done, self._count * total, note)
+
+
 class ProgressGroup:
     """The progress of runs that are built together."""
 

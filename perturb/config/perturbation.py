@@ -82,6 +82,9 @@ class PerturbationConfig(Section):
     coverage: float = Field(default=0.0, ge=0)
     """Weight of the entropy of the scalar's linear effects (in nats) in the objective of the forms `alignment…` and
     `literal_exact`: keeps the scalar from leaving factors out."""
+    tries: int = Field(default=1, ge=1, exclude_if=lambda tries: tries == 1)
+    """Networks that are trained from different starts. The one is taken whose images are predicted to leave the disentangled
+    codes the lowest MIG on their cheapest axes (perturb.analysis.prediction); no model is retrained for that."""
     alignment: AlignmentConfig = AlignmentConfig()
     """Settings that only the forms `alignment`, `alignment_contrast` and `alignment_factors` read."""
 

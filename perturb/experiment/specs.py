@@ -110,7 +110,7 @@ class Namer:
     def pattern(self, column: VariantPattern, inputs: Mapping[str, RunSpec]) -> RunSpec:
         """The training of m_ψ, against the chosen among the restarts in `inputs`."""
         form = self.config.form(column.variant)
-        cost = 1.0 + form.steps * self._seconds_of_pattern(form)
+        cost = 1.0 + form.tries * form.steps * self._seconds_of_pattern(form)
         config = self._pattern_config(column, "perturbation" if column.variant == "modified" else column.variant)
         return self.run("perturbation", config, inputs, label=f"m_ψ, {column.name}", cost=cost)
 

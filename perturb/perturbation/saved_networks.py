@@ -44,6 +44,8 @@ class PatternResult:
     """The last point of a training's curve; None for a control."""
     wanted: Goal | None = None
     """The trained pattern's variance and roughness, to which a control is matched; None for a trained network."""
+    predicted: tuple[float, ...] = ()
+    """The predicted MIG of each try, the lowest of which was taken; empty where there was one."""
 
 
 def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:

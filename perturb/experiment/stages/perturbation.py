@@ -1,17 +1,21 @@
 """m_ψ, trained against the selected restarts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from perturb.datasets import open_ground_truth
-from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.saved_images import open_images
+from perturb.experiment.stages.prediction import predictor
 from perturb.objectives.encode import encode
 from perturb.perturbation.alignment import Alignment, Codes, pool_of
+from perturb.perturbation.bounds import reflect_or_clip
 from perturb.perturbation.exact_game import ExactGame, explained, mean_operator
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import Game, LiteralPlayer, Player, ResidualPlayer
@@ -22,6 +26,7 @@ from perturb.perturbation.saved_networks import FILE_NAME, PatternResult, Pertur
 from perturb.perturbation.scalar import scalar_effects
 from perturb.perturbation.selection import Selection
 from perturb.perturbation.training import Adversary, train_network
+from perturb.progress import Part
 from perturb.random.seeds import torch_generator
 from perturb.runs import StageContext, read_config, read_result
 from perturb.training.curve import CURVE, write_curve
@@ -35,25 +40,58 @@ CHECKPOINTS = 20
 
 def build_perturbation(context: Context) -> PatternResult:
     """Train m_ψ against the selected restarts; inputs are images, selection, restart-0, restart-1, …"""
-    config = context.spec.config
-    ground_truth = open_ground_truth(config.dataset)
-    generator = torch_generator(config.seed, "perturbation")
-    network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
-    pixels = open_images(context.inputs["images"])
-    adversary = _adversary(context, network, pixels, ground_truth.grid, generator)
-    curve = train_network(
-        adversary,
-        steps=config.perturbation.steps,
-        checkpoint=context.scratch / CHECKPOINT,
-        checkpoint_every=max(1, config.perturbation.steps // CHECKPOINTS),
-        progress=context.progress,
-    )
+    config, bounds = context.spec.config, _bounds(context)
+    truth, pixels = open_ground_truth(config.dataset), open_images(context.inputs["images"])
+    tries = [_trained(context, truth, pixels, number) for number in range(config.perturbation.tries)]
+    predicted = _predicted(context, pixels, truth.grid, [network for network, _ in tries]) if len(tries) > 1 else ()
+    network, curve = tries[int(np.argmin(predicted)) if predicted else 0]
     write_curve(context.out / CURVE, curve)
-    calibrate(network.cpu(), ground_truth.grid)
     save_weights(network, context.out / FILE_NAME)
-    bounds = {"epsilon": config.perturbation.epsilon, "bound": config.perturbation.bound}
-    statistics = measure(network, pixels, ground_truth.grid, **bounds)
-    return PatternResult(pattern=statistics, scalar=scalar_effects(network, ground_truth.grid), last=curve[-1])
+    return PatternResult(
+        pattern=measure(network, pixels, truth.grid, **bounds),
+        scalar=scalar_effects(network, truth.grid),
+        last=curve[-1],
+        predicted=predicted,
+    )
+
+
+def _bounds(context: Context) -> dict[str, Any]:
+    config = context.spec.config.perturbation
+    return {"epsilon": config.epsilon, "bound": config.bound}
+
+
+def _trained(
+    context: Context, truth: GroundTruth, pixels: Pixels, number: int
+) -> tuple[PerturbationNetwork, list[dict[str, float]]]:
+    """One try, calibrated, and its curve. Each has a checkpoint of its own, so that a killed run repeats no finished try."""
+    config = context.spec.config
+    generator = torch_generator(config.seed, "perturbation", *([number] if number else []))
+    network = network_for(truth, config.perturbation, architecture=config.architecture, generator=generator)
+    checkpoint = context.scratch / (f"try-{number}-{CHECKPOINT}" if number else CHECKPOINT)
+    curve = train_network(
+        _adversary(context, network, pixels, truth.grid, generator),
+        steps=config.perturbation.steps,
+        checkpoint=checkpoint,
+        checkpoint_every=max(1, config.perturbation.steps // CHECKPOINTS),
+        progress=Part(context.progress, number, config.perturbation.tries),
+    )
+    calibrate(network.cpu(), truth.grid)
+    return network, curve
+
+
+def _predicted(
+    context: Context, pixels: Pixels, grid: FactorGrid, networks: Sequence[PerturbationNetwork]
+) -> tuple[float, ...]:
+    """The MIG that each try's images are predicted to leave to the disentangled codes on their cheapest axes."""
+    config, bounds = context.spec.config, _bounds(context)
+    settings = {"price": config.perturbation.alignment.price, "seed": config.seed, "device": context.device}
+    predict = predictor(context.inputs, grid, **settings)
+
+    @torch.no_grad()
+    def moved(network: PerturbationNetwork, numbers: np.ndarray) -> Tensor:
+        return reflect_or_clip(pixels.batch(numbers), network(torch.from_numpy(grid.scaled(numbers))), **bounds)
+
+    return tuple(predict(partial(moved, network)).turned_in_span for network in networks)
 
 
 def _adversary(
