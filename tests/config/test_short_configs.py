@@ -11,7 +11,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 TRAINING = {"training.steps", "training.learning_rate", "training.checkpoint_every"}
 PATTERN = {
     f"perturbation.{field}"
-    for field in ("form", "steps", "learning_rate", "generator", "spread", "coverage", "alignment.price")
+    for field in ("form", "steps", "learning_rate", "generator", "spread", "coverage", "tries", "alignment.price")
 }
 SIZE = {
     "restarts.num", "selection.keep", "selection.max_unit_variance", "collapse.action", "collapse.min_factors",
