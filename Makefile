@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-com
 # Python compiles what it imports, once, and keeps it beside the sources in the environment, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install demo test test-slow browser test-browser test-clusters check clean
+.PHONY: install demo docs test test-slow browser test-browser test-clusters check clean
 
 install: $(VENV)/.installed
 
@@ -31,6 +31,12 @@ $(VENV)/.installed: $(VENV)/.runs
 demo: $(VENV)/.runs
 	$(BIN)/perturb run configs/quickstart.toml --artifacts $(ARTIFACTS)
 
+# The documentation as a site, in site/index.html; any warning is an error.
+docs: $(VENV)/.runs
+	$(PIP) -e '.[docs]' || { echo "make docs: the packages of the docs extra cannot be installed, so there is no site." >&2; exit 1; }
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo site/index.html
+
 test: install
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -38,14 +44,14 @@ test: install
 test-slow: install
 	$(BIN)/python -m pytest -m slow
 
-# What the tests of the report page open it in: Debian's Chromium, unless a browser of that family is there already.
+# What the tests of pages open them in: Debian's Chromium, unless a browser of that family is there already.
 browser: install
 	$(PIP) -e '.[browser]'
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 		|| { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 
-test-browser: browser
-	PERTURB_BROWSER=required $(BIN)/python -m pytest -n 0 tests/report/test_browser.py
+test-browser: browser docs
+	PERTURB_BROWSER=required PERTURB_SITE=required $(BIN)/python -m pytest -n 0 tests/report/test_browser.py tests/test_site.py
 
 # Real SLURM jobs and a real ssh server, on this machine, for as long as the tests run.
 test-clusters: install
@@ -59,4 +65,4 @@ check: install
 	$(BIN)/pyright
 
 clean:
-	rm -rf $(VENV) artifacts/runs artifacts/scratch artifacts/results
+	rm -rf $(VENV) site artifacts/runs artifacts/scratch artifacts/results

@@ -1,6 +1,12 @@
-"""The documents name things that are there."""
+"""The documents name things that are there, and their code works."""
 
+import ast
+import importlib
+import json
 import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +15,42 @@ from fault_table import PAGE, page
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md")),
-    *(ROOT / "docs").glob("*.md"),
+    *sorted((ROOT / "docs").rglob("*.md")),
 ]
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:^|[;&|(]|\bdo)\s*(?:\.venv/bin/)?perturb ([^|;&#>]+)")
+"""A command of the program in a line of a shell."""
+
+
+def _blocks(document: Path, *languages: str) -> list[str]:
+    """The code blocks of a document in some languages."""
+    found = FENCED.findall(document.read_text(encoding="utf-8"))
+    return [text for language, text in found if language in languages]
+
+
+def _shell_lines(document: Path) -> Iterator[str]:
+    """The lines of a document's shell blocks, whole where they go on in the next one."""
+    for block in _blocks(document, "sh", "bash", ""):
+        yield from block.replace("\\\n", " ").splitlines()
+
+
+def _require_command(line: str) -> None:
+    """Hold a command against the program: its name, its options, the configs that it is given."""
+    from typer.main import get_command
+
+    from perturb.cli import app
+
+    command, words = get_command(app), line.split()
+    while commands := getattr(command, "commands", None):
+        if words and words[0].startswith("--"):
+            break
+        assert words, line
+        assert words[0] in commands, line
+        command = commands[words.pop(0)]
+    known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts} | {"--help"}
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= known, line
+    configs = [word for word in words if re.fullmatch(r"(?:configs|examples)/\S+\.toml", word)]
+    assert [name for name in configs if not (ROOT / name).is_file()] == [], line
 
 
 def test_files_that_contributors_are_told_to_touch_are_there() -> None:
@@ -47,17 +87,92 @@ def test_links_lead_to_files(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_are_those_of_the_program(document: Path) -> None:
-    from typer.main import get_command
+    for line in re.findall(r"`perturb ([a-z-][^`]*)`", document.read_text(encoding="utf-8")):
+        _require_command(line)
+    for line in _shell_lines(document):
+        for found in COMMAND.findall(line):
+            _require_command(found)
 
-    from perturb.cli import app
 
-    group = get_command(app)
-    for line in re.findall(r"`perturb ([a-z][^`]*)`", document.read_text(encoding="utf-8")):
-        words = line.split()
-        command = group.commands.get(words[0])
-        assert command is not None, line
-        if words[0] == "dataset":
-            command = command.commands.get(words[1])
-            assert command is not None, line
-        known = {option for parameter in command.params for option in parameter.opts + parameter.secondary_opts}
-        assert {word.split("=")[0] for word in words if word.startswith("--")} <= known, line
+def test_commands_are_found_wherever_they_stand_in_a_line() -> None:
+    line = "cd x && perturb score a.npz --fast  # a look; for e in 1; do .venv/bin/perturb run $e >> log; x -n perturb"
+    assert COMMAND.findall(line) == ["score a.npz --fast  ", "run $e "]
+    _require_command("dataset get mini-modified")
+    for wrong in ("dataset bake x", "run configs/none.toml", "score a.npz --quickly", "dataset"):
+        with pytest.raises(AssertionError):
+            _require_command(wrong)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_other_commands_name_what_is_there(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    text = document.read_text(encoding="utf-8")
+    for line in (*_shell_lines(document), *re.findall(r"`([^`\n]+)`", text)):
+        assert set(re.findall(r"(?:^|&& )make ([a-z-]+)", line)) <= targets, line
+        for name in re.findall(r"\bpython ((?:benchmarks|tests|examples)/\S+\.py)", line):
+            assert (ROOT / name).is_file(), line
+    for names in re.findall(r"perturb\[([a-z,]+)\]", text):
+        assert set(names.split(",")) <= set(extras)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_blocks_of_code_are_of_their_language_and_import_what_is_there(document: Path) -> None:
+    for block in _blocks(document, "toml"):
+        tomllib.loads(block)
+    for block in _blocks(document, "sh"):
+        subprocess.run(["bash", "-n", "-c", block], check=True)
+    for block in _blocks(document, "python"):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "perturb":
+                module = importlib.import_module(str(node.module))
+                assert [name.name for name in node.names if not hasattr(module, name.name)] == [], block
+
+
+def test_the_model_of_the_tutorial_is_that_of_the_examples() -> None:
+    (shown,) = _blocks(ROOT / "docs" / "tutorial.md", "python")
+    example = (ROOT / "examples" / "plain_pytorch" / "my_vae.py").read_text(encoding="utf-8")
+    assert shown == example[example.index("import torch") :]
+
+
+def test_the_ground_truth_of_the_guide_can_be_used(tmp_path: Path) -> None:
+    from perturb.datasets import load_own
+
+    (shown,) = _blocks(ROOT / "docs" / "your_ground_truth.md", "python")
+    (tmp_path / "squares.py").write_text(shown, encoding="utf-8")
+    truth = load_own(tmp_path / "squares.py")
+    images = truth.images(range(len(truth.grid)))
+    assert images.shape == (64, 32, 32, 1)
+    assert len({image.tobytes() for image in images}) == 64
+
+
+def test_the_sentence_of_the_tutorial_is_that_of_its_entry() -> None:
+    from perturb.entries.entry import scores_of
+    from perturb.entries.rules import read_entry
+    from perturb.report.sentences import model_sentence
+
+    entry = read_entry(ROOT / "docs" / "tutorial" / "entry.json")
+    shown = re.findall(r"^> (.*)$", (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert " ".join(shown) == model_sentence(scores_of(entry), entry.metrics[0].name)
+
+
+def test_every_figure_of_the_gallery_has_the_command_that_made_it() -> None:
+    figures = re.findall(
+        r"^!\[[^\]]+\]\(\.\./(\S+)\)\n(?:\n[^`!#]+)?\n```sh\n(.*?)```$",
+        (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL,
+    )  # fmt: skip
+    assert len(figures) == (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8").count("![")
+    for figure, commands in figures:
+        index = (ROOT / figure).parent / "index.json"
+        if index.exists():
+            made = json.loads(index.read_text(encoding="utf-8"))["origin"]["command"]
+            assert commands.strip() == made.replace(" --no-prefect", ""), figure
+        else:
+            assert str(Path(figure).parent) in commands, figure
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_lists_and_tables_begin_after_an_empty_line(document: Path) -> None:
+    # GitHub does not need it, the site's Markdown does.
+    text = FENCED.sub("", document.read_text(encoding="utf-8"))
+    assert re.findall(r"^(?![-*#|>\s]|\d+\. ).+\n(?:[-*] |\d+\. |\|[ -]).*$", text, re.MULTILINE) == []

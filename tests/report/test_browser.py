@@ -1,7 +1,5 @@
-"""The page in a real Chromium. Skipped where there is none, unless PERTURB_BROWSER=required says that there must be one."""
+"""The page in a real Chromium."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_scores import made_scores
+from real_browser import PHONE, TOO_WIDE, chromium, opened
 
 from perturb.report.page import render_page
 from perturb.report.section import Picture, Section
@@ -20,39 +19,19 @@ from perturb.report.tables import score_tables
 from perturb.report.thesis import thesis_numbers
 from perturb.statistics.scores import summarise
 
-PHONE = {"width": 390, "height": 844}
 A4 = {"width": 680, "height": 1000}
 """Points between margins of 15 mm."""
 METHODS = "AE", "β-VAE", "FactorVAE", "TC-VAE", "SlowVAE", "PCL", "Weakly supervised GAN"
 VARIANTS = "original", "modified", "noise", "untrained"
-TOO_WIDE = """() => [...document.querySelectorAll('body *')]
-    .filter(e => !e.parentElement.closest('.scroll, figure.wide') && e.getBoundingClientRect().right > innerWidth + 0.5)
-    .map(e => e.tagName + ' ' + e.className)"""
-"""Elements beyond the right edge; what scrolls in a box of its own may be."""
-
-
-def _unavailable(reason: str) -> None:
-    if os.environ.get("PERTURB_BROWSER") == "required":
-        pytest.fail(f"{reason}, and PERTURB_BROWSER=required")
-    pytest.skip(reason)
+SCROLLING = ".scroll, figure.wide"
+"""What scrolls by itself."""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A headless Chromium of the system's."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        _unavailable("playwright is not installed: pip install playwright, or make test-browser")
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        _unavailable("there is no chromium: apt-get install chromium, or make test-browser")
-    with sync_playwright() as playwright:
-        # Chromium refuses its sandbox to root; it reads nothing here but our own page.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        found = playwright.chromium.launch(executable_path=path, args=arguments)
+    with chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -90,24 +69,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _opened(browser: Any, path: Path, **settings: Any) -> tuple[Any, list[str]]:
-    """The loaded page, and what went wrong or asked for something elsewhere."""
-    page, faults = browser.new_page(**settings), []
-    page.on("console", lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-    page.on("request", lambda asked: faults.append(f"request: {asked.url}") if _elsewhere(asked.url, path) else None)
-    page.goto(path.as_uri())
-    page.wait_for_load_state("networkidle")
-    return page, faults
-
-
-def _elsewhere(url: str, path: Path) -> bool:
-    return not url.startswith("data:") and url.split("#")[0] != path.as_uri()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_loads_without_errors_and_asks_nobody_for_anything(browser: Any, report: Path, scheme: str) -> None:
-    page, faults = _opened(browser, report, color_scheme=scheme)
+    page, faults = opened(browser, report, color_scheme=scheme)
     assert faults == []
     assert page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth > 0)") == [True, True]
     shades = page.evaluate("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
@@ -117,10 +81,10 @@ def test_it_loads_without_errors_and_asks_nobody_for_anything(browser: Any, repo
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, report: Path) -> None:
-    page, _ = _opened(browser, report, viewport=PHONE, has_touch=True, is_mobile=True)
+    page, _ = opened(browser, report, viewport=PHONE, has_touch=True, is_mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert page.evaluate("innerWidth") == PHONE["width"]
-    assert page.evaluate(TOO_WIDE) == []
+    assert page.evaluate(TOO_WIDE, SCROLLING) == []
     smallest = (
         "Math.min(...[...document.querySelectorAll('td, small, p, dd')].map(e => parseFloat(getComputedStyle(e).fontSize)))"
     )
@@ -128,7 +92,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, report: Path)
 
 
 def test_a_wide_table_scrolls_and_its_names_stay(browser: Any, report: Path) -> None:
-    page, _ = _opened(browser, report, viewport=PHONE)
+    page, _ = opened(browser, report, viewport=PHONE)
     box = page.locator(".scroll", has_text="A wide table")
     before = box.locator("tbody th").bounding_box()["x"]
     assert box.evaluate("e => { e.scrollLeft = 10000; return e.scrollLeft }") > 100
@@ -136,16 +100,16 @@ def test_a_wide_table_scrolls_and_its_names_stay(browser: Any, report: Path) -> 
 
 
 def test_the_contents_lead_to_their_sections(browser: Any, report: Path) -> None:
-    page, faults = _opened(browser, report, viewport=PHONE, reduced_motion="reduce")
+    page, faults = opened(browser, report, viewport=PHONE, reduced_motion="reduce")
     page.get_by_role("link", name="Differences").click()
     page.wait_for_function("Math.abs(document.querySelector('#s2').getBoundingClientRect().top) < 60")
     assert faults == []
 
 
 def test_it_prints_and_no_table_or_figure_is_cut_off(browser: Any, report: Path) -> None:
-    page, _ = _opened(browser, report, viewport=A4)
+    page, _ = opened(browser, report, viewport=A4)
     page.emulate_media(media="print")
-    assert page.evaluate(TOO_WIDE.replace("!e.parentElement.closest('.scroll, figure.wide') && ", "")) == []
+    assert page.evaluate(TOO_WIDE, ".nothing") == []
     printed = page.pdf(format="A4", prefer_css_page_size=True)
     assert printed.startswith(b"%PDF-")
     assert len(printed) > 20_000
@@ -158,6 +122,6 @@ def test_these_tests_find_what_they_look_for(browser: Any, tmp_path: Path) -> No
         '<img src="https://example.invalid/a.png"><script>throw new Error("oh")</script>',
         encoding="utf-8",
     )
-    page, faults = _opened(browser, path, viewport=PHONE)
+    page, faults = opened(browser, path, viewport=PHONE)
     assert {fault.split(":")[0] for fault in faults} == {"console", "error", "request"}
-    assert page.evaluate(TOO_WIDE) == ["DIV "]
+    assert page.evaluate(TOO_WIDE, SCROLLING) == ["DIV "]
