@@ -18,15 +18,19 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from perturb.analysis.axes import pooled_images, slopes_around
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.pixels import Pixels
 from perturb.metrics.coded import gap_to_runner_up
 from perturb.metrics.mig import information_shares
-from perturb.perturbation.local_metric import best_axes, gain_of_turning, mean_metric, slopes_at
-from perturb.random.seeds import torch_generator
+from perturb.objectives import Objective
+from perturb.objectives.encode import encode
+from perturb.perturbation.local_metric import active_codes, best_axes, gain_of_turning, mean_metric
+from perturb.perturbation.span import principal_directions
+from perturb.random.seeds import numpy_generator, torch_generator
 
-WIDTH = 1.0
-"""Width of the neighbourhoods in which slopes are fitted, in standard deviations of a code. It is about the width of a
-posterior while a VAE settles its axes."""
-ANCHORS = 256
+SAMPLE = 5_000
+"""The largest number of images that a prediction reads."""
 BINS = 20
 
 
@@ -44,6 +48,42 @@ class Prediction:
     """The gain within the directions of the original images."""
     turned_in_span: float
     """MIG of the codes on the axes that are cheapest within these directions."""
+
+    @property
+    def saving(self) -> float:
+        """What the cheapest axes within these directions would save, in nats per unit of β: half of `gain_in_span`."""
+        return self.gain_in_span / 2
+
+    @property
+    def lost(self) -> float:
+        """The MIG that is predicted to be lost, by turning to the axes that are cheapest within these directions."""
+        return self.kept - self.turned_in_span
+
+    @property
+    def lost_whole(self) -> float:
+        """The same, predicted from the images as they are."""
+        return self.kept - self.turned
+
+
+def predict_for(
+    models: Sequence[Objective], originals: Pixels, variant: Pixels, grid: FactorGrid, *, price: float, seed: int
+) -> Prediction:
+    """Return what the images of a variant do to the codes that frozen models have of the originals.
+
+    Args:
+        models: their encoders are read.
+        originals: the images that the models were trained on.
+        variant: the same images changed, or the originals themselves.
+        grid: of both.
+        price: as in `predict`.
+        seed: draws at most 5,000 images, the same for every variant, and the anchors.
+
+    """
+    rng = numpy_generator(seed, "images")
+    numbers = np.sort(rng.choice(len(grid), min(SAMPLE, len(grid)), replace=False))
+    codes = [active_codes(*encode(model, originals, numbers)) for model in models]
+    images, directions = pooled_images(variant, numbers), principal_directions(originals, grid)
+    return predict(codes, grid.factors_of(numbers), images, directions, price=price, seed=seed)
 
 
 def predict(
@@ -75,8 +115,7 @@ def _one(
     codes: Tensor, factors: np.ndarray, seen: Sequence[Tensor], price: float, generator: torch.Generator
 ) -> list[float]:
     """MIG as it is, then of everything that may be seen the gain and the MIG when turned."""
-    anchors = codes[torch.randperm(len(codes), generator=generator)[:ANCHORS]]
-    slopes, numbers = slopes_at(anchors, codes, WIDTH), [_mig(codes, factors)]
+    slopes, numbers = slopes_around(codes, generator), [_mig(codes, factors)]
     for images in seen:
         metric = mean_metric(slopes, images)
         numbers += [gain_of_turning(metric, price).item(), _mig(codes @ best_axes(metric).mT, factors)]

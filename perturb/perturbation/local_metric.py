@@ -54,16 +54,29 @@ def mean_metric(
     return torch.einsum("bip,bjp->ij", jacobians, jacobians) / len(jacobians)
 
 
-def gain_of_turning(metric: Float[Tensor, "latents latents"], price: float) -> Float[Tensor, ""]:
-    """Σ_j log(c + G_jj) − log det(cI + G) ≥ 0, a scalar: twice the nats, per unit of β, that the best axes would save.
+def log_columns(metric: Float[Tensor, "latents latents"], price: float) -> Float[Tensor, ""]:
+    """Σ_j log(c + G_jj), a scalar: twice the nats, per unit of β, that a code pays for images along its own axes.
 
     Args:
         metric: G, symmetric and positive semi-definite, (latents, latents).
         price: c > 0.
 
     """
+    return torch.log(metric.diagonal() + price).sum()
+
+
+def log_volume(metric: Float[Tensor, "latents latents"], price: float) -> Float[Tensor, ""]:
+    """The scalar log det(cI + G), the least that `log_columns` is along any rotation of the axes; arguments as there."""
     floored = metric + price * torch.eye(len(metric), dtype=metric.dtype, device=metric.device)
-    return torch.log(metric.diagonal() + price).sum() - torch.linalg.slogdet(floored).logabsdet
+    return torch.linalg.slogdet(floored).logabsdet
+
+
+def gain_of_turning(metric: Float[Tensor, "latents latents"], price: float) -> Float[Tensor, ""]:
+    """Σ_j log(c + G_jj) − log det(cI + G) ≥ 0, a scalar: twice the nats, per unit of β, that the best axes would save.
+
+    Arguments as `log_columns`.
+    """
+    return log_columns(metric, price) - log_volume(metric, price)
 
 
 def best_axes(metric: Float[Tensor, "latents latents"]) -> Float[Tensor, "latents latents"]:
