@@ -110,11 +110,18 @@ def _listed(text: str) -> list[str]:
 
 def _show(result, place: Path) -> None:  # noqa: ANN001
     """The table, what failed, the sentence; the path of the entry is the last line. No score at all is an error."""
+    from perturb.external.evaluate import PICTURE
+    from perturb.report.table import rich_table
     from perturb.report.tables import as_terminal
 
     console = Console()
     for table in as_terminal(result.all_rows, title=f"{result.entry.dataset.name}, ε = {result.entry.dataset.epsilon:g}"):
         console.print(table)
+    if result.axes is not None:
+        console.print(rich_table(result.axes))
+        console.print(in_terminal(f"{result.axes_sentence} {place / PICTURE} shows it."), highlight=False, soft_wrap=True)
+    for reason in result.unmeasured:
+        console.print(in_terminal(f"Not measured in the model's axes: {reason}"), highlight=False, soft_wrap=True)
     for failure in result.failures:
         console.print(in_terminal(f"Failed: {failure}"), highlight=False, soft_wrap=True)
     for refusal in result.refusals:

@@ -81,6 +81,26 @@ class MetricOfEntry(Section):
     settings: dict[str, JsonValue]
 
 
+class AxesOfRun(Section):
+    """A run's images in the axes of another code: the one that the model of the same seed has of the original images.
+
+    The numbers are about pixels and that code, before anything is trained on the run's images (perturb/analysis/axes.py).
+    """
+
+    images: int = Field(ge=1)
+    """Number of images that were looked at."""
+    latents: int = Field(ge=2)
+    """Number of latents in use."""
+    price: float = Field(gt=0)
+    """The constant c of the local metric's logarithms."""
+    saving: float = Field(ge=0)
+    """Nats per unit of β that the best axes would save, within the directions in which the original images vary."""
+    saving_whole: float = Field(ge=0)
+    """The same for the images as they are."""
+    angle: float = Field(ge=0, le=90)
+    """Degrees by which the best axes within these directions are turned, at most."""
+
+
 class Run(Section):
     """One training, or one set of codes, and its scores."""
 
@@ -102,6 +122,8 @@ class Run(Section):
     over-pruned."""
     seconds: float | None = Field(default=None, ge=0)
     """Seconds that the run took."""
+    axes: AxesOfRun | None = Field(default=None, exclude_if=lambda axes: axes is None)
+    """None where nobody looked, or nothing could be measured."""
 
 
 class Confidence(Section):

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from perturb.config import MetricsConfig
+from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.entries.entry import (
     PENDING_SCORE,
+    AxesOfRun,
     DatasetOfEntry,
     Entry,
     FileHash,
@@ -20,9 +22,21 @@ from perturb.entries.entry import (
 from perturb.errors import UserError
 from perturb.escapes import in_line
 from perturb.external import protocols
+from perturb.external.axes import MOST_MODELS, PENDING_AXES, Look, look
+from perturb.external.axes_shown import draw_axes
 from perturb.external.benchmarks import Benchmark, find_benchmark
 from perturb.external.dataset import BenchmarkImages, unpack
-from perturb.external.plan import Asked, ExternalResult, ExternalRun, Training, Way, checked, codes_in, plan_runs
+from perturb.external.plan import (
+    Asked,
+    ExternalResult,
+    ExternalRun,
+    Training,
+    Way,
+    checked,
+    codes_in,
+    plan_runs,
+    scores_seed,
+)
 from perturb.external.protocols import Factory
 from perturb.external.result import Result, epsilon_of, rows_beside
 from perturb.external.runner import RunContext, Runner
@@ -31,10 +45,13 @@ from perturb.locks import locked
 from perturb.machine import software_versions
 from perturb.metrics import chosen_settings
 from perturb.names import LONGEST_NAME, LONGEST_TEXT, SHORTEST_NAME, is_name, one_line
+from perturb.runs import RunSpec
+from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
 
 VARIANTS = ("original", "modified", "noise")
-ENTRY = "entry.json"
+ENTRY, PICTURE = "entry.json", "axes.png"
+"""Names of what an evaluation writes beside its runs; the picture where something could be measured in the model's axes."""
 
 
 def benchmark(
@@ -96,8 +113,8 @@ def benchmark(
         folder = Path(out or nowhere).resolve()
         runner = Runner(folder, context, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
         others = rows_beside(found, metrics_of(asked.metrics, asked.settings))
-        entry = _evaluated(asked, found, context, runner, folder=folder, retry=retry, said=said)
-    return Result(entry, others, Path(out) if out else None)
+        entry, seen = _evaluated(asked, found, context, runner, folder=folder, retry=retry, said=said)
+    return Result(entry, others, Path(out) if out else None, without_axes=seen.missing)
 
 
 def _draws(numbers: Sequence[int], patterns: int | None) -> range:
@@ -142,8 +159,8 @@ def _evaluated(
     folder: Path,
     retry: bool,
     said: dict[str, str],
-) -> Entry:
-    """All runs finished, and entry.json of them written."""
+) -> tuple[Entry, Look]:
+    """All runs finished, what the images look like in the model's axes, and entry.json and the picture of both written."""
     busy = f"another evaluation is writing to {folder}; wait for it, or name another folder."
     with locked(folder / ".lock", otherwise=busy):
         about = (
@@ -154,13 +171,43 @@ def _evaluated(
         about = _checked_name(about | said)
         specs = plan_runs(asked, context.images, *_hashes(context, about), about["settings"])
         pending = ExternalResult(scores=dict.fromkeys(asked.metrics, PENDING_SCORE), details=None)
+        expected = [(spec.config, pending, 0.0) for spec in specs.values()]
+        axes = {key: PENDING_AXES for key in specs if key[1] in asked.seeds[:MOST_MODELS]}
         with as_user_error("the results"):  # now, and not after hours of training
-            require_readable(_entry(asked, found, context.images, about, [(s.config, pending, 0.0) for s in specs.values()]))
+            require_readable(_entry(asked, found, context.images, about, expected, axes))
         results = runner.finish(list(specs.values()), retry=retry)
         ended = [(spec.config, results[spec.id], runner.seconds(spec)) for spec in specs.values()]
-        entry = _entry(asked, found, context.images, about, ended)
+        seen = _seen(asked, context, specs, results, runner)
+        entry = _entry(asked, found, context.images, about, ended, seen.found)
         write_entry(folder / ENTRY, entry)
-    return entry
+        draw_axes(folder / PICTURE, entry)
+    return entry, seen
+
+
+def _seen(
+    asked: Asked,
+    context: RunContext,
+    specs: Mapping[tuple[str, int], RunSpec[ExternalRun]],
+    results: Mapping[str, ExternalResult],
+    runner: Runner,
+) -> Look:
+    """Every run's images in the axes of the model of the same seed; nothing of seeds without scores on the original."""
+    on_originals = {number: specs[BASELINE, number] for number in asked.seeds}
+    coded = {number: spec for number, spec in on_originals.items() if results[spec.id].scores is not None}
+    reasons = {number: results[spec.id].without_axes for number, spec in coded.items()}
+    columns = {key: VariantPattern(spec.config.variant, spec.config.draw) for key, spec in specs.items()}
+    try:
+        for image in context.images.values():
+            unpack(image.path, context.cache)  # a model may have written to what is read now
+        files = {column: BenchmarkFile(image.path) for column, image in context.images.items()}
+    except UserError as error:
+        return Look({}, dict.fromkeys(coded, one_line(str(error))))
+    return look(
+        {number: runner.folder(spec) for number, spec in coded.items()},
+        {key: files[column] for key, column in columns.items()},
+        refused={number: reason for number, reason in reasons.items() if reason is not None},
+        seed=scores_seed(asked.seed),
+    )
 
 
 def _sides(model: Factory | str | Path, way: Way) -> tuple[Path | None, Factory | str]:
@@ -194,8 +241,9 @@ def _entry(
     images: Mapping[VariantPattern, BenchmarkImages],
     about: dict[str, Any],
     ended: Sequence[tuple[ExternalRun, ExternalResult, float]],
+    axes: Mapping[tuple[str, int], AxesOfRun],
 ) -> Entry:
-    """The entry of finished runs, with their results and the seconds that they took."""
+    """The entry of finished runs, with their results, the seconds that they took, and their images in the model's axes."""
     trained = {"training": asked.training.model_dump(mode="json")} if about["how"] == "loop" else {}
     files = [
         FileHash(variant=c.variant, draw=c.pattern, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256)
@@ -210,6 +258,7 @@ def _entry(
             refused={name: one_line(reason) for name, reason in result.refused.items()},
             failure=result.failure,
             seconds=round(seconds, 1),
+            axes=axes.get((run.variant, run.number)),
         )
         for run, result, seconds in ended
     ]

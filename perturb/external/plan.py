@@ -78,6 +78,8 @@ class ExternalResult:
     """The reason for each metric that is not defined for the codes or could not be computed, by the metric's name."""
     seconds: float = 0.0
     """Time that training and encoding took, in a process of their own; not that of scoring."""
+    without_axes: str | None = None
+    """The reason for which no codes of a run on the originals are kept to measure other images in their axes."""
 
 
 @dataclass(frozen=True)

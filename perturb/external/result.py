@@ -1,7 +1,7 @@
 """The result of an evaluation: an entry, its rows, the table beside the built-in methods, and one sentence."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,10 +11,12 @@ from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.entries.entry import Entry, MetricOfEntry, rows_of, scores_of
 from perturb.entries.packaged import beside, published_rows
 from perturb.errors import UserError
+from perturb.external.axes_shown import axes_sentence, axes_table
 from perturb.external.benchmarks import Benchmark
 from perturb.files import read_json
 from perturb.metrics import METRICS
 from perturb.report.sentences import model_sentence
+from perturb.report.table import TextTable
 from perturb.report.tables import as_markdown
 from perturb.statistics.scores import Row
 
@@ -28,6 +30,8 @@ class Result:
     """Rows of the built-in methods on the same benchmark, those that there are."""
     folder: Path | None = None
     """The folder of entry.json and of the finished runs; None where nobody asked to keep them."""
+    without_axes: Mapping[int, str] = field(default_factory=dict[int, str])
+    """By number of the seed: the reason for which no images could be measured in the axes of the model's codes."""
     rows: list[Row] = field(init=False)
     """A row for each metric and variant: mean, standard deviation, difference to the original with its interval."""
 
@@ -38,6 +42,16 @@ class Result:
     def sentence(self) -> str:
         """One sentence on how much of the first metric survives each variant, with its interval."""
         return model_sentence(scores_of(self.entry), self.entry.metrics[0].name)
+
+    @property
+    def axes(self) -> TextTable | None:
+        """What the images of each variant look like in the axes of the model's codes; None where nothing was measured."""
+        return axes_table(self.entry)
+
+    @property
+    def axes_sentence(self) -> str | None:
+        """One sentence on that table; None where there is none."""
+        return axes_sentence(self.entry)
 
     @property
     def all_rows(self) -> list[Row]:
@@ -57,6 +71,12 @@ class Result:
             f"{METRICS[name].title}, {times} of {len(self.entry.runs)} runs: {reason}"
             for (name, reason), times in found.items()
         ]
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """A line for each reason for which images could not be measured in the axes of models, with their number."""
+        found = Counter(self.without_axes.values())
+        return [f"{times} of {len(self.entry.seeds)} models: {reason}" for reason, times in found.items()]
 
     def table(self) -> str:
         """The model beside the built-in methods, in Markdown."""

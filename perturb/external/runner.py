@@ -133,6 +133,10 @@ class Runner:
         self._clear_scratch()
         return {spec.id: self._result(spec) for spec in specs}
 
+    def folder(self, spec: RunSpec[ExternalRun]) -> Path:
+        """The folder of a finished run."""
+        return self._store.path(spec)
+
     def seconds(self, spec: RunSpec[ExternalRun]) -> float:
         """Seconds that a finished run took."""
         return self._store.seconds(spec) + self._result(spec).seconds

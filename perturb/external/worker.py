@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from perturb.errors import UserError
-from perturb.external import loop, protocols
+from perturb.external import axes, loop, protocols
 from perturb.external.dataset import BenchmarkImages
 from perturb.external.output import excerpt_of, excerpt_of_file
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
@@ -32,6 +32,7 @@ from perturb.progress import Progress
 from perturb.random.seeds import seed_globals
 from perturb.reading import reading
 from perturb.runs import RunSpec, Stage, StageContext, Store
+from perturb.statistics.scores import BASELINE
 from perturb.supervisor import end_as
 
 COMMAND = [sys.executable, "-u", "-P", "-c", "from perturb.external.worker import main; main()"]
@@ -150,7 +151,7 @@ def _look(job: Job) -> dict[str, Any]:
 def _build(job: Job, context: StageContext[ExternalRun], seconds: float) -> ExternalResult:
     """The run's result. What the user's code has printed stays beside it, its beginning and end where it is much."""
     failure = job.workdir / FAILURE
-    result = _failed(read_json(failure)) if failure.exists() else _scored(job, context.spec.config)
+    result = _failed(read_json(failure)) if failure.exists() else _scored(job, context.spec.config, context.out)
     sys.stdout.flush()
     sys.stderr.flush()
     (context.out / OUTPUT).write_text(excerpt_of_file(job.workdir / OUTPUT), encoding="utf-8")
@@ -161,7 +162,8 @@ def _failed(found: dict[str, str | None]) -> ExternalResult:
     return ExternalResult(scores=None, details=None, failure=found["failure"], traceback=found["traceback"])
 
 
-def _scored(job: Job, config: ExternalRun) -> ExternalResult:
+def _scored(job: Job, config: ExternalRun, out: Path) -> ExternalResult:
+    """The scores of the codes that are there; some codes of the originals are kept with the run."""
     try:
         coded = _codes_of_file(job, job.codes, config) if job.codes else _handed_over(job, config)
         details, refused = score_defined(
@@ -174,7 +176,11 @@ def _scored(job: Job, config: ExternalRun) -> ExternalResult:
     except BaseException as error:
         return _failed(_failure_of(error))
     scores = {name: found[METRICS[name].score] for name, found in details.items()}
-    return ExternalResult(scores=scores, details=details, refused=refused)
+    reason = None
+    if config.variant == BASELINE:
+        numbers = BenchmarkImages(job.data).grid.indices_of(coded.factors)
+        reason = axes.keep(out, coded, numbers, seed=config.scores_seed)
+    return ExternalResult(scores=scores, details=details, refused=refused, without_axes=reason)
 
 
 def _handed_over(job: Job, config: ExternalRun) -> PartlyCoded:

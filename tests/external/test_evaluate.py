@@ -79,6 +79,8 @@ def test_the_output_ends_with_the_failures_the_sentence_and_the_entry(mixed: tup
     done, out = mixed
     *_, sentence, last = done.stdout.splitlines()
     assert last == str(out / "entry.json")
+    assert f" {out / 'axes.png'} shows it." in done.stdout
+    assert (out / "axes.png").is_file()
     assert sentence.startswith("EachInItsWay reaches a MIG of 0.")
     assert "on the modified images no run has a score" in sentence
     assert "Failed: modified, seed 0: RuntimeError: no [bold]such[/bold] | luck" in done.stdout
@@ -93,6 +95,14 @@ def test_the_entry_says_what_was_done(mixed: tuple) -> None:
     assert entry.method.startswith("Fits the original, raises on the modified images")
     assert (entry.dataset.name, entry.dataset.epsilon) == ("mini", 0.25)
     assert [metric.name for metric in entry.metrics] == ["mig", "mcc"]
+
+
+def test_every_runs_images_are_measured_in_the_axes_of_the_originals_code_failed_runs_too(mixed: tuple) -> None:
+    original, modified, untrained = (run.axes for run in read_entry(mixed[1] / "entry.json").runs)
+    assert original.images == 2_000
+    assert {axes.latents for axes in (original, modified, untrained)} == {original.latents}
+    assert modified.saving_whole != original.saving_whole
+    assert all(0 < axes.saving < 10 for axes in (original, modified, untrained))
 
 
 def test_what_the_model_prints_is_kept_and_it_gets_the_seed_of_the_built_in_methods(mixed: tuple) -> None:
@@ -259,6 +269,11 @@ def test_a_metric_that_the_codes_have_no_value_of_takes_no_other_one_along(tmp_p
     for run in read_entry(tmp_path / "entry.json", known_files()).runs:
         assert (list(run.scores), run.refused) == (["mcc"], {"mig": reason})
     assert f"Without a value: MIG, 2 of 2 runs: {reason}" in done.stdout
+    told = (
+        "Not measured in the model's axes: 1 of 1 models: turning compares axes and needs at least 2 latents in use, got 1"
+    )
+    assert told in done.stdout
+    assert not (tmp_path / "axes.png").exists()
     sentence = "OneLatent has no score on the original, because all of its runs there have no value of MIG."
     assert sentence in done.stdout
     table = benchmark(faulty_models.OneLatent, way="encoder", variants=PAIR, metrics=["mig", "mcc"], quiet=True).table()
