@@ -29,7 +29,8 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
             draw_scores(out / f"{metric}.png", findings.scores, findings.rows, metric)
             caption = f"{title} of every run: a dot a seed, pairs joined, the mean as a bar."
             figures.append(Picture(out / f"{metric}.png", caption))
-        if len(config.evaluation.variants) > 1:
+        in_main_figure = metric == config.evaluation.metrics[0] and all(len(names) == 1 for names in findings.groups)
+        if len(config.evaluation.variants) > 1 and not in_main_figure:
             draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
             caption = f"{title}: variant − original with its 95 % interval, paired by seed."
             figures.append(Picture(out / f"{metric}_differences.png", caption))

@@ -9,8 +9,7 @@ import numpy as np
 from perturb.analysis.prediction import Prediction
 from perturb.report import inputs, style
 from perturb.report.findings import Findings
-from perturb.report.section import Picture, Section
-from perturb.report.table import plain_table
+from perturb.report.table import TextTable, plain_table
 from perturb.report.tables import spread
 from perturb.report.words import listed
 from perturb.statistics.scores import BASELINE
@@ -28,38 +27,26 @@ class PredictedPattern:
     variant: str
     name: str
     """The column's name: the variant, and from the second pattern on its number, as in `modified-3`."""
-    gain: float
-    """The saving by turning the axes (perturbation/local_metric.py): 0 where they are already the cheapest."""
+    saving: float
+    """Nats per unit of β that turning the axes would save: 0 where they are already the cheapest."""
     predicted: float
-    """The MIG of the original codes, less their MIG on the axes that the pattern makes cheapest. Gain and prediction are of
-    the images' part within the directions in which the originals vary (analysis/prediction.py)."""
+    """The MIG of the original codes, less their MIG on the axes that the pattern makes cheapest. Saving and prediction are
+    of the images' part within the directions in which the originals vary (analysis/prediction.py)."""
     predicted_whole: float
     """The prediction from the images as they are."""
     measured: float
     """The MIG that retrained models lose, variant against original."""
 
 
-def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """A figure, a table and the rank correlation; nothing without patterns, or without scores of the MIG."""
-    patterns = list(_patterns(findings))
-    if not patterns:
-        return
-    path = out / "prediction.png"
-    draw_prediction(path, patterns)
-    text = (
-        "Predicted from the frozen encoders alone: their codes are turned onto the axes that the pattern makes cheapest "
-        "within the directions in which the original images vary, since a VAE draws little of what lies outside them, and "
-        f"the turned codes' MIG is taken. Measured: the mean loss of {listed(_methods(findings))}, each retrained."
-    )
-    caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
+def pattern_table(patterns: Sequence[PredictedPattern]) -> TextTable:
+    """A line for each pattern: what turning would save, and the MIG that is predicted to be lost, and was."""
     lines = [
-        [one.name, f"{one.gain:.2f}", *(spread(loss, None) for loss in (one.predicted, one.predicted_whole, one.measured))]
+        [one.name, f"{one.saving:.2f}", *(spread(loss, None) for loss in (one.predicted, one.predicted_whole, one.measured))]
         for one in patterns
     ]
-    columns = ["Pattern", "Gain", "Predicted loss", "Predicted from the whole image", "Measured loss"]
-    table = plain_table("Each pattern", columns, lines)
-    texts = [text, *filter(None, [correlations(patterns)])]
-    yield Section(title="Predicted before training", text=texts, figures=[Picture(path, caption)], tables=[table])
+    columns = ["Pattern", "Saving", "Predicted loss", "Predicted from the whole image", "Measured loss"]
+    note = "Saving in nats per unit of β. Losses of MIG; measured: the mean over the methods of the claim, each retrained."
+    return plain_table("Each pattern", columns, lines, note=note)
 
 
 def correlations(patterns: Sequence[PredictedPattern]) -> str:
@@ -67,11 +54,11 @@ def correlations(patterns: Sequence[PredictedPattern]) -> str:
 
     Two kinds that are apart in both numbers correlate, even where the criterion tells patterns of neither kind apart.
     """
-    values = [_correlation(patterns, name) for name in ("predicted", "predicted_whole", "gain")]
+    values = [_correlation(patterns, name) for name in ("predicted", "predicted_whole", "saving")]
     found = [spread(value, None) for value in values if value is not None]
     if len(found) < len(values):
         return ""
-    overall, whole, gain = found
+    overall, whole, saving = found
     kinds = {one.variant: [other for other in patterns if other.variant == one.variant] for one in patterns}
     within = {kind: _correlation(those, "predicted") for kind, those in kinds.items() if len(those) >= FEWEST}
     told = [
@@ -80,7 +67,7 @@ def correlations(patterns: Sequence[PredictedPattern]) -> str:
     apart = f"; within a kind it is {listed(told)}" if told and len(kinds) > 1 else ""
     return (
         f"Over these {len(patterns)} patterns, Spearman's rank correlation of predicted and measured loss is {overall}"
-        f"{apart}. Predicted from the whole image it is {whole}; that of the gain with the measured loss is {gain}."
+        f"{apart}. Predicted from the whole image it is {whole}; that of the saving with the measured loss is {saving}."
     )
 
 
@@ -94,7 +81,8 @@ def _methods(findings: Findings) -> list[str]:
     return list(evaluation.thesis_vaes) or [method.name for method in evaluation.methods]
 
 
-def _patterns(findings: Findings) -> Iterator[PredictedPattern]:
+def predicted_patterns(findings: Findings) -> Iterator[PredictedPattern]:
+    """Yield every pattern of which there are a prediction and scores of the MIG."""
     values: dict[tuple[str, str, int], list[float]] = {}
     for score in findings.scores:
         if score.values is not None and METRIC in score.values:
@@ -114,9 +102,9 @@ def _patterns(findings: Findings) -> Iterator[PredictedPattern]:
             yield PredictedPattern(
                 variant=variant,
                 name=column.name,
-                gain=found.gain_in_span,
-                predicted=found.kept - found.turned_in_span,
-                predicted_whole=found.kept - found.turned,
+                saving=found.saving,
+                predicted=found.lost,
+                predicted_whole=found.lost_whole,
                 measured=float(np.mean(losses)),
             )
 

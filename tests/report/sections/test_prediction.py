@@ -5,7 +5,7 @@ def _patterns(variant: str, predicted: list[float], measured: list[float]) -> li
     pairs = enumerate(zip(predicted, measured, strict=True))
     return [
         PredictedPattern(
-            variant=variant, name=f"{variant}-{k}", gain=-y, predicted=x, predicted_whole=x + 10 * y, measured=y
+            variant=variant, name=f"{variant}-{k}", saving=-y, predicted=x, predicted_whole=x + 10 * y, measured=y
         )
         for k, (x, y) in pairs
     ]
@@ -19,7 +19,7 @@ def test_correlations_are_told_over_all_patterns_and_within_each_kind() -> None:
     assert correlations([*STRONG, *WEAK]) == (
         "Over these 10 patterns, Spearman's rank correlation of predicted and measured loss is 0.76; within a kind it is "
         "1.00 over the 5 of modified and −1.00 over the 5 of untrained. Predicted from the whole image it is 1.00; that of "
-        "the gain with the measured loss is −1.00."
+        "the saving with the measured loss is −1.00."
     )
 
 

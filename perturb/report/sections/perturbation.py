@@ -1,0 +1,224 @@
+"""What the perturbation did: the scalar of each pattern, the pull of its images on a VAE's axes, and the scores' change."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from perturb.analysis.prediction import Prediction, predict_for
+from perturb.analysis.variances import Variances, induced_variances
+from perturb.datasets import open_ground_truth
+from perturb.datasets.saved_images import open_images
+from perturb.escapes import in_figure
+from perturb.metrics import METRICS
+from perturb.perturbation.saved_networks import PatternResult, load_network
+from perturb.perturbation.scalar import main_curves
+from perturb.random.seeds import child_seed
+from perturb.report import inputs, style
+from perturb.report.findings import Findings
+from perturb.report.section import Picture, Section
+from perturb.report.sections.prediction import (
+    METRIC,
+    PredictedPattern,
+    correlations,
+    draw_prediction,
+    pattern_table,
+    predicted_patterns,
+)
+from perturb.report.sections.scalar import draw_scalars, scalar_table
+from perturb.report.turning import draw_changes, draw_savings
+from perturb.report.words import listed
+from perturb.statistics.scores import BASELINE, Comparison
+from perturb.training.saved_models import load_model
+from perturb.variants import NOISES, VariantPattern
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SAMPLE = 2_000
+"""Images behind local variances, at most, where the experiment has not measured them itself."""
+CURVES = "modified", "untrained"
+"""Variants whose scalars are drawn over each factor."""
+HATCHES = "", "////", "....", "xxxx", "----"
+"""Fillings of the bars of variants that share a colour."""
+
+
+def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
+    """Yield the section that explains the scores: from the scalar over the pixels to what retrained models lost."""
+    networks, patterns = _networks(findings), list(predicted_patterns(findings))
+    savings, groups = _savings(findings, device), _changes(findings)
+    metric, methods = findings.config.evaluation.metrics[0], [listed(names) for names in findings.groups]
+    losses = _losses(patterns) if metric == METRIC else {}
+    path = out / "perturbation.png"
+    draw_perturbation(
+        path, findings.grid.names, networks=networks, local=_local(findings, list(networks)), savings=savings, groups=groups,
+        losses=losses, title=METRICS[metric].title,
+    )  # fmt: skip
+    figures = [Picture(path, _caption(methods, predicted=bool(losses)))]
+    truth, scalars = open_ground_truth(findings.config.dataset), out / "scalar.png"
+    runs = {
+        variant: findings.runs[inputs.of_pattern("pattern", VariantPattern(variant))]
+        for variant in CURVES
+        if variant in networks
+    }
+    draw_scalars(
+        scalars, {name: main_curves(load_network(run, truth), truth.grid) for name, run in runs.items()}, truth.grid.names
+    )
+    figures.append(Picture(scalars, "The scalar of the first pattern of each kind over each factor."))
+    told = correlations(patterns)
+    if told:
+        draw_prediction(out / "prediction.png", patterns)
+        caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
+        figures.append(Picture(out / "prediction.png", caption))
+    tables = [scalar_table(networks, findings.grid.names), *([pattern_table(patterns)] if patterns else [])]
+    yield Section(title="What the perturbation did", text=_text(findings, told), figures=figures, tables=tables)
+
+
+def _text(findings: Findings, told: str) -> list[str]:
+    """Paragraphs: how the four steps hang together, how the prediction is made, and how good it was."""
+    count = len(findings.selection.disentangled)
+    whose = "the chosen β-VAE" if count == 1 else f"the {count} chosen β-VAEs"
+    text = [
+        "Each pattern is drawn along one scalar function of the factors. A scalar of several factors evens out their local "
+        "variances and makes another set of axes cheaper to encode; one of a single factor moves images along that factor's "
+        "own axis. A VAE that takes the saving turns its axes, and its score falls.",
+        f"The saving is read off the codes that {whose} made of the original images, before anything is trained on a "
+        "variant, and within the directions in which those vary, since a VAE draws little of what lies outside them. "
+        "The predicted loss is the MIG that these codes lose on the cheapest axes. No retrained model has a part in either: "
+        "where they agree with the measured change, that is evidence, and no proof, that turned axes are its cause.",
+    ]
+    return [*text, *([told] if told else [])]
+
+
+def _caption(methods: Sequence[str], *, predicted: bool) -> str:
+    """What the panels show, with the methods that the marks stand for."""
+    open_marks = f"; open: {', then '.join(methods[1:])}" if len(methods) > 1 else ""
+    crosses = "; cross: the loss that was predicted" if predicted else ""
+    return (
+        "1: main effects of the factors on the scalar, a mean over patterns. 2: what one step of each factor changes, "
+        "before and after. 3: what a VAE would save by turning its axes, predicted; a mark for each pattern. 4: how the "
+        f"score changed, with its 95 % interval (filled: {methods[0]}{open_marks}{crosses})."
+    )
+
+
+def _networks(findings: Findings) -> dict[str, list[PatternResult]]:
+    """Results of the networks that draw patterns, by variant."""
+    drawn = dict.fromkeys(("modified", *findings.config.evaluation.variants))
+    return {variant: found for variant in drawn if (found := findings.networks(variant))}
+
+
+def _local(findings: Findings, variants: Sequence[str]) -> dict[str, Variances]:
+    """Local variances under the first pattern of each variant, as the experiment measured them, or from a sample."""
+    known, seed = findings.variances, child_seed(findings.config.seed, "variances")
+    columns = {variant: inputs.of_pattern("pixels", VariantPattern(variant)) for variant in variants}
+    measured = partial(
+        induced_variances, open_images(findings.runs[inputs.IMAGES]), grid=findings.grid, sample=SAMPLE, seed=seed
+    )
+    return {
+        variant: known[variant] if variant in known else measured(open_images(findings.runs[column]))
+        for variant, column in columns.items()
+        if variant in known or column in findings.runs
+    }
+
+
+def _savings(findings: Findings, device: str) -> dict[str, list[float]]:
+    """What turning would save on each variant's images, a number for each pattern, in nats per unit of β.
+
+    Of patterns that a network draws it has been predicted by a run of its own; the originals and noise are looked at here.
+    """
+    config, runs = findings.config, findings.runs
+    originals = open_images(runs[inputs.IMAGES])
+    models = [load_model(runs[inputs.trained(index)], device) for index in findings.selection.disentangled]
+    look = partial(
+        predict_for, models, originals, grid=findings.grid, seed=child_seed(config.seed, "prediction"),
+        price=config.perturbation.alignment.price,
+    )  # fmt: skip
+    savings: dict[str, list[float]] = {}
+    for variant in config.evaluation.variants:
+        columns = [VariantPattern(variant, draw) for draw in range(config.draws(variant))]
+        names = [inputs.of_pattern("prediction", column) for column in columns]
+        savings[variant] = [findings.result(name, Prediction).saving for name in names if name in runs]
+        if variant == BASELINE or variant in NOISES:
+            savings[variant] = [look(open_images(runs[inputs.of_pattern("pixels", columns[0])])).saving]
+    return savings
+
+
+def _changes(findings: Findings) -> list[dict[str, Comparison]]:
+    """For each group of methods, the change of each variant against the original."""
+    return [
+        {each.first: each for each in findings.averages if each.methods == names and each.second == BASELINE}
+        for names in findings.groups
+    ]
+
+
+def _losses(patterns: Sequence[PredictedPattern]) -> dict[str, float]:
+    """The loss that was predicted for each variant, a mean over its patterns."""
+    found: dict[str, list[float]] = {}
+    for pattern in patterns:
+        found.setdefault(pattern.variant, []).append(pattern.predicted)
+    return {variant: float(np.mean(losses)) for variant, losses in found.items()}
+
+
+def draw_perturbation(
+    path: Path,
+    factors: Sequence[str],
+    *,
+    networks: Mapping[str, Sequence[PatternResult]],
+    local: Mapping[str, Variances],
+    savings: Mapping[str, Sequence[float]],
+    groups: Sequence[Mapping[str, Comparison]],
+    losses: Mapping[str, float],
+    title: str,
+) -> None:
+    """Four panels: main effects on the scalar and local variances by factor, savings and changes of the score by variant.
+
+    Args:
+        path: of the PNG.
+        factors: their names.
+        networks: results of the networks that draw a variant's patterns.
+        local: what the factors induce in the variants' pixels; the original's stand beside them.
+        savings: by variant, a number for each pattern, in nats per unit of β.
+        groups: for each group of methods, the change of each variant.
+        losses: by variant, the loss of the score that was predicted for the first group.
+        title: of the metric.
+
+    """
+    shown = [bool(networks), bool(local)]
+    figure = style.new_figure(1.9 * sum(shown) + 1.6 + 0.3 * len(savings))
+    rows = figure.subfigures(
+        sum(shown) + 1, 1, height_ratios=[1.9] * sum(shown) + [1.2 + 0.3 * len(savings)], squeeze=False
+    )[:, 0]
+    above = list(rows[:-1])
+    if networks:
+        effects = {name: np.mean([one.scalar.main for one in found], axis=0) for name, found in networks.items()}
+        _bars(above.pop(0).subplots(), effects, factors, title="1  The scalar follows: main effects")
+    if local:
+        first = next(iter(local.values()))
+        heights = {BASELINE: [factor.locally.original for factor in first.factors]}
+        heights |= {name: [factor.locally.variant for factor in found.factors] for name, found in local.items()}
+        _bars(above.pop(0).subplots(), heights, factors, title="2  Local variance: change by one step")
+    left, right = rows[-1].subplots(1, 2, sharey=True)
+    draw_savings(left, savings)
+    draw_changes(right, list(savings), groups, title=title, losses=losses)
+    left.set_title("3  Saved by turning", fontsize=style.NORMAL, loc="left")
+    right.set_title("4  Score, measured", fontsize=style.NORMAL, loc="left")
+    style.save(figure, path)
+
+
+def _bars(axes: "Axes", heights: Mapping[str, Sequence[float] | np.ndarray], factors: Sequence[str], *, title: str) -> None:
+    """Bars for each factor, one a variant; variants of one colour differ in their filling."""
+    width, seen = 0.8 / len(heights), dict.fromkeys(map(style.colour, heights), 0)
+    for number, (name, values) in enumerate(heights.items()):
+        colour = style.colour(name)
+        places = np.arange(len(factors)) + (number - (len(heights) - 1) / 2) * width
+        axes.bar(
+            places, values, width=width, color=colour, hatch=HATCHES[seen[colour] % len(HATCHES)], edgecolor="white",
+            linewidth=0.3, label=in_figure(name.replace("_", " ")),
+        )  # fmt: skip
+        seen[colour] += 1
+    axes.set_xticks(range(len(factors)), [in_figure(name.replace("_", " ")) for name in factors])
+    axes.set_title(title, fontsize=style.NORMAL, loc="left")
+    axes.legend(fontsize=style.SMALL - 1, frameon=False, ncols=2)
+    style.plain(axes, grid="y")
