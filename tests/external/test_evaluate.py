@@ -97,7 +97,7 @@ def test_the_entry_says_what_was_done(mixed: tuple) -> None:
     assert [metric.name for metric in entry.metrics] == ["mig", "mcc"]
 
 
-def test_every_runs_images_are_measured_in_the_axes_of_the_originals_code_failed_runs_too(mixed: tuple) -> None:
+def test_the_images_of_failed_runs_are_measured_in_the_axes_of_the_originals_code_all_the_same(mixed: tuple) -> None:
     original, modified, untrained = (run.axes for run in read_entry(mixed[1] / "entry.json").runs)
     assert original.images == 2_000
     assert {axes.latents for axes in (original, modified, untrained)} == {original.latents}
