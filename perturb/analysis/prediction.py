@@ -27,6 +27,7 @@ from perturb.objectives import Objective
 from perturb.objectives.encode import encode
 from perturb.perturbation.local_metric import active_codes, best_axes, gain_of_turning, mean_metric
 from perturb.perturbation.span import principal_directions
+from perturb.perturbation.stored import Images
 from perturb.random.seeds import numpy_generator, torch_generator
 
 SAMPLE = 5_000
@@ -66,7 +67,7 @@ class Prediction:
 
 
 def predict_for(
-    models: Sequence[Objective], originals: Pixels, variant: Pixels, grid: FactorGrid, *, price: float, seed: int
+    models: Sequence[Objective], originals: Pixels, variant: Images, grid: FactorGrid, *, price: float, seed: int
 ) -> Prediction:
     """Return what the images of a variant do to the codes that frozen models have of the originals.
 

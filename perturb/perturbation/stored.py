@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ BATCH = 256
 MIDDLE = 127.5
 
 
+@runtime_checkable
 class Images(Protocol):
     """A ground truth or its pixels."""
 

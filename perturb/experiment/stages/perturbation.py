@@ -1,21 +1,20 @@
 """m_ψ, trained against the selected restarts."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from perturb.analysis.prediction import predict_for
 from perturb.datasets import open_ground_truth
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.saved_images import open_images
-from perturb.experiment.stages.prediction import predictor
 from perturb.objectives.encode import encode
 from perturb.perturbation.alignment import Alignment, Codes, pool_of
-from perturb.perturbation.bounds import reflect_or_clip
+from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.exact_game import ExactGame, explained, mean_operator
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import Game, LiteralPlayer, Player, ResidualPlayer
@@ -83,15 +82,24 @@ def _predicted(
     context: Context, pixels: Pixels, grid: FactorGrid, networks: Sequence[PerturbationNetwork]
 ) -> tuple[float, ...]:
     """The MIG that each try's images are predicted to leave to the disentangled codes on their cheapest axes."""
-    config, bounds = context.spec.config, _bounds(context)
-    settings = {"price": config.perturbation.alignment.price, "seed": config.seed, "device": context.device}
-    predict = predictor(context.inputs, grid, **settings)
+    config, chosen = context.spec.config, read_result(context.inputs["selection"], Selection).disentangled
+    models = [load_model(context.inputs[f"restart-{index}"], context.device) for index in chosen]
+    settings = {"price": config.perturbation.alignment.price, "seed": config.seed}
+    variants = [_Moved(pixels, network, grid, _bounds(context)) for network in networks]
+    return tuple(predict_for(models, pixels, variant, grid, **settings).turned_in_span for variant in variants)
+
+
+class _Moved:
+    """The images that a network's file would have."""
+
+    def __init__(self, pixels: Pixels, network: PerturbationNetwork, grid: FactorGrid, bounds: dict[str, Any]) -> None:
+        self._pixels, self._network, self._grid, self._bounds = pixels, network, grid, bounds
 
     @torch.no_grad()
-    def moved(network: PerturbationNetwork, numbers: np.ndarray) -> Tensor:
-        return reflect_or_clip(pixels.batch(numbers), network(torch.from_numpy(grid.scaled(numbers))), **bounds)
-
-    return tuple(predict(partial(moved, network)).turned_in_span for network in networks)
+    def images(self, numbers: np.ndarray) -> np.ndarray:
+        """Images by number, uint8 (n, height, width, channels)."""
+        pattern = self._network(torch.from_numpy(self._grid.scaled(numbers))).numpy()
+        return apply_pattern(self._pixels.images(numbers), pattern, **self._bounds)
 
 
 def _adversary(
