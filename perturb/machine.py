@@ -39,6 +39,12 @@ def die_with_parent() -> None:
     ask_linux(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def machine_in_words() -> str:
+    """The kind of machine, without its name: `2 cores, x86_64, Linux`."""
+    cores = available_cores()
+    return ", ".join(filter(None, [f"{cores} core{'s' * (cores > 1)}", platform.machine(), platform.system()]))
+
+
 def software_versions() -> dict[str, str]:
     """Versions of what a result may depend on."""
     found = {"python": platform.python_version()}

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, is_dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -24,7 +25,7 @@ from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import disk_full_as_user_error, flush_to_disk, sha256_of
 from perturb.locks import exclusive_folder, is_locked
-from perturb.machine import software_versions
+from perturb.machine import machine_in_words, software_versions
 from perturb.manifests import MANIFEST, DamagedRun, read_config, read_manifest, read_result, run_files, write_manifest
 from perturb.mending import SECONDS_BETWEEN_TRIES, hold_against, set_aside
 from perturb.progress import Progress
@@ -119,17 +120,26 @@ class Store:
         device: where.
         stack: runs of one family that are built together, at most.
         compile: whether networks are compiled.
+        threads: cores that a run is built on, for its manifest.
 
     """
 
     def __init__(
-        self, root: Path, stages: Mapping[str, Stage], *, device: str = "cpu", stack: int = 1, compile: bool = False
+        self,
+        root: Path,
+        stages: Mapping[str, Stage],
+        *,
+        device: str = "cpu",
+        stack: int = 1,
+        compile: bool = False,
+        threads: int = 1,
     ) -> None:
         self.root = root.resolve()
         self.stages = stages
         self.device = device
         self.stack = stack
         self.compile = compile
+        self.threads = threads
 
     def path(self, spec: RunSpec) -> Path:
         """Return where a run is, or will be."""
@@ -272,7 +282,14 @@ class Store:
                 "inputs": {name: needed.id for name, needed in spec.inputs.items()},
                 "files": files,
                 "result": asdict(result) if is_dataclass(result) and not isinstance(result, type) else result,
-                "built": {"seconds": round(seconds, 1), "device": self.device, **software_versions()},
+                "built": {
+                    "seconds": round(seconds, 1),
+                    "threads": self.threads,
+                    "device": self.device,
+                    "date": datetime.now(UTC).date().isoformat(),
+                    "machine": machine_in_words(),
+                    **software_versions(),
+                },
             },
         )
 

@@ -18,7 +18,16 @@ from perturb.cli.analyse import analyse
 from perturb.cli.dataset import dataset_app
 from perturb.cli.external import add_commands
 from perturb.cli.flows import doctor, from_flows, schedule
-from perturb.cli.places import ArtifactsOption, ConfigArgument, JsonOption, QuietOption, for_file, for_folder, put_json
+from perturb.cli.places import (
+    ArtifactsOption,
+    ConfigArgument,
+    JsonOption,
+    QuietOption,
+    for_file,
+    for_folder,
+    from_here,
+    put_json,
+)
 from perturb.errors import INTERRUPTED, UserError
 from perturb.escapes import in_line, in_markdown, in_terminal
 from perturb.reading import reason_of
@@ -111,9 +120,10 @@ def run(
         plan = run_locally(experiment, settings, until=until, quiet=quiet)
     store = Store(settings.artifacts, STAGES)
     if store.is_complete(plan.report):
-        _show(publish_results(plan, store), experiment.name)
+        command = _command(sys.argv[1:])
+        _show(publish_results(plan, store, command=command), experiment.name)
         if publish is not None:
-            print(publish_experiment(plan, store, publish.resolve(), command=_command(sys.argv[1:]), patterns=patterns))
+            print(publish_experiment(plan, store, publish.resolve(), command=command, patterns=patterns))
     else:
         for stage in plan.stages:
             done = sum(store.is_complete(spec) for spec in stage.runs)
@@ -143,8 +153,8 @@ def _show(results: Path, name: str) -> None:
     print()
     for title, name_of_file in (("Picture", "images.png"), ("Report", "report.html")):
         if (path := results.parent / name_of_file).is_file():
-            print(f"{title:8} {path}")
-    print(results)
+            print(f"{title:8} {from_here(path)}")
+    print(from_here(results))
 
 
 @app.command()

@@ -53,6 +53,12 @@ def put_json(path: Path | None, content: Any) -> bool:  # noqa: ANN401
     return True
 
 
+def from_here(path: Path) -> Path:
+    """Return a path as short as it can be typed: relative to the current folder if it is below it, else as it is."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
 def _name_of(parameter: typer.CallbackParam) -> str:
     """Return what a user has typed: the name of an option, or of an argument in capital letters."""
     return next((name for name in parameter.opts if name.startswith("-")), (parameter.name or "").upper())

@@ -45,7 +45,14 @@ def ensure_runs(specs: Sequence[RunSpec], settings: RunSettings) -> list[Finishe
 
     torch.set_num_threads(settings.threads)
     keep_freed_memory()
-    store = Store(settings.artifacts, STAGES, device=settings.device, stack=len(specs), compile=settings.compile)
+    store = Store(
+        settings.artifacts,
+        STAGES,
+        device=settings.device,
+        stack=len(specs),
+        compile=settings.compile,
+        threads=settings.threads,
+    )
     with suppress(FileNotFoundError):
         os.listdir(store.root / "runs")  # a network file system forgets what it thought was not there
     how = store.ensure_all(specs)

@@ -11,26 +11,33 @@ from perturb.datasets import grid_of
 from perturb.datasets.hdf5.schema import RECIPE
 from perturb.distribution.index import INDEX, Entry, Index, Listed, Made, Origin, asked_by, listed_in
 from perturb.experiment.plan import Plan
-from perturb.files import atomic_write, read_json, sha256_of, write_json
+from perturb.files import atomic_write, read_json, sha256_of, write_json, write_text
 from perturb.manifests import read_manifest, run_file
-from perturb.report.build import ROWS, report_files
+from perturb.report.build import PAGE, ROWS, report_files
+from perturb.report.foot import Making, with_foot
 from perturb.runs import Store
 
 RESULTS = "results.json"
 
 
-def publish_results(plan: Plan, store: Store) -> Path:
+def publish_results(plan: Plan, store: Store, *, command: str = "") -> Path:
     """Copy the report to artifacts/results/<name>-<hash>/ and write results.json beside it, last; its path.
 
     `files` lists the report's and the benchmark's files with absolute paths: HDF5 files stay in their run directories.
+
+    Args:
+        plan: finished.
+        store: where its runs are.
+        command: that made the experiment, for the page's foot line; empty: it is left out.
+
     """
     config = plan.config
     folder = store.root / "results" / f"{config.name}-{config_hash(config)[:8]}"
     report = store.path(plan.report)
     listed: list[Mapping[str, object]] = []
+    _copy_report(plan, store, folder, command)
     for name in report_files(report):
-        sha256 = _copied(report / name, folder, name)["sha256"]
-        listed.append({"name": name, "path": str(folder / name), "sha256": sha256})
+        listed.append({"name": name, "path": str(folder / name), "sha256": sha256_of(folder / name)})
     for column, spec in plan.files.items():
         if column.variant in config.alternatives:
             continue  # its files are of the variant modified too, and would be taken for patterns of m_ψ
@@ -58,8 +65,7 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
     """
     report = store.path(plan.report)
     shown = sorted(report_files(report))
-    for name in shown:
-        _copied(report / name, folder, name)
+    _copy_report(plan, store, folder, command)
     index = Index(
         origin=Origin(
             experiment=plan.config.name,
@@ -72,6 +78,35 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
     )
     write_json(folder / INDEX, index.model_dump(mode="json"))
     return folder / INDEX
+
+
+def _copy_report(plan: Plan, store: Store, folder: Path, command: str) -> None:
+    """Copy a report's files, the page with its foot line."""
+    report = store.path(plan.report)
+    for name in report_files(report):
+        if name == PAGE:
+            page = (report / name).read_text(encoding="utf-8")
+            write_text(folder / name, with_foot(page, _making(plan, store, command)))
+        else:
+            _copied(report / name, folder, name)
+
+
+def _making(plan: Plan, store: Store, command: str) -> Making:
+    """What the manifests of the report and of all runs behind it tell of how they were made."""
+    runs = {spec.id: store.path(spec) for stage in plan.stages for spec in stage.runs}
+    built = [read_manifest(run)["built"] for run in runs.values()]
+    own = read_manifest(store.path(plan.report))["built"]
+    return Making(
+        version=own["perturb"],
+        config_hash=config_hash(plan.config),
+        # Manifests of perturb 0.2 and before have neither threads, date nor machine.
+        hours=sum(made["seconds"] * made.get("threads", 1) for made in built) / 3600,
+        runs=len(runs),
+        date=own.get("date", ""),
+        machine=own.get("machine", ""),
+        devices=sorted({made["device"] for made in built}),
+        command=command,
+    )
 
 
 def _entries(plan: Plan, store: Store, folder: Path, patterns: int | None) -> Iterator[Entry]:

@@ -24,6 +24,8 @@ from perturb.statistics.family import identity
 from perturb.statistics.scores import BASELINE
 
 TITLE = "Does it disentangle, or does it lean on the data?"
+PAGE = "report.html"
+"""Name of the page, whose foot line is filled in where it is copied to."""
 ROWS = "rows.json"
 """Name of a report's file for programs."""
 ENTRIES = "entries"
@@ -52,7 +54,7 @@ def build_report(context: StageContext[ReportRun]) -> dict[str, int]:
         "are, and each method is trained afresh on each variant of the data."
     )
     page = render_page(name=config.name, title=TITLE, asked=asked, answers=answers, sections=shown, provenance=made_by)
-    write_text(context.out / "report.html", page)
+    write_text(context.out / PAGE, page)
     markdown = [
         f"# {in_markdown(config.name)}",
         "",

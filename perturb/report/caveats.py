@@ -16,7 +16,7 @@ from perturb.perturbation.scalar import fewest_factors
 from perturb.report import inputs
 from perturb.report.findings import Findings
 from perturb.report.words import listed
-from perturb.statistics.scores import BASELINE
+from perturb.statistics.scores import BASELINE, Score
 from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN
 
 MATCHED = 0.05
@@ -29,11 +29,7 @@ def notes(findings: Findings) -> list[str]:
         *_selection(findings),
         *_patterns(findings),
         *_controls(findings),
-        *(
-            f"Failed: {score.method} on {score.variant}, seed {score.seed}: {score.failure}."
-            for score in [*findings.scores, *findings.searched.values()]
-            if score.failure is not None
-        ),
+        *_failed(findings),
         *_refused(findings),
         *_over_pruned(findings),
         *_files(findings),
@@ -136,12 +132,33 @@ def _span(numbers: Sequence[float], form: str) -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def _failed(findings: Findings) -> Iterator[str]:
+    """Trainings without scores, those that failed for the same reason together."""
+    reasons: dict[str, list[Score]] = {}
+    for score in [*findings.scores, *findings.searched.values()]:
+        if score.failure is not None:
+            reasons.setdefault(score.failure, []).append(score)
+    yield from (f"Failed: {runs_in_words(scores)}: {reason}." for reason, scores in reasons.items())
+
+
 def _refused(findings: Findings) -> Iterator[str]:
     """Metrics that some trainings have no value of: they are missing in the means."""
+    reasons: dict[tuple[str, str], list[Score]] = {}
     for score in [*findings.scores, *findings.searched.values()]:
         for name, reason in score.refused.items():
-            title = METRICS[name].title
-            yield f"Without {title}: {score.method} on {score.variant}, seed {score.seed}: {reason.rstrip('.')}."
+            reasons.setdefault((METRICS[name].title, reason.rstrip(".")), []).append(score)
+    yield from (f"Without {title}: {runs_in_words(scores)}: {reason}." for (title, reason), scores in reasons.items())
+
+
+def runs_in_words(scores: Sequence[Score]) -> str:
+    """`AE on noise, seed 3; β-VAE on modified, seeds 0, 2 and 2`: a run of the line search has its seed's number, too."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for score in scores:
+        seeds.setdefault((score.method, score.variant), []).append(str(score.seed))
+    return "; ".join(
+        f"{method} on {variant}, seed{'s' * (len(numbers) > 1)} {listed(numbers)}"
+        for (method, variant), numbers in seeds.items()
+    )
 
 
 def _over_pruned(findings: Findings) -> Iterator[str]:
@@ -149,18 +166,20 @@ def _over_pruned(findings: Findings) -> Iterator[str]:
     scored = [score for score in findings.scores if score.values is not None]
     pruned = [score for score in scored if score.over_pruned]
     if pruned:
-        named = ", ".join(f"{score.method} on {score.variant}, seed {score.seed}" for score in pruned)
+        named = runs_in_words(pruned)
         yield f"{len(pruned)} of {len(scored)} runs are over-pruned, and in the means all the same: {named}."
 
 
 def _files(findings: Findings) -> Iterator[str]:
-    for variant in findings.config.evaluation.variants:
-        found = findings.file_results(variant)[0]
-        if variant != BASELINE:
-            yield (
-                f"{variant}.h5: no pixel moved by more than {found.largest_change} of 255 grey levels, "
-                f"{found.changed_share:.1%} of the pixels moved."
-            )
+    """What the first file of each variant changes, in one sentence."""
+    variants = [variant for variant in findings.config.evaluation.variants if variant != BASELINE]
+    found = {variant: findings.file_results(variant)[0] for variant in variants}
+    if found:
+        largest = _span([file.largest_change for file in found.values()], "d")
+        yield (
+            f"No pixel moved by more than {largest} of 255 grey levels. "
+            f"Of the pixels, there moved {listed([f'{file.changed_share:.1%} in {v}.h5' for v, file in found.items()])}."
+        )
 
 
 def provenance(findings: Findings) -> dict[str, str]:

@@ -146,7 +146,7 @@ def draw_epsilon(path: Path, results: Sequence[AtEpsilon], metric: str) -> None:
             _line(axes, results, method, variant, metric, shift=0.002 * (number - (len(variants) - 1) / 2))
         axes.set_title(in_figure(method), fontsize=style.NORMAL, loc="left")
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(METRICS[metric].title, fontsize=style.SMALL)
+        axes.set_ylabel(f"{METRICS[metric].title}, mean ± std. dev.", fontsize=style.SMALL)
         style.plain(axes, grid="y")
     panels[-1].set_xlabel("ε, largest change of a pixel", fontsize=style.NORMAL)
     style.legend_above(figure, panels[0].get_legend_handles_labels()[0])

@@ -6,10 +6,12 @@ from typing import Any
 
 from jinja2 import Environment
 
+from perturb.report.foot import FOOT
+from perturb.report.glossary import Glossary
 from perturb.report.section import Section
 
-LONG = 40
-"""Lines of a table above which it is folded."""
+LONG = 15
+"""Lines of a table above which it is folded, be it the first of its section."""
 
 
 def render_page(
@@ -23,6 +25,9 @@ def render_page(
 ) -> str:
     """HTML that needs no network.
 
+    Words of the glossary are marked where the page first has them, and defined at its end. The place of the foot line is
+    left open (foot.py).
+
     Args:
         name: of the browser's tab.
         title: the question.
@@ -33,7 +38,9 @@ def render_page(
 
     """
     template = files("perturb.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment, glossary = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True), Glossary()
+    environment.filters["words"] = glossary.mark
     return environment.from_string(template).render(
-        name=name, title=title, asked=asked, sentences=answers, sections=sections, provenance=provenance, long=LONG
+        name=name, title=title, asked=asked, sentences=answers, sections=sections, provenance=provenance, long=LONG,
+        glossary=glossary, foot=FOOT,
     ).lstrip()  # fmt: skip

@@ -10,8 +10,8 @@ from PIL import Image
 from perturb.escapes import in_markdown
 from perturb.report.table import TextTable, markdown_lines
 
-WIDE = 1.6
-"""Width over height from which a figure takes the page's whole width."""
+WIDE = 800
+"""Pixels of width above which a figure takes two columns of the page; style.py makes figures for one."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Picture:
     path: Path
     """Path of the PNG."""
     caption: str
-    alt: str = ""
-    """Alternative text for readers who cannot see the picture; empty: the caption serves."""
+    alt: str
+    """What is to be seen, for readers who cannot see it: the kind of picture, what it shows, and how it comes out."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -32,9 +32,8 @@ class Picture:
 
     @property
     def wide(self) -> bool:
-        """True if it needs the page's whole width."""
-        width, height = self.size
-        return width > WIDE * height
+        """True if it needs two columns."""
+        return self.size[0] > WIDE
 
     @property
     def uri(self) -> str:
@@ -49,11 +48,15 @@ class Section:
     title: str
     text: Sequence[str] = ()
     """Paragraphs."""
+    explained: Sequence[str] = ()
+    """Paragraphs on how the numbers are made and read, folded on the page."""
     points: Sequence[str] = ()
     """Points of a list."""
     figures: Sequence[Picture] = ()
     tables: Sequence[TextTable] = ()
-    """Long ones are folded on the page."""
+    """On the page the first is open, unless it is long, and the others are folded."""
+    folded: bool = False
+    """True if the page shows the heading alone until it is asked for more: what other sections tell, too."""
 
 
 def as_markdown(sections: Sequence[Section]) -> str:
@@ -61,11 +64,11 @@ def as_markdown(sections: Sequence[Section]) -> str:
     lines = []
     for section in sections:
         lines += [f"## {in_markdown(section.title)}", ""]
-        for paragraph in section.text:
+        for paragraph in (*section.text, *section.explained):
             lines += [in_markdown(paragraph), ""]
         lines += [*(f"- {in_markdown(point)}" for point in section.points), *([""] if section.points else [])]
         for picture in section.figures:
-            alt, caption = in_markdown(picture.alt or picture.caption), in_markdown(picture.caption)
+            alt, caption = in_markdown(picture.alt), in_markdown(picture.caption)
             lines += [f"![{alt}]({picture.path.name})", "", caption, ""]
         for table in section.tables:
             lines += [f"### {in_markdown(table.title)}", "", *markdown_lines(table), ""]

@@ -66,6 +66,13 @@ def variant_handles(variants: "Sequence[str]", **line: Any) -> "list[Line2D]":  
     return [Line2D([], [], color=colour(v), label=v, **({"marker": marker(v), "markersize": 5} | line)) for v in variants]
 
 
+def tick_handle(label: str, *, marker: str = "|") -> "Line2D":
+    """Entry of a legend for the black ticks (`|`) or bars (`_`) of a figure."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color="black", marker=marker, markersize=7, linestyle="", label=label)
+
+
 def plain(axes: "Axes", *, grid: Literal["x", "y", "both"]) -> None:
     """No box; lines to read values by; type that can be read."""
     axes.spines[["top", "right"]].set_visible(False)

@@ -7,6 +7,11 @@ from rich.table import Table
 
 from perturb.escapes import in_markdown, in_terminal
 
+LETTERS = 46, 96
+"""Letters of a line that fit into one column of the page and into two, at its usual width."""
+GAP = 3
+"""Letters that the space between two cells takes."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -38,6 +43,17 @@ class TextTable:
         wrong = [name for name, cells in self.lines if len(cells) != len(self.columns)]
         if wrong:
             raise ValueError(f"`lines` must fit {len(self.columns)} columns, in {self.title!r} {wrong} do not.")
+
+    @property
+    def columns_of_page(self) -> int:
+        """Columns of the page that it takes, 1 to 3: by the letters of its longest cells; headings break between words."""
+        longest = [max(map(len, [*self.corner.split(), *(name for name, _ in self.lines)]))]
+        for number, column in enumerate(self.columns):
+            cells = [cells[number] for _, cells in self.lines]
+            texts = [text for cell in cells for text in (cell.text, " ".join(cell.details[:2]), cell.beside)]
+            longest.append(max(map(len, [*column.split(), *texts])))
+        letters = sum(longest) + GAP * len(longest)
+        return 1 + sum(letters > limit for limit in LETTERS)
 
     @property
     def sources(self) -> list[str]:

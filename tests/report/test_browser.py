@@ -49,7 +49,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw_forest(folder / "forest.png", rows, "mig")
     wide = plain_table("A wide table", ["Factor", *(f"a long heading {k}" for k in range(8))], [["x", *["0.60 ± 0.31"] * 8]])
     thesis = thesis_numbers("shapes3d", {"AE": "autoencoder", "β-VAE": "beta_vae"})
-    pictures = [Picture(folder / "images.png", "What was added, and the image that results.")]
+    pictures = [Picture(folder / "images.png", "What was added, and the image that results.", "Noise")]
     page = render_page(
         name="mini-study",
         title="Does it disentangle, or does it lean on the data?",
@@ -58,7 +58,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sections=[
             Section(title="Scores", tables=score_tables(rows, thesis=thesis, compared=True), figures=pictures),
             Section(
-                title="Differences", tables=[wide], figures=[Picture(folder / "forest.png", "All methods at a glance.")]
+                title="Differences", tables=[wide], figures=[Picture(folder / "forest.png", "All at a glance.", "Bars")]
             ),
             Section(title="Caveats", points=["A" + "very" * 40 + "LongWord", "Another note."]),
         ],

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from perturb.report.page import render_page
+from perturb.report.foot import Making, with_foot
+from perturb.report.page import LONG, render_page
 from perturb.report.section import Picture, Section, as_markdown
 from perturb.report.sentences import method_sentences
 from perturb.report.table import Cell, TextTable, plain_table
@@ -60,7 +61,7 @@ def _page(
 ) -> str:
     """A page as an experiment's report has it."""
     (tmp_path / "a.png").write_bytes(PIXEL)
-    pictures = [Picture(tmp_path / "a.png", caption)]
+    pictures = [Picture(tmp_path / "a.png", caption, "What is seen")]
     values: dict[str, Any] = {
         "name": "tiny",
         "title": "Does it?",
@@ -167,7 +168,7 @@ def test_page_needs_no_network(tmp_path: Path) -> None:
 
 def test_page_holds_its_images_as_they_are(tmp_path: Path) -> None:
     images = [attributes for tag, attributes in _Found(_page(tmp_path, [_row()])).tags if tag == "img"]
-    assert [image["alt"] for image in images] == ["A caption"]
+    assert [image["alt"] for image in images] == ["What is seen"]
     kind, data = images[0]["src"].split(",", 1)
     assert kind == "data:image/png;base64"
     assert base64.b64decode(data) == PIXEL
@@ -252,7 +253,7 @@ def test_sections_come_in_their_order_with_all_they_hold(tmp_path: Path) -> None
 
 def test_every_link_of_the_contents_leads_to_its_section(tmp_path: Path) -> None:
     found = _Found(_page(tmp_path, [_row()], sections=_sections(tmp_path)))
-    links = [attributes["href"] for tag, attributes in found.tags if tag == "a"]
+    links = [attributes["href"] for tag, attributes in found.tags if tag == "a" and not attributes.get("class")]
     assert links == [f"#{attributes['id']}" for tag, attributes in found.tags if tag == "section"]
     assert len(links) == len(_sections(tmp_path))
 
@@ -278,8 +279,65 @@ def test_sections_are_markdown_too(tmp_path: Path) -> None:
         assert line in text.splitlines()
 
 
-def test_a_long_table_is_folded(tmp_path: Path) -> None:
-    tables = [plain_table(f"{n} lines", ["Name", "Value"], [[str(k), "1"] for k in range(n)]) for n in (40, 41)]
-    page = render_page(name="", title="", asked="", answers=[], sections=[Section(title="S", tables=tables)], provenance={})
-    assert page.count("<summary>") == 1
-    assert "<summary>41 lines: 41 lines</summary>" in page
+def _rendered(*sections: Section, **changes: Any) -> str:
+    values: dict[str, Any] = {"name": "", "title": "", "asked": "", "answers": [], "provenance": {}}
+    return render_page(**values | {"sections": sections} | changes)
+
+
+def _lines(count: int) -> TextTable:
+    return plain_table(f"Table of {count}", ["Name", "Value"], [[str(k), "1"] for k in range(count)])
+
+
+def test_of_a_sections_tables_the_first_is_open_unless_it_is_long(tmp_path: Path) -> None:
+    page = _rendered(Section(title="S", tables=[_lines(LONG), _lines(1)]), Section(title="T", tables=[_lines(LONG + 1)]))
+    folded = re.findall(r"<summary>(Table[^<]*)</summary>", page)
+    assert folded == ["Table of 1: 1 line", f"Table of {LONG + 1}: {LONG + 1} lines"]
+
+
+def test_explanations_and_what_other_sections_tell_are_folded_and_there(tmp_path: Path) -> None:
+    page = _rendered(
+        Section(title="Open", explained=["So it is read."]), Section(title="Again", text=["Retold."], folded=True)
+    )
+    assert re.search(r"<details[^>]*><summary>How to read this</summary>\s*<p>So it is read.</p>\s*</details>", page)
+    assert re.search(r"<details[^>]*><summary><h2>Again</h2></summary>\s*<p>Retold.</p>", page)
+    assert "So it is read." in as_markdown([Section(title="Open", explained=["So it is read."])])
+
+
+@pytest.mark.parametrize(("cells", "columns"), [(["1"] * 3, 1), (["0.60 ± 0.31"] * 5, 2), (["0.60 ± 0.31"] * 12, 3)])
+def test_a_table_takes_as_many_columns_of_the_page_as_its_cells_need(cells: list[str], columns: int) -> None:
+    table = plain_table("T", ["Name", *(f"a long heading {k}" for k in range(len(cells)))], [["x", *cells]])
+    assert table.columns_of_page == columns
+
+
+def test_a_word_leads_to_its_definition_where_it_first_stands_and_back(tmp_path: Path) -> None:
+    section = Section(title="MIG", text=["No factor and no MIG.", "A MIG of factors, once more."])
+    page = _rendered(section, answers=["<b> & MIG by ε."])
+    found = _Found(page)
+    words = [attributes for tag, attributes in found.tags if tag == "a" and attributes.get("class") == "word"]
+    assert [word["href"] for word in words] == ["#word-MIG", "#word-ε", "#word-factor"]
+    assert all(word["title"] for word in words)
+    ids = [attributes["id"] for _, attributes in found.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    backs = [attributes["href"] for tag, attributes in found.tags if tag == "a" and attributes.get("class") == "back"]
+    assert sorted(backs) == ["#first-MIG", "#first-factor", "#first-ε"]
+    assert {link[1:] for link in backs} | {str(word["href"])[1:] for word in words} <= set(ids)
+    assert "&lt;b&gt; &amp; " in page
+
+
+def test_a_page_without_such_words_has_no_glossary(tmp_path: Path) -> None:
+    assert "Words" not in _Found(_rendered(Section(title="S", text=["Nothing."]))).text
+
+
+def test_the_foot_line_says_what_is_known_and_no_more(tmp_path: Path) -> None:
+    page = _rendered(provenance={"config": "<!-- foot line -->"})
+    told = with_foot(
+        page,
+        Making(
+            version="1.2", config_hash="0123", hours=0.1234, runs=7, date="2026-01-02", machine="2 cores", devices=["cpu"],
+            command="perturb run <b>.toml",
+        ),
+    )  # fmt: skip
+    line = "2026-01-02 · perturb run &lt;b&gt;.toml · perturb 1.2 · 0.12 core hours in 7 runs on cpu · 2 cores · config 0123"
+    assert told.count(f'<p class="made">{line}</p>') == 1
+    bare = with_foot(page, Making(version="1.2", config_hash="0123", hours=12.3, runs=7))
+    assert '<p class="made">perturb 1.2 · 12 core hours in 7 runs · config 0123</p>' in bare

@@ -16,12 +16,13 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
         text.append(
             "What the experiment is about: each contrast is judged by itself at the 5 % level, by its own 95 % interval."
         )
-    text.append(
+    explained = [
         f"{'All other' if primary else 'All'} comparisons of this report, {others} of them, form one family: every variant "
         "against the original by method, average and metric, and the comparisons between variants. A change may be chance "
         "unless its p-value, adjusted for the family by Holm's method, is below 0.05. The 95 % intervals are the plain "
-        "ones, not adjusted, so one may exclude 0 all the same."
-    )
-    text.append("Changes are first − second, paired by seed; intervals and two-sided p-values are Student's t.")
+        "ones, not adjusted, so one may exclude 0 all the same.",
+        "Changes are first − second, paired by seed; intervals and two-sided p-values are Student's t.",
+    ]
     tables = [contrast_table(primary)] if primary else []
-    yield Section(title="Primary contrasts" if primary else "How changes are judged", text=text, tables=tables)
+    title = "Primary contrasts" if primary else "How changes are judged"
+    yield Section(title=title, text=text, explained=explained, tables=tables)

@@ -44,7 +44,17 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
         "trainings dotted. The first tenth may lie outside."
     )
     tables = [final_losses(curves)]
-    yield Section(title="Training curves", figures=[Picture(path, caption)], tables=tables)
+    alt = f"Lines of the loss over the steps, a panel a method, a colour a variant. {_ends(curves)}"
+    yield Section(title="Training curves", figures=[Picture(path, caption, alt)], tables=tables, folded=True)
+
+
+def _ends(curves: Sequence["Curve"]) -> str:
+    """Final losses of each method, from the lowest training to the highest."""
+    told = []
+    for method in dict.fromkeys(curve.method for curve in curves):
+        finals = [curve.final("loss") for curve in curves if curve.method == method and not curve.failed]
+        told.append(f"{method} from {min(finals):.4g} to {max(finals):.4g}" if finals else f"{method} failed throughout")
+    return f"They end at: {'; '.join(told)}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +148,7 @@ def draw_curves(path: Path, curves: Sequence[Curve]) -> None:
     for panel in axes[len(shown) :]:
         panel.set_axis_off()
     figure.supxlabel("steps", fontsize=style.SMALL)
+    figure.supylabel("loss of a batch", fontsize=style.SMALL)
     style.legend_above(figure, style.variant_handles(variants, linewidth=2, marker=""))
     style.save(figure, path)
 

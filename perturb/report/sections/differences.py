@@ -14,6 +14,7 @@ from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
 from perturb.report.sentences import comparisons_of
 from perturb.report.tables import comparison_table, difference_table
+from perturb.report.words import signed
 from perturb.statistics.scores import BASELINE, Row, Score, scored
 
 MOST_PANELS = 4
@@ -28,16 +29,40 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
         if len(config.evaluation.methods) <= MOST_PANELS:
             draw_scores(out / f"{metric}.png", findings.scores, findings.rows, metric)
             caption = f"{title} of every run: a dot a seed, pairs joined, the mean as a bar."
-            figures.append(Picture(out / f"{metric}.png", caption))
+            figures.append(Picture(out / f"{metric}.png", caption, _alt_of_scores(findings.rows, metric)))
         in_main_figure = metric == config.evaluation.metrics[0] and all(len(names) == 1 for names in findings.groups)
         if len(config.evaluation.variants) > 1 and not in_main_figure:
             draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
             caption = f"{title}: variant − original with its 95 % interval, paired by seed."
-            figures.append(Picture(out / f"{metric}_differences.png", caption))
+            figures.append(Picture(out / f"{metric}_differences.png", caption, _alt_of_forest(findings.rows, metric)))
     told, tables = comparisons_of(config), []
     for pair, found in groupby(findings.comparisons, lambda comparison: (comparison.first, comparison.second)):
         tables.append(replace(comparison_table(list(found)), note=told[pair]))
     yield Section(title="Differences", figures=figures, tables=[*tables, difference_table(findings.rows)])
+
+
+def _alt_of_scores(rows: Sequence[Row], metric: str) -> str:
+    means = [row for row in rows if row.metric == metric and row.mean is not None]
+    told = "; ".join(
+        f"{method}: " + ", ".join(f"{row.variant} {row.mean:.2f}" for row in means if row.method == method)
+        for method in dict.fromkeys(row.method for row in means)
+    )
+    return f"Dots of the runs' {METRICS[metric].title} over the variants, a panel a method. Means of {told or 'no run'}."
+
+
+def _alt_of_forest(rows: Sequence[Row], metric: str) -> str:
+    """The lowest and the highest change, and how many intervals leave 0 out."""
+    found = [row for row in rows if row.metric == metric and row.difference is not None]
+    kind = f"Marks with bars, methods down, a colour a variant: the change of {METRICS[metric].title}"
+    if not found:
+        return f"{kind}. Nothing could be compared."
+    low, high = (pick(found, key=lambda row: row.difference or 0.0) for pick in (min, max))
+    bounds = [(row.ci_low, row.ci_high) for row in found if row.ci_low is not None and row.ci_high is not None]
+    apart = sum(not bottom <= 0 <= top for bottom, top in bounds)
+    return (
+        f"{kind}, from {signed(low.difference)} ({low.method}, {low.variant}) to {signed(high.difference)} ({high.method}, "
+        f"{high.variant}). {apart} of {len(bounds)} intervals leave out 0."
+    )
 
 
 def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric: str) -> None:
@@ -72,6 +97,7 @@ def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(axis="y", alpha=0.25)
     axes[0].set_ylabel(METRICS[metric].title)
+    figure.supxlabel("variant of the images", fontsize=9)
     figure.savefig(path, metadata={"Software": None})
 
 
@@ -102,6 +128,9 @@ def draw_forest(path: Path, rows: Sequence[Row], metric: str) -> None:
         axes.axhline(edge - 0.5, color="#00000018", linewidth=0.8)
     style.plain(axes, grid="x")
     axes.set_xlabel(f"{METRICS[metric].title}: variant − original", fontsize=style.NORMAL)
+    axes.set_ylabel("method", fontsize=style.NORMAL)
     if variants:
-        style.legend_above(figure, style.variant_handles(variants, linewidth=2.2))
+        handles = style.variant_handles(variants, linewidth=2.2)
+        ticked = any(len(row.by_draw) > 1 for row in shown if row.difference is not None)
+        style.legend_above(figure, [*handles, *([style.tick_handle("one pattern's mean")] if ticked else [])])
     style.save(figure, path)

@@ -27,17 +27,44 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     if "modified" in config.evaluation.variants:
         draw_histogram(out / "histogram.png", findings.scores, "mig")
         figures.append(
-            Picture(out / "histogram.png", "MIG of all runs on the original and on modified images (Figure 4.8).")
+            Picture(
+                out / "histogram.png",
+                "MIG of all runs on the original and on modified images (Figure 4.8).",
+                _alt_of_histogram(findings.scores, "mig"),
+            )
         )
     for method in config.evaluation.methods:
         gaps = _gaps(findings, method) if method.objective.kind == "beta_vae" else {}
         if gaps:
             path = out / "mig_by_factor.png"
             draw_by_factor(path, gaps, findings.grid.names, title=method.name)
-            figures.append(Picture(path, f"{method.name}: MIG factor by factor (Figure 4.9)."))
+            alt = _alt_by_factor(gaps, [name.replace("_", " ") for name in findings.grid.names])
+            figures.append(Picture(path, f"{method.name}: MIG factor by factor (Figure 4.9).", alt))
             break
     if figures:
         yield Section(title="Run by run, factor by factor", figures=figures)
+
+
+def _alt_of_histogram(scores: Sequence[Score], metric: str, *, variant: str = "modified") -> str:
+    """Where the runs of each method lie, on the variant and on the original."""
+    told = []
+    for method in dict.fromkeys(score.method for score in scores):
+        parts = []
+        for name in (BASELINE, variant):
+            values = [value for score, value in scored(scores, metric) if (score.method, score.variant) == (method, name)]
+            parts.append(f"{name} {min(values):.2f} to {max(values):.2f}" if values else f"{name} none")
+        told.append(f"{method}: {', '.join(parts)}")
+    title = METRICS[metric].title
+    return f"Histograms of {title}, a panel a method, {variant} filled and original as an outline. {'; '.join(told)}."
+
+
+def _alt_by_factor(gaps: Mapping[str, np.ndarray], factors: Sequence[str]) -> str:
+    """The mean of each factor on each variant."""
+    told = [
+        f"{variant}: " + ", ".join(f"{name} {mean:.2f}" for name, mean in zip(factors, values.mean(axis=0), strict=True))
+        for variant, values in gaps.items()
+    ]
+    return f"Marks of the runs, factors down, a colour a variant. Means on {'; '.join(told)}."
 
 
 def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant: str = "modified") -> None:
@@ -90,10 +117,9 @@ def draw_by_factor(
         for k in range(len(factors)):
             place = k + (number - (len(gaps) - 1) / 2) * step
             runs = np.asarray(values, dtype=np.float64).reshape(-1, len(factors))[:, k]
-            label = variant if k == 0 else None
             dots = place + style.jitter(len(runs), width=step / 2)
             axes.scatter(runs, dots, s=12, color=style.colour(variant), marker=style.marker(variant), alpha=0.6,
-                         linewidths=0, label=label)  # fmt: skip
+                         linewidths=0)  # fmt: skip
             if len(runs):
                 axes.vlines(runs.mean(), place - step / 2.2, place + step / 2.2, color="black", linewidth=1.6, zorder=3)
     axes.set_yticks(range(len(factors)), [in_figure(name.replace("_", " ")) for name in factors])
@@ -102,7 +128,9 @@ def draw_by_factor(
     style.plain(axes, grid="x")
     axes.set_title(in_figure(title), fontsize=style.NORMAL, loc="left")
     axes.set_xlabel(axis, fontsize=style.NORMAL)
-    figure.legend(loc="outside upper left", ncols=2 if len(gaps) > 2 else len(gaps), fontsize=style.SMALL, frameon=False)
+    axes.set_ylabel("factor", fontsize=style.NORMAL)
+    handles = style.variant_handles(list(gaps), linestyle="")
+    style.legend_above(figure, [*handles, style.tick_handle("mean over runs")])
     style.save(figure, path)
 
 

@@ -31,7 +31,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
         "up to order and sign. Models that agree only after a rotation are turned against each other, and what they explain "
         "on average has no common axes."
     )
-    yield Section(title="Do the chosen models agree?", text=[text], tables=[_table(found)])
+    yield Section(title="Do the chosen models agree?", tables=[_table(found)], explained=[text], folded=True)
 
 
 def _agreement(findings: Findings, restarts: Sequence[int], device: str) -> list[Agreement]:

@@ -12,6 +12,7 @@ from perturb.random.seeds import numpy_generator
 from perturb.report import inputs
 from perturb.report.findings import Findings
 from perturb.report.section import Picture, Section
+from perturb.report.words import listed
 from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
 
@@ -40,7 +41,11 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
         f"Originals, and for each variant what was added (grey: nothing, black and white: ε = "
         f"{config.largest_epsilon:g}) and the image that results."
     )
-    yield Section(title="The images", figures=[Picture(path, caption)])
+    alt = (
+        f"Small images in a grid: {EXAMPLES} originals down; across, for {listed(list(shown))}, what was added, in "
+        "grey levels, and the changed image beside it. The objects of each row stay where they are."
+    )
+    yield Section(title="The images", figures=[Picture(path, caption, alt)])
 
 
 def draw_images(path: Path, originals: np.ndarray, variants: Mapping[str, np.ndarray], *, epsilon: float) -> None:

@@ -54,8 +54,15 @@ def _picture(findings: Findings, out: Path, points: Sequence["SearchPoint"], met
     first = findings.config.search is not None and metric == findings.config.search.metric
     path = out / ("search.png" if first else f"search_{metric}.png")
     draw_search(path, points, metric, levels=levels)
+    kept = not_pruned(points, metric)
+    spread_of_kept = f" Scores of the runs kept lie from {min(kept):.2f} to {max(kept):.2f}." if kept else ""
+    pruned = sum(point.over_pruned for point in points)
+    alt = (
+        f"Violins and dots of {METRICS[metric].title}, a panel a method, the factor on the hyper-parameter across, a "
+        f"colour a variant.{spread_of_kept} {pruned} of {len(points)} runs are over-pruned."
+    )
     alike = f" (as the thesis's Figure {FIGURES[metric]})" if metric in FIGURES else ""
-    return Picture(path, f"{METRICS[metric].title} over the line search{alike}.")
+    return Picture(path, f"{METRICS[metric].title} over the line search{alike}.", alt)
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,7 @@ def draw_search(
         style.plain(panel, grid="y")
         panel.set_ylabel(METRICS[metric].title, fontsize=style.SMALL)
     axes[-1].set_xticks(range(len(factors)), [f"×{factor:g}" for factor in factors])
-    axes[-1].set_xlabel("primary hyper-parameter", fontsize=style.NORMAL)
+    axes[-1].set_xlabel("factor on the primary hyper-parameter", fontsize=style.NORMAL)
     style.legend_above(figure, _legend(variants, points, levels), handletextpad=0.3, columnspacing=1.0)
     style.save(figure, path)
 
@@ -171,6 +178,7 @@ def _legend(variants: Sequence[str], points: Sequence[SearchPoint], levels: Mapp
     from matplotlib.lines import Line2D
 
     handles = style.variant_handles(variants, marker="o", markersize=4, linestyle="")
+    handles.append(style.tick_handle("mean of the runs kept", marker="_"))
     if any(point.over_pruned for point in points):
         handles.append(Line2D([], [], color="#444444", marker="x", markersize=4, linestyle="", label="over-pruned (number)"))
     if levels:

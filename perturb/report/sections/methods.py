@@ -11,6 +11,5 @@ from perturb.report.sentences import method_sentences
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     """Yield the section with a sentence for every method and metric."""
     metrics = findings.config.evaluation.metrics
-    yield Section(
-        title="Method by method", points=[told for metric in metrics for told in method_sentences(findings.rows, metric)]
-    )
+    points = [told for metric in metrics for told in method_sentences(findings.rows, metric)]
+    yield Section(title="Method by method", points=points, folded=True)

@@ -22,14 +22,15 @@ from perturb.report.section import Picture, Section
 from perturb.report.sections.prediction import (
     METRIC,
     PredictedPattern,
+    alt_of_prediction,
     correlations,
     draw_prediction,
     pattern_table,
     predicted_patterns,
 )
-from perturb.report.sections.scalar import draw_scalars, scalar_table
+from perturb.report.sections.scalar import alt_of_scalars, draw_scalars, scalar_table
 from perturb.report.turning import draw_changes, draw_savings
-from perturb.report.words import listed
+from perturb.report.words import listed, signed
 from perturb.statistics.scores import BASELINE, Comparison
 from perturb.training.saved_models import load_model
 from perturb.variants import NOISES, VariantPattern
@@ -56,22 +57,22 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
         path, findings.grid.names, networks=networks, local=_local(findings, list(networks)), savings=savings, groups=groups,
         losses=losses, title=METRICS[metric].title,
     )  # fmt: skip
-    figures = [Picture(path, _caption(methods, predicted=bool(losses)))]
+    figures = [Picture(path, _caption(methods, predicted=bool(losses)), _alt(savings, groups[0]))]
     truth, scalars = open_ground_truth(findings.config.dataset), out / "scalar.png"
     runs = {
         variant: findings.runs[inputs.of_pattern("pattern", VariantPattern(variant))]
         for variant in CURVES
         if variant in networks
     }
-    draw_scalars(
-        scalars, {name: main_curves(load_network(run, truth), truth.grid) for name, run in runs.items()}, truth.grid.names
-    )
-    figures.append(Picture(scalars, "The scalar of the first pattern of each kind over each factor."))
+    curves = {name: main_curves(load_network(run, truth), truth.grid) for name, run in runs.items()}
+    draw_scalars(scalars, curves, truth.grid.names)
+    caption = "The scalar of the first pattern of each kind over each factor."
+    figures.append(Picture(scalars, caption, alt_of_scalars(curves, truth.grid.names)))
     told = correlations(patterns)
     if told:
         draw_prediction(out / "prediction.png", patterns)
         caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
-        figures.append(Picture(out / "prediction.png", caption))
+        figures.append(Picture(out / "prediction.png", caption, alt_of_prediction(patterns)))
     tables = [scalar_table(networks, findings.grid.names), *([pattern_table(patterns)] if patterns else [])]
     yield Section(title="What the perturbation did", text=_text(findings, told), figures=figures, tables=tables)
 
@@ -101,6 +102,13 @@ def _caption(methods: Sequence[str], *, predicted: bool) -> str:
         "before and after. 3: what a VAE would save by turning its axes, predicted; a mark for each pattern. 4: how the "
         f"score changed, with its 95 % interval (filled: {methods[0]}{open_marks}{crosses})."
     )
+
+
+def _alt(savings: Mapping[str, Sequence[float]], changes: Mapping[str, Comparison]) -> str:
+    """What the panels by variant come to, in numbers."""
+    saved = ", ".join(f"{np.mean(found):.2f} nats on {variant}" for variant, found in savings.items() if found)
+    changed = ", ".join(f"{signed(found.difference)} on {variant}" for variant, found in changes.items())
+    return f"Four panels of bars and marks. Turning the axes would save {saved}. The score changed by {changed}."
 
 
 def _networks(findings: Findings) -> dict[str, list[PatternResult]]:

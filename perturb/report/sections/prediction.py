@@ -49,6 +49,15 @@ def pattern_table(patterns: Sequence[PredictedPattern]) -> TextTable:
     return plain_table("Each pattern", columns, lines, note=note)
 
 
+def alt_of_prediction(patterns: Sequence[PredictedPattern]) -> str:
+    """What `draw_prediction` shows, for readers who cannot see it."""
+    spans = {name: [getattr(one, name) for one in patterns] for name in ("predicted", "measured")}
+    losses = ", ".join(
+        f"{name} losses from {signed(min(values))} to {signed(max(values))}" for name, values in spans.items()
+    )
+    return f"A scatter plot of a mark a pattern, with a dashed line where both are equal: {losses}."
+
+
 def correlations(patterns: Sequence[PredictedPattern]) -> str:
     """Sentences with the rank correlations over all patterns and within each kind; empty where there are none.
 

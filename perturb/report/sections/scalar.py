@@ -16,6 +16,19 @@ MOST_LINES = 3
 """Patterns of a variant that have lines of their own."""
 
 
+def alt_of_scalars(curves: Mapping[str, Sequence[np.ndarray]], factors: Sequence[str]) -> str:
+    """How far the scalar goes up and down over the factors that move it most and least, pattern by pattern."""
+    told = []
+    for variant, lines in curves.items():
+        spans = [float(np.ptp(line)) for line in lines]
+        most, least = int(np.argmax(spans)), int(np.argmin(spans))
+        told.append(
+            f"on {variant} it spans {spans[most]:.1f} standard deviations over {factors[most].replace('_', ' ')}, the most, and "
+            f"{spans[least]:.1f} over {factors[least].replace('_', ' ')}, the least"
+        )
+    return f"Lines, one a factor, of the scalar's mean over the factor's values: {'; '.join(told)}."
+
+
 def draw_scalars(path: Path, curves: Mapping[str, Sequence[np.ndarray]], factors: Sequence[str]) -> None:
     """A panel a variant: the scalar over each factor.
 

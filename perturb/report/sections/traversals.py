@@ -39,12 +39,21 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
             if place == 0:
                 rows, path = traverse_rows(book, decode, steps=STEPS), out / f"latents_{side}.png"
                 draw_latents(path, rows.images, latent_labels(rows.variances), title=f"{side}, restart {index}")
-                figures.append(Picture(path, f"Most {side}: one latent a row, by ascending posterior variance (eq. 4.8)."))
+                alt = (
+                    f"Rows of {STEPS} images that a decoder draws as one latent of restart {index} grows from low to high, "
+                    f"{len(rows.variances)} latents down, that with the smallest posterior variance first."
+                )
+                caption = f"Most {side}: one latent a row, by ascending posterior variance (eq. 4.8)."
+                figures.append(Picture(path, caption, alt))
     names = [grid.names[k].replace("_", " ") for k in pair]
     draw_planes(out / "planes.png", planes, down=names[0], across=names[1])
     caption = f"Two latents at once, those that hold most of {names[0]} and {names[1]} (Figures 4.10 and 4.11)."
     text = "The β-VAEs that m_ψ was trained against, on original images."
-    yield Section(title="Latent traversals", text=[text], figures=[Picture(out / "planes.png", caption), *figures])
+    alt = (
+        f"A square of {STEPS} by {STEPS} decoded images for each model, {names[0]}'s latent down and {names[1]}'s across: "
+        f"{', '.join(planes)}. Where one factor changes along an axis alone, the model keeps the two apart."
+    )
+    yield Section(title="Latent traversals", text=[text], figures=[Picture(out / "planes.png", caption, alt), *figures])
 
 
 def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:
@@ -101,6 +110,8 @@ def draw_latents(path: Path, images: np.ndarray, labels: Sequence[str], *, title
     axes.set_yticks([height * row + images.shape[2] / 2 for row in range(latents)], labels, fontsize=style.SMALL)
     axes.tick_params(length=0)
     axes.set_title(title, fontsize=style.NORMAL)
+    axes.set_xlabel("the row's latent, from low to high →", fontsize=style.SMALL)
+    axes.set_ylabel("latent and its posterior variance" if labels[0].startswith("σ²") else "latent", fontsize=style.SMALL)
     style.save(figure, path)
 
 
