@@ -5,6 +5,7 @@ keep it.
 """
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -23,6 +24,22 @@ Name = Annotated[str, Field(min_length=SHORTEST_NAME, max_length=LONGEST_NAME), 
 """A name in tables."""
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]
 """A sentence or a description."""
+
+
+def _web_address(text: str) -> str:
+    rule = "must be an address of the web, http:// or https:// with a host and without spaces or a user's name"
+    try:
+        found = urlsplit(text)
+        fine = found.scheme in ("http", "https") and found.hostname and found.username is None and found.port != 0
+    except ValueError:
+        raise ValueError(rule) from None
+    if not fine or not text.isprintable() or any(sign in text for sign in " \"'<>\\`"):
+        raise ValueError(rule)
+    return text
+
+
+Link = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_web_address)]
+"""An address that pages may link to."""
 
 
 def is_name(text: str) -> bool:

@@ -6,6 +6,7 @@ An entry holds single runs, no means: whoever reads it computes the statistics.
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date as Date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +19,7 @@ from perturb.config.problem import first_problem
 from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import as_json, write_json
-from perturb.names import LONGEST_NAME, Name, Text
+from perturb.names import LONGEST_NAME, Link, Name, Text
 from perturb.reading import read_regular
 from perturb.statistics.intervals import CONFIDENCE
 from perturb.statistics.scores import Row, Score, summarise
@@ -43,6 +44,9 @@ HOW = {
 NOT_KNOWN = "not known"
 SEEN_BY = {"fit": "labels", "loop": "images", "encoder": NOT_KNOWN, "codes": NOT_KNOWN}
 """The data that a training could read, by key in HOW: `fit` gets a dataset with labels, perturb's loop hands over images."""
+
+Sees = Literal["images", "pairs", "labels"]
+"""Images alone, pairs of images that are close, or labels, too."""
 
 Hash = Annotated[str, Field(pattern=SHA256)]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -157,6 +161,19 @@ class Entry(Section):
     confidence: Confidence = Confidence()
     versions: dict[Name, Name]
     """Versions of the software."""
+    date: Date | None = Field(default=None, exclude_if=lambda date: date is None)
+    """Day on which the entry was made."""
+    paper: Link | None = Field(default=None, exclude_if=lambda link: link is None)
+    """Address of the paper that describes the model."""
+    code: Link | None = Field(default=None, exclude_if=lambda link: link is None)
+    """Address of the model's code."""
+    sees: Sees | None = Field(default=None, exclude_if=lambda sees: sees is None)
+    """The data that the training read, as the author states it: of a training outside perturb nobody else knows."""
+
+
+def seen_by(entry: Entry) -> str:
+    """Return the data that the training of an entry's model read, as its author states it, else what it could read."""
+    return could_see(entry) if entry.how == "pipeline" or entry.sees is None else entry.sees
 
 
 def could_see(entry: Entry) -> str:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -278,4 +279,5 @@ def _entry(
         metrics=metrics_of(asked.metrics, asked.settings),
         runs=tuple(runs),
         versions=software_versions(),
+        date=datetime.now(UTC).date(),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from perturb.entries.entry import HOW, Entry, could_see, rows_of, scores_of
+from perturb.entries.entry import HOW, NOT_KNOWN, Entry, could_see, rows_of, scores_of, seen_by
 from perturb.entries.packaged import known_files, published_entries
 from perturb.entries.rules import check_entry
 from perturb.errors import UserError
@@ -25,6 +25,8 @@ from perturb.statistics.scores import BASELINE, Row
 PAGE, TABLE = "leaderboard.html", "leaderboard.md"
 BUILT_IN = "built in"
 """Stands where a file's name would."""
+FILTERS = {"images": "images alone", "pairs": "pairs of images", "labels": "labels", NOT_KNOWN: "not known"}
+"""Boxes of the page's filter by what a model's training saw, in their order."""
 LONGEST = 12
 """Characters of a hash that are shown."""
 
@@ -163,7 +165,7 @@ def as_markdown(boards: Iterable[Board], refused: Sequence[Refused]) -> str:
         parts += [f"## {in_markdown(board.title)}", "", *markdown_head(head)]
         for line in board.lines:
             cells = [", ".join(_told(line.rows[v])) if v in line.rows else "–" for v in board.variants]
-            about = [line.entry.how, could_see(line.entry), str(len(line.entry.seeds))]
+            about = [line.entry.how, seen_in_words(line.entry), str(len(line.entry.seeds))]
             parts += [markdown_row([line.entry.model, *cells, retained_in_words(line.kept.get("modified")), *about])]
         parts += [
             "",
@@ -180,6 +182,12 @@ def _markdown_of_refused(refused: Sequence[Refused]) -> list[str]:
     if not refused:
         return []
     return ["## Refused", "", *[f"- {in_markdown(each.file)}: {in_markdown(' '.join(each.reasons))}" for each in refused]]
+
+
+def seen_in_words(entry: Entry) -> str:
+    """`labels`, or `images, as stated (could: labels)` where an author says something else than what is known."""
+    could, seen = could_see(entry), seen_by(entry)
+    return could if seen == could else f"{seen}, as stated (could: {could})"
 
 
 def retained_in_words(found: Retained | None) -> str:
@@ -202,17 +210,30 @@ def compared_in_words(row: Row) -> str:
 
 
 def as_page(boards: Sequence[Board], refused: Sequence[Refused]) -> str:
-    """HTML that asks nobody for anything; columns are sorted by a click on their heads."""
+    """HTML that asks nobody for anything; columns are sorted by buttons in their heads, and boxes hide lines."""
     template = files("perturb.report").joinpath("leaderboard.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    seen = dict.fromkeys(seen_by(line.entry) for board in boards for line in board.lines)
     return environment.from_string(template).render(
         boards=[
-            {"title": b.title, "board": b, "first": _first(b), "lines": [_cells(b, line) for line in b.lines]}
+            {
+                "title": b.title,
+                "board": b,
+                "first": _first(b),
+                "dated": any(line.entry.date for line in b.lines),
+                "lines": [_cells(b, line) for line in b.lines],
+            }
             for b in boards
         ],
+        filters={seen_by_class(name): words for name, words in FILTERS.items() if name in seen},
         refused=refused,
         how=HOW,
     )
+
+
+def seen_by_class(seen: str) -> str:
+    """A key of FILTERS as the page's style names it."""
+    return seen.replace(" ", "-")
 
 
 def _first(board: Board) -> str:
@@ -224,20 +245,29 @@ def _cells(board: Board, line: Line) -> dict[str, Any]:
     """Return what a table shows of an entry: for each variant the score, what it must be read with, and what to sort by."""
     variants = []
     for variant in board.variants:
-        row = line.rows.get(variant)
+        row, head = line.rows.get(variant), variant.replace("_", " ")
         if row is None:
-            variants.append({"text": "–", "details": [], "key": ""})
+            variants.append({"head": head, "text": "–", "details": [], "key": ""})
             continue
         compared = [] if row.difference is None else [compared_in_words(row)]
         variants.append(
-            {"text": score(row), "details": compared + remarks(row), "key": "" if row.mean is None else row.mean}
+            {
+                "head": head,
+                "text": score(row),
+                "details": compared + remarks(row),
+                "key": "" if row.mean is None else row.mean,
+            }
         )
     found = line.kept.get("modified")
+    links = (("paper", line.entry.paper), ("code", line.entry.code))
     return {
+        "links": [(name, link) for name, link in links if link is not None],
         "entry": line.entry,
         "file": line.file,
         "variants": variants,
-        "seen": could_see(line.entry),
+        "built_in": line.entry in published_entries(),
+        "seen": seen_in_words(line.entry),
+        "seen_class": seen_by_class(seen_by(line.entry)),
         "kept": retained_in_words(found),
         "kept_key": "" if found is None or found.share is None else found.share,
     }

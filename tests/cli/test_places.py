@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from perturb.cli.places import from_here
+
 HELPERS = str(Path(__file__).parents[1] / "helpers")
 NOBODY = 65534
 COMMANDS = {
@@ -134,3 +136,11 @@ def test_a_file_that_may_not_be_read_is_one_sentence(folder: Path) -> None:
         assert code == 2, (command, said)
         assert said.startswith("perturb: "), (command, said)
         assert said.count("\n") == 1, (command, said)
+
+
+def test_a_path_below_the_current_folder_is_shown_as_it_may_be_typed_and_any_other_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert str(from_here(tmp_path / "artifacts" / "results.json")) == "artifacts/results.json"
+    assert from_here(tmp_path.parent / "elsewhere") == tmp_path.parent / "elsewhere"

@@ -144,6 +144,42 @@ def test_a_valid_entry_is_accepted_and_comes_back_as_it_was_written(tmp_path: Pa
     assert read_entry(path, KNOWN) == entry
 
 
+def test_date_links_and_what_was_seen_are_optional_and_kept(tmp_path: Path) -> None:
+    about = {
+        "date": "2026-11-27",
+        "paper": "https://example.org/p",
+        "code": "http://example.org:80/c?x#y",
+        "sees": "pairs",
+    }
+    entry = read_entry(write_raw(tmp_path / "e.json", entry_as_json() | about), KNOWN)
+    assert about.items() <= entry.model_dump(mode="json").items()
+    assert not about.keys() & made_entry().model_dump(mode="json").keys()
+
+
+BAD_LINKS = {
+    "script": "javascript:alert(1)", "data": "data:text/html,x", "file": "file:///etc/passwd", "no scheme": "example.org",
+    "no host": "https://", "user": "https://good.org@evil.org", "space": "https://a b.org", "line": "https://a.org/\nb",
+    "quote": 'https://a.org/"onclick="x', "turned text": "https://a.org/\u202egro", "host": "http://[::1", "port": "http://a:99999",
+    "long": f"https://a.org/{'x' * 600}", "number": 7,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_LINKS)
+@pytest.mark.parametrize("field", ["paper", "code"])
+def test_only_addresses_of_the_web_are_links(field: str, name: str, tmp_path: Path) -> None:
+    entry, reasons = check_entry(write_raw(tmp_path / "e.json", entry_as_json() | {field: BAD_LINKS[name]}), KNOWN)
+    assert entry is None
+    assert len(reasons) == 1
+    assert reasons[0].startswith(f"`{field}`: ")
+
+
+@pytest.mark.parametrize("change", [{"date": "27.11.2026"}, {"date": "2026-02-30"}, {"sees": "everything"}])
+def test_a_date_that_is_none_and_other_things_to_see_are_refused(change: dict[str, str], tmp_path: Path) -> None:
+    entry, reasons = check_entry(write_raw(tmp_path / "e.json", entry_as_json() | change), KNOWN)
+    assert entry is None
+    assert reasons[0].startswith(f"`{next(iter(change))}`: ")
+
+
 def test_all_reasons_are_told_at_once(tmp_path: Path) -> None:
     value = entry_as_json()
     for name in ("too high", "no pairs", "level", "images"):

@@ -51,6 +51,15 @@ def test_codes_of_numpy_are_scored_from_files(tmp_path: Path, monkeypatch: pytes
     assert {row.variant: row.mean > 0.6 for row in result.rows} == {"original": True, "modified": False}
 
 
+def test_pca_and_ica_of_scikit_learn_are_fitted_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "scikit_learn")
+    for name in ("pca", "ica"):
+        result = benchmark(f"linear:{name}", "mini", variants=PAIR, seeds=1, quiet=True)
+        assert result.failures == []
+        kept = {row.variant: row.mean for row in result.rows}
+        assert kept["modified"] < kept["original"] - 0.1 if name == "pca" else kept["original"] > 0.1
+
+
 @pytest.mark.slow
 def test_the_built_in_method_has_the_scores_of_the_experiment_to_the_digit(
     tiny: ExperimentConfig, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None

@@ -1,5 +1,6 @@
 """The page in a real Chromium."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_scores import made_scores
+from PIL import Image
 from real_browser import PHONE, TOO_WIDE, chromium, opened
 
 from perturb.report.page import render_page
@@ -99,6 +101,46 @@ def test_a_wide_table_scrolls_and_its_names_stay(browser: Any, report: Path) -> 
     assert box.locator("tbody th").bounding_box()["x"] == pytest.approx(before, abs=1)
 
 
+def test_a_table_shows_at_its_edge_that_there_is_more(browser: Any, report: Path) -> None:
+    page, _ = opened(browser, report, viewport=PHONE, reduced_motion="reduce")
+    page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+    box = page.locator(".scroll", has_text="A wide table")
+    box.scroll_into_view_if_needed()
+
+    def edge() -> int:
+        """The darkest grey of the box's right edge beside a line between rows."""
+        place = box.bounding_box()
+        clip = {"x": place["x"] + place["width"] - 3, "y": place["y"] + place["height"] - 6, "width": 2, "height": 2}
+        image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("L")
+        return int(np.asarray(image).min())
+
+    assert edge() < 235
+    box.evaluate("e => { e.scrollLeft = 10000 }")
+    page.wait_for_timeout(100)
+    assert edge() > 245
+
+
+def test_a_word_is_explained_at_the_keyboards_focus_and_a_tap_leads_to_the_glossary(browser: Any, report: Path) -> None:
+    page, _ = opened(browser, report, viewport=PHONE, reduced_motion="reduce")
+    word = page.locator("a.word").first
+    said = "getComputedStyle(document.querySelector('a.word'), '::after').content"
+    assert page.evaluate(said) == "none"
+    while not word.evaluate("e => e === document.activeElement"):
+        page.keyboard.press("Tab")
+    assert word.get_attribute("title") in page.evaluate(said).replace('\\"', '"')
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    word.click()
+    target = page.locator(word.get_attribute("href"))
+    assert target.is_visible()
+
+
+def test_figures_stand_on_a_light_card_in_the_dark(browser: Any, report: Path) -> None:
+    page, _ = opened(browser, report, color_scheme="dark")
+    shades = page.evaluate("[...document.querySelectorAll('figure')].map(e => getComputedStyle(e).backgroundColor)")
+    assert shades
+    assert set(shades) == {"rgb(255, 255, 255)"}
+
+
 def test_the_contents_lead_to_their_sections(browser: Any, report: Path) -> None:
     page, faults = opened(browser, report, viewport=PHONE, reduced_motion="reduce")
     page.get_by_role("link", name="Differences").click()
@@ -113,6 +155,9 @@ def test_it_prints_and_no_table_or_figure_is_cut_off(browser: Any, report: Path)
     printed = page.pdf(format="A4", prefer_css_page_size=True)
     assert printed.startswith(b"%PDF-")
     assert len(printed) > 20_000
+    folded = page.locator("details:not([open]) > :not(summary)")
+    assert folded.count() > 1
+    assert all(folded.nth(k).bounding_box()["height"] > 0 for k in range(folded.count()))
 
 
 def test_these_tests_find_what_they_look_for(browser: Any, tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
+from real_browser import chromium, opened
 from small_entries import entry_as_json, write_raw
 from typer.testing import CliRunner
 
@@ -66,7 +69,8 @@ def test_the_page_has_every_score_and_every_refusal(folder: Path, tmp_path: Path
     (page, _), refused = write_leaderboard(folder, tmp_path / "out")
     text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
     assert "<h2>discs, ε = 0.25: MIG</h2>" in text
-    assert '<td data-key="0.275">0.28 ± 0.04<small>−0.28 [−0.59, +0.04]</small></td>' in text
+    cell = "<span>0.28 ± 0.04</span><small>−0.28 [−0.59, +0.04]</small></td>"
+    assert f'<td role="cell" data-head="modified" data-key="0.275">{cell}' in text
     assert "50% [50%, 50%]" in text
     assert "all 2 failed" in text
     assert "1 failed" in text
@@ -131,6 +135,114 @@ class _Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list) -> None:
         self.names.add(tag)
         self.attributes += attrs
+
+
+def test_links_to_paper_and_code_and_the_date_stand_where_an_entry_gives_them(tmp_path: Path) -> None:
+    about = {"paper": "https://example.org/a?b=1&c=2", "code": "http://[::1]:8080/x", "date": "2026-11-27"}
+    write_raw(tmp_path / "linked.json", entry_as_json("Linked") | about)
+    write_raw(tmp_path / "plain.json", entry_as_json("Plain"))
+    text = write_leaderboard(tmp_path, tmp_path / "out", built_in=False)[0][0].read_text(encoding="utf-8")
+    links = [value for name, value in _Tags(text).attributes if name == "href" and value != "data:,"]
+    assert links == [about["paper"], about["code"]]
+    assert 'data-key="2026-11-27"><span>2026-11-27</span>' in text
+    assert 'data-key=""><span>–</span>' in text
+
+
+def test_without_dates_there_is_no_such_column(folder: Path, tmp_path: Path) -> None:
+    text = write_leaderboard(folder, tmp_path / "out", built_in=False)[0][0].read_text(encoding="utf-8")
+    assert 'data-head="date"' not in text
+
+
+def test_what_a_model_saw_as_its_author_states_it_is_told_with_what_it_could_see(tmp_path: Path) -> None:
+    write_raw(tmp_path / "a.json", entry_as_json("Stated") | {"sees": "images"})
+    write_raw(tmp_path / "b.json", entry_as_json("Silent"))
+    (page, table), _ = write_leaderboard(tmp_path, tmp_path / "out", built_in=False)
+    assert "| images, as stated (could: labels) | 2 |" in table.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert text.count('<tr role="row" class="images">') == text.count('<tr role="row" class="labels">') == 1
+    assert [name for name in ("images", "pairs", "labels", "not-known") if f'id="see-{name}"' in text] == [
+        "images",
+        "labels",
+    ]
+
+
+def test_built_in_methods_are_marked_and_nobody_elses_file_is(tmp_path: Path) -> None:
+    mine = published_entries()[0].model_dump(mode="json") | {"model": "Mine"}
+    write_raw(tmp_path / "built in: Mine.json", mine)
+    text = write_leaderboard(tmp_path, tmp_path / "out")[0][0].read_text(encoding="utf-8")
+    marked = re.findall(r'<b>([^<]*)</b><span class="tag">built in</span>', text)
+    assert set(marked) == {entry.model for entry in published_entries()}
+    assert "built in: Mine.json" in text
+
+
+NARROW = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def page_of(folder: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the page of three entries in Chromium: one stated to have seen images, one labels, one nothing known."""
+    for path in [*folder.glob("*.json"), folder / "mine" / "entry.json"]:
+        path.unlink()
+    for name, about in {"Holds": {"sees": "images"}, "Leans": {}, "Codes": {"how": "codes"}}.items():
+        scores = {"Holds": [0.4, 0.5], "Leans": [0.3, 0.2], "Codes": [0.1, 0.1]}[name]
+        made = entry_as_json(name, original=[0.5, 0.5], modified=scores) | {"date": "2026-01-02"} | about
+        write_raw(folder / f"{name}.json", made)
+    path = write_leaderboard(folder, tmp_path / "out", built_in=False)[0][0]
+    with chromium() as browser:
+        yield lambda **settings: opened(browser, path, **settings)[0]
+
+
+def _shown(page: Any) -> list[str]:
+    return [name for name in page.locator("td b").all_inner_texts() if page.get_by_text(name, exact=True).is_visible()]
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_models_are_hidden_by_what_they_saw_from_the_keyboard_with_and_without_scripts(
+    page_of: Callable[..., Any], scripts: bool
+) -> None:
+    page = page_of(java_script_enabled=scripts)
+    assert _shown(page) == ["Holds", "Leans", "Codes"]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")  # images
+    assert _shown(page) == ["Leans", "Codes"]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")  # labels
+    assert _shown(page) == ["Codes"]
+    assert page.get_by_text("in a table's head sort it").is_visible() == scripts
+
+
+def test_a_table_is_sorted_from_the_keyboard_and_says_how(page_of: Callable[..., Any]) -> None:
+    page = page_of()
+    head = page.get_by_role("columnheader", name="model")
+    head.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert (_shown(page), head.get_attribute("aria-sort")) == (["Leans", "Holds", "Codes"], "descending")
+    page.keyboard.press("Enter")
+    assert (_shown(page), head.get_attribute("aria-sort")) == (["Codes", "Holds", "Leans"], "ascending")
+
+
+def test_on_a_phone_each_model_is_a_card_with_all_its_cells_and_the_heads_still_sort(page_of: Callable[..., Any]) -> None:
+    page = page_of(viewport=NARROW)
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    right = page.evaluate("[...document.querySelectorAll('td, button')].map(e => e.getBoundingClientRect().right)")
+    assert max(right) <= NARROW["width"]
+    heads = page.evaluate("[...document.querySelectorAll('tbody tr:first-child td')].map(e => e.dataset.head ?? '')")
+    assert heads == ["", "original", "modified", "kept", "could see", "seeds", "date"]
+    said = page.evaluate("getComputedStyle(document.querySelector('td[data-head=kept]'), '::before').content")
+    assert said == '"kept"'
+    page.get_by_role("button", name="model").click()
+    assert _shown(page) == ["Leans", "Holds", "Codes"]
+    assert page.get_by_role("cell").count() == 21
+
+
+def test_at_a_desks_width_every_column_of_the_study_is_to_be_seen(tmp_path: Path) -> None:
+    mine = published_entries()[0].model_dump(mode="json") | {"model": "Mine", "date": "2026-01-02", "sees": "images"}
+    write_raw(tmp_path / "mine.json", mine | {"how": "fit"})
+    path = write_leaderboard(tmp_path, tmp_path / "out")[0][0]
+    with chromium() as browser:
+        page, _ = opened(browser, path, viewport={"width": 1280, "height": 900})
+        over = "[...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth)"
+        assert max(page.evaluate(over)) <= 0
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")

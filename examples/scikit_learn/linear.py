@@ -1,0 +1,70 @@
+"""Linear encoders of scikit-learn through the door for models with their own fit: PCA and FastICA.
+
+    perturb evaluate linear:pca --name PCA --seed 41 --variants original,modified,untrained,untrained_in_span,noise
+    perturb evaluate linear:ica --name FastICA --seed 41 --variants original,modified,untrained,untrained_in_span,noise
+
+Both look at the images alone, although `fit` is handed the labels, too. PCA finds the directions of the largest variance,
+with which the paper explains why VAEs disentangle; FastICA turns these until they are as independent as possible.
+"""
+
+from typing import Protocol
+
+import numpy as np
+from sklearn.decomposition import PCA, FastICA
+from torch import Tensor
+
+from perturb.external import BenchmarkImages
+
+EVERY = 2
+"""Every second pixel is enough for directions as coarse as these, and four times as fast."""
+ITERATIONS = 1_000
+"""Steps of FastICA at most; it stops where it has converged."""
+
+
+class Decomposition(Protocol):
+    """What both have in common."""
+
+    def fit(self, rows: np.ndarray) -> object:
+        """Find the directions of images (n, pixels)."""
+        ...
+
+    def transform(self, rows: np.ndarray) -> np.ndarray:
+        """Codes (n, latents) of images (n, pixels)."""
+        ...
+
+
+class Linear:
+    """A linear encoder with as many latents as there are factors.
+
+    Args:
+        decomposition: an estimator of scikit-learn.
+
+    """
+
+    def __init__(self, decomposition: Decomposition) -> None:
+        self.decomposition = decomposition
+        self.settings = {"estimator": type(decomposition).__name__, "every": EVERY}
+
+    def fit(self, dataset: BenchmarkImages, seed: int) -> None:
+        """Fit to all images of a variant; the labels are not looked at."""
+        images = dataset.images(np.arange(len(dataset)))
+        self.decomposition.fit(_rows(images.transpose(0, 3, 1, 2) / 255))
+
+    def encode(self, images: Tensor) -> np.ndarray:
+        """Codes (n, latents) of images (n, channels, height, width) in [0, 1]."""
+        return self.decomposition.transform(_rows(images.cpu().numpy()))
+
+
+def _rows(images: np.ndarray) -> np.ndarray:
+    """Every second pixel of images (n, channels, height, width), as float64 (n, pixels)."""
+    return images[:, :, ::EVERY, ::EVERY].reshape(len(images), -1).astype(np.float64)
+
+
+def pca(num_factors: int, seed: int) -> Linear:
+    """The directions of the largest variance."""
+    return Linear(PCA(num_factors, random_state=seed % 2**32))
+
+
+def ica(num_factors: int, seed: int) -> Linear:
+    """The same directions turned towards independence."""
+    return Linear(FastICA(num_factors, whiten="unit-variance", max_iter=ITERATIONS, random_state=seed % 2**32))
