@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from perturb import __version__
-from perturb.cli import _command, app
+from perturb.cli import _command, _show, app
 from perturb.config import load_experiment
 from perturb.experiment.plan import plan_experiment
 
@@ -257,3 +257,23 @@ def test_an_error_of_the_system_is_one_line_in_which_nothing_acts_on_the_termina
     assert done.stderr.startswith(rb"perturb: \x1b[2Jxxx")
     assert b"File name too long" in done.stderr
     assert done.stderr.count(b"\n") == 1
+
+
+def test_what_a_run_ends_with_fits_eighty_columns_below_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "artifacts" / "results" / "quickstart-90f25411"
+    folder.mkdir(parents=True)
+    (folder / "report.html").touch()
+    answers = [
+        "β-VAE's MIG is 0.81 on the original; it changes by −0.65 on the modified images (95 % interval [−0.84, −0.45])."
+    ]
+    (folder / "results.json").write_text(json.dumps({"rows": [], "answers": answers}), encoding="utf-8")
+    _show(folder / "results.json", "quickstart")
+    lines = capsys.readouterr().out.splitlines()
+    assert " ".join(line.strip() for line in lines[:2]) == answers[0]
+    assert lines[-2:] == [
+        "Report   artifacts/results/quickstart-90f25411/report.html", "artifacts/results/quickstart-90f25411/results.json",
+    ]  # fmt: skip
+    assert max(map(len, lines)) <= 80

@@ -48,6 +48,8 @@ STOPPED = 130
 """Exit code of a process that Ctrl-C has ended, as shells have it."""
 WIDE = 160
 """Columns of a table that goes to a file."""
+NARROW = 80
+"""Columns of a sentence, at most."""
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Another value for a setting, for example restarts.num=3; repeatable."),
@@ -149,7 +151,7 @@ def _show(results: Path, name: str) -> None:
     for table in as_terminal(rows, title=name):
         console.print(table)
     for sentence in found["answers"]:
-        console.print(in_terminal(sentence), highlight=False)
+        console.print(in_terminal(sentence), highlight=False, width=min(console.width, NARROW))
     print()
     for title, name_of_file in (("Picture", "images.png"), ("Report", "report.html")):
         if (path := results.parent / name_of_file).is_file():
