@@ -3,6 +3,7 @@
 import os
 import platform
 import signal
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from perturb.errors import UserError
@@ -37,6 +38,11 @@ def die_with_parent() -> None:
     """Ask Linux to kill this worker when the process that started it dies, so that a kill -9 leaves no orphans."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ask_linux(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def made_here() -> dict[str, str]:
+    """What a manifest says of when, on what machine and with which software a run was built."""
+    return {"date": datetime.now(UTC).date().isoformat(), "machine": machine_in_words(), **software_versions()}
 
 
 def machine_in_words() -> str:

@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, is_dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -25,7 +24,7 @@ from perturb.config.section import Section
 from perturb.errors import UserError
 from perturb.files import disk_full_as_user_error, flush_to_disk, sha256_of
 from perturb.locks import exclusive_folder, is_locked
-from perturb.machine import machine_in_words, software_versions
+from perturb.machine import made_here
 from perturb.manifests import MANIFEST, DamagedRun, read_config, read_manifest, read_result, run_files, write_manifest
 from perturb.mending import SECONDS_BETWEEN_TRIES, hold_against, set_aside
 from perturb.progress import Progress
@@ -125,15 +124,9 @@ class Store:
     """
 
     def __init__(
-        self,
-        root: Path,
-        stages: Mapping[str, Stage],
-        *,
-        device: str = "cpu",
-        stack: int = 1,
-        compile: bool = False,
+        self, root: Path, stages: Mapping[str, Stage], *, device: str = "cpu", stack: int = 1, compile: bool = False,
         threads: int = 1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.root = root.resolve()
         self.stages = stages
         self.device = device
@@ -286,9 +279,7 @@ class Store:
                     "seconds": round(seconds, 1),
                     "threads": self.threads,
                     "device": self.device,
-                    "date": datetime.now(UTC).date().isoformat(),
-                    "machine": machine_in_words(),
-                    **software_versions(),
+                    **made_here(),
                 },
             },
         )

@@ -128,8 +128,7 @@ def run(
             print(publish_experiment(plan, store, publish.resolve(), command=command, patterns=patterns))
     else:
         for stage in plan.stages:
-            done = sum(store.is_complete(spec) for spec in stage.runs)
-            print(f"{stage.title}: {done} of {len(stage.runs)}")
+            print(f"{stage.title}: {sum(map(store.is_complete, stage.runs))} of {len(stage.runs)}")
 
 
 def _command(words: list[str]) -> str:
