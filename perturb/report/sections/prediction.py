@@ -11,7 +11,7 @@ from perturb.report import inputs, style
 from perturb.report.findings import Findings
 from perturb.report.table import TextTable, plain_table
 from perturb.report.tables import spread
-from perturb.report.words import listed
+from perturb.report.words import listed, signed
 from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
 

@@ -18,13 +18,13 @@ MOST_LINES = 3
 
 def alt_of_scalars(curves: Mapping[str, Sequence[np.ndarray]], factors: Sequence[str]) -> str:
     """How far the scalar goes up and down over the factors that move it most and least, pattern by pattern."""
-    told = []
+    told, names = [], [name.replace("_", " ") for name in factors]
     for variant, lines in curves.items():
         spans = [float(np.ptp(line)) for line in lines]
         most, least = int(np.argmax(spans)), int(np.argmin(spans))
         told.append(
-            f"on {variant} it spans {spans[most]:.1f} standard deviations over {factors[most].replace('_', ' ')}, the most, and "
-            f"{spans[least]:.1f} over {factors[least].replace('_', ' ')}, the least"
+            f"on {variant} it spans {spans[most]:.1f} standard deviations over {names[most]}, the most, and "
+            f"{spans[least]:.1f} over {names[least]}, the least"
         )
     return f"Lines, one a factor, of the scalar's mean over the factor's values: {'; '.join(told)}."
 
