@@ -63,7 +63,7 @@ def read_factors(
     """Train the network on images of a variant and ask it about held-out ones; images are drawn, never all loaded.
 
     Args:
-        pixels: of the variant, 32 × 32 or 64 × 64.
+        pixels: of the variant, of a size that an architecture is for.
         grid: their factors.
         steps: of Adam, whose learning rate rises to `learning_rate` and falls to zero ("one cycle").
         batch_size: images, drawn from the training part with replacement.
@@ -143,7 +143,8 @@ def _network(pixels: Pixels, grid: FactorGrid, training: np.ndarray, *, seed: in
     height, width, channels = some.shape[1:]
     fitting = [a for a in ARCHITECTURES.values() if height == width == a.image_size]
     if not fitting:
-        known = " or ".join(f"{a.image_size} × {a.image_size}" for a in ARCHITECTURES.values())
+        sizes = dict.fromkeys(a.image_size for a in ARCHITECTURES.values())
+        known = " or ".join(f"{size} × {size}" for size in sizes)
         raise UserError(f"factors can be read from images of {known}, these are {height} × {width}.")
     *trunk, head = fitting[0].encoder(1, channels, 1)
     assert isinstance(head, GaussianHead)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from perturb.config.section import Section
 
-Architecture = Literal["conv64", "conv32"]
+Architecture = Literal["conv64", "conv32", "mlp64", "mlp28", "mlp_vectors", "linear"]
 """Keys of ARCHITECTURES."""
 
 
@@ -14,7 +14,8 @@ class TrainingConfig(Section):
     """Settings of one model's training, shared by the restarts and the evaluation."""
 
     architecture: Architecture
-    """Key in ARCHITECTURES: conv64 is disentanglement_lib's for 64 × 64 images, conv32 its smaller twin."""
+    """Key in ARCHITECTURES: conv64 is disentanglement_lib's for 64 × 64 images, conv32 its smaller twin; mlp64 and mlp28 are
+    fully connected, of 64 × 64 and 28 × 28 images; mlp_vectors and linear are for vectors."""
     latents: int | None = Field(default=None, ge=2)
     """Size of the code; None: the number of factors, as in the thesis."""
     steps: int = Field(default=300_000, ge=1)

@@ -5,6 +5,7 @@ from perturb.datasets.ground_truth import GroundTruth
 from perturb.errors import UserError
 from perturb.models import ARCHITECTURES
 from perturb.perturbation.exact_game import MOST_IMAGES
+from perturb.perturbation.pooling import COARSE
 
 
 def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
@@ -16,9 +17,10 @@ def check_sizes(config: ExperimentConfig, ground_truth: GroundTruth) -> None:
     """
     for training in (config.training, *(m.training for m in config.evaluation.methods if m.training)):
         wanted, (height, width, _) = ARCHITECTURES[training.architecture].image_size, ground_truth.image_shape
-        if (height, width) != (wanted, wanted):
-            fitting = [name for name, a in ARCHITECTURES.items() if height == width == a.image_size]
-            advice = f"choose {' or '.join(fitting)}" if fitting else "make images of 32 × 32 or 64 × 64"
+        fitting = [name for name, a in ARCHITECTURES.items() if height == width == a.image_size and not height % COARSE]
+        if training.architecture not in fitting:
+            cells = f"which the {COARSE} × {COARSE} cells of a pattern divide"
+            advice = f"choose {' or '.join(fitting)}" if fitting else f"make images of 32 × 32 or 64 × 64, {cells}"
             raise UserError(
                 f"training.architecture = {training.architecture} is for {wanted} × {wanted} images, and the images of "
                 f"{ground_truth.name} are {height} × {width}; {advice}."

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from perturb.config import PerturbationConfig
 from perturb.datasets.ground_truth import GroundTruth
+from perturb.errors import UserError
 from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.models.layers import Linear
 from perturb.perturbation.pooling import COARSE, enlarged
@@ -56,6 +57,11 @@ class PerturbationNetwork(nn.Module):
     ) -> None:
         super().__init__()
         height, _, channels = image_shape
+        if config.generator == "deconv" and ARCHITECTURES[architecture].image_size != height:
+            drawn = ARCHITECTURES[architecture].image_size
+            raise UserError(
+                f"the decoder of {architecture} draws {drawn} × {drawn} images, and these are {height} pixels high."
+            )
         size = height if config.generator == "deconv" else COARSE
         self.image_side = height
         self.pattern_shape = (size, size, channels)

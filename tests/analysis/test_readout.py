@@ -91,7 +91,7 @@ def test_a_split_with_an_empty_part_is_refused(held_out: float, count: int) -> N
 
 
 def test_images_of_another_size_are_refused() -> None:
-    with pytest.raises(UserError, match=r"from images of 64 × 64 or 32 × 32, these are 16 × 16\.$"):
+    with pytest.raises(UserError, match=r"from images of 64 × 64 or 32 × 32 or 28 × 28 or 1 × 1, these are 16 × 16\.$"):
         _read(np.zeros((32, 16, 16, 1), dtype=np.uint8), FactorGrid(("a", "b"), (4, 8)))
 
 

@@ -16,3 +16,26 @@ def test_the_exact_game_is_refused_on_a_large_grid(tiny: ExperimentConfig) -> No
     with pytest.raises(UserError, match=r"^alternatives\.other\.form = literal_exact"):
         check_sizes(large.model_copy(update={"alternatives": {"other": exact}}), DSprites())
     check_sizes(large, DSprites())
+
+
+@pytest.mark.parametrize(
+    ("architecture", "size", "pattern"),
+    [
+        (
+            "mlp28",
+            28,
+            "mlp28 is for 28 × 28 images, .* are 28 × 28; make images of 32 × 32 or 64 × 64, which the 8 × 8 cells",
+        ),
+        ("linear", 1, "linear is for 1 × 1 images, .* are 1 × 1; make images of 32 × 32 or 64 × 64"),
+        ("mlp28", 64, "mlp28 is for 28 × 28 images, .* are 64 × 64; choose conv64 or mlp64"),
+    ],
+)
+def test_architectures_of_images_that_no_pattern_fits_are_refused(
+    tiny: ExperimentConfig, architecture: str, size: int, pattern: str
+) -> None:
+    class Small(DSprites):
+        image_shape = (size, size, 1)
+
+    training = tiny.training.model_copy(update={"architecture": architecture})
+    with pytest.raises(UserError, match=pattern):
+        check_sizes(tiny.model_copy(update={"training": training}), Small())

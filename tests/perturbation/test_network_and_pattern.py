@@ -5,6 +5,7 @@ import torch
 from perturb.config import PerturbationConfig
 from perturb.datasets import DSprites, FactorGrid
 from perturb.datasets.renderers.mini import Mini
+from perturb.errors import UserError
 from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, measure
@@ -133,3 +134,9 @@ def test_factors_are_scaled_to_plus_minus_one() -> None:
     assert scaled[:, 0].tolist()[::5] == [-1, 0, 1]
     assert scaled[:5, 2].tolist() == [-1, -0.5, 0, 0.5, 1]
     assert np.abs(scaled[:, 1]).max() == 1
+
+
+def test_a_decoder_of_images_of_another_size_is_refused() -> None:
+    config = PerturbationConfig(epsilon=0.1, generator="deconv")
+    with pytest.raises(UserError, match=r"decoder of mlp28 draws 28 × 28 images, and these are 32 pixels high"):
+        network_for(Mini(), config, architecture="mlp28", generator=torch.Generator())
