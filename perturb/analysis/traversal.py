@@ -77,14 +77,13 @@ def decoder_of(model: Objective) -> Decode:
         UserError: the model has neither, as PCL.
 
     """
-    name = next((name for name in ("decoder", "generator") if name in model.networks), None)
-    if name is None:
+    if not {"decoder", "generator"} & set(model.networks):
         raise UserError(f"{model.config.kind} has no decoder, so that its codes cannot be drawn.")
 
     @torch.no_grad()
     def decode(codes: np.ndarray) -> np.ndarray:
-        logits = model.networks[name](torch.from_numpy(codes).to(model.device)[None])[0]
-        return (torch.sigmoid(logits.float()) * 255).round().to(torch.uint8).cpu().numpy()
+        images = model.drawn(torch.from_numpy(codes).to(model.device)[None])[0]
+        return (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
     return decode
 

@@ -1,6 +1,6 @@
 """Settings of one model's training."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -8,6 +8,17 @@ from perturb.config.section import Section
 
 Architecture = Literal["conv64", "conv32", "mlp64", "mlp28", "mlp_vectors", "linear"]
 """Keys of ARCHITECTURES."""
+
+
+class GaussianConfig(Section):
+    """A Gaussian likelihood: squared error, around means that the decoder draws, with one variance for all values.
+
+    A loss ‖x − x̂‖² + β · KL, as in the thesis's chapter 3, is that of the variance ½, up to a constant.
+    """
+
+    kind: Literal["gaussian"] = "gaussian"
+    variance: Annotated[float, Field(gt=0)] | Literal["learnt"] = 0.5
+    """Variance of every value, in the squared units of the data; `learnt`: a weight, which starts at 1."""
 
 
 class TrainingConfig(Section):
@@ -23,7 +34,12 @@ class TrainingConfig(Section):
     batch_size: int = Field(default=64, ge=1)
     """Images in a batch, drawn uniformly from the grid with replacement."""
     learning_rate: float = Field(default=1e-4, gt=0)
-    """Adam's learning rate (betas 0.9 and 0.999, eps 1e-8)."""
+    """The optimiser's learning rate."""
+    optimiser: Literal["adam", "adagrad"] = Field(default="adam", exclude_if=lambda name: name == "adam")
+    """Adam (betas 0.9 and 0.999, eps 1e-8) or AdaGrad (eps 1e-10, squares summed from 0). Discriminators and the weakly
+    supervised GAN are trained by Adam always."""
+    likelihood: GaussianConfig | None = Field(default=None, exclude_if=lambda likelihood: likelihood is None)
+    """Law of the images under a decoder, for methods that have one of both; None: Bernoulli."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of the networks' forward and backward passes; weights and losses are float32 always."""
     checkpoint_every: int = Field(default=5_000, ge=1)

@@ -3,7 +3,6 @@
 from torch import Tensor
 
 from perturb.config.objectives import AutoencoderConfig
-from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.posterior import DiagonalGaussian, point
 from perturb.random.philox import StepRNG
@@ -18,5 +17,5 @@ class Autoencoder(MinimisedObjective[AutoencoderConfig]):
 
     def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """`loss` and `reconstruction`, equal here."""
-        reconstruction = bernoulli_loss(self.logits(self.posterior(images).mean), images)
+        reconstruction = self.reconstruction(self.posterior(images).mean, images)
         return {"loss": reconstruction, "reconstruction": reconstruction}

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from perturb.config.objectives import FactorVAEConfig
 from perturb.models.layers import Linear, with_float32_input
-from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import Objective
 from perturb.random.philox import StepRNG
 
@@ -33,21 +32,22 @@ class FactorVAE(Objective[FactorVAEConfig]):
         return networks | {"discriminator": with_float32_input(code_discriminator(restarts, latents), self.dtype)}
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        """Adam for the VAE, and another for the discriminator."""
+        """One for the VAE, and Adam for the discriminator."""
         discriminator = self.networks["discriminator"].parameters()
         return {
-            "adam": self.new_adam(self._vae(), self.training.learning_rate),
+            **self.new_optimiser(self._vae()),
             "discriminator": self.new_adam(discriminator, self.config.discriminator_learning_rate, betas=(0.5, 0.9)),
         }
 
     def _vae(self) -> list[nn.Parameter]:
-        return [*self.networks["encoder"].parameters(), *self.networks["decoder"].parameters()]
+        others = (network for name, network in self.networks.items() if name != "discriminator")
+        return [weight for network in others for weight in network.parameters() if weight.requires_grad]
 
     def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """`loss`, `reconstruction`, `kl`, `total_correlation` in nats per image, and `discriminator`."""
         posterior = self.posterior(images)
         codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
-        reconstruction, kl = bernoulli_loss(self.logits(codes), images), posterior.kl()
+        reconstruction, kl = self.reconstruction(codes, images), posterior.kl()
         from_posterior = self._discriminate(codes)
         from_permuted = self._discriminate(permuted(codes.detach(), draws))
         correlation = (from_posterior[..., 0] - from_posterior[..., 1]).mean(dim=1)

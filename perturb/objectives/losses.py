@@ -3,7 +3,10 @@
 β and γ have the units of the thesis's Table 4.1 under it.
 """
 
+import math
+
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
@@ -19,6 +22,24 @@ def bernoulli_loss(
     With targets that are not 0 or 1 it cannot reach 0: `bernoulli_floor` is the least that it can be.
     """
     return CrossEntropy.apply(logits, images) / logits.shape[1]
+
+
+def gaussian_loss(
+    means: Float[Tensor, "restarts n *image"],
+    images: Float[Tensor, "restarts n *image"],
+    logvar: Float[Tensor, " restarts"],
+) -> Float[Tensor, " restarts"]:
+    """½ ‖x − m‖² / σ² + ½ d log(2π σ²) of images of d values under a Gaussian, in nats: sum over values, batch mean.
+
+    Args:
+        means: (restarts, n, ...).
+        images: of the same shape, of any size.
+        logvar: log σ², one for all values of a restart.
+
+    """
+    errors = (images - means).square().flatten(2)
+    constant = errors.shape[2] * (math.log(2 * math.pi) + logvar)
+    return 0.5 * (errors.sum(dim=(1, 2)) / errors.shape[1] * torch.exp(-logvar) + constant)
 
 
 def bernoulli_floor(images: UInt8[np.ndarray, "n *image"]) -> float:

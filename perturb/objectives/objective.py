@@ -12,6 +12,7 @@ from perturb.config.objectives import MethodSection
 from perturb.datasets import FactorGrid
 from perturb.models import ARCHITECTURES, glorot_uniform_
 from perturb.models.layers import with_float32_input, with_float32_output
+from perturb.objectives.likelihood import Likelihood, likelihood
 from perturb.objectives.posterior import DiagonalGaussian, Posterior
 from perturb.random.philox import StepRNG
 from perturb.random.seeds import torch_generator
@@ -30,7 +31,7 @@ class Objective(ABC, Generic[ConfigT]):
 
     Args:
         config: the method's own settings.
-        training: architecture, learning rate, precision.
+        training: architecture, optimiser, likelihood, precision.
         channels: of the images.
         latents: size of the code.
         seeds: one for each restart; its initial weights follow from it, on the CPU whatever the device.
@@ -63,17 +64,26 @@ class Objective(ABC, Generic[ConfigT]):
         self.optimisers = self.new_optimisers()
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
-        """The architecture's encoder and decoder, before they are initialised."""
+        """The architecture's encoder and decoder, before they are initialised, and the likelihood."""
         architecture = ARCHITECTURES[self.training.architecture]
         sizes = restarts, channels, latents
         return {
             "encoder": with_float32_output(architecture.encoder(*sizes)),
             "decoder": with_float32_input(architecture.decoder(*sizes), self.dtype),
+            "likelihood": likelihood(self.training.likelihood, restarts),
         }
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """One for all weights."""
-        return {"adam": self.new_adam(self.networks.parameters(), self.training.learning_rate)}
+        return self.new_optimiser(self.networks.parameters())
+
+    def new_optimiser(self, weights: Iterable[nn.Parameter]) -> dict[str, torch.optim.Optimizer]:
+        """The optimiser that the config asks for, by its name."""
+        rate = self.training.learning_rate
+        if self.training.optimiser == "adam":
+            return {"adam": self.new_adam(weights, rate)}
+        # Unfused, for the reason that `new_adam` gives.
+        return {"adagrad": torch.optim.Adagrad(weights, lr=rate, eps=1e-10, foreach=True, fused=False)}
 
     def new_adam(
         self, weights: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
@@ -104,8 +114,35 @@ class Objective(ABC, Generic[ConfigT]):
         return DiagonalGaussian(*self.networks["encoder"](images.to(self.dtype)).chunk(2, dim=2))
 
     def logits(self, codes: Tensor) -> Tensor:
-        """Decoder's logits (restarts, n, height, width, channels), float32, of codes (restarts, n, latents)."""
+        """Decoder's outputs (restarts, n, height, width, channels), float32, of codes (restarts, n, latents).
+
+        They are logits, or under a Gaussian likelihood means.
+        """
         return self.networks["decoder"](codes).float()
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """The law of an image under the decoder's outputs; for methods with a decoder."""
+        law = self.networks["likelihood"]
+        assert isinstance(law, Likelihood)
+        return law
+
+    def reconstruction(self, codes: Tensor, images: Tensor) -> Tensor:
+        """Negative log-likelihood of images (restarts, n, height, width, channels) given their codes, in nats per image.
+
+        Args:
+            codes: (restarts, n, latents).
+            images: what the likelihood has a law of: values in [0, 1], or of any size under a Gaussian.
+
+        Returns:
+            Sum over values, mean over the batch, (restarts,).
+
+        """
+        return self.likelihood.loss(self.logits(codes), images)
+
+    def drawn(self, codes: Tensor) -> Tensor:
+        """Expected images (restarts, n, height, width, channels), float32, of codes (restarts, n, latents)."""
+        return self.likelihood.mean(self.logits(codes))
 
     @abstractmethod
     def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
@@ -127,7 +164,8 @@ class MinimisedObjective(Objective[ConfigT]):
     def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
         """One step down the loss."""
         losses = self.losses(images, draws)
-        self.optimisers["adam"].zero_grad()
+        (optimiser,) = self.optimisers.values()
+        optimiser.zero_grad()
         losses["loss"].sum().backward()
-        self.optimisers["adam"].step()
+        optimiser.step()
         return {name: value.detach() for name, value in losses.items()}

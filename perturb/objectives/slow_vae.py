@@ -7,7 +7,6 @@ from torch import Tensor
 
 from perturb.config.objectives import SlowVAEConfig
 from perturb.datasets import FactorGrid
-from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import MinimisedObjective
 from perturb.objectives.pairs import drawn_pairs
 from perturb.objectives.posterior import DiagonalGaussian
@@ -29,8 +28,8 @@ class SlowVAE(MinimisedObjective[SlowVAEConfig]):
         """`loss`, `reconstruction`, `kl` (means over images) and `transition` (cross-entropy over pairs − entropy)."""
         posterior = self.posterior(images)
         assert isinstance(posterior, DiagonalGaussian)
-        logits = self.logits(posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:])))
-        reconstruction, kl = bernoulli_loss(logits, images), posterior.kl()
+        codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
+        reconstruction, kl = self.reconstruction(codes, images), posterior.kl()
         transition = transition_cross_entropy(posterior, self.config.rate) - entropy(posterior)
         loss = 2 * reconstruction + self.config.beta * kl + self.config.gamma * transition
         return {"loss": loss, "reconstruction": reconstruction, "kl": kl, "transition": transition}

@@ -2,7 +2,6 @@
 
 from torch import Tensor
 
-from perturb.objectives.losses import bernoulli_loss
 from perturb.objectives.objective import ConfigT, MinimisedObjective
 from perturb.objectives.posterior import Posterior
 from perturb.random.philox import StepRNG
@@ -15,7 +14,7 @@ class VAE(MinimisedObjective[ConfigT]):
         """`loss`, `reconstruction`, `kl`, and what a relative adds."""
         posterior = self.posterior(images)
         codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
-        reconstruction = bernoulli_loss(self.logits(codes), images)
+        reconstruction = self.reconstruction(codes, images)
         terms = {"reconstruction": reconstruction, "kl": posterior.kl()} | self.added_terms(posterior, codes)
         return {"loss": reconstruction + self.regulariser(terms, draws)} | terms
 

@@ -49,6 +49,10 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
         first, second, _ = matched_pairs(grid, draws, size // 2)
         return torch.cat([first, second], dim=1)
 
+    def drawn(self, codes: Tensor) -> Tensor:
+        """The generator's images, float32."""
+        return self._generated(codes).float()
+
     def posterior(self, images: Tensor) -> DiagonalGaussian:
         """The encoder's Gaussian; its scale is softplus + 1e-8."""
         mean, raw = self.networks["encoder"](images.to(self.dtype)).chunk(2, dim=2)

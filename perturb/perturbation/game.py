@@ -4,7 +4,7 @@ Encoders are frozen and fed the original images, so codes z do not depend on ψ;
 come close to a target t that ψ sets. ψ minimises mean_ent E‖t − D(z)‖² − mean_dis E‖t − D(z)‖². The squares of t cancel:
 the gradient with respect to t is 2 (mean_dis E D(z) − mean_ent E D(z)), which needs no gradient through any decoder.
 
-literal    t = x′, players are the trained decoders (sigmoid of their logits), as the thesis writes it.
+literal    t = x′, players are the trained decoders (the means of their likelihoods), as the thesis writes it.
 residual   t = δ before the mirror, players are fresh small networks. Not the thesis's objective but ours.
 
 With players at their optimum, and K = K_ent − K_dis the difference of the operators t ↦ E[t | z], the objective is
@@ -13,7 +13,7 @@ drops the first, which ψ cannot influence, and also the second, which is first 
 the method.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,15 +34,21 @@ HIDDEN = 128
 
 
 class LiteralPlayer(nn.Module):
-    """A trained decoder that reconstructs x′ from z."""
+    """A trained decoder that reconstructs x′ from z.
 
-    def __init__(self, decoder: nn.Module) -> None:
+    Args:
+        decoder: changed in place.
+        mean: makes expected images of its outputs, as the likelihood it was trained with; by default of logits.
+
+    """
+
+    def __init__(self, decoder: nn.Module, mean: Callable[[Tensor], Tensor] = torch.sigmoid) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.decoder, self._mean = decoder, mean
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Reconstructions in [0, 1], (n, height, width, channels), of codes (n, latents)."""
-        return torch.sigmoid(self.decoder(codes[None])[0])
+        """Reconstructions, (n, height, width, channels), of codes (n, latents)."""
+        return self._mean(self.decoder(codes[None])[0])
 
 
 class ResidualPlayer(nn.Module):

@@ -164,5 +164,5 @@ def _player(
     model, latents = load_model(run, context.device), read_config(run, TrainingRun).latents
     encoder = FrozenEncoder(model, pixels, latents)
     if context.spec.config.perturbation.form == "literal":
-        return Player(encoder, LiteralPlayer(model.networks["decoder"].requires_grad_(True)))
+        return Player(encoder, LiteralPlayer(model.networks["decoder"].requires_grad_(True), model.likelihood.mean))
     return Player(encoder, ResidualPlayer(latents, network.pattern_shape, generator=generator))

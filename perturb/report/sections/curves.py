@@ -67,18 +67,20 @@ class Curve:
     """`step`, `loss` and its parts, (points,) each: the values of single batches."""
     failed: bool
     """True if it has no scores: its losses are drawn, and not in the means."""
-    floor: float = 0.0
-    """The least that the reconstruction's cross-entropy can be on its images, which is their own entropy, in nats."""
+    floor: float | None = 0.0
+    """The least that the reconstruction's cross-entropy can be on its images, which is their own entropy, in nats; None
+    where the reconstruction is no cross-entropy."""
 
     @property
     def parts(self) -> list[str]:
         """`loss`, then what else was noted; after the reconstruction, what of the images it leaves undrawn."""
         names = [name for name in self.columns if name not in NOT_A_LOSS]
-        return [part for name in names for part in ([name, UNDRAWN] if name == RECONSTRUCTION else [name])]
+        followed = RECONSTRUCTION if self.floor is not None else None
+        return [part for name in names for part in ([name, UNDRAWN] if name == followed else [name])]
 
     def final(self, part: str) -> float:
         """Mean of a part over the last fifth of the steps."""
-        if part == UNDRAWN:
+        if part == UNDRAWN and self.floor is not None:
             return self.final(RECONSTRUCTION) - self.floor
         steps = self.columns["step"]
         return float(self.columns[part][steps > (1 - LAST) * steps[-1]].mean())
@@ -174,7 +176,8 @@ def _limits(curves: Sequence[Curve], part: str) -> tuple[float, float]:
 
 def _curves(findings: Findings) -> list[Curve]:
     """The losses of every evaluation run's training."""
-    numbers, floors = sample_of(findings.grid), {}
+    numbers, floors, config = sample_of(findings.grid), {}, findings.config
+    with_entropy = {m.name for m in config.evaluation.methods if (m.training or config.training).likelihood is None}
     for column in {VariantPattern(score.variant, score.draw) for score in findings.scores}:
         pixels = open_images(findings.runs[inputs.of_pattern("pixels", column)])
         floors[column] = bernoulli_floor(pixels.images(numbers))
@@ -184,7 +187,7 @@ def _curves(findings: Findings) -> list[Curve]:
             variant=score.variant,
             columns=read_curve(run_file(findings.runs[inputs.training(score.method, score.variant, score.seed)], CURVE)),
             failed=score.failure is not None,
-            floor=floors[VariantPattern(score.variant, score.draw)],
+            floor=floors[VariantPattern(score.variant, score.draw)] if score.method in with_entropy else None,
         )
         for score in findings.scores
     ]
