@@ -7,12 +7,16 @@ both directions have the same variance, and neither PCA nor a VAE has a reason t
 has the ratios 1.0, 1.2 and 1.5. The non-linear one is a random network of one hidden layer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from perturb.random.seeds import numpy_generator
+
+if TYPE_CHECKING:
+    from perturb.datasets.samples import Samples
 
 SAMPLES = 50_000
 """Number of samples that the thesis draws."""
@@ -37,6 +41,13 @@ class Synthetic:
         """Factors, float64 (n, 2), uniform on [0, 1)², and observations, float32 (n, dimensions)."""
         factors = numpy_generator(seed, "synthetic").random((n, 2))
         return factors, self.embedding(factors).astype(np.float32)
+
+    def samples(self, seed: int, n: int = SAMPLES) -> "Samples":
+        """Return what `sample` draws, as a training takes it."""
+        from perturb.datasets.samples import Samples  # it imports torch, and lists of datasets do not need that
+
+        factors, observations = self.sample(seed, n)
+        return Samples(observations, factors)
 
 
 def linear(ratio: float = 2.0, *, name: str = "synthetic_linear") -> Synthetic:
@@ -76,6 +87,27 @@ def nonlinear(network_seed: int = 0, *, name: str = "synthetic_nonlinear") -> Sy
         return np.tanh(factors @ first + first_bias) @ second + second_bias
 
     return Synthetic(name, NONLINEAR_DIMENSIONS, embedding, f"a square through a random network, seed {network_seed}")
+
+
+def gaussian(variances: Sequence[float], seed: int, n: int) -> "Samples":
+    """Normal vectors with these variances along axes of their own, turned at random.
+
+    Args:
+        variances: along each axis; a vector has as many values.
+        seed: of the axes and of the samples.
+        n: number of samples.
+
+    Returns:
+        Vectors, float32 (n, values), and as what is known of them their coordinates along the axes, float64 (n, values).
+
+    """
+    from scipy.stats import ortho_group
+
+    from perturb.datasets.samples import Samples
+
+    axes = ortho_group.rvs(len(variances), random_state=numpy_generator(seed, "synthetic", "axes"))
+    along = numpy_generator(seed, "synthetic", "gaussian").normal(scale=np.sqrt(variances), size=(n, len(variances)))
+    return Samples((along @ axes.T).astype(np.float32), along)
 
 
 def _uniform(generator: np.random.Generator, inputs: int, shape: tuple[int, ...]) -> np.ndarray:

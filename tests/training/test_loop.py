@@ -5,9 +5,11 @@ import pytest
 import torch
 
 from perturb.config import TrainingConfig
-from perturb.config.objectives import BetaVAEConfig
+from perturb.config.objectives import BetaVAEConfig, VAEConfig
+from perturb.config.training import GaussianConfig
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
+from perturb.datasets.samples import Samples
 from perturb.errors import UserError
 from perturb.objectives import OBJECTIVES
 from perturb.progress import Progress
@@ -71,6 +73,37 @@ def test_interrupted_and_uninterrupted_trainings_end_in_the_same_weights(
     resumed, weights = _train(pixels, tmp_path, *seeds)
     assert torch.equal(weights, expected)
     assert resumed == whole
+
+
+VECTORS = Samples(np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32), np.zeros((50, 1)))
+
+
+def _train_on_vectors(folder: Path, optimiser: str, *seeds: int, stop_at: int | None = None) -> torch.Tensor:
+    """Weights (restarts, all of them in a row), log-variances last: those and AdaGrad's sums are of each restart alone."""
+    config = TrainingConfig(
+        architecture="linear", steps=20, batch_size=8, learning_rate=1e-2, checkpoint_every=7, optimiser=optimiser,
+        likelihood=GaussianConfig(variance="learnt"),
+    )  # fmt: skip
+    objective = OBJECTIVES["vae"](VAEConfig(), config, channels=3, latents=2, seeds=seeds, device="cpu")
+    train(
+        objective, [VECTORS.pixels] * len(seeds), VECTORS.grid, config, draws=CounterRNG(seeds),
+        checkpoints=[folder / f"{seed}.safetensors" for seed in seeds],
+        progress=_Stopping(folder, stop_at) if stop_at else Progress(folder),
+    )  # fmt: skip
+    return torch.cat([p.detach().reshape(len(seeds), -1) for p in objective.networks.parameters()], dim=1)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
+def test_trainings_on_vectors_resume_to_the_bit_and_alone(tmp_path: Path, optimiser: str) -> None:
+    (tmp_path / "whole").mkdir()
+    expected = _train_on_vectors(tmp_path / "whole", optimiser, *SEEDS)
+    with pytest.raises(InterruptedError):
+        _train_on_vectors(tmp_path, optimiser, *SEEDS, stop_at=17)
+    assert torch.equal(_train_on_vectors(tmp_path, optimiser, *SEEDS), expected)
+    assert len(expected[:, -1].unique()) == len(SEEDS)
+    assert torch.allclose(_train_on_vectors(tmp_path, optimiser, SEEDS[1])[0], expected[1], atol=1e-5)
+    (tmp_path / "alone").mkdir()
+    assert torch.allclose(_train_on_vectors(tmp_path / "alone", optimiser, SEEDS[1])[0], expected[1], atol=1e-5)
 
 
 def test_restarts_that_trained_together_go_on_alone(pixels: Pixels, tmp_path: Path) -> None:
