@@ -5,13 +5,14 @@ The mathematics is in perturb/analysis; an instrument feeds it and words what co
 table. `perturb analyse NAME` then knows it, and `perturb analyse list` shows it.
 """
 
-from perturb.instruments import precision_budget
+from perturb.instruments import linear_vae, precision_budget
 from perturb.instruments.instrument import Answer, Instrument, Settings
 
 INSTRUMENTS: dict[str, Instrument] = {
     found.name: found
     for found in (
         precision_budget.INSTRUMENT,
+        linear_vae.INSTRUMENT,
     )
 }  # fmt: skip
 """All instruments by name."""
