@@ -85,7 +85,9 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 def _ends(samples: Samples, found: Principal, model: str, settings: Settings) -> Ends:
     seeds = [child_seed(settings.seed, "linear", number) for number in range(settings.seeds)]
-    decoders = trained_decoders(samples, MODELS[model], training_of(VARIANCE), latents=LATENTS, seeds=seeds)
+    decoders = trained_decoders(
+        samples, MODELS[model], training_of(VARIANCE), latents=LATENTS, seeds=seeds, device=settings.device
+    )
     leading = found.directions[:, :LATENTS]
     apart = np.stack([angles(decoder, leading) for decoder in decoders])
     return Ends(decoders, apart, np.array([subspace_angle(decoder, leading) for decoder in decoders]))
