@@ -148,7 +148,7 @@ def _numbers(ends: dict[tuple[str, str], Ends], components: dict[str, Principal]
     numbers: dict[str, JsonValue] = {"sheet": {"moved_by": RIPPLED.ripple, "axes_turned_by": float(turned_by(*axes).mean())}}
     for cloud, variances in CLOUDS.items():
         best = optimum(components[cloud], LATENTS, variance=VARIANCE)
-        models = {model: _of_model(ends[cloud, model]) for model in MODELS}
+        models: dict[str, JsonValue] = {model: _of_model(ends[cloud, model]) for model in MODELS}
         numbers[cloud] = {"variances": list(variances), "lengths": _lengths(best.decoder), "models": models}
     return numbers
 

@@ -28,6 +28,7 @@ BLOCK = 1 << 24
 UINT8 = 0x08
 """The IDX format's code for unsigned bytes, the only kind of value that these datasets have."""
 GZIP = b"\x1f\x8b"
+Stream = IO[bytes] | gzip.GzipFile
 
 
 def read_mnist(folder: Path) -> Samples:
@@ -91,7 +92,7 @@ def _file(folder: Path, name: str, dimensions: int) -> Path:
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[IO[bytes]]:
+def _unpacked(path: Path) -> Iterator[Stream]:
     with opened(path) as file:
         packed = file.read(len(GZIP)) == GZIP
         file.seek(0)
@@ -102,7 +103,7 @@ def _unpacked(path: Path) -> Iterator[IO[bytes]]:
             yield stream
 
 
-def _announced_rows(path: Path, stream: IO[bytes], shape: tuple[int, ...]) -> int:
+def _announced_rows(path: Path, stream: Stream, shape: tuple[int, ...]) -> int:
     """The number of rows in a header: two zeros, the code of the type, the number of dimensions, then each as a uint32."""
     dimensions = 1 + len(shape)
     magic, wanted = stream.read(4), bytes((0, 0, UINT8, dimensions))
