@@ -8,9 +8,9 @@ import torch
 
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.pixels import Pixels
-from perturb.errors import UserError
 from perturb.metrics.mig import information_shares
 from perturb.objectives import Objective
+from perturb.objectives.decode import drawing_network
 from perturb.objectives.encode import encode, unit_variances
 from perturb.random.seeds import numpy_generator
 
@@ -77,8 +77,7 @@ def decoder_of(model: Objective) -> Decode:
         UserError: the model has neither, as PCL.
 
     """
-    if not {"decoder", "generator"} & set(model.networks):
-        raise UserError(f"{model.config.kind} has no decoder, so that its codes cannot be drawn.")
+    drawing_network(model)  # raises, where there is none
 
     @torch.no_grad()
     def decode(codes: np.ndarray) -> np.ndarray:

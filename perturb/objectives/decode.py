@@ -1,0 +1,36 @@
+"""The network of a trained model that draws images of codes."""
+
+from torch import nn
+
+from perturb.errors import UserError
+from perturb.objectives.objective import Objective
+
+DRAWING = "decoder", "generator"
+
+
+def drawing_network(objective: Objective) -> nn.Module:
+    """A VAE's decoder or a GAN's generator: codes (restarts, n, latents) → logits (restarts, n, height, width, channels).
+
+    Raises:
+        UserError: the model has neither, as PCL.
+
+    """
+    name = next((name for name in DRAWING if name in objective.networks), None)
+    if name is None:
+        raise UserError(f"{objective.config.kind} has no decoder, so that its codes cannot be drawn.")
+    return objective.networks[name]
+
+
+def single_decoder(objective: Objective, *, images: bool = False) -> nn.Sequential:
+    """The network that draws, without the axis of restarts: codes (n, latents) → logits (n, height, width, channels).
+
+    Args:
+        objective: with one restart.
+        images: mean images in [0, 1] instead of logits.
+
+    Raises:
+        UserError: as `drawing_network`.
+
+    """
+    ends = [nn.Flatten(0, 1), *([nn.Sigmoid()] if images else [])]
+    return nn.Sequential(nn.Unflatten(0, (1, -1)), drawing_network(objective), *ends).eval()
