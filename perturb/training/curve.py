@@ -18,9 +18,10 @@ def is_logged(step: int, steps: int) -> bool:
 
 
 def write_curve(path: Path, curve: list[dict[str, float]]) -> None:
-    """Write a loss curve as CSV."""
+    """Write a loss curve as CSV, `nan` where a point lacks what another has: its checkpoint may be of an older version."""
     with atomic_write(path) as part, part.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(curve[0]) if curve else ["step"])
+        names = dict.fromkeys(name for point in curve for name in point)
+        writer = csv.DictWriter(file, fieldnames=list(names) or ["step"], restval="nan")
         writer.writeheader()
         writer.writerows(curve)
 

@@ -18,6 +18,8 @@ from perturb.datasets import FactorGrid
 from perturb.datasets.pixels import Pixels, batch_of_each
 from perturb.errors import UserError
 from perturb.objectives import Objective
+from perturb.objectives.polarized import delta_kl
+from perturb.objectives.posterior import DiagonalGaussian
 from perturb.progress import Progress, ProgressGroup
 from perturb.random.philox import CounterRNG
 from perturb.training.checkpoint import load_state_tensors, read_checkpoint, stack, state_tensors, unstack, write_checkpoint
@@ -38,7 +40,7 @@ class TrainingOutcome:
     failure: str | None
     """The reason for which the training was given up, or None."""
     curve: list[dict[str, float]]
-    """Loss terms in nats per image, and active units, at up to 100 steps."""
+    """Loss terms in nats per image, active units and, for VAEs, ΔKL, at up to 100 steps."""
 
 
 def train(
@@ -86,7 +88,7 @@ def train(
         images = batch_of_each(pixels, indices, device=objective.device)
         terms = updates.make(images)
         if is_logged(step, total):
-            terms = terms | {"active_units": active_units(objective, images)}
+            terms = terms | readings(objective, images, has_kl="kl" in terms)
             _note(step, terms, outcomes, safe=(step - 1) // config.checkpoint_every * config.checkpoint_every)
         if step % config.checkpoint_every == 0 and step < total:
             _save(objective, checkpoints, identities, step, outcomes)
@@ -102,12 +104,21 @@ def identity_of(objective: Objective, seed: int) -> str:
 
 
 @torch.no_grad()
-def active_units(objective: Objective, images: Tensor) -> Tensor:
-    """Units whose posterior variance, averaged over a batch, is below 0.8 (thesis 4.3.4): (restarts,)."""
+def readings(objective: Objective, images: Tensor, *, has_kl: bool) -> dict[str, Tensor]:
+    """What a curve says of the posteriors of a batch, each (restarts,) and finite.
+
+    Returns:
+        `active_units`: units whose variance, averaged over the batch, is below 0.8 (thesis 4.3.4). For diagonal posteriors
+        under a KL divergence also `delta_kl`, how far the model is from the polarized regime (thesis 3.38).
+
+    """
     objective.networks.eval()
-    variances = objective.posterior(images).logvar.exp().mean(dim=1)
+    posterior = objective.posterior(images)
     objective.networks.train()
-    return (variances < ACTIVE).sum(dim=1)
+    found = {"active_units": (posterior.logvar.exp().mean(dim=1) < ACTIVE).sum(dim=1)}
+    if has_kl and isinstance(posterior, DiagonalGaussian):
+        found["delta_kl"] = delta_kl(posterior)
+    return found
 
 
 def _note(step: int, terms: dict[str, Tensor], outcomes: list[TrainingOutcome], *, safe: int) -> None:

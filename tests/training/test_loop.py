@@ -3,8 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter
 
-from perturb.config import TrainingConfig
+from perturb.config import ObjectiveConfig, TrainingConfig
 from perturb.config.objectives import BetaVAEConfig, VAEConfig
 from perturb.config.training import GaussianConfig
 from perturb.datasets.pixels import Pixels
@@ -16,7 +17,7 @@ from perturb.progress import Progress
 from perturb.random.philox import CounterRNG
 from perturb.training import TrainingOutcome, train
 from perturb.training.curve import is_logged, read_curve, write_curve
-from perturb.training.loop import active_units
+from perturb.training.loop import readings
 
 CONFIG = TrainingConfig(architecture="conv32", steps=20, batch_size=8, learning_rate=1e-3, checkpoint_every=7)
 SEEDS = (3, 4, 5)
@@ -155,8 +156,37 @@ def test_the_curve_counts_active_units(pixels: Pixels, tmp_path: Path) -> None:
         head.weight.zero_()
         head.bias.copy_(torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, -1.0, -3.0, 0.5], [-1.0, -1.0, -1.0, -0.1]]))
     images = pixels.batch(np.zeros((3, 2), int))
-    assert active_units(objective, images).tolist() == [0, 2, 3]
+    found = readings(objective, images, has_kl=True)
+    assert found["active_units"].tolist() == [0, 2, 3]
+    assert (found["delta_kl"] == 1).all()
     assert objective.networks.training
+
+
+@pytest.mark.parametrize(("kind", "logged"), [("vae", True), ("slow_vae", True), ("full_covariance_vae", False),
+                                              ("autoencoder", False)])  # fmt: skip
+def test_the_curve_of_a_diagonal_vae_says_how_far_it_is_from_the_polarized_regime(
+    pixels: Pixels, tmp_path: Path, kind: str, logged: bool
+) -> None:
+    config = TypeAdapter(ObjectiveConfig).validate_python({"kind": kind})
+    objective = OBJECTIVES[kind](config, CONFIG, channels=3, latents=4, seeds=[3], device="cpu")
+    (outcome,) = train(
+        objective,
+        [pixels],
+        Mini.grid,
+        CONFIG,
+        draws=CounterRNG([3]),
+        checkpoints=[tmp_path / "3"],
+        progress=Progress(tmp_path),
+    )
+    assert {("delta_kl" in point) for point in outcome.curve} == {logged}
+    assert all(0 <= point.get("delta_kl", 0) < np.inf for point in outcome.curve)
+
+
+def test_a_training_that_an_older_version_began_goes_on_with_what_its_points_lack(tmp_path: Path) -> None:
+    write_curve(tmp_path / "curve.csv", [{"step": 1, "loss": 2.5}, {"step": 2, "loss": 2.0, "delta_kl": 0.25}])
+    found = read_curve(tmp_path / "curve.csv")
+    assert found["loss"].tolist() == [2.5, 2.0]
+    assert np.array_equal(found["delta_kl"], [np.nan, 0.25], equal_nan=True)
 
 
 def test_a_torn_checkpoint_means_starting_over(pixels: Pixels, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LAST = 0.2
 """Share of the steps, the last ones, over which a final loss is averaged: single batches scatter."""
-NOT_A_LOSS = "step", "active_units"
+NOT_A_LOSS = "step", "active_units", "delta_kl"
 RECONSTRUCTION, UNDRAWN = "reconstruction", "undrawn"
 DRAWN = "loss", "discriminator"
 """Parts that get a panel where a method has them."""

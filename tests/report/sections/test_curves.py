@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -39,6 +40,11 @@ def test_the_table_has_a_line_for_each_part_and_leaves_failed_trainings_out() ->
         "FactorVAE, total correlation": ["0.500", "–"],
         "FactorVAE, discriminator": ["0.693", "–"],
     }
+
+
+def test_what_a_curve_says_beside_the_losses_is_no_loss() -> None:
+    newer = [replace(curve, columns={**curve.columns, "delta_kl": 0.5 * curve.columns["step"]}) for curve in CURVES]
+    assert final_losses(newer) == final_losses(CURVES)
 
 
 def test_what_is_left_undrawn_is_the_reconstruction_beyond_the_entropy_of_the_images() -> None:
