@@ -5,7 +5,7 @@ The mathematics is in perturb/analysis; an instrument feeds it and words what co
 table. `perturb analyse NAME` then knows it, and `perturb analyse list` shows it.
 """
 
-from perturb.instruments import linear_vae, precision_budget
+from perturb.instruments import linear_vae, local_linearity, posterior_precision, precision_budget
 from perturb.instruments.instrument import Answer, Instrument, Settings
 
 INSTRUMENTS: dict[str, Instrument] = {
@@ -13,6 +13,8 @@ INSTRUMENTS: dict[str, Instrument] = {
     for found in (
         precision_budget.INSTRUMENT,
         linear_vae.INSTRUMENT,
+        local_linearity.INSTRUMENT,
+        posterior_precision.INSTRUMENT,
     )
 }  # fmt: skip
 """All instruments by name."""

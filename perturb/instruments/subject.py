@@ -1,7 +1,8 @@
 """The subject of an analysis: nothing, trained models of ours, or a model from outside."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from perturb.manifests import MANIFEST, read_config, read_manifest
 from perturb.objectives import Objective
 from perturb.runs import RunSpec, Store
 from perturb.statistics.saved_scores import ScoresResult
+from perturb.statistics.scores import BASELINE
 from perturb.training.saved_models import TrainingRun, load_model
 
 Kind = Literal["nothing", "run", "config", "model"]
@@ -36,7 +38,11 @@ class TrainedModel:
     """Method, variant and seed."""
     run: Path
     """Directory of the run."""
-    scores: dict[str, float]
+    method: str = ""
+    """Name of the method in its experiment, "restart" for the restarts; empty for a run outside an experiment."""
+    variant: str = BASELINE
+    """The variant that it was trained on; unknown for a run outside an experiment, and then the original."""
+    scores: dict[str, float] = field(default_factory=dict[str, float])
     """Scores of the metrics that the experiment has asked for, by key; empty for a run outside an experiment."""
 
     @property
@@ -70,6 +76,16 @@ class Subjects:
     """One for a run; for an experiment, every training that is finished, restarts first."""
     factory: Factory | None = None
     """The maker of a model from outside."""
+
+    def some(self, most: int, *, variants: Sequence[str] = (BASELINE,)) -> list[TrainedModel]:
+        """At most so many trainings of each method on each of these variants, in their order."""
+        counts: Counter[tuple[str, str]] = Counter()
+        found: list[TrainedModel] = []
+        for model in self.trained:
+            counts[model.method, model.variant] += 1
+            if model.variant in variants and counts[model.method, model.variant] <= most:
+                found.append(model)
+        return found
 
 
 def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path) -> Subjects:
@@ -114,21 +130,21 @@ def _of_run(path: Path) -> TrainedModel:
     manifest = read_manifest(path) if (path / MANIFEST).is_file() else {}
     if manifest.get("kind") != "restart":
         raise UserError(f"SUBJECT must be {IN_WORDS['run']}; {path} is not one.")
-    return TrainedModel(manifest["label"], path.resolve(), {})
+    return TrainedModel(manifest["label"], path.resolve())
 
 
 def _of_experiment(path: Path, artifacts: Path) -> list[TrainedModel]:
     plan, store = plan_experiment(load_experiment(path)), Store(artifacts, STAGES)
-    wanted = [*plan.restarts, *plan.evaluations.values()]
-    finished = [model for scores in wanted if store.is_complete(scores) and (model := _of_scores(scores, store))]
+    wanted = [("restart", BASELINE, scores) for scores in plan.restarts]
+    wanted += [(method, column.variant, scores) for (method, column, _), scores in plan.evaluations.items()]
+    done = [(method, variant, scores) for method, variant, scores in wanted if store.is_complete(scores)]
+    finished = [model for one in done if (model := _of_scores(*one, store))]
     if not finished:
         raise UserError(f"{path}: none of its trainings is finished below {artifacts}; run `perturb run {path}` first.")
     return finished
 
 
-def _of_scores(scores: RunSpec, store: Store) -> TrainedModel | None:
+def _of_scores(method: str, variant: str, scores: RunSpec, store: Store) -> TrainedModel | None:
     """The training behind finished scores; None for one that was given up."""
-    result = store.result(scores, ScoresResult)
-    if result.scores is None:
-        return None
-    return TrainedModel(scores.label, store.path(scores.inputs["restart"]), result.scores)
+    result, run = store.result(scores, ScoresResult), store.path(scores.inputs["restart"])
+    return None if result.scores is None else TrainedModel(scores.label, run, method, variant, result.scores)

@@ -29,9 +29,9 @@ def probability(p: float | None) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def share(value: float) -> str:
+def share(value: float, decimals: int = 0) -> str:
     """`27%`."""
-    return f"{value:.0%}".replace("-", "−")
+    return f"{value:.{decimals}%}".replace("-", "−")
 
 
 def may_be_chance(found: Row | Comparison) -> bool:
