@@ -258,7 +258,7 @@ def _cells(board: Board, line: Line) -> dict[str, Any]:
                 "key": "" if row.mean is None else row.mean,
             }
         )
-    found = line.kept.get("modified")
+    found, seen = line.kept.get("modified"), seen_by(line.entry)
     links = (("paper", line.entry.paper), ("code", line.entry.code))
     return {
         "links": [(name, link) for name, link in links if link is not None],
@@ -266,8 +266,9 @@ def _cells(board: Board, line: Line) -> dict[str, Any]:
         "file": line.file,
         "variants": variants,
         "built_in": line.entry in published_entries(),
-        "seen": seen_in_words(line.entry),
-        "seen_class": seen_by_class(seen_by(line.entry)),
+        "seen": seen,
+        "seen_class": seen_by_class(seen),
+        "could": "" if seen == (could := could_see(line.entry)) else could,
         "kept": retained_in_words(found),
         "kept_key": "" if found is None or found.share is None else found.share,
     }
