@@ -156,13 +156,29 @@ def test_the_sentence_of_the_tutorial_is_that_of_its_entry() -> None:
     assert " ".join(shown) == model_sentence(scores_of(entry), entry.metrics[0].name)
 
 
+def _figures(page: str) -> list[tuple[str, str]]:
+    """The figures of a page below docs/, each with the commands in the block under it."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    found = re.findall(r"^!\[[^\]]+\]\(\.\./(\S+)\)\n(?:\n[^`!#]+)?\n```sh\n(.*?)```$", text, re.MULTILINE | re.DOTALL)
+    assert len(found) == text.count("![")
+    return found
+
+
+def test_every_figure_of_the_theory_has_the_command_that_made_it() -> None:
+    from perturb.instruments import INSTRUMENTS
+
+    figures = _figures("theory.md")
+    assert {Path(figure).stem for figure, _ in figures} == set(INSTRUMENTS)
+    for figure, command in figures:
+        record = json.loads((ROOT / figure).with_suffix(".json").read_text(encoding="utf-8"))
+        words = ["perturb", "analyse", record["instrument"], *([record["subject"]] if record["subject"] else [])]
+        seed = record["settings"]["seed"]
+        assert command.split() == [*words, *(["--seed", str(seed)] if seed else [])]
+        assert record["settings"]["seeds"] == 5
+
+
 def test_every_figure_of_the_gallery_has_the_command_that_made_it() -> None:
-    figures = re.findall(
-        r"^!\[[^\]]+\]\(\.\./(\S+)\)\n(?:\n[^`!#]+)?\n```sh\n(.*?)```$",
-        (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL,
-    )  # fmt: skip
-    assert len(figures) == (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8").count("![")
-    for figure, commands in figures:
+    for figure, commands in _figures("gallery.md"):
         index = (ROOT / figure).parent / "index.json"
         if index.exists():
             made = json.loads(index.read_text(encoding="utf-8"))["origin"]["command"]

@@ -76,7 +76,10 @@ def gain_of_turning(metric: Float[Tensor, "latents latents"], price: float) -> F
 
     Arguments as `log_columns`.
     """
-    return log_columns(metric, price) - log_volume(metric, price)
+    # The volume first: autograd sums gradients in reverse order, and the first decides how they lie in memory, and so how
+    # later products round. The training of m_ψ amplifies that, and the published patterns come from these very bits.
+    volume = log_volume(metric, price)
+    return log_columns(metric, price) - volume
 
 
 def best_axes(metric: Float[Tensor, "latents latents"]) -> Float[Tensor, "latents latents"]:

@@ -350,8 +350,8 @@ def test_what_cannot_be_asked_for_is_told_at_once(arguments: dict, sentence: str
 def test_the_entry_is_json_that_others_can_read(mixed: tuple) -> None:
     found = json.loads((mixed[1] / "entry.json").read_text())
     assert set(found) == {
-        "confidence", "dataset", "date", "format_version", "how", "method", "metrics", "model", "runs", "seed", "seeds", "settings",
-        "versions",
+        "confidence", "dataset", "date", "format_version", "how", "method", "metrics", "model", "runs", "seed", "seeds",
+        "settings", "versions",
     }  # fmt: skip
 
 

@@ -1,10 +1,12 @@
 """Slopes, metric and gain against what linear images give by hand."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from perturb.perturbation.local_metric import active_codes, best_axes, gain_of_turning, mean_metric, slopes_at, standardised
 
@@ -72,3 +74,20 @@ def test_the_gain_is_differentiable_in_the_images() -> None:
     images = torch.randn(50, 3, dtype=torch.float64, generator=generator).requires_grad_()
     slopes = slopes_at(codes[:5], codes, 1.0)
     assert torch.autograd.gradcheck(lambda x: gain_of_turning(mean_metric(slopes, x), 3.0), (images,))
+
+
+def test_gradients_are_those_of_the_published_patterns_to_the_bit() -> None:
+    generator = torch.Generator().manual_seed(0)
+    slopes, images = torch.randn(40, 4, 300, generator=generator), torch.randn(300, 192, generator=generator)
+
+    def gradient(gain: Callable[[Tensor], Tensor]) -> Tensor:
+        leaf = images.clone().requires_grad_()
+        gain(mean_metric(slopes, leaf)).backward()
+        assert leaf.grad is not None
+        return leaf.grad
+
+    def as_published(metric: Tensor) -> Tensor:
+        floored = metric + 3.0 * torch.eye(len(metric))
+        return torch.log(metric.diagonal() + 3.0).sum() - torch.linalg.slogdet(floored).logabsdet
+
+    assert torch.equal(gradient(lambda metric: gain_of_turning(metric, 3.0)), gradient(as_published))
