@@ -1,7 +1,7 @@
 """An experiment's results outside its run directories: where a person looks for them, and where they can be committed."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from perturb.benchmark.recipe import Published, read_recipe, weights_of
@@ -15,7 +15,7 @@ from perturb.files import atomic_write, read_json, sha256_of, write_json, write_
 from perturb.manifests import read_manifest, run_file
 from perturb.report.build import PAGE, ROWS, report_files
 from perturb.report.foot import Making, with_foot
-from perturb.runs import Store
+from perturb.runs import RunSpec, Store
 
 RESULTS = "results.json"
 
@@ -93,8 +93,8 @@ def _copy_report(plan: Plan, store: Store, folder: Path, command: str) -> None:
 
 def _making(plan: Plan, store: Store, command: str) -> Making:
     """What the manifests of the report and of all runs behind it tell of how they were made."""
-    runs = {spec.id: store.path(spec) for stage in plan.stages for spec in stage.runs}
-    built = [read_manifest(run)["built"] for run in runs.values()]
+    runs = _with_inputs([spec for stage in plan.stages for spec in stage.runs])
+    built = [read_manifest(store.path(run))["built"] for run in runs.values()]
     own = read_manifest(store.path(plan.report))["built"]
     return Making(
         version=own["perturb"],
@@ -107,6 +107,15 @@ def _making(plan: Plan, store: Store, command: str) -> Making:
         devices=sorted({made["device"] for made in built}),
         command=command,
     )
+
+
+def _with_inputs(specs: Iterable[RunSpec]) -> dict[str, RunSpec]:
+    """Runs and all that they were made from, by id: a training is the input of its scores, and in no stage itself."""
+    found: dict[str, RunSpec] = {}
+    for spec in specs:
+        if spec.id not in found:
+            found |= {spec.id: spec} | _with_inputs(spec.inputs.values())
+    return found
 
 
 def _entries(plan: Plan, store: Store, folder: Path, patterns: int | None) -> Iterator[Entry]:
