@@ -158,6 +158,7 @@ def nearest_by_programme(matrix: Float[np.ndarray, "k k"]) -> Float[np.ndarray, 
             (apart, np.concatenate([flat, -flat]), np.inf),
             (hstack([sums, sums, 0 * sums]), 1, 1),
         ],
+        options={"presolve": False},  # with it, HiGHS ends in an error for one matrix in a thousand
     )
     if not found.success:
         raise RuntimeError(found.message)

@@ -5,7 +5,14 @@ The mathematics is in perturb/analysis; an instrument feeds it and words what co
 table. `perturb analyse NAME` then knows it, and `perturb analyse list` shows it.
 """
 
-from perturb.instruments import linear_vae, local_linearity, posterior_precision, precision_budget
+from perturb.instruments import (
+    linear_vae,
+    local_linearity,
+    orthogonality,
+    polarized_regime,
+    posterior_precision,
+    precision_budget,
+)
 from perturb.instruments.instrument import Answer, Instrument, Settings
 
 INSTRUMENTS: dict[str, Instrument] = {
@@ -15,6 +22,8 @@ INSTRUMENTS: dict[str, Instrument] = {
         linear_vae.INSTRUMENT,
         local_linearity.INSTRUMENT,
         posterior_precision.INSTRUMENT,
+        orthogonality.INSTRUMENT,
+        polarized_regime.INSTRUMENT,
     )
 }  # fmt: skip
 """All instruments by name."""

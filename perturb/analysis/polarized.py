@@ -1,0 +1,127 @@
+"""The polarized regime of a trained VAE: what its units do, and what their noise costs (thesis 3.2.2).
+
+Two definitions of an active unit are in use: its mean posterior variance is below 0.8 (4.3.4), or the standard deviation
+of its means exceeds 0.5 (3.3.2); in the regime they agree. ΔKL is the relative error of its KL divergence (eq. 3.38).
+
+The reconstruction's loss has a deterministic part, ‖d(μ) − x‖², and a stochastic one, E ‖d(z) − d(μ)‖² (eq. 3.8–3.9). They
+sum up to the whole, E ‖d(z) − x‖², if d(z) is unbiased around d(μ) (Proposition 4). What is missing otherwise,
+2 E ⟨d(z) − d(μ), d(μ) − x⟩, says how biased it is. d is the mean image; losses are sums over pixels in squared shares of the
+grey range, means over images.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from perturb.datasets.pixels import Pixels
+from perturb.objectives import Objective
+from perturb.objectives.decode import single_decoder
+from perturb.objectives.encode import unit_variances
+from perturb.objectives.polarized import LEAST_DEVIATION, delta_kl, polarized_kl
+from perturb.objectives.posterior import DiagonalGaussian
+from perturb.training.loop import ACTIVE
+
+BATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """What the units of a VAE do over some images."""
+
+    posterior_variances: np.ndarray
+    """E[σ²] of each unit, float64 (latents,)."""
+    mean_variances: np.ndarray
+    """Variance of each unit's means over the images, float64 (latents,)."""
+    kl: float
+    """KL divergence in nats, mean over the images."""
+    polarized_kl: float
+    """L≈KL (eq. 3.5), in nats."""
+    delta_kl: float
+    """ΔKL (eq. 3.38), at least 0."""
+
+    @property
+    def precise(self) -> np.ndarray:
+        """True where E[σ²] is below 0.8, bool (latents,)."""
+        return self.posterior_variances < ACTIVE
+
+    @property
+    def moving(self) -> np.ndarray:
+        """True where the means' standard deviation exceeds 0.5, bool (latents,)."""
+        return np.sqrt(self.mean_variances) > LEAST_DEVIATION
+
+
+@dataclass(frozen=True)
+class Split:
+    """The parts of a reconstruction's squared error, means over images."""
+
+    total: float
+    """E ‖d(z) − x‖² (eq. 3.6)."""
+    deterministic: float
+    """‖d(μ) − x‖² (eq. 3.8)."""
+    stochastic: float
+    """E ‖d(z) − d(μ)‖² (eq. 3.9)."""
+
+    @property
+    def missing(self) -> float:
+        """What both parts lack of the total: 0 under Proposition 4, of either sign otherwise."""
+        return self.total - self.deterministic - self.stochastic
+
+
+def units_of(means: Float[np.ndarray, "n latents"], logvars: Float[np.ndarray, "n latents"]) -> Units:
+    """What units do, from the means and log-variances of diagonal posteriors."""
+    posterior = DiagonalGaussian(*(torch.from_numpy(values.astype(np.float64))[None] for values in (means, logvars)))
+    return Units(
+        posterior_variances=unit_variances(logvars),
+        mean_variances=means.astype(np.float64).var(axis=0),
+        kl=posterior.kl().item(),
+        polarized_kl=polarized_kl(posterior).item(),
+        delta_kl=delta_kl(posterior).item(),
+    )
+
+
+@torch.no_grad()
+def reconstruction_split(
+    model: Objective, pixels: Pixels, images: np.ndarray, *, draws: int, generator: torch.Generator
+) -> Split:
+    """Split the reconstruction's squared error of a VAE of one restart.
+
+    Args:
+        model: in evaluation mode.
+        pixels: the images.
+        images: numbers of those that are looked at.
+        draws: codes from each posterior.
+        generator: of their noise, on the CPU.
+
+    """
+    decoder, sums = single_decoder(model, images=True), torch.zeros(3, dtype=torch.float64)
+    for start in range(0, len(images), BATCH):
+        x = pixels.batch(images[start : start + BATCH], device=model.device)
+        posterior = model.posterior(x[None])
+        middle = decoder(posterior.mean[0])
+        for _ in range(draws):
+            noise = torch.randn(posterior.mean.shape, generator=generator).to(model.device)
+            drawn = decoder(posterior.sample(noise)[0])
+            sums += torch.stack([_squared(drawn, x), _squared(middle, x), _squared(drawn, middle)]).cpu()
+    return Split(*(sums / (len(images) * draws)).tolist())
+
+
+def _squared(first: Tensor, second: Tensor) -> Tensor:
+    """Squared distance, summed over pixels and images, float64."""
+    return (first - second).double().square().sum()
+
+
+def share_below(steps: Float[np.ndarray, " points"], errors: Float[np.ndarray, " points"], limit: float = 0.03) -> float:
+    """Share of a training from whose start errors stay below a limit until its end (thesis, Table 3.2), in [0, 1].
+
+    Args:
+        steps: of a curve's points, ascending; the last is the training's length.
+        errors: ΔKL at these steps; NaN where it was not noted, which counts as above.
+        limit: the thesis's 3 %.
+
+    """
+    above = np.flatnonzero(~(errors < limit))
+    since = steps[above[-1]] if len(above) else 0.0
+    return float(1 - since / steps[-1])

@@ -1,0 +1,172 @@
+"""Are the columns of a decoder's Jacobians orthogonal? The thesis's distance to orthogonality, on trained models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import JsonValue
+from scipy.stats import rankdata
+
+from perturb.analysis.orthogonality import Orthogonality, decoder_orthogonality
+from perturb.errors import UserError
+from perturb.instruments.instrument import Answer, Instrument, Settings
+from perturb.instruments.subject import Subjects, TrainedModel
+from perturb.objectives.decode import DRAWING, single_decoder
+from perturb.objectives.encode import encode, unit_variances
+from perturb.random.seeds import child_seed, numpy_generator
+from perturb.report import style
+from perturb.report.section import Picture, Section
+from perturb.report.table import plain_table
+from perturb.report.words import share, signed
+from perturb.training.loop import ACTIVE
+from perturb.training.saved_models import new_model
+
+POINTS = 100
+"""Images at whose codes Jacobians are taken, the same for models of the same images."""
+LEAST_FOR_A_CORRELATION = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One model beside decoders of its architecture that were never trained."""
+
+    trained: Orthogonality
+    random: tuple[Orthogonality, ...]
+    mig: float | None
+    """None where it is not known."""
+
+    @property
+    def distance(self) -> float:
+        """Mean DtO over points."""
+        return float(self.trained.distances.mean())
+
+    @property
+    def random_distance(self) -> float:
+        """Mean DtO over points and random decoders."""
+        return float(np.mean([one.distances.mean() for one in self.random]))
+
+
+def answer(subjects: Subjects, settings: Settings) -> Answer:
+    """Measure every finished model that draws images and has two active latents."""
+    found = {model.label: one for model in subjects.some(settings.seeds) if (one := _measured(model, settings))}
+    if not found:
+        raise UserError(f"{subjects.name}: no finished training has a decoder and two active latents.")
+    path = settings.folder / "orthogonality.png"
+    draw_distances(path, found)
+    header = "Model", "active", "DtO", "± over points", "random decoder", "mean |cos|", "colΠ / Πs", "degenerate", "MIG"
+    note = (
+        f"Jacobians of the mean image at the codes of {POINTS} images, columns of the active latents (E[σ²] < {ACTIVE}). "
+        "DtO of different numbers of active latents cannot be compared. colΠ / Πs: geometric mean. Degenerate: share of "
+        f"images where two singular values differ by less than 5 %. {settings.seeds} random decoders, at the same codes."
+    )
+    table = plain_table("Distance to orthogonality", header, [_line(*one) for one in found.items()], note=note)
+    caption = "DtO of each model (dot) and of random decoders at its codes (cross), over its MIG where that is known."
+    low, high = (bound(one.distance for one in found.values()) for bound in (min, max))
+    alt = f"A scatter plot of {len(found)} models; their mean DtO lies between {low:.2f} and {high:.2f}."
+    section = Section(title="Orthogonality", text=[_why()], figures=[Picture(path, caption, alt)], tables=[table])
+    return Answer(verdict=_verdict(found), section=section, numbers={label: _numbers(one) for label, one in found.items()})
+
+
+def _measured(model: TrainedModel, settings: Settings) -> Found | None:
+    """None for a model that draws no images, or has fewer than two active latents."""
+    objective, pixels = model.objective(settings.device), model.pixels
+    if not any(name in objective.networks for name in DRAWING):
+        return None
+    generator = numpy_generator(settings.seed, "orthogonality")
+    images = np.sort(generator.choice(len(pixels), min(POINTS, len(pixels)), replace=False))
+    means, logvars = encode(objective, pixels, images)
+    units = np.flatnonzero(unit_variances(logvars) < ACTIVE).tolist()
+    if len(units) < 2:
+        return None
+    codes = torch.from_numpy(means).double().to(objective.device)
+    seeds = [child_seed(settings.seed, "random decoder", number) for number in range(settings.seeds)]
+    strangers = [new_model(model.config, channels=pixels.channels, seeds=[seed], device=settings.device) for seed in seeds]
+    trained, *random = (
+        decoder_orthogonality(single_decoder(one, images=True), codes, units) for one in [objective, *strangers]
+    )
+    return Found(trained=trained, random=tuple(random), mig=model.scores.get("mig"))
+
+
+def _line(label: str, found: Found) -> tuple[str, ...]:
+    one = found.trained
+    return (
+        label,
+        str(len(one.units)),
+        f"{found.distance:.2f}",
+        f"{one.distances.std():.2f}",
+        f"{found.random_distance:.2f}",
+        f"{one.cosine:.2f}",
+        f"{one.ratio:.2f}" if np.isfinite(one.ratio) else "–",
+        share(one.degenerate),
+        "–" if found.mig is None else f"{found.mig:.2f}",
+    )
+
+
+def _numbers(found: Found) -> dict[str, JsonValue]:
+    one = found.trained
+    return {
+        "active": list(one.units),
+        "distances": one.distances.tolist(),
+        "random_distances": [random.distances.mean().item() for random in found.random],
+        "cosine": one.cosine,
+        "ratio": one.ratio if np.isfinite(one.ratio) else None,
+        "degenerate": one.degenerate,
+        "deficient": one.deficient,
+        "mig": found.mig,
+    }
+
+
+def _why() -> str:
+    return (
+        "The theory says that a VAE's noise makes the columns of its decoder's Jacobian J orthogonal, each latent moving "
+        "the image along a singular vector of its own: V of J = U S Vᵀ is then a signed permutation. DtO is V's distance to "
+        "the nearest one. Random decoders have seen no data."
+    )
+
+
+def _verdict(found: Mapping[str, Found]) -> str:
+    """How many models are nearer than random decoders, and whether nearer ones score higher."""
+    nearer = sum(one.distance < one.random_distance for one in found.values())
+    mean = float(np.mean([one.distance for one in found.values()]))
+    random = float(np.mean([one.random_distance for one in found.values()]))
+    said = (
+        f"DtO is {mean:.2f} on average, {random:.2f} of random decoders at the same codes; {nearer} of {len(found)} models "
+        "are nearer to orthogonal than those."
+    )
+    scored = np.array([(one.distance, one.mig) for one in found.values() if one.mig is not None], np.float64)
+    if len(scored) < LEAST_FOR_A_CORRELATION or min(np.ptp(scored, axis=0)) == 0:
+        return said
+    correlation = float(np.corrcoef(rankdata(scored, axis=0).T)[0, 1])
+    return f"{said} Its rank correlation with MIG is {signed(correlation)} over {len(scored)} models."
+
+
+def draw_distances(path: Path, found: Mapping[str, Found]) -> None:
+    """Draw DtO over MIG, a dot a model and a cross for its random decoders; without MIG, models stand side by side."""
+    scored = {label: one for label, one in found.items() if one.mig is not None}
+    chosen = scored or found
+    places = [one.mig or 0.0 for one in chosen.values()] if scored else list(range(len(chosen)))
+    figure = style.new_figure(3.0)
+    axes = figure.subplots()
+    spread = [one.trained.distances.std() for one in chosen.values()]
+    axes.errorbar(
+        places, [one.distance for one in chosen.values()], spread, fmt="o", color="#4477aa", alpha=0.7, label="trained"
+    )
+    axes.plot(places, [one.random_distance for one in chosen.values()], "x", color="#777777", label="random decoder")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("DtO, ± deviation over images", fontsize=style.SMALL)
+    axes.set_xlabel("MIG" if scored else "models in the table's order", fontsize=style.SMALL)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=style.SMALL, frameon=False)
+    style.plain(axes, grid="y")
+    style.save(figure, path)
+
+
+INSTRUMENT = Instrument(
+    name="orthogonality",
+    question="Are the columns of a decoder's Jacobians orthogonal, and do models where they are score higher?",
+    source="thesis 3.2.6 and 3.3.3, equations 3.23 to 3.29, Table 3.3, Figure 3.4",
+    takes=("config", "run"),
+    cost="seconds a model",
+    answer=answer,
+)

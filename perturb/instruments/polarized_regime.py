@@ -1,0 +1,157 @@
+"""Is a VAE in the polarized regime, and what does its noise cost? Units, ΔKL and the reconstruction's two parts."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import JsonValue
+
+from perturb.analysis.polarized import Split, Units, reconstruction_split, share_below, units_of
+from perturb.errors import UserError
+from perturb.instruments.instrument import Answer, Instrument, Settings
+from perturb.instruments.subject import Subjects, TrainedModel
+from perturb.manifests import read_result, run_file
+from perturb.objectives.encode import encode
+from perturb.objectives.polarized import LEAST_DEVIATION
+from perturb.random.seeds import numpy_generator, torch_generator
+from perturb.report import style
+from perturb.report.section import Picture, Section
+from perturb.report.table import plain_table
+from perturb.report.words import share
+from perturb.training.curve import CURVE, read_curve
+from perturb.training.loop import ACTIVE
+from perturb.training.saved_models import TrainingResult
+
+IMAGES, DRAWS = 1_000, 8
+"""Images that are looked at, and codes drawn from each posterior for the reconstruction's parts."""
+LIMIT = 0.03
+"""ΔKL below which the thesis counts a training as polarized."""
+
+
+@dataclass(frozen=True)
+class Regime:
+    """One model."""
+
+    units: Units
+    split: Split
+    polarized_for: float | None
+    """Share of the training at whose end ΔKL stays below 3 %; None where its curve does not say."""
+
+
+def answer(subjects: Subjects, settings: Settings) -> Answer:
+    """Look at every finished model that was trained under a KL divergence with a diagonal posterior."""
+    found = {model.label: _regime(model, settings) for model in subjects.some(settings.seeds) if _suits(model)}
+    if not found:
+        raise UserError(f"{subjects.name}: no finished training is of a VAE with a diagonal posterior.")
+    path = settings.folder / "polarized-regime.png"
+    draw_units(path, found)
+    header = (
+        "Model", "E[σ²] < 0.8", "sd(μ) > 0.5", "KL", "ΔKL", "ΔKL < 3 % for", "deterministic", "stochastic", "missing",
+    )  # fmt: skip
+    note = (
+        f"{IMAGES:,} images at most, {DRAWS} codes of each. The second and third column count units; ΔKL < 3 % for: the "
+        "last share of the training throughout which it was (– where its curve does not say). Squared errors of mean "
+        "images, sums over pixels; missing: what the parts lack of the whole, 0 under Proposition 4."
+    )
+    table = plain_table("Polarized regime", header, [_line(*one) for one in found.items()], note=note)
+    caption = "A dot a unit: the mean of its posterior variances over the variance of its means; dashed: both thresholds."
+    precise = np.concatenate([one.units.precise for one in found.values()])
+    alt = f"A scatter plot on logarithmic axes; {precise.sum()} of {len(precise)} units have a variance below {ACTIVE}."
+    section = Section(title="Polarized regime", text=[_why()], figures=[Picture(path, caption, alt)], tables=[table])
+    return Answer(verdict=_verdict(found), section=section, numbers={label: _numbers(one) for label, one in found.items()})
+
+
+def _suits(model: TrainedModel) -> bool:
+    """Return whether a model has a KL term, and posteriors for which L≈KL is defined."""
+    return "kl" in read_result(model.run, TrainingResult).last and model.config.objective.kind != "full_covariance_vae"
+
+
+def _regime(model: TrainedModel, settings: Settings) -> Regime:
+    objective, pixels = model.objective(settings.device), model.pixels
+    generator = numpy_generator(settings.seed, "polarized-regime")
+    images = np.sort(generator.choice(len(pixels), min(IMAGES, len(pixels)), replace=False))
+    noise = torch_generator(settings.seed, "polarized-regime")
+    split = reconstruction_split(objective, pixels, images, draws=DRAWS, generator=noise)
+    curve = read_curve(run_file(model.run, CURVE))
+    noted = "delta_kl" in curve
+    return Regime(
+        units_of(*encode(objective, pixels, images)),
+        split,
+        share_below(curve["step"], curve["delta_kl"], LIMIT) if noted else None,
+    )
+
+
+def _line(label: str, found: Regime) -> tuple[str, ...]:
+    units, split = found.units, found.split
+    return (
+        label,
+        str(units.precise.sum()),
+        str(units.moving.sum()),
+        f"{units.kl:.1f}",
+        share(units.delta_kl, 1),
+        "–" if found.polarized_for is None else share(found.polarized_for),
+        f"{split.deterministic:.2f}",
+        f"{split.stochastic:.2f}",
+        f"{split.missing:.2f}".replace("-", "−"),
+    )
+
+
+def _numbers(found: Regime) -> dict[str, JsonValue]:
+    units = found.units
+    return {
+        "posterior_variances": units.posterior_variances.tolist(),
+        "mean_variances": units.mean_variances.tolist(),
+        "kl": units.kl,
+        "polarized_kl": units.polarized_kl,
+        "delta_kl": units.delta_kl,
+        "polarized_for": found.polarized_for,
+        **asdict(found.split),
+    }
+
+
+def _why() -> str:
+    return (
+        "The theory assumes that every unit is either pruned (μ² ≪ 1, σ² ≈ 1) or precise (σ² ≪ 1). The KL divergence is "
+        "then nearly L≈KL of equation 3.5, from which ΔKL is the relative distance, and only the stochastic part of the "
+        "reconstruction's loss depends on how the decoder's axes lie."
+    )
+
+
+def _verdict(found: Mapping[str, Regime]) -> str:
+    regimes = list(found.values())
+    polarized = sum(one.units.delta_kl < LIMIT for one in regimes)
+    agree = sum(np.array_equal(one.units.precise, one.units.moving) for one in regimes)
+    missing = float(np.mean([abs(one.split.missing) / one.split.total for one in regimes]))
+    noise = float(np.mean([one.split.stochastic / one.split.total for one in regimes]))
+    return (
+        f"ΔKL is below {share(LIMIT)} in {polarized} of {len(regimes)} models, and both definitions of an active unit agree "
+        f"in {agree}. The stochastic part is {share(noise)} of the squared error on average; {share(missing, 1)} of it "
+        "belong to neither part."
+    )
+
+
+def draw_units(path: Path, found: Mapping[str, Regime]) -> None:
+    """Draw a dot for each unit of each model, on logarithmic axes."""
+    figure = style.new_figure(3.2)
+    axes = figure.subplots()
+    means = np.concatenate([one.units.mean_variances for one in found.values()])
+    variances = np.concatenate([one.units.posterior_variances for one in found.values()])
+    axes.loglog(means.clip(min=1e-8), variances, "o", color="#4477aa", alpha=0.5, markersize=4)
+    axes.axhline(ACTIVE, color="#777777", linestyle="--", linewidth=1)
+    axes.axvline(LEAST_DEVIATION**2, color="#777777", linestyle="--", linewidth=1)
+    axes.tick_params(which="minor", labelleft=False, labelbottom=False)
+    axes.set_xlabel("variance of the means", fontsize=style.SMALL)
+    axes.set_ylabel("mean posterior variance", fontsize=style.SMALL)
+    style.plain(axes, grid="both")
+    style.save(figure, path)
+
+
+INSTRUMENT = Instrument(
+    name="polarized-regime",
+    question="Is every unit of a VAE either pruned or precise, and which part of the reconstruction's loss is its noise?",
+    source="thesis 3.2.2 and 3.3.2, equations 3.5 to 3.10 and 3.38, Definition 1, Table 3.2",
+    takes=("config", "run"),
+    cost="seconds a model",
+    answer=answer,
+)

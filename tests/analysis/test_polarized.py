@@ -1,0 +1,85 @@
+"""The regime of posteriors and decoders for which it is known."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from perturb.analysis.polarized import reconstruction_split, share_below, units_of
+from perturb.datasets.pixels import Pixels
+from perturb.objectives.posterior import DiagonalGaussian
+
+IMAGES = np.random.default_rng(0).integers(64, size=(70, 2, 2, 1), dtype=np.uint8)
+
+
+class _Decoder(nn.Module):
+    """Logits whose mean images are 1/2 + slope · z + bend · z² in every pixel, for the one latent z."""
+
+    def __init__(self, slope: float, bend: float) -> None:
+        super().__init__()
+        self.slope, self.bend = slope, bend
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return torch.logit(0.5 + self.slope * codes + self.bend * codes.square())[..., None, None].expand(-1, -1, 2, 2, 1)
+
+
+def _model(slope: float, bend: float, sigma: float) -> SimpleNamespace:
+    def posterior(images: Tensor) -> DiagonalGaussian:
+        shape = (*images.shape[:2], 1)
+        return DiagonalGaussian(torch.zeros(shape), torch.full(shape, 2 * math.log(sigma)))
+
+    return SimpleNamespace(networks={"decoder": _Decoder(slope, bend)}, device=torch.device("cpu"), posterior=posterior)
+
+
+def _split(slope: float, bend: float, sigma: float, draws: int = 400) -> tuple[float, float, float, float]:
+    generator = torch.Generator().manual_seed(0)
+    found = reconstruction_split(
+        _model(slope, bend, sigma), Pixels(IMAGES), np.arange(70), draws=draws, generator=generator
+    )  # fmt: skip
+    return found.total, found.deterministic, found.stochastic, found.missing
+
+
+def test_a_linear_decoders_parts_are_those_of_proposition_4() -> None:
+    total, deterministic, stochastic, missing = _split(slope=0.5, bend=0, sigma=0.1)
+    assert deterministic == pytest.approx(((IMAGES / 255 - 0.5) ** 2).sum(axis=(1, 2, 3)).mean(), rel=1e-5)
+    assert stochastic == pytest.approx(4 * (0.5 * 0.1) ** 2, rel=0.03)
+    assert total == pytest.approx(deterministic + stochastic, rel=0.01)
+    assert abs(missing) < 0.3 * stochastic
+
+
+def test_a_bent_decoder_is_biased_and_its_parts_miss_what_the_bias_adds() -> None:
+    """E[d(z)] − d(μ) = bend · σ², so that 2 · bend · σ² · Σ (1/2 − x) is missing."""
+    _, _, stochastic, missing = _split(slope=0, bend=2.0, sigma=0.1)
+    assert stochastic == pytest.approx(4 * 3 * (2.0 * 0.1**2) ** 2, rel=0.1)
+    expected = 2 * 2.0 * 0.1**2 * (0.5 - IMAGES / 255).sum(axis=(1, 2, 3)).mean()
+    assert abs(expected) > 1e-4
+    assert missing == pytest.approx(expected, rel=0.1)
+
+
+def test_units_are_precise_moving_or_neither() -> None:
+    means = np.array([[1.0, 0.0, 0.2], [-1.0, 0.0, -0.2]], dtype=np.float32)
+    found = units_of(means, np.log(np.array([[0.01, 1.0, 0.5]] * 2, dtype=np.float32)))
+    assert found.posterior_variances == pytest.approx([0.01, 1, 0.5])
+    assert found.mean_variances == pytest.approx([1, 0, 0.04])
+    assert found.precise.tolist() == [True, False, True]
+    assert found.moving.tolist() == [True, False, False]
+    assert found.polarized_kl == pytest.approx(-0.5 * math.log(0.01))
+    assert found.kl == pytest.approx(found.polarized_kl + 0.005 + 0.5 * (0.04 + 0.5 - math.log(0.5) - 1), rel=1e-5)
+    assert found.delta_kl == pytest.approx(1 - found.polarized_kl / found.kl)
+
+
+@pytest.mark.parametrize(
+    ("errors", "share"),
+    [
+        ([0.5, 0.02, 0.01, 0.01], 0.75),
+        ([0.01, 0.01, 0.05, 0.01], 0.25),
+        ([0.01, 0.01, 0.01, 0.03], 0.0),
+        ([0.01, 0.01, 0.01, 0.01], 1.0),
+        ([np.nan, np.nan, 0.01, 0.01], 0.5),
+    ],
+)
+def test_the_share_of_a_training_counts_from_the_last_point_above_the_limit(errors: list[float], share: float) -> None:
+    assert share_below(np.array([10.0, 20, 30, 40]), np.array(errors)) == share

@@ -1,0 +1,116 @@
+"""Instruments that look at trained models, on models made by hand: an untrained one whose decoder is set, and its record."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from perturb.config import TrainingConfig
+from perturb.config.objectives import AutoencoderConfig, BetaVAEConfig
+from perturb.datasets.pixels import Pixels
+from perturb.datasets.renderers.mini import Mini
+from perturb.errors import UserError
+from perturb.files import sha256_of
+from perturb.instruments import INSTRUMENTS, Answer, Settings
+from perturb.instruments.subject import Subjects, TrainedModel
+from perturb.manifests import write_manifest
+from perturb.training.curve import CURVE, write_curve
+from perturb.training.saved_models import FILE_NAME, TrainingRun, new_model, save_weights
+
+TRAINING = TrainingConfig(architecture="conv32", steps=40, batch_size=8)
+IMAGES = Pixels(Mini().images(np.arange(0, 4096, 64)))
+
+
+class MadeModel(TrainedModel):
+    """A model of images that are not in a run of their own."""
+
+    @property
+    def pixels(self) -> Pixels:
+        """64 images of the mini scene."""
+        return IMAGES
+
+
+def made_model(
+    folder: Path,
+    label: str,
+    *,
+    seed: int,
+    variances: list[float],
+    objective: BetaVAEConfig | AutoencoderConfig,
+    last: Mapping[str, float],
+) -> MadeModel:
+    """A finished run of a model with these posterior variances."""
+    config = TrainingRun.model_validate(
+        {"dataset": {"name": "mini"}, "objective": objective, "training": TRAINING, "latents": 4, "seed": seed}
+    )
+    model, run = new_model(config, channels=3, seeds=[seed], device="cpu"), folder / f"restart-{seed}"
+    with torch.no_grad():
+        head = model.networks["encoder"][-1].logvar
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor([variances]).log())
+    run.mkdir()
+    save_weights(model.networks, run / FILE_NAME)
+    write_curve(run / CURVE, [{"step": 20, **last, "delta_kl": 0.5}, {"step": 40, **last, "delta_kl": 0.01}])
+    files = {name: {"bytes": (run / name).stat().st_size, "sha256": sha256_of(run / name)} for name in (FILE_NAME, CURVE)}
+    result = {"steps": 40, "failure": None, "last": {"step": 40, **last}, "channels": 3}
+    content = {"id": run.name, "kind": "restart", "label": label, "config": config.model_dump(mode="json")}
+    write_manifest(run, content | {"result": result, "files": files, "inputs": {}})
+    return MadeModel(label, run, scores={"mig": 0.1 * seed})
+
+
+@pytest.fixture
+def subjects(tmp_path: Path) -> Subjects:
+    """A β-VAE with three active units, one with one, and an autoencoder."""
+    vae, plain = {"loss": 1.0, "kl": 1.0}, {"loss": 1.0}
+    beta, none = BetaVAEConfig(beta=4.0), AutoencoderConfig()
+    some = [
+        made_model(tmp_path, "three", seed=1, variances=[0.1, 1.0, 0.2, 0.7], objective=beta, last=vae),
+        made_model(tmp_path, "one", seed=2, variances=[1.0, 1.0, 0.2, 0.9], objective=beta, last=vae),
+        made_model(tmp_path, "AE", seed=3, variances=[1.0, 1.0, 1.0, 1.0], objective=none, last=plain),
+    ]
+    return Subjects(kind="config", name="made.toml", trained=some)
+
+
+def _asked(name: str, subjects: Subjects, folder: Path) -> Answer:
+    return INSTRUMENTS[name].answer(subjects, Settings(folder=folder, seeds=3, seed=0))
+
+
+def test_orthogonality_is_of_active_latents_beside_random_decoders(subjects: Subjects, tmp_path: Path) -> None:
+    answer = _asked("orthogonality", subjects, tmp_path)
+    assert list(answer.numbers) == ["three", "AE"]
+    three, plain = answer.numbers["three"], answer.numbers["AE"]
+    assert (three["active"], plain["active"]) == ([0, 2, 3], [0, 1, 2, 3])
+    assert len(three["distances"]) == 64
+    assert all(0 < distance <= np.sqrt(2 * 3) for distance in three["distances"])
+    assert len(set(three["random_distances"])) == 3
+    assert three["ratio"] > 1
+    assert three["mig"] == pytest.approx(0.1)
+    assert answer.section.figures[0].path.is_file()
+    assert "of 2 models are nearer" in answer.verdict
+
+
+def test_the_polarized_regime_is_of_models_with_a_kl_term(subjects: Subjects, tmp_path: Path) -> None:
+    answer = _asked("polarized-regime", subjects, tmp_path)
+    assert list(answer.numbers) == ["three", "one"]
+    three = answer.numbers["three"]
+    assert three["posterior_variances"] == pytest.approx([0.1, 1.0, 0.2, 0.7], rel=1e-5)
+    assert three["polarized_for"] == 0.5
+    assert three["stochastic"] > 0
+    assert three["total"] == pytest.approx(three["deterministic"], rel=0.01)
+    assert answer.section.tables[0].lines[0][1][0].text == "3"
+    assert answer.section.figures[0].path.is_file()
+    assert "in 0 of 2 models" in answer.verdict
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "lacking"),
+    [("orthogonality", 1, "two active latents"), ("polarized-regime", 2, "a VAE with a diagonal posterior")],
+)
+def test_models_that_do_not_suit_are_refused(
+    name: str, chosen: int, lacking: str, subjects: Subjects, tmp_path: Path
+) -> None:
+    only = Subjects(kind="run", name="made", trained=[subjects.trained[chosen]])
+    with pytest.raises(UserError, match=f"made: no finished training .*{lacking}"):
+        _asked(name, only, tmp_path)
