@@ -112,7 +112,7 @@ def entries_in(folder: Path) -> tuple[dict[str, Entry], list[Refused]]:
 
 def beside_built_in(entries: dict[str, Entry]) -> list[Board]:
     """The tables of some entries, with the built-in methods on the same images, by the same metrics and settings."""
-    others = {f"{BUILT_IN}: {e.model}": e for e in published_entries() if e not in entries.values()}
+    others = {f"{BUILT_IN}: {e.model} on {e.dataset.name}": e for e in published_entries() if e not in entries.values()}
     boards = boards_of(entries | others)
     return [board for board in boards if any(line.file in entries for line in board.lines)]
 
