@@ -127,7 +127,7 @@ def _verdict(found: Mapping[str, Regime]) -> str:
     return (
         f"ΔKL is below {share(LIMIT)} in {polarized} of {len(regimes)} models, and both definitions of an active unit agree "
         f"in {agree}. The stochastic part is {share(noise)} of the squared error on average; {share(missing, 1)} of it "
-        "belong to neither part."
+        "belongs to neither part."
     )
 
 
