@@ -35,7 +35,7 @@ console = Console()
 
 
 def timed(title: str, work: Callable[[], Any]) -> tuple[Any, dict[str, float | str]]:
-    """What a piece of work returns, and the seconds that it took: on the clock, and of processors."""
+    """Run a function; return its result, and the wall-clock and processor seconds that it took."""
     with console.status(title):
         started, used = time.perf_counter(), time.process_time()
         found = work()

@@ -41,7 +41,7 @@ def die_with_parent() -> None:
 
 
 def made_here() -> dict[str, str]:
-    """What a manifest says of when, on what machine and with which software a run was built."""
+    """Return the date, the machine and the software versions that a run's manifest records."""
     return {"date": datetime.now(UTC).date().isoformat(), "machine": machine_in_words(), **software_versions()}
 
 

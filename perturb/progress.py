@@ -48,7 +48,7 @@ class Progress:
             return
 
 
-class Part(Progress):
+class Part:
     """The progress of one of several equal pieces of work, told as that of the whole."""
 
     def __init__(self, whole: Progress, number: int, count: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from perturb import __version__
-from perturb.cli import _command, _show, app
+from perturb.cli import _command, _show, app, main
 from perturb.config import load_experiment
 from perturb.experiment.plan import plan_experiment
 
@@ -143,6 +143,28 @@ def bad_outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]
         )
         for name in BAD
     }
+
+
+@pytest.mark.parametrize("options", [["--prefect"], ["--runner", "thread:1"]])
+def test_quiet_is_refused_where_it_would_silence_nothing(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(
+            [
+                "run",
+                str(HELPERS.parents[1] / "configs" / "quickstart.toml"),
+                "--artifacts",
+                str(tmp_path),
+                "--quiet",
+                *options,
+            ]
+        )
+    assert end.value.code == 2
+    assert capsys.readouterr().err == (
+        "perturb: --quiet is for runs in plain Python; leave it out with --prefect and --runner.\n"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -22,7 +22,7 @@ ITERATIONS = 1_000
 
 
 class Decomposition(Protocol):
-    """What both have in common."""
+    """The methods of a scikit-learn estimator that both models use."""
 
     def fit(self, rows: np.ndarray) -> object:
         """Find the directions of images (n, pixels)."""
@@ -61,10 +61,10 @@ def _rows(images: np.ndarray) -> np.ndarray:
 
 
 def pca(num_factors: int, seed: int) -> Linear:
-    """The directions of the largest variance."""
+    """PCA: the directions of the largest variance."""
     return Linear(PCA(num_factors, random_state=seed % 2**32))
 
 
 def ica(num_factors: int, seed: int) -> Linear:
-    """The same directions turned towards independence."""
+    """FastICA: the principal components, rotated so that the codes are as independent as possible."""
     return Linear(FastICA(num_factors, whiten="unit-variance", max_iter=ITERATIONS, random_state=seed % 2**32))

@@ -141,7 +141,9 @@ def nearest_signed_permutation(matrix: Float[np.ndarray, "k k"]) -> Float[np.nda
 
 
 def nearest_by_programme(matrix: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:
-    """The same by the thesis's mixed-integer programme (eq. 3.29), for comparison; its variables P⁺, P⁻, D are ≥ 0.
+    """Find the nearest signed permutation by the thesis's mixed-integer programme (eq. 3.29), for comparison.
+
+    Its variables P⁺, P⁻ and D are non-negative.
 
     Raises:
         RuntimeError: the solver found no optimum.

@@ -29,7 +29,7 @@ BATCH = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Units:
-    """What the units of a VAE do over some images."""
+    """Statistics of a VAE's latent units over a set of images."""
 
     posterior_variances: np.ndarray
     """E[σ²] of each unit, float64 (latents,)."""
@@ -66,12 +66,18 @@ class Split:
 
     @property
     def missing(self) -> float:
-        """What both parts lack of the total: 0 under Proposition 4, of either sign otherwise."""
+        """The part of the total that neither part accounts for: 0 under Proposition 4, otherwise of either sign."""
         return self.total - self.deterministic - self.stochastic
 
 
 def units_of(means: Float[np.ndarray, "n latents"], logvars: Float[np.ndarray, "n latents"]) -> Units:
-    """What units do, from the means and log-variances of diagonal posteriors."""
+    """Compute the statistics of latent units from diagonal posteriors.
+
+    Args:
+        means: posterior means, (n, latents).
+        logvars: logarithms of the posterior variances, (n, latents).
+
+    """
     posterior = DiagonalGaussian(*(torch.from_numpy(values.astype(np.float64))[None] for values in (means, logvars)))
     return Units(
         posterior_variances=unit_variances(logvars),

@@ -53,7 +53,10 @@ def off_diagonal(matrices: Float[Tensor, "*n latents latents"]) -> Float[Tensor,
 def turned_at_random(
     matrices: Float[Tensor, "*n latents latents"], *, generator: torch.Generator
 ) -> Float[Tensor, "*n latents latents"]:
-    """The same matrices in other axes, all turned by one random rotation: what to expect where axes mean nothing."""
+    """Rotate all matrices by one random rotation.
+
+    This is the control for `off_diagonal`: the value to expect if the latents' axes had no meaning.
+    """
     square = torch.randn(matrices.shape[-2:], generator=generator, dtype=matrices.dtype)
     rotation = torch.linalg.qr(square).Q
     return rotation.mT @ matrices @ rotation

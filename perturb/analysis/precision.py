@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from perturb.analysis.orthogonality import column_cosines
 from perturb.random.seeds import numpy_generator
 
 EXAMPLE = np.array([[4.0, 1.0], [-3.0, 1.0], [5.0, -1.0]])
@@ -66,8 +67,8 @@ def turned(decoder: Float[np.ndarray, "outputs 2"], degrees: float) -> Float[np.
 
 def largest_cosine(decoder: Float[np.ndarray, "outputs latents"]) -> float:
     """Return the largest absolute cosine between two columns, 0 where all are orthogonal."""
-    unit = decoder / column_norms(decoder)
-    return float(np.abs(unit.T @ unit - np.eye(unit.shape[1])).max())
+    cosines = column_cosines(decoder[None])[0]
+    return float(cosines[~np.eye(len(cosines), dtype=bool)].max())
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Prediction:
 
     @property
     def saving(self) -> float:
-        """What the cheapest axes within these directions would save, in nats per unit of β: half of `gain_in_span`."""
+        """Nats per unit of β that the cheapest axes within the originals' directions save: half of `gain_in_span`."""
         return self.gain_in_span / 2
 
     @property

@@ -114,9 +114,7 @@ def run(
         time_limit=time_limit, elsewhere=(runner or "").startswith("dask://"),
     )  # fmt: skip
     settings = settings.model_copy(update={"compile": compiled})
-    if prefect is False and runner is not None:
-        raise UserError(f"--runner {runner} chooses how Prefect runs the flow; leave out --no-prefect or --runner.")
-    if prefect or runner is not None:
+    if _through_prefect(prefect, runner, quiet=quiet):
         plan = from_flows("run")(experiment, settings, until=until, runner=runner)
     else:
         plan = run_locally(experiment, settings, until=until, quiet=quiet)
@@ -129,6 +127,16 @@ def run(
     else:
         for stage in plan.stages:
             print(f"{stage.title}: {sum(map(store.is_complete, stage.runs))} of {len(stage.runs)}")
+
+
+def _through_prefect(prefect: bool | None, runner: str | None, *, quiet: bool) -> bool:
+    """Return whether a run goes through Prefect; options that contradict each other are a UserError."""
+    if prefect is False and runner is not None:
+        raise UserError(f"--runner {runner} chooses how Prefect runs the flow; leave out --no-prefect or --runner.")
+    chosen = bool(prefect) or runner is not None
+    if chosen and quiet:
+        raise UserError("--quiet is for runs in plain Python; leave it out with --prefect and --runner.")
+    return chosen
 
 
 def _command(words: list[str]) -> str:

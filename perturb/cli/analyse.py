@@ -14,7 +14,7 @@ from perturb.errors import UserError, not_among
 from perturb.escapes import in_terminal
 
 LIST = "list"
-"""What stands for the name of an instrument where all of them are asked for."""
+"""The argument that lists all instruments instead of running one."""
 
 
 def analyse(

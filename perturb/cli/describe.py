@@ -72,7 +72,7 @@ def table_of_vectors() -> Table:
 
 
 def datasets_as_json() -> dict[str, Any]:
-    """What the tables of datasets, benchmark files and synthetic sets say; bytes and seconds are None where not known."""
+    """Return the contents of the three tables of `perturb dataset list`; unknown bytes and seconds are None."""
     return {
         "datasets": {
             name: {
@@ -96,7 +96,7 @@ def datasets_as_json() -> dict[str, Any]:
 
 
 def described_as_json(name_or_file: str) -> dict[str, Any]:
-    """What `described` shows: a dataset's factors with their values, or a file's arrays and attributes.
+    """Return the contents of `described`: a dataset's factors and their values, or a file's arrays and attributes.
 
     Raises:
         UserError: as `described`.
@@ -194,7 +194,7 @@ def table_of_metrics() -> Table:
 
 
 def metrics_as_json() -> dict[str, Any]:
-    """What the table of metrics says, by key; a range without an upper end has None there."""
+    """Return the contents of the table of metrics by key; the upper end of an unbounded range is None."""
     return {
         name: {
             "title": metric.title,

@@ -100,7 +100,7 @@ class AxesOfRun(Section):
     saving: float = Field(ge=0)
     """Nats per unit of β that the best axes would save, within the directions in which the original images vary."""
     saving_whole: float = Field(ge=0)
-    """The same for the images as they are."""
+    """The saving on the whole images, not only within the directions in which the originals vary."""
     angle: float = Field(ge=0, le=90)
     """Degrees by which the best axes within these directions are turned, at most."""
 

@@ -92,7 +92,7 @@ def _copy_report(plan: Plan, store: Store, folder: Path, command: str) -> None:
 
 
 def _making(plan: Plan, store: Store, command: str) -> Making:
-    """What the manifests of the report and of all runs behind it tell of how they were made."""
+    """Collect how a report and all runs behind it were made, from their manifests."""
     runs = _with_inputs([spec for stage in plan.stages for spec in stage.runs])
     built = [read_manifest(store.path(run))["built"] for run in runs.values()]
     own = read_manifest(store.path(plan.report))["built"]

@@ -1,4 +1,4 @@
-"""What each variant's images look like in a model's own axes: of the codes that it has of the original images.
+"""The cost of each variant's images along a model's own axes, those of its codes of the original images.
 
 While a run on the originals is scored, some of its codes are kept with it (`keep`). When all runs have ended, the images of
 every variant are held against them (`look`): their local metric in these codes, and what turning the axes would save. Only
@@ -49,7 +49,7 @@ PENDING_AXES = AxesOfRun(
 
 @dataclass(frozen=True)
 class Look:
-    """What was found in the axes of the models' codes of the originals."""
+    """Measurements of variants along the axes of the models' codes of the originals."""
 
     found: Mapping[tuple[str, int], AxesOfRun]
     """By variant and number of the seed."""

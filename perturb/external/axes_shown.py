@@ -23,7 +23,7 @@ NOTE = (
 
 
 def axes_of(entry: Entry) -> dict[str, list[AxesOfRun]]:
-    """What was measured of each variant's images, a look for each seed; variants without one are left out."""
+    """Return the measurements by variant, one per seed; variants without any are left out."""
     found: dict[str, list[AxesOfRun]] = {}
     for run in entry.runs:
         if run.axes is not None:

@@ -45,7 +45,7 @@ class Result:
 
     @property
     def axes(self) -> TextTable | None:
-        """What the images of each variant look like in the axes of the model's codes; None where nothing was measured."""
+        """The table of each variant's cost along the axes of the model's codes; None if it was not measured."""
         return axes_table(self.entry)
 
     @property

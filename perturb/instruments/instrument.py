@@ -1,4 +1,4 @@
-"""What an instrument is: its place in the table, what it is told, and what it answers."""
+"""The interface of an instrument: its entry in the table, its settings and its answer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from perturb.report.section import Section
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What every instrument is told beside its subject."""
+    """The settings that every instrument receives along with its subject."""
 
     folder: Path
     """Where figures are drawn; it exists."""
@@ -26,14 +26,14 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What an instrument has found."""
+    """The result of an instrument."""
 
     verdict: str
     """One sentence that says what came out, worded by the numbers."""
     section: Section
     """Text, table and figure for people; the figures are in the settings' folder."""
     numbers: dict[str, JsonValue] = field(default_factory=dict)
-    """The same for machines."""
+    """The same results as numbers, ready for JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,4 +51,4 @@ class Instrument:
     cost: str
     """Time that it takes on one core, in words."""
     answer: Callable[[Subjects, Settings], Answer]
-    """Raises UserError where a subject does not suit it."""
+    """Computes the answer; raises UserError if the subject is unsuitable."""

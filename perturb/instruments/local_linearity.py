@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from perturb.analysis.local_decoder import APPROXIMATIONS, unexplained
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel
+from perturb.instruments.subject import Subjects, TrainedModel, some_images
 from perturb.objectives.decode import single_decoder
 from perturb.objectives.encode import encode
 from perturb.random.seeds import numpy_generator, torch_generator
@@ -26,7 +26,7 @@ POINTS, TRAIN, TEST = 16, 128, 128
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
     """Approximate the decoder around posteriors of random images, and compare the errors on new noise."""
-    found = {model.label: _errors(model, settings) for model in subjects.some(settings.seeds) if _suits(model)}
+    found = {model.label: _errors(model, settings) for model in subjects.some(settings.seeds) if model.has_kl}
     if not found:
         raise UserError(f"{subjects.name}: no finished training has both a decoder and a posterior with a width.")
     gains = {label: over_clusters((1 - errors["tanh"] / errors["linear"])[None]) for label, errors in found.items()}
@@ -53,15 +53,10 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     return Answer(verdict=_verdict(gains, found), section=section, numbers=numbers)
 
 
-def _suits(model: TrainedModel) -> bool:
-    """Return whether a model draws images from a posterior that has a width."""
-    return model.config.objective.kind not in ("autoencoder", "pcl", "weakly_supervised_gan")
-
-
 def _errors(model: TrainedModel, settings: Settings) -> dict[str, np.ndarray]:
     """Approximation → errors (points,) of one model."""
     objective, pixels = model.objective(settings.device), model.pixels
-    images = np.sort(numpy_generator(settings.seed, "local-linearity").choice(len(pixels), min(POINTS, len(pixels)), False))
+    images = some_images(pixels, POINTS, numpy_generator(settings.seed, "local-linearity"))
     means, logvars = (torch.from_numpy(values) for values in encode(objective, pixels, images))
     decoder, generator = single_decoder(objective, images=True), torch_generator(settings.seed, "local-linearity")
     found = [

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from perturb.analysis.orthogonality import Orthogonality, decoder_orthogonality
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel
+from perturb.instruments.subject import Subjects, TrainedModel, some_images
 from perturb.objectives.decode import DRAWING, single_decoder
 from perturb.objectives.encode import encode, unit_variances
 from perturb.random.seeds import child_seed, numpy_generator
@@ -75,7 +75,7 @@ def _measured(model: TrainedModel, settings: Settings) -> Found | None:
     if not any(name in objective.networks for name in DRAWING):
         return None
     generator = numpy_generator(settings.seed, "orthogonality")
-    images = np.sort(generator.choice(len(pixels), min(POINTS, len(pixels)), replace=False))
+    images = some_images(pixels, POINTS, generator)
     means, logvars = encode(objective, pixels, images)
     units = np.flatnonzero(unit_variances(logvars) < ACTIVE).tolist()
     if len(units) < 2:

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from perturb.analysis.polarized import Split, Units, reconstruction_split, share_below, units_of
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel
-from perturb.manifests import read_result, run_file
+from perturb.instruments.subject import Subjects, TrainedModel, some_images
+from perturb.manifests import run_file
 from perturb.objectives.encode import encode
 from perturb.objectives.polarized import LEAST_DEVIATION
 from perturb.random.seeds import numpy_generator, torch_generator
@@ -21,7 +21,6 @@ from perturb.report.table import plain_table
 from perturb.report.words import share
 from perturb.training.curve import CURVE, read_curve
 from perturb.training.loop import ACTIVE
-from perturb.training.saved_models import TrainingResult
 
 IMAGES, DRAWS = 1_000, 8
 """Images that are looked at, and codes drawn from each posterior for the reconstruction's parts."""
@@ -64,13 +63,13 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 def _suits(model: TrainedModel) -> bool:
     """Return whether a model has a KL term, and posteriors for which L≈KL is defined."""
-    return "kl" in read_result(model.run, TrainingResult).last and model.config.objective.kind != "full_covariance_vae"
+    return model.has_kl and model.config.objective.kind != "full_covariance_vae"
 
 
 def _regime(model: TrainedModel, settings: Settings) -> Regime:
     objective, pixels = model.objective(settings.device), model.pixels
     generator = numpy_generator(settings.seed, "polarized-regime")
-    images = np.sort(generator.choice(len(pixels), min(IMAGES, len(pixels)), replace=False))
+    images = some_images(pixels, IMAGES, generator)
     noise = torch_generator(settings.seed, "polarized-regime")
     split = reconstruction_split(objective, pixels, images, draws=DRAWS, generator=noise)
     curve = read_curve(run_file(model.run, CURVE))

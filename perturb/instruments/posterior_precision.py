@@ -12,7 +12,7 @@ from perturb.analysis.posterior_precision import asked_precision, off_diagonal, 
 from perturb.config.objectives import BetaVAEConfig, FallingBetaVAEConfig, FullCovarianceVAEConfig, VAEConfig
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel
+from perturb.instruments.subject import Subjects, TrainedModel, some_images
 from perturb.objectives.decode import single_decoder
 from perturb.objectives.encode import encode, unit_variances
 from perturb.random.seeds import numpy_generator, torch_generator
@@ -36,7 +36,7 @@ class Precisions:
     off_diagonal: float
     """How far the curvature is from diagonal, the mean over points."""
     turned: float
-    """The same in random axes."""
+    """The mean of `off_diagonal` after rotating the latents at random."""
 
     @property
     def correlation(self) -> float:
@@ -93,11 +93,11 @@ def _beta(model: TrainedModel) -> float | None:
 
 
 def precisions(model: TrainedModel, settings: Settings) -> Precisions:
-    """Both precisions of the active latents, for images drawn at random."""
+    """Measure the precision asked for and the precision given, of the active latents, on images drawn at random."""
     objective, pixels, beta = model.objective(settings.device), model.pixels, _beta(model)
     assert beta is not None  # others have been left out
     generator = numpy_generator(settings.seed, "posterior-precision")
-    images = np.sort(generator.choice(len(pixels), min(POINTS, len(pixels)), replace=False))
+    images = some_images(pixels, POINTS, generator)
     means, logvars = encode(objective, pixels, images)
     active = torch.from_numpy(np.flatnonzero(unit_variances(logvars) < ACTIVE))
     decoder, noise = single_decoder(objective), torch_generator(settings.seed, "posterior-precision")

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from perturb.config import load_experiment
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
@@ -13,12 +15,12 @@ from perturb.errors import UserError
 from perturb.experiment.plan import plan_experiment
 from perturb.experiment.stages import STAGES
 from perturb.external.protocols import Factory, load_factory
-from perturb.manifests import MANIFEST, read_config, read_manifest
+from perturb.manifests import MANIFEST, read_config, read_manifest, read_result
 from perturb.objectives import Objective
 from perturb.runs import RunSpec, Store
 from perturb.statistics.saved_scores import ScoresResult
 from perturb.statistics.scores import BASELINE
-from perturb.training.saved_models import TrainingRun, load_model
+from perturb.training.saved_models import TrainingResult, TrainingRun, load_model
 
 Kind = Literal["nothing", "run", "config", "model"]
 IN_WORDS: dict[Kind, str] = {
@@ -60,18 +62,28 @@ class TrainedModel:
         """The images that it was trained on, mapped into memory."""
         return Pixels.open(self.run.parent / read_manifest(self.run)["inputs"]["images"])
 
+    @property
+    def has_kl(self) -> bool:
+        """True if it was trained under a KL divergence, so that its posteriors have a width."""
+        return "kl" in read_result(self.run, TrainingResult).last
+
     def objective(self, device: str = "cpu") -> Objective:
         """The model, in evaluation mode and in float32."""
         return load_model(self.run, device)
 
 
+def some_images(pixels: Pixels, most: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw the numbers of at most so many images without replacement, ascending, int64 (n,)."""
+    return np.sort(generator.choice(len(pixels), min(most, len(pixels)), replace=False))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subjects:
-    """What an instrument looks at."""
+    """The models that an instrument examines."""
 
     kind: Kind
     name: str = ""
-    """What the user has typed."""
+    """The subject as the user typed it."""
     trained: Sequence[TrainedModel] = ()
     """One for a run; for an experiment, every training that is finished, restarts first."""
     factory: Factory | None = None

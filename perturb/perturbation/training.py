@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from perturb.perturbation.network import PerturbationNetwork
-from perturb.progress import Progress
+from perturb.progress import Part, Progress
 from perturb.training.checkpoint import (
     Optimisers,
     Tensors,
@@ -55,7 +55,7 @@ class Adversary(Protocol):
 
 
 def train_network(
-    adversary: Adversary, *, steps: int, checkpoint: Path, checkpoint_every: int, progress: Progress
+    adversary: Adversary, *, steps: int, checkpoint: Path, checkpoint_every: int, progress: Progress | Part
 ) -> list[dict[str, float]]:
     """Train m_ψ to the end, resuming from `checkpoint` when it is there; the curve, at up to 100 points.
 

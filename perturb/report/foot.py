@@ -17,7 +17,7 @@ _LINE = """<p class="made">{{ parts | join(" · ") }}</p>"""
 
 @dataclass(frozen=True, kw_only=True)
 class Making:
-    """What a report's page has to say about how it was made; what is not known is left out."""
+    """The facts about how a report was made that its page states; unknown ones are left out."""
 
     version: str
     """Version of perturb that wrote the report."""

@@ -22,7 +22,7 @@ class Picture:
     """Path of the PNG."""
     caption: str
     alt: str
-    """What is to be seen, for readers who cannot see it: the kind of picture, what it shows, and how it comes out."""
+    """Alternative text for readers who cannot see the picture: its kind, its content, and the result that it shows."""
 
     @property
     def size(self) -> tuple[int, int]:

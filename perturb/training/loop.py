@@ -105,7 +105,7 @@ def identity_of(objective: Objective, seed: int) -> str:
 
 @torch.no_grad()
 def readings(objective: Objective, images: Tensor, *, has_kl: bool) -> dict[str, Tensor]:
-    """What a curve says of the posteriors of a batch, each (restarts,) and finite.
+    """Return the readings of a batch's posteriors that a training curve records, each (restarts,) and finite.
 
     Returns:
         `active_units`: units whose variance, averaged over the batch, is below 0.8 (thesis 4.3.4). For diagonal posteriors

@@ -48,7 +48,7 @@ def test_posterior_precision_is_of_vaes_alone(finished: tuple[Path, Path], tmp_p
     for numbers in found["numbers"].values():
         assert 0 <= numbers["off_diagonal"] <= 1
         assert numbers["ratio"] > 0
-    assert "In " in found["verdict"]
+    assert "of 4 models the curvature is nearer to diagonal" in found["verdict"]
 
 
 def test_the_trainings_of_an_experiment_are_known_by_method_and_variant(finished: tuple[Path, Path]) -> None:

@@ -94,7 +94,7 @@ def _text(findings: Findings, told: str) -> list[str]:
 
 
 def _caption(methods: Sequence[str], *, predicted: bool) -> str:
-    """What the panels show, with the methods that the marks stand for."""
+    """Return the caption, which says what each panel shows and which methods the marks stand for."""
     open_marks = f"; open: {', then '.join(methods[1:])}" if len(methods) > 1 else ""
     crosses = "; cross: the loss that was predicted" if predicted else ""
     return (
@@ -105,7 +105,7 @@ def _caption(methods: Sequence[str], *, predicted: bool) -> str:
 
 
 def _alt(savings: Mapping[str, Sequence[float]], changes: Mapping[str, Comparison]) -> str:
-    """What the panels by variant come to, in numbers."""
+    """Return the alternative text, which gives the savings and the score changes of each variant in numbers."""
     saved = ", ".join(f"{np.mean(found):.2f} nats on {variant}" for variant, found in savings.items() if found)
     changed = ", ".join(f"{signed(found.difference)} on {variant}" for variant, found in changes.items())
     return f"Four panels of bars and marks. Turning the axes would save {saved}. The score changed by {changed}."
@@ -132,7 +132,7 @@ def _local(findings: Findings, variants: Sequence[str]) -> dict[str, Variances]:
 
 
 def _savings(findings: Findings, device: str) -> dict[str, list[float]]:
-    """What turning would save on each variant's images, a number for each pattern, in nats per unit of β.
+    """Return the saving by turning the axes on each variant's images, one per pattern, in nats per unit of β.
 
     Of patterns that a network draws it has been predicted by a run of its own; the originals and noise are looked at here.
     """

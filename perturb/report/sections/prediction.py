@@ -50,7 +50,7 @@ def pattern_table(patterns: Sequence[PredictedPattern]) -> TextTable:
 
 
 def alt_of_prediction(patterns: Sequence[PredictedPattern]) -> str:
-    """What `draw_prediction` shows, for readers who cannot see it."""
+    """Return the alternative text of the figure that `draw_prediction` draws."""
     spans = {name: [getattr(one, name) for one in patterns] for name in ("predicted", "measured")}
     losses = ", ".join(
         f"{name} losses from {signed(min(values))} to {signed(max(values))}" for name, values in spans.items()
