@@ -4,11 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARTIFACTS ?= artifacts
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+# Everything but PyTorch is checked against the hashes in locks/ before it is installed; see `make locks`.
+PIP_LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
+TESTS := flows serve oracle tfds publish peers dev
+comma := ,
 
 # Python compiles what it imports, once, and keeps it beside the sources in the environment, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install demo docs test test-slow browser test-browser test-clusters check clean
+.PHONY: install demo locks docs test test-slow browser test-browser test-clusters check clean
 
 install: $(VENV)/.installed
 
@@ -19,14 +23,24 @@ $(VENV)/.python:
 
 # What the demo needs: the library alone, in plain Python. The tests also need Prefect and Dask, the oracle, readers of
 # benchmark files and the tools of developers.
-$(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt
+$(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt locks/run.txt
 	@echo "Installing into $(VENV), about half a minute where the network is fast"
+	$(PIP_LOCKED) -r locks/run.txt
 	$(PIP) -e .
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.runs
-	$(PIP) -e '.[flows,serve,oracle,tfds,publish,peers,dev]'
+$(VENV)/.installed: $(VENV)/.runs locks/test.txt
+	$(PIP_LOCKED) -r locks/test.txt
+	$(PIP) -e '.[$(subst $() $(),$(comma),$(TESTS))]'
 	@touch $@
+
+# The hashes of the versions in constraints.txt, for all platforms and Pythons, with what each package of run.txt needs first.
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --constraints constraints.txt \
+	--excludes locks/excluded.txt --no-emit-package torch --no-emit-package torchvision pyproject.toml
+locks: $(VENV)/.python
+	$(PIP) uv
+	$(LOCK) --output-file locks/run.txt
+	$(LOCK) --output-file locks/test.txt $(addprefix --extra ,$(TESTS)) $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' locks/run.txt)
 
 demo: $(VENV)/.runs
 	$(BIN)/perturb run configs/quickstart.toml --artifacts $(ARTIFACTS)

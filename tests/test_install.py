@@ -37,3 +37,18 @@ def test_every_file_that_is_not_code_is_declared() -> None:
     there = {path for ending in ("*.j2", "py.typed") for path in (root / "perturb").rglob(ending)}
     assert len(there) == 4
     assert there <= declared
+
+
+def test_what_is_locked_has_the_versions_of_the_constraints_and_a_hash() -> None:
+    import re
+
+    root = Path(__file__).parent.parent
+    pinned = {name.lower().replace("_", "-").replace(".", "-"): version for name, version in
+              (line.split("==") for line in (root / "constraints.txt").read_text().split())}  # fmt: skip
+    for name in ("run", "test"):
+        locked = re.split(r"^(?=\S)", (root / "locks" / f"{name}.txt").read_text(), flags=re.MULTILINE)[1:]
+        assert len(locked) > 30
+        for entry in locked:
+            package, version = re.match(r"([a-z0-9-]+)==([^\s;]+)", entry).groups()
+            assert version == pinned[package], package
+            assert "--hash=sha256:" in entry, package
