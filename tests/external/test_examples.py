@@ -1,5 +1,6 @@
 """The worked examples, small; and the built-in method through the same door, to the digit."""
 
+import importlib.util
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -58,6 +59,18 @@ def test_pca_and_ica_of_scikit_learn_are_fitted_and_scored(monkeypatch: pytest.M
         assert result.failures == []
         kept = {row.variant: row.mean for row in result.rows}
         assert kept["modified"] < kept["original"] - 0.1 if name == "pca" else kept["original"] > 0.1
+
+
+@pytest.mark.parametrize(("package", "folder"), [("lightning", "lightning_module"), ("pythae", "pythae_model")])
+def test_models_of_other_packages_are_trained_as_they_are(
+    package: str, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed: pip install {package}")
+    monkeypatch.syspath_prepend(EXAMPLES / folder)
+    result = benchmark(f"short_trainings:{package}", "mini", variants=PAIR[:1], seeds=1, quiet=True)
+    assert result.failures == []
+    assert (result.entry.model, result.entry.how) == (f"{package.title()}VAE", "fit")
 
 
 @pytest.mark.slow

@@ -51,17 +51,22 @@ def _opened(path: str, mode: str) -> AbstractContextManager[io.BytesIO]:
 
 
 def disent_data() -> ModuleType:
-    """`disent.dataset.data`, or the test is skipped where disent is not installed.
-
-    It imports torchvision, whose PyPI wheels do not load their operators beside a CPU build of torch; the two that they then
-    miss are declared.
-    """
+    """`disent.dataset.data`, or the test is skipped where disent is not installed."""
     pytest.importorskip("disent")
+    torchvision_is_importable()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # numba, which compiles what is not used here, is not installed
+        return import_module("disent.dataset.data")
+
+
+def torchvision_is_importable() -> None:
+    """Declare the two operators that torchvision misses where its wheel is PyPI's and torch is a CPU build."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
             import torchvision  # noqa: F401
+        except ImportError:
+            return
         except RuntimeError:
             for operator in ("nms", "qnms"):
                 torch.library.define(f"torchvision::{operator}", "() -> ()")
-        return import_module("disent.dataset.data")

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,9 +34,10 @@ from perturb.report.turning import draw_changes, draw_savings
 from perturb.report.words import listed, signed
 from perturb.statistics.scores import BASELINE, Comparison
 from perturb.training.saved_models import load_model
-from perturb.variants import NOISES, VariantPattern
+from perturb.variants import NOISES, VARIANTS, VariantPattern
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 SAMPLE = 2_000
@@ -44,6 +46,12 @@ CURVES = "modified", "untrained"
 """Variants whose scalars are drawn over each factor."""
 HATCHES = "", "////", "....", "xxxx", "----"
 """Fillings of the bars of variants that share a colour."""
+CAPTION = (
+    "1: main effects of the factors on the scalar, a mean over patterns. 2: what one step of each factor changes, before "
+    "and after. 3: what a VAE would save by turning its axes, predicted. 4: how the score changed."
+)
+PANEL, LINE, LETTERS = 1.9, 0.17, 68
+"""Inches of a panel of bars and of a line of a legend; letters in such a line."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
@@ -55,9 +63,9 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     path = out / "perturbation.png"
     draw_perturbation(
         path, findings.grid.names, networks=networks, local=_local(findings, list(networks)), savings=savings, groups=groups,
-        losses=losses, title=METRICS[metric].title,
+        methods=methods, losses=losses, title=METRICS[metric].title,
     )  # fmt: skip
-    figures = [Picture(path, _caption(methods, predicted=bool(losses)), _alt(savings, groups[0]))]
+    figures = [Picture(path, CAPTION, _alt(savings, groups[0]))]
     truth, scalars = open_ground_truth(findings.config.dataset), out / "scalar.png"
     runs = {
         variant: findings.runs[inputs.of_pattern("pattern", VariantPattern(variant))]
@@ -91,17 +99,6 @@ def _text(findings: Findings, told: str) -> list[str]:
         "where they agree with the measured change, that is evidence, and no proof, that turned axes are its cause.",
     ]
     return [*text, *([told] if told else [])]
-
-
-def _caption(methods: Sequence[str], *, predicted: bool) -> str:
-    """Return the caption, which says what each panel shows and which methods the marks stand for."""
-    open_marks = f"; open: {', then '.join(methods[1:])}" if len(methods) > 1 else ""
-    crosses = "; cross: the loss that was predicted" if predicted else ""
-    return (
-        "1: main effects of the factors on the scalar, a mean over patterns. 2: what one step of each factor changes, "
-        "before and after. 3: what a VAE would save by turning its axes, predicted; a mark for each pattern. 4: how the "
-        f"score changed, with its 95 % interval (filled: {methods[0]}{open_marks}{crosses})."
-    )
 
 
 def _alt(savings: Mapping[str, Sequence[float]], changes: Mapping[str, Comparison]) -> str:
@@ -177,10 +174,13 @@ def draw_perturbation(
     local: Mapping[str, Variances],
     savings: Mapping[str, Sequence[float]],
     groups: Sequence[Mapping[str, Comparison]],
+    methods: Sequence[str],
     losses: Mapping[str, float],
     title: str,
 ) -> None:
     """Four panels: main effects on the scalar and local variances by factor, savings and changes of the score by variant.
+
+    Above them stands what each variant is, below them what the marks mean.
 
     Args:
         path: of the PNG.
@@ -189,44 +189,115 @@ def draw_perturbation(
         local: what the factors induce in the variants' pixels; the original's stand beside them.
         savings: by variant, a number for each pattern, in nats per unit of β.
         groups: for each group of methods, the change of each variant.
+        methods: for each group, the names of its methods in words.
         losses: by variant, the loss of the score that was predicted for the first group.
         title: of the metric.
 
     """
-    shown = [bool(networks), bool(local)]
-    figure = style.new_figure(1.9 * sum(shown) + 1.6 + 0.3 * len(savings))
-    rows = figure.subfigures(
-        sum(shown) + 1, 1, height_ratios=[1.9] * sum(shown) + [1.2 + 0.3 * len(savings)], squeeze=False
-    )[:, 0]
-    above = list(rows[:-1])
-    if networks:
-        effects = {name: np.mean([one.scalar.main for one in found], axis=0) for name, found in networks.items()}
-        _bars(above.pop(0).subplots(), effects, factors, title="1  The scalar follows: main effects")
-    if local:
-        first = next(iter(local.values()))
-        heights = {BASELINE: [factor.locally.original for factor in first.factors]}
-        heights |= {name: [factor.locally.variant for factor in found.factors] for name, found in local.items()}
-        _bars(above.pop(0).subplots(), heights, factors, title="2  Local variance: change by one step")
-    left, right = rows[-1].subplots(1, 2, sharey=True)
+    panels = _panels_of_bars(networks, local)
+    drawn = dict.fromkeys([*savings, *(name for _, _, bars in panels for name in bars)])
+    names = sorted(drawn, key=lambda name: name != BASELINE)
+    variants, marks = _variant_handles(names), _mark_handles(savings, methods, losses, title)
+    lines = [sum(str(handle.get_label()).count("\n") + 1 for handle in handles) for handles in (variants, marks)]
+    above, below = (0.1 + LINE * count for count in lines)
+    heights = [above] + [PANEL] * len(panels) + [1.2 + 0.3 * len(savings), below]
+    figure = style.new_figure(sum(heights))
+    rows = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0])
+    legend = {"loc": "center left", "fontsize": style.SMALL - 1, "frameon": False, "borderaxespad": 0.2}
+    rows.pop(0).legend(handles=variants, **legend)
+    for heading, unit, bars in panels:
+        _bars(rows.pop(0).subplots(), bars, factors, looks=_looks(names), title=heading, unit=unit)
+    left, right = rows[0].subplots(1, 2, sharey=True)
     draw_savings(left, savings)
     draw_changes(right, list(savings), groups, title=title, losses=losses)
     left.set_title("3  Saved by turning", fontsize=style.NORMAL, loc="left")
     right.set_title("4  Score, measured", fontsize=style.NORMAL, loc="left")
+    rows[1].legend(handles=marks, **legend)
     style.save(figure, path)
 
 
-def _bars(axes: "Axes", heights: Mapping[str, Sequence[float] | np.ndarray], factors: Sequence[str], *, title: str) -> None:
-    """Bars for each factor, one a variant; variants of one colour differ in their filling."""
-    width, seen = 0.8 / len(heights), dict.fromkeys(map(style.colour, heights), 0)
-    for number, (name, values) in enumerate(heights.items()):
+def _panels_of_bars(
+    networks: Mapping[str, Sequence[PatternResult]], local: Mapping[str, Variances]
+) -> list[tuple[str, str, dict[str, Sequence[float] | np.ndarray]]]:
+    """Return title, unit and heights of the bars by variant of the panels that can be drawn."""
+    panels = []
+    if networks:
+        effects = {name: np.mean([one.scalar.main for one in found], axis=0) for name, found in networks.items()}
+        panels.append(("1  The scalar follows: main effects", "share of the\nscalar's variance", effects))
+    if local:
+        first = next(iter(local.values()))
+        heights = {BASELINE: [factor.locally.original for factor in first.factors]}
+        heights |= {name: [factor.locally.variant for factor in found.factors] for name, found in local.items()}
+        unit = "mean squared change\n(1: one channel of a\npixel, from 0 to full)"
+        panels.append(("2  Local variance: change by one step", unit, heights))
+    return panels
+
+
+def _looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Colour and filling of each variant's bars; variants of one colour differ in their filling."""
+    looks, seen = {}, dict.fromkeys(map(style.colour, names), 0)
+    for name in names:
         colour = style.colour(name)
-        places = np.arange(len(factors)) + (number - (len(heights) - 1) / 2) * width
-        axes.bar(
-            places, values, width=width, color=colour, hatch=HATCHES[seen[colour] % len(HATCHES)], edgecolor="white",
-            linewidth=0.3, label=in_figure(name.replace("_", " ")),
-        )  # fmt: skip
+        hatch = HATCHES[seen[colour] % len(HATCHES)]
+        looks[name] = {"facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0.3}
         seen[colour] += 1
+    return looks
+
+
+def _variant_handles(names: Sequence[str]) -> "list[Artist]":
+    """Entries of the legend above the panels: each variant, and the pattern that its images have."""
+    from matplotlib.patches import Patch
+
+    looks = _looks(names)
+    labels = {name: f"{name.replace('_', ' ')}: {_pattern_in_words(name)}" for name in names}
+    return [Patch(label=fill(in_figure(labels[name]), LETTERS), **looks[name]) for name in names]
+
+
+def _pattern_in_words(variant: str) -> str:
+    """Return what is added to a variant's images."""
+    if variant not in VARIANTS:
+        return "another trained pattern"
+    facts = VARIANTS[variant]
+    known = {"none": "no pattern", "trained": "the trained pattern"}
+    return known.get(facts.pattern) or facts.where.partition(" ")[2]
+
+
+def _mark_handles(
+    savings: Mapping[str, Sequence[float]], methods: Sequence[str], losses: Mapping[str, float], title: str
+) -> "list[Artist]":
+    """Entries of the legend below the panels: what bars, dots, marks and crosses of the last two stand for."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    several = any(len(values) > 1 for values in savings.values())
+    grey, mark = style.OTHER_COLOUR, {"marker": "o", "linewidth": 2, "markersize": 5.5, "markeredgewidth": 1.4}
+    handles: list[Artist] = [Patch(color=grey, alpha=0.45, label="saving predicted before training, mean over patterns")]
+    if several:
+        handles.append(Line2D([], [], color=grey, linestyle="", marker="o", markersize=4, label="saving of one pattern"))
+    for number, names in enumerate(methods):
+        label = fill(in_figure(f"change measured with its 95 % interval: {names}"), LETTERS)
+        handles.append(Line2D([], [], color=grey, markerfacecolor="white" if number else grey, label=label, **mark))
+    if losses:
+        label = f"change of {title} predicted before training"
+        handles.append(Line2D([], [], color="black", linestyle="", marker="x", markersize=6, label=label))
+    return handles
+
+
+def _bars(
+    axes: "Axes",
+    heights: Mapping[str, Sequence[float] | np.ndarray],
+    factors: Sequence[str],
+    *,
+    looks: Mapping[str, Mapping[str, Any]],
+    title: str,
+    unit: str,
+) -> None:
+    """Bars for each factor, one a variant."""
+    width = 0.8 / len(heights)
+    for number, (name, values) in enumerate(heights.items()):
+        places = np.arange(len(factors)) + (number - (len(heights) - 1) / 2) * width
+        axes.bar(places, values, width=width, label=in_figure(name.replace("_", " ")), **looks[name])
     axes.set_xticks(range(len(factors)), [in_figure(name.replace("_", " ")) for name in factors])
     axes.set_title(title, fontsize=style.NORMAL, loc="left")
-    axes.legend(fontsize=style.SMALL - 1, frameon=False, ncols=2)
+    axes.set_ylabel(unit, fontsize=style.SMALL - 1)
     style.plain(axes, grid="y")

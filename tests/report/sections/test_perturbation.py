@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from perturb.analysis.variances import FactorVariance, Induced, Variances
 from perturb.report import style
-from perturb.report.sections.perturbation import draw_perturbation
+from perturb.report.sections.perturbation import LINE, PANEL, draw_perturbation
 from perturb.statistics.scores import pooled
 
 FACTORS = ("floor_hue", "size")
@@ -45,6 +45,7 @@ DRAWN = {
         {name: pooled(SCORES, "mig", methods=(method,), first=name, second="original") for name in ("modified", "other")}
         for method in "AB"
     ],
+    "methods": ["A", "B"],
     "losses": {"modified": 0.45},
     "title": "MIG",
 }
@@ -90,9 +91,19 @@ def test_changes_are_marks_of_each_group_with_a_cross_for_the_predicted_loss(fig
     assert len({y for x, y in marks if x < -0.4}) == 2  # the cross stands between the groups
 
 
+def test_axes_have_units_and_legends_say_what_each_variant_and_each_mark_is(figure: Figure) -> None:
+    units = [axes.get_ylabel().partition("\n")[0] for axes in figure.get_axes()[:2]]
+    assert units == ["share of the", "mean squared change"]
+    said = [text.get_text() for part in figure.subfigs for legend in part.legends for text in legend.get_texts()]
+    assert said[:3] == ["original: no pattern", "modified: the trained pattern", "other: another trained pattern"]
+    assert [line.rpartition(": ")[2] for line in said if "95 %" in line] == ["A", "B"]
+    assert said[-1] == "change of MIG predicted before training"
+
+
 def test_it_is_narrow_enough_for_a_phone_without_networks_and_local_variances_too(tmp_path: Path) -> None:
-    for name, drawn in (("all", DRAWN), ("few", DRAWN | {"networks": {}, "local": {}, "losses": {}})):
+    for name, drawn in (("all", DRAWN), ("few", DRAWN | {"networks": {}, "local": {}})):
         draw_perturbation(tmp_path / f"{name}.png", FACTORS, **drawn)
     whole, few = (matplotlib.image.imread(tmp_path / f"{name}.png").shape for name in ("all", "few"))
     assert whole[1] == few[1] == int(style.WIDTH * style.DPI)
-    assert whole[0] - few[0] == pytest.approx(2 * 1.9 * style.DPI, abs=2)
+    # Two panels, and in the legend the variant that no other panel has.
+    assert whole[0] - few[0] == pytest.approx((2 * PANEL + LINE) * style.DPI, abs=2)
