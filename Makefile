@@ -12,7 +12,7 @@ comma := ,
 # Python compiles what it imports, once, and keeps it beside the sources in the environment, whatever the shell says.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install demo locks docs test test-slow browser test-browser test-clusters check clean
+.PHONY: install demo locks docs screenshots test test-slow browser test-browser test-clusters check clean
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,10 @@ docs: $(VENV)/.runs
 	$(PIP) -e '.[docs]' || { echo "make docs: the packages of the docs extra cannot be installed, so there is no site." >&2; exit 1; }
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo site/index.html
+
+# Screenshots of pages for the documentation, in docs/screenshots.
+screenshots: browser docs
+	$(BIN)/python tests/helpers/screenshots.py
 
 test: install
 	$(BIN)/python -m pytest -m "not slow"

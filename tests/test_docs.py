@@ -187,6 +187,18 @@ def test_every_figure_of_the_gallery_has_the_command_that_made_it() -> None:
             assert str(Path(figure).parent) in commands, figure
 
 
+def test_screenshots_are_small_and_there_is_one_at_every_size_of_each_page_that_a_document_shows() -> None:
+    from PIL import Image
+    from screenshots import OUT, SIZES, place
+
+    shown = {name for path in DOCUMENTS for name in re.findall(r"screenshots/([a-z]+)-\d+\.png", path.read_text("utf-8"))}
+    assert {place(name, size["width"]) for name in shown for size in SIZES} == set(OUT.iterdir())
+    for path in OUT.iterdir():
+        assert path.stat().st_size < 150_000, path
+        with Image.open(path) as image:
+            assert image.size in [(size["width"], size["height"]) for size in SIZES]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_lists_and_tables_begin_after_an_empty_line(document: Path) -> None:
     # GitHub does not need it, the site's Markdown does.

@@ -205,8 +205,9 @@ def _told(row: Row) -> list[str]:
 
 
 def compared_in_words(row: Row) -> str:
-    """`−0.25 [−0.30, −0.20]`, of a row with a difference."""
-    return signed(row.difference) + (f" {interval(row)}" if row.ci_low is not None else "")
+    """`−0.25 [−0.30, −0.20]`, of a row with a difference; a line may end before the interval and not in it."""
+    unbroken = interval(row).replace(" ", "\u00a0")
+    return signed(row.difference) + (f" {unbroken}" if row.ci_low is not None else "")
 
 
 def as_page(boards: Sequence[Board], refused: Sequence[Refused]) -> str:
