@@ -15,6 +15,8 @@ from perturb.variants import VariantPattern
 
 BENCHMARKS = ("mini", "dsprites", "shapes3d")
 """Benchmarks that have a name. Files of those that have recipes in the package are made from them."""
+BUILT_IN = "built_in"
+"""The folder of entries that `perturb evaluate` has written: models of other libraries, beside the studies' methods."""
 
 
 def published_folder(benchmark: str) -> Path:
@@ -52,23 +54,31 @@ def is_published(name: str, column: VariantPattern, file: BenchmarkFile) -> bool
     return published.images_sha256 == file.images_sha256 or (recipe is not None and published.recipe_sha256 == recipe)
 
 
-@cache
 def published_entries() -> tuple[Entry, ...]:
-    """The built-in methods' entries, in the order of the tables."""
+    """The built-in methods' entries, in the order of the tables: those of the studies, then models of other libraries."""
+    return (*_entries_of_studies(), *_entries_in(published_folder(BUILT_IN)))
+
+
+def _entries_of_studies() -> tuple[Entry, ...]:
+    return tuple(entry for benchmark in BENCHMARKS for entry in _entries_in(published_folder(benchmark) / "entries"))
+
+
+@cache
+def _entries_in(folder: Path) -> tuple[Entry, ...]:
+    """Return the entries of a folder in the order of their files' names; a UserError where one cannot be read."""
     found = []
-    for benchmark in BENCHMARKS:
-        for path in sorted((published_folder(benchmark) / "entries").glob("*.json")):
-            entry, reasons = parse_entry(path)
-            if entry is None:
-                raise refusal(path, reasons)
-            found.append(entry)
+    for path in sorted(folder.glob("*.json")):
+        entry, reasons = parse_entry(path)
+        if entry is None:
+            raise refusal(path, reasons)
+        found.append(entry)
     return tuple(found)
 
 
 def known_files() -> dict[str, tuple[FileHash, ...]]:
     """Every published file, by the benchmark's name; a method with fewer seeds has met fewer of them."""
     found: dict[str, dict[FileHash, None]] = {}
-    for entry in published_entries():
+    for entry in _entries_of_studies():
         found.setdefault(entry.dataset.name, {}).update(dict.fromkeys(entry.dataset.files))
     return {name: tuple(hashes) for name, hashes in found.items()}
 

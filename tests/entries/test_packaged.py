@@ -1,7 +1,6 @@
 """The package brings recipes, weights and entries with it."""
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,6 +43,18 @@ def test_a_benchmark_has_three_patterns_of_what_is_trained_and_of_its_control(be
     assert sorted(patterns) == sorted(expected)
 
 
+def test_models_of_other_libraries_come_with_the_package_and_stand_after_the_studies_methods() -> None:
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert f"{packaged.BUILT_IN}/*.json" in data["perturb.entries.published"]
+    last = packaged.published_entries()[-2:]
+    assert [(entry.model, entry.how, entry.sees) for entry in last] == [(n, "fit", "images") for n in ("FastICA", "PCA")]
+    met, known = [
+        {(file.variant, file.draw, file.recipe_sha256) for file in files}
+        for files in ([file for entry in last for file in entry.dataset.files], packaged.known_files()["mini"])
+    ]
+    assert met <= known
+
+
 def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
     own = _rows("Mine", "original", "noise")
     others = [*_rows("A", "original", "modified", "noise"), *_rows("B", "original"), *_rows("Mine", "original", "noise")]
@@ -51,13 +62,10 @@ def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
 
 
 @pytest.fixture
-def only_discs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def only_discs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that brings the entry of one method on discs."""
     monkeypatch.setattr(packaged, "published_folder", lambda benchmark: tmp_path / benchmark)
-    packaged.published_entries.cache_clear()
     write_entry(tmp_path / "mini" / "entries" / "a.json", made_entry("A"))
-    yield
-    packaged.published_entries.cache_clear()
 
 
 def test_built_in_methods_stand_beside_by_their_entries(only_discs: None) -> None:
@@ -85,5 +93,6 @@ def test_the_studys_methods_and_files_come_with_the_package() -> None:
     methods = {(entry.dataset.name, entry.model) for entry in packaged.published_entries()}
     assert {("mini", name) for name in ("AE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL")} <= methods
     assert ("shapes3d", "β-VAE") in methods
+    assert {("mini", name) for name in ("PCA", "FastICA")} <= methods
     for entry in packaged.published_entries():
         assert reasons_against(entry, packaged.known_files()) == []
