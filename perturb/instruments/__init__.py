@@ -12,6 +12,7 @@ from perturb.instruments import (
     polarized_regime,
     posterior_precision,
     precision_budget,
+    suggest_beta,
 )
 from perturb.instruments.instrument import Answer, Instrument, Settings
 
@@ -24,6 +25,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         posterior_precision.INSTRUMENT,
         orthogonality.INSTRUMENT,
         polarized_regime.INSTRUMENT,
+        suggest_beta.INSTRUMENT,
     )
 }  # fmt: skip
 """All instruments by name."""

@@ -52,3 +52,5 @@ class Instrument:
     """Time that it takes on one core, in words."""
     answer: Callable[[Subjects, Settings], Answer]
     """Computes the answer; raises UserError if the subject is unsuitable."""
+    trains: bool = False
+    """True if it trains models of its own by an experiment's settings, so that none of the experiment's has to be finished."""

@@ -13,6 +13,7 @@ from perturb.analysis.orthogonality import Orthogonality, decoder_orthogonality
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects, TrainedModel, some_images
+from perturb.objectives import Objective
 from perturb.objectives.decode import DRAWING, single_decoder
 from perturb.objectives.encode import encode, unit_variances
 from perturb.random.seeds import child_seed, numpy_generator
@@ -71,22 +72,26 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 def _measured(model: TrainedModel, settings: Settings) -> Found | None:
     """None for a model that draws no images, or has fewer than two active latents."""
-    objective, pixels = model.objective(settings.device), model.pixels
+    objective, channels = model.objective(settings.device), model.pixels.channels
     if not any(name in objective.networks for name in DRAWING):
         return None
-    generator = numpy_generator(settings.seed, "orthogonality")
-    images = some_images(pixels, POINTS, generator)
-    means, logvars = encode(objective, pixels, images)
-    units = np.flatnonzero(unit_variances(logvars) < ACTIVE).tolist()
+    codes, units = points_of(model, objective, settings)
     if len(units) < 2:
         return None
-    codes = torch.from_numpy(means).double().to(objective.device)
     seeds = [child_seed(settings.seed, "random decoder", number) for number in range(settings.seeds)]
-    strangers = [new_model(model.config, channels=pixels.channels, seeds=[seed], device=settings.device) for seed in seeds]
+    strangers = [new_model(model.config, channels=channels, seeds=[seed], device=settings.device) for seed in seeds]
     trained, *random = (
         decoder_orthogonality(single_decoder(one, images=True), codes, units) for one in [objective, *strangers]
     )
     return Found(trained=trained, random=tuple(random), mig=model.scores.get("mig"))
+
+
+def points_of(model: TrainedModel, objective: Objective, settings: Settings) -> tuple[torch.Tensor, list[int]]:
+    """Codes of images drawn at random, float64 (at most POINTS, latents), and the numbers of the latents active there."""
+    images = some_images(model.pixels, POINTS, numpy_generator(settings.seed, "orthogonality"))
+    means, logvars = encode(objective, model.pixels, images)
+    units = np.flatnonzero(unit_variances(logvars) < ACTIVE).tolist()
+    return torch.from_numpy(means).double().to(objective.device), units
 
 
 def _line(label: str, found: Found) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def analysed(
 
     """
     instrument = INSTRUMENTS[name]
-    subjects = subjects_of(subject, instrument.takes, artifacts=artifacts)
+    subjects = subjects_of(subject, instrument.takes, artifacts=artifacts, trains=instrument.trains)
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     answer = instrument.answer(subjects, Settings(folder=folder, seeds=seeds, seed=seed, device=device))

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from perturb.config import load_experiment
+from perturb.config import ExperimentConfig, load_experiment
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
@@ -85,9 +85,16 @@ class Subjects:
     name: str = ""
     """The subject as the user typed it."""
     trained: Sequence[TrainedModel] = ()
-    """One for a run; for an experiment, every training that is finished, restarts first."""
+    """One for a run; for an experiment, every training that is finished, restarts first; none where the instrument trains."""
+    artifacts: Path = Path("artifacts")
+    """Folder of the run directories of an experiment."""
     factory: Factory | None = None
     """The maker of a model from outside."""
+
+    @property
+    def config(self) -> ExperimentConfig:
+        """The settings of an experiment."""
+        return load_experiment(Path(self.name))
 
     def some(self, most: int, *, variants: Sequence[str] = (BASELINE,)) -> list[TrainedModel]:
         """At most so many trainings of each method on each of these variants, in their order."""
@@ -100,13 +107,14 @@ class Subjects:
         return found
 
 
-def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path) -> Subjects:
+def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path, trains: bool = False) -> Subjects:
     """Find out what a user means.
 
     Args:
         asked: a run's directory, a config's path or `package.module:name`; None: nothing.
         takes: the kinds of subject that the instrument takes.
         artifacts: folder of an experiment's run directories.
+        trains: True if the instrument trains by an experiment's settings, and does not look for finished trainings.
 
     Raises:
         UserError: there is no such thing, the instrument does not take its kind, or nothing of an experiment is finished.
@@ -121,8 +129,10 @@ def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path) ->
     if kind == "model":
         return Subjects(kind=kind, name=asked, factory=load_factory(asked))
     path = Path(asked)
+    if trains:
+        return Subjects(kind=kind, name=asked, artifacts=artifacts)
     trained = [_of_run(path)] if kind == "run" else _of_experiment(path, artifacts)
-    return Subjects(kind=kind, name=asked, trained=trained)
+    return Subjects(kind=kind, name=asked, trained=trained, artifacts=artifacts)
 
 
 def _kind(asked: str | None) -> Kind:

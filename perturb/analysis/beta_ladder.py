@@ -1,0 +1,63 @@
+"""A rule for β: raise it until the first unit is pruned (thesis 3.3.6).
+
+"Keep increasing β until the mean" of a unit's posterior variance, E[σ²], "collapses to approximately 1 for at least one
+latent coordinate", in the words of the thesis: there a model enters the polarized regime, and the best β is likely of that
+order of magnitude. Far below it, the KL term hardly turns the axes; far above it, fewer units are left than there are
+factors.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import log10, sqrt
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """The largest β tried at which no unit is pruned, and the smallest above it at which one is."""
+
+    low: float | None
+    """None where a unit was pruned at every β that was tried."""
+    high: float | None
+    """None where no unit was pruned at any."""
+
+
+def bracketed(pruned: Callable[[float], bool], start: float, *, step: float, most: int, halvings: int) -> Bracket:
+    """Climb a geometric ladder until a unit is pruned, then halve the last step on the logarithmic scale.
+
+    Args:
+        pruned: trains at a β, and says whether a unit is pruned there.
+        start: the first β, above 0. If a unit is pruned there already, the ladder is climbed down until none is.
+        step: ratio of neighbouring rungs, above 1.
+        most: rungs at most.
+        halvings: of the step between the last β without a pruned unit and the first with one.
+
+    Returns:
+        Its ends are `step` ** (1 / 2 ** `halvings`) apart, unless one of them was not found within `most` rungs.
+
+    """
+    found = pruned(start)
+    last, factor = start, 1 / step if found else step
+    for _ in range(most - 1):
+        beta = last * factor
+        if pruned(beta) != found:
+            low, high = sorted((last, beta))
+            return _halved(pruned, low, high, halvings)
+        last = beta
+    return Bracket(None, last) if found else Bracket(last, None)
+
+
+def _halved(pruned: Callable[[float], bool], low: float, high: float, halvings: int) -> Bracket:
+    for _ in range(halvings):
+        middle = sqrt(low * high)
+        low, high = (low, middle) if pruned(middle) else (middle, high)
+    return Bracket(low, high)
+
+
+def rungs(last: float, *, step: float, count: int) -> Iterator[float]:
+    """So many further rungs of a ladder above (step > 1) or below (step < 1) its last one."""
+    return (last * step**number for number in range(1, count + 1))
+
+
+def same_order(one: float, other: float) -> bool:
+    """Return whether two values are less than half an order of magnitude apart, a factor of √10."""
+    return abs(log10(one / other)) <= 0.5
