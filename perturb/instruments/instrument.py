@@ -53,4 +53,4 @@ class Instrument:
     answer: Callable[[Subjects, Settings], Answer]
     """Computes the answer; raises UserError if the subject is unsuitable."""
     trains: bool = False
-    """True if it trains models of its own by an experiment's settings, so that none of the experiment's has to be finished."""
+    """True if it trains models of its own by an experiment's settings, so that no run of the experiment has to be there."""

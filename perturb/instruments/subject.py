@@ -85,7 +85,7 @@ class Subjects:
     name: str = ""
     """The subject as the user typed it."""
     trained: Sequence[TrainedModel] = ()
-    """One for a run; for an experiment, every training that is finished, restarts first; none where the instrument trains."""
+    """One for a run; for an experiment, its finished trainings, restarts first; none where the instrument trains."""
     artifacts: Path = Path("artifacts")
     """Folder of the run directories of an experiment."""
     factory: Factory | None = None

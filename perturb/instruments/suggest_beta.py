@@ -147,7 +147,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     verdict = _verdict(found, bracket)
     caption = (
         "Top: E[σ²] of every unit of every model, with the median over models of the largest (line); dashed: "
-        f"{ACTIVE}, from which on a unit counts as pruned. Middle and bottom: MIG and DtO of every model, and means; hollow: "
+        f"{ACTIVE}, where a unit begins to count as pruned. Middle and bottom: MIG and DtO of every model, and means. Hollow: "
         "models with a pruned unit, whose DtO is that of the others, and not comparable. Red: the suggested β, and the step "
         "over which the first unit is pruned."
     )
@@ -177,7 +177,7 @@ def _text(subjects: Subjects, settings: Settings) -> tuple[str, ...]:
         "thesis's advice (3.3.6) is to raise β until the mean posterior variance of a first unit, E[σ²], comes near 1: "
         "there the polarized regime begins, and the best β is of that order of magnitude.",
         f"{settings.seeds} β-VAEs at each β, trained as {subjects.name} says ({training.architecture}, {training.steps:,} "
-        f"steps of {training.batch_size} images). Suggested is the largest β tried at which most models have no pruned unit.",
+        f"steps of {training.batch_size} images). Suggested is the largest β tried at which most have no pruned unit.",
     )
 
 
