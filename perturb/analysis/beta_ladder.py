@@ -32,7 +32,8 @@ def bracketed(pruned: Callable[[float], bool], start: float, *, step: float, mos
         halvings: of the step between the last β without a pruned unit and the first with one.
 
     Returns:
-        Its ends are `step` ** (1 / 2 ** `halvings`) apart, unless one of them was not found within `most` rungs.
+        A bracket whose ends have the ratio `step` ** (1 / 2 ** `halvings`). If one of them was not found within `most` rungs,
+        the other is the last β tried.
 
     """
     found = pruned(start)

@@ -147,7 +147,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     verdict = _verdict(found, bracket)
     caption = (
         "Top: E[σ²] of every unit of every model, with the median over models of the largest (line); dashed: "
-        f"{ACTIVE}, where a unit begins to count as pruned. Middle and bottom: MIG and DtO of every model, and means. Hollow: "
+        f"{ACTIVE}, from which a unit counts as pruned. Middle and bottom: MIG and DtO of every model, and means. Hollow: "
         "models with a pruned unit, whose DtO is that of the others, and not comparable. Red: the suggested β, and the step "
         "over which the first unit is pruned."
     )
