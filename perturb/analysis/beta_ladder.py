@@ -32,8 +32,8 @@ def bracketed(pruned: Callable[[float], bool], start: float, *, step: float, mos
         halvings: of the step between the last β without a pruned unit and the first with one.
 
     Returns:
-        A bracket whose ends have the ratio `step` ** (1 / 2 ** `halvings`). If one of them was not found within `most` rungs,
-        the other is the last β tried.
+        A bracket whose ends have the ratio `step` ** (1 / 2 ** `halvings`). If one was not found within `most` rungs, the
+        other is the last β tried.
 
     """
     found = pruned(start)

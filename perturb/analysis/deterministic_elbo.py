@@ -1,7 +1,8 @@
 """The deterministic ELBO of a VAE with a Gaussian likelihood, and what a diagonal posterior costs it.
 
-From "Unpicking Data at the Seams" (Allen 2024), equations 5, 6 and 8 to 10, Theorem 3 and Corollary 3.1. An image x is drawn about d(z) with the variance σ², z has the posterior N(e, Σ). Expanded to second order about the mean,
-with the curvature of the decoder itself left out as in the paper's conclusion from equation 7, the β-ELBO is
+From "Unpicking Data at the Seams" (Allen 2024), equations 5, 6 and 8 to 10, Theorem 3 and Corollary 3.1. An image x is drawn
+about d(z) with the variance σ², and z has the posterior N(e, Σ). Expanded to second order about the mean, without the
+curvature of the decoder itself (as the paper concludes from its equation 7), the β-ELBO is
 
     ℓ = log N(x; d(e), σ²) − ½ (JᵀJ / σ²) ⊙ Σ − (β/2) (‖e‖² + tr Σ − log |Σ| − k)                                   (eq. 5)
 

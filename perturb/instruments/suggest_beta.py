@@ -33,9 +33,9 @@ from perturb.training.loop import ACTIVE
 
 START = 1 / 8
 """The first β, as a share of that of the experiment's restarts."""
-STEP, HALVINGS = 2.0, 1
+STEP, HALVINGS = 4.0, 1
 """Ratio of neighbouring rungs; the step over which the first unit is pruned is halved so often."""
-MOST, BELOW, BEYOND = 12, 3, 1
+MOST, BELOW, BEYOND = 8, 2, 1
 """Rungs until the bracket is found, at most; rungs that are wanted below and above it, to see where MIG is best."""
 COLOUR, FAINT, MARK = "#4477aa", "#bbbbbb", "#cc3311"
 
@@ -300,7 +300,7 @@ INSTRUMENT = Instrument(
     question="Which β suits the images of an experiment: is it where the first unit is pruned?",
     source="thesis 3.3.6, Figure 3.7",
     takes=("config",),
-    cost="35 trainings or more; minutes for the quickstart",
+    cost="25 trainings or more: 5 minutes for the quickstart",
     answer=answer,
     trains=True,
 )
