@@ -6,6 +6,7 @@ table. `perturb analyse NAME` then knows it, and `perturb analyse list` shows it
 """
 
 from perturb.instruments import (
+    likelihood_variance,
     linear_vae,
     local_linearity,
     orthogonality,
@@ -26,6 +27,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         orthogonality.INSTRUMENT,
         polarized_regime.INSTRUMENT,
         suggest_beta.INSTRUMENT,
+        likelihood_variance.INSTRUMENT,
     )
 }  # fmt: skip
 """All instruments by name."""

@@ -1,0 +1,117 @@
+"""Trained VAEs of vectors with a Gaussian likelihood, several restarts side by side: bounds, columns, differences.
+
+Everything is measured in float64 on some vectors, (n, values), that all restarts see.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from perturb.analysis.deterministic_elbo import best_elbo, elbo, log_likelihood, precision
+from perturb.analysis.jacobians import jacobians
+from perturb.analysis.orthogonality import column_cosines
+from perturb.objectives import Objective
+from perturb.objectives.posterior import FullGaussian, Posterior
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """ELBOs of each restart for β = 1, in nats, means over vectors, each (restarts,)."""
+
+    sampled: np.ndarray
+    """With codes drawn from the posteriors."""
+    error: np.ndarray
+    """Standard error of `sampled` over draws."""
+    encoder: np.ndarray
+    """Deterministic (eq. 5), with the encoder's covariances."""
+    diagonal: np.ndarray
+    """Deterministic, with the best diagonal covariances for the decoder's Jacobians."""
+    full: np.ndarray
+    """Deterministic, with the best covariances of all (eq. 10)."""
+
+
+@torch.no_grad()
+def posteriors(model: Objective, vectors: Float[np.ndarray, "n values"]) -> Posterior:
+    """Posteriors of every restart for the same vectors."""
+    one = torch.from_numpy(vectors)[None, :, None, None].to(model.device)
+    return model.posterior(one.expand(model.restarts, *one.shape[1:]))
+
+
+@torch.no_grad()
+def drawn(model: Objective, codes: Tensor) -> Tensor:
+    """Means that decoders draw of codes (restarts, n, latents): float64 (restarts, n, values)."""
+    return model.networks["decoder"](codes.double()).flatten(2)
+
+
+def column_cosine(model: Objective, vectors: Float[np.ndarray, "n values"]) -> Float[np.ndarray, " restarts"]:
+    """Mean |cos| between two columns of the decoder's Jacobians at the vectors' codes, over pairs and vectors, in [0, 1]."""
+    found = _jacobians(model, posteriors(model, vectors).mean)
+    first, second = np.triu_indices(found.shape[3], k=1)
+    return np.array([column_cosines(one)[:, first, second].mean() for one in found])
+
+
+def bounds(model: Objective, vectors: Float[np.ndarray, "n values"], *, draws: int, generator: torch.Generator) -> Bounds:
+    """Compute the ELBOs of VAEs, drawn and in closed form.
+
+    Args:
+        model: of β = 1, with a Gaussian likelihood of a fixed variance and a diagonal or full posterior.
+        vectors: on which the bounds are means.
+        draws: codes from each posterior.
+        generator: of their noise, on the CPU.
+
+    """
+    variance, posterior = float(model.likelihood.logvar[0].exp()), posteriors(model, vectors)
+    targets = torch.from_numpy(vectors).to(model.device).double()
+    means, kl = posterior.mean.cpu().numpy().astype(np.float64), posterior.kl().cpu().numpy().astype(np.float64)
+
+    def likelihoods(codes: Tensor) -> np.ndarray:
+        squared = (drawn(model, codes) - targets).square().sum(dim=2).cpu().numpy()
+        return log_likelihood(squared, vectors.shape[1], variance)
+
+    noise = [torch.randn(means.shape, generator=generator).to(model.device) for _ in range(draws)]
+    each = np.stack([likelihoods(posterior.sample(one)).mean(axis=1) - kl for one in noise])
+    at_means, covariances = likelihoods(posterior.mean), _covariances(posterior)
+    rows = [
+        (
+            elbo(likelihood, mean, covariance, asked).mean(),
+            best_elbo(likelihood, mean, asked, diagonal=True).mean(),
+            best_elbo(likelihood, mean, asked, diagonal=False).mean(),
+        )
+        for likelihood, mean, covariance, slopes in zip(
+            at_means, means, covariances, _jacobians(model, posterior.mean), strict=True
+        )
+        for asked in [precision(slopes, variance=variance)]
+    ]
+    return Bounds(each.mean(axis=0), each.std(axis=0, ddof=1) / np.sqrt(draws), *np.array(rows).T)
+
+
+def differences(one: Objective, other: Objective, vectors: Float[np.ndarray, "n values"]) -> Float[np.ndarray, "2 restarts"]:
+    """Differences of codes, and of what the decoders draw of the first models' codes: root mean squares.
+
+    They are in units of the first models' own deviation from their mean, so that 0 is no difference and √2 that of codes or
+    vectors which have nothing in common.
+    """
+    codes, others = (posteriors(model, vectors).mean for model in (one, other))
+    return np.stack([_relative(codes, others), _relative(drawn(one, codes), drawn(other, codes))])
+
+
+def _relative(one: Tensor, other: Tensor) -> np.ndarray:
+    centred = one - one.mean(dim=1, keepdim=True)
+    squares = [values.double().square().mean(dim=(1, 2)) for values in (one - other, centred)]
+    return torch.sqrt(squares[0] / squares[1]).cpu().numpy()
+
+
+def _covariances(posterior: Posterior) -> np.ndarray:
+    """(restarts, n, latents, latents)."""
+    if isinstance(posterior, FullGaussian):
+        factor = posterior.factor.double()
+        return (factor @ factor.mT).cpu().numpy()
+    return torch.diag_embed(posterior.logvar.double().exp()).cpu().numpy()
+
+
+def _jacobians(model: Objective, codes: Tensor) -> np.ndarray:
+    """(restarts, n, values, latents)."""
+    return jacobians(model.networks["decoder"], codes.double()).cpu().numpy()
