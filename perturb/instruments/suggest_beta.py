@@ -97,7 +97,8 @@ class Ladder:
         self.store = Store(subjects.artifacts, STAGES, device=settings.device)
         self.rungs: dict[float, Rung] = {}
 
-    def __getitem__(self, beta: float) -> Rung:
+    def rung(self, beta: float) -> Rung:
+        """Models of this β, trained now or found."""
         if beta not in self.rungs:
             self.rungs[beta] = self._trained(beta)
         return self.rungs[beta]
@@ -138,9 +139,9 @@ class Ladder:
 def answer(subjects: Subjects, settings: Settings) -> Answer:
     """Climb the ladder, and look at what the models of each rung score."""
     ladder = Ladder(subjects, settings)
-    bracket = bracketed(lambda beta: ladder[beta].pruned, ladder.start, step=STEP, most=MOST, halvings=HALVINGS)
+    bracket = bracketed(lambda beta: ladder.rung(beta).pruned, ladder.start, step=STEP, most=MOST, halvings=HALVINGS)
     for beta in _further(bracket, sorted(ladder.rungs)):
-        ladder[beta]
+        ladder.rung(beta)
     found = ladder.sorted
     path = settings.folder / "suggest-beta.png"
     draw_ladder(path, found, bracket)
