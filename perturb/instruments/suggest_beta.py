@@ -51,6 +51,8 @@ class Rung:
     """(models,); NaN where it is not defined."""
     distances: np.ndarray
     """DtO of the active units, the mean over images, (models,); NaN for fewer than two."""
+    seconds: float = 0.0
+    """Time that the trainings took, now or when they were made."""
 
     @property
     def largest(self) -> float:
@@ -125,6 +127,7 @@ class Ladder:
             variances=np.sort([result.unit_variances for result in scored.values()], axis=1),
             migs=np.array([(result.scores or {}).get("mig", np.nan) for result in scored.values()]),
             distances=np.array([self._distance(spec) for spec in scored]),
+            seconds=sum(self.store.seconds(spec.inputs["restart"]) for spec in specs),
         )
 
     def _distance(self, scores: RunSpec) -> float:
@@ -249,6 +252,7 @@ def _numbers(found: Sequence[Rung], bracket: Bracket) -> dict[str, JsonValue]:
         "suggested": bracket.low if both else None,
         "bracket": [bracket.low, bracket.high],
         "best_mig_at": best.beta if best else None,
+        "training_seconds": sum(rung.seconds for rung in found),
         "rungs": [
             {
                 "beta": rung.beta,
