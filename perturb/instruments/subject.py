@@ -1,7 +1,7 @@
 """The subject of an analysis: nothing, trained models of ours, or a model from outside."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 
 from perturb.config import ExperimentConfig, load_experiment
+from perturb.config import load_experiment
+from perturb.config.metrics import MetricsConfig
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
@@ -16,17 +18,21 @@ from perturb.experiment.plan import plan_experiment
 from perturb.experiment.stages import STAGES
 from perturb.external.protocols import Factory, load_factory
 from perturb.manifests import MANIFEST, read_config, read_manifest, read_result
+from perturb.metrics import METRICS, PartlyCoded, rows_to_encode, score
 from perturb.objectives import Objective
+from perturb.objectives.encode import encode
+from perturb.random.seeds import child_seed
 from perturb.runs import RunSpec, Store
 from perturb.statistics.saved_scores import ScoresResult
 from perturb.statistics.scores import BASELINE
 from perturb.training.saved_models import TrainingResult, TrainingRun, load_model
 
-Kind = Literal["nothing", "run", "config", "model"]
+Kind = Literal["nothing", "run", "config", "dataset", "model"]
 IN_WORDS: dict[Kind, str] = {
     "nothing": "no subject",
     "run": "the directory of a finished training (artifacts/runs/restart-…)",
     "config": "an experiment (configs/….toml)",
+    "dataset": "an experiment, trained or not (configs/….toml)",
     "model": "a factory (my_package.my_module:name)",
 }
 """Each kind of subject as people read it."""
@@ -67,6 +73,21 @@ class TrainedModel:
         """True if it was trained under a KL divergence, so that its posteriors have a width."""
         return "kl" in read_result(self.run, TrainingResult).last
 
+    def score(self, metrics: Sequence[str], device: str = "cpu") -> dict[str, float]:
+        """Scores by metric with the library's settings, of its codes of the images that it was trained on.
+
+        They are drawn as for the experiment's own scores, so that what both have is the same number.
+
+        Raises:
+            UserError: a metric is unknown, or not defined for the codes.
+
+        """
+        grid, settings, seed = self.truth.grid, MetricsConfig(), child_seed(self.config.seed, "scores")
+        encoded = rows_to_encode(metrics, settings, grid, seed=seed)
+        means, _ = encode(self.objective(device), self.pixels, encoded)
+        found = score(PartlyCoded(means, grid, encoded), metrics, settings=settings, seed=seed, threads=1)
+        return {name: scores[METRICS[name].score] for name, scores in found.items()}
+
     def objective(self, device: str = "cpu") -> Objective:
         """The model, in evaluation mode and in float32."""
         return load_model(self.run, device)
@@ -88,6 +109,11 @@ class Subjects:
     """One for a run; for an experiment, its finished trainings, restarts first; none where the instrument trains."""
     artifacts: Path = Path("artifacts")
     """Folder of the run directories of an experiment."""
+    """One for a run; for an experiment, every training that is finished, restarts first."""
+    truth: GroundTruth | None = None
+    """The dataset of an experiment of which the images are looked at."""
+    images: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    """Folders of the images of that experiment's variants, with their first patterns, as far as they are finished."""
     factory: Factory | None = None
     """The maker of a model from outside."""
 
@@ -121,6 +147,8 @@ def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path, tr
 
     """
     kind = _kind(asked)
+    if kind == "config" and "dataset" in takes:
+        kind = "dataset"
     if kind not in takes:
         given = f"got {asked}" if asked is not None else "got none"
         raise UserError(f"SUBJECT must be {' or '.join(IN_WORDS[one] for one in takes)}; {given}.")
@@ -131,6 +159,8 @@ def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path, tr
     path = Path(asked)
     if trains:
         return Subjects(kind=kind, name=asked, artifacts=artifacts)
+    if kind == "dataset":
+        return _of_dataset(path, artifacts)
     trained = [_of_run(path)] if kind == "run" else _of_experiment(path, artifacts)
     return Subjects(kind=kind, name=asked, trained=trained, artifacts=artifacts)
 
@@ -164,6 +194,17 @@ def _of_experiment(path: Path, artifacts: Path) -> list[TrainedModel]:
     if not finished:
         raise UserError(f"{path}: none of its trainings is finished below {artifacts}; run `perturb run {path}` first.")
     return finished
+
+
+def _of_dataset(path: Path, artifacts: Path) -> Subjects:
+    config = load_experiment(path)
+    plan, store = plan_experiment(config), Store(artifacts, STAGES)
+    changed = {
+        column.variant: store.path(spec)
+        for column, spec in plan.pixels.items()
+        if column.variant != BASELINE and column.pattern == 0 and store.is_complete(spec)
+    }
+    return Subjects(kind="dataset", name=str(path), truth=open_ground_truth(config.dataset), images=changed)
 
 
 def _of_scores(method: str, variant: str, scores: RunSpec, store: Store) -> TrainedModel | None:

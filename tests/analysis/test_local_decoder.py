@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from perturb.analysis.local_decoder import unexplained
+from perturb.analysis.local_decoder import Approximated, approximated, local_matrix
 
 MEAN, STD = torch.tensor([0.3, -0.2]), torch.tensor([0.5, 0.4])
 MATRIX = torch.tensor([[0.3, -0.2, 0.6, 0.1], [0.5, 0.4, -0.3, 0.7]])
 
 
-def _errors(decoder: nn.Module) -> dict[str, float]:
-    return unexplained(decoder.eval(), MEAN, STD, train=200, test=200, generator=torch.Generator().manual_seed(0))
+def _approximated(decoder: nn.Module) -> dict[str, Approximated]:
+    return approximated(decoder.eval(), MEAN, STD, train=200, test=200, generator=torch.Generator().manual_seed(0))
 
 
 class _Behind(nn.Module):
@@ -26,17 +26,28 @@ class _Behind(nn.Module):
 
 
 def test_a_linear_decoder_is_explained_by_a_matrix_and_by_its_jacobian() -> None:
-    errors = _errors(_Behind(nn.Identity()))
-    assert errors["linear"] < 1e-10
-    assert errors["jacobian"] < 1e-10
-    assert errors["tanh"] > 1e-4
+    found = _approximated(_Behind(nn.Identity()))
+    for name in ("linear", "jacobian"):
+        assert found[name].unexplained < 1e-10
+        assert abs(found[name].predicted - 1) < 1e-5
+    assert found["tanh"].unexplained > 1e-4
+    assert found["tanh"].predicted < 1
 
 
 def test_a_decoder_with_a_tanh_is_explained_by_a_tanh_alone() -> None:
-    errors = _errors(_Behind(nn.Tanh()))
-    assert errors["tanh"] < 1e-8
-    assert errors["linear"] > 1e-3
-    assert errors["jacobian"] > errors["linear"]
+    found = _approximated(_Behind(nn.Tanh()))
+    assert found["tanh"].unexplained < 1e-8
+    assert found["linear"].unexplained > 1e-3
+    assert found["jacobian"].unexplained > found["linear"].unexplained
+    assert abs(found["tanh"].predicted - 1) < 1e-4
+    assert found["jacobian"].predicted > 1.1
+    assert abs(found["linear"].predicted - 1) < 0.05
+
+
+def test_the_matrix_behind_a_tanh_is_found() -> None:
+    decoder, generator = _Behind(nn.Tanh()).eval(), torch.Generator().manual_seed(0)
+    found = local_matrix(decoder, MEAN, STD, draws=200, generator=generator)
+    torch.testing.assert_close(found, MATRIX.mT, atol=1e-3, rtol=0)
 
 
 def test_the_derivative_of_an_even_function_explains_nothing() -> None:
@@ -44,4 +55,5 @@ def test_the_derivative_of_an_even_function_explains_nothing() -> None:
         def forward(self, values: Tensor) -> Tensor:
             return values.square()
 
-    assert _errors(_Behind(Square()))["jacobian"] == 1.0
+    found = _approximated(_Behind(Square()))["jacobian"]
+    assert (found.unexplained, found.predicted) == (1.0, 0.0)

@@ -1,0 +1,87 @@
+"""The Orthogonality Deviation Score (OD-Score) of Bhowal et al. (2024, section 4.4 and A.8.3).
+
+A local decoder's linear part M (values × latents) has the singular value decomposition M = U S Vᵀ. The matrix with
+orthonormal columns that is nearest to it, in Frobenius norm, is its polar factor
+
+    Q = M (MᵀM)^(−1/2) = U Vᵀ
+
+(A.8.3 prints the exponent ½, by which M (MᵀM)^½ = U S² Vᵀ; its own step before, M = Q (MᵀM)^½, gives −½.) By Lemma 4, Q
+is compared with U, the identity with V, and the lengths of Q's columns, which are 1, with S:
+
+    d_U = ‖U − Q‖²    d_Σ = ‖S − 1‖²    d_V = ‖V − I‖²    OD = ⅓ Σ d / max d
+
+with the maximum over the models that are compared. An SVD leaves the order and the signs of singular vectors open; here
+latents are first brought into the order, and given the signs, in which V is nearest to I.
+
+What is in the score, besides orthogonality:
+
+* ‖U − Q‖ = ‖U (I − Vᵀ)‖ = ‖V − I‖: the first and the third term are one number, DtO² (analysis/orthogonality.py).
+* d_Σ is of lengths, not of angles: M with orthogonal columns of length 2 has d_Σ > 0. So it grows with the contrast of the
+  images and shrinks with the range of the codes. Lemma 4 (b), of M itself, has the lengths of M's columns in place of 1:
+  ‖S − lengths‖² is 0 exactly where M's columns are orthogonal. It is given beside the score.
+* Each term is divided by its maximum over the compared models: one more model can change the score of all others and their
+  order, and scores of different studies cannot be compared.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import polar
+
+from perturb.analysis.orthogonality import nearest_signed_permutation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deviations:
+    """Squared distances of matrices from their polar factors, each float64 (points,), ≥ 0."""
+
+    u: np.ndarray
+    """‖U − Q‖², at most 2k for k latents."""
+    sigma: np.ndarray
+    """‖S − 1‖²."""
+    v: np.ndarray
+    """‖V − I‖², at most 2k for k latents."""
+    lengths: np.ndarray
+    """‖S − lengths of M's columns‖², 0 exactly where they are orthogonal; not in the score."""
+
+    @property
+    def terms(self) -> tuple[float, float, float]:
+        """Means over points of the three distances in the score, in the order U, Σ, V."""
+        return float(self.u.mean()), float(self.sigma.mean()), float(self.v.mean())
+
+
+def polar_factor(matrix: Float[np.ndarray, "values k"]) -> Float[np.ndarray, "values k"]:
+    """The matrix with orthonormal columns that is nearest to one of full rank; of a lower rank one of several."""
+    return polar(matrix)[0]
+
+
+def deviations(matrices: Float[np.ndarray, "points values k"]) -> Deviations:
+    """How far each of some matrices is from its polar factor, for values ≥ k.
+
+    Rotating the rows changes nothing, so that `orthogonality.reduced` matrices may be given.
+    """
+    found = np.array([_deviation(matrix) for matrix in matrices]).reshape(-1, 4)
+    return Deviations(u=found[:, 0], sigma=found[:, 1], v=found[:, 2], lengths=found[:, 3])
+
+
+def _deviation(matrix: np.ndarray) -> tuple[float, float, float, float]:
+    left, singular, transposed = np.linalg.svd(matrix, full_matrices=False)
+    order = nearest_signed_permutation(transposed.T)
+    arranged = matrix @ order
+    vectors = order.T @ transposed.T
+    factor, lengths = polar_factor(arranged), np.linalg.norm(arranged, axis=0)
+    distances = left - factor, singular - 1, vectors - np.eye(len(vectors)), singular - lengths
+    u, sigma, v, by_length = (float(np.square(distance).sum()) for distance in distances)
+    return u, sigma, v, by_length
+
+
+def od_scores(terms: Float[np.ndarray, "models terms"]) -> Float[np.ndarray, " models"]:
+    """The score of every compared model, in [0, 1], lower is more orthogonal.
+
+    Args:
+        terms: d_U, d_Σ and d_V of each model before the division, ≥ 0; a term that is 0 in all models counts as 0.
+
+    """
+    largest = terms.max(axis=0)
+    return np.divide(terms, largest, out=np.zeros_like(terms), where=largest > 0).mean(axis=1)
