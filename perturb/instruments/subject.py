@@ -23,7 +23,7 @@ from perturb.objectives import Objective
 from perturb.objectives.encode import encode
 from perturb.random.seeds import child_seed
 from perturb.runs import RunSpec, Store
-from perturb.statistics.saved_scores import ScoresResult
+from perturb.statistics.saved_scores import ScoresResult, ScoresRun
 from perturb.statistics.scores import BASELINE
 from perturb.training.saved_models import TrainingResult, TrainingRun, load_model
 
@@ -52,6 +52,8 @@ class TrainedModel:
     """The variant that it was trained on; unknown for a run outside an experiment, and then the original."""
     scores: dict[str, float] = field(default_factory=dict[str, float])
     """Scores of the metrics that the experiment has asked for, by key; empty for a run outside an experiment."""
+    scoring: ScoresRun | None = None
+    """How the experiment has scored it; None for a run outside an experiment."""
 
     @property
     def config(self) -> TrainingRun:
@@ -74,15 +76,16 @@ class TrainedModel:
         return "kl" in read_result(self.run, TrainingResult).last
 
     def score(self, metrics: Sequence[str], device: str = "cpu") -> dict[str, float]:
-        """Scores by metric with the library's settings, of its codes of the images that it was trained on.
+        """Scores by metric of its codes of the images that it was trained on.
 
-        They are drawn as for the experiment's own scores, so that what both have is the same number.
+        Images are drawn as for the experiment's own scores, so that a metric which that has asked for has the same score.
 
         Raises:
             UserError: a metric is unknown, or not defined for the codes.
 
         """
-        grid, settings, seed = self.truth.grid, MetricsConfig(), child_seed(self.config.seed, "scores")
+        settings = self.scoring.settings if self.scoring else MetricsConfig()
+        seed, grid = child_seed(self.scoring.seed if self.scoring else 0, "scores"), self.truth.grid
         encoded = rows_to_encode(metrics, settings, grid, seed=seed)
         means, _ = encode(self.objective(device), self.pixels, encoded)
         found = score(PartlyCoded(means, grid, encoded), metrics, settings=settings, seed=seed, threads=1)
@@ -210,4 +213,7 @@ def _of_dataset(path: Path, artifacts: Path) -> Subjects:
 def _of_scores(method: str, variant: str, scores: RunSpec, store: Store) -> TrainedModel | None:
     """The training behind finished scores; None for one that was given up."""
     result, run = store.result(scores, ScoresResult), store.path(scores.inputs["restart"])
-    return None if result.scores is None else TrainedModel(scores.label, run, method, variant, result.scores)
+    if result.scores is None:
+        return None
+    assert isinstance(scores.config, ScoresRun)
+    return TrainedModel(scores.label, run, method, variant, result.scores, scores.config)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from perturb.cli import main
-from perturb.instruments import local_linearity, posterior_precision
+from perturb.instruments import local_linearity, pca_axes, posterior_precision
 from perturb.instruments.subject import subjects_of
 
 
@@ -49,6 +49,36 @@ def test_posterior_precision_is_of_vaes_alone(finished: tuple[Path, Path], tmp_p
         assert 0 <= numbers["off_diagonal"] <= 1
         assert numbers["ratio"] > 0
     assert "of 4 models the curvature is nearer to diagonal" in found["verdict"]
+
+
+def test_scores_of_a_model_are_those_of_its_experiment(finished: tuple[Path, Path]) -> None:
+    (first, *_) = subjects_of(str(finished[0]), ["config"], artifacts=finished[1]).trained
+    assert first.scoring is not None
+    assert "mig" in first.scores
+    assert first.score(["mig"])["mig"] == first.scores["mig"]
+
+
+def test_the_axes_of_images_are_those_of_every_finished_variant(
+    finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pca_axes, "IMAGES", 200)
+    monkeypatch.setattr(pca_axes, "CENTRES", 3)
+    found = _asked("pca-axes", finished, tmp_path)
+    assert list(found["numbers"]) == ["original", "modified", "noise", "untrained"]
+    original = found["numbers"]["original"]
+    assert original["factors"] == ["floor_hue", "wall_hue", "object_hue", "sky_hue"]
+    # The wall is nearly half of an image, and its hue is what the first component follows.
+    assert max(original["explained"][0]) == original["explained"][0][1] > 0.9
+    assert [len(there) for there in original["local_explained"]] == [4, 4, 4]
+    assert sum(original["variance_shares"]) <= 1
+    assert "On modified images" in found["verdict"]
+    assert (tmp_path / "pca-axes.png").is_file()
+
+
+def test_images_are_looked_at_before_anything_is_trained(tmp_path: Path) -> None:
+    subjects = subjects_of("configs/quickstart.toml", ["dataset"], artifacts=tmp_path)
+    assert subjects.truth is not None
+    assert (subjects.truth.name, dict(subjects.images), list(subjects.trained)) == ("mini", {}, [])
 
 
 def test_the_trainings_of_an_experiment_are_known_by_method_and_variant(finished: tuple[Path, Path]) -> None:

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from perturb.analysis.od_score import Deviations
 from perturb.config import TrainingConfig
 from perturb.config.objectives import AutoencoderConfig, BetaVAEConfig
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.files import sha256_of
-from perturb.instruments import INSTRUMENTS, Answer, Settings
+from perturb.instruments import INSTRUMENTS, Answer, Settings, od_score
+from perturb.instruments.od_score import Measured
 from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.manifests import write_manifest
 from perturb.training.curve import CURVE, write_curve
@@ -104,9 +106,53 @@ def test_the_polarized_regime_is_of_models_with_a_kl_term(subjects: Subjects, tm
     assert "in 0 of 2 models" in answer.verdict
 
 
+def test_the_od_score_is_of_models_with_two_active_units_and_divided_by_the_largest(
+    subjects: Subjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(od_score, "POINTS", 3)
+    monkeypatch.setattr(od_score, "DRAWS", 20)
+    monkeypatch.setitem(globals(), "IMAGES", Pixels(Mini().images(np.arange(4096))))
+    answer = _asked("od-score", subjects, tmp_path)
+    assert answer.numbers["correlations"] == {}
+    ((label, three),) = answer.numbers["models"].items()
+    assert (label, three["active"], three["od_score_among_trained"]) == ("three", 3, 1.0)
+    assert three["d_u"] == pytest.approx(three["d_v"], rel=1e-6)
+    assert 0 < three["dto"] <= np.sqrt(2 * 3)
+    terms = np.array([[np.mean(three[key]) for key in ("d_u", "d_sigma", "d_v")], *three["random_terms"]])
+    assert three["od_score"] == pytest.approx(np.mean(terms[0] / terms.max(axis=0)))
+    assert three["random_od_score"] == pytest.approx(np.mean(terms[1:] / terms.max(axis=0)))
+    assert 0 <= three["mig_sup"] <= 1
+    assert answer.section.figures[0].path.is_file()
+    assert "of 1 models score lower" in answer.verdict
+
+
+def _measured(method: str, active: int, turned: float, mig: float) -> Measured:
+    one = np.array([turned])
+    found = Deviations(u=one, sigma=10 - one, v=one, lengths=one)
+    scores = {"mig": mig, "mig_sup": mig}
+    return Measured(method=method, active=active, trained=found, random=(found,), dto=turned, scores=scores)
+
+
+def test_correlations_are_of_models_with_as_many_latents_and_within_methods_of_their_own() -> None:
+    first = [_measured("first", 4, turned, mig) for turned, mig in ((1, 0.8), (2, 0.9), (3, 0.6), (4, 0.7))]
+    second = [_measured("second", 4, turned, mig) for turned, mig in ((5, 0.1), (6, 0.2), (7, 0.3), (8, 0.4))]
+    models = [*first, *second, _measured("second", 3, 0.1, 0.0)]
+    found = od_score.correlations_of(models, od_score.scored_models(models))
+    squares = 6**2 + 6**2 + 2**2 + 2**2 + 4**2 + 4**2 + 4**2 + 4**2
+    assert found["d_U = d_V"]["mig"] == pytest.approx(1 - 6 * squares / (8 * 63))
+    assert found["d_Σ"]["mig"] == pytest.approx(-found["d_U = d_V"]["mig"])
+    assert found["DtO of J"]["dto"] == pytest.approx(1)
+    assert found["d_U = d_V"]["mig_within_methods"] == pytest.approx((-0.6 + 1) / 2)
+    assert od_score.correlations_of(models[:3], od_score.scored_models(models[:3])) == {}
+
+
 @pytest.mark.parametrize(
     ("name", "chosen", "lacking"),
-    [("orthogonality", 1, "two active latents"), ("polarized-regime", 2, "a VAE with a diagonal posterior")],
+    [
+        ("orthogonality", 1, "two active latents"),
+        ("od-score", 1, "two active latents"),
+        ("polarized-regime", 2, "a VAE with a diagonal posterior"),
+    ],
 )
 def test_models_that_do_not_suit_are_refused(
     name: str, chosen: int, lacking: str, subjects: Subjects, tmp_path: Path

@@ -1,0 +1,95 @@
+"""Whether the principal axes of images follow the factors (Bhowal et al. 2024, A.8.6, Table 7 and Figure 5).
+
+The theory says that a VAE's latents lie along the directions in which the data vary most, and that they are disentangled
+because factors are what makes data vary along these. Here no model has a part in it:
+
+    global   PCA of the images of the whole grid: do principal components follow factors?
+    local    PCA of the images around one, whose ordered factors each are at most one value away: a posterior's noise, and so
+             the theory, is about these
+
+A component follows a factor as far as the factor alone explains its variance: R²_jk = Var E[t_j | w_k] / Var t_j in [0, 1]
+for scores t_j of component j and values w_k of factor k. Where all combinations of values are there once, Σ_k R²_jk ≤ 1, the
+rest being interactions.
+
+Its control is the same plane with its axes turned at random: R² of random directions among the same components.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int64
+from scipy.stats import ortho_group
+from sklearn.decomposition import PCA
+
+from perturb.datasets.ground_truth import FactorGrid
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrincipalAxes:
+    """The first principal axes of some images."""
+
+    shares: np.ndarray
+    """Share of the total variance along each axis, descending, float64 (axes,); Table 7's reconstruction error with some
+    axes is what the shares of these lack of 1."""
+    axes: np.ndarray
+    """Directions of length 1, (axes, values); the largest entry of each is positive."""
+    scores: np.ndarray
+    """Scores of the images, float64 (n, axes)."""
+
+
+def principal_axes(images: Float[np.ndarray, "n values"], count: int, seed: int) -> PrincipalAxes:
+    """The principal axes with the most variance.
+
+    Args:
+        images: float, as many values as pixels and channels.
+        count: axes, fewer than images and than values.
+        seed: starts the solver (ARPACK), whose result hardly depends on it.
+
+    """
+    pca = PCA(count, svd_solver="arpack", random_state=np.random.RandomState(seed % 2**32))
+    scores = pca.fit_transform(images)
+    axes = np.asarray(pca.components_)
+    signs = np.sign(axes[np.arange(count), np.abs(axes).argmax(axis=1)])
+    return PrincipalAxes(
+        shares=pca.explained_variance_ratio_.astype(np.float64),
+        axes=axes * signs[:, None],
+        scores=(scores * signs).astype(np.float64),
+    )
+
+
+def explained_by_factors(
+    scores: Float[np.ndarray, "n axes"], factors: Int64[np.ndarray, "n factors"]
+) -> Float[np.ndarray, "axes factors"]:
+    """R² of every component and factor, in [0, 1]; 0 where a component is constant.
+
+    Of n drawn images R² is about (values − 1) / n too high.
+    """
+    centred = scores - scores.mean(axis=0)
+    total = np.square(centred).mean(axis=0)
+    found = np.zeros((scores.shape[1], factors.shape[1]))
+    for k, column in enumerate(factors.T):
+        _, values, counts = np.unique(column, return_inverse=True, return_counts=True)
+        sums = np.zeros((len(counts), scores.shape[1]))
+        np.add.at(sums, values, centred)
+        between = (np.square(sums) / counts[:, None]).sum(axis=0) / len(scores)
+        found[:, k] = np.divide(between, total, out=np.zeros_like(total), where=total > 0)
+    return found.clip(0, 1)
+
+
+def turned_at_random(scores: Float[np.ndarray, "n axes"], rng: np.random.Generator) -> Float[np.ndarray, "n axes"]:
+    """The same points in axes turned at random (Haar)."""
+    return scores @ ortho_group.rvs(scores.shape[1], random_state=rng) if scores.shape[1] > 1 else scores
+
+
+def neighbourhood(grid: FactorGrid, image: int) -> Int64[np.ndarray, " n"]:
+    """Numbers of the images whose ordered factors are each at most one value from those of an image, itself among them.
+
+    Unordered factors stay as they are; at the end of its range a factor has two values.
+    """
+    (centre,) = grid.factors_of(np.array([image]))
+    ranges = [
+        [value] if name in grid.unordered else range(max(0, value - 1), min(size, value + 2))
+        for name, size, value in zip(grid.names, grid.sizes, centre.tolist(), strict=True)
+    ]
+    around = np.stack(np.meshgrid(*map(np.array, ranges), indexing="ij"), axis=-1).reshape(-1, grid.num_factors)
+    return grid.indices_of(around)
