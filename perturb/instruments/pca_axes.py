@@ -239,7 +239,8 @@ def draw_axes(path: Path, truth: GroundTruth, found: Mapping[str, Found]) -> Non
     """Draw the first axes as images, and below them dots for what one factor explains, a row a variant."""
     original = found[BASELINE]
     figure = style.new_figure(2.4 + 0.45 * len(found))
-    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=(1.3, 1.1 + 0.45 * len(found))))
+    grid = figure.add_gridspec(2, 1, height_ratios=(1.3, 1.1 + 0.45 * len(found)))
+    above, below = (figure.add_subfigure(grid[row, 0]) for row in range(2))
     for number, axes in enumerate(above.subplots(1, DRAWN)):
         axes.set_axis_off()
         if number < len(original.axes.axes):
