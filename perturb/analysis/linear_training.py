@@ -1,21 +1,15 @@
 """Linear VAEs and linear autoencoders, trained by gradient descent on vectors."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from jaxtyping import Float
 
+from perturb.analysis.vector_training import trained
 from perturb.config import ObjectiveConfig, TrainingConfig
 from perturb.config.training import GaussianConfig
 from perturb.datasets.samples import Samples
-from perturb.errors import UserError
 from perturb.models.layers import Linear
-from perturb.objectives import OBJECTIVES
-from perturb.progress import ProgressGroup
-from perturb.random.philox import CounterRNG
-from perturb.training import train
 
 
 def training_of(
@@ -62,21 +56,8 @@ def trained_decoders(
         UserError: a training has diverged.
 
     """
-    model = OBJECTIVES[method.kind](
-        method, training, channels=samples.values.shape[1], latents=latents, seeds=seeds, device=device
+    model = trained(
+        [samples] * len(seeds), method, training, latents=latents, seeds=seeds, device=device
     )  # fmt: skip
-    pixels = samples.pixels if device == "cpu" else samples.pixels.resident(device)
-    with TemporaryDirectory() as folder:
-        outcomes = train(
-            model,
-            [pixels] * len(seeds),
-            samples.grid,
-            training,
-            draws=CounterRNG(seeds, device),
-            checkpoints=[Path(folder) / str(seed) for seed in seeds],
-            progress=ProgressGroup(()),
-        )
-    if failures := [outcome.failure for outcome in outcomes if outcome.failure]:
-        raise UserError(f"{method.kind}, linear: {failures[0]}; lower learning_rate, which is {training.learning_rate:g}.")
     layer = next(layer for layer in model.networks["decoder"].modules() if isinstance(layer, Linear))
     return layer.weight.detach().double().cpu().numpy().transpose(0, 2, 1)

@@ -11,6 +11,7 @@ Which factors have no order is a setting.
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from perturb.config.metrics import DisentanglementScoreConfig
 from perturb.errors import UserError
@@ -40,6 +41,24 @@ def compute_disentanglement_score(coded: Coded, settings: DisentanglementScoreCo
         explained_deviations(train, test, settings.neighbours),
     )
     return {"ds": float(gap_to_runner_up(gains).mean())}
+
+
+def continuous_score(
+    codes: Float[np.ndarray, "n latents"], factors: Float[np.ndarray, "n factors"], rng: np.random.Generator
+) -> float:
+    """DS of factors that take any value, in [0, 1], with the thesis's five neighbours.
+
+    Four fifths of the rows, drawn at random, are neighbours, and the others are predicted.
+
+    Args:
+        codes: two latents or more.
+        factors: two or more that vary.
+        rng: draws the rows.
+
+    """
+    order = rng.permutation(len(codes))
+    train, test = ((codes[rows], factors[rows]) for rows in np.split(order, [len(codes) * 4 // 5]))
+    return float(gap_to_runner_up(explained_deviations(train, test, DisentanglementScoreConfig().neighbours)).mean())
 
 
 def explained_deviations(train: Sample, test: Sample, neighbours: int) -> np.ndarray:

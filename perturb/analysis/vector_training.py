@@ -1,0 +1,88 @@
+"""Models of any method, trained on vectors side by side."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from perturb.config import ObjectiveConfig, TrainingConfig
+from perturb.datasets.samples import Samples
+from perturb.errors import UserError
+from perturb.objectives import OBJECTIVES, Objective
+from perturb.progress import ProgressGroup
+from perturb.random.philox import CounterRNG
+from perturb.random.seeds import child_seed
+from perturb.training import train
+
+
+def trained(
+    sets: Sequence[Samples],
+    method: ObjectiveConfig,
+    training: TrainingConfig,
+    *,
+    latents: int,
+    seeds: Sequence[int],
+    rates: Sequence[float] = (),
+    device: str = "cpu",
+) -> Objective:
+    """Models of one method, a restart for each seed, in evaluation mode.
+
+    Args:
+        sets: the vectors that each restart learns from, of the same number and dimensions.
+        method: such as VAEConfig or AutoencoderConfig.
+        training: of the architecture `linear` or `mlp_vectors`.
+        latents: of the code.
+        seeds: one for each restart.
+        rates: learning rates, one after the other, each for `training.steps` updates; none: the training's own.
+        device: of torch.
+
+    Raises:
+        UserError: a training has diverged.
+
+    """
+    model = untrained(method, training, channels=sets[0].values.shape[1], latents=latents, seeds=seeds, device=device)
+    once = {id(one): one.pixels if device == "cpu" else one.pixels.resident(device) for one in sets}
+    for stage, rate in enumerate(rates or [training.learning_rate]):
+        for group in (group for optimiser in model.optimisers.values() for group in optimiser.param_groups):
+            group["lr"] = rate
+        drawn = [child_seed(seed, "stage", stage) if stage else seed for seed in seeds]
+        with TemporaryDirectory() as folder:
+            outcomes = train(
+                model,
+                [once[id(one)] for one in sets],
+                sets[0].grid,
+                training,
+                draws=CounterRNG(drawn, device),
+                checkpoints=[Path(folder) / str(place) for place in range(len(seeds))],
+                progress=ProgressGroup(()),
+            )
+        if failures := [outcome.failure for outcome in outcomes if outcome.failure]:
+            raise UserError(
+                f"{method.kind}, {training.architecture}: {failures[0]}; lower learning_rate, which is {rate:g}."
+            )
+    model.networks.eval().requires_grad_(False)
+    return model
+
+
+def untrained(
+    method: ObjectiveConfig,
+    training: TrainingConfig,
+    *,
+    channels: int,
+    latents: int,
+    seeds: Sequence[int],
+    device: str = "cpu",
+) -> Objective:
+    """Models of one method before their training, a restart for each seed.
+
+    Args:
+        method: such as VAEConfig.
+        training: architecture, optimiser and likelihood.
+        channels: values of a vector.
+        latents: of the code.
+        seeds: one for each restart.
+        device: of torch.
+
+    """
+    return OBJECTIVES[method.kind](
+        method, training, channels=channels, latents=latents, seeds=seeds, device=device
+    )  # fmt: skip
