@@ -16,6 +16,7 @@ from perturb.instruments import (
     posterior_precision,
     precision_budget,
     suggest_beta,
+    synthetic_study,
 )
 from perturb.instruments.instrument import Answer, Instrument, Settings
 
@@ -32,6 +33,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         polarized_regime.INSTRUMENT,
         suggest_beta.INSTRUMENT,
         likelihood_variance.INSTRUMENT,
+        synthetic_study.INSTRUMENT,
     )
 }  # fmt: skip
 """All instruments by name."""
