@@ -14,6 +14,7 @@ from perturb.analysis.deterministic_elbo import best_elbo, elbo, log_likelihood,
 from perturb.analysis.jacobians import jacobians
 from perturb.analysis.orthogonality import column_cosines
 from perturb.objectives import Objective
+from perturb.objectives.likelihood import Gaussian
 from perturb.objectives.posterior import FullGaussian, Posterior
 
 
@@ -63,7 +64,9 @@ def bounds(model: Objective, vectors: Float[np.ndarray, "n values"], *, draws: i
         generator: of their noise, on the CPU.
 
     """
-    variance, posterior = float(model.likelihood.logvar[0].exp()), posteriors(model, vectors)
+    law, posterior = model.likelihood, posteriors(model, vectors)
+    assert isinstance(law, Gaussian)
+    variance = law.logvar[0].exp().item()
     targets = torch.from_numpy(vectors).to(model.device).double()
     means, kl = posterior.mean.cpu().numpy().astype(np.float64), posterior.kl().cpu().numpy().astype(np.float64)
 
