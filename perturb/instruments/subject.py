@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from perturb.config import ExperimentConfig, load_experiment
-from perturb.config import load_experiment
 from perturb.config.metrics import MetricsConfig
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
@@ -112,7 +111,6 @@ class Subjects:
     """One for a run; for an experiment, its finished trainings, restarts first; none where the instrument trains."""
     artifacts: Path = Path("artifacts")
     """Folder of the run directories of an experiment."""
-    """One for a run; for an experiment, every training that is finished, restarts first."""
     truth: GroundTruth | None = None
     """The dataset of an experiment of which the images are looked at."""
     images: Mapping[str, Path] = field(default_factory=dict[str, Path])
