@@ -1,6 +1,6 @@
-"""Models of any method, trained on vectors side by side."""
+"""Models of any method, trained on vectors side by side, and looked at on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +13,24 @@ from perturb.random.philox import CounterRNG
 from perturb.random.seeds import child_seed
 from perturb.training import train
 
+Look = Callable[[int, Objective], None]
+"""Takes the number of updates made so far, and the models, in evaluation mode."""
+
+
+class _Watch(ProgressGroup):
+    """A listener to a training's progress that looks at the models after some steps."""
+
+    def __init__(self, model: Objective, steps: Collection[int], look: Look) -> None:
+        super().__init__(())
+        self._model, self._steps, self._look = model, frozenset(steps), look
+
+    def report(self, done: int, total: int, note: str = "") -> None:
+        """Look, if this is one of the steps."""
+        if done in self._steps:
+            self._model.networks.eval()
+            self._look(done, self._model)
+            self._model.networks.train()
+
 
 def trained(
     sets: Sequence[Samples],
@@ -23,6 +41,8 @@ def trained(
     seeds: Sequence[int],
     rates: Sequence[float] = (),
     device: str = "cpu",
+    steps: Collection[int] = (),
+    look: Look = lambda step, model: None,
 ) -> Objective:
     """Models of one method, a restart for each seed, in evaluation mode.
 
@@ -34,6 +54,8 @@ def trained(
         seeds: one for each restart.
         rates: learning rates, one after the other, each for `training.steps` updates; none: the training's own.
         device: of torch.
+        steps: numbers of updates at a learning rate after which `look` is called. Looking changes nothing.
+        look: is told the step, and shown the models.
 
     Raises:
         UserError: a training has diverged.
@@ -53,7 +75,7 @@ def trained(
                 training,
                 draws=CounterRNG(drawn, device),
                 checkpoints=[Path(folder) / str(place) for place in range(len(seeds))],
-                progress=ProgressGroup(()),
+                progress=_Watch(model, steps, look),
             )
         if failures := [outcome.failure for outcome in outcomes if outcome.failure]:
             raise UserError(

@@ -11,7 +11,7 @@ from perturb.analysis.deterministic_elbo import posterior_variances
 from perturb.analysis.gaussian_vaes import Bounds, bounds, column_cosine, differences, posteriors
 from perturb.analysis.linear_training import training_of
 from perturb.analysis.linear_vae import loss, optimum, principal
-from perturb.analysis.watched_training import watched
+from perturb.analysis.vector_training import trained
 from perturb.config import ObjectiveConfig, TrainingConfig
 from perturb.config.objectives import BetaVAEConfig, FullCovarianceVAEConfig, VAEConfig
 from perturb.config.training import GaussianConfig
@@ -122,8 +122,8 @@ def _columns(
     def look(step: int, model: Objective) -> None:
         seen[step] = column_cosine(model, vectors)
 
-    model = watched(
-        samples, POSTERIORS[posterior], _training(name, VARIANCES[name]), latents=LATENTS, seeds=seeds,
+    model = trained(
+        [samples] * len(seeds), POSTERIORS[posterior], _training(name, VARIANCES[name]), latents=LATENTS, seeds=seeds,
         device=settings.device, steps=LOOKS, look=look,
     )  # fmt: skip
     noise = torch_generator(settings.seed, "likelihood", name, posterior)
@@ -133,9 +133,9 @@ def _columns(
 
 def _twins(name: str, model: Objective, samples: Samples, seeds: Sequence[int], settings: Settings) -> Twins:
     def different(method: ObjectiveConfig, variance: float) -> np.ndarray:
-        other = watched(
-            samples, method, _training(name, variance), latents=LATENTS, seeds=seeds, device=settings.device
-        )  # fmt: skip
+        other = trained(
+            [samples] * len(seeds), method, _training(name, variance), latents=LATENTS, seeds=seeds, device=settings.device
+        )
         return differences(model, other, samples.values[:POINTS])
 
     noise = VARIANCES[name]
@@ -145,8 +145,9 @@ def _twins(name: str, model: Objective, samples: Samples, seeds: Sequence[int], 
 
 def _pruning(beta: float, cloud: Samples, seeds: Sequence[int], settings: Settings) -> np.ndarray:
     """Posterior variances of units, ascending, (restarts, latents)."""
-    model = watched(
-        cloud, BetaVAEConfig(beta=beta), _training(LINEAR, WIDE), latents=len(CLOUD), seeds=seeds, device=settings.device
+    model = trained(
+        [cloud] * len(seeds), BetaVAEConfig(beta=beta), _training(LINEAR, WIDE), latents=len(CLOUD), seeds=seeds,
+        device=settings.device,
     )  # fmt: skip
     variances = posteriors(model, cloud.values[:POINTS]).logvar.double().exp().mean(dim=1)
     return np.sort(variances.cpu().numpy(), axis=1)

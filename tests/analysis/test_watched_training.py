@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perturb.analysis.linear_training import trained_decoders, training_of
-from perturb.analysis.watched_training import watched
+from perturb.analysis.vector_training import trained
 from perturb.config.objectives import BetaVAEConfig, VAEConfig
 from perturb.datasets.synthetic import gaussian
 from perturb.errors import UserError
@@ -27,7 +27,7 @@ def test_the_models_are_shown_after_the_steps_that_were_asked_for_and_learn_what
         assert not model.networks.training
         seen[step] = _decoder(model)
 
-    model = watched(CLOUD, VAEConfig(), TRAINING, latents=2, seeds=[0, 1], steps=(1, 7, 20, 99), look=look)
+    model = trained([CLOUD] * 2, VAEConfig(), TRAINING, latents=2, seeds=[0, 1], steps=(1, 7, 20, 99), look=look)
     assert list(seen) == [1, 7, 20]
     assert torch.equal(seen[20], _decoder(model))
     assert not torch.equal(seen[1], seen[7])
@@ -38,14 +38,14 @@ def test_the_models_are_shown_after_the_steps_that_were_asked_for_and_learn_what
 
 def test_a_beta_vae_learns_what_a_vae_of_the_variance_times_beta_learns() -> None:
     """Theorem 3 of Allen (2024), with Adam; by a power of 2 nothing is rounded differently."""
-    vae = watched(CLOUD, VAEConfig(), TRAINING, latents=2, seeds=[0])
-    beta_vae = watched(CLOUD, BetaVAEConfig(beta=4.0), training_of(0.0625, steps=20, batch_size=16), latents=2, seeds=[0])
-    other = watched(CLOUD, VAEConfig(), training_of(0.0625, steps=20, batch_size=16), latents=2, seeds=[0])
+    vae = trained([CLOUD], VAEConfig(), TRAINING, latents=2, seeds=[0])
+    beta_vae = trained([CLOUD], BetaVAEConfig(beta=4.0), training_of(0.0625, steps=20, batch_size=16), latents=2, seeds=[0])
+    other = trained([CLOUD], VAEConfig(), training_of(0.0625, steps=20, batch_size=16), latents=2, seeds=[0])
     assert torch.allclose(_decoder(vae), _decoder(beta_vae), rtol=0, atol=1e-5)
     assert not torch.allclose(_decoder(vae), _decoder(other), rtol=0, atol=1e-2)
 
 
 def test_a_training_that_diverges_is_told() -> None:
     wild = TRAINING.model_copy(update={"learning_rate": 1e30})
-    with pytest.raises(UserError, match=r"vae: the .* was .* at step \d+ .*; lower learning_rate, which is 1e\+30"):
-        watched(CLOUD, VAEConfig(), wild, latents=2, seeds=[0])
+    with pytest.raises(UserError, match=r"vae, linear: the .* was .* at step \d+ .*; lower learning_rate, which is 1e\+30"):
+        trained([CLOUD], VAEConfig(), wild, latents=2, seeds=[0])
