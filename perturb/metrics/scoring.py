@@ -61,6 +61,8 @@ def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, thre
 
     Raises:
         UserError: the metric is not defined for these codes, or a library cannot compute it.
+        OSError: a library's file or process is not to be had; tried again, the same codes may well have a score.
+        ImportError: likewise, of a library's module.
 
     """
     from joblib import parallel_config
@@ -69,7 +71,7 @@ def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, thre
     try:
         with parallel_config("threading", n_jobs=threads):
             found = metric.compute(coded, settings, np.random.default_rng(seed))
-    except (UserError, NotEncoded):
+    except (UserError, NotEncoded, OSError, ImportError):
         raise
     except Exception as error:
         raise UserError(f"{metric.title} cannot be computed from these codes ({one_line(repr(error))}).") from error

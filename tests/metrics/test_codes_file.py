@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 
 from perturb.cli import app
 from perturb.cli.describe import table_of_metrics
+from perturb.config.metrics import MetricsConfig
 from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.files import read_json
 from perturb.metrics import METRICS, Coded, score
 from perturb.metrics.codes_file import as_table, draw_matrices, read_codes, score_each
+from perturb.metrics.scoring import score_defined
 
 PNG = b"\x89PNG"
 
@@ -89,6 +91,19 @@ def test_a_library_that_cannot_compute_a_metric_is_a_reason_like_any_other(monke
         "mcc": "MCC cannot be computed from these codes (ZeroDivisionError('division\\nby zero')).",
         "irs": "IRS is not finite for these codes (irs = nan).",
     }
+
+
+@pytest.mark.parametrize("error", [OSError(24, "Too many open files"), ImportError("libgomp.so.1")])
+def test_what_fails_on_this_machine_and_not_on_these_codes_is_no_reason_to_keep(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> dict[str, float]:
+        raise error
+
+    case = CASES["noisy"]
+    monkeypatch.setitem(METRICS, "mcc", replace(METRICS["mcc"], compute=broken))
+    with pytest.raises(type(error)):
+        score_defined(Coded(case.codes, case.factors), ["mig", "mcc"], MetricsConfig())
 
 
 def test_a_handful_of_rows_is_scored_where_it_can_be_and_refused_elsewhere(tmp_path: Path) -> None:
