@@ -1,6 +1,9 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Mean correlation coefficient (Hyvärinen and Morioka 2016): latents matched to factors by absolute correlation."""
 
+from collections.abc import Callable
+from typing import cast
+
 import numpy as np
 
 from perturb.config.metrics import MCCConfig
@@ -23,7 +26,8 @@ def absolute_correlations(codes: np.ndarray, factors: np.ndarray, correlation: s
     if correlation == "spearman":
         from scipy import stats
 
-        codes, factors = stats.rankdata(codes, axis=0), stats.rankdata(factors, axis=0)
+        ranks = cast("Callable[..., np.ndarray]", stats.rankdata)
+        codes, factors = ranks(codes, axis=0), ranks(factors, axis=0)
     latents, values = (array.astype(np.float64) - array.mean(axis=0, dtype=np.float64) for array in (codes, factors))
     scales = np.outer(np.linalg.norm(latents, axis=0), np.linalg.norm(values, axis=0))
     found = np.abs(latents.T @ values)
