@@ -15,6 +15,7 @@ from perturb.instruments import (
     polarized_regime,
     posterior_precision,
     precision_budget,
+    rotation_invariance,
     suggest_beta,
     synthetic_study,
 )
@@ -23,6 +24,7 @@ from perturb.instruments.instrument import Answer, Instrument, Settings
 INSTRUMENTS: dict[str, Instrument] = {
     found.name: found
     for found in (
+        rotation_invariance.INSTRUMENT,
         precision_budget.INSTRUMENT,
         linear_vae.INSTRUMENT,
         pca_axes.INSTRUMENT,
