@@ -23,6 +23,7 @@ def analyse(
         str | None,
         typer.Argument(help="A finished training's directory, an experiment's .toml, or a factory package.module:name."),
     ] = None,
+    benchmark: Annotated[str, typer.Option(help="Whose original images a model from outside is shown.")] = "mini",
     seeds: Annotated[int, typer.Option(help="Repetitions, where the instrument trains or draws something.", min=2)] = 5,
     seed: Annotated[int, typer.Option(help="Root of all randomness.", min=0)] = 0,
     artifacts: ArtifactsOption = Path("artifacts"),
@@ -48,8 +49,9 @@ def analyse(
         raise UserError(f"NAME {not_among([name], [LIST, *INSTRUMENTS])}.")
     sys.path.insert(0, str(Path.cwd()))
     answer, record = analysed(
-        name, subject, folder=out, artifacts=artifacts, seeds=seeds, seed=seed, device=checked_device(device)
-    )
+        name, subject, folder=out, artifacts=artifacts, seeds=seeds, seed=seed, device=checked_device(device),
+        benchmark=benchmark,
+    )  # fmt: skip
     page = page_of(name, answer, record, out)
     if not put_json(json_out, record):
         return

@@ -135,6 +135,23 @@ def encoder_of(model: Any, device: str | torch.device = "cpu") -> Callable[[np.n
     return encode
 
 
+def decoder_of(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:  # noqa: ANN401
+    """A model's `decode`: from codes (n, latents) to images in [0, 1] of any shape (n, ...), each drawn by itself.
+
+    It must be made of torch operations that autograd can differentiate twice.
+
+    Raises:
+        UserError: the model has none.
+
+    """
+    if not callable(getattr(model, "decode", None)):
+        raise UserError(
+            f"the model ({type(model).__name__}) has no decode(codes), which returns images (n, ...) in [0, 1]; the "
+            "question is about its decoder."
+        )
+    return model.decode
+
+
 def settings_of(model: Any) -> dict[str, Any]:  # noqa: ANN401
     """A model's own settings, ready for JSON; {} if it has none.
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import JsonValue
-from scipy.stats import rankdata
+from scipy.stats import ortho_group, rankdata
 
-from perturb.analysis.orthogonality import Orthogonality, decoder_orthogonality
+from perturb.analysis.orthogonality import Orthogonality, decoder_orthogonality, orthogonality
 from perturb.errors import UserError
+from perturb.external.protocols import decoder_of, encoder_of, made_by
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects, TrainedModel, some_images
 from perturb.objectives import Objective
@@ -27,11 +28,13 @@ from perturb.training.saved_models import new_model
 POINTS = 100
 """Images at whose codes Jacobians are taken, the same for models of the same images."""
 LEAST_FOR_A_CORRELATION = 4
+STRANGERS, TURNED = "random decoders at the same codes", "turns of its own columns"
+"""The control of our models, and of models from outside, of which there is no untrained one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """One model beside decoders of its architecture that were never trained."""
+    """One model beside decoders of its architecture that were never trained, or beside itself with other axes."""
 
     trained: Orthogonality
     random: tuple[Orthogonality, ...]
@@ -50,24 +53,30 @@ class Found:
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Measure every finished model that draws images and has two active latents."""
-    found = {model.label: one for model in subjects.some(settings.seeds) if (one := _measured(model, settings))}
+    """Measure every finished model that draws images and has two active latents, or a model from outside."""
+    if subjects.kind == "model":
+        found = {subjects.name: _measured_outside(subjects, settings)}
+    else:
+        found = {model.label: one for model in subjects.some(settings.seeds) if (one := _measured(model, settings))}
+    against = TURNED if subjects.kind == "model" else STRANGERS
     if not found:
         raise UserError(f"{subjects.name}: no finished training has a decoder and two active latents.")
     path = settings.folder / "orthogonality.png"
     draw_distances(path, found)
-    header = "Model", "active", "DtO", "± over points", "random decoder", "mean |cos|", "colΠ / Πs", "degenerate", "MIG"
+    header = "Model", "active", "DtO", "± over points", "at random", "mean |cos|", "colΠ / Πs", "degenerate", "MIG"
     note = (
         f"Jacobians of the mean image at the codes of {POINTS} images, columns of the active latents (E[σ²] < {ACTIVE}). "
         "DtO of different numbers of active latents cannot be compared. colΠ / Πs: geometric mean. Degenerate: share of "
-        f"images where two singular values differ by less than 5 %. {settings.seeds} random decoders, at the same codes."
+        f"images where two singular values differ by less than 5 %. At random: {settings.seeds} {against}."
     )
     table = plain_table("Distance to orthogonality", header, [_line(*one) for one in found.items()], note=note)
-    caption = "DtO of each model (dot) and of random decoders at its codes (cross), over its MIG where that is known."
+    caption = "DtO of each model (dot) and what it is at random (cross), over its MIG where that is known."
     low, high = (bound(one.distance for one in found.values()) for bound in (min, max))
     alt = f"A scatter plot of {len(found)} models; their mean DtO lies between {low:.2f} and {high:.2f}."
     section = Section(title="Orthogonality", text=[_why()], figures=[Picture(path, caption, alt)], tables=[table])
-    return Answer(verdict=_verdict(found), section=section, numbers={label: _numbers(one) for label, one in found.items()})
+    return Answer(
+        verdict=_verdict(found, against), section=section, numbers={label: _numbers(one) for label, one in found.items()}
+    )
 
 
 def _measured(model: TrainedModel, settings: Settings) -> Found | None:
@@ -84,6 +93,29 @@ def _measured(model: TrainedModel, settings: Settings) -> Found | None:
         decoder_orthogonality(single_decoder(one, images=True), codes, units) for one in [objective, *strangers]
     )
     return Found(trained=trained, random=tuple(random), mig=model.scores.get("mig"))
+
+
+def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
+    """Of a model that follows `encode` and `decode`, all latents that vary; at random: its own columns, turned."""
+    truth, factory = subjects.truth, subjects.factory
+    assert truth is not None
+    assert factory is not None
+    height, width, channels = truth.image_shape
+    offers = {"image_shape": (channels, height, width), "num_factors": truth.grid.num_factors, "seed": settings.seed}
+    model, _ = made_by(factory, offers, fitted=True)
+    rng = numpy_generator(settings.seed, "orthogonality")
+    images = np.sort(rng.choice(len(truth.grid), min(POINTS, len(truth.grid)), replace=False))
+    codes = encoder_of(model)(truth.images(images))
+    units = np.flatnonzero(codes.std(axis=0) > 0).tolist()
+    if len(units) < 2:
+        raise UserError(f"{subjects.name}: orthogonality needs two latents that vary over images, got {len(units)}.")
+    try:
+        found = decoder_orthogonality(decoder_of(model), torch.from_numpy(codes.astype(np.float32)), units)
+    except ValueError as error:
+        raise UserError(f"{subjects.name}: decode cannot be differentiated ({error}).") from error
+    columns = found.singular[:, :, None] * found.vectors.swapaxes(1, 2)
+    turns = [ortho_group.rvs(len(units), random_state=rng) for _ in range(settings.seeds)]
+    return Found(trained=found, random=tuple(orthogonality(columns @ turn, units) for turn in turns), mig=None)
 
 
 def points_of(model: TrainedModel, objective: Objective, settings: Settings) -> tuple[torch.Tensor, list[int]]:
@@ -127,18 +159,19 @@ def _why() -> str:
     return (
         "The theory says that a VAE's noise makes the columns of its decoder's Jacobian J orthogonal, each latent moving "
         "the image along a singular vector of its own: V of J = U S Vᵀ is then a signed permutation. DtO is V's distance to "
-        "the nearest one. Random decoders have seen no data."
+        "the nearest one. Random decoders have seen no data; turning the columns of a model at random takes their place "
+        "where it is not of ours."
     )
 
 
-def _verdict(found: Mapping[str, Found]) -> str:
+def _verdict(found: Mapping[str, Found], against: str) -> str:
     """How many models are nearer than random decoders, and whether nearer ones score higher."""
     nearer = sum(one.distance < one.random_distance for one in found.values())
     mean = float(np.mean([one.distance for one in found.values()]))
     random = float(np.mean([one.random_distance for one in found.values()]))
     said = (
-        f"DtO is {mean:.2f} on average, {random:.2f} of random decoders at the same codes; {nearer} of {len(found)} models "
-        "are nearer to orthogonal than those."
+        f"DtO is {mean:.2f} on average, {random:.2f} of {against}; {nearer} of {len(found)} models "
+        f"{'is' if nearer == 1 else 'are'} nearer to orthogonal than those."
     )
     scored = np.array([(one.distance, one.mig) for one in found.values() if one.mig is not None], np.float64)
     if len(scored) < LEAST_FOR_A_CORRELATION or min(np.ptp(scored, axis=0)) == 0:
@@ -158,7 +191,7 @@ def draw_distances(path: Path, found: Mapping[str, Found]) -> None:
     axes.errorbar(
         places, [one.distance for one in chosen.values()], spread, fmt="o", color="#4477aa", alpha=0.7, label="trained"
     )
-    axes.plot(places, [one.random_distance for one in chosen.values()], "x", color="#777777", label="random decoder")
+    axes.plot(places, [one.random_distance for one in chosen.values()], "x", color="#777777", label="at random")
     axes.set_ylim(bottom=0)
     axes.set_ylabel("DtO, ± deviation over images", fontsize=style.SMALL)
     axes.set_xlabel("MIG" if scored else "models in the table's order", fontsize=style.SMALL)
@@ -171,7 +204,7 @@ INSTRUMENT = Instrument(
     name="orthogonality",
     question="Are the columns of a decoder's Jacobians orthogonal, and do models where they are score higher?",
     source="thesis 3.2.6 and 3.3.3, equations 3.23 to 3.29, Table 3.3, Figure 3.4",
-    takes=("config", "run"),
+    takes=("config", "run", "model"),
     cost="seconds a model",
     answer=answer,
 )

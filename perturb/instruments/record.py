@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from perturb.entries.packaged import BENCHMARKS
 from perturb.files import write_json, write_text
 from perturb.instruments import INSTRUMENTS
 from perturb.instruments.instrument import Answer, Settings
@@ -21,6 +22,7 @@ def analysed(
     seeds: int,
     seed: int,
     device: str,
+    benchmark: str = BENCHMARKS[0],
 ) -> tuple[Answer, dict[str, Any]]:
     """Ask an instrument, and write what it says to NAME.json.
 
@@ -32,6 +34,7 @@ def analysed(
         seeds: repetitions.
         seed: root of all randomness.
         device: of torch.
+        benchmark: whose original images a model from outside is shown.
 
     Returns:
         The answer, and the record: `instrument`, `source`, `subject`, `settings`, `verdict`, `numbers`, `seconds`,
@@ -42,7 +45,8 @@ def analysed(
 
     """
     instrument = INSTRUMENTS[name]
-    subjects = subjects_of(subject, instrument.takes, artifacts=artifacts, trains=instrument.trains)
+    subjects = subjects_of(subject, instrument.takes, artifacts=artifacts, trains=instrument.trains, benchmark=benchmark)
+    shown = {"benchmark": benchmark} if subjects.kind == "model" else {}
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     answer = instrument.answer(subjects, Settings(folder=folder, seeds=seeds, seed=seed, device=device))
@@ -50,7 +54,7 @@ def analysed(
         "instrument": name,
         "source": instrument.source,
         "subject": subject,
-        "settings": {"seeds": seeds, "seed": seed, "device": device},
+        "settings": {"seeds": seeds, "seed": seed, "device": device} | shown,
         "verdict": answer.verdict,
         "numbers": answer.numbers,
         "seconds": round(time.monotonic() - started, 1),

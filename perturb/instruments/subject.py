@@ -9,10 +9,12 @@ from typing import Literal
 import numpy as np
 
 from perturb.config import ExperimentConfig, load_experiment
+from perturb.config.experiment import DatasetConfig
 from perturb.config.metrics import MetricsConfig
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
-from perturb.errors import UserError
+from perturb.entries.packaged import BENCHMARKS
+from perturb.errors import UserError, not_among
 from perturb.experiment.plan import plan_experiment
 from perturb.experiment.stages import STAGES
 from perturb.external.protocols import Factory, load_factory
@@ -112,11 +114,11 @@ class Subjects:
     artifacts: Path = Path("artifacts")
     """Folder of the run directories of an experiment."""
     truth: GroundTruth | None = None
-    """The dataset of an experiment of which the images are looked at."""
+    """The dataset of which the images are looked at: an experiment's, or the one that a model from outside is shown."""
     images: Mapping[str, Path] = field(default_factory=dict[str, Path])
     """Folders of the images of that experiment's variants, with their first patterns, as far as they are finished."""
     factory: Factory | None = None
-    """The maker of a model from outside."""
+    """The maker of a trained model from outside."""
 
     @property
     def config(self) -> ExperimentConfig:
@@ -134,7 +136,9 @@ class Subjects:
         return found
 
 
-def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path, trains: bool = False) -> Subjects:
+def subjects_of(
+    asked: str | None, takes: Sequence[Kind], *, artifacts: Path, trains: bool = False, benchmark: str = BENCHMARKS[0]
+) -> Subjects:
     """Find out what a user means.
 
     Args:
@@ -142,9 +146,11 @@ def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path, tr
         takes: the kinds of subject that the instrument takes.
         artifacts: folder of an experiment's run directories.
         trains: True if the instrument trains by an experiment's settings, and does not look for finished trainings.
+        benchmark: whose original images a model from outside is shown.
 
     Raises:
-        UserError: there is no such thing, the instrument does not take its kind, or nothing of an experiment is finished.
+        UserError: there is no such thing or benchmark, the instrument does not take its kind, or nothing of an experiment
+            is finished.
 
     """
     kind = _kind(asked)
@@ -156,7 +162,10 @@ def subjects_of(asked: str | None, takes: Sequence[Kind], *, artifacts: Path, tr
     if asked is None:
         return Subjects(kind=kind)
     if kind == "model":
-        return Subjects(kind=kind, name=asked, factory=load_factory(asked))
+        if benchmark not in BENCHMARKS:
+            raise UserError(f"BENCHMARK {not_among([benchmark], BENCHMARKS)}.")
+        truth = open_ground_truth(DatasetConfig.model_validate({"name": benchmark}))
+        return Subjects(kind=kind, name=asked, factory=load_factory(asked), truth=truth)
     path = Path(asked)
     if trains:
         return Subjects(kind=kind, name=asked, artifacts=artifacts)

@@ -1,0 +1,107 @@
+"""Instruments on models from outside, whose decoders are known."""
+
+import numpy as np
+import pytest
+import torch
+
+from perturb.cli import main
+from perturb.errors import UserError
+from perturb.instruments import orthogonality
+from perturb.instruments.instrument import Settings
+from perturb.instruments.subject import subjects_of
+
+AS_THEY_ARE = np.eye(3)
+COLUMNS = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 3)))[0] * [3.0, 2.0, 1.0]
+
+
+class Known:
+    """Codes that are three pixels, and a linear decoder with orthogonal columns of distinct lengths."""
+
+    def __init__(self, turn: np.ndarray = AS_THEY_ARE) -> None:
+        self.columns = torch.from_numpy(COLUMNS @ turn).float()
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.stack([images[:, 0, 1, 1], images[:, 1, 8, 8], images[:, 2, -1, -1]], dim=1)
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        return codes @ self.columns.T
+
+
+class Blind(Known):
+    """The same, without a decoder."""
+
+    decode = None
+
+
+class Rounding(Known):
+    """A decoder that autograd cannot follow."""
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        return super().decode(codes).detach()
+
+
+class Constant(Known):
+    """One latent that varies."""
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return super().encode(images) * torch.tensor([1.0, 0.0, 0.0])
+
+
+def turned() -> Known:
+    """Columns that are mixed."""
+    return Known(np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0])
+
+
+def _distance(name: str, settings: Settings) -> tuple[float, str]:
+    subjects = subjects_of(f"{__name__}:{name}", ["model"], artifacts=settings.folder)
+    answer = orthogonality.answer(subjects, settings)
+    (numbers,) = answer.numbers.values()
+    return float(np.mean(numbers["distances"])), answer.verdict
+
+
+@pytest.fixture
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(folder=tmp_path_factory.mktemp("out"), seeds=3, seed=0)
+
+
+def test_orthogonal_columns_have_no_distance_and_turned_ones_have(settings: Settings) -> None:
+    distance, verdict = _distance("Known", settings)
+    assert distance == pytest.approx(0, abs=1e-3)
+    assert "of turns of its own columns; 1 of 1 models is nearer" in verdict
+    assert _distance("turned", settings)[0] > 0.3
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Blind", r"the model \(Blind\) has no decode\(codes\)"),
+        ("Rounding", "decode cannot be differentiated"),
+        ("Constant", "needs two latents that vary over images, got 1"),
+    ],
+)
+def test_what_has_no_such_decoder_is_refused(name: str, sentence: str, settings: Settings) -> None:
+    with pytest.raises(UserError, match=sentence):
+        _distance(name, settings)
+
+
+def test_a_benchmark_that_there_is_not_is_refused(settings: Settings) -> None:
+    with pytest.raises(UserError, match="BENCHMARK must be among mini, dsprites, shapes3d; got minis"):
+        subjects_of(f"{__name__}:Known", ["model"], artifacts=settings.folder, benchmark="minis")
+
+
+def test_the_command_takes_a_factory(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("mine")
+    (folder / "mine.py").write_text(
+        "import torch\n"
+        "class Model:\n"
+        "    def encode(self, images):\n        return images[:, :2, 3, 3]\n"
+        "    def decode(self, codes):\n        return torch.sigmoid(codes).repeat(1, 8)\n"
+    )
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as end:
+        main(["analyse", "orthogonality", "mine:Model", "--seeds", "2", "--json", "-"])
+    assert end.value.code == 0
+    said = capsys.readouterr().out
+    assert '"benchmark": "mini"' in said
