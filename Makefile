@@ -40,7 +40,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate
 locks: $(VENV)/.python
 	$(PIP) uv
 	$(LOCK) --output-file locks/run.txt
-	$(LOCK) --output-file locks/test.txt $(addprefix --extra ,$(TESTS)) $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' locks/run.txt)
+	$(LOCK) --output-file locks/test.txt $(addprefix --extra ,$(TESTS) pythae) $$(sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' locks/run.txt)
 
 demo: $(VENV)/.runs
 	$(BIN)/perturb run configs/quickstart.toml --artifacts $(ARTIFACTS)

@@ -8,12 +8,12 @@ import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import prefect
 from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
 
@@ -100,9 +100,13 @@ def is_healthy(api: str) -> bool:
 
 
 def _start(address: str) -> subprocess.Popen:
-    """The command line that Prefect uses for its own temporary server."""
-    port = address.rpartition(":")[2]
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(prefect.__module_path__.parent), "--factory"]
+    """The command line that Prefect uses for its own temporary server, but for the folder that comes first in the path.
+
+    Prefect has site-packages come first, where a backport such as `dataclasses` hides a module of Python's own; without any,
+    uvicorn would take the current folder. Python's own folder hides nothing.
+    """
+    port, own = address.rpartition(":")[2], sysconfig.get_path("stdlib")
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", own, "--factory"]
     command += ["prefect.server.api.server:create_app", "--host", "127.0.0.1", "--port", port, "--log-level", "critical"]
     environment = os.environ | {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
     return subprocess.Popen(
