@@ -45,12 +45,13 @@ def serve(
     except ValidationError as error:
         raise UserError(f"--cron must be five fields, for example '0 3 * * *'; {error.errors()[0]['msg']}.") from None
     when = f"at {cron} (UTC)" if cron else f"every {every}"
-    print(f"{config.name} runs {when}, one run at a time, until this is interrupted; its page: {_page(server)}", flush=True)
     parameters = {"config": config.model_dump(mode="json"), "settings": settings.model_dump(mode="json"), "runner": runner}
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # until Prefect's own handler is there
     try:
         # Prefect warns of its own end at SIGTERM.
         with suppress(KeyboardInterrupt), warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            start = f"{config.name} runs {when}, one run at a time, until this is interrupted; its page: {_page(server)}"
+            print(start, flush=True)
             study.serve(
                 name=config.name, schedules=[schedule], parameters=parameters, limit=1, pause_on_shutdown=True,
                 print_starting_message=False,
