@@ -16,9 +16,9 @@ class Bracket:
     """The largest β tried at which no unit is pruned, and the smallest above it at which one is."""
 
     low: float | None
-    """None where a unit was pruned at every β that was tried."""
+    """Lower end of the bracket; None where a unit was pruned at every β that was tried."""
     high: float | None
-    """None where no unit was pruned at any."""
+    """Upper end of the bracket; None where no unit was pruned at any β that was tried."""
 
 
 def bracketed(pruned: Callable[[float], bool], start: float, *, step: float, most: int, halvings: int) -> Bracket:
@@ -55,7 +55,7 @@ def _halved(pruned: Callable[[float], bool], low: float, high: float, halvings: 
 
 
 def rungs(last: float, *, step: float, count: int) -> Iterator[float]:
-    """So many further rungs of a ladder above (step > 1) or below (step < 1) its last one."""
+    """Yield the given number of further rungs of a ladder, above its last rung (step > 1) or below it (step < 1)."""
     return (last * step**number for number in range(1, count + 1))
 
 

@@ -25,7 +25,7 @@ from jaxtyping import Float
 
 
 def log_likelihood(squared_errors: Float[np.ndarray, " n"], values: int, variance: float) -> Float[np.ndarray, " n"]:
-    """Logarithm of a Gaussian density, in nats.
+    """Return the logarithm of a Gaussian density, in nats.
 
     Args:
         squared_errors: ‖x − d(e)‖² of each image.
@@ -39,7 +39,7 @@ def log_likelihood(squared_errors: Float[np.ndarray, " n"], values: int, varianc
 def precision(
     jacobians: Float[np.ndarray, "n values k"], *, variance: float, beta: float = 1.0
 ) -> Float[np.ndarray, "n k k"]:
-    """P = I + JᵀJ / (β σ²), the precision of the best posterior of every image (eq. 6 and 9)."""
+    """Return P = I + JᵀJ / (β σ²), the precision of the best posterior of every image (eq. 6 and 9)."""
     return np.eye(jacobians.shape[2]) + jacobians.swapaxes(1, 2) @ jacobians / (beta * variance)
 
 
@@ -51,7 +51,7 @@ def elbo(
     *,
     beta: float = 1.0,
 ) -> Float[np.ndarray, " n"]:
-    """The deterministic β-ELBO of every image for posteriors of any covariance (eq. 5).
+    """Return the deterministic β-ELBO of every image for posteriors of any covariance (eq. 5).
 
     Args:
         likelihood: as `log_likelihood` gives it at the posterior means.
@@ -73,7 +73,7 @@ def best_elbo(
     diagonal: bool,
     beta: float = 1.0,
 ) -> Float[np.ndarray, " n"]:
-    """The deterministic β-ELBO of every image for the best covariance in closed form (eq. 10).
+    """Return the deterministic β-ELBO of every image for the best covariance, in closed form (eq. 10).
 
     Args:
         likelihood: as for `elbo`.
@@ -88,7 +88,7 @@ def best_elbo(
 
 
 def price_of_the_diagonal(asked: Float[np.ndarray, "n k k"]) -> Float[np.ndarray, " n"]:
-    """½ (Σ log P_jj − log |P|), the nats by which a diagonal posterior's bound is lower for β = 1: at least 0."""
+    """Return ½ (Σ log P_jj − log |P|) ≥ 0, the nats by which the best diagonal posterior lowers the ELBO for β = 1."""
     diagonal = np.log(np.diagonal(asked, axis1=1, axis2=2)).sum(axis=1)
     return 0.5 * (diagonal - np.linalg.slogdet(asked)[1]).clip(min=0)
 
@@ -96,7 +96,7 @@ def price_of_the_diagonal(asked: Float[np.ndarray, "n k k"]) -> Float[np.ndarray
 def posterior_variances(
     principal: Float[np.ndarray, " values"], latents: int, noise: float
 ) -> Float[np.ndarray, " latents"]:
-    """Posterior variances of the best linear VAE, ascending: β σ² / λ, or 1 for a unit that is pruned as λ ≤ β σ².
+    """Return the posterior variances of the best linear VAE, ascending: β σ² / λ, or 1 for a pruned unit, with λ ≤ β σ².
 
     Corollary 3.1 for linear decoders: where β σ² is at least the greatest variance of the data, every unit is pruned, and a
     smaller β brings the units back one after another.

@@ -23,27 +23,27 @@ class Bounds:
     """ELBOs of each restart for β = 1, in nats, means over vectors, each (restarts,)."""
 
     sampled: np.ndarray
-    """With codes drawn from the posteriors."""
+    """ELBOs estimated with codes drawn from the posteriors."""
     error: np.ndarray
     """Standard error of `sampled` over draws."""
     encoder: np.ndarray
-    """Deterministic (eq. 5), with the encoder's covariances."""
+    """Deterministic ELBOs (eq. 5) of the encoder's own covariances."""
     diagonal: np.ndarray
-    """Deterministic, with the best diagonal covariances for the decoder's Jacobians."""
+    """Deterministic ELBOs of the best diagonal covariances for the decoder's Jacobians."""
     full: np.ndarray
-    """Deterministic, with the best covariances of all (eq. 10)."""
+    """Deterministic ELBOs of the best covariances of any form (eq. 10)."""
 
 
 @torch.no_grad()
 def posteriors(model: Objective, vectors: Float[np.ndarray, "n values"]) -> Posterior:
-    """Posteriors of every restart for the same vectors."""
+    """Return every restart's posteriors of the same vectors."""
     one = torch.from_numpy(vectors)[None, :, None, None].to(model.device)
     return model.posterior(one.expand(model.restarts, *one.shape[1:]))
 
 
 @torch.no_grad()
 def drawn(model: Objective, codes: Tensor) -> Tensor:
-    """Means that decoders draw of codes (restarts, n, latents): float64 (restarts, n, values)."""
+    """Return the means that the decoders compute from codes (restarts, n, latents), float64 (restarts, n, values)."""
     return model.networks["decoder"](codes.double()).flatten(2)
 
 
@@ -92,10 +92,10 @@ def bounds(model: Objective, vectors: Float[np.ndarray, "n values"], *, draws: i
 
 
 def differences(one: Objective, other: Objective, vectors: Float[np.ndarray, "n values"]) -> Float[np.ndarray, "2 restarts"]:
-    """Differences of codes, and of what the decoders draw of the first models' codes: root mean squares.
+    """Measure how far two models' codes, and their decoders' outputs for the first model's codes, lie apart.
 
-    They are in units of the first models' own deviation from their mean, so that 0 is no difference and √2 that of codes or
-    vectors which have nothing in common.
+    The root mean square differences are in units of the first models' own deviation from their mean: 0 for no difference,
+    √2 for codes or vectors that have nothing in common.
     """
     codes, others = (posteriors(model, vectors).mean for model in (one, other))
     return np.stack([_relative(codes, others), _relative(drawn(one, codes), drawn(other, codes))])
@@ -108,7 +108,7 @@ def _relative(one: Tensor, other: Tensor) -> np.ndarray:
 
 
 def _covariances(posterior: Posterior) -> np.ndarray:
-    """(restarts, n, latents, latents)."""
+    """Return the covariance matrices of posteriors, float64 (restarts, n, latents, latents)."""
     if isinstance(posterior, FullGaussian):
         factor = posterior.factor.double()
         return (factor @ factor.mT).cpu().numpy()
@@ -116,5 +116,5 @@ def _covariances(posterior: Posterior) -> np.ndarray:
 
 
 def _jacobians(model: Objective, codes: Tensor) -> np.ndarray:
-    """(restarts, n, values, latents)."""
+    """Return the decoders' Jacobians at codes, float64 (restarts, n, values, latents)."""
     return jacobians(model.networks["decoder"], codes.double()).cpu().numpy()

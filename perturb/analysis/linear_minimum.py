@@ -20,7 +20,7 @@ from perturb.analysis.linear_vae import LinearVAE
 from perturb.random.seeds import numpy_generator
 
 Noise = Literal["none", "diagonal", "full"]
-"""What the posterior's covariance may be; `none`: an autoencoder, which has no KL term either."""
+"""Forms that a posterior's covariance may have. `none` is an autoencoder: no noise, and no KL term in the loss."""
 NARROW = -20.0
 """Logarithm of the variance that stands for none."""
 
@@ -60,7 +60,10 @@ def minimised(
 
 
 def _parts(flat: np.ndarray, values: int, latents: int, noise: Noise) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """W (values, latents), M (latents, values) and L (latents, latents); L's diagonal is given by half of its logarithm."""
+    """Return W (values, latents), M (latents, values) and L (latents, latents), unpacked from a vector of parameters.
+
+    Twice the logarithm of L's diagonal stands on the diagonal of the last square of parameters.
+    """
     decoder, encoder, rest = np.split(flat, [values * latents, 2 * values * latents])
     square = rest.reshape(latents, latents)
     logvars = square.diagonal() if noise != "none" else np.full(latents, NARROW)
@@ -77,7 +80,7 @@ def _loss(
     beta: float,
     variance: float,
 ) -> tuple[float, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The loss and its derivatives by W, M and what `_parts` makes L of."""
+    """Return the expected loss, and its derivatives by W, by M and by the parameters of L that `_parts` unpacks."""
     left = (np.eye(len(covariance)) - decoder @ encoder) @ covariance
     loss = (np.trace(left) - np.sum(left * (decoder @ encoder))) / (2 * variance)
     by_decoder, by_encoder = -left @ encoder.T / variance, -decoder.T @ left / variance

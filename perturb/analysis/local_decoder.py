@@ -39,12 +39,13 @@ STEPS = 60
 
 @dataclass(frozen=True)
 class Approximated:
-    """How well one approximation stands for a decoder around one mean."""
+    """Measures of how well an approximation stands for a decoder around one posterior mean."""
 
     unexplained: float
-    """Share of the change that is left, 0 for a perfect one; more than 1 for one that is worse than no change at all."""
+    """Share of the decoder's change that is left unexplained: 0 for a perfect approximation, 1 for one that predicts no
+    change, and more for a worse one."""
     predicted: float
-    """Predicted stochastic loss over the actual one, at least 0; 1 where it is met."""
+    """Predicted stochastic loss divided by the actual one, at least 0; 1 where both are equal."""
 
 
 def approximated(
@@ -56,7 +57,7 @@ def approximated(
     test: int,
     generator: torch.Generator,
 ) -> dict[str, Approximated]:
-    """How well each approximation stands for a decoder within a posterior's width.
+    """Measure how well each approximation stands for a decoder within a posterior's width.
 
     Args:
         decoder: codes (n, latents) → mean images (n, ...) in [0, 1]; as `jacobians` takes it.
@@ -93,7 +94,7 @@ def local_matrix(
     draws: int,
     generator: torch.Generator,
 ) -> Float[Tensor, "values latents"]:
-    """M of tanh(Mε), the linear part of the local non-linear decoder (eq. 8), fitted to draws of a posterior's noise.
+    """Fit M of tanh(Mε), the linear part of the local non-linear decoder (eq. 8), to draws of a posterior's noise.
 
     Arguments as `approximated`; of `draws` draws all are fitted.
     """
@@ -104,7 +105,7 @@ def local_matrix(
 def _local_changes(
     decoder: Callable[[Tensor], Tensor], mean: Tensor, std: Tensor, *, draws: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Draws of noise, (draws, latents), and what they change in the decoder's images, (draws, values)."""
+    """Draw noise, (draws, latents), and return it with the changes that it makes to the images drawn, (draws, values)."""
     noise = std * torch.randn(draws, len(mean), generator=generator, dtype=mean.dtype)
     with torch.no_grad():
         return noise, (decoder(mean + noise) - decoder(mean[None])).flatten(1)

@@ -37,13 +37,13 @@ class Deviations:
     """Squared distances of matrices from their polar factors, each float64 (points,), ≥ 0."""
 
     u: np.ndarray
-    """‖U − Q‖², at most 2k for k latents."""
+    """d_U = ‖U − Q‖², in [0, 2k] for k latents."""
     sigma: np.ndarray
-    """‖S − 1‖²."""
+    """d_Σ = ‖S − 1‖², the squared distance of the singular values from 1, at least 0."""
     v: np.ndarray
-    """‖V − I‖², at most 2k for k latents."""
+    """d_V = ‖V − I‖², in [0, 2k] for k latents; equal to d_U."""
     lengths: np.ndarray
-    """‖S − lengths of M's columns‖², 0 exactly where they are orthogonal; not in the score."""
+    """‖S − lengths of M's columns‖², which is 0 exactly where the columns are orthogonal. The score leaves it out."""
 
     @property
     def terms(self) -> tuple[float, float, float]:
@@ -52,12 +52,14 @@ class Deviations:
 
 
 def polar_factor(matrix: Float[np.ndarray, "values k"]) -> Float[np.ndarray, "values k"]:
-    """The matrix with orthonormal columns that is nearest to one of full rank; of a lower rank one of several."""
+    """Return the matrix with orthonormal columns that is nearest to a given one; below full rank it is not the only one."""
     return polar(matrix)[0]
 
 
 def deviations(matrices: Float[np.ndarray, "points values k"]) -> Deviations:
-    """How far each of some matrices is from its polar factor, for values ≥ k.
+    """Measure the distance of each matrix from its polar factor.
+
+    There must be at least as many values as latents k.
 
     Rotating the rows changes nothing, so that `orthogonality.reduced` matrices may be given.
     """
@@ -77,7 +79,7 @@ def _deviation(matrix: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def od_scores(terms: Float[np.ndarray, "models terms"]) -> Float[np.ndarray, " models"]:
-    """The score of every compared model, in [0, 1], lower is more orthogonal.
+    """Return the OD-Score of every compared model, in [0, 1]; a lower score is nearer to orthogonal.
 
     Args:
         terms: d_U, d_Σ and d_V of each model before the division, ≥ 0; a term that is 0 in all models counts as 0.

@@ -26,19 +26,19 @@ from perturb.datasets.ground_truth import FactorGrid
 
 @dataclass(frozen=True, kw_only=True)
 class PrincipalAxes:
-    """The first principal axes of some images."""
+    """The first principal axes of a set of images, and the images' coordinates along them."""
 
     shares: np.ndarray
-    """Share of the total variance along each axis, descending, float64 (axes,); Table 7's reconstruction error with some
-    axes is what the shares of these lack of 1."""
+    """Share of the total variance along each axis, descending, float64 (axes,). The reconstruction error in Table 7 is 1
+    minus the sum of the shares of the components that are kept."""
     axes: np.ndarray
-    """Directions of length 1, (axes, values); the largest entry of each is positive."""
+    """Unit vectors along the axes, (axes, values), signed such that the entry of largest magnitude is positive."""
     scores: np.ndarray
-    """Scores of the images, float64 (n, axes)."""
+    """Coordinates of the centred images along the axes, float64 (n, axes)."""
 
 
 def principal_axes(images: Float[np.ndarray, "n values"], count: int, seed: int) -> PrincipalAxes:
-    """The principal axes with the most variance.
+    """Find the principal axes along which the images vary most.
 
     Args:
         images: float, as many values as pixels and channels.
@@ -60,7 +60,7 @@ def principal_axes(images: Float[np.ndarray, "n values"], count: int, seed: int)
 def explained_by_factors(
     scores: Float[np.ndarray, "n axes"], factors: Int64[np.ndarray, "n factors"]
 ) -> Float[np.ndarray, "axes factors"]:
-    """R² of every component and factor, in [0, 1]; 0 where a component is constant.
+    """Return R² between every component and every factor, in [0, 1]; 0 where a component is constant.
 
     Of n drawn images R² is about (values − 1) / n too high.
     """
@@ -77,12 +77,12 @@ def explained_by_factors(
 
 
 def turned_at_random(scores: Float[np.ndarray, "n axes"], rng: np.random.Generator) -> Float[np.ndarray, "n axes"]:
-    """The same points in axes turned at random (Haar)."""
+    """Rotate points by a random orthogonal matrix from the Haar measure."""
     return scores @ ortho_group.rvs(scores.shape[1], random_state=rng) if scores.shape[1] > 1 else scores
 
 
 def neighbourhood(grid: FactorGrid, image: int) -> Int64[np.ndarray, " n"]:
-    """Numbers of the images whose ordered factors are each at most one value from those of an image, itself among them.
+    """Return the numbers of an image and of all images whose ordered factors are each at most one value away from its own.
 
     Unordered factors stay as they are; at the end of its range a factor has two values.
     """

@@ -62,7 +62,7 @@ class Prediction:
 
     @property
     def lost_whole(self) -> float:
-        """The same, predicted from the images as they are."""
+        """The loss predicted from the whole images, also outside the directions in which the originals vary."""
         return self.kept - self.turned
 
 

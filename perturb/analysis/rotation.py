@@ -1,4 +1,4 @@
-"""What turning a code changes, and what it leaves as it is (thesis 3.1 and 3.2.1, Propositions 1 to 3).
+"""Rotation invariance of the likelihood and the ELBO, and the axes of a matrix (thesis 3.1, 3.2.1, Propositions 1 to 3).
 
 An encoder-decoder pair is turned by an orthogonal matrix U: codes become U z, and Dec_U(z) = Dec(Uᵀ z) (eqs. 3.3 and 3.4).
 The prior N(0, I) looks the same from all sides, so that the pair draws the same images:
@@ -26,7 +26,7 @@ from scipy.stats import ortho_group
 from perturb.analysis.deterministic_elbo import log_likelihood
 
 Decoder = Callable[[Float[np.ndarray, "n 2"]], Float[np.ndarray, "n values"]]
-"""Means of images by codes."""
+"""A function from codes to the means of images."""
 REACH, POINTS = 8.0, 401
 """The grid of codes: standard deviations of the prior to each side, and points along each axis."""
 NODES = 120
@@ -38,38 +38,38 @@ class Bend:
     """A decoder x = W tanh(V z) of two latents."""
 
     inner: np.ndarray
-    """V, (hidden, 2)."""
+    """Weights V of the hidden layer, (hidden, 2)."""
     outer: np.ndarray
-    """W, (values, hidden)."""
+    """Weights W of the output layer, (values, hidden)."""
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, *, values: int = 3, hidden: int = 8) -> "Bend":
-        """A random one: entries of V from N(0, 1/2), of W from N(0, 1/hidden)."""
+        """Draw a random decoder: entries of V from N(0, 1/2), those of W from N(0, 1/hidden)."""
         return cls(rng.normal(size=(hidden, 2)) / np.sqrt(2), rng.normal(size=(values, hidden)) / np.sqrt(hidden))
 
     def __call__(self, codes: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n values"]:
-        """Means of images."""
+        """Return the means of the images of codes."""
         return np.tanh(codes @ self.inner.T) @ self.outer.T
 
     def jacobians(self, codes: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n values 2"]:
-        """Derivatives of the means by the codes."""
+        """Return the derivatives of the images' means by the codes."""
         slopes = 1 - np.tanh(codes @ self.inner.T) ** 2
         return np.einsum("vh,nh,hk->nvk", self.outer, slopes, self.inner)
 
 
 def rotation(degrees: float) -> Float[np.ndarray, "2 2"]:
-    """U, which turns codes by an angle."""
+    """Return the matrix U that turns codes by an angle."""
     angle = np.radians(degrees)
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def turned(decoder: Decoder, by: Float[np.ndarray, "2 2"]) -> Decoder:
-    """Dec_U for a rotation U."""
+    """Return Dec_U, the decoder that draws from turned codes U z what the given decoder draws from z."""
     return lambda codes: decoder(codes @ by)
 
 
 def evidence(decoder: Decoder, images: Float[np.ndarray, "n values"], *, variance: float) -> Float[np.ndarray, " n"]:
-    """Logarithm of p(x) of every image under a likelihood of this variance, by a sum over a grid of codes."""
+    """Compute log p(x) of every image by a sum over a grid of codes, for a Gaussian likelihood of this variance."""
     axis = np.linspace(-REACH, REACH, POINTS)
     codes = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     cell = 2 * np.log(axis[1] - axis[0])
@@ -86,7 +86,7 @@ def elbo(
     *,
     variance: float,
 ) -> Float[np.ndarray, " n"]:
-    """E_q log p(x | z) − KL(q ‖ p) of every image for the posteriors q = N(e, Σ).
+    """Compute the ELBO, E_q log p(x | z) − KL(q ‖ p), of every image for the posteriors q = N(e, Σ).
 
     Args:
         decoder: of the pair.
@@ -106,7 +106,7 @@ def elbo(
 
 
 def largest_cosine_and_mixing(matrix: Float[np.ndarray, "values k"]) -> tuple[float, float]:
-    """The two sides of Proposition 1: how far columns are from orthogonal, and V from a signed permutation.
+    """Measure both sides of Proposition 1: how far the columns are from orthogonal, and V from a signed permutation.
 
     Returns:
         The largest absolute cosine between two columns, and the largest second-largest |entry| of a row of V; each in
@@ -120,7 +120,7 @@ def largest_cosine_and_mixing(matrix: Float[np.ndarray, "values k"]) -> tuple[fl
 
 
 def with_orthogonal_columns(rng: np.random.Generator, values: int, lengths: Float[np.ndarray, " k"]) -> np.ndarray:
-    """A random matrix with orthogonal columns of these lengths, (values, k)."""
+    """Draw a random matrix with orthogonal columns of the given lengths, (values, k)."""
     return ortho_group.rvs(values, random_state=rng)[:, : len(lengths)] * lengths
 
 

@@ -1,4 +1,4 @@
-"""How the axes of models of vectors lie, and how well they fit the factors: DtO and DS, several models at once.
+"""DtO and DS of models of vectors: how orthogonal their decoders' columns are, and how well their latents fit the factors.
 
 Of two latents, V of the decoder's J = U S Vᵀ turns or mirrors the plane. A turn by φ from the nearest signed permutation, at
 most 45°, has the DtO 2√2 sin(φ/2), which is 1.08 at most, and 0.55 on average over all directions. Columns whose entries are
@@ -44,7 +44,7 @@ class Measured:
 
 @torch.no_grad()
 def of_networks(model: Objective, sets: Sequence[Samples], *, seed: int) -> Measured:
-    """DtO at the codes of some vectors, and DS over all of them.
+    """Measure networks: DtO at the codes of some vectors, and DS over all of them.
 
     Args:
         model: of a restart for each set.
@@ -61,7 +61,7 @@ def of_networks(model: Objective, sets: Sequence[Samples], *, seed: int) -> Meas
 
 
 def of_linear(models: Sequence[LinearVAE], sets: Sequence[Samples], *, seed: int) -> Measured:
-    """The same of linear models, whose Jacobian is their decoder everywhere."""
+    """Measure linear models, whose decoders are their own Jacobians at every code; arguments otherwise as `of_networks`."""
     decoders = np.stack([model.decoder for model in models])
     codes = [(one.values - model.mean) @ model.encoder.T for model, one in zip(models, sets, strict=True)]
     distances = orthogonality(decoders, range(decoders.shape[2])).distances
@@ -78,27 +78,27 @@ def _measured(
 
 
 def mean_distances(model: Objective, codes: torch.Tensor) -> Float[np.ndarray, " restarts"]:
-    """DtO of each restart's decoder, the mean over codes (restarts, n, latents)."""
+    """Return the DtO of each restart's decoder, as a mean over its codes (restarts, n, latents)."""
     found = jacobians(model.networks["decoder"].eval(), codes.double()).double().cpu().numpy()
     return np.array([orthogonality(matrices, range(model.latents)).distances.mean() for matrices in found])
 
 
 def random_decoders(model: Objective, *, seed: int) -> Measured:
-    """DtO of decoders that were never trained, at codes of the prior; nothing encodes, so that there is no DS."""
+    """Measure the DtO of untrained decoders at codes drawn from the prior. Without an encoder there is no DS."""
     noise = numpy_generator(seed, "random decoder").normal(size=(model.restarts, POINTS, model.latents))
     distances = mean_distances(model, torch.from_numpy(noise).to(model.device))
     return Measured(distances, np.full(model.restarts, np.nan), np.ones((model.restarts, model.latents), bool))
 
 
 def factors_distance(synthetic: Synthetic, factors: Float[np.ndarray, "n 2"]) -> float:
-    """DtO that the factors themselves have as a code, by the Jacobians of what embeds them, the mean over n points."""
+    """Return the DtO of the factors themselves as a code: the mean over n points of that of the embedding's Jacobians."""
     along = STEP * np.eye(2)
     columns = [(synthetic.embedding(factors + one) - synthetic.embedding(factors - one)) / (2 * STEP) for one in along]
     return float(orthogonality(np.stack(columns, axis=2), (0, 1)).distances.mean())
 
 
 def turned_square(angles: Sequence[float], *, seed: int, n: int = 5_000) -> Float[np.ndarray, "angles 2"]:
-    """DtO and DS of a code that is the square of two uniform factors, turned by angles in degrees, in [0, 45]."""
+    """Return DtO and DS of codes that are two uniform factors turned by angles in degrees, each in [0, 45]."""
     factors = numpy_generator(seed, "turned square").random((n, 2))
     found: list[tuple[float, float]] = []
     for angle in np.radians(angles):

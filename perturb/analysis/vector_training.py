@@ -14,7 +14,7 @@ from perturb.random.seeds import child_seed
 from perturb.training import train
 
 Look = Callable[[int, Objective], None]
-"""Takes the number of updates made so far, and the models, in evaluation mode."""
+"""A callback that is given the number of updates made so far, and the models in evaluation mode."""
 
 
 class _Watch(ProgressGroup):
@@ -44,7 +44,7 @@ def trained(
     steps: Collection[int] = (),
     look: Look = lambda step, model: None,
 ) -> Objective:
-    """Models of one method, a restart for each seed, in evaluation mode.
+    """Train models of one method, a restart for each seed, and return them in evaluation mode.
 
     Args:
         sets: the vectors that each restart learns from, of the same number and dimensions.
@@ -94,7 +94,7 @@ def untrained(
     seeds: Sequence[int],
     device: str = "cpu",
 ) -> Objective:
-    """Models of one method before their training, a restart for each seed.
+    """Return untrained models of one method, a restart for each seed.
 
     Args:
         method: such as VAEConfig.

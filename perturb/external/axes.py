@@ -52,9 +52,9 @@ class Look:
     """Measurements of variants along the axes of the models' codes of the originals."""
 
     found: Mapping[tuple[str, int], AxesOfRun]
-    """By variant and number of the seed."""
+    """Measurements by variant and by the seed's number."""
     missing: Mapping[int, str] = field(default_factory=dict[int, str])
-    """By number of the seed: the reason for which nothing could be measured in that model's axes."""
+    """Reasons for which nothing could be measured in a model's axes, by the seed's number."""
 
 
 def keep(out: Path, coded: Coded, numbers: np.ndarray, *, seed: int) -> str | None:

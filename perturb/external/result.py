@@ -31,7 +31,7 @@ class Result:
     folder: Path | None = None
     """The folder of entry.json and of the finished runs; None where nobody asked to keep them."""
     without_axes: Mapping[int, str] = field(default_factory=dict[int, str])
-    """By number of the seed: the reason for which no images could be measured in the axes of the model's codes."""
+    """Reasons for which no images could be measured in the axes of a model's codes, by the seed's number."""
     rows: list[Row] = field(init=False)
     """A row for each metric and variant: mean, standard deviation, difference to the original with its interval."""
 

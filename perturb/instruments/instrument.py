@@ -33,7 +33,7 @@ class Answer:
     section: Section
     """Text, table and figure for people; the figures are in the settings' folder."""
     numbers: dict[str, JsonValue] = field(default_factory=dict)
-    """The same results as numbers, ready for JSON."""
+    """The numbers behind the section's text, table and figure, with keys and values as JSON has them."""
 
 
 @dataclass(frozen=True, kw_only=True)

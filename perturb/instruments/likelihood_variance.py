@@ -43,7 +43,7 @@ CLOUD = 8.0, 4.0, 2.0, 1.0, 0.5
 WIDE = 8 * np.sqrt(2)
 """Variance of its likelihood: above every variance of the data, so that a VAE has nothing to gain from its code."""
 FALLING = 1.0, 1 / 2, 1 / 4, 1 / 8, 1 / 16
-"""β, each of which lets one unit more be used."""
+"""Values of β from high to low, each of which lets one more unit be used."""
 COLOURS = {DIAGONAL: "#4477aa", FULL: "#cc3311"}
 
 
@@ -52,20 +52,20 @@ class Twins:
     """Differences of a VAE from others with the same seeds, (2: codes and vectors, restarts)."""
 
     equivalent: Mapping[str, np.ndarray]
-    """From β-VAEs with the variance divided by β, by β."""
+    """Differences from β-VAEs whose likelihood has the variance divided by β, by the label of β."""
     other: np.ndarray
-    """From a VAE with the variance divided by 4, and no β."""
+    """Differences from a VAE whose likelihood has a quarter of the variance, as a control."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """One posterior's models of one set of vectors."""
+    """Measurements of the models of one form of posterior on one set of vectors."""
 
     steps: np.ndarray
     cosines: np.ndarray
-    """Mean |cos| between columns, (steps, restarts)."""
+    """Mean |cos| between two columns of the decoders' Jacobians, (steps, restarts)."""
     bounds: Bounds
-    """After the training."""
+    """ELBOs of the models after their training."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
@@ -144,7 +144,7 @@ def _twins(name: str, model: Objective, samples: Samples, seeds: Sequence[int], 
 
 
 def _pruning(beta: float, cloud: Samples, seeds: Sequence[int], settings: Settings) -> np.ndarray:
-    """Posterior variances of units, ascending, (restarts, latents)."""
+    """Train linear VAEs of this β, and return their units' posterior variances, ascending, (restarts, latents)."""
     model = trained(
         [cloud] * len(seeds), BetaVAEConfig(beta=beta), _training(LINEAR, WIDE), latents=len(CLOUD), seeds=seeds,
         device=settings.device,

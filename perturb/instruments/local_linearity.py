@@ -27,19 +27,19 @@ POINTS, TRAIN, TEST = 16, 128, 128
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of one model's approximations by their names, each (points,), as `Approximated`."""
+    """The measures of `Approximated` for one model, by the approximation's name, each (points,)."""
 
     unexplained: dict[str, np.ndarray]
     predicted: dict[str, np.ndarray]
 
     @property
     def gain(self) -> Estimate:
-        """How much smaller a tanh makes what the best matrix leaves."""
+        """Share by which a tanh lowers the unexplained share of the best matrix."""
         return over_clusters((1 - self.unexplained["tanh"] / self.unexplained["linear"])[None])
 
     @property
     def nearer(self) -> Estimate:
-        """By how much the local non-linear decoder predicts the stochastic loss better than the derivative does."""
+        """Error of the derivative's prediction of the stochastic loss, minus that of the local non-linear decoder's."""
         return over_clusters((abs(self.predicted["jacobian"] - 1) - abs(self.predicted["tanh"] - 1))[None])
 
 
@@ -127,7 +127,7 @@ def _with_interval(found: Estimate) -> str:
 
 
 def _verdict(found: Mapping[str, Shares]) -> str:
-    """How much is linear, whether the non-linearity helps in how many models, and which predicts the loss better."""
+    """Word the verdict: the linear share, the models that the non-linearity helps, and the better predictor of the loss."""
     linear = float(np.mean([one.unexplained["linear"].mean() for one in found.values()]))
     mean = {name: float(np.mean([one.predicted[name].mean() for one in found.values()])) for name in APPROXIMATIONS}
     smaller = float(np.mean([one.gain.mean for one in found.values()]))
@@ -143,7 +143,7 @@ def _verdict(found: Mapping[str, Shares]) -> str:
 
 
 def _significant(differences: Sequence[Estimate]) -> tuple[int, int]:
-    """How many of some differences are significantly above 0, and how many below."""
+    """Count the differences that are significantly above 0, and those significantly below."""
     surely = [one.mean for one in differences if one.p is not None and one.p < SIGNIFICANCE]
     return sum(mean > 0 for mean in surely), sum(mean < 0 for mean in surely)
 

@@ -44,7 +44,7 @@ class Measured:
     dto: float
     """Mean DtO of the decoder's Jacobians at the same codes."""
     scores: dict[str, float]
-    """MIG and MIG-sup."""
+    """Scores of the model, by metric: MIG and MIG-sup."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ class Scored:
     """The OD-Scores of all models under one division."""
 
     trained: np.ndarray
-    """Of every model, (models,), divided by maxima over trained and random decoders."""
+    """OD-Scores of the trained decoders, (models,), divided by maxima over trained and random decoders."""
     random: np.ndarray
-    """Means over the random decoders of each model, (models,)."""
+    """Mean OD-Score of each model's random decoders, (models,), under the same division."""
     alone: np.ndarray
-    """Of every model, (models,), divided by maxima over the trained ones, as in the paper."""
+    """OD-Scores of the trained decoders, (models,), divided by maxima over the trained ones alone, as in the paper."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
@@ -88,7 +88,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _measured(model: TrainedModel, settings: Settings) -> Measured | None:
-    """None for a model with fewer than two active latents."""
+    """Measure a model beside its random decoders; None if it has fewer than two active latents."""
     objective, pixels = model.objective(settings.device), model.pixels
     images = some_images(pixels, POINTS, numpy_generator(settings.seed, "od-score"))
     means, logvars = encode(objective, pixels, images)
@@ -114,7 +114,7 @@ def _measured(model: TrainedModel, settings: Settings) -> Measured | None:
 def _deviations(
     objective: Objective, means: torch.Tensor, logvars: torch.Tensor, units: Sequence[int], seed: int
 ) -> Deviations:
-    """Distances of M around these posteriors, of the active latents' columns; every decoder sees the same noise."""
+    """Fit M around each posterior, and measure its active columns; every decoder sees the same noise."""
     decoder, generator = single_decoder(objective, images=True), torch_generator(seed, "od-score")
     found = [
         local_matrix(decoder, mean, std, draws=DRAWS, generator=generator)[:, list(units)]
@@ -124,7 +124,7 @@ def _deviations(
 
 
 def scored_models(found: Sequence[Measured]) -> Scored:
-    """The OD-Scores of all models, under both divisions."""
+    """Compute the OD-Scores of all models, under both divisions."""
     trained = np.array([one.trained.terms for one in found])
     random = np.array([[stranger.terms for stranger in one.random] for one in found])
     together = od_scores(np.concatenate([trained, random.reshape(-1, 3)]))
@@ -206,7 +206,7 @@ def _built_in() -> str:
 
 
 def _verdict(found: Sequence[Measured], scored: Scored, correlations: Mapping[str, Mapping[str, float]]) -> str:
-    """How many score lower than random decoders, by which term, and whether lower scores go with higher MIG."""
+    """Word the verdict: the models that score lower than random decoders, by which term, and the correlation with MIG."""
     lower = int((scored.trained < scored.random).sum())
     turned = sum(one.trained.terms[2] < np.mean([stranger.terms[2] for stranger in one.random]) for one in found)
     said = (
@@ -225,13 +225,13 @@ def _verdict(found: Sequence[Measured], scored: Scored, correlations: Mapping[st
 
 
 def _comparable(found: Sequence[Measured]) -> np.ndarray:
-    """Models with the commonest number of active latents, bool (models,): distances grow with that number."""
+    """Select the models with the most common number of active latents, bool (models,), since distances grow with it."""
     counts = np.array([one.active for one in found])
     return counts == np.bincount(counts).argmax()
 
 
 def correlations_of(found: Sequence[Measured], scored: Scored) -> dict[str, dict[str, float]]:
-    """Rank correlations (Spearman) of each distance with MIG, MIG-sup and DtO, and with MIG within methods.
+    """Return the rank correlations (Spearman) of each distance with MIG, MIG-sup and DtO, and with MIG within methods.
 
     Returns:
         Distance → key → correlation over comparable models, NaN where all are equal; within methods: the mean over methods
@@ -261,7 +261,7 @@ def correlations_of(found: Sequence[Measured], scored: Scored) -> dict[str, dict
 
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's, NaN where one of both is constant."""
+    """Return Spearman's rank correlation; NaN where either argument is constant."""
     ranks = rankdata([first, second], axis=1)
     return float(np.corrcoef(ranks)[0, 1]) if min(np.ptp(ranks, axis=1)) > 0 else float("nan")
 

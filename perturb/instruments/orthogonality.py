@@ -80,7 +80,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _measured(model: TrainedModel, settings: Settings) -> Found | None:
-    """None for a model that draws no images, or has fewer than two active latents."""
+    """Measure a trained model; None if it draws no images, or has fewer than two active latents."""
     objective, channels = model.objective(settings.device), model.pixels.channels
     if not any(name in objective.networks for name in DRAWING):
         return None
@@ -96,7 +96,7 @@ def _measured(model: TrainedModel, settings: Settings) -> Found | None:
 
 
 def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
-    """Of a model that follows `encode` and `decode`, all latents that vary; at random: its own columns, turned."""
+    """Measure all varying latents of a model that has `encode` and `decode`, beside its own columns turned at random."""
     truth, factory = subjects.truth, subjects.factory
     assert truth is not None
     assert factory is not None
@@ -119,7 +119,7 @@ def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
 
 
 def points_of(model: TrainedModel, objective: Objective, settings: Settings) -> tuple[torch.Tensor, list[int]]:
-    """Codes of images drawn at random, float64 (at most POINTS, latents), and the numbers of the latents active there."""
+    """Return the codes of randomly drawn images, float64 (at most POINTS, latents), and the active latents' numbers."""
     images = some_images(model.pixels, POINTS, numpy_generator(settings.seed, "orthogonality"))
     means, logvars = encode(objective, model.pixels, images)
     units = np.flatnonzero(unit_variances(logvars) < ACTIVE).tolist()
@@ -165,7 +165,7 @@ def _why() -> str:
 
 
 def _verdict(found: Mapping[str, Found], against: str) -> str:
-    """How many models are nearer than random decoders, and whether nearer ones score higher."""
+    """Word the verdict: the models that are nearer to orthogonal than their control, and the correlation with MIG."""
     nearer = sum(one.distance < one.random_distance for one in found.values())
     mean = float(np.mean([one.distance for one in found.values()]))
     random = float(np.mean([one.random_distance for one in found.values()]))

@@ -35,7 +35,7 @@ MIG, MIG_SUP = "mig", "mig_sup"
 
 @dataclass(frozen=True)
 class Following:
-    """R² of components and factors, (components, factors), and the mean best R² in axes turned at random."""
+    """How far principal components follow factors, beside axes turned at random."""
 
     explained: np.ndarray
     random: float
@@ -53,22 +53,22 @@ class Following:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The principal axes of one variant's images."""
+    """Principal axes of one variant's images, over the whole grid and around single images."""
 
     axes: PrincipalAxes
-    """Of the images of the grid."""
+    """Principal axes of the images of the whole grid."""
     all_explained: np.ndarray
-    """R² of all these axes, (axes, factors)."""
+    """R² between each of these axes and each factor, (axes, factors)."""
     globally: Following
-    """Of as many axes as there are factors."""
+    """How far the first axes follow the factors, for as many axes as there are factors."""
     scores: dict[str, float]
-    """MIG and MIG-sup of that code."""
+    """Scores by metric, MIG and MIG-sup, of the code that these first axes make."""
     locally: tuple[Following, ...]
-    """Around each centre, of as many axes as factors vary there."""
+    """How far axes around each centre follow the factors, for as many axes as factors vary there."""
 
     @property
     def local_means(self) -> np.ndarray:
-        """Mean best R² around each centre, (centres,)."""
+        """Mean over components of the best R² around each centre, (centres,)."""
         return np.array([one.best.mean() for one in self.locally])
 
 
@@ -109,7 +109,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _found(truth: GroundTruth, reader: Callable[[np.ndarray], np.ndarray], settings: Settings) -> Found:
-    """The axes of images by number; every variant is looked at in the same places."""
+    """Find the axes of one variant's images; the images and centres drawn are the same for every variant."""
     grid, rng = truth.grid, numpy_generator(settings.seed, "pca-axes")
     images = np.sort(rng.choice(len(grid), min(IMAGES, len(grid)), replace=False))
     centres = rng.choice(len(grid), min(CENTRES, len(grid)), replace=False).tolist()
@@ -140,7 +140,7 @@ def _around(truth: GroundTruth, reader: Callable[[np.ndarray], np.ndarray], cent
 
 
 def _following(scores: np.ndarray, factors: np.ndarray, settings: Settings) -> Following:
-    """How far components follow factors, and random directions among them."""
+    """Measure how far components follow factors, and how far randomly turned axes do."""
     generators = [numpy_generator(settings.seed, "pca-axes", "turned", number) for number in range(settings.seeds)]
     turned = [explained_by_factors(turned_at_random(scores, rng), factors).max(axis=1).mean() for rng in generators]
     return Following(explained_by_factors(scores, factors), float(np.mean(turned)))
@@ -214,7 +214,7 @@ def _why() -> str:
 
 
 def _verdict(found: Mapping[str, Found]) -> str:
-    """What one factor explains on the original, and what the variants change."""
+    """Word the verdict: the share that one factor explains on the original, and its change on each variant."""
     original = found[BASELINE]
     random = float(np.mean([there.random for there in original.locally]))
     whole = original.globally
@@ -267,7 +267,7 @@ def draw_axes(path: Path, truth: GroundTruth, found: Mapping[str, Found]) -> Non
 
 
 def _draw_row(axes: "Axes", row: int, values: np.ndarray, random: float, colour: str) -> None:
-    """Dots, a bar at their mean, and a cross for axes turned at random."""
+    """Draw a row of dots, a bar at their mean, and a cross for axes turned at random."""
     axes.plot(values, row + style.jitter(len(values), width=0.3), "o", color=colour, alpha=0.5, markersize=4)
     axes.plot([np.mean(values)], [row], "|", color=colour, markersize=16, markeredgewidth=2)
     axes.plot([random], [row], "x", color=style.OTHER_COLOUR)

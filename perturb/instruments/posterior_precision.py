@@ -30,11 +30,11 @@ class Precisions:
     """Precisions of one model's active latents."""
 
     asked: np.ndarray
-    """By the decoder's curvature, (points, active)."""
+    """Precision that the decoder's curvature asks for, (points, active)."""
     given: np.ndarray
-    """By the encoder, 1 / σ², (points, active)."""
+    """Precision 1 / σ² that the encoder gives, (points, active)."""
     off_diagonal: float
-    """How far the curvature is from diagonal, the mean over points."""
+    """Off-diagonal share of the curvature, as a mean over points."""
     turned: float
     """The mean of `off_diagonal` after rotating the latents at random."""
 

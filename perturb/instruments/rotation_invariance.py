@@ -1,4 +1,4 @@
-"""Propositions 1 to 3 of the thesis: what turning a code leaves as it is, and which axes are special."""
+"""Propositions 1 to 3 of the thesis: turning a code leaves likelihood and ELBO as they are; diagonal posteriors see axes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from perturb.report.section import Picture, Section
 from perturb.report.table import TextTable, plain_table
 
 ANGLES = np.arange(0, 91, 7.5)
-"""Degrees by which codes are turned."""
+"""Angles by which codes are turned, in degrees."""
 IMAGES, VARIANCE = 16, 0.02
-"""Images of each decoder, and the variance of its likelihood."""
+"""Number of images of each decoder, and variance of its likelihood."""
 MATRICES, VALUES, LENGTHS = 1_000, 6, np.array([3.0, 2.0, 1.0])
-"""Matrices of each kind for Proposition 1, their rows, and the lengths of orthogonal columns."""
+"""Number of matrices of each kind for Proposition 1, their number of rows, and the lengths of orthogonal columns."""
 NOTHING = 1e-5
-"""Nats up to which a change counts as the quadrature's."""
+"""Largest change in nats that counts as the quadrature's error."""
 EVIDENCE, WHOLE, DIAGONAL = "log-likelihood", "ELBO, posterior turned too", "ELBO, diagonal posterior"
 COLOURS = {EVIDENCE: "#777777", WHOLE: "#4477aa", DIAGONAL: "#cc3311"}
 DISTINCT, EQUAL, RANDOM = "orthogonal, lengths 3, 2, 1", "orthogonal, lengths 1, 1, 1", "random"
@@ -38,12 +38,12 @@ DISTINCT, EQUAL, RANDOM = "orthogonal, lengths 3, 2, 1", "orthogonal, lengths 1,
 
 @dataclass(frozen=True)
 class Kind:
-    """The worst of some matrices of one kind, for both sides of Proposition 1."""
+    """Ranges over matrices of one kind of the two sides of Proposition 1."""
 
     cosines: tuple[float, float]
-    """Smallest and largest over matrices of the largest |cos| between two columns."""
+    """Smallest and largest value over matrices of the largest |cos| between two columns."""
     mixings: tuple[float, float]
-    """Smallest and largest over matrices of the largest second entry of a row of |V|."""
+    """Smallest and largest value over matrices of the largest second entry of a row of |V|."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
@@ -74,7 +74,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _curves(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Means over images of each quantity, (angles,), of a random decoder and the best posteriors around its codes."""
+    """Compute each quantity's mean over images, (angles,), for a random decoder and the best posteriors around its codes."""
     bend, codes = Bend.drawn(rng), rng.normal(size=(IMAGES, 2))
     images = bend(codes) + np.sqrt(VARIANCE) * rng.normal(size=(IMAGES, 3))
     asked = precision(bend.jacobians(codes), variance=VARIANCE)

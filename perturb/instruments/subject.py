@@ -54,7 +54,7 @@ class TrainedModel:
     scores: dict[str, float] = field(default_factory=dict[str, float])
     """Scores of the metrics that the experiment has asked for, by key; empty for a run outside an experiment."""
     scoring: ScoresRun | None = None
-    """How the experiment has scored it; None for a run outside an experiment."""
+    """The run that scored it within its experiment; None for a run outside an experiment."""
 
     @property
     def config(self) -> TrainingRun:
@@ -77,7 +77,7 @@ class TrainedModel:
         return "kl" in read_result(self.run, TrainingResult).last
 
     def score(self, metrics: Sequence[str], device: str = "cpu") -> dict[str, float]:
-        """Scores by metric of its codes of the images that it was trained on.
+        """Score the model's codes of the images that it was trained on, by metric.
 
         Images are drawn as for the experiment's own scores, so that a metric which that has asked for has the same score.
 
@@ -110,7 +110,8 @@ class Subjects:
     name: str = ""
     """The subject as the user typed it."""
     trained: Sequence[TrainedModel] = ()
-    """One for a run; for an experiment, its finished trainings, restarts first; none where the instrument trains."""
+    """The trainings to look at: the run's own, or the finished ones of an experiment, restarts first; empty where the
+    instrument trains models itself."""
     artifacts: Path = Path("artifacts")
     """Folder of the run directories of an experiment."""
     truth: GroundTruth | None = None

@@ -32,23 +32,23 @@ from perturb.statistics.saved_scores import ScoresResult
 from perturb.training.loop import ACTIVE
 
 START = 1 / 8
-"""The first β, as a share of that of the experiment's restarts."""
+"""First β of the ladder, as a share of the β of the experiment's restarts."""
 STEP, HALVINGS = 4.0, 1
-"""Ratio of neighbouring rungs; the step over which the first unit is pruned is halved so often."""
+"""Ratio of neighbouring rungs, and the number of times that the step over which the first unit is pruned is halved."""
 MOST, BELOW, BEYOND = 8, 2, 1
-"""Rungs until the bracket is found, at most; rungs that are wanted below and above it, to see where MIG is best."""
+"""Largest number of rungs until the bracket is found, and the rungs wanted below and above it to see where MIG is best."""
 COLOUR, FAINT, MARK = "#4477aa", "#bbbbbb", "#cc3311"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """Models of one β; those that failed are left out."""
+    """Measurements of the models of one β; models whose training failed are left out."""
 
     beta: float
     variances: np.ndarray
     """E[σ²] of each unit, ascending in each model, (models, latents)."""
     migs: np.ndarray
-    """(models,); NaN where it is not defined."""
+    """MIG of each model, (models,); NaN where it is not defined."""
     distances: np.ndarray
     """DtO of the active units, the mean over images, (models,); NaN for fewer than two."""
     seconds: float = 0.0
@@ -71,12 +71,12 @@ class Rung:
 
     @property
     def mig(self) -> Estimate:
-        """Mean over models."""
+        """Mean MIG over models, with its interval."""
         return _mean(self.migs)
 
     @property
     def distance(self) -> Estimate:
-        """Mean DtO over the models all of whose units are active: others are not comparable."""
+        """Mean DtO, with its interval, over the models all of whose units are active; others are not comparable."""
         return _mean(self.distances[self.whole])
 
 
@@ -100,14 +100,14 @@ class Ladder:
         self.rungs: dict[float, Rung] = {}
 
     def rung(self, beta: float) -> Rung:
-        """Models of this β, trained now or found."""
+        """Return the models of this β, trained now or found in the artifacts folder."""
         if beta not in self.rungs:
             self.rungs[beta] = self._trained(beta)
         return self.rungs[beta]
 
     @property
     def sorted(self) -> list[Rung]:
-        """All that were asked for, by ascending β."""
+        """All rungs that have been asked for, by ascending β."""
         return [self.rungs[beta] for beta in sorted(self.rungs)]
 
     def _trained(self, beta: float) -> Rung:
@@ -166,7 +166,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _further(bracket: Bracket, tried: Sequence[float]) -> list[float]:
-    """Rungs to look at beside the bracket, where there is one."""
+    """Return the values of β to look at below and above the bracket; none where there is no bracket."""
     if bracket.low is None or bracket.high is None:
         return []
     below = max(0, BELOW - sum(beta < bracket.low for beta in tried))
@@ -208,7 +208,7 @@ def _verdict(found: Sequence[Rung], bracket: Bracket) -> str:
 
 
 def _best(found: Sequence[Rung]) -> Rung | None:
-    """The rung with the highest mean MIG; None where no model has one."""
+    """Return the rung with the highest mean MIG; None where no model has one."""
     scored = [rung for rung in found if np.isfinite(rung.mig.mean)]
     return max(scored, key=lambda rung: rung.mig.mean, default=None)
 
@@ -219,7 +219,7 @@ def _mean(values: np.ndarray) -> Estimate:
 
 
 def _with_width(estimate: Estimate) -> str:
-    """A mean and the half width of its 95 % interval."""
+    """Format a mean and the half width of its 95 % interval."""
     if not np.isfinite(estimate.mean):
         return "–"
     width = estimate.half_width
@@ -266,7 +266,7 @@ def _numbers(found: Sequence[Rung], bracket: Bracket) -> dict[str, JsonValue]:
 
 
 def _defined(values: np.ndarray) -> list[JsonValue]:
-    """Numbers, with None for NaN."""
+    """Return the values as a list, with None for NaN."""
     return [value if np.isfinite(value) else None for value in values.tolist()]
 
 

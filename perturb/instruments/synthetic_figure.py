@@ -9,11 +9,11 @@ from perturb.analysis.vector_study import Measured
 from perturb.report import style
 
 ByName = Mapping[str, Measured]
-"""What was measured, by method or by ratio."""
+"""Measurements by the name of a method or of a ratio."""
 LOOKS = (("#4477aa", "o"), ("#228833", "D"), ("#ccbb44", "s"), ("#ee6677", "^"))
-"""Colour and marker of each method in turn."""
+"""Colours and markers of the methods, in their order."""
 SHADES = (("#99ccee", "o"), ("#4477aa", "D"), ("#223355", "s"))
-"""The same of ratios."""
+"""Colours and markers of the ratios, in their order."""
 GREY = "#999999"
 
 

@@ -36,23 +36,23 @@ BETA, VAE, AE, FULL, RANDOM = "β-VAE", "VAE", "AE", "β-VAE_Σ", "random decode
 BETAS = {LINEAR: 1e-4, NONLINEAR: 1e-3}
 """The thesis's β of each set (Table 3.1)."""
 NOISES: dict[str, Noise] = {BETA: "diagonal", VAE: "diagonal", AE: "none", FULL: "full"}
-"""Methods, and the noise of their linear models."""
+"""Form of the posterior's covariance in each method's linear model."""
 CONFIGS: dict[str, ObjectiveConfig] = {
     BETA: BetaVAEConfig(beta=BETAS[NONLINEAR]),
     VAE: VAEConfig(),
     AE: AutoencoderConfig(),
     FULL: FullCovarianceVAEConfig(beta=BETAS[NONLINEAR]),
 }
-"""The same methods on the non-linear set."""
+"""Config of each method's networks on the non-linear set."""
 LATENTS = 2
 VARIANCE = 0.5
 """Variance of the likelihood: that of a loss ‖x − x̂‖² + β · KL."""
 RATES, STEPS, BATCH = (3e-3, 1e-3), 1_500, 128
-"""Of non-linear models: Adam's learning rates, one after the other, the updates with each, and vectors in a batch."""
+"""Training of the non-linear models: Adam's learning rates in turn, updates at each rate, and vectors in a batch."""
 RATIO, RATIOS = 2.0, (1.0, 1.2, 1.5)
 """Ratios of the factors' lengths: of the linear set, and in the degenerate case (thesis 3.3.4)."""
 STRANGERS = 100
-"""Random decoders of each architecture."""
+"""Number of random decoders of each architecture."""
 THESIS = {
     (LINEAR, "DS"): {BETA: "0.99 ± 0.01", AE: "0.71 ± 0.19", FULL: "0.71 ± 0.31"},
     (LINEAR, "DtO"): {BETA: "0.00 ± 0.00", AE: "0.33 ± 0.18", FULL: "0.34 ± 0.35", RANDOM: "0.79 ± 0.21"},
@@ -61,20 +61,20 @@ THESIS = {
     ("ratio", "DS"): {"1.0": "0.51 ± 0.28", "1.2": "0.76 ± 0.25", "1.5": "0.98 ± 0.06"},
     ("ratio", "DtO"): {"1.0": "0.49 ± 0.32", "1.2": "0.20 ± 0.24", "1.5": "0.01 ± 0.06"},
 }
-"""Tables 3.3 and 3.4 as printed."""
+"""Numbers of the thesis's Tables 3.3 and 3.4 as printed: by row and measure, then by column."""
 MEASURES: dict[str, Callable[[Measured], np.ndarray]] = {"DS": lambda one: one.scores, "DtO": lambda one: one.distances}
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that came out."""
+    """Measurements of all models of the study."""
 
     main: Mapping[str, ByName]
-    """By set and method."""
+    """Measurements by set of vectors, then by method."""
     ratios: ByName
-    """Of β-VAEs by ratio."""
+    """Measurements of linear β-VAEs by the ratio of the factors' lengths."""
     factors: Sequence[float]
-    """DtO that the factors of each non-linear set have themselves."""
+    """DtO of the factors themselves as a code, for each repetition's non-linear set."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
@@ -112,12 +112,12 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _seeds(settings: Settings) -> list[int]:
-    """Each repetition's own seed: of its network, its samples, its first weights and its training."""
+    """Return each repetition's own seed, of its network, its samples, its first weights and its training."""
     return [child_seed(settings.seed, "synthetic-study", number) for number in range(settings.seeds)]
 
 
 def training_of(architecture: Architecture) -> TrainingConfig:
-    """Settings with each learning rate."""
+    """Return the training settings of an architecture, but for the learning rates."""
     return TrainingConfig(
         architecture=architecture, steps=STEPS, batch_size=BATCH, checkpoint_every=STEPS,
         likelihood=GaussianConfig(variance=VARIANCE),
@@ -125,7 +125,7 @@ def training_of(architecture: Architecture) -> TrainingConfig:
 
 
 def _linear(ratio: float, method: str, settings: Settings) -> Measured:
-    """Linear models of one method, each on samples of its own."""
+    """Measure linear models of one method, each on samples of its own."""
     seeds, beta = _seeds(settings), 1.0 if method == VAE else BETAS[LINEAR]
     sets = [linear(ratio).samples(seed) for seed in seeds]
     models = [
@@ -136,7 +136,7 @@ def _linear(ratio: float, method: str, settings: Settings) -> Measured:
 
 
 def _nonlinear(method: str, settings: Settings) -> Measured:
-    """Networks of one method, each on samples of a set of its own."""
+    """Train and measure networks of one method, each on samples of a set of its own."""
     seeds = _seeds(settings)
     sets = [nonlinear(seed).samples(seed) for seed in seeds]
     model = trained(
@@ -147,7 +147,7 @@ def _nonlinear(method: str, settings: Settings) -> Measured:
 
 
 def _random(architecture: Architecture, channels: int, settings: Settings) -> Measured:
-    """Decoders of an architecture that were never trained."""
+    """Measure untrained decoders of an architecture."""
     seeds = [child_seed(settings.seed, "random decoder", number) for number in range(STRANGERS)]
     model = untrained(
         CONFIGS[VAE], training_of(architecture), channels=channels, latents=LATENTS, seeds=seeds, device=settings.device
@@ -188,7 +188,7 @@ def _explained() -> tuple[str, ...]:
 
 
 def _verdict(study: Study) -> str:
-    """DtO by set, what nearly equal factors do to DS, and how DtO and DS go together."""
+    """Word the verdict: DtO by set, DS for nearly equal factors, and the rank correlation of DtO and DS."""
     parts = [_compared(name, found) for name, found in study.main.items()]
     ratios = listed([f"{_spread(one.scores)} at the ratio {ratio}" for ratio, one in study.ratios.items()])
     correlations = listed([f"on {name} {signed(_rank_correlation(found))}" for name, found in study.main.items()])
@@ -199,7 +199,7 @@ def _verdict(study: Study) -> str:
 
 
 def _compared(name: str, found: ByName) -> str:
-    """The DtO of β-VAEs beside that of the controls, judged by intervals of the paired differences."""
+    """Word the comparison of DtO between β-VAEs and the controls, judged by intervals of the paired differences."""
     held = [method for method in (FULL, AE) if _is_above(found[method].distances - found[BETA].distances)]
     said = "which does not tell them apart", f"less than {''.join(held)}'s alone", "less than both, as the thesis says"
     each = listed([f"{method} {_spread(found[method].distances)}" for method in (FULL, AE)])
@@ -214,14 +214,14 @@ def _is_above(differences: np.ndarray) -> bool:
 
 
 def _rank_correlation(found: ByName) -> float:
-    """Of DtO and DS over all trained models that have both."""
+    """Return the rank correlation of DtO and DS over all trained models that have both."""
     pairs = np.array([pair for one in found.values() for pair in zip(one.distances, one.scores, strict=True)])
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
     return float(np.corrcoef(rankdata(pairs, axis=0).T)[0, 1])
 
 
 def _spread(values: np.ndarray) -> str:
-    """Mean and standard deviation of those that are there; a dash for none."""
+    """Format mean and standard deviation of the finite values; a dash where there are none."""
     kept = values[np.isfinite(values)]
     if not len(kept):
         return "–"
@@ -271,7 +271,7 @@ def _numbers(study: Study) -> dict[str, JsonValue]:
 
 
 def _listed(one: Measured) -> dict[str, JsonValue]:
-    """Every model's numbers, null where it has none."""
+    """Return every model's DS, DtO and number of active latents for JSON, with null where a value is missing."""
     found: dict[str, JsonValue] = {
         key.lower(): [float(value) if np.isfinite(value) else None for value in read(one)] for key, read in MEASURES.items()
     }

@@ -46,7 +46,7 @@ def compute_disentanglement_score(coded: Coded, settings: DisentanglementScoreCo
 def continuous_score(
     codes: Float[np.ndarray, "n latents"], factors: Float[np.ndarray, "n factors"], rng: np.random.Generator
 ) -> float:
-    """DS of factors that take any value, in [0, 1], with the thesis's five neighbours.
+    """Return the DS of factors that take any value, in [0, 1], with the thesis's five neighbours.
 
     Four fifths of the rows, drawn at random, are neighbours, and the others are predicted.
 

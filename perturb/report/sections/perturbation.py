@@ -51,7 +51,7 @@ CAPTION = (
     "and after. 3: what a VAE would save by turning its axes, predicted. 4: how the score changed."
 )
 PANEL, LINE, LETTERS = 1.9, 0.17, 68
-"""Inches of a panel of bars and of a line of a legend; letters in such a line."""
+"""Heights of a panel of bars and of a line of a legend, in inches, and the number of letters in such a line."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
@@ -292,7 +292,7 @@ def _bars(
     title: str,
     unit: str,
 ) -> None:
-    """Bars for each factor, one a variant."""
+    """Draw bars for each factor, one a variant."""
     width = 0.8 / len(heights)
     for number, (name, values) in enumerate(heights.items()):
         places = np.arange(len(factors)) + (number - (len(heights) - 1) / 2) * width
