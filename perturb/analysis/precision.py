@@ -59,10 +59,15 @@ def stochastic_loss(decoder: Float[np.ndarray, "outputs latents"], variances: Fl
     return float(column_norms(decoder) ** 2 @ variances)
 
 
+def rotation(degrees: float) -> Float[np.ndarray, "2 2"]:
+    """Return the matrix that turns codes of two latents by an angle."""
+    angle = np.radians(degrees)
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
 def turned(decoder: Float[np.ndarray, "outputs 2"], degrees: float) -> Float[np.ndarray, "outputs 2"]:
     """Return a decoder of codes that an encoder has turned by an angle: J Rᵀ (thesis 3.2.4)."""
-    angle = np.radians(degrees)
-    return decoder @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return decoder @ rotation(degrees).T
 
 
 def largest_cosine(decoder: Float[np.ndarray, "outputs latents"]) -> float:

@@ -28,7 +28,7 @@ from perturb.objectives.encode import encode
 from perturb.perturbation.local_metric import active_codes, best_axes, gain_of_turning, mean_metric
 from perturb.perturbation.span import principal_directions
 from perturb.perturbation.stored import Images
-from perturb.random.seeds import numpy_generator, torch_generator
+from perturb.random.seeds import numpy_generator, some_of, torch_generator
 
 SAMPLE = 5_000
 """The largest number of images that a prediction reads."""
@@ -81,7 +81,7 @@ def predict_for(
 
     """
     rng = numpy_generator(seed, "images")
-    numbers = np.sort(rng.choice(len(grid), min(SAMPLE, len(grid)), replace=False))
+    numbers = some_of(len(grid), SAMPLE, rng)
     codes = [active_codes(*encode(model, originals, numbers)) for model in models]
     images, directions = pooled_images(variant, numbers), principal_directions(originals, grid)
     return predict(codes, grid.factors_of(numbers), images, directions, price=price, seed=seed)

@@ -24,6 +24,7 @@ from scipy.special import logsumexp
 from scipy.stats import ortho_group
 
 from perturb.analysis.deterministic_elbo import log_likelihood
+from perturb.analysis.precision import largest_cosine
 
 Decoder = Callable[[Float[np.ndarray, "n 2"]], Float[np.ndarray, "n values"]]
 """A function from codes to the means of images."""
@@ -55,12 +56,6 @@ class Bend:
         """Return the derivatives of the images' means by the codes."""
         slopes = 1 - np.tanh(codes @ self.inner.T) ** 2
         return np.einsum("vh,nh,hk->nvk", self.outer, slopes, self.inner)
-
-
-def rotation(degrees: float) -> Float[np.ndarray, "2 2"]:
-    """Return the matrix U that turns codes by an angle."""
-    angle = np.radians(degrees)
-    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 
 
 def turned(decoder: Decoder, by: Float[np.ndarray, "2 2"]) -> Decoder:
@@ -113,10 +108,8 @@ def largest_cosine_and_mixing(matrix: Float[np.ndarray, "values k"]) -> tuple[fl
         [0, 1], and 0 where the statement holds exactly.
 
     """
-    unit = matrix / np.linalg.norm(matrix, axis=0)
-    cosines = np.abs(unit.T @ unit)[np.triu_indices(matrix.shape[1], k=1)]
     vectors = np.abs(np.linalg.svd(matrix, full_matrices=False)[2])
-    return float(cosines.max()), float(np.sort(vectors, axis=1)[:, -2].max())
+    return largest_cosine(matrix), float(np.sort(vectors, axis=1)[:, -2].max())
 
 
 def with_orthogonal_columns(rng: np.random.Generator, values: int, lengths: Float[np.ndarray, " k"]) -> np.ndarray:

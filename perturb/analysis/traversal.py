@@ -12,7 +12,7 @@ from perturb.metrics.mig import information_shares
 from perturb.objectives import Objective
 from perturb.objectives.decode import drawing_network
 from perturb.objectives.encode import encode, unit_variances
-from perturb.random.seeds import numpy_generator
+from perturb.random.seeds import numpy_generator, some_of
 
 Decode = Callable[[np.ndarray], np.ndarray]
 """A decoder: it turns codes, float32 (n, latents), into images, uint8 (n, height, width, channels)."""
@@ -89,7 +89,7 @@ def decoder_of(model: Objective) -> Decode:
 
 def code_book(model: Objective, pixels: Pixels, grid: FactorGrid, *, images: int, seed: int) -> CodeBook:
     """Codes of up to so many images, drawn from the grid without replacement."""
-    numbers = np.sort(numpy_generator(seed, "traversal").choice(len(grid), min(images, len(grid)), replace=False))
+    numbers = some_of(len(grid), images, numpy_generator(seed, "traversal"))
     means, logvars = encode(model, pixels, numbers)
     return CodeBook(means, grid.factors_of(numbers), unit_variances(logvars))
 

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from perturb.analysis.jacobians import jacobians
 from perturb.analysis.linear_vae import LinearVAE
 from perturb.analysis.orthogonality import orthogonality
+from perturb.analysis.precision import rotation
 from perturb.datasets.samples import Samples
 from perturb.datasets.synthetic import Synthetic
 from perturb.metrics.disentanglement_score import continuous_score
@@ -101,8 +102,7 @@ def turned_square(angles: Sequence[float], *, seed: int, n: int = 5_000) -> Floa
     """Return DtO and DS of codes that are two uniform factors turned by angles in degrees, each in [0, 45]."""
     factors = numpy_generator(seed, "turned square").random((n, 2))
     found: list[tuple[float, float]] = []
-    for angle in np.radians(angles):
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        score = continuous_score(factors @ turn, factors, numpy_generator(seed, "ds"))
-        found.append((2 * np.sqrt(2) * np.sin(angle / 2), score))
+    for angle in angles:
+        score = continuous_score(factors @ rotation(angle), factors, numpy_generator(seed, "ds"))
+        found.append((2 * np.sqrt(2) * np.sin(np.radians(angle) / 2), score))
     return np.array(found)

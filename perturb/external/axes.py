@@ -23,7 +23,7 @@ from perturb.metrics import Coded
 from perturb.names import one_line
 from perturb.perturbation.pooling import COARSE
 from perturb.perturbation.span import principal_directions
-from perturb.random.seeds import numpy_generator, torch_generator
+from perturb.random.seeds import numpy_generator, some_of, torch_generator
 from perturb.reading import reading
 from perturb.statistics.scores import BASELINE
 
@@ -68,7 +68,7 @@ def keep(out: Path, coded: Coded, numbers: np.ndarray, *, seed: int) -> str | No
 
     """
     rng = numpy_generator(seed, "axes", "images")
-    rows = np.sort(rng.choice(len(numbers), min(SAMPLE, len(numbers)), replace=False))
+    rows = some_of(len(numbers), SAMPLE, rng)
     if len(rows) < FEWEST:
         return f"slopes are fitted to the codes of {FEWEST} images or more, and there are {len(rows)}"
     if coded.latents > MOST_READ:

@@ -11,10 +11,10 @@ from pydantic import JsonValue
 from perturb.analysis.local_decoder import APPROXIMATIONS, approximated
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel, some_images
+from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.objectives.decode import single_decoder
 from perturb.objectives.encode import encode
-from perturb.random.seeds import numpy_generator, torch_generator
+from perturb.random.seeds import numpy_generator, some_of, torch_generator
 from perturb.report import style
 from perturb.report.section import Picture, Section
 from perturb.report.table import TextTable, plain_table
@@ -67,7 +67,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 def _shares(model: TrainedModel, settings: Settings) -> Shares:
     objective, pixels = model.objective(settings.device), model.pixels
-    images = some_images(pixels, POINTS, numpy_generator(settings.seed, "local-linearity"))
+    images = some_of(len(pixels), POINTS, numpy_generator(settings.seed, "local-linearity"))
     means, logvars = (torch.from_numpy(values) for values in encode(objective, pixels, images))
     decoder, generator = single_decoder(objective, images=True), torch_generator(settings.seed, "local-linearity")
     found = [

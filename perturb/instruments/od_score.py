@@ -7,22 +7,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import JsonValue
-from scipy.stats import rankdata
 
 from perturb.analysis.local_decoder import local_matrix
 from perturb.analysis.od_score import Deviations, deviations, od_scores
 from perturb.analysis.orthogonality import decoder_orthogonality
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel, some_images
+from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.objectives import Objective
 from perturb.objectives.decode import single_decoder
 from perturb.objectives.encode import encode, unit_variances
-from perturb.random.seeds import child_seed, numpy_generator, torch_generator
+from perturb.random.seeds import child_seed, numpy_generator, some_of, torch_generator
 from perturb.report import style
 from perturb.report.section import Picture, Section
 from perturb.report.table import TextTable, plain_table
 from perturb.report.words import signed
+from perturb.statistics.ranks import rank_correlation
 from perturb.training.loop import ACTIVE
 from perturb.training.saved_models import new_model
 
@@ -90,7 +90,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 def _measured(model: TrainedModel, settings: Settings) -> Measured | None:
     """Measure a model beside its random decoders; None if it has fewer than two active latents."""
     objective, pixels = model.objective(settings.device), model.pixels
-    images = some_images(pixels, POINTS, numpy_generator(settings.seed, "od-score"))
+    images = some_of(len(pixels), POINTS, numpy_generator(settings.seed, "od-score"))
     means, logvars = encode(objective, pixels, images)
     units = np.flatnonzero(unit_variances(logvars) < ACTIVE).tolist()
     if len(units) < 2:
@@ -262,8 +262,8 @@ def correlations_of(found: Sequence[Measured], scored: Scored) -> dict[str, dict
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return Spearman's rank correlation; NaN where either argument is constant."""
-    ranks = rankdata([first, second], axis=1)
-    return float(np.corrcoef(ranks)[0, 1]) if min(np.ptp(ranks, axis=1)) > 0 else float("nan")
+    found = rank_correlation(first, second)
+    return float("nan") if found is None else found
 
 
 def _correlations_table(correlations: Mapping[str, Mapping[str, float]], found: Sequence[Measured]) -> TextTable:

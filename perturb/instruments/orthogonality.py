@@ -7,21 +7,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import JsonValue
-from scipy.stats import ortho_group, rankdata
+from scipy.stats import ortho_group
 
 from perturb.analysis.orthogonality import Orthogonality, decoder_orthogonality, orthogonality
 from perturb.errors import UserError
 from perturb.external.protocols import decoder_of, encoder_of, made_by
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel, some_images
+from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.objectives import Objective
 from perturb.objectives.decode import DRAWING, single_decoder
 from perturb.objectives.encode import encode, unit_variances
-from perturb.random.seeds import child_seed, numpy_generator
+from perturb.random.seeds import child_seed, numpy_generator, some_of
 from perturb.report import style
 from perturb.report.section import Picture, Section
 from perturb.report.table import plain_table
 from perturb.report.words import share, signed
+from perturb.statistics.ranks import rank_correlation
 from perturb.training.loop import ACTIVE
 from perturb.training.saved_models import new_model
 
@@ -104,7 +105,7 @@ def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
     offers = {"image_shape": (channels, height, width), "num_factors": truth.grid.num_factors, "seed": settings.seed}
     model, _ = made_by(factory, offers, fitted=True)
     rng = numpy_generator(settings.seed, "orthogonality")
-    images = np.sort(rng.choice(len(truth.grid), min(POINTS, len(truth.grid)), replace=False))
+    images = some_of(len(truth.grid), POINTS, rng)
     codes = encoder_of(model)(truth.images(images))
     units = np.flatnonzero(codes.std(axis=0) > 0).tolist()
     if len(units) < 2:
@@ -120,7 +121,7 @@ def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
 
 def points_of(model: TrainedModel, objective: Objective, settings: Settings) -> tuple[torch.Tensor, list[int]]:
     """Return the codes of randomly drawn images, float64 (at most POINTS, latents), and the active latents' numbers."""
-    images = some_images(model.pixels, POINTS, numpy_generator(settings.seed, "orthogonality"))
+    images = some_of(len(model.pixels), POINTS, numpy_generator(settings.seed, "orthogonality"))
     means, logvars = encode(objective, model.pixels, images)
     units = np.flatnonzero(unit_variances(logvars) < ACTIVE).tolist()
     return torch.from_numpy(means).double().to(objective.device), units
@@ -173,10 +174,9 @@ def _verdict(found: Mapping[str, Found], against: str) -> str:
         f"DtO is {mean:.2f} on average, {random:.2f} of {against}; {nearer} of {len(found)} models "
         f"{'is' if nearer == 1 else 'are'} nearer to orthogonal than those."
     )
-    scored = np.array([(one.distance, one.mig) for one in found.values() if one.mig is not None], np.float64)
-    if len(scored) < LEAST_FOR_A_CORRELATION or min(np.ptp(scored, axis=0)) == 0:
+    scored = [(one.distance, one.mig) for one in found.values() if one.mig is not None]
+    if len(scored) < LEAST_FOR_A_CORRELATION or (correlation := rank_correlation(*zip(*scored, strict=True))) is None:
         return said
-    correlation = float(np.corrcoef(rankdata(scored, axis=0).T)[0, 1])
     return f"{said} Its rank correlation with MIG is {signed(correlation)} over {len(scored)} models."
 
 

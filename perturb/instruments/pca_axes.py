@@ -15,7 +15,7 @@ from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects
 from perturb.metrics import Coded, score
-from perturb.random.seeds import child_seed, numpy_generator
+from perturb.random.seeds import child_seed, numpy_generator, some_of
 from perturb.report import style
 from perturb.report.section import Picture, Section
 from perturb.report.table import TextTable, plain_table
@@ -111,7 +111,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 def _found(truth: GroundTruth, reader: Callable[[np.ndarray], np.ndarray], settings: Settings) -> Found:
     """Find the axes of one variant's images; the images and centres drawn are the same for every variant."""
     grid, rng = truth.grid, numpy_generator(settings.seed, "pca-axes")
-    images = np.sort(rng.choice(len(grid), min(IMAGES, len(grid)), replace=False))
+    images = some_of(len(grid), IMAGES, rng)
     centres = rng.choice(len(grid), min(CENTRES, len(grid)), replace=False).tolist()
     pixels = _flat(reader(images))
     factors, count = grid.factors_of(images), grid.num_factors

@@ -10,11 +10,11 @@ from pydantic import JsonValue
 from perturb.analysis.polarized import Split, Units, reconstruction_split, share_below, units_of
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel, some_images
+from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.manifests import run_file
 from perturb.objectives.encode import encode
 from perturb.objectives.polarized import LEAST_DEVIATION
-from perturb.random.seeds import numpy_generator, torch_generator
+from perturb.random.seeds import numpy_generator, some_of, torch_generator
 from perturb.report import style
 from perturb.report.section import Picture, Section
 from perturb.report.table import plain_table
@@ -69,7 +69,7 @@ def _suits(model: TrainedModel) -> bool:
 def _regime(model: TrainedModel, settings: Settings) -> Regime:
     objective, pixels = model.objective(settings.device), model.pixels
     generator = numpy_generator(settings.seed, "polarized-regime")
-    images = some_images(pixels, IMAGES, generator)
+    images = some_of(len(pixels), IMAGES, generator)
     noise = torch_generator(settings.seed, "polarized-regime")
     split = reconstruction_split(objective, pixels, images, draws=DRAWS, generator=noise)
     curve = read_curve(run_file(model.run, CURVE))

@@ -12,10 +12,10 @@ from perturb.analysis.posterior_precision import asked_precision, off_diagonal, 
 from perturb.config.objectives import BetaVAEConfig, FallingBetaVAEConfig, FullCovarianceVAEConfig, VAEConfig
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel, some_images
+from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.objectives.decode import single_decoder
 from perturb.objectives.encode import encode, unit_variances
-from perturb.random.seeds import numpy_generator, torch_generator
+from perturb.random.seeds import numpy_generator, some_of, torch_generator
 from perturb.report import style
 from perturb.report.section import Picture, Section
 from perturb.report.table import plain_table
@@ -97,7 +97,7 @@ def precisions(model: TrainedModel, settings: Settings) -> Precisions:
     objective, pixels, beta = model.objective(settings.device), model.pixels, _beta(model)
     assert beta is not None  # others have been left out
     generator = numpy_generator(settings.seed, "posterior-precision")
-    images = some_images(pixels, POINTS, generator)
+    images = some_of(len(pixels), POINTS, generator)
     means, logvars = encode(objective, pixels, images)
     active = torch.from_numpy(np.flatnonzero(unit_variances(logvars) < ACTIVE))
     decoder, noise = single_decoder(objective), torch_generator(settings.seed, "posterior-precision")

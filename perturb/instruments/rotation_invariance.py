@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from perturb.analysis.deterministic_elbo import precision
+from perturb.analysis.precision import rotation
 from perturb.analysis.rotation import (
     Bend,
     elbo,
     evidence,
     largest_cosine_and_mixing,
-    rotation,
     turned,
     with_orthogonal_columns,
 )

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from perturb.config import ExperimentConfig, load_experiment
 from perturb.config.experiment import DatasetConfig
 from perturb.config.metrics import MetricsConfig
@@ -95,11 +93,6 @@ class TrainedModel:
     def objective(self, device: str = "cpu") -> Objective:
         """The model, in evaluation mode and in float32."""
         return load_model(self.run, device)
-
-
-def some_images(pixels: Pixels, most: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw the numbers of at most so many images without replacement, ascending, int64 (n,)."""
-    return np.sort(generator.choice(len(pixels), min(most, len(pixels)), replace=False))
 
 
 @dataclass(frozen=True, kw_only=True)

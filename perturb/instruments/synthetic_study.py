@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from pydantic import JsonValue
-from scipy.stats import rankdata
 
 from perturb.analysis.linear_minimum import Noise, minimised
 from perturb.analysis.vector_study import (
@@ -30,6 +29,7 @@ from perturb.report.section import Picture, Section
 from perturb.report.table import Cell, TextTable
 from perturb.report.words import listed, signed
 from perturb.statistics.intervals import over_clusters
+from perturb.statistics.ranks import rank_correlation
 
 LINEAR, NONLINEAR, DEGENERATE = "Synth. Lin.", "Synth. Non-Lin.", "β-VAE, nearly equal factors"
 BETA, VAE, AE, FULL, RANDOM = "β-VAE", "VAE", "AE", "β-VAE_Σ", "random decoder"
@@ -214,10 +214,11 @@ def _is_above(differences: np.ndarray) -> bool:
 
 
 def _rank_correlation(found: ByName) -> float:
-    """Return the rank correlation of DtO and DS over all trained models that have both."""
+    """Return the rank correlation of DtO and DS over all trained models that have both; NaN where it is not defined."""
     pairs = np.array([pair for one in found.values() for pair in zip(one.distances, one.scores, strict=True)])
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
-    return float(np.corrcoef(rankdata(pairs, axis=0).T)[0, 1])
+    correlation = rank_correlation(pairs[:, 0], pairs[:, 1])
+    return float("nan") if correlation is None else correlation
 
 
 def _spread(values: np.ndarray) -> str:

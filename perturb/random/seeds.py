@@ -31,6 +31,11 @@ def torch_generator(seed: int, *path: str | int) -> "torch.Generator":
     return torch.Generator().manual_seed(child_seed(seed, *path))
 
 
+def some_of(count: int, most: int, generator: np.random.Generator) -> np.ndarray:
+    """Draw at most `most` of the numbers below `count` without replacement, ascending, int64 (n,)."""
+    return np.sort(generator.choice(count, min(most, count), replace=False))
+
+
 def seed_globals(seed: int) -> None:
     """Seed the generators that other people's code draws from: Python's, NumPy's old one, torch's on every device.
 

@@ -5,12 +5,12 @@ import pytest
 from scipy.stats import multivariate_normal, ortho_group
 
 from perturb.analysis.deterministic_elbo import precision
+from perturb.analysis.precision import rotation
 from perturb.analysis.rotation import (
     Bend,
     elbo,
     evidence,
     largest_cosine_and_mixing,
-    rotation,
     turned,
     with_orthogonal_columns,
 )

@@ -12,6 +12,7 @@ from perturb.report.findings import Findings
 from perturb.report.table import TextTable, plain_table
 from perturb.report.tables import spread
 from perturb.report.words import listed, signed
+from perturb.statistics.ranks import rank_correlation
 from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
 
@@ -116,15 +117,6 @@ def predicted_patterns(findings: Findings) -> Iterator[PredictedPattern]:
                 predicted_whole=found.lost_whole,
                 measured=float(np.mean(losses)),
             )
-
-
-def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Spearman's, in [-1, 1]; None below three pairs, or where a side does not vary."""
-    from scipy.stats import spearmanr
-
-    if len(first) < 3 or len(set(first)) == 1 or len(set(second)) == 1:
-        return None
-    return float(np.asarray(spearmanr(first, second))[0])
 
 
 def draw_prediction(path: Path, patterns: Sequence[PredictedPattern]) -> None:

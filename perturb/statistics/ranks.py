@@ -1,0 +1,15 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+"""Whether two measurements of the same things rank them alike."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def rank_correlation(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> float | None:
+    """Return Spearman's rank correlation, in [-1, 1]; None below three pairs, or where a side does not vary."""
+    from scipy import stats
+
+    if len(first) < 3 or min(np.ptp(first), np.ptp(second)) == 0:
+        return None
+    return float(np.asarray(stats.spearmanr(first, second))[0])
