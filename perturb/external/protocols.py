@@ -27,8 +27,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from perturb.datasets.ground_truth import FactorGrid
 from perturb.errors import UserError
-from perturb.external.dataset import BenchmarkImages, as_floats
+from perturb.external.dataset import as_floats
 from perturb.metrics.coded import as_array
 
 Factory = Callable[[], Any]
@@ -92,9 +93,9 @@ def made_by(factory: Factory, offers: Mapping[str, Any], *, fitted: bool) -> tup
     )
 
 
-def offered(dataset: BenchmarkImages, seed: int) -> dict[str, Any]:
-    """Return what a factory may ask for, by name: image shape (channels, height, width), factors of the grid, seed."""
-    return {"image_shape": dataset.image_shape, "num_factors": dataset.grid.num_factors, "seed": seed}
+def offered(image_shape: tuple[int, int, int], grid: FactorGrid, seed: int) -> dict[str, Any]:
+    """Return what a factory may ask for, by name: image shape (channels, height, width), number of factors, seed."""
+    return {"image_shape": image_shape, "num_factors": grid.num_factors, "seed": seed}
 
 
 def _arguments(factory: Factory, offers: Mapping[str, Any]) -> dict[str, Any]:

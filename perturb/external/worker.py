@@ -141,7 +141,7 @@ def _look(job: Job) -> dict[str, Any]:
     seed_globals(0)
     factory = _factory(job)
     dataset = BenchmarkImages(job.data)
-    model, how = protocols.made_by(factory, protocols.offered(dataset, 0), fitted=job.fitted)
+    model, how = protocols.made_by(factory, protocols.offered(dataset.image_shape, dataset.grid, 0), fitted=job.fitted)
     device = loop.device_of(job.training) if how == "loop" else "cpu"
     loop.rehearse(model, how, dataset, job.training, protocols.encoder_of(model, device))
     about = {"name": type(model).__name__, "method": one_line(protocols.described(factory, model))}
@@ -206,7 +206,8 @@ def _train_and_encode(job: Job, progress: Progress, config: ExternalRun) -> np.n
         raise UserError(f"{job.data}: holds other images than when the evaluation began; run it again.")
     _require_same(config.code_sha256, protocols.code_hash(factory), "the file that defines the model")
     dataset.file.prove()
-    model, how = protocols.made_by(factory, protocols.offered(dataset, config.seed), fitted=job.fitted)
+    offers = protocols.offered(dataset.image_shape, dataset.grid, config.seed)
+    model, how = protocols.made_by(factory, offers, fitted=job.fitted)
     device = loop.device_of(config.training) if how == "loop" else "cpu"
     if how == "fit":
         model.fit(dataset, config.seed)

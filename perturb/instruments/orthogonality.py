@@ -11,7 +11,7 @@ from scipy.stats import ortho_group
 
 from perturb.analysis.orthogonality import Orthogonality, decoder_orthogonality, orthogonality
 from perturb.errors import UserError
-from perturb.external.protocols import decoder_of, encoder_of, made_by
+from perturb.external.protocols import decoder_of, encoder_of, made_by, offered
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.objectives import Objective
@@ -102,8 +102,7 @@ def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
     assert truth is not None
     assert factory is not None
     height, width, channels = truth.image_shape
-    offers = {"image_shape": (channels, height, width), "num_factors": truth.grid.num_factors, "seed": settings.seed}
-    model, _ = made_by(factory, offers, fitted=True)
+    model, _ = made_by(factory, offered((channels, height, width), truth.grid, settings.seed), fitted=True)
     rng = numpy_generator(settings.seed, "orthogonality")
     images = some_of(len(truth.grid), POINTS, rng)
     codes = encoder_of(model)(truth.images(images))

@@ -202,6 +202,7 @@ def test_a_factory_gets_what_its_parameters_are_called_by() -> None:
         return model
 
     data = load_benchmark("mini")
-    model, _ = protocols.made_by(made, protocols.offered(data, 7), fitted=True)
+    offers = protocols.offered(data.image_shape, data.grid, 7)
+    model, _ = protocols.made_by(made, offers, fitted=True)
     assert model.settings == {"asked": [4, 7, 3]}
-    assert protocols.offered(data, 7) == OFFERS
+    assert offers == OFFERS
