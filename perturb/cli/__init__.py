@@ -23,6 +23,7 @@ from perturb.cli.places import (
     ConfigArgument,
     JsonOption,
     QuietOption,
+    SetOption,
     for_file,
     for_folder,
     from_here,
@@ -50,10 +51,6 @@ WIDE = 160
 """Columns of a table that goes to a file."""
 NARROW = 80
 """Columns of a sentence, at most."""
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Another value for a setting, for example restarts.num=3; repeatable."),
-]
 STAGES_IN_HELP = (
     "ground-truth, restarts, selection, perturbation, benchmark-files, prediction, evaluation, line-search, readout, report"
 )

@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from perturb.cli.places import ArtifactsOption, JsonOption, for_folder, put_json
+from perturb.cli.places import ArtifactsOption, JsonOption, SetOption, for_folder, put_json
 from perturb.errors import UserError, not_among
 from perturb.escapes import in_terminal
 
@@ -24,6 +24,7 @@ def analyse(
         typer.Argument(help="A finished training's directory, an experiment's .toml, or a factory package.module:name."),
     ] = None,
     benchmark: Annotated[str, typer.Option(help="Whose original images a model from outside is shown.")] = "mini",
+    changes: SetOption = None,
     seeds: Annotated[int, typer.Option(help="Repetitions, where the instrument trains or draws something.", min=2)] = 5,
     seed: Annotated[int, typer.Option(help="Root of all randomness.", min=0)] = 0,
     artifacts: ArtifactsOption = Path("artifacts"),
@@ -50,7 +51,7 @@ def analyse(
     sys.path.insert(0, str(Path.cwd()))
     answer, record = analysed(
         name, subject, folder=out, artifacts=artifacts, seeds=seeds, seed=seed, device=checked_device(device),
-        benchmark=benchmark,
+        benchmark=benchmark, changes=changes or (),
     )  # fmt: skip
     page = page_of(name, answer, record, out)
     if not put_json(json_out, record):

@@ -76,6 +76,10 @@ JsonOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Another value for a setting, for example restarts.num=3; repeatable."),
+]
 ArtifactsOption = Annotated[
     Path, typer.Option(readable=False, help="Folder for run directories and results.", callback=for_folder)
 ]

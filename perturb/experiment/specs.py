@@ -19,6 +19,7 @@ from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.datasets.saved_images import ImagesRun, PixelsRun
 from perturb.experiment.stages import STAGES
+from perturb.experiment.stages.over_steps import OverStepsRun
 from perturb.metrics import METRICS
 from perturb.perturbation.saved_networks import PerturbationRun
 from perturb.random.seeds import child_seed
@@ -87,6 +88,13 @@ class Namer:
         """Seconds that a training takes for each image of a batch."""
         work = objective.work * getattr(objective, "discriminator_width", 1)
         return self.image_seconds * work + objective.seconds_beside_images
+
+    def over_steps(self, images: RunSpec, index: int, steps: Sequence[int]) -> RunSpec:
+        """Scores of one of the β-VAEs that m_ψ is chosen from, after each of these steps."""
+        scores = self.restart(images, index)
+        trained = scores.inputs["restart"]
+        config = OverStepsRun(training=trained.config, scoring=scores.config, steps=tuple(steps))
+        return self.run("over_steps", config, {"images": images}, label=trained.label, cost=trained.cost)
 
     def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
         """Scores of a training, under its label."""

@@ -1,6 +1,8 @@
 """An analysis carried out and put on record: numbers for machines, a page for people."""
 
+import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ def analysed(
     seed: int,
     device: str,
     benchmark: str = BENCHMARKS[0],
+    changes: Sequence[str] = (),
 ) -> tuple[Answer, dict[str, Any]]:
     """Ask an instrument, and write what it says to NAME.json.
 
@@ -35,6 +38,7 @@ def analysed(
         seed: root of all randomness.
         device: of torch.
         benchmark: whose original images a model from outside is shown.
+        changes: settings that take the place of those of an experiment's file.
 
     Returns:
         The answer, and the record: `instrument`, `source`, `subject`, `settings`, `verdict`, `numbers`, `seconds`,
@@ -45,8 +49,10 @@ def analysed(
 
     """
     instrument = INSTRUMENTS[name]
-    subjects = subjects_of(subject, instrument.takes, artifacts=artifacts, trains=instrument.trains, benchmark=benchmark)
-    shown = {"benchmark": benchmark} if subjects.kind == "model" else {}
+    subjects = subjects_of(
+        subject, instrument.takes, artifacts=artifacts, trains=instrument.trains, benchmark=benchmark, changes=changes
+    )
+    shown = {"benchmark": benchmark} if subjects.kind == "model" else {"set": list(changes)} if changes else {}
     folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     answer = instrument.answer(subjects, Settings(folder=folder, seeds=seeds, seed=seed, device=device))
@@ -66,7 +72,8 @@ def analysed(
 
 def page_of(name: str, answer: Answer, record: dict[str, Any], folder: Path) -> Path:
     """Write NAME.html, which needs no other file, and return its path."""
-    asked = f"perturb analyse {name}" + (f" {record['subject']}" if record["subject"] else "")
+    words = ["perturb", "analyse", name, *([record["subject"]] if record["subject"] else [])]
+    asked = shlex.join([*words, *(word for change in record["settings"].get("set", ()) for word in ("--set", change))])
     made = {"source": record["source"]} | record["settings"] | {"seconds": record["seconds"]} | record["versions"]
     path = folder / f"{name}.html"
     page = render_page(

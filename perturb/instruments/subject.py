@@ -113,11 +113,13 @@ class Subjects:
     """Folders of the images of that experiment's variants, with their first patterns, as far as they are finished."""
     factory: Factory | None = None
     """The maker of a trained model from outside."""
+    changes: Sequence[str] = ()
+    """Settings that take the place of those of an experiment's file, each a line of TOML."""
 
     @property
     def config(self) -> ExperimentConfig:
         """The settings of an experiment."""
-        return load_experiment(Path(self.name))
+        return load_experiment(Path(self.name), self.changes)
 
     def some(self, most: int, *, variants: Sequence[str] = (BASELINE,)) -> list[TrainedModel]:
         """At most so many trainings of each method on each of these variants, in their order."""
@@ -131,7 +133,13 @@ class Subjects:
 
 
 def subjects_of(
-    asked: str | None, takes: Sequence[Kind], *, artifacts: Path, trains: bool = False, benchmark: str = BENCHMARKS[0]
+    asked: str | None,
+    takes: Sequence[Kind],
+    *,
+    artifacts: Path,
+    trains: bool = False,
+    benchmark: str = BENCHMARKS[0],
+    changes: Sequence[str] = (),
 ) -> Subjects:
     """Find out what a user means.
 
@@ -141,10 +149,11 @@ def subjects_of(
         artifacts: folder of an experiment's run directories.
         trains: True if the instrument trains by an experiment's settings, and does not look for finished trainings.
         benchmark: whose original images a model from outside is shown.
+        changes: settings that take the place of those of an experiment's file, as of `load_experiment`.
 
     Raises:
-        UserError: there is no such thing or benchmark, the instrument does not take its kind, or nothing of an experiment
-            is finished.
+        UserError: there is no such thing or benchmark, the instrument does not take its kind, there are changes but no
+            experiment to change, or nothing of an experiment is finished.
 
     """
     kind = _kind(asked)
@@ -153,6 +162,8 @@ def subjects_of(
     if kind not in takes:
         given = f"got {asked}" if asked is not None else "got none"
         raise UserError(f"SUBJECT must be {' or '.join(IN_WORDS[one] for one in takes)}; {given}.")
+    if changes and kind not in ("config", "dataset"):
+        raise UserError(f"--set changes an experiment's settings, and SUBJECT is {IN_WORDS[kind]}; leave it out.")
     if asked is None:
         return Subjects(kind=kind)
     if kind == "model":
@@ -162,11 +173,11 @@ def subjects_of(
         return Subjects(kind=kind, name=asked, factory=load_factory(asked), truth=truth)
     path = Path(asked)
     if trains:
-        return Subjects(kind=kind, name=asked, artifacts=artifacts)
+        return Subjects(kind=kind, name=asked, artifacts=artifacts, changes=changes)
     if kind == "dataset":
-        return _of_dataset(path, artifacts)
-    trained = [_of_run(path)] if kind == "run" else _of_experiment(path, artifacts)
-    return Subjects(kind=kind, name=asked, trained=trained, artifacts=artifacts)
+        return _of_dataset(path, artifacts, changes)
+    trained = [_of_run(path)] if kind == "run" else _of_experiment(path, artifacts, changes)
+    return Subjects(kind=kind, name=asked, trained=trained, artifacts=artifacts, changes=changes)
 
 
 def _kind(asked: str | None) -> Kind:
@@ -189,8 +200,8 @@ def _of_run(path: Path) -> TrainedModel:
     return TrainedModel(manifest["label"], path.resolve())
 
 
-def _of_experiment(path: Path, artifacts: Path) -> list[TrainedModel]:
-    plan, store = plan_experiment(load_experiment(path)), Store(artifacts, STAGES)
+def _of_experiment(path: Path, artifacts: Path, changes: Sequence[str]) -> list[TrainedModel]:
+    plan, store = plan_experiment(load_experiment(path, changes)), Store(artifacts, STAGES)
     wanted = [("restart", BASELINE, scores) for scores in plan.restarts]
     wanted += [(method, column.variant, scores) for (method, column, _), scores in plan.evaluations.items()]
     done = [(method, variant, scores) for method, variant, scores in wanted if store.is_complete(scores)]
@@ -200,15 +211,16 @@ def _of_experiment(path: Path, artifacts: Path) -> list[TrainedModel]:
     return finished
 
 
-def _of_dataset(path: Path, artifacts: Path) -> Subjects:
-    config = load_experiment(path)
+def _of_dataset(path: Path, artifacts: Path, changes: Sequence[str]) -> Subjects:
+    config = load_experiment(path, changes)
     plan, store = plan_experiment(config), Store(artifacts, STAGES)
     changed = {
         column.variant: store.path(spec)
         for column, spec in plan.pixels.items()
         if column.variant != BASELINE and column.pattern == 0 and store.is_complete(spec)
     }
-    return Subjects(kind="dataset", name=str(path), truth=open_ground_truth(config.dataset), images=changed)
+    truth = open_ground_truth(config.dataset)
+    return Subjects(kind="dataset", name=str(path), truth=truth, images=changed, changes=changes)
 
 
 def _of_scores(method: str, variant: str, scores: RunSpec, store: Store) -> TrainedModel | None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ def train(
     draws: CounterRNG,
     checkpoints: Sequence[Path],
     progress: Progress | ProgressGroup,
+    watch: Callable[[int], None] | None = None,
 ) -> list[TrainingOutcome]:
     """Update restarts, each on batches of its own, going on from their checkpoints.
 
@@ -67,6 +68,8 @@ def train(
         checkpoints: a file for each restart, to resume from and to write to. They are used when all are there and of one
             step.
         progress: told of every step.
+        watch: called after every update with its number; it must change nothing. After a resumption, it sees the updates
+            since the checkpoint again.
 
     Returns:
         An outcome for each restart.
@@ -90,6 +93,8 @@ def train(
         if is_logged(step, total):
             terms = terms | readings(objective, images, has_kl="kl" in terms)
             _note(step, terms, outcomes, safe=(step - 1) // config.checkpoint_every * config.checkpoint_every)
+        if watch is not None:
+            watch(step)
         if step % config.checkpoint_every == 0 and step < total:
             _save(objective, checkpoints, identities, step, outcomes)
         pace = objective.restarts * (step - start) / max(time.monotonic() - started, 1e-9)

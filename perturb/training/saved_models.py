@@ -1,11 +1,11 @@
 """Trained models in run directories."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from perturb.config import DatasetConfig, ObjectiveConfig, Section, TrainingConfig
 from perturb.manifests import read_config, read_result, run_file
@@ -50,9 +50,14 @@ def new_model(config: TrainingRun, *, channels: int, seeds: Sequence[int], devic
 def load_model(run: Path, device: str) -> Objective:
     """The model of a finished restart, in evaluation mode and in float32, whatever it was trained in."""
     config, channels = read_config(run, TrainingRun), read_result(run, TrainingResult).channels
+    return trained_model(config, load_file(run_file(run, FILE_NAME), device=device), channels=channels, device=device)
+
+
+def trained_model(config: TrainingRun, weights: Mapping[str, Tensor], *, channels: int, device: str) -> Objective:
+    """The model of one restart with these weights, in evaluation mode and in float32, whatever it was trained in."""
     config = config.model_copy(update={"training": config.training.model_copy(update={"precision": "float32"})})
     model = new_model(config, channels=channels, seeds=[config.seed], device=device)
-    model.networks.load_state_dict(load_file(run_file(run, FILE_NAME), device=device))
+    model.networks.load_state_dict(weights)
     model.networks.eval().requires_grad_(False)
     return model
 

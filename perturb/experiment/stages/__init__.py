@@ -3,6 +3,7 @@
 from perturb.experiment.stages.controls import build_control
 from perturb.experiment.stages.files import build_file, build_pixels
 from perturb.experiment.stages.images import build_images
+from perturb.experiment.stages.over_steps import build_over_steps
 from perturb.experiment.stages.perturbation import build_perturbation
 from perturb.experiment.stages.prediction import build_prediction
 from perturb.experiment.stages.readout import build_readout, build_variances
@@ -14,6 +15,7 @@ STAGES = {
     "images": Stage(version=2, build=build_images),
     "restart": Stage(version=6, build=build_training, build_together=build_trainings),
     "scores": Stage(version=4, build=build_scores),
+    "over_steps": Stage(version=1, build=build_over_steps),
     "selection": Stage(version=2, build=build_selection),
     "perturbation": Stage(version=3, build=build_perturbation),
     "untrained": Stage(version=3, build=build_control),

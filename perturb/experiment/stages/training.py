@@ -10,9 +10,10 @@ from perturb.datasets.pixels import Pixels
 from perturb.datasets.saved_images import open_images
 from perturb.errors import UserError
 from perturb.metrics import METRICS, PartlyCoded, rows_to_encode, score_defined
+from perturb.objectives import Objective
 from perturb.objectives.encode import encode, unit_variances
 from perturb.perturbation.selection import ScoredRestart, Selection, SelectionRun, select
-from perturb.progress import ProgressGroup
+from perturb.progress import Progress, ProgressGroup
 from perturb.random.philox import CounterRNG
 from perturb.random.seeds import child_seed
 from perturb.runs import StageContext, read_result
@@ -78,16 +79,18 @@ def _result(outcome: TrainingOutcome, channels: int) -> TrainingResult:
 
 def build_scores(context: StageContext[ScoresRun]) -> ScoresResult:
     """Encode what the metrics read once and score it; a failed restart has no scores."""
-    config = context.spec.config
     failure = read_result(context.inputs["restart"], TrainingResult).failure
     if failure is not None:
         return _no_scores(failure)
-    grid = grid_of(config.dataset)
     model = load_model(context.inputs["restart"], context.device)
-    pixels = open_images(context.inputs["images"])
-    seed = child_seed(config.seed, "scores")
+    return scores_of(model, open_images(context.inputs["images"]), context.spec.config, progress=context.progress)
+
+
+def scores_of(model: Objective, pixels: Pixels, config: ScoresRun, *, progress: Progress | None = None) -> ScoresResult:
+    """Encode what the metrics read once and score it; codes that are not finite have no scores."""
+    grid, seed = grid_of(config.dataset), child_seed(config.seed, "scores")
     encoded = rows_to_encode(config.metrics, config.settings, grid, seed=seed)
-    means, logvars = encode(model, pixels, encoded, progress=context.progress)
+    means, logvars = encode(model, pixels, encoded, progress=progress)
     if not np.isfinite(means).all():
         return _no_scores("its codes are not finite")
     coded = PartlyCoded(means, grid, encoded)
