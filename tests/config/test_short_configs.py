@@ -8,7 +8,7 @@ import pytest
 from perturb.config import ExperimentConfig, load_experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-TRAINING = {"training.steps", "training.learning_rate", "training.checkpoint_every"}
+TRAINING = {f"training.{field}" for field in ("steps", "learning_rate", "checkpoint_every", "precision")}
 PATTERN = {
     f"perturbation.{field}"
     for field in ("form", "steps", "learning_rate", "generator", "spread", "coverage", "tries", "alignment.price")
