@@ -299,3 +299,26 @@ def test_what_a_run_ends_with_fits_eighty_columns_below_the_current_folder(
         "Report   artifacts/results/quickstart-90f25411/report.html", "artifacts/results/quickstart-90f25411/results.json",
     ]  # fmt: skip
     assert max(map(len, lines)) <= 80
+
+
+def test_commands_that_need_no_tensor_import_no_torch(tmp_path: Path) -> None:
+    asked = [
+        "dataset list",
+        "dataset info mini",
+        "metrics",
+        "score a.npz",
+        "run no.toml",
+        "entry check a.json",
+        "leaderboard no",
+    ]
+    code = (
+        "import sys\n"
+        "from perturb.cli import main\n"
+        "for words in sys.argv[1:]:\n"
+        "    try:\n"
+        "        main(words.split())\n"
+        "    except SystemExit:\n"
+        "        assert 'torch' not in sys.modules, words\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *asked], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

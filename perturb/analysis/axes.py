@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Num
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from perturb.perturbation.local_metric import best_axes, log_columns, log_volume, mean_metric, slopes_at
@@ -69,6 +68,8 @@ def turn_angles(metric: Float[Tensor, "latents latents"]) -> tuple[float, ...]:
         metric: symmetric, (latents, latents).
 
     """
+    from scipy.optimize import linear_sum_assignment
+
     cosines = best_axes(metric).abs().numpy()
     axes, latents = linear_sum_assignment(cosines, maximize=True)
     matched = cosines[axes, latents][np.argsort(latents)]

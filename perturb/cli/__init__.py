@@ -95,6 +95,11 @@ def run(
 ) -> None:
     """Run an experiment end to end; whatever is already there is reused."""
     from perturb.config import load_experiment, scaled_down, with_methods
+
+    experiment = scaled_down(load_experiment(config, changes or ()), budget)
+    if methods is not None:
+        experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
+    # Now that the config has been found good: these import torch, which takes seconds.
     from perturb.execution.local import run_locally
     from perturb.execution.settings import run_settings
     from perturb.experiment.publish import publish_experiment, publish_results
@@ -102,9 +107,6 @@ def run(
     from perturb.models import ARCHITECTURES
     from perturb.runs import Store
 
-    experiment = scaled_down(load_experiment(config, changes or ()), budget)
-    if methods is not None:
-        experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
     settings = run_settings(
         artifacts=artifacts.resolve(), device=device, strategy=strategy, workers=workers, stack=stack,
         restarts_a_core=ARCHITECTURES[experiment.training.architecture].default_stack(experiment.training.precision),

@@ -18,6 +18,12 @@ CodesOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option(readable=False, help="Folder for entry.json and finished runs.", callback=for_folder)
 ]
+SettingsOption = Annotated[
+    Path | None,
+    typer.Option(
+        readable=False, help="An experiment whose metrics' settings are used; default: disentanglement_lib's."
+    ),
+]
 entry_app = typer.Typer(help="Entries: one model's runs on one benchmark, as JSON.", no_args_is_help=True)
 
 
@@ -35,6 +41,7 @@ def evaluate(
     ] = None,
     metrics: Annotated[str, typer.Option(help="Keys separated by commas, table for the tables' four, or all.")] = "mig",
     fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings of the metrics: for a look.")] = False,
+    settings_of: SettingsOption = None,
     seed: Annotated[int, typer.Option(help="Root of all randomness.", min=0)] = 0,
     steps: Annotated[int, typer.Option(help="Of our loop, for models with module and loss.", min=1)] = 10_000,
     batch_size: Annotated[int, typer.Option(help="Of our loop.", min=1)] = 64,
@@ -52,6 +59,7 @@ def evaluate(
     quiet: QuietOption = False,
 ) -> None:
     """Train your model on every variant of a benchmark, score it, and see what survives; a killed evaluation goes on."""
+    from perturb.config import load_experiment
     from perturb.external import Training
     from perturb.external import benchmark as evaluated
     from perturb.metrics import METRICS, TABLE_METRICS
@@ -60,6 +68,7 @@ def evaluate(
     if learning_rate <= 0:
         raise UserError(f"--learning-rate must be above 0, got {learning_rate:g}.")
     sys.path.insert(0, str(Path.cwd()))
+    settings = None if settings_of is None else load_experiment(settings_of).metrics
     called = codes.resolve().name if codes else str(asked).replace(":", ".")
     place = _writable(out or Path("evaluations") / f"{called}-{Path(benchmark).stem}")
     named = {"table": list(TABLE_METRICS), "all": list(METRICS)}
@@ -71,6 +80,7 @@ def evaluate(
         seeds=seeds,
         patterns=patterns,
         metrics=named.get(metrics) or _listed(metrics),
+        settings=settings,
         fast=fast,
         seed=seed,
         training=Training(steps=steps, batch_size=batch_size, learning_rate=learning_rate),

@@ -1,16 +1,20 @@
 """All images of a dataset, laid out to be drawn from at random: memory-mapped from a file, or living on a device.
 
-Binary images are kept as bits, an eighth of the memory: the 737,280 images of dSprites take 360 MiB.
+Binary images are kept as bits, an eighth of the memory: the 737,280 images of dSprites take 360 MiB. Torch is imported where
+a tensor is made, because many commands look at a dataset and need none, and importing it takes longer than they do.
 """
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 IMAGES, BITS = "images.npy", "bits.npy"
 """Names of files: uint8 (n, height, width, channels), or, of binary images, (n, height, width / 8)."""
@@ -26,7 +30,7 @@ class Pixels:
 
     """
 
-    def __init__(self, array: np.ndarray | Tensor, *, packed: bool = False) -> None:
+    def __init__(self, array: "np.ndarray | Tensor", *, packed: bool = False) -> None:
         self._array, self._packed = array, packed
 
     @classmethod
@@ -52,8 +56,10 @@ class Pixels:
         """Channels of an image."""
         return 1 if self._packed else self._array.shape[-1]
 
-    def resident(self, device: torch.device | str) -> "Pixels":
+    def resident(self, device: "torch.device | str") -> "Pixels":
         """A copy of all images on a device, so that no batch has to travel."""
+        import torch
+
         return Pixels(torch.from_numpy(np.array(self._array)).to(device), packed=self._packed)
 
     def images(self, numbers: np.ndarray | slice) -> np.ndarray:
@@ -62,31 +68,37 @@ class Pixels:
         found = self._array[numbers]
         return np.unpackbits(found, axis=-1)[..., None] * np.uint8(255) if self._packed else found
 
-    def batch(self, numbers: Tensor | np.ndarray, *, device: torch.device | str = "cpu") -> Tensor:
+    def batch(self, numbers: "Tensor | np.ndarray", *, device: "torch.device | str" = "cpu") -> "Tensor":
         """Images as float32 (..., height, width, channels) in [0, 1], of numbers (...)."""
         return self.unpacked(self.stored(numbers, device=device))
 
-    def stored(self, numbers: Tensor | np.ndarray, *, device: torch.device | str = "cpu") -> Tensor:
+    def stored(self, numbers: "Tensor | np.ndarray", *, device: "torch.device | str" = "cpu") -> "Tensor":
         """Images as they are kept, uint8: (..., height, width, channels), or of bits (..., height, width / 8)."""
-        if isinstance(self._array, Tensor):
+        import torch
+
+        if isinstance(self._array, torch.Tensor):
             return self._array[torch.as_tensor(numbers, device=self._array.device)]
-        wanted = numbers.cpu().numpy() if isinstance(numbers, Tensor) else numbers
+        wanted = numbers.cpu().numpy() if isinstance(numbers, torch.Tensor) else numbers
         return torch.from_numpy(self._array[wanted]).to(device)
 
-    def unpacked(self, stored: Tensor) -> Tensor:
+    def unpacked(self, stored: "Tensor") -> "Tensor":
         """Stored images as float32 (..., height, width, channels) in [0, 1]."""
+        import torch
+
         if not self._packed:
             return stored.float().div_(255)
         places = torch.arange(_BITS_OF_A_BYTE - 1, -1, -1, dtype=torch.uint8, device=stored.device)
         return ((stored[..., None] >> places) & 1).flatten(-2)[..., None].float()
 
 
-def batch_of_each(pixels: Sequence[Pixels], numbers: Tensor, *, device: torch.device | str = "cpu") -> Tensor:
+def batch_of_each(pixels: Sequence[Pixels], numbers: "Tensor", *, device: "torch.device | str" = "cpu") -> "Tensor":
     """Images as float32 (restarts, n, height, width, channels) in [0, 1], of numbers (restarts, n), from each restart's own.
 
     All are kept in the same layout. Restarts that share a dataset are read in one go, and those that do not are unpacked in
     one go: on a card, small steps cost as much as large ones.
     """
+    import torch
+
     if all(own is pixels[0] for own in pixels):
         return pixels[0].batch(numbers, device=device)
     stored = [own.stored(wanted, device=device) for own, wanted in zip(pixels, numbers, strict=True)]

@@ -1,10 +1,12 @@
 """Codes computed elsewhere: which file is of what, and whether it is of this benchmark."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from perturb.cli import main
 from perturb.datasets import Mini
 from perturb.errors import UserError
 from perturb.external import benchmark
@@ -83,3 +85,21 @@ def test_codes_of_several_models_are_scored_in_pairs_and_again_when_they_change(
     _save(tmp_path / "codes" / "modified-1.npz", _codes(2))
     assert benchmark(tmp_path / "codes", **run).failures == []
     assert len(list((tmp_path / "out" / "runs").iterdir())) == 5
+
+
+def test_the_settings_of_an_experiment_are_those_of_the_entry(tmp_path: Path, tiny_toml: Path) -> None:
+    tiny_toml.write_text(tiny_toml.read_text(encoding="utf-8") + "[metrics.sap]\nnum_test = 300\n", encoding="utf-8")
+    for variant in ("original", "modified"):
+        _save(tmp_path / "codes" / f"{variant}.npz", _codes(0))
+    command = ["evaluate", "--codes", str(tmp_path / "codes"), "--variants", "original,modified", "--metrics", "mig,sap"]
+    command += ["--settings-of", str(tiny_toml), "--out", str(tmp_path / "out"), "--quiet"]
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    assert end.value.code == 0
+    entry = json.loads((tmp_path / "out" / "entry.json").read_text(encoding="utf-8"))
+    found = {metric["name"]: metric["settings"] for metric in entry["metrics"]}
+    assert found["mig"]["num_train"] == 500
+    assert found["sap"] | {"num_test": 300, "num_train": 10_000} == found["sap"]
+    with pytest.raises(SystemExit) as end:
+        main([*command, "--fast"])
+    assert end.value.code == 2
