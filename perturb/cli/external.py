@@ -18,11 +18,13 @@ CodesOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option(readable=False, help="Folder for entry.json and finished runs.", callback=for_folder)
 ]
+VariantsOption = Annotated[
+    str | None,
+    typer.Option(help="Separated by commas, the first is original; default: original, modified and a control."),
+]
 SettingsOption = Annotated[
     Path | None,
-    typer.Option(
-        readable=False, help="An experiment whose metrics' settings are used; default: disentanglement_lib's."
-    ),
+    typer.Option(readable=False, help="An experiment whose metrics' settings are used; default: disentanglement_lib's."),
 ]
 entry_app = typer.Typer(help="Entries: one model's runs on one benchmark, as JSON.", no_args_is_help=True)
 
@@ -34,7 +36,7 @@ def evaluate(
     ] = "mini",
     encoder: Annotated[bool, typer.Option("--encoder", help="The model is fitted already: score it as it is.")] = False,
     codes: CodesOption = None,
-    variants: Annotated[str, typer.Option(help="Separated by commas; the first is original.")] = "original,modified,noise",
+    variants: VariantsOption = None,
     seeds: Annotated[int, typer.Option(help="Trainings on each variant.", min=1)] = 3,
     patterns: Annotated[
         int | None, typer.Option(help="Of each variant's patterns, meet so many in turn; default: all there are.", min=1)
@@ -76,7 +78,7 @@ def evaluate(
         asked,
         benchmark,
         way="codes" if codes else "encoder" if encoder else "train",
-        variants=_listed(variants),
+        variants=None if variants is None else _listed(variants),
         seeds=seeds,
         patterns=patterns,
         metrics=named.get(metrics) or _listed(metrics),

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ def find_benchmark(
     url: str | None = None,
     cache: Path | None = None,
     original: Path | None = None,
+    before_making: Callable[[], object] | None = None,
 ) -> Benchmark:
     """The files of some variants.
 
@@ -54,6 +55,8 @@ def find_benchmark(
         cache: folder of named benchmarks; None: as `cache_folder`.
         original: the authors' own file of a named benchmark's images (or a folder of tensorflow_datasets, or a benchmark
             file), whose images take the place of our renderer's.
+        before_making: called if a named benchmark's file is not there, before the first is made or brought, which may take
+            minutes.
 
     Raises:
         UserError: there is no such benchmark, or it has no such variant or none of the patterns; or the original is none.
@@ -71,6 +74,8 @@ def find_benchmark(
     told_apart = "" if original is None else f"-on-{hashlib.sha256(str(original.resolve()).encode()).hexdigest()[:8]}"
     paths = {column: folder / f"{name}-{column.name}{told_apart}.h5" for column in columns}
     origin = url or os.environ.get(URL_VARIABLE)
+    if before_making is not None and not all(path.is_file() for path in paths.values()):
+        before_making()
     for column, path in paths.items():
         if original is not None or (made_of and not (download and origin)):
             cached.make(path, made_of[column], name, column, original)
@@ -78,6 +83,16 @@ def find_benchmark(
             _fetch(path, name, column, download=download, origin=origin)
     # Scores on other images are others, and so is the benchmark.
     return Benchmark(name if original is None else f"{name}, other originals", paths)
+
+
+def usual_variants(what: str | Path) -> tuple[str, ...]:
+    """The variants of a benchmark that a model meets if nobody says which: original, modified and a control.
+
+    The control is noise or, where there is none, the untrained pattern. Of a benchmark that has no recipes and of one's own
+    files, nothing is looked at: it is noise.
+    """
+    there = {column.variant for column in recipes(str(what))} if str(what) in BENCHMARKS else set()
+    return "original", "modified", next((control for control in ("noise", "untrained") if control in there), "noise")
 
 
 def get_file(name: str, *, cache: Path | None = None, original: Path | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from perturb.escapes import in_line
 from perturb.external import protocols
 from perturb.external.axes import MOST_MODELS, PENDING_AXES, Look, look
 from perturb.external.axes_shown import draw_axes
-from perturb.external.benchmarks import Benchmark, find_benchmark
+from perturb.external.benchmarks import Benchmark, find_benchmark, usual_variants
 from perturb.external.dataset import BenchmarkImages, unpack
 from perturb.external.plan import (
     Asked,
@@ -50,16 +51,15 @@ from perturb.runs import RunSpec
 from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
 
-VARIANTS = ("original", "modified", "noise")
 ENTRY, PICTURE = "entry.json", "axes.png"
 """Names of what an evaluation writes beside its runs; the picture where something could be measured in the model's axes."""
 
 
 def benchmark(
-    model: Factory | str | Path, dataset: str | Path = "mini", *, way: Way = "train", variants: Sequence[str] = VARIANTS,
-    seeds: int = 3, patterns: int | None = None, metrics: Sequence[str] = ("mig",), seed: int = 0,
-    settings: MetricsConfig | None = None, fast: bool = False, training: Training | None = None, name: str | None = None,
-    method: str | None = None, out: str | Path | None = None, time_limit: float | None = None,
+    model: Factory | str | Path, dataset: str | Path = "mini", *, way: Way = "train",
+    variants: Sequence[str] | None = None, seeds: int = 3, patterns: int | None = None, metrics: Sequence[str] = ("mig",),
+    seed: int = 0, settings: MetricsConfig | None = None, fast: bool = False, training: Training | None = None,
+    name: str | None = None, method: str | None = None, out: str | Path | None = None, time_limit: float | None = None,
     memory_limit: float | None = None, workers: int | None = None, retry: bool = False, download: bool = False,
     url: str | None = None, cache: Path | None = None, original: str | Path | None = None, quiet: bool = False,
 ) -> Result:  # fmt: skip
@@ -70,7 +70,8 @@ def benchmark(
         dataset: `mini`, `dsprites`, `shapes3d`, a folder of benchmark files, or the results.json of a run.
         way: `train`; `encoder`, for a model that is fitted already; `codes`, for a folder with `<variant>.npz` files, or
             `<variant>-<seed>.npz` of several models.
-        variants: what to train on; the first is `original`.
+        variants: what to train on; the first is `original`. None: original, modified and noise or, of a benchmark that has
+            no noise, the untrained pattern.
         seeds: how many; fitted encoders have one, codes as many as there are files.
         patterns: number of patterns per variant; seed k trains on pattern k % patterns. None: every pattern that there is,
             and for precomputed codes the first.
@@ -97,6 +98,7 @@ def benchmark(
 
     """
     said = _checked_words(name, method)
+    variants = usual_variants(dataset) if variants is None else variants
     chosen, training = chosen_settings(metrics, settings, fast=fast), training or Training()
     of_codes, factory = _sides(model, way)
     codes = codes_in(of_codes, variants) if of_codes else {}
@@ -105,14 +107,18 @@ def benchmark(
     asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
     draws = _draws(numbers, 1 if codes and patterns is None else patterns)
     given = None if original is None else Path(original)
-    found = find_benchmark(dataset, variants, draws=draws, download=download, url=url, cache=cache, original=given)
-    for path in found.files.values():
-        unpack(path, cache)
-    images = {column: BenchmarkImages(path) for column, path in found.files.items()}
-    context = RunContext(model=factory, images=images, codes=codes, fitted=way == "encoder", training=training, cache=cache)
+    context = RunContext(model=factory, images={}, codes=codes, fitted=way == "encoder", training=training, cache=cache)
+    running: Any = {"workers": workers, "seconds": time_limit, "gibibytes": memory_limit, "quiet": quiet}
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
+        found = find_benchmark(
+            dataset, variants, draws=draws, download=download, url=url, cache=cache, original=given,
+            before_making=None if of_codes else Runner(Path(nowhere), context, **running).inspect_model,
+        )  # fmt: skip
+        for path in found.files.values():
+            unpack(path, cache)
+        context = replace(context, images={column: BenchmarkImages(path) for column, path in found.files.items()})
         folder = Path(out or nowhere).resolve()
-        runner = Runner(folder, context, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
+        runner = Runner(folder, context, **running)
         others = rows_beside(found, metrics_of(asked.metrics, asked.settings))
         entry, seen = _evaluated(asked, found, context, runner, folder=folder, retry=retry, said=said)
     return Result(entry, others, Path(out) if out else None, without_axes=seen.missing)

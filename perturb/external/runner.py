@@ -78,12 +78,14 @@ class Runner:
     def inspect_model(self) -> dict[str, Any]:
         """Return how the model is to be run and what it says of itself, found out in a process.
 
+        Without images, the process looks only whether there is such a factory, and the answer says nothing of the model.
+
         Raises:
             UserError: it follows no protocol, or its code raises; then the traceback has been printed.
 
         """
         workdir = self._store.root / "scratch" / f"{KIND}-look"
-        child = self._start(self._job(workdir, None, next(iter(self._context.images))))
+        child = self._start(self._job(workdir, None, next(iter(self._context.images), None)))
         _wait(child.has_ended, child)
         if not (workdir / ANSWER).is_file():
             raise UserError(f"the model cannot be looked at: {child.why_without_result}.")
@@ -163,18 +165,20 @@ class Runner:
     def _start(self, job: Job) -> Child:
         return Child(job, **self._limits)
 
-    def _job(self, workdir: Path, run: RunSpec | None, column: VariantPattern) -> Job:
-        unpack(self._context.images[column].path, self._context.cache)  # a model may have written to what others read
+    def _job(self, workdir: Path, run: RunSpec | None, column: VariantPattern | None) -> Job:
+        data = None if column is None else self._context.images[column].path
+        if data is not None:
+            unpack(data, self._context.cache)  # a model may have written to what others read
         return Job(
             workdir=workdir,
             threads=max(1, available_cores() // self._workers),
             factory=self._factory,
-            data=self._context.images[column].path.resolve(),
+            data=data and data.resolve(),
             training=self._context.training,
             fitted=self._context.fitted,
             run=run,
             store=self._store.root,
-            codes=self._context.codes.get((column.variant, run.config.number)) if run else None,
+            codes=self._context.codes.get((column.variant, run.config.number)) if run and column else None,
             path=sys.path.copy(),
         )
 

@@ -44,7 +44,7 @@ OWN = str(Path(__file__).parent)
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """The task of a process: a run, or before all runs a look at the model."""
+    """The task of a process: a run, or before all runs a look at the model or at its factory alone."""
 
     path: list[str]
     """sys.path for the user's code; what scores keeps the interpreter's own, so that no module of the user's gets there."""
@@ -53,8 +53,8 @@ class Job:
     threads: int
     factory: bytes | str
     """The factory pickled by cloudpickle, or its name; empty for codes."""
-    data: Path
-    """The benchmark file."""
+    data: Path | None
+    """The benchmark file; None where the factory is only to be found, before there is one."""
     training: Training
     fitted: bool
     run: RunSpec | None
@@ -62,6 +62,11 @@ class Job:
     store: Path
     codes: Path | None
     """File of codes."""
+
+    def images(self) -> BenchmarkImages:
+        """The benchmark file's images."""
+        assert self.data is not None
+        return BenchmarkImages(self.data)
 
 
 def main() -> None:
@@ -137,10 +142,12 @@ def _factory(job: Job) -> protocols.Factory:
 
 
 def _look(job: Job) -> dict[str, Any]:
-    """Return how the model is to be run, and what it says of itself."""
+    """Return how the model is to be run, and what it says of itself; nothing where there are no images to try it on."""
     seed_globals(0)
     factory = _factory(job)
-    dataset = BenchmarkImages(job.data)
+    if job.data is None:
+        return {}
+    dataset = job.images()
     model, how = protocols.made_by(factory, protocols.offered(dataset.image_shape, dataset.grid, 0), fitted=job.fitted)
     device = loop.device_of(job.training) if how == "loop" else "cpu"
     loop.rehearse(model, how, dataset, job.training, protocols.encoder_of(model, device))
@@ -178,14 +185,14 @@ def _scored(job: Job, config: ExternalRun, out: Path) -> ExternalResult:
     scores = {name: found[METRICS[name].score] for name, found in details.items()}
     reason = None
     if config.variant == BASELINE:
-        numbers = BenchmarkImages(job.data).grid.indices_of(coded.factors)
+        numbers = job.images().grid.indices_of(coded.factors)
         reason = axes.keep(out, coded, numbers, seed=config.scores_seed)
     return ExternalResult(scores=scores, details=details, refused=refused, without_axes=reason)
 
 
 def _handed_over(job: Job, config: ExternalRun) -> PartlyCoded:
     """The codes that the child has left, of the images that the metrics read."""
-    grid = BenchmarkImages(job.data).grid
+    grid = job.images().grid
     encoded = rows_to_encode(config.metrics, config.settings, grid, seed=config.scores_seed)
     with reading(job.workdir / CODES, "run the evaluation again"):
         codes = np.load(job.workdir / CODES, allow_pickle=False)
@@ -193,7 +200,7 @@ def _handed_over(job: Job, config: ExternalRun) -> PartlyCoded:
 
 
 def _codes_of_file(job: Job, codes: Path, config: ExternalRun) -> Coded:
-    coded = codes_on(codes, BenchmarkImages(job.data).grid)
+    coded = codes_on(codes, job.images().grid)
     _require_same(config.code_sha256, sha256_of(codes), str(codes))
     return coded
 
@@ -201,7 +208,7 @@ def _codes_of_file(job: Job, codes: Path, config: ExternalRun) -> Coded:
 def _train_and_encode(job: Job, progress: Progress, config: ExternalRun) -> np.ndarray:
     """Codes (images, latents) of the images that the metrics read, by the user's model."""
     seed_globals(config.seed)
-    dataset, factory = BenchmarkImages(job.data), _factory(job)
+    dataset, factory = job.images(), _factory(job)
     if dataset.sha256 != config.images_sha256:
         raise UserError(f"{job.data}: holds other images than when the evaluation began; run it again.")
     _require_same(config.code_sha256, protocols.code_hash(factory), "the file that defines the model")

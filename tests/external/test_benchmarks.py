@@ -14,7 +14,7 @@ from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.distribution.index import write_index
 from perturb.errors import UserError
 from perturb.external import load_benchmark
-from perturb.external.benchmarks import cache_folder, find_benchmark, get_file
+from perturb.external.benchmarks import cache_folder, find_benchmark, get_file, usual_variants
 from perturb.files import sha256_of, write_json
 from perturb.variants import VariantPattern
 
@@ -191,3 +191,8 @@ def test_other_originals_must_be_originals_of_a_named_benchmark(sprites: Path, t
         load_benchmark("mini", "modified", cache=tmp_path, original=sprites / "original.h5")
     with pytest.raises(UserError, match=r"other originals are for mini, dsprites, shapes3d; .* has files of its own"):
         load_benchmark(sprites, "modified", original=changed)
+
+
+def test_the_usual_variants_are_those_that_there_are(tmp_path: Path) -> None:
+    assert usual_variants("mini") == usual_variants(tmp_path) == ("original", "modified", "noise")
+    assert usual_variants("shapes3d") == usual_variants("dsprites") == ("original", "modified", "untrained")

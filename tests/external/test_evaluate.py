@@ -392,3 +392,9 @@ def test_a_model_that_patches_the_scorer_gets_the_score_of_its_codes() -> None:
     expected = score_encoder(encoder_of(faulty_models.Fitted()), data.file, ["mig"], seed=scores_seed(0))
     assert run.scores == {"mig": expected["mig"]["mig"]}
     assert run.seconds > 0
+
+
+def test_a_factory_that_is_not_there_is_found_before_any_file_is_made(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^json has no such_model; name a function or a class in it\.$"):
+        benchmark("json:such_model", "shapes3d", cache=tmp_path, quiet=True)
+    assert not list(tmp_path.iterdir())
