@@ -98,7 +98,7 @@ def _trained(subjects: Subjects, settings: Settings) -> Course:
     details = [[(scores.details or {}).get("mig", {}) for scores in model] for model in whole]
     return Course(
         steps=steps,
-        factors=truth.grid.names,
+        factors=tuple(name.replace("_", " ") for name in truth.grid.names),
         migs=np.array([[found.get("mig", np.nan) for found in model] for model in details]),
         gaps=np.array([[[found.get(name, np.nan) for name in names] for found in model] for model in details]),
         variances=np.sort([[scores.unit_variances for scores in model] for model in whole], axis=2),
@@ -109,8 +109,8 @@ def _text(subjects: Subjects, settings: Settings) -> tuple[str, ...]:
     config = subjects.config
     training = config.training
     return (
-        "A MIG says at which point of its training a model was looked at, too. Factors that change many pixels find their "
-        "latents early, others late or never, and units that were pruned may come back.",
+        "A MIG depends on how long the model was trained. Factors that change many pixels find their latents early, others "
+        "late or never, and units that were pruned may come back into use.",
         f"{settings.seeds} trainings of the experiment's restarts ({config.restarts.objective.kind}), with seeds of their "
         f"own, as {subjects.name} says: {training.architecture}, {training.steps:,} steps of {training.batch_size} images, "
         f"learning rate {training.learning_rate:g}, {training.precision}. Each is scored while it trains, in float32.",

@@ -100,14 +100,14 @@ def test_settings_are_set_for_experiments_only(capsys: pytest.CaptureFixture[str
     ("migs", "gaps", "said"),
     [
         ([[0.1, 0.38, 0.4], [0.1, 0.38, 0.4]], [0.8, 0.05], r"^After 30 steps, MIG is 0\.40 ± 0\.00, and nine tenths of it "
-                                                            r"from step 20 on\. In no latent .*: wall_hue\.$"),
+                                                            r"from step 20 on\. In no latent .*: wall hue\.$"),
         ([[0.4, 0.1, 0.4], [0.4, 0.1, 0.4]], [0.5, 0.3], r"from step 30 on\.$"),
         ([[np.nan, 0.1, np.nan], [0.4, 0.1, 0.4]], [0.5, 0.3], r"^MIG is not defined for all"),
     ],
 )  # fmt: skip
 def test_the_verdict_is_by_the_last_points_and_the_rise(migs: list, gaps: list, said: str) -> None:
     course = Course(
-        steps=(10, 20, 30), factors=("floor_hue", "wall_hue"), migs=np.array(migs),
+        steps=(10, 20, 30), factors=("floor hue", "wall hue"), migs=np.array(migs),
         gaps=np.broadcast_to(gaps, (2, 3, 2)), variances=np.zeros((2, 3, 2)),
     )  # fmt: skip
     assert re.search(said, mig_over_steps._verdict(course))
