@@ -1,4 +1,4 @@
-"""The end of a flow at Ctrl-C: soon, and in one sentence.
+"""The end of a flow at Ctrl-C or SIGTERM: soon, and in one sentence.
 
 Prefect reports the end of a flow to its server and sends what is left of its logs, for half a minute where no server
 answers. All that matters is in the run directories by then, so that nothing is lost by not waiting for it.
@@ -17,11 +17,14 @@ from typing import NoReturn
 from perturb.errors import INTERRUPTED
 
 SECONDS_TO_END = 4.0
+SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
 @contextmanager
 def ends_soon() -> Iterator[None]:
-    """Leave the process at Ctrl-C inside the block: when the block has ended, after four seconds, or at a second Ctrl-C.
+    """Leave the process at a signal inside the block: when the block has ended, after four seconds, or at a second signal.
+
+    The signals are SIGINT, which is Ctrl-C, and SIGTERM, by which a cluster ends a job.
 
     Worker processes and a temporary server die with this one. In a thread, where no signals arrive, nothing is changed.
     """
@@ -30,19 +33,21 @@ def ends_soon() -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        signal.signal(signal.SIGINT, lambda number, frame: _leave())
+        for other in SIGNALS:
+            signal.signal(other, lambda number, frame: _leave())
         timer = threading.Timer(SECONDS_TO_END, _leave)
         timer.daemon = True
         timer.start()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
     try:
         yield
     except KeyboardInterrupt:
         _leave()
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _leave() -> NoReturn:

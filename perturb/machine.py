@@ -1,8 +1,11 @@
-"""The environment of a process: its cores, its devices, the versions of its software, and the death of its parent."""
+"""The environment of a process: its cores, its devices, the versions of its software, and what ends it."""
 
 import os
 import platform
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
@@ -32,6 +35,22 @@ def checked_device(name: str | None) -> str:
         reason = str(error).splitlines()[0].rstrip(".")
         raise UserError(f"--device {name} cannot be used here ({reason}); use cpu, or leave it out.") from None
     return name
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Raise KeyboardInterrupt at SIGTERM inside the block: a cluster ends a job by it, and the work is left as at Ctrl-C.
+
+    In a thread, where no signals arrive, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def die_with_parent() -> None:

@@ -31,6 +31,7 @@ from perturb.cli.places import (
 )
 from perturb.errors import INTERRUPTED, UserError
 from perturb.escapes import in_line, in_markdown, in_terminal
+from perturb.machine import terminated_as_interrupted
 from perturb.reading import reason_of
 
 app = typer.Typer(
@@ -280,7 +281,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):  # what an encoding lacks is spelt out
             stream.reconfigure(errors="backslashreplace")
     try:
-        app(args=arguments)
+        with terminated_as_interrupted():
+            app(args=arguments)
     except UserError as error:
         _leave(str(error))
     except OSError as error:  # what no reader or writer has put into words of its own

@@ -1,4 +1,4 @@
-"""Ctrl-C: work ends soon, in one sentence, and goes on from its checkpoints."""
+"""Ctrl-C and SIGTERM: work ends soon, in one sentence, and goes on from its checkpoints."""
 
 import os
 import signal
@@ -42,14 +42,22 @@ def _interrupted(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
     return process.returncode, said.rstrip().splitlines()
 
 
+def _terminated(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
+    """Exit code and the last lines of what is said after SIGTERM, which reaches the command alone."""
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=SECONDS_TO_END)
+    return process.returncode, said.rstrip().splitlines()
+
+
+@pytest.mark.parametrize("stop", ["ctrl-c", "terminated"])
 @pytest.mark.parametrize("options", [[], ["--prefect"]], ids=["plain", "prefect"])
-def test_ctrl_c_ends_a_run_in_one_sentence_and_running_again_goes_on(
-    long_toml: Path, tmp_path: Path, api: str, options: list[str]
+def test_a_run_that_is_stopped_ends_in_one_sentence_and_running_again_goes_on(
+    long_toml: Path, tmp_path: Path, api: str, options: list[str], stop: str
 ) -> None:
     arguments = ["run", long_toml, "--artifacts", tmp_path / "artifacts", "--until", "restarts", "--workers", 2, *options]
     with _at_a_terminal(*arguments, cwd=tmp_path, PREFECT_API_URL=api) as process:
         wait_for(lambda: list((tmp_path / "artifacts").glob("scratch/restart-*/checkpoint.safetensors")), process)
-        code, said = _interrupted(process)
+        code, said = _interrupted(process) if stop == "ctrl-c" else _terminated(process)
     assert code == 130
     assert said[-1] == INTERRUPTED
     assert not [line for line in said[:-1] if "ground truth" not in line], "nothing else but the progress of before"
