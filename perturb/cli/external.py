@@ -86,18 +86,9 @@ def evaluate(
         fast=fast,
         seed=seed,
         training=Training(steps=steps, batch_size=batch_size, learning_rate=learning_rate),
-        name=name,
-        method=method,
-        out=place,
-        time_limit=time_limit,
-        memory_limit=memory_limit,
-        workers=workers,
-        retry=retry,
-        download=download,
-        url=url,
-        original=original,
-        quiet=quiet,
-    )
+        name=name, method=method, out=place, time_limit=time_limit, memory_limit=memory_limit, workers=workers, retry=retry,
+        download=download, url=url, original=original, quiet=quiet,
+    )  # fmt: skip
     _show(result, place)
 
 
