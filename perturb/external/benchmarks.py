@@ -41,7 +41,7 @@ def find_benchmark(
     download: bool = False,
     url: str | None = None,
     cache: Path | None = None,
-    original: Path | None = None,
+    original: str | Path | None = None,
     before_making: Callable[[], object] | None = None,
 ) -> Benchmark:
     """The files of some variants.
@@ -62,7 +62,7 @@ def find_benchmark(
         UserError: there is no such benchmark, or it has no such variant or none of the patterns; or the original is none.
 
     """
-    name = str(what)
+    name, original = str(what), None if original is None else Path(original)
     if name not in BENCHMARKS:
         if original is not None:
             raise UserError(f"{original}: other originals are for {', '.join(BENCHMARKS)}; {name} has files of its own.")

@@ -150,8 +150,9 @@ def load_benchmark(
         UserError: there is no such benchmark, variant or split, or it cannot be made, brought or read.
 
     """
-    given = None if original is None else Path(original)
-    found = find_benchmark(name_or_path, [variant], draws=[pattern], download=download, url=url, cache=cache, original=given)
+    found = find_benchmark(
+        name_or_path, [variant], draws=[pattern], download=download, url=url, cache=cache, original=original
+    )
     (path,) = found.files.values()
     unpack(path, cache)
     return BenchmarkImages(path, split, transform, target_transform)
