@@ -1,4 +1,4 @@
-"""How long the whole dSprites grid takes to encode, and how long at the processor's matrix rate.
+"""Time to encode the whole dSprites grid, and the time that the processor's matrix rate would allow.
 
     python benchmarks/encoding.py [--quick] [--json OUT]
 
@@ -58,7 +58,7 @@ def matrix_rate(precision: str) -> float:
 
 
 def measured(pixels: Pixels, precision: str) -> dict[str, Any]:
-    """One precision."""
+    """Measure the encoding in one precision."""
     model, rows = untrained(precision), np.arange(len(pixels))
     encode(model, pixels, rows[:2_048])
     started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How fast benchmark files are written, against h5py alone writing the same images when they are already there.
+"""Speed of writing benchmark files, against h5py alone writing the same images when they are already there.
 
     python benchmarks/files.py [--quick] [--full] [--json OUT]
 
@@ -54,7 +54,7 @@ class Part(GroundTruth):
         self._whole = whole
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """The whole's."""
+        """Return the images with these numbers, which the whole has, too."""
         return self._whole.images(indices)
 
 
@@ -67,7 +67,7 @@ def kinked_network(truth: GroundTruth) -> PerturbationNetwork:
 
 
 def variants(truth: GroundTruth) -> dict[str, Callable[[], Images]]:
-    """How the making of each variant is prepared, as the pipeline does."""
+    """Functions that prepare the making of each variant, as the pipeline does."""
     shape = truth.image_shape
 
     def moved(patterns: Patterns) -> Images:
@@ -82,7 +82,7 @@ def variants(truth: GroundTruth) -> dict[str, Callable[[], Images]]:
 
 
 def h5py_alone(path: Path, part: GroundTruth, ready: np.ndarray) -> None:
-    """What a user's own script would do."""
+    """Write the images as a user's own script would."""
     layout = LAYOUTS[part.layout]
     shape = image_shape(layout, part)
     with h5py.File(path, "w") as file:
@@ -95,12 +95,12 @@ def h5py_alone(path: Path, part: GroundTruth, ready: np.ndarray) -> None:
 
 
 def ours_of(path: Path, part: GroundTruth, images_of: Images) -> None:
-    """What the pipeline does."""
+    """Write the images as the pipeline does."""
     write_benchmark_file(path, part, images_of, attributes={"variant": "measured", "epsilon": BOUNDS["epsilon"]})
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """How long."""
+    """Seconds that a piece of work takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
@@ -133,7 +133,7 @@ def measured(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
 
 
 def read_at_random(name: str, images_of: Images, count: int, folder: Path) -> dict[str, Any]:
-    """How fast random batches of 64 come out of a file and out of its cache, images a second."""
+    """Speed of reading random batches of 64 from a file and from its cache, images a second."""
     truth, path = Part(renderer_of(name), count), folder / "read.h5"
     ours_of(path, truth, images_of)
     batches = np.random.default_rng(0).integers(0, count, (64, READ_BATCH))
@@ -147,7 +147,7 @@ def read_at_random(name: str, images_of: Images, count: int, folder: Path) -> di
 
 
 def read_off(name: str, count: int) -> dict[str, Any]:
-    """How stored images change because patterns are interpolated in a table and not evaluated one by one."""
+    """Changes of stored images because patterns are interpolated in a table and not evaluated one by one."""
     truth = renderer_of(name)
     network = kinked_network(truth)
     patterns = patterns_of(network, truth.grid, epsilon=BOUNDS["epsilon"])
@@ -205,7 +205,7 @@ def of_full_size() -> list[dict[str, Any]]:
 
 
 def as_table(rows: list[dict[str, Any]]) -> Table:
-    """How fast parts are written."""
+    """A table of the speed at which parts are written."""
     table = Table(title=f"Writing files, {available_cores()} cores; images a second", title_justify="left")
     for header in ("", "", "perturb, images made on the way", "h5py alone, images there", "share", "full file, minutes"):
         table.add_column(header, justify="right")

@@ -1,4 +1,4 @@
-"""Where a training step's time goes: each layer of the 64 × 64 networks alone, the rest of the step, what the mark allows.
+"""Shares of a training step's time: each layer of the 64 × 64 networks alone, the rest of the step, the mark.
 
     python benchmarks/layers.py [--quick] [--json OUT]
 

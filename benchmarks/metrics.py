@@ -1,4 +1,4 @@
-"""What metrics cost: ours against disentanglement_lib's own code, one model, the same representation, the same settings.
+"""Cost of metrics: ours against disentanglement_lib's own code, one model, the same representation, the same settings.
 
     python benchmarks/metrics.py [--quick] [--json OUT]
 
@@ -71,7 +71,7 @@ class LibraryGroundTruth:
         return self.pixels.batch(rows)
 
     def sample(self, count: int, generator: np.random.RandomState) -> tuple[np.ndarray, torch.Tensor]:
-        """Both."""
+        """Return drawn factors and their images."""
         factors = self.sample_factors(count, generator)
         return factors, self.sample_observations_from_factors(factors, generator)
 
@@ -111,7 +111,7 @@ def library_calls(truth: LibraryGroundTruth, represent: Callable, settings: Metr
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    """How long, and what came out."""
+    """Seconds that a piece of work takes, and its result."""
     started = time.perf_counter()
     found = work()
     return time.perf_counter() - started, found
@@ -130,14 +130,14 @@ def settings_for(quick: bool) -> MetricsConfig:
 
 
 def rendered() -> Pixels:
-    """All of dSprites."""
+    """Render all of dSprites."""
     with console.status("rendering dSprites"):
         images = DSprites().images(np.arange(DSprites.grid.num_images))
         return Pixels(np.packbits(images[..., 0] > 0, axis=-1), packed=True)
 
 
 def coded_by(model: Objective, pixels: Pixels, metrics: Sequence[str], settings: MetricsConfig) -> PartlyCoded:
-    """What some metrics read."""
+    """Encode the images that some metrics read."""
     read = rows_to_encode(metrics, settings, DSprites.grid, seed=0)
     return PartlyCoded(encode(model, pixels, read)[0], DSprites.grid, read)
 

@@ -1,4 +1,4 @@
-"""What a flow costs: the same experiment in plain Python, as a Prefect flow, and over Dask.
+"""Cost of a flow: the same experiment in plain Python, as a Prefect flow, and over Dask.
 
     python benchmarks/orchestration.py [--quick] [--json OUT]
 
@@ -41,7 +41,7 @@ console = Console()
 
 
 class Setting(NamedTuple):
-    """How a measurement is made."""
+    """The settings of a measurement."""
 
     budget: float
     rounds: int
@@ -67,7 +67,7 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[psutil.
 
 
 def answers(port: int, path: str = "") -> bool:
-    """Whether somebody listens there, and answers where a path is given."""
+    """Return whether somebody listens at a port and, if a path is given, answers."""
     try:
         if not path:
             with socket.create_connection(("127.0.0.1", port), timeout=5):
@@ -181,7 +181,7 @@ def report(times: dict[str, list[dict[str, float]]], out: Path | None, setting: 
 
 
 def _spread(values: list[float]) -> dict[str, float]:
-    """Over the rounds."""
+    """Median, least and most over the rounds."""
     return {"median": statistics.median(values), "least": min(values), "most": max(values)}
 
 

@@ -1,4 +1,4 @@
-"""How long Jacobians of decoders take, and the nearest signed permutations by assignment and by the thesis's programme.
+"""Time that decoders' Jacobians take, and nearest signed permutations by assignment and by the thesis's programme.
 
     python benchmarks/orthogonality.py [--quick] [--json OUT]
 

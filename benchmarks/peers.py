@@ -1,4 +1,4 @@
-"""What the engine is measured against: the same β-VAE as one would write it plainly, and as the package disent trains it."""
+"""Peers of the engine: the same β-VAE as one would write it plainly, and as the package disent trains it."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whether bfloat16 costs anything: MIG and ELBO of the same seeds, trained in float32 and in bfloat16.
+"""Cost of bfloat16: MIG and ELBO of the same seeds, trained in float32 and in bfloat16.
 
     python benchmarks/precision.py [--quick] [--json OUT]
 
@@ -37,7 +37,7 @@ from perturb.training.memory import keep_freed_memory
 PRECISIONS = "float32", "bfloat16"
 BETA, STEPS, LEARNING_RATE = 16.0, 1_000, 1e-3
 SEEDS, FIRST_SEED = 24, 9_000
-"""How many, and from which on: far from those of any experiment."""
+"""Number of seeds and the first of them, far from those of any experiment."""
 
 
 def fit(seed: int, precision: str, steps: int) -> dict[str, float]:

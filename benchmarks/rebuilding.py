@@ -1,4 +1,4 @@
-"""How many pixels change when a modified file is built again from its recipe elsewhere.
+"""Number of pixels that change when a modified file is built again from its recipe elsewhere.
 
     python benchmarks/rebuilding.py [--quick] [--json OUT]
 

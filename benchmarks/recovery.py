@@ -1,4 +1,4 @@
-"""What a kill -9 costs: runs lost, trainings begun anew, files torn, and how long until trainings go on.
+"""Cost of a kill -9: runs lost, trainings begun anew, files torn, and the time until trainings go on.
 
     python benchmarks/recovery.py [--quick] [--json OUT]
 
@@ -34,12 +34,12 @@ console = Console()
 
 
 def fractions(artifacts: Path) -> dict[str, float]:
-    """How far each training under way is."""
+    """Shares of each training under way that are done."""
     return {path.parent.name: read_fraction(path.parent)[0] for path in artifacts.glob("scratch/restart-*/progress.json")}
 
 
 def finished(artifacts: Path) -> dict[str, int]:
-    """When each finished run was made."""
+    """Times at which finished runs were made."""
     return {path.parent.name: path.stat().st_mtime_ns for path in artifacts.glob(f"runs/*/{MANIFEST}")}
 
 

@@ -1,4 +1,4 @@
-"""How fast restarts train: against a plain loop and a peer on the CPU, in memory, on a card, and how cost grows.
+"""Speed of training restarts: against a plain loop and a peer on the CPU, in memory, on a card, and the growth of cost.
 
     python benchmarks/training.py [--quick] [--json OUT]
 
@@ -184,7 +184,7 @@ def _ratio(values: list[float | None], others: list[float | None]) -> float | No
 
 
 def matrix_share(rates: list[dict[str, Any]], side: int = 4_096) -> dict[str, float]:
-    """What share of this machine's bfloat16 matrix rate the engine reaches, and what share 4 × the plain loop would need."""
+    """Shares of this machine's bfloat16 matrix rate that the engine reaches, and that 4 × the plain loop would need."""
     torch.set_num_threads(available_cores())
     matrix = torch.randn(side, side).bfloat16()
     flops = 2 * side**3 / seconds_a_step(lambda _: matrix @ matrix, 20)
@@ -266,7 +266,7 @@ def measure_growth(steps: int, device: str) -> dict[str, list[dict[str, float]]]
 
 
 def draw_growth(growth: dict[str, list[dict[str, float]]], device: str, path: Path) -> None:
-    """Three small panels."""
+    """Draw the growth of cost with the number of restarts, in three small panels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 2.6), dpi=140, layout="constrained")

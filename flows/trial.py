@@ -11,7 +11,7 @@ from prefect import flow  # noqa: E402
 
 @flow(name="perturb-doctor")
 def beat() -> None:
-    """Do nothing."""
+    """Run a flow that does nothing, to see whether flows run."""
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class RunSpec(Generic[ConfigT]):
     """The specification of a run, enough to name it and to build it before it exists."""
 
     kind: str
-    """Key in STAGES."""
+    """The kind of run, a key of `STAGES`, which says how it is built."""
     version: int
     """Version of the stage's code; raised by hand when its results change."""
     config: ConfigT

@@ -82,3 +82,12 @@ def test_files_and_functions_stay_small() -> None:
         for node in ast.walk(ast.parse(text)):
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno - node.lineno <= 65, f"{path}: {node.name}"
+
+
+def test_docstrings_stand_alone_in_a_reference() -> None:
+    fragments = "As", "By", "For", "How", "If", "None", "Of", "What", "When", "Where", "Whether", "Which", "Why"
+    for path in [*(ROOT / "perturb").rglob("*.py"), *(ROOT / "flows").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+                first, *rest = node.value.value.split() or [""]
+                assert first not in fragments, f"{path}:{node.lineno}: {first} {' '.join(rest[:8])}"

@@ -58,7 +58,7 @@ class VAE(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
+        """Have Lightning train with Adam."""
         return torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
 
 

@@ -33,7 +33,7 @@ class AxesCost:
     best: float
     """½ log det(cI + G), the least that any rotation of the axes reaches."""
     angles: tuple[float, ...]
-    """For each latent the angle in degrees, 0 to 90, between its axis and the best axis that is matched to it. Where the
+    """Angle in degrees, for each latent, 0 to 90, between its axis and the best axis that is matched to it. Where the
     saving is near 0 it means little, because other axes are about as good."""
 
     @property

@@ -1,4 +1,4 @@
-"""How well a simple function stands for a decoder within a posterior's width (Bhowal et al. 2024, section 4).
+"""Simple functions in place of a decoder within a posterior's width, and their errors (Bhowal et al. 2024, section 4).
 
 The thesis takes a decoder to be linear there, Dec(μ + ε) − Dec(μ) ≈ Mε; Bhowal et al. put a non-linearity behind the matrix,
 f(Mε) (eqs. 8, 11 and 12). Here every approximation sees the same draws of ε, is fitted to its optimum, and is judged on

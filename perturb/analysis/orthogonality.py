@@ -1,4 +1,4 @@
-"""How orthogonal a decoder's Jacobians are: the distance to orthogonality (thesis 3.2.6) and the columns themselves.
+"""The orthogonality of a decoder's Jacobians: the distance to orthogonality (thesis 3.2.6) and the columns themselves.
 
 A Jacobian J (values × latents) has the singular value decomposition J = U S Vᵀ.
 

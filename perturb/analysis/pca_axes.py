@@ -1,4 +1,4 @@
-"""Whether the principal axes of images follow the factors (Bhowal et al. 2024, A.8.6, Table 7 and Figure 5).
+"""The agreement of the principal axes of images with the factors (Bhowal et al. 2024, A.8.6, Table 7 and Figure 5).
 
 The theory says that a VAE's latents lie along the directions in which the data vary most, and that they are disentangled
 because factors are what makes data vary along these. Here no model has a part in it:

@@ -1,4 +1,4 @@
-"""How a VAE spends its precision, and the axes on which it gets most for it (thesis 3.2.3 to 3.2.5).
+"""The precision that a VAE can afford, and the axes on which it loses least by it (thesis 3.2.3 to 3.2.5).
 
 Near a code, a decoder is a matrix J (outputs, latents). Noise of variances σ² on the latents costs it E ‖Jε‖² =
 Σ_j σ_j² ‖J_j‖², J_j the columns. With the KL term held fixed, Σ_j −log σ_j² = C, the cheapest variances make all summands
@@ -78,7 +78,7 @@ def largest_cosine(decoder: Float[np.ndarray, "outputs latents"]) -> float:
 
 @dataclass(frozen=True)
 class Minimum:
-    """Where a minimisation over rotations and variances has ended."""
+    """The point at which a minimisation over rotations and variances has ended."""
 
     loss: float
     """Σ_i log E ‖J_i V_iᵀ ε_i‖² (eq. 3.14)."""

@@ -55,7 +55,7 @@ class Rows:
     latents: tuple[int, ...]
     """The latents that are shown, by ascending ⟨σ²⟩."""
     variances: tuple[float, ...]
-    """⟨σ²⟩ of each."""
+    """⟨σ²⟩ of each of these latents."""
     images: np.ndarray
     """uint8 (latents, steps, height, width, channels)."""
 

@@ -50,7 +50,7 @@ class FactorVariance:
 
     factor: str
     globally: Induced
-    """V_k."""
+    """V_k, the main effect of the factor over its whole range."""
     locally: Induced
     """L_k; zeros for a factor of one value."""
 
@@ -60,9 +60,9 @@ class Variances:
     """The variance that the factors and the perturbation induce in one variant's pixels."""
 
     total: Induced
-    """V."""
+    """V, the variance of the images."""
     magnitude: float
-    """M(δ)."""
+    """M(δ), the mean square of the perturbation."""
     factors: tuple[FactorVariance, ...]
     """A line for each factor, in the grid's order."""
     images: int
@@ -192,7 +192,7 @@ def _main_effect(sums: Tensor, counts: Tensor, means: Tensor, total: Tensor, *, 
 def _locally(
     original: Pixels, variant: Pixels, first: np.ndarray, second: np.ndarray, tell: Callable[[int], None]
 ) -> Induced:
-    """L_k."""
+    """Return L_k, the mean square of what one step of a factor changes."""
     squares, done = torch.zeros(3, dtype=torch.float64), 0
     for here, there in _batches(first, second):
         step = _three(original, variant, there) - _three(original, variant, here)

@@ -52,7 +52,7 @@ class Network(Section):
     architecture: Architecture
     """Key in ARCHITECTURES, whose decoder it extends."""
     perturbation: PerturbationConfig
-    """Its form."""
+    """The form of m_ψ and the settings that it was trained with."""
     sha256: str = Field(pattern=SHA256)
     """SHA-256 of the network's weights, `<variant>.safetensors`."""
 

@@ -15,7 +15,7 @@ class FileRun(Section):
     epsilon: float
     bound: Bound
     seed: int
-    """Draws the noises."""
+    """The seed that noise is drawn by."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ class EvaluationConfig(Section):
     """Columns of the tables: kinds of files, or names of alternatives; the first must be `original`."""
     methods: tuple[MethodConfig, ...] = Field(min_length=1)
     metrics: tuple[MetricName, ...] = Field(default=("mig",), min_length=1)
-    """Keys in METRICS."""
+    """Names of the metrics, keys of `perturb.metrics.METRICS`."""
     contrasts: tuple[ContrastConfig, ...] | None = Field(default=None, exclude_if=lambda contrasts: contrasts is None)
     """Primary contrasts: each is judged by itself at the 5 % level, all other comparisons of the report after Holm's
     adjustment. None: modified − original and modified − untrained, where these variants are there."""
@@ -170,7 +170,7 @@ class SearchConfig(Section):
     """The evaluation's first ones: at a factor of 1 nothing is trained twice."""
     variants: tuple[str, ...] = ("original", "modified")
     metric: MetricName = "mig"
-    """Key in METRICS."""
+    """Name of the metric, a key of `perturb.metrics.METRICS`."""
     more_metrics: tuple[MetricName, ...] = Field(default=(), exclude_if=lambda metrics: not metrics)
     """Further keys in METRICS, each with a table and a figure of its own (thesis Figures 4.5 to 4.7)."""
 
@@ -184,7 +184,7 @@ class ReadoutConfig(Section):
     """Small supervised networks that read the factors from the images of each variant."""
 
     seeds: int = Field(default=3, ge=1)
-    """Networks a variant."""
+    """Number of networks that are trained on each variant."""
     steps: int = Field(default=2_000, ge=1)
     batch_size: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)

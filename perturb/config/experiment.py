@@ -65,7 +65,7 @@ class SelectionConfig(Section):
     """The rule that selects the restarts against which m_ψ is trained."""
 
     metric: MetricName = "mig"
-    """Key in METRICS."""
+    """Name of the metric that ranks the restarts, a key of `perturb.metrics.METRICS`."""
     keep: int = Field(default=1, ge=1)
     """Models in each of the two ensembles."""
     max_unit_variance: float = Field(default=0.8, gt=0)

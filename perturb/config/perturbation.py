@@ -51,7 +51,7 @@ class PerturbationConfig(Section):
     epsilon: float = Field(gt=0, lt=1)
     """Largest change of a pixel, with pixels in [0, 1] (0.1 for dSprites, 0.175 for Shapes3D)."""
     steps: int = Field(default=30_000, ge=1)
-    """Updates of m_ψ."""
+    """Number of updates of m_ψ."""
     decoder_steps: int = Field(default=3, ge=1)
     """Updates of the decoders for each update of m_ψ, every one on a batch of its own."""
     batch_size: int = Field(default=64, ge=2)

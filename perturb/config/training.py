@@ -7,7 +7,7 @@ from pydantic import Field
 from perturb.config.section import Section
 
 Architecture = Literal["conv64", "conv32", "mlp64", "mlp28", "mlp_vectors", "linear"]
-"""Keys of ARCHITECTURES."""
+"""Names of the architectures, keys of `perturb.models.ARCHITECTURES`."""
 
 
 class GaussianConfig(Section):
@@ -30,7 +30,7 @@ class TrainingConfig(Section):
     latents: int | None = Field(default=None, ge=2)
     """Size of the code; None: the number of factors, as in the thesis."""
     steps: int = Field(default=300_000, ge=1)
-    """Updates."""
+    """Number of updates."""
     batch_size: int = Field(default=64, ge=1)
     """Images in a batch, drawn uniformly from the grid with replacement."""
     learning_rate: float = Field(default=1e-4, gt=0)

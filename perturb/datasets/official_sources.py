@@ -13,7 +13,7 @@ class OfficialSource:
     file: str
     """Its name here, which tells the reader what it is."""
     size: int
-    """Bytes."""
+    """Size of the file in bytes."""
     sha256: str
 
 
@@ -28,4 +28,4 @@ OFFICIAL_SOURCES = {
     ),
     "shapes3d": OfficialSource(SHAPES3D_URL, "3dshapes.h5", 267_573_662, SHAPES3D_SHA256),
 }
-"""Keys of DatasetConfig.name."""
+"""Published files by the dataset's name, which is that of `DatasetConfig.name`."""

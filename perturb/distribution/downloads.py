@@ -17,7 +17,7 @@ Report = Callable[[str, int, int], None]
 
 
 def _silent(name: str, done: int, total: int) -> None:
-    """No report."""
+    """Report nothing."""
 
 
 def fetch_official(name: str, folder: Path, *, origin: str | None = None, report: Report = _silent) -> tuple[Path, bool]:

@@ -121,7 +121,7 @@ class Index(Section):
     format: Literal[1] = 1
     """The format of this index."""
     entries: list[Entry]
-    """Each name once."""
+    """The files that the folder publishes, each name once."""
     origin: Origin | None = Field(default=None, exclude_if=lambda origin: origin is None)
     """Given where the folder has the results of an experiment."""
     others: list[Made] = Field(default=[], exclude_if=lambda others: not others)

@@ -59,12 +59,12 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Number of bytes that are there."""
         return os.fstat(self._descriptor).st_size
 
     @property
     def missing(self) -> int:
-        """Bytes to come."""
+        """Number of bytes that are missing."""
         return self.whole_size - self.size
 
     @property

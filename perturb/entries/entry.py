@@ -66,7 +66,7 @@ class FileHash(Section):
 
 
 class DatasetOfEntry(Section):
-    """The benchmark."""
+    """The benchmark that a model was evaluated on."""
 
     name: Name
     """`mini`, `dsprites`, `shapes3d` as they are published, or what its owner calls it."""
@@ -81,7 +81,7 @@ class MetricOfEntry(Section):
     """A metric with the settings that it was computed with."""
 
     name: str
-    """Key in METRICS."""
+    """Name of the metric, a key of `perturb.metrics.METRICS`."""
     settings: dict[str, JsonValue]
 
 
@@ -127,7 +127,7 @@ class Run(Section):
     seconds: float | None = Field(default=None, ge=0)
     """Seconds that the run took."""
     axes: AxesOfRun | None = Field(default=None, exclude_if=lambda axes: axes is None)
-    """None where nobody looked, or nothing could be measured."""
+    """The images in the axes of the model; None where nobody looked, or nothing could be measured."""
 
 
 class Confidence(Section):
@@ -149,7 +149,7 @@ class Entry(Section):
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     """Settings of the model, as its author names them."""
     how: Literal["pipeline", "fit", "loop", "encoder", "codes"]
-    """Key in HOW."""
+    """The way in which the model was run, a key of `HOW`."""
     dataset: DatasetOfEntry
     seed: Seed
     """Root of all randomness."""

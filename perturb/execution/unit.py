@@ -22,7 +22,7 @@ class WorkUnit:
 
     @classmethod
     def pack(cls, specs: Sequence[RunSpec], settings: RunSettings, origin: Origin) -> Self:
-        """Pack it."""
+        """Pack runs that are built together, with their settings, for another process."""
         return cls(origin, pickle.dumps((list(specs), settings)))
 
 

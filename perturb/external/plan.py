@@ -28,7 +28,7 @@ class Training(Section):
     """Settings with which perturb's loop trains a module with a loss: Adam, batches drawn uniformly with replacement."""
 
     steps: int = Field(default=10_000, ge=1)
-    """Updates."""
+    """Number of updates."""
     batch_size: int = Field(default=64, ge=1)
     """Images in a batch."""
     learning_rate: float = Field(default=1e-4, gt=0)

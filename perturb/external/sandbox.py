@@ -73,7 +73,7 @@ class Child:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the process was started."""
         return time.monotonic() - self.began
 
     @property

@@ -61,7 +61,7 @@ class Job:
     """The run; None for a look at the model."""
     store: Path
     codes: Path | None
-    """File of codes."""
+    """File with the codes to be scored; None where a model computes them."""
 
     def images(self) -> BenchmarkImages:
         """The benchmark file's images."""

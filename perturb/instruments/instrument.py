@@ -15,7 +15,7 @@ class Settings:
     """The settings that every instrument receives along with its subject."""
 
     folder: Path
-    """Where figures are drawn; it exists."""
+    """Folder that figures are written to; it exists."""
     seeds: int
     """Number of repetitions, where an instrument trains or draws something."""
     seed: int

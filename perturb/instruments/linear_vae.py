@@ -44,7 +44,7 @@ class Ends:
     """The ends of one model's trainings on one cloud."""
 
     decoders: np.ndarray
-    """(seeds, 3, latents)."""
+    """Decoders of the linear VAEs, (seeds, 3, latents)."""
     angles: np.ndarray
     """Degrees between latents' axes and principal directions, (seeds, latents)."""
     spaces: np.ndarray
@@ -57,7 +57,7 @@ class Ends:
 
     @property
     def estimate(self) -> Estimate:
-        """Mean over seeds."""
+        """Mean over the seeds, with its interval."""
         return over_clusters(self.each[None])
 
 

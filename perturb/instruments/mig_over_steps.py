@@ -1,4 +1,4 @@
-"""When does a training disentangle? MIG, the gaps of single factors and the units' variances over the steps of a config."""
+"""The course of a training: MIG, the gaps of single factors and the units' variances over the steps of a config."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -40,7 +40,7 @@ class Found:
     trained: Orthogonality
     random: tuple[Orthogonality, ...]
     mig: float | None
-    """None where it is not known."""
+    """MIG of the model; None where it is not known."""
 
     @property
     def distance(self) -> float:

@@ -35,7 +35,7 @@ MIG, MIG_SUP = "mig", "mig_sup"
 
 @dataclass(frozen=True)
 class Following:
-    """How far principal components follow factors, beside axes turned at random."""
+    """The shares of principal components that factors explain, beside those of axes turned at random."""
 
     explained: np.ndarray
     random: float
@@ -60,11 +60,11 @@ class Found:
     all_explained: np.ndarray
     """R² between each of these axes and each factor, (axes, factors)."""
     globally: Following
-    """How far the first axes follow the factors, for as many axes as there are factors."""
+    """Agreement of the first axes with the factors, for as many axes as there are factors."""
     scores: dict[str, float]
     """Scores by metric, MIG and MIG-sup, of the code that these first axes make."""
     locally: tuple[Following, ...]
-    """How far axes around each centre follow the factors, for as many axes as factors vary there."""
+    """Agreement of the axes around each centre with the factors, for as many axes as factors vary there."""
 
     @property
     def local_means(self) -> np.ndarray:

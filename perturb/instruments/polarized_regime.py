@@ -30,7 +30,7 @@ LIMIT = 0.03
 
 @dataclass(frozen=True)
 class Regime:
-    """One model."""
+    """Measurements of one model in the polarized regime."""
 
     units: Units
     split: Split

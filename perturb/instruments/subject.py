@@ -122,7 +122,7 @@ class Subjects:
         return load_experiment(Path(self.name), self.changes)
 
     def some(self, most: int, *, variants: Sequence[str] = (BASELINE,)) -> list[TrainedModel]:
-        """At most so many trainings of each method on each of these variants, in their order."""
+        """Return at most so many trainings of each method on each of these variants, in their order."""
         counts: Counter[tuple[str, str]] = Counter()
         found: list[TrainedModel] = []
         for model in self.trained:

@@ -1,4 +1,4 @@
-"""Which β suits an experiment's images? The thesis's rule, to raise it until the first unit is pruned, put to the test."""
+"""A β for an experiment's images: the thesis's rule, to raise it until the first unit is pruned, put to the test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -41,7 +41,7 @@ class Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Patches times weights."""
+        """Convolve images as a product of their patches and the weights."""
         patches = im2col(images, weight.shape[1])
         ctx.save_for_backward(patches, weight)
         return add_bias_(torch.bmm(patches, weight.flatten(1, 3)).view(*_halved(images), -1), bias)

@@ -21,7 +21,7 @@ class Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Images halve."""
+        """Convolve images with a stride of two, which halves their height and width."""
         ctx.save_for_backward(images, weight)
         return conv2d(images, weight.permute(0, 4, 3, 1, 2), bias)
 
@@ -41,7 +41,7 @@ class ConvolveTransposed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Images double."""
+        """Convolve images transposed with a stride of two, which doubles their height and width."""
         ctx.save_for_backward(images, weight)
         return conv_transpose2d(images, weight, bias)
 

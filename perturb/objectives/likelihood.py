@@ -36,7 +36,7 @@ class Bernoulli(Likelihood):
     """Values in [0, 1] are probabilities of a 1; a decoder draws their logits."""
 
     def loss(self, drawn: Tensor, images: Tensor) -> Tensor:
-        """Cross-entropy."""
+        """Cross-entropy of the images under the drawn logits, in nats per image."""
         return bernoulli_loss(drawn, images)
 
     def mean(self, drawn: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class Gaussian(Likelihood):
         return gaussian_loss(drawn, images, self.logvar)
 
     def mean(self, drawn: Tensor) -> Tensor:
-        """The means themselves."""
+        """Return what a decoder draws, which is the mean already."""
         return drawn
 
 

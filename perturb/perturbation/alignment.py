@@ -112,7 +112,7 @@ class Alignment:
         return {"generator": self.generator.get_state(), "points": self._chosen, "anchors": self._anchors}
 
     def take_back(self, held: Tensors) -> None:
-        """Restore both."""
+        """Restore the generator, and the points and anchors in use."""
         self.generator.set_state(held["generator"])
         self._chosen, self._anchors = held["points"], held["anchors"]
 

@@ -171,7 +171,7 @@ class Game:
         return codes | {"generator": self.generator.get_state()}
 
     def take_back(self, held: Tensors) -> None:
-        """Restore both."""
+        """Restore the generator, and the codes that are known."""
         self.generator.set_state(held["generator"])
         for index, player in self._players():
             player.encoder.remember(strip_prefix(f"codes/{index}/", held))

@@ -142,7 +142,7 @@ class _Search:
         return {name: getattr(self._network, name).clone() for name in ("scale", "shift", "gain", "offset")}
 
     def restore(self, handles: dict[str, Tensor]) -> None:
-        """Put them back."""
+        """Put the kept values of the handles back."""
         for name, value in handles.items():
             getattr(self._network, name).copy_(value)
 

@@ -191,7 +191,7 @@ class _Moments:
         self._count, self._total, self._square = 0, np.zeros(values), np.zeros(values)
 
     def add(self, batch: np.ndarray) -> None:
-        """Some images more."""
+        """Take a batch of images into the statistics."""
         self._count += len(batch)
         self._total += batch.sum(axis=0, dtype=np.float64)
         self._square += (batch**2).sum(axis=0, dtype=np.float64)

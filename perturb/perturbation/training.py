@@ -33,7 +33,7 @@ class Adversary(Protocol):
 
     @property
     def networks(self) -> nn.Module:
-        """m_ψ and whatever else is trained."""
+        """m_ψ, and whatever is trained along with it."""
         ...
 
     @property

@@ -171,7 +171,7 @@ def _over_pruned(findings: Findings) -> Iterator[str]:
 
 
 def _files(findings: Findings) -> Iterator[str]:
-    """What the first file of each variant changes, in one sentence."""
+    """Return a sentence about the pixels that the first file of each variant changes."""
     variants = [variant for variant in findings.config.evaluation.variants if variant != BASELINE]
     found = {variant: findings.file_results(variant)[0] for variant in variants}
     if found:

@@ -59,7 +59,7 @@ class Findings:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """The tables' cells."""
+        """Cells of the tables of scores."""
         return self.family.judged(self._rows)
 
     @cached_property

@@ -68,7 +68,7 @@ WORDS = (
     Word("pruned unit", "a latent that training has switched off: its posterior is the prior; a run with fewer active units "
          "than factors is over-pruned", "pruned units?|over-pruned|active units"),
 )  # fmt: skip
-"""All words."""
+"""All words that a page defines where they first stand."""
 
 _PLACES = re.compile(
     r"(?<![\w.-])(?:" + "|".join(f"(?P<w{number}>{word.pattern})" for number, word in enumerate(WORDS)) + r")(?![\w-]|\.h5)"

@@ -191,7 +191,7 @@ def seen_in_words(entry: Entry) -> str:
 
 
 def retained_in_words(found: Retained | None) -> str:
-    """`59% [52%, 66%]`."""
+    """A share and its interval as a cell shows them, for example `59% [52%, 66%]`."""
     if found is None or found.share is None:
         return "–"
     if found.low is None or found.high is None:

@@ -47,7 +47,7 @@ class Section:
 
     title: str
     text: Sequence[str] = ()
-    """Paragraphs."""
+    """Paragraphs of its text."""
     explained: Sequence[str] = ()
     """Paragraphs on how the numbers are made and read, folded on the page."""
     points: Sequence[str] = ()

@@ -20,7 +20,7 @@ WIDTH = 4.5
 """Inches. A phone shows them on about 360 points, so that nine points of type stay about ten."""
 DPI = 160
 SMALL, NORMAL = 8.5, 9.5
-"""Points of type."""
+"""Sizes of type in figures, in points."""
 SHORT_LABEL = 14
 """Letters of a label of which three fit beside each other."""
 OTHER_COLOUR, OTHER_MARKER = "#777777", "v"

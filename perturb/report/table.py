@@ -28,7 +28,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class TextTable:
-    """Lines below columns."""
+    """A table of text, its lines below the heads of its columns."""
 
     title: str
     corner: str

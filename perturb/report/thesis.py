@@ -9,7 +9,7 @@ Number = tuple[float, float]
 DATASETS = "dsprites", "shapes3d"
 """Columns of the tables."""
 VARIANTS = "original", "modified", "noise"
-"""Below each dataset."""
+"""Columns below each dataset in the thesis's tables."""
 TABLES = {"mig": "4.2", "dci": "4.3", "factor_vae": "4.4", "sap": "4.5"}
 """Metric → number of its table. Which of DCI's three numbers Table 4.3 holds is not said; disentanglement is likely."""
 

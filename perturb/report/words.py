@@ -18,7 +18,7 @@ def signed(value: float | None) -> str:
 
 
 def interval(found: Row | Comparison) -> str:
-    """`[−0.43, −0.31]`."""
+    """An interval as a text shows it, for example `[−0.43, −0.31]`; a dash where there is none."""
     return "–" if found.ci_low is None else f"[{signed(found.ci_low)}, {signed(found.ci_high)}]"
 
 
@@ -30,7 +30,7 @@ def probability(p: float | None) -> str:
 
 
 def share(value: float, decimals: int = 0) -> str:
-    """`27%`."""
+    """A share in per cent, for example `27%`."""
     return f"{value:.{decimals}%}".replace("-", "−")
 
 

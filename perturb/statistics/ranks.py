@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-"""Whether two measurements of the same things rank them alike."""
+"""Rank correlation: the agreement of two measurements about the order of the same things."""
 
 from collections.abc import Sequence
 

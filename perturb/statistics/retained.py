@@ -14,9 +14,9 @@ class Retained:
     """The share of one metric that is retained on one variant, over seeds with scores there and on the original."""
 
     original: float
-    """Mean."""
+    """Mean score on the original."""
     variant: float
-    """Mean."""
+    """Mean score on the variant."""
     share: float | None
     """variant / original; None where there is nothing to retain."""
     low: float | None

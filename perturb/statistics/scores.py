@@ -12,7 +12,7 @@ BASELINE = "original"
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """One run's."""
+    """The score of one training by one metric."""
 
     method: str
     variant: str
@@ -86,7 +86,7 @@ class Comparison:
     """Mean of first − second over the seeds with a score on both, draws weighing alike; None without such a seed."""
     ci_low: float | None
     ci_high: float | None
-    """95 % t-interval, as in `Row`."""
+    """Ends of the 95 % t-interval of the difference, as in `Row`."""
     p: float | None = None
     p_holm: float | None = None
     """The two p-values mean what they mean in `Row`."""

@@ -11,7 +11,7 @@ import platform
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 _LARGEST_HEAP_BLOCK = 32 * 2**20
-"""glibc refuses more."""
+"""The largest block that glibc agrees to serve from its heap."""
 _GROWTH = 2**29
 """Bytes by which the heap grows: addresses only, memory comes when it is written to."""
 

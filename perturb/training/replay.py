@@ -1,4 +1,4 @@
-"""On a GPU, an update is recorded once as a CUDA graph and then replayed: no Python and no launches one by one.
+"""Updates that a GPU records once as a CUDA graph and then replays: no Python and no launches one by one.
 
 A graph reads and writes the same memory at every replay, so its images and random numbers are copied into place before. The
 first updates are made plainly, as the recording wants everything warm; they are part of the training.

@@ -30,7 +30,7 @@ FORMAT = "array_record"
 TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 CLASSES = "tensorflow_datasets.core.features."
 BLOCK = 4096
-"""Examples read together."""
+"""Number of examples that are read at a time."""
 
 
 class _TFDSFolder(PublishedFile):

@@ -93,7 +93,7 @@ class DSprites(GroundTruth):
         return pixels[..., np.newaxis]
 
     def provenance(self) -> dict[str, str]:
-        """`source`, `renderer`, `version`."""
+        """The origin of the images, as files state it: `source`, `renderer` and `version`."""
         return {"source": "renderer", "renderer": self.name, "version": str(RENDERER_VERSION)}
 
 

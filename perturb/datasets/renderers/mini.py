@@ -58,7 +58,7 @@ class Mini(GroundTruth):
         return ((mixed + SAMPLES // 2) // SAMPLES).astype(np.uint8)
 
     def provenance(self) -> dict[str, str]:
-        """`source`, `renderer`, `version`."""
+        """The origin of the images, as files state it: `source`, `renderer` and `version`."""
         return {"source": "renderer", "renderer": self.name, "version": str(RENDERER_VERSION)}
 
 

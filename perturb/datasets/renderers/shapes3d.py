@@ -45,7 +45,7 @@ BIBTEX = """\
 
 CAMERA = np.array([0.0, -4.863, 1.267])
 PITCH = 0.044
-"""Downwards, radians."""
+"""Angle by which the camera looks down, in radians."""
 FOCAL_LENGTH = 96.5
 """The focal length in pixels: the image is 37° wide."""
 ROOM_HALF_WIDTH, BACK_WALL, WALL_HEIGHT = 3.94, 4.38, 2.29
@@ -106,7 +106,7 @@ class Shapes3D(GroundTruth):
         return drawn.reshape(-1, *self.image_shape)
 
     def provenance(self) -> dict[str, str]:
-        """`source`, `renderer`, `version`."""
+        """The origin of the images, as files state it: `source`, `renderer` and `version`."""
         return {"source": "renderer", "renderer": self.name, "version": str(RENDERER_VERSION)}
 
     def _palettes(self, hues: np.ndarray) -> np.ndarray:

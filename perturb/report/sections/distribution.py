@@ -46,7 +46,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
 
 
 def _alt_of_histogram(scores: Sequence[Score], metric: str, *, variant: str = "modified") -> str:
-    """Where the runs of each method lie, on the variant and on the original."""
+    """Return alternative text: the scores of each method's runs on the variant and on the original."""
     told = []
     for method in dict.fromkeys(score.method for score in scores):
         parts = []

@@ -1,4 +1,4 @@
-"""What the perturbation did: the scalar of each pattern, the pull of its images on a VAE's axes, and the scores' change."""
+"""The section “What the perturbation did”: each pattern's scalar, the pull of its images on a VAE's axes, the scores."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -151,7 +151,7 @@ def _savings(findings: Findings, device: str) -> dict[str, list[float]]:
 
 
 def _changes(findings: Findings) -> list[dict[str, Comparison]]:
-    """For each group of methods, the change of each variant against the original."""
+    """Return the change of each variant against the original, for each group of methods."""
     return [
         {each.first: each for each in findings.averages if each.methods == names and each.second == BASELINE}
         for names in findings.groups

@@ -129,5 +129,5 @@ def _scope(found: Variances) -> str:
 
 
 def _number(value: float | None) -> str:
-    """Three digits."""
+    """Format a number with three digits; a dash for None."""
     return "–" if value is None else f"{value:#.3g}".rstrip(".")

@@ -17,7 +17,7 @@ MOST_LINES = 3
 
 
 def alt_of_scalars(curves: Mapping[str, Sequence[np.ndarray]], factors: Sequence[str]) -> str:
-    """How far the scalar goes up and down over the factors that move it most and least, pattern by pattern."""
+    """Return alternative text: the scalar's range over the factors that move it most and least, pattern by pattern."""
     told, names = [], [name.replace("_", " ") for name in factors]
     for variant, lines in curves.items():
         spans = [float(np.ptp(line)) for line in lines]
