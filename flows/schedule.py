@@ -1,6 +1,5 @@
 """An experiment that Prefect starts by itself, again and again."""
 
-import signal
 import warnings
 from contextlib import suppress
 from datetime import timedelta
@@ -46,7 +45,6 @@ def serve(
         raise UserError(f"--cron must be five fields, for example '0 3 * * *'; {error.errors()[0]['msg']}.") from None
     when = f"at {cron} (UTC)" if cron else f"every {every}"
     parameters = {"config": config.model_dump(mode="json"), "settings": settings.model_dump(mode="json"), "runner": runner}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until Prefect's own handler is there
     try:
         # Prefect warns of its own end at SIGTERM.
         with suppress(KeyboardInterrupt), warnings.catch_warnings(action="ignore", category=RuntimeWarning):

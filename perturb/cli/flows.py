@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perturb.cli.places import STANDARD_OUTPUT, ArtifactsOption, ConfigArgument, JsonOption, put_json
+from perturb.cli.places import STANDARD_OUTPUT, ArtifactsOption, ConfigArgument, JsonOption, SetOption, put_json
 from perturb.errors import UserError
 from perturb.escapes import in_line
 
@@ -55,7 +55,7 @@ def schedule(
     device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
     runner: Annotated[str | None, typer.Option(help="As of perturb run.")] = None,
     time_limit: Annotated[float | None, typer.Option(help="Minutes for each run; default: none.")] = None,
-    changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As of perturb run.")] = None,
+    changes: SetOption = None,
 ) -> None:
     """Run an experiment whenever its time comes, on a Prefect server, until interrupted."""
     from perturb.config import load_experiment

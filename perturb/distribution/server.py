@@ -8,7 +8,6 @@ import errno
 import logging
 import mimetypes
 import os
-import signal
 import socket
 import stat
 from functools import lru_cache
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from perturb import __version__
 from perturb.distribution.index import INDEX, LARGEST_INDEX, Index, parse_index
 from perturb.errors import UserError
+from perturb.machine import terminated_as_interrupted
 from perturb.reading import read_regular
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: boo
 
     """
     server, listener = file_server(folder, host=host, port=port, quiet=quiet)
-    with listener:
+    with listener, terminated_as_interrupted():  # uvicorn ends, and then hands its signal on
         print(f"{folder} is at {url_of(listener)}, read-only; Ctrl-C ends it.", flush=True)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn ends, and then hands its signal on
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,18 +108,18 @@ def benchmark(
     asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
     draws = _draws(numbers, 1 if codes and patterns is None else patterns)
     context = RunContext(model=factory, images={}, codes=codes, fitted=way == "encoder", training=training, cache=cache)
-    running: Any = {"workers": workers, "seconds": time_limit, "gibibytes": memory_limit, "quiet": quiet}
+    runner_in = partial(Runner, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
         found = find_benchmark(
             dataset, variants, draws=draws, download=download, url=url, cache=cache, original=original,
-            before_making=None if of_codes else Runner(Path(nowhere), context, **running).inspect_model,
+            before_making=None if of_codes else runner_in(Path(nowhere), context).inspect_model,
         )  # fmt: skip
         for path in found.files.values():
             unpack(path, cache)
         context = replace(context, images={column: BenchmarkImages(path) for column, path in found.files.items()})
         folder = Path(out or nowhere).resolve()
         others = rows_beside(found, metrics_of(asked.metrics, asked.settings))
-        runner = Runner(folder, context, **running)
+        runner = runner_in(folder, context)
         entry, seen = _evaluated(asked, found, context, runner, folder=folder, retry=retry, said=said)
     return Result(entry, others, Path(out) if out else None, without_axes=seen.missing)
 

@@ -6,15 +6,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
-from perturb.datasets import open_ground_truth
+from perturb.datasets import grid_of
 from perturb.errors import UserError
-from perturb.experiment.checks import check_sizes
-from perturb.experiment.specs import Namer
 from perturb.experiment.stages import STAGES
 from perturb.experiment.stages.over_steps import OverStepsResult
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects
-from perturb.progress import bar
+from perturb.instruments.trainings import defined, ensured, namer_with
 from perturb.random.seeds import child_seed
 from perturb.report import style
 from perturb.report.section import Picture, Section
@@ -27,7 +25,9 @@ EVENLY, DOUBLINGS = 10, 3
 """Parts of a training after each of which it is scored, and the number of times that the first of them is halved."""
 RISEN = 0.9
 """The share of its last value at which a MIG has risen."""
-COLOUR, MARK = "#4477aa", "#cc3311"
+LEAST_GAP = 0.1
+"""A factor whose gap is below this is said to be in no latent of its own."""
+COLOUR = "#4477aa"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +44,12 @@ class Course:
     """E[σ²] of each unit, ascending, (models, steps, latents)."""
 
     @property
-    def risen(self) -> int:
-        """The first step after which the mean MIG stays above nine tenths of its last value."""
-        below = np.flatnonzero(self.migs.mean(axis=0) < RISEN * self.migs[:, -1].mean())
+    def risen(self) -> int | None:
+        """The first step from which the mean MIG stays at nine tenths of its last value or more; None where it has none."""
+        mean = self.migs.mean(axis=0)
+        if not np.isfinite(mean[-1]):
+            return None
+        below = np.flatnonzero(~(mean >= RISEN * mean[-1]))  # NaN is below, too
         return self.steps[below[-1] + 1] if len(below) else self.steps[0]
 
 
@@ -79,28 +82,22 @@ def points(steps: int) -> tuple[int, ...]:
 
 
 def _trained(subjects: Subjects, settings: Settings) -> Course:
-    config = subjects.config
-    truth = open_ground_truth(config.dataset)
-    check_sizes(config, truth)
-    namer = Namer(config.model_copy(update={"seed": child_seed(config.seed, "over steps", settings.seed)}), truth)
+    config, names = subjects.config, grid_of(subjects.config.dataset).names
+    namer = namer_with(subjects, child_seed(config.seed, "over steps", settings.seed))
     store = Store(subjects.artifacts, STAGES, device=settings.device)
     steps = points(config.training.steps)
     specs = [namer.over_steps(namer.images(), index, steps) for index in range(settings.seeds)]
-    with bar("trainings") as tell:
-        for done, spec in enumerate(specs):
-            tell(done, len(specs))
-            store.ensure(spec)
-    results = [store.result(spec, OverStepsResult) for spec in specs]
+    results = ensured(store, specs, OverStepsResult, title="trainings")
     whole = [one.points for one in results if one.failure is None]
     if not whole:
         raise UserError(f"{subjects.name}: {results[0].failure}, and so all {len(specs)} trainings.")
-    names = [f"mig_factor_{index}" for index in range(truth.grid.num_factors)]
+    gaps = [f"mig_factor_{index}" for index in range(len(names))]
     details = [[(scores.details or {}).get("mig", {}) for scores in model] for model in whole]
     return Course(
         steps=steps,
-        factors=tuple(name.replace("_", " ") for name in truth.grid.names),
+        factors=tuple(name.replace("_", " ") for name in names),
         migs=np.array([[found.get("mig", np.nan) for found in model] for model in details]),
-        gaps=np.array([[[found.get(name, np.nan) for name in names] for found in model] for model in details]),
+        gaps=np.array([[[found.get(gap, np.nan) for gap in gaps] for found in model] for model in details]),
         variances=np.sort([[scores.unit_variances for scores in model] for model in whole], axis=2),
     )
 
@@ -118,14 +115,15 @@ def _text(subjects: Subjects, settings: Settings) -> tuple[str, ...]:
 
 
 def _verdict(found: Course) -> str:
-    last = over_clusters(found.migs[None, :, -1]) if np.isfinite(found.migs[:, -1]).all() else None
-    if last is None:
+    if found.risen is None:
         return "MIG is not defined for all of these models."
+    last = over_clusters(found.migs[None, :, -1])
     gaps = found.gaps[:, -1].mean(axis=0)
-    missing = [name for name, gap in zip(found.factors, gaps, strict=True) if gap < 0.1]
-    width = f" ± {last.half_width:.2f}" if last.half_width is not None else ""
+    missing = [name for name, gap in zip(found.factors, gaps, strict=True) if gap < LEAST_GAP]
+    low, high = last.interval
+    width = "" if low is None else f" (95 % interval {low:.2f} to {high:.2f})"
     rise = f"nine tenths of it from step {found.risen:,} on"
-    lacking = f" In no latent of its own (gap below 0.1): {', '.join(missing)}." if missing else ""
+    lacking = f" In no latent of its own (gap below {LEAST_GAP}): {', '.join(missing)}." if missing else ""
     return f"After {found.steps[-1]:,} steps, MIG is {last.mean:.2f}{width}, and {rise}.{lacking}"
 
 
@@ -134,9 +132,9 @@ def _table(found: Course) -> TextTable:
     lines = [
         (
             f"{step:,}",
-            f"{found.migs[:, place].mean():.2f}",
-            f"{found.migs[:, place].min():.2f} to {found.migs[:, place].max():.2f}",
-            *(f"{gap:.2f}" for gap in found.gaps[:, place].mean(axis=0)),
+            _cell(found.migs[:, place].mean()),
+            f"{_cell(found.migs[:, place].min())} to {_cell(found.migs[:, place].max())}",
+            *map(_cell, found.gaps[:, place].mean(axis=0)),
             f"{active[place]:.1f}",
         )
         for place, step in enumerate(found.steps)
@@ -149,20 +147,20 @@ def _table(found: Course) -> TextTable:
     return plain_table("Scores over steps", header, lines, note=note)
 
 
+def _cell(value: float) -> str:
+    """A score with two decimals; a dash where one of the models has none."""
+    return f"{value:.2f}" if np.isfinite(value) else "–"
+
+
 def _numbers(found: Course) -> dict[str, JsonValue]:
     return {
         "steps": list(found.steps),
         "risen": found.risen,
         "factors": list(found.factors),
-        "mig": [_defined(model) for model in found.migs],
-        "gaps": [[_defined(point) for point in model] for model in found.gaps],
+        "mig": [defined(model) for model in found.migs],
+        "gaps": [[defined(point) for point in model] for model in found.gaps],
         "unit_variances": found.variances.tolist(),
     }
-
-
-def _defined(values: np.ndarray) -> list[JsonValue]:
-    """Return the values as a list, with None for NaN."""
-    return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
 def draw_course(path: Path, found: Course) -> None:

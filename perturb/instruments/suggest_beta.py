@@ -11,17 +11,14 @@ from perturb.analysis.beta_ladder import Bracket, bracketed, rungs, same_order
 from perturb.analysis.orthogonality import decoder_orthogonality
 from perturb.config import MethodConfig
 from perturb.config.objectives import BetaVAEConfig
-from perturb.datasets import open_ground_truth
 from perturb.errors import UserError
-from perturb.experiment.checks import check_sizes
 from perturb.experiment.plan import BASELINE
-from perturb.experiment.specs import Namer
 from perturb.experiment.stages import STAGES
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.orthogonality import points_of
 from perturb.instruments.subject import Subjects, TrainedModel
+from perturb.instruments.trainings import defined, ensured, namer_with
 from perturb.objectives.decode import single_decoder
-from perturb.progress import bar
 from perturb.random.seeds import child_seed
 from perturb.report import style
 from perturb.report.section import Picture, Section
@@ -91,11 +88,9 @@ class Ladder:
 
     def __init__(self, subjects: Subjects, settings: Settings) -> None:
         config = subjects.config
-        truth = open_ground_truth(config.dataset)
-        check_sizes(config, truth)
         self.settings = settings
         self.start = START * (config.restarts.objective.beta or 1.0)
-        self.namer = Namer(config.model_copy(update={"seed": child_seed(config.seed, "β", settings.seed)}), truth)
+        self.namer = namer_with(subjects, child_seed(config.seed, "β", settings.seed))
         self.store = Store(subjects.artifacts, STAGES, device=settings.device)
         self.rungs: dict[float, Rung] = {}
 
@@ -114,11 +109,7 @@ class Ladder:
         method = MethodConfig(name=f"β-VAE, β = {beta:.3g}", objective=BetaVAEConfig(beta=beta))
         images = self.namer.images()
         specs = [self.namer.evaluation(method, BASELINE, images, index, ("mig",)) for index in range(self.settings.seeds)]
-        with bar(method.name) as tell:
-            for done, spec in enumerate(specs):
-                tell(done, len(specs))
-                self.store.ensure(spec)
-        results = {spec: self.store.result(spec, ScoresResult) for spec in specs}
+        results = dict(zip(specs, ensured(self.store, specs, ScoresResult, title=method.name), strict=True))
         scored = {spec: result for spec, result in results.items() if result.scores is not None}
         if not scored:
             raise UserError(f"{method.name}: {results[specs[0]].failure}, and so all {len(specs)} trainings.")
@@ -257,17 +248,12 @@ def _numbers(found: Sequence[Rung], bracket: Bracket) -> dict[str, JsonValue]:
             {
                 "beta": rung.beta,
                 "unit_variances": rung.variances.tolist(),
-                "mig": _defined(rung.migs),
-                "distance": _defined(rung.distances),
+                "mig": defined(rung.migs),
+                "distance": defined(rung.distances),
             }
             for rung in found
         ],
     }
-
-
-def _defined(values: np.ndarray) -> list[JsonValue]:
-    """Return the values as a list, with None for NaN."""
-    return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
 def draw_ladder(path: Path, found: Sequence[Rung], bracket: Bracket) -> None:

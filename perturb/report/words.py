@@ -54,7 +54,11 @@ def certainty(found: Row | Comparison, *, few: str) -> str:
     """
     if found.ci_low is None:
         return f"too few {few} for an interval"
-    return f"95 % interval {interval(found)}" + (", which may be chance" if may_be_chance(found) else "")
+    verdict = ""
+    if may_be_chance(found):
+        alone = found.ci_high is None or not found.ci_low <= 0 <= found.ci_high
+        verdict = ", which may be chance" + (" among so many comparisons" if alone else "")
+    return f"95 % interval {interval(found)}{verdict}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -99,9 +99,11 @@ def test_settings_are_set_for_experiments_only(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("migs", "gaps", "said"),
     [
-        ([[0.1, 0.38, 0.4], [0.1, 0.38, 0.4]], [0.8, 0.05], r"^After 30 steps, MIG is 0\.40 ± 0\.00, and nine tenths of it "
-                                                            r"from step 20 on\. In no latent .*: wall hue\.$"),
+        ([[0.1, 0.38, 0.4], [0.1, 0.38, 0.4]], [0.8, 0.05],
+         r"^After 30 steps, MIG is 0\.40 \(95 % interval 0\.40 to 0\.40\), and nine tenths of it from step 20 on\. In no "
+         r"latent .*: wall hue\.$"),
         ([[0.4, 0.1, 0.4], [0.4, 0.1, 0.4]], [0.5, 0.3], r"from step 30 on\.$"),
+        ([[np.nan, 0.4, 0.4], [0.4, 0.4, 0.4]], [0.5, 0.3], r"from step 20 on\.$"),
         ([[np.nan, 0.1, np.nan], [0.4, 0.1, 0.4]], [0.5, 0.3], r"^MIG is not defined for all"),
     ],
 )  # fmt: skip
@@ -111,6 +113,7 @@ def test_the_verdict_is_by_the_last_points_and_the_rise(migs: list, gaps: list, 
         gaps=np.broadcast_to(gaps, (2, 3, 2)), variances=np.zeros((2, 3, 2)),
     )  # fmt: skip
     assert re.search(said, mig_over_steps._verdict(course))
+    assert "nan" not in str(mig_over_steps._table(course))
 
 
 def test_the_config_is_read_with_its_changes(tiny_toml: Path) -> None:

@@ -78,7 +78,7 @@ def test_an_adjusted_p_decides_what_may_be_chance() -> None:
         [*made_scores("A", "original", 0.8, 0.7), *made_scores("A", "modified", 0.5, 0.4)], ["A"], "modified"
     )
     assert "chance" not in further([change])
-    assert further([replace(change, p_holm=0.3)]).endswith("[−0.30, −0.30], which may be chance).")
+    assert further([replace(change, p_holm=0.3)]).endswith("[−0.30, −0.30], which may be chance among so many comparisons).")
 
 
 def test_further_variants_have_a_sentence_of_their_own() -> None:

@@ -24,7 +24,7 @@ STAGES = {
     "readout": Stage(version=1, build=build_readout),
     "variances": Stage(version=1, build=build_variances),
     "prediction": Stage(version=2, build=build_prediction),
-    "report": Stage(version=16, build=build_report),
+    "report": Stage(version=17, build=build_report),
 }
 """Stages by the kind of run. Raise a version when the same config would now give another result: old runs are then not
 reused."""
