@@ -49,7 +49,7 @@ def trained_model(pixels: Pixels, grid: FactorGrid, precision: str) -> Objective
     )  # fmt: skip
     draws = CounterRNG([0])
     for step in track(range(STEPS), "training", console=console, transient=True):
-        draws.seek(step)
+        draws.set_step(step)
         model.update(pixels.batch(model.batch(draws, grid, 64)), draws)
     model.networks.eval().requires_grad_(False)
     return model

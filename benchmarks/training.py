@@ -1,6 +1,6 @@
 """Speed of training restarts: against a plain loop and a peer on the CPU, in memory, on a card, and the growth of cost.
 
-    python benchmarks/training.py [--quick] [--json OUT]
+    python benchmarks/training.py [--quick] [--card] [--json OUT]
 
 `pip install disent==0.8.0` adds that peer; without it its column says that it was not measured. Every ratio is of numbers
 taken in the same run, round by round in turn. Close everything else first.
@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,7 +73,7 @@ def engine_step(
     updates = Updates(objective, draws)
 
     def step(number: int) -> None:
-        draws.seek(number)
+        draws.set_step(number)
         updates.make(pixels.batch(objective.batch(draws, grid, BATCH), device=objective.device))
 
     return step
@@ -216,10 +217,11 @@ def measure_card(steps: int) -> dict[str, Any] | None:
     flops = 2 * MATRIX**3 / seconds_a_step(lambda _: matrix @ matrix, 50, "cuda")
     pixels = Pixels(np.packbits(images()[..., 0] > 0, axis=-1), packed=True).resident("cuda")
     rows = []
-    for restarts in GROUPS:
-        seconds = seconds_a_step(engine_step(restarts, pixels, device="cuda"), steps, "cuda")
+    for precision, restarts in product(("bfloat16", "float32"), GROUPS):
+        seconds = seconds_a_step(engine_step(restarts, pixels, precision=precision, device="cuda"), steps, "cuda")
         rate = restarts / seconds
         rows.append({
+            "precision": precision,
             "restarts": restarts,
             "restart_steps_a_second": rate,
             "times_eager": rate * eager_seconds,
@@ -292,25 +294,31 @@ def show(title: str, rows: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
+def measure_processor(steps: int, rounds: int) -> dict[str, Any]:
+    """The tables of the processor, shown as they come."""
+    results: dict[str, Any] = {"cpu": measure_cpu(steps, rounds)}
+    show(f"CPU, {available_cores()} cores, 64 × 64, batch {BATCH}, {RESTARTS} restarts", results["cpu"])
+    results["matrix"] = matrix_share(results["cpu"])
+    show("Against matrix products alone", [results["matrix"]])
+    results["memory"] = measure_memory(10 * steps)
+    show("Memory", [results["memory"]])
+    return results
+
+
 def main(
     quick: Annotated[bool, typer.Option(help="Fewer steps and rounds.")] = False,
+    card: Annotated[bool, typer.Option("--card", help="Only what is measured on a card.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, the figure beside them.")] = None,
 ) -> None:
     """Measure, print, and write."""
     keep_freed_memory()
-    steps, rounds = (10, 1) if quick else (40, 3)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    results: dict[str, Any] = {
-        "cores": available_cores(),
-        "versions": software_versions(),
-        "cpu": measure_cpu(steps, rounds),
-    }
-    show(f"CPU, {available_cores()} cores, 64 × 64, batch {BATCH}, {RESTARTS} restarts", results["cpu"])
-    results["matrix"] = matrix_share(results["cpu"])
-    show("Against matrix products alone", [results["matrix"]])
-    results["memory"] = measure_memory(100 if quick else 400)
-    show("Memory", [results["memory"]])
-    results["card"] = measure_card(20 if quick else 200)
+    if card and device == "cpu":
+        raise typer.BadParameter("torch finds no CUDA device here; leave --card out to measure the processor.")
+    results: dict[str, Any] = {"cores": available_cores(), "versions": software_versions()}
+    if not card:
+        results |= measure_processor(*((10, 1) if quick else (40, 3)))
+    results["card"] = measure_card(20 if quick else 100)
     if results["card"]:
         show(results["card"]["card"], results["card"]["rows"])
     else:

@@ -74,7 +74,9 @@ def test_a_card_begins_as_the_cpu_does(config: ObjectiveConfig) -> None:
     on_card, on_cpu = (
         _losses(_objective(config, SEEDS, device), SEEDS, recorded=False, steps=3) for device in (CARD, "cpu")
     )
-    assert torch.allclose(on_card, on_cpu, rtol=2e-3)
+    assert torch.allclose(on_card[0], on_cpu[0], rtol=1e-4)
+    # Adam makes whole steps of gradients that are hardly more than rounding errors.
+    assert torch.allclose(on_card, on_cpu, rtol=2e-2)
 
 
 def test_a_restart_learns_the_same_alone_and_among_others() -> None:
