@@ -21,17 +21,21 @@ class Processes:
     def __init__(self, number: int) -> None:
         self.slots = number
         self._idle: SimpleQueue[ProcessPoolExecutor] = SimpleQueue()
+        self._made: list[ProcessPoolExecutor] = []
         self._strangers = set(multiprocessing.active_children())
 
     def __enter__(self) -> Self:
         for _ in range(self.slots):
-            self._idle.put(_new())
+            self._idle.put(self._new())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Work under way is given up at once; it goes on from its checkpoints next time."""
         for child in set(multiprocessing.active_children()) - self._strangers:
             child.kill()
+        for pool in self._made:
+            # Its thread closes the pipe that the interpreter would write to at its end.
+            pool.shutdown(wait=True)
 
     def run(self, work: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
         """Have an idle process do it, and wait for the answer.
@@ -45,12 +49,13 @@ class Processes:
             return pool.submit(work, *args, **kwargs).result()
         except BrokenProcessPool as error:
             pool.shutdown(wait=False)
-            pool = _new()
+            pool = self._new()
             raise WorkerLost("its process was killed") from error
         finally:
             self._idle.put(pool)
 
-
-def _new() -> ProcessPoolExecutor:
-    """A pool of one, whose process starts with its first work."""
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=die_with_parent)
+    def _new(self) -> ProcessPoolExecutor:
+        """A pool of one, whose process starts with its first work."""
+        pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=die_with_parent)
+        self._made.append(pool)
+        return pool
