@@ -4,18 +4,14 @@ Linux gives orphans to their nearest ancestor that asks for them (PR_SET_CHILD_S
 and its session, as daemons do, is still found from here, counted and ended. That needs no rights; a cgroup would hold the
 same processes, and where nobody has delegated one only root may make it. Out of reach is what others start on request:
 systemd, a container engine, another machine. On other systems than Linux there is nothing but the process group.
-
-The module is also a script, started by its path, and imports only the standard library, to be there in milliseconds.
 """
 
 import ctypes
 import os
 import resource
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,14 +20,6 @@ STATE, THREADS = 0, 17
 """Places in /proc/PID/stat, behind the name."""
 SECONDS_BETWEEN_LOOKS = 0.01
 SECONDS_TO_DIE = 10.0
-
-
-def supervised(command: Sequence[str]) -> list[str]:
-    """The command that runs another one below a supervisor, which ends as that one ends and dies with this process.
-
-    The number of the supervisor's process is added to the arguments.
-    """
-    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def holds_all() -> bool:
@@ -60,15 +48,12 @@ def kill_below(pid: int) -> None:
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
-def kill_all(supervisor: "subprocess.Popen[bytes]") -> None:
-    """End a supervisor and all processes below it, unless it has ended: then they have, too."""
-    if supervisor.poll() is not None:
-        return
-    kill_below(supervisor.pid)
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(supervisor.pid, signal.SIGKILL)
-    supervisor.kill()
-    supervisor.wait()
+def kill_all(supervisor: int) -> None:
+    """End a supervisor that leads its group, and all processes below it; it must not have been waited for."""
+    kill_below(supervisor)
+    for end in (os.killpg, os.kill):
+        with suppress(ProcessLookupError, PermissionError):
+            end(supervisor, signal.SIGKILL)
 
 
 def is_gone(pid: int) -> bool:
@@ -89,20 +74,34 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def main(parent: int, command: Sequence[str]) -> None:
-    """Run a command, end what it leaves behind, and end as it has ended, by an exit code or by a signal."""
+def supervise(parent: int) -> None:
+    """Fork: the child returns, and this process stays above it as its supervisor and never does.
+
+    The supervisor ends what the child leaves behind, and ends as it has ended, by an exit code or by a signal.
+
+    Args:
+        parent: number of the process that asked for this one; the supervisor dies with it.
+
+    """
     ask_linux(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _end_all())
     ask_linux(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
+        os._exit(1)
+    supervisor, child = os.getpid(), os.fork()
+    if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        ask_linux(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != supervisor:
+            os._exit(1)
+        if sys.platform == "linux":
+            os.setsid()  # elsewhere it stays in the group, by which alone it is found there
         return
-    # Off Linux it stays in the group, by which alone it is found there.
-    worker = subprocess.Popen([*command, str(os.getpid())], start_new_session=sys.platform == "linux")
     ended, status = 0, 0
-    while ended != worker.pid:
+    while ended != child:
         ended, status = os.wait()
-    kill_below(os.getpid())
+    kill_below(supervisor)
     end_as(os.waitstatus_to_exitcode(status))
 
 
@@ -125,7 +124,3 @@ def ask_linux(option: int, value: int) -> None:
     """Set an option of this process by prctl(2); other systems have none of them."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])

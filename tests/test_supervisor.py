@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from perturb.supervisor import below, holds_all, is_gone, kill_all, supervised
+from perturb.supervisor import below, holds_all, is_gone, kill_all
 
 pytestmark = pytest.mark.skipif(not holds_all(), reason="needs Linux")
 
@@ -30,8 +30,12 @@ while not os.path.exists("daemon"):
 """A program that leaves a process behind, in a session of its own."""
 
 
+SUPERVISED = "import sys; from perturb.supervisor import supervise; supervise(int(sys.argv[1])); exec(sys.argv[2])"
+
+
 def _started(program: str, folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(supervised([sys.executable, "-c", program]), cwd=folder, start_new_session=True)
+    command = [sys.executable, "-c", SUPERVISED, str(os.getpid()), program]
+    return subprocess.Popen(command, cwd=folder, start_new_session=True)
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -56,7 +60,8 @@ def test_a_process_that_left_its_group_is_found_and_ended(tmp_path: Path) -> Non
     process = _started(DAEMON + "time.sleep(600)", tmp_path)
     daemon = _daemon(tmp_path)
     _until(lambda: daemon in below(process.pid))
-    kill_all(process)
+    kill_all(process.pid)
+    process.wait()
     assert is_gone(daemon)
     assert below(process.pid) == []
 
@@ -70,14 +75,16 @@ def test_a_program_that_starts_one_process_after_the_other_is_ended(tmp_path: Pa
     forks = "import os, time\nfor _ in range(200):\n    if os.fork() == 0:\n        os.setsid()\n    time.sleep(0.005)\n"
     process = _started(DAEMON.replace("time.sleep(600)", f"exec({forks!r}); time.sleep(600)") + "time.sleep(600)", tmp_path)
     _daemon(tmp_path)
-    kill_all(process)
+    kill_all(process.pid)
+    process.wait()
     assert below(process.pid) == []
 
 
 def test_all_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
     program = (
-        "import subprocess, sys; from perturb.supervisor import supervised\n"
-        f"subprocess.Popen(supervised([sys.executable, '-c', {DAEMON + 'time.sleep(600)'!r}])).wait()"
+        "import os, subprocess, sys\n"
+        f"command = [sys.executable, '-c', {SUPERVISED!r}, str(os.getpid()), {DAEMON + 'time.sleep(600)'!r}]\n"
+        "subprocess.Popen(command).wait()"
     )
     first = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, env=os.environ)
     daemon = _daemon(tmp_path)

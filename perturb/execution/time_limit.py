@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from perturb.errors import UserError
 from perturb.execution.build import Finished, WorkerLost, ensure_runs
 from perturb.execution.settings import RunSettings
-from perturb.machine import die_with_parent
 from perturb.proofs import adopt, proofs
 from perturb.runs import RunSpec
-from perturb.supervisor import kill_all, supervised
+from perturb.supervisor import kill_all, supervise
 
 
 def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: float) -> list[Finished]:
@@ -29,9 +28,8 @@ def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: floa
         WorkerLost: the process died.
 
     """
-    with subprocess.Popen(
-        supervised([sys.executable, "-m", "perturb.execution.time_limit"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    command = [sys.executable, "-m", "perturb.execution.time_limit", str(os.getpid())]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             _wait_for_imports(process)
             answer, _ = process.communicate(pickle.dumps((specs, settings, proofs())), timeout=60 * minutes * len(specs))
@@ -44,7 +42,8 @@ def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: floa
         except BrokenPipeError:
             answer = b""
         finally:
-            kill_all(process)
+            if process.poll() is None:
+                kill_all(process.pid)
     if process.returncode or not answer:
         raise WorkerLost(f"its process ended with code {process.returncode}")
     outcome, proved_there = pickle.loads(answer)
@@ -60,8 +59,11 @@ def _wait_for_imports(process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    """Read a unit from the standard input, answer on the standard output, to which nobody else may print."""
-    die_with_parent()
+    """Read a unit from the standard input, answer on the standard output, to which nobody else may print.
+
+    The first argument is the process that asks.
+    """
+    supervise(int(sys.argv.pop()))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     import perturb.experiment.stages  # noqa: F401  (imports take long, and do not count)

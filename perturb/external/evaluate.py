@@ -29,6 +29,7 @@ from perturb.external.axes import MOST_MODELS, PENDING_AXES, Look, look
 from perturb.external.axes_shown import draw_axes
 from perturb.external.benchmarks import Benchmark, find_benchmark, usual_variants
 from perturb.external.dataset import BenchmarkImages, unpack
+from perturb.external.fork_server import ForkServer
 from perturb.external.plan import (
     Asked,
     ExternalResult,
@@ -108,8 +109,9 @@ def benchmark(
     asked = checked(Asked(way, identity, tuple(variants), numbers, tuple(metrics), chosen, seed, training))
     draws = _draws(numbers, 1 if codes and patterns is None else patterns)
     context = RunContext(model=factory, images={}, codes=codes, fitted=way == "encoder", training=training, cache=cache)
-    runner_in = partial(Runner, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet)
-    with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere:
+    with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere, ForkServer() as server:
+        limits = {"workers": workers, "seconds": time_limit, "gibibytes": memory_limit}
+        runner_in = partial(Runner, server=server, quiet=quiet, **limits)
         found = find_benchmark(
             dataset, variants, draws=draws, download=download, url=url, cache=cache, original=original,
             before_making=None if of_codes else runner_in(Path(nowhere), context).inspect_model,

@@ -16,6 +16,7 @@ from perturb.errors import UserError
 from perturb.escapes import in_line
 from perturb.external.dataset import BenchmarkImages, unpack
 from perturb.external.display import Watcher
+from perturb.external.fork_server import ForkServer
 from perturb.external.output import excerpt_of_file
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.external.protocols import Factory
@@ -48,7 +49,8 @@ class Runner:
 
     Args:
         folder: of finished runs, and of those under way.
-        kit: what they need.
+        context: what they need.
+        server: starts their processes.
         workers: at a time; None: one a core, or one where there is a GPU.
         seconds: that each may take.
         gibibytes: that each may use.
@@ -64,6 +66,7 @@ class Runner:
         folder: Path,
         context: RunContext,
         *,
+        server: ForkServer,
         workers: int | None,
         seconds: float | None,
         gibibytes: float | None,
@@ -71,7 +74,7 @@ class Runner:
     ) -> None:
         check_limits(seconds, gibibytes)
         self._store, self._context, self._quiet = Store(folder, {}), context, quiet
-        self._limits = {"seconds": seconds, "gibibytes": gibibytes}
+        self._server, self._limits = server, {"seconds": seconds, "gibibytes": gibibytes}
         self._workers = workers or default_workers()
         self._factory = _sendable(context.model)
 
@@ -163,7 +166,7 @@ class Runner:
         return self._store.result(spec, ExternalResult)
 
     def _start(self, job: Job) -> Child:
-        return Child(job, **self._limits)
+        return Child(self._server, job, **self._limits)
 
     def _job(self, workdir: Path, run: RunSpec | None, column: VariantPattern | None) -> Job:
         data = None if column is None else self._context.images[column].path

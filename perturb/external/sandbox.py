@@ -6,21 +6,18 @@ memory is looked at instead, every few hundredths of a second, and a run above i
 since psutil tells no more than sums in which mapped files are counted.
 """
 
-import pickle
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import IO, cast
 
 from perturb.errors import UserError
+from perturb.external.fork_server import ForkServer
 from perturb.external.output import LARGEST_OUTPUT, excerpt_of_file, size_of
-from perturb.external.worker import COMMAND, OUTPUT, STARTED, Job
+from perturb.external.worker import OUTPUT, Job
 from perturb.names import one_line
-from perturb.supervisor import below, kill_all, supervised
+from perturb.supervisor import below, kill_all
 
 SECONDS_BETWEEN_LOOKS = 0.05
 LAST_LINES = 3
@@ -31,37 +28,26 @@ class Child:
     """A process that does a job.
 
     Args:
+        server: starts it.
         job: what to do.
-        seconds: it may take, from when perturb is loaded; None: any.
+        seconds: it may take; None: any.
         gibibytes: of memory that it may use; None: any.
 
     """
 
-    def __init__(self, job: Job, *, seconds: float | None, gibibytes: float | None) -> None:
+    def __init__(self, server: ForkServer, job: Job, *, seconds: float | None, gibibytes: float | None) -> None:
         self.job, self.ended_because = job, ""
-        self._seconds, self._gibibytes = seconds, gibibytes
+        self._server, self._seconds, self._gibibytes = server, seconds, gibibytes
         self.began = time.monotonic()
-        self._started: float | None = None
         job.workdir.mkdir(parents=True, exist_ok=True)
-        (job.workdir / STARTED).unlink(missing_ok=True)
-        with (job.workdir / OUTPUT).open("wb") as output:
-            self._process = subprocess.Popen(
-                supervised(COMMAND),
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        with suppress(BrokenPipeError), cast("IO[bytes]", self._process.stdin) as pipe:
-            pipe.write(pickle.dumps(job))
+        (job.workdir / OUTPUT).touch()
+        self._supervisor = server.start(job)
 
     def has_ended(self) -> bool:
         """Return whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""
-        if self._process.poll() is not None:
+        if self._server.exit_code(self._supervisor) is not None:
             return True
-        if self._started is None and (self.job.workdir / STARTED).exists():
-            self._started = time.monotonic()
-        if self._started is not None and (reason := self._above_limit(time.monotonic() - self._started)):
+        if reason := self._above_limit(self.seconds):
             self.kill()
             self.ended_because = reason
             return True
@@ -69,7 +55,8 @@ class Child:
 
     def kill(self) -> None:
         """End the process, and those that it has started."""
-        kill_all(self._process)
+        if self._server.exit_code(self._supervisor) is None:
+            kill_all(self._supervisor)
 
     @property
     def seconds(self) -> float:
@@ -81,7 +68,7 @@ class Child:
         """The reason for which a process ended that has left no result, with the last lines that it printed."""
         if self.ended_because:
             return self.ended_because
-        code = self._process.returncode
+        code = self._server.exit_code(self._supervisor) or 0
         if code == -signal.SIGKILL:
             how = "was killed by the system, as happens where memory is short"
         elif code < 0:
@@ -97,10 +84,10 @@ class Child:
             return f"it took longer than the time limit of {self._seconds:g} s"
         if size_of(self.job.workdir / OUTPUT) > LARGEST_OUTPUT:
             return f"it printed more than {LARGEST_OUTPUT / GIB:g} GiB"
-        if self._gibibytes is None or memory_of(self._process.pid, written) <= self._gibibytes * GIB:
+        if self._gibibytes is None or memory_of(self._supervisor, written) <= self._gibibytes * GIB:
             return ""
         # What forked processes share was counted for each of them; the exact figure takes longer to get.
-        used = memory_of(self._process.pid, written_or_shared)
+        used = memory_of(self._supervisor, written_or_shared)
         if used <= self._gibibytes * GIB:
             return ""
         return f"it used {used / GIB:.2f} GiB, and the memory limit is {self._gibibytes:g} GiB"

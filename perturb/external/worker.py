@@ -1,7 +1,7 @@
 """The process of a run: it has a child run the user's code, and scores the codes that the child leaves in a file.
 
-The process is started by a supervisor as `python -u -P -c "from perturb.external.worker import main; main()" SUPERVISOR` and
-reads its job from its standard input. It needs no guard in the user's script, and a factory may come from a notebook. The
+The process is forked by a server (perturb/external/fork_server.py) that has imported what it needs. So it needs no guard in
+the user's script, and a factory may come from a notebook. The
 child is forked before any code of the user's is there. Whatever that code does to Python, to torch or to the metrics, it
 does in the child.
 """
@@ -35,8 +35,7 @@ from perturb.runs import RunSpec, Stage, StageContext, Store
 from perturb.statistics.scores import BASELINE
 from perturb.supervisor import end_as
 
-COMMAND = [sys.executable, "-u", "-P", "-c", "from perturb.external.worker import main; main()"]
-STARTED, OUTPUT, ANSWER = "started", "output.txt", "answer.json"
+OUTPUT, ANSWER = "output.txt", "answer.json"
 CODES, FAILURE = "codes.npy", "failure.json"
 """Names of the two files of which the child that runs the user's code leaves one."""
 OWN = str(Path(__file__).parent)
@@ -49,7 +48,7 @@ class Job:
     path: list[str]
     """sys.path for the user's code; what scores keeps the interpreter's own, so that no module of the user's gets there."""
     workdir: Path
-    """Folder for the marks `started` and, of a look, `answer.json`; holds `output.txt`."""
+    """Folder for `output.txt`, which holds what is printed, and, of a look, for `answer.json`."""
     threads: int
     factory: bytes | str
     """The factory pickled by cloudpickle, or its name; empty for codes."""
@@ -69,16 +68,13 @@ class Job:
         return BenchmarkImages(self.data)
 
 
-def main() -> None:
-    """Do the job on the standard input."""
-    die_with_parent()
-    if os.getppid() != int(sys.argv.pop()):
-        # The supervisor died while this process was loading torch, before it could have been told to die with it.
-        return
-    job: Job = pickle.load(sys.stdin.buffer)
-    torch.set_num_threads(job.threads)
-    (job.workdir / STARTED).touch()
+def do(job: Job) -> None:
+    """Do a job, in a process that is forked for it."""
+    with (job.workdir / OUTPUT).open("wb") as output:
+        for printed_to in (sys.stdout, sys.stderr):
+            os.dup2(output.fileno(), printed_to.fileno())
     if job.run is None:
+        torch.set_num_threads(job.threads)
         sys.path[:] = job.path
         try:
             answer = {"failure": None, "traceback": None} | _look(job)
@@ -92,6 +88,7 @@ def main() -> None:
     if job.codes is None and _in_child_that_has_trained(job, job.run.config):
         return
     seconds = time.monotonic() - began
+    torch.set_num_threads(job.threads)
     stages = {KIND: Stage(version=VERSION, build=lambda context: _build(job, context, seconds))}
     Store(job.store, stages).ensure(job.run)
 
@@ -107,6 +104,7 @@ def _in_child_that_has_trained(job: Job, config: ExternalRun) -> bool:
         die_with_parent()
         if os.getppid() == parent:
             sys.path[:] = job.path
+            torch.set_num_threads(job.threads)  # after the last fork, or its pool would wait for threads of the parent's
             _leave_codes_or_failure(job, config)
         return True
     _, status = os.waitpid(child, 0)

@@ -12,6 +12,7 @@ from faulty_models import Daemon, EachInItsWay
 
 from perturb.config import MetricsConfig
 from perturb.external import Training, benchmark, load_benchmark
+from perturb.external.fork_server import ForkServer
 from perturb.external.plan import Asked, plan_runs
 from perturb.external.runner import RunContext, Runner
 from perturb.external.sandbox import GIB, memory_of, written, written_or_shared
@@ -62,7 +63,9 @@ def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tm
     context = RunContext(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
     asked = Asked("train", "slow", ("noise",), (0,), ("mig",), MetricsConfig(), 0, training)
     (spec,) = plan_runs(asked, images, None, None, {}).values()
-    found = Runner(tmp_path, context, workers=1, seconds=0.5, gibibytes=None, quiet=True).finish([spec], retry=False)
+    with ForkServer() as server:
+        runner = Runner(tmp_path, context, server=server, workers=1, seconds=0.5, gibibytes=None, quiet=True)
+        found = runner.finish([spec], retry=False)
     assert found[spec.id].failure == "it took longer than the time limit of 0.5 s"
     assert found[spec.id].scores is None
     assert (tmp_path / "runs" / spec.id / "output.txt").is_file()

@@ -33,6 +33,7 @@ KINDS = {
     "Models of others": [
         "tests/external/test_evaluate.py",
         "tests/external/test_sandbox.py",
+        "tests/external/test_fork_server.py",
         "tests/external/test_output.py",
         "tests/test_supervisor.py",
     ],
