@@ -110,8 +110,9 @@ def benchmark(
     draws = _draws(numbers, 1 if codes and patterns is None else patterns)
     context = RunContext(model=factory, images={}, codes=codes, fitted=way == "encoder", training=training, cache=cache)
     with tempfile.TemporaryDirectory(prefix="perturb-") as nowhere, ForkServer() as server:
-        limits = {"workers": workers, "seconds": time_limit, "gibibytes": memory_limit}
-        runner_in = partial(Runner, server=server, quiet=quiet, **limits)
+        runner_in = partial(
+            Runner, server=server, workers=workers, seconds=time_limit, gibibytes=memory_limit, quiet=quiet
+        )  # fmt: skip
         found = find_benchmark(
             dataset, variants, draws=draws, download=download, url=url, cache=cache, original=original,
             before_making=None if of_codes else runner_in(Path(nowhere), context).inspect_model,
@@ -119,10 +120,8 @@ def benchmark(
         for path in found.files.values():
             unpack(path, cache)
         context = replace(context, images={column: BenchmarkImages(path) for column, path in found.files.items()})
-        folder = Path(out or nowhere).resolve()
-        others = rows_beside(found, metrics_of(asked.metrics, asked.settings))
-        runner = runner_in(folder, context)
-        entry, seen = _evaluated(asked, found, context, runner, folder=folder, retry=retry, said=said)
+        others, folder = rows_beside(found, metrics_of(asked.metrics, asked.settings)), Path(out or nowhere).resolve()
+        entry, seen = _evaluated(asked, found, context, runner_in(folder, context), folder=folder, retry=retry, said=said)
     return Result(entry, others, Path(out) if out else None, without_axes=seen.missing)
 
 
