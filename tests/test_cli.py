@@ -208,8 +208,8 @@ def test_argument_of_another_type_is_a_usage_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("place", [["--artifacts", "/here"], ["--artifacts=/here"], []])
-def test_a_published_command_leaves_out_where_run_directories_are(place: list[str]) -> None:
+@pytest.mark.parametrize("place", [["--artifacts", "/here"], ["--artifacts=/here"], ["-q"], ["--quiet"], []])
+def test_a_published_command_leaves_out_where_runs_are_and_what_hides_progress(place: list[str]) -> None:
     words = ["run", "a config.toml", *place, "--publish", "folder"]
     assert _command(words) == "perturb run 'a config.toml' --publish folder"
 

@@ -140,9 +140,10 @@ def _through_prefect(prefect: bool | None, runner: str | None, *, quiet: bool) -
 
 
 def _command(words: list[str]) -> str:
-    """Return what was typed, as others may type it: where this machine keeps its run directories is left out."""
+    """Return what was typed, as others may type it, without what is a matter of this machine or hides the progress."""
     pairs = pairwise(["", *words])
-    kept = [word for before, word in pairs if before != "--artifacts" and not word.startswith("--artifacts")]
+    left_out = ("--artifacts", "--quiet", "-q")
+    kept = [word for before, word in pairs if before != "--artifacts" and not word.startswith(left_out)]
     return shlex.join(["perturb", *kept])
 
 
