@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from perturb.config import ExperimentConfig, load_experiment
+from perturb.experiment.plan import plan_experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 TRAINING = {f"training.{field}" for field in ("steps", "learning_rate", "checkpoint_every", "precision")}
@@ -67,3 +68,28 @@ def test_methods_are_the_thesiss_with_the_same_hyper_parameters(pair: tuple[Expe
         thesis = thesis | {"β-VAE": falling}
     assert {name: thesis[name] for name in short} == short
     assert all(method.training is None for method in pair[1].evaluation.methods)
+
+
+def test_longer_trainings_on_shapes3d_meet_the_files_of_the_short_ones() -> None:
+    short, longer = (plan_experiment(load_experiment(CONFIGS / f"shapes3d_{kind}.toml")) for kind in ("short", "longer"))
+    for runs in ("files", "predictions"):
+        ids = [{column: spec.id for column, spec in getattr(plan, runs).items()} for plan in (short, longer)]
+        assert ids[0] == ids[1]
+    trainings = [{run.inputs["restart"].id for run in plan.evaluations.values()} for plan in (short, longer)]
+    assert not trainings[0] & trainings[1]
+
+
+def test_longer_trainings_on_dsprites_differ_in_steps_precision_and_size() -> None:
+    short, longer = (_settings(load_experiment(CONFIGS / f"dsprites_{kind}.toml")) for kind in ("short", "longer"))
+    differing = {path for path in short | longer if short.get(path) != longer.get(path)}
+    evaluation = {f"evaluation.{field}" for field in ("seeds", "draws.modified", "draws.untrained", "variants")}
+    assert differing == {"name", "training.steps", "training.checkpoint_every", "training.precision"} | evaluation
+
+
+@pytest.mark.parametrize("dataset", ["shapes3d", "dsprites"])
+def test_the_longer_trainings_learning_rate_times_steps_is_the_thesiss(dataset: str) -> None:
+    longer = load_experiment(CONFIGS / f"{dataset}_longer.toml")
+    thesis = load_experiment(CONFIGS / f"{dataset}.toml").training
+    (method,) = longer.evaluation.methods
+    training = method.training or longer.training
+    assert training.learning_rate * training.steps == pytest.approx(thesis.learning_rate * thesis.steps)
