@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from peers import plain_loop
 from torch import Tensor, nn
 from training import BATCH, LATENTS, WARM_UP, engine_step, images, peer_rate, seconds_a_step, show
+from training_peers import plain_loop
 
 from perturb.datasets.pixels import Pixels
 from perturb.files import write_json

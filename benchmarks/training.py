@@ -21,9 +21,9 @@ import numpy as np
 import torch
 import typer
 from memory import EXPERIMENT, peak_memory
-from peers import BETA, LATENTS, LEARNING_RATE, disent_loop, plain_loop
 from rich.console import Console
 from rich.table import Table
+from training_peers import BETA, LATENTS, LEARNING_RATE, disent_loop, plain_loop
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig
