@@ -49,7 +49,7 @@ def kill_below(pid: int) -> None:
 
 
 def kill_all(supervisor: int) -> None:
-    """End a supervisor that leads its group, and all processes below it; it must not have been waited for."""
+    """End a supervisor, with its group if it leads one, and all processes below it; it must not have been waited for."""
     kill_below(supervisor)
     for end in (os.killpg, os.kill):
         with suppress(ProcessLookupError, PermissionError):

@@ -34,8 +34,7 @@ class ForkServer:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._running = set[int]()
-        self._exit_codes: dict[int, int] = {}
+        self._exit_codes: dict[int, int | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -57,11 +56,9 @@ class ForkServer:
         try:
             self._connection.send_bytes(pickle.dumps(job))
             while True:
-                pid, code = self._connection.recv()
+                pid, code = self._received()
                 if code is None:
-                    self._running.add(pid)
                     return pid
-                self._exit_codes[pid] = code
         except GONE:
             raise UserError(f"no process can be started for runs: {self._last_words()}.") from None
 
@@ -75,11 +72,16 @@ class ForkServer:
         if self._process is not None:
             with suppress(*GONE):
                 while self._connection.poll():
-                    ended, code = self._connection.recv()
-                    self._exit_codes[ended] = code
+                    self._received()
             if self._process.poll() is not None:
-                self._exit_codes |= dict.fromkeys(self._running - self._exit_codes.keys(), KILLED)
+                self._exit_codes = {pid: KILLED if code is None else code for pid, code in self._exit_codes.items()}
                 self._close()
+
+    def _received(self) -> tuple[int, int | None]:
+        """Wait for word of a supervisor, its number and exit code or, of one that has just been forked, None; note it."""
+        pid, code = self._connection.recv()
+        self._exit_codes[pid] = code
+        return pid, code
 
     def _launch(self) -> None:
         self._connection, others = Pipe()
@@ -122,9 +124,9 @@ def _serve(connection: Connection) -> bytes | None:
     """
     server = os.getpid()
     while True:
-        for ended, status in iter(_ended, None):
-            connection.send((ended, os.waitstatus_to_exitcode(status)))
         try:
+            for ended, status in iter(_ended, None):
+                connection.send((ended, os.waitstatus_to_exitcode(status)))
             if not connection.poll(SECONDS_BETWEEN_LOOKS):
                 continue
             job = connection.recv_bytes()

@@ -30,7 +30,7 @@ class Child:
     Args:
         server: starts it.
         job: what to do.
-        seconds: it may take; None: any.
+        seconds: it may take, from when the server has forked it; None: any.
         gibibytes: of memory that it may use; None: any.
 
     """
@@ -38,10 +38,10 @@ class Child:
     def __init__(self, server: ForkServer, job: Job, *, seconds: float | None, gibibytes: float | None) -> None:
         self.job, self.ended_because = job, ""
         self._server, self._seconds, self._gibibytes = server, seconds, gibibytes
-        self.began = time.monotonic()
         job.workdir.mkdir(parents=True, exist_ok=True)
         (job.workdir / OUTPUT).touch()
         self._supervisor = server.start(job)
+        self.began = time.monotonic()
 
     def has_ended(self) -> bool:
         """Return whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""

@@ -1,9 +1,8 @@
 """The process of a run: it has a child run the user's code, and scores the codes that the child leaves in a file.
 
 The process is forked by a server (perturb/external/fork_server.py) that has imported what it needs. So it needs no guard in
-the user's script, and a factory may come from a notebook. The
-child is forked before any code of the user's is there. Whatever that code does to Python, to torch or to the metrics, it
-does in the child.
+the user's script, and a factory may come from a notebook. The child is forked before any code of the user's is there.
+Whatever that code does to Python, to torch or to the metrics, it does in the child.
 """
 
 import os

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import re
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -175,3 +176,10 @@ def test_another_version_of_the_code_or_another_folder_is_refused(tmp_path: Path
         with pytest.raises(WorkerMismatch, match=r"does not see the flow's folder"):
             check_origin(origin | {"mark": str(mark) + "0"})
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_processes_leave_no_thread_of_theirs_to_the_end_of_the_interpreter() -> None:
+    before = threading.active_count()
+    with Processes(2) as processes:
+        assert processes.run(abs, -3) == 3
+    assert threading.active_count() == before

@@ -1,5 +1,6 @@
 """Training on a card: recorded updates, resumption, agreement with the CPU. Skipped where torch finds no card."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,6 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a C
 CARD = "cuda"
 SEEDS = [3, 4, 5]
 TRAINING = TrainingConfig(architecture="conv32", steps=20, batch_size=16, learning_rate=1e-3, checkpoint_every=5)
-PIXELS = Pixels(Mini().images(np.arange(4096)))
 METHODS: list[ObjectiveConfig] = [
     AutoencoderConfig(),
     BetaVAEConfig(beta=2.0),
@@ -44,6 +44,12 @@ METHODS: list[ObjectiveConfig] = [
 ]
 
 
+@functools.cache
+def _pixels() -> Pixels:
+    """The scene, which nobody renders where there is no card."""
+    return Pixels(Mini().images(np.arange(4096)))
+
+
 def _objective(config: ObjectiveConfig, seeds: list[int], device: str, training: TrainingConfig = TRAINING) -> Objective:
     return OBJECTIVES[config.kind](config, training, channels=3, latents=4, seeds=seeds, device=device)
 
@@ -54,7 +60,7 @@ def _losses(objective: Objective, seeds: list[int], *, recorded: bool, steps: in
     updates = Updates(objective, draws, recorded=recorded)
     for step in range(1, steps + 1):
         draws.set_step(step)
-        images = PIXELS.batch(objective.batch(draws, Mini.grid, 16), device=objective.device)
+        images = _pixels().batch(objective.batch(draws, Mini.grid, 16), device=objective.device)
         losses.append(updates.make(images)["loss"].cpu())
     return torch.stack(losses)
 
@@ -106,7 +112,7 @@ def _trained(folder: Path, kind: type[Progress]) -> tuple[Objective, list]:
     objective = _objective(BetaVAEConfig(beta=2.0), SEEDS, CARD)
     with kind(folder) as progress:
         outcomes = train(
-            objective, [PIXELS.resident(CARD)] * len(SEEDS), Mini.grid, TRAINING, draws=CounterRNG(SEEDS, CARD),
+            objective, [_pixels().resident(CARD)] * len(SEEDS), Mini.grid, TRAINING, draws=CounterRNG(SEEDS, CARD),
             checkpoints=[folder / f"{seed}.safetensors" for seed in SEEDS], progress=progress,
         )  # fmt: skip
     return objective, outcomes
@@ -128,6 +134,6 @@ def test_a_card_encodes_as_the_cpu_does() -> None:
     numbers = np.arange(0, 4096, 41)
     on_card, on_cpu = (_objective(BetaVAEConfig(beta=2.0), SEEDS[:1], device) for device in (CARD, "cpu"))
     on_card.networks.load_state_dict(on_cpu.networks.state_dict())
-    found = [encode(objective, PIXELS, numbers) for objective in (on_card, on_cpu)]
+    found = [encode(objective, _pixels(), numbers) for objective in (on_card, on_cpu)]
     for card, cpu in zip(*found, strict=True):
         assert np.allclose(card, cpu, atol=2e-3)
