@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from perturb.config.section import Section
 from perturb.errors import UserError
-from perturb.files import write_json
+from perturb.files import as_json, write_json
 from perturb.proofs import damage_of
 
 MANIFEST = "manifest.json"
@@ -48,7 +48,9 @@ class DamagedRun(UserError):
 
 def write_manifest(run: Path, content: Mapping[str, Any]) -> None:
     """Write a run's manifest, with a hash of all that it says."""
-    write_json(run / MANIFEST, {**content, SEAL: _seal(content)})
+    # As it will be read: numbers as keys sort otherwise than the text that JSON makes of them (2 < 10, but "10" < "2").
+    plain = json.loads(as_json(content))
+    write_json(run / MANIFEST, {**plain, SEAL: _seal(plain)})
 
 
 def read_manifest(run: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from small_runs import Recorder, Seeded, Word, names_in, small_store, word_spec,
 
 from perturb.files import read_json, sha256_of
 from perturb.locks import LOCK
-from perturb.runs import MANIFEST, StageContext
+from perturb.runs import MANIFEST, StageContext, read_result
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,13 @@ def test_a_result_that_is_no_json_makes_no_run(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         store.ensure(word_spec())
     assert names_in(store.root / "runs") == []
+
+
+def test_a_result_with_numbers_for_keys_is_read_back(tmp_path: Path) -> None:
+    scores = {number: number / 20 for number in range(12)}  # 2 comes before 10, but "10" before "2"
+    store, spec = small_store(tmp_path, lambda context: write_word(context) | {"scores": scores}), word_spec()
+    store.ensure(spec)
+    assert read_result(store.path(spec), dict)["scores"] == {str(number): score for number, score in scores.items()}
 
 
 def test_a_run_directory_without_a_manifest_is_not_complete(tmp_path: Path) -> None:
