@@ -1,5 +1,14 @@
-"""Images of a ground truth or of a benchmark file in run directories, laid out so that a training can map them."""
+"""Images of a ground truth or of a benchmark file in run directories, laid out so that a training can map them.
 
+Those of a benchmark file take 3 to 6 GB on a full grid, and half a minute to unpack. So a flow removes them when nothing that
+it plans will read them any more, and whoever opens them later unpacks them again.
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +16,15 @@ import numpy as np
 
 from perturb.config import DatasetConfig, Section
 from perturb.datasets.ground_truth import GroundTruth
-from perturb.datasets.pixels import Pixels
-from perturb.manifests import run_file
+from perturb.datasets.hdf5.reader import BenchmarkFile
+from perturb.datasets.pixels import IMAGES, Pixels, PixelsWriter
+from perturb.files import require_free_space, sha256_of
+from perturb.locks import SECONDS_BETWEEN_TRIES, exclusive_folder
+from perturb.manifests import DamagedRun, read_manifest, run_file
+from perturb.progress import Progress
+
+BATCH = 1_024
+"""Images in memory at a time when a whole dataset is copied."""
 
 
 class ImagesRun(Section):
@@ -37,13 +53,71 @@ class ImagesResult:
 
 
 def open_images(run: Path) -> Pixels:
-    """All images of a finished run of either kind, mapped.
+    """All images of a finished run of either kind, mapped; unpacked again where they have been removed.
 
     Raises:
-        DamagedRun: they are not those that were written.
+        DamagedRun: they are not those that were written, or cannot be unpacked again.
+        UserError: the disk has too little room to unpack them.
 
     """
+    while _are_removed(run):
+        _unpack_again(run)
     return Pixels.map(run_file(run, "*.npy"))
+
+
+def remove_images(run: Path) -> None:
+    """Remove the unpacked images of a finished run; what is known of them stays, and whoever has mapped them keeps them."""
+    with suppress(FileNotFoundError):
+        (run / IMAGES).unlink()
+
+
+def _are_removed(run: Path) -> bool:
+    return not (run / IMAGES).exists() and read_manifest(run)["kind"] == "pixels"
+
+
+def _unpack_again(run: Path) -> None:
+    """Unpack the images of a file into the run that had them, unless somebody else does; then wait a moment.
+
+    Raises:
+        DamagedRun: there is no sound file any more, so that the run has to be made again with it.
+
+    """
+    with exclusive_folder(run.parent.parent / "scratch" / run.name) as scratch:
+        if scratch is None:
+            time.sleep(SECONDS_BETWEEN_TRIES)
+            return
+        file = run.parent / read_manifest(run)["inputs"]["file"]
+        try:
+            if _are_removed(run):
+                unpack(file, scratch)
+                (scratch / IMAGES).rename(run / IMAGES)
+        except DamagedRun:
+            raise DamagedRun(run, IMAGES, f"was removed, and {file} does not have its images any more") from None
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def unpack(run: Path, folder: Path, progress: Progress | None = None) -> ImagesResult:
+    """Unpack the images of a benchmark file, given the run that wrote it, into a folder."""
+    file = BenchmarkFile(run_file(run, "*.h5"))
+    shape = (file.grid.num_images, *file.image_shape)
+    sha256 = write_images(folder, file.blocks(BATCH), shape=shape, binary=False, progress=progress)
+    return ImagesResult(images=shape[0], sha256=sha256)
+
+
+def write_images(
+    folder: Path, blocks: Iterable[np.ndarray], *, shape: tuple[int, int, int, int], binary: bool, progress: Progress | None
+) -> str:
+    """Write blocks of images (k, height, width, channels) one after the other; the SHA-256 of the file."""
+    needed = math.prod(shape) // (8 if binary else 1)
+    require_free_space(folder, needed, total=needed)
+    writer = PixelsWriter(folder, shape, binary=binary)
+    for block in blocks:
+        done = writer.append(block)
+        if progress is not None:
+            progress.report(done, shape[0], "images")
+    writer.close()
+    return sha256_of(writer.path)
 
 
 class MappedGroundTruth(GroundTruth):

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
+from perturb.datasets.saved_images import remove_images
 from perturb.errors import UserError
 from perturb.execution.build import WorkerLost
 from perturb.execution.origin import WorkerMismatch
@@ -65,7 +66,7 @@ class Scheduler:
         self._store, self._submit, self._error_of, self._workers, self._stack = store, submit, error_of, workers, stack
         # By id: two methods with the same settings share their runs.
         runs = {spec.id: spec for stage in plan.stages for spec in stage.runs}
-        self._planned = set(runs)
+        self._planned, self._readers = set(runs), plan.readers
         store.set_aside_damaged(runs.values(), whole=[plan.report])
         self._waiting = [spec for spec in runs.values() if not store.is_complete(spec)]
         self._under_way: list[list[RunSpec]] = []
@@ -90,6 +91,8 @@ class Scheduler:
             unit, future = self._next_ended()
             self._under_way.remove(unit)
             self._see_to(unit, self._error_of(future))
+            self._make_room()
+        self._make_room()
         self._raise_errors(own)
 
     def _next_ended(self) -> tuple[list[RunSpec], Any]:
@@ -118,6 +121,12 @@ class Scheduler:
         else:
             for spec in left:
                 self._wait_until_seen(spec)
+
+    def _make_room(self) -> None:
+        """Remove unpacked images, gigabytes on a full grid, as soon as all runs of the plan that read them are there."""
+        for pixels, readers in self._readers.items():
+            if all(map(self._store.is_complete, readers)):
+                remove_images(self._store.path(pixels))
 
     def _wait_until_seen(self, spec: RunSpec) -> None:
         """A run that a worker says is there must come into sight."""

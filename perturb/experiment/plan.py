@@ -47,7 +47,8 @@ class Plan:
     """Networks that are matched to a trained m_ψ and not trained."""
     files: dict[VariantPattern, RunSpec]
     pixels: dict[VariantPattern, RunSpec]
-    """The unpacked images of each file, which trainings map into memory."""
+    """The unpacked images of each file, which trainings map into memory. They belong to no stage: who needs them first unpacks
+    them, and they go when nothing of the plan will read them any more."""
     evaluations: dict[tuple[str, VariantPattern, int], RunSpec]
     """Scores by (method, column, seed number); the training is their input. A seed meets one pattern of each variant."""
     search: dict[tuple[str, float, VariantPattern, int], RunSpec]
@@ -61,13 +62,12 @@ class Plan:
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
         """The stages from top to bottom."""
-        unpacked = tuple(spec for column, spec in self.pixels.items() if column != BASELINE)
         stages = (
             PlannedStage(title="ground truth", runs=(self.images,)),
             PlannedStage(title="restarts", runs=self.restarts),
             PlannedStage(title="selection", runs=(self.selection,)),
             PlannedStage(title="perturbation", runs=tuple(self.patterns.values())),
-            PlannedStage(title="benchmark files", runs=(*self.controls.values(), *self.files.values(), *unpacked)),
+            PlannedStage(title="benchmark files", runs=(*self.controls.values(), *self.files.values())),
             PlannedStage(title="prediction", runs=tuple(self.predictions.values())),
             PlannedStage(title="evaluation", runs=tuple(self.evaluations.values())),
             PlannedStage(title="line search", runs=tuple(self.search.values())),
@@ -76,12 +76,34 @@ class Plan:
         )
         return tuple(stage for stage in stages if stage.runs)
 
+    @property
+    def readers(self) -> dict[RunSpec, list[RunSpec]]:
+        """Every run that reads the unpacked images of a file, by the run that unpacks them."""
+        found: dict[str, list[RunSpec]] = {spec.id: [] for column, spec in self.pixels.items() if column != BASELINE}
+        for spec in _with_inputs(run for stage in self.stages for run in stage.runs):
+            for needed in spec.inputs.values():
+                if needed.id in found:
+                    found[needed.id].append(spec)
+        return {spec: found[spec.id] for column, spec in self.pixels.items() if column != BASELINE}
+
     def stage(self, name: str) -> PlannedStage:
         """One stage by its name or its title; an unknown one is a UserError that lists the names."""
         for stage in self.stages:
             if name in (stage.name, stage.title):
                 return stage
         raise UserError(f"stage {not_among([name], [stage.name for stage in self.stages])}.")
+
+
+def _with_inputs(runs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Runs and all that they are made from, each once."""
+    found: dict[str, RunSpec] = {}
+    waiting = list(runs)
+    while waiting:
+        spec = waiting.pop()
+        if spec.id not in found:
+            found[spec.id] = spec
+            waiting += spec.inputs.values()
+    return list(found.values())
 
 
 def plan_experiment(config: ExperimentConfig) -> Plan:
@@ -131,8 +153,8 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
         if config.readout is None
         else {column: namer.variances(images, pixels[column]) for column in pixels},
         "predictions": {
-            column: namer.prediction(column, pixels[column], models)
-            for column in pixels
+            column: namer.prediction(column, file, models)
+            for column, file in files.items()
             if column in patterns or column in controls
         },
     }

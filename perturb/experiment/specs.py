@@ -175,14 +175,14 @@ class Namer:
         cost = settings.steps * settings.batch_size * self.image_seconds / 2
         return self.run("readout", config, {"pixels": pixels}, label=f"readout, {column.name}, seed {index}", cost=cost)
 
-    def prediction(self, column: VariantPattern, pixels: RunSpec, inputs: Mapping[str, RunSpec]) -> RunSpec:
+    def prediction(self, column: VariantPattern, file: RunSpec, inputs: Mapping[str, RunSpec]) -> RunSpec:
         """Return the run that predicts a pattern's effect from the codes of the selected restarts in `inputs`."""
         config = PredictionRun(
             dataset=self.config.dataset,
             price=self.config.form(column.variant).alignment.price,
             seed=child_seed(self.config.seed, "prediction"),
         )
-        return self.run("prediction", config, {**inputs, "pixels": pixels}, label=f"prediction, {column.name}", cost=10.0)
+        return self.run("prediction", config, {**inputs, "file": file}, label=f"prediction, {column.name}", cost=10.0)
 
     def variances(self, images: RunSpec, pixels: RunSpec) -> RunSpec:
         """Return the run that measures the variance which factors and perturbation induce in one variant's pixels."""

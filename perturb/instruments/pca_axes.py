@@ -10,10 +10,11 @@ from pydantic import JsonValue
 
 from perturb.analysis.pca_axes import PrincipalAxes, explained_by_factors, neighbourhood, principal_axes, turned_at_random
 from perturb.datasets import GroundTruth
-from perturb.datasets.pixels import Pixels
+from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects
+from perturb.manifests import run_file
 from perturb.metrics import Coded, score
 from perturb.random.seeds import child_seed, numpy_generator, some_of
 from perturb.report import style
@@ -82,7 +83,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     if sum(size > 1 for size in ordered) < 2:
         raise UserError(f"{subjects.name}: pca-axes needs two ordered factors with more than one value, got {len(ordered)}.")
     readers: dict[str, Callable[[np.ndarray], np.ndarray]] = {BASELINE: truth.images}
-    readers |= {variant: Pixels.open(folder).images for variant, folder in subjects.images.items()}
+    readers |= {variant: BenchmarkFile(run_file(run, "*.h5")).images for variant, run in subjects.files.items()}
     found = {variant: _found(truth, reader, settings) for variant, reader in readers.items()}
     path = settings.folder / "pca-axes.png"
     draw_axes(path, truth, found)

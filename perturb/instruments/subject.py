@@ -11,6 +11,7 @@ from perturb.config.experiment import DatasetConfig
 from perturb.config.metrics import MetricsConfig
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
+from perturb.datasets.saved_images import open_images
 from perturb.entries.packaged import BENCHMARKS
 from perturb.errors import UserError, not_among
 from perturb.experiment.plan import plan_experiment
@@ -67,7 +68,7 @@ class TrainedModel:
     @property
     def pixels(self) -> Pixels:
         """The images that it was trained on, mapped into memory."""
-        return Pixels.open(self.run.parent / read_manifest(self.run)["inputs"]["images"])
+        return open_images(self.run.parent / read_manifest(self.run)["inputs"]["images"])
 
     @property
     def has_kl(self) -> bool:
@@ -109,8 +110,8 @@ class Subjects:
     """Folder of the run directories of an experiment."""
     truth: GroundTruth | None = None
     """The dataset of which the images are looked at: an experiment's, or the one that a model from outside is shown."""
-    images: Mapping[str, Path] = field(default_factory=dict[str, Path])
-    """Folders of the images of that experiment's variants, with their first patterns, as far as they are finished."""
+    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    """Runs of that experiment's files by variant, with their first patterns, as far as they are finished."""
     factory: Factory | None = None
     """The maker of a trained model from outside."""
     changes: Sequence[str] = ()
@@ -216,11 +217,11 @@ def _of_dataset(path: Path, artifacts: Path, changes: Sequence[str]) -> Subjects
     plan, store = plan_experiment(config), Store(artifacts, STAGES)
     changed = {
         column.variant: store.path(spec)
-        for column, spec in plan.pixels.items()
+        for column, spec in plan.files.items()
         if column.variant != BASELINE and column.pattern == 0 and store.is_complete(spec)
     }
     truth = open_ground_truth(config.dataset)
-    return Subjects(kind="dataset", name=str(path), truth=truth, images=changed, changes=changes)
+    return Subjects(kind="dataset", name=str(path), truth=truth, files=changed, changes=changes)
 
 
 def _of_scores(method: str, variant: str, scores: RunSpec, store: Store) -> TrainedModel | None:

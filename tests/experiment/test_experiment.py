@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from safetensors.torch import load_file
 
 from perturb.config import DatasetConfig, ExperimentConfig, PerturbationConfig
 from perturb.datasets.renderers.mini import Mini
+from perturb.datasets.saved_images import open_images, remove_images, write_images
 from perturb.errors import UserError
 from perturb.execution.local import check_patterns, run_locally
 from perturb.execution.scheduler import StageError
@@ -30,9 +32,8 @@ from perturb.execution.settings import RunSettings
 from perturb.experiment.plan import plan_experiment
 from perturb.experiment.publish import publish_results
 from perturb.experiment.stages import STAGES
-from perturb.experiment.stages.images import write_images
 from perturb.files import read_json, sha256_of, write_json
-from perturb.manifests import run_files
+from perturb.manifests import DamagedRun, run_files
 from perturb.perturbation.saved_networks import PatternResult, PerturbationRun
 from perturb.perturbation.scalar import ScalarEffects
 from perturb.perturbation.stored import PatternStatistics
@@ -106,7 +107,7 @@ def test_the_same_config_gives_the_same_bytes(finished: tuple[Path, Path], tmp_p
     expected, found = _files(artifacts), _files(tmp_path / "again")
     kinds = Counter(name.split("/")[1].split("-")[0] for name in found)
     assert kinds.pop("report") >= 16
-    assert kinds == {"images": 1, "restart": 36, "perturbation": 2, "untrained": 1, "file": 10, "pixels": 3}
+    assert kinds == {"images": 1, "restart": 36, "perturbation": 2, "untrained": 1, "file": 10}, "unpacked images are removed"
     assert found == expected
 
 
@@ -351,7 +352,7 @@ def test_images_for_which_the_disk_has_no_room_are_told_before_they_are_written(
 @pytest.mark.parametrize(
     ("damaged", "read_again"),
     [
-        (["images", "restart", "perturbation", "pixels"], ["scores", "report", "file"]),
+        (["images", "restart", "perturbation"], ["scores", "report", "file"]),
         (["file"], ["scores", "report", "pixels"]),
     ],
 )
@@ -370,8 +371,34 @@ def test_damaged_runs_are_made_again_and_the_tables_stay_what_they_were(
     done = _run(config, tmp_path / "artifacts")
     tables = [next(folder.glob("results/*/table.csv")).read_bytes() for folder in (artifacts, tmp_path / "artifacts")]
     assert tables[0] == tables[1]
+    assert not list(runs.glob("pixels-*/*.npy"))
     set_aside = {path.name for path in (tmp_path / "artifacts" / "damaged").glob("*/*")}
-    assert set_aside == {run.name for run in chosen}
+    # Images that were unpacked from a file and removed cannot come from there again while there is no file.
+    assert {name for name in set_aside if not name.startswith("pixels")} == {run.name for run in chosen}
     for run in chosen:
         assert f"{run}/" in done.stderr
         assert run_files(run)
+
+
+def test_removed_images_are_unpacked_again_where_they_were(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(finished[1] / "runs", tmp_path / "runs")
+    run = min((tmp_path / "runs").glob("pixels-*"))
+    remove_images(run)
+    with h5py.File(next((run.parent / read_json(run / MANIFEST)["inputs"]["file"]).glob("*.h5"))) as file:
+        expected = file["images"][:]
+    with ThreadPoolExecutor(4) as threads:  # none of them gets a torn file, and only one of them unpacks
+        for pixels in threads.map(open_images, [run] * 4):
+            assert np.array_equal(pixels.images(slice(None)), expected)
+    assert list((tmp_path / "scratch").iterdir()) == []
+    mapped = open_images(run)
+    remove_images(run)
+    assert np.array_equal(mapped.images(slice(None)), expected), "who has mapped them keeps them"
+
+
+def test_unpacked_images_that_have_changed_are_not_read(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(finished[1] / "runs", tmp_path / "runs")
+    run = min((tmp_path / "runs").glob("pixels-*"))
+    open_images(run)
+    flip(run / "images.npy")
+    with pytest.raises(DamagedRun, match="other bytes"):
+        open_images(run)

@@ -78,7 +78,7 @@ def test_the_axes_of_images_are_those_of_every_finished_variant(
 def test_images_are_looked_at_before_anything_is_trained(tmp_path: Path) -> None:
     subjects = subjects_of("configs/quickstart.toml", ["dataset"], artifacts=tmp_path)
     assert subjects.truth is not None
-    assert (subjects.truth.name, dict(subjects.images), list(subjects.trained)) == ("mini", {}, [])
+    assert (subjects.truth.name, dict(subjects.files), list(subjects.trained)) == ("mini", {}, [])
 
 
 def test_the_trainings_of_an_experiment_are_known_by_method_and_variant(finished: tuple[Path, Path]) -> None:

@@ -7,10 +7,8 @@ from perturb.benchmark.saved_files import FileResult, FileRun
 from perturb.benchmark.verify import verify
 from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
-from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.hdf5.schema import source
-from perturb.datasets.saved_images import ImagesResult, MappedGroundTruth, PixelsRun, open_images
-from perturb.experiment.stages import images
+from perturb.datasets.saved_images import ImagesResult, MappedGroundTruth, PixelsRun, open_images, unpack
 from perturb.files import sha256_of, write_json
 from perturb.machine import software_versions
 from perturb.manifests import run_file
@@ -101,9 +99,4 @@ def _probe(context: StageContext[FileRun], ground_truth: GroundTruth) -> Probe:
 
 def build_pixels(context: StageContext[PixelsRun]) -> ImagesResult:
     """Unpack the images of a benchmark file, so that a training can map them."""
-    file = BenchmarkFile(run_file(context.inputs["file"], "*.h5"))
-    shape = (file.grid.num_images, *file.image_shape)
-    sha256 = images.write_images(
-        context.out, file.blocks(images.BATCH), shape=shape, binary=False, progress=context.progress
-    )
-    return ImagesResult(images=shape[0], sha256=sha256)
+    return unpack(context.inputs["file"], context.out, context.progress)

@@ -3,15 +3,20 @@
 from perturb.analysis.prediction import Prediction, predict_for
 from perturb.analysis.saved_analyses import PredictionRun
 from perturb.datasets import grid_of
+from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.datasets.saved_images import open_images
+from perturb.manifests import run_file
 from perturb.perturbation.selection import Selection
 from perturb.runs import StageContext, read_result
 from perturb.training.saved_models import load_model
 
 
 def build_prediction(context: StageContext[PredictionRun]) -> Prediction:
-    """Turn the codes of the disentangled restarts; inputs are images, pixels, selection, restart-0, restart-1, …"""
+    """Turn the codes of the disentangled restarts; inputs are images, file, selection, restart-0, restart-1, …
+
+    A few thousand images are read, for which the file need not be unpacked.
+    """
     config, chosen = context.spec.config, read_result(context.inputs["selection"], Selection).disentangled
     models = [load_model(context.inputs[f"restart-{index}"], context.device) for index in chosen]
-    originals, variant = open_images(context.inputs["images"]), open_images(context.inputs["pixels"])
+    originals, variant = open_images(context.inputs["images"]), BenchmarkFile(run_file(context.inputs["file"], "*.h5"))
     return predict_for(models, originals, variant, grid_of(config.dataset), price=config.price, seed=config.seed)
