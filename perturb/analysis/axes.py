@@ -76,16 +76,19 @@ def turn_angles(metric: Float[Tensor, "latents latents"]) -> tuple[float, ...]:
     return tuple(np.degrees(np.arccos(matched.clip(0, 1))).tolist())
 
 
-def slopes_around(codes: Float[Tensor, "n latents"], generator: torch.Generator) -> Float[Tensor, "anchors latents n"]:
+def slopes_around(
+    codes: Float[Tensor, "n latents"], generator: torch.Generator, width: float = WIDTH
+) -> Float[Tensor, "anchors latents n"]:
     """The operators that fit slopes of images on codes, around 256 of the codes (local_metric.slopes_at).
 
     Args:
         codes: standardised, (n, latents).
         generator: draws the anchors.
+        width: of the neighbourhoods, in standard deviations of the code.
 
     """
     anchors = codes[torch.randperm(len(codes), generator=generator)[:ANCHORS]]
-    return slopes_at(anchors, codes, WIDTH)
+    return slopes_at(anchors, codes, width)
 
 
 def cost_of(slopes: Float[Tensor, "anchors latents n"], images: Float[Tensor, "n values"], price: float) -> AxesCost:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from perturb.analysis.axes import pooled_images, slopes_around
@@ -112,16 +112,37 @@ def predict(
     return Prediction(*np.mean(found, axis=0).tolist())
 
 
+def turned(
+    codes: Float[Tensor, "n latents"],
+    factors: Int64[np.ndarray, "n factors"],
+    slopes: Float[Tensor, "anchors latents n"],
+    images: Float[Tensor, "n values"],
+    price: float,
+) -> tuple[float, float]:
+    """Return what the cheapest axes of images in a code save, Σ log(c + G_jj) − log det(cI + G), and the MIG on them.
+
+    Args:
+        codes: standardised, (n, latents).
+        factors: classes, int64 (n, factors).
+        slopes: fitted around the codes (axes.slopes_around).
+        images: pooled, and perhaps within some directions, float32 (n, values).
+        price: c, in units of the likelihood's variance.
+
+    """
+    metric = mean_metric(slopes, images)
+    return gain_of_turning(metric, price).item(), mig_of(codes @ best_axes(metric).mT, factors)
+
+
+def mig_of(codes: Float[Tensor, "n latents"], factors: Int64[np.ndarray, "n factors"]) -> float:
+    """MIG of codes (n, latents) of images with factors (n, factors)."""
+    return float(gap_to_runner_up(information_shares(codes.numpy(), factors, BINS)).mean())
+
+
 def _one(
     codes: Tensor, factors: np.ndarray, seen: Sequence[Tensor], price: float, generator: torch.Generator
 ) -> list[float]:
     """MIG as it is, then of everything that may be seen the gain and the MIG when turned."""
-    slopes, numbers = slopes_around(codes, generator), [_mig(codes, factors)]
+    slopes, numbers = slopes_around(codes, generator), [mig_of(codes, factors)]
     for images in seen:
-        metric = mean_metric(slopes, images)
-        numbers += [gain_of_turning(metric, price).item(), _mig(codes @ best_axes(metric).mT, factors)]
+        numbers += turned(codes, factors, slopes, images, price)
     return numbers
-
-
-def _mig(codes: Tensor, factors: np.ndarray) -> float:
-    return float(gap_to_runner_up(information_shares(codes.numpy(), factors, BINS)).mean())

@@ -6,6 +6,7 @@ table. `perturb analyse NAME` then knows it, and `perturb analyse list` shows it
 """
 
 from perturb.instruments import (
+    axes_over_widths,
     likelihood_variance,
     linear_vae,
     local_linearity,
@@ -35,6 +36,7 @@ INSTRUMENTS: dict[str, Instrument] = {
         od_score.INSTRUMENT,
         polarized_regime.INSTRUMENT,
         mig_over_steps.INSTRUMENT,
+        axes_over_widths.INSTRUMENT,
         suggest_beta.INSTRUMENT,
         likelihood_variance.INSTRUMENT,
         synthetic_study.INSTRUMENT,

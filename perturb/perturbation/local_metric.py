@@ -9,7 +9,7 @@ axes: 0 where G is diagonal, and then training keeps them; large where another s
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from perturb.objectives.encode import unit_variances
@@ -92,16 +92,27 @@ def active_codes(
 ) -> Float[Tensor, "n active"]:
     """Return the standardised codes of the active latents, float32 (n, active latents).
 
-    The noise of an unused latent, standardised, would pass for an axis. A latent is active when its posterior variance,
-    averaged over images, is below 0.8 (thesis 4.3.4); where fewer than two are, as after a rehearsal, all are taken.
+    The noise of an unused latent, standardised, would pass for an axis.
 
     Args:
         means: posterior means, (n, latents).
         logvars: logarithms of the posterior variances, (n, latents).
 
     """
-    codes, active = torch.from_numpy(means), torch.from_numpy(unit_variances(logvars) < ACTIVE)
-    return standardised(codes[:, active] if active.sum() > 1 else codes)
+    return standardised(torch.from_numpy(means)[:, torch.from_numpy(active_latents(logvars))])
+
+
+def active_latents(logvars: Float[np.ndarray, "n latents"]) -> Bool[np.ndarray, " latents"]:
+    """Return which latents are active: those whose posterior variance, averaged over images, is below 0.8 (thesis 4.3.4).
+
+    Where fewer than two are, as after a rehearsal, all are taken.
+
+    Args:
+        logvars: logarithms of the posterior variances, (n, latents).
+
+    """
+    active = unit_variances(logvars) < ACTIVE
+    return active if active.sum() > 1 else np.ones_like(active)
 
 
 def standardised(codes: Float[Tensor, "n latents"]) -> Float[Tensor, "n latents"]:
