@@ -1,7 +1,7 @@
 """Images of a ground truth or of a benchmark file in run directories, laid out so that a training can map them.
 
-Those of a benchmark file take 3 to 6 GB on a full grid, and half a minute to unpack. So a flow removes them when nothing that
-it plans will read them any more, and whoever opens them later unpacks them again.
+Those of a benchmark file take 3 to 6 GB on a full grid, and half a minute to unpack. So a flow removes them when nothing
+that it plans will read them any more, and whoever opens them later unpacks them again.
 """
 
 import math

@@ -47,8 +47,8 @@ class Plan:
     """Networks that are matched to a trained m_ψ and not trained."""
     files: dict[VariantPattern, RunSpec]
     pixels: dict[VariantPattern, RunSpec]
-    """The unpacked images of each file, which trainings map into memory. They belong to no stage: who needs them first unpacks
-    them, and they go when nothing of the plan will read them any more."""
+    """The unpacked images of each file, which trainings map into memory. They belong to no stage: the first run that needs
+    them unpacks them, and they go when nothing of the plan will read them any more."""
     evaluations: dict[tuple[str, VariantPattern, int], RunSpec]
     """Scores by (method, column, seed number); the training is their input. A seed meets one pattern of each variant."""
     search: dict[tuple[str, float, VariantPattern, int], RunSpec]

@@ -1,4 +1,4 @@
-"""At which widths of a posterior does a pattern turn a code's axes? The saving and the MIG on the cheapest axes, by width."""
+"""At which posterior widths does a pattern turn a code's axes? What the cheapest axes save, and the MIG on them, by width."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,8 +134,8 @@ def _text(found: Found) -> tuple[str, ...]:
         "code, and they grow narrower for as long as it learns. The slopes of images within so narrow a neighbourhood are "
         "others: a circle of hues is nearly straight there, and steep. So a pattern may turn the axes early and leave them "
         "where they were late.",
-        f"The codes are those of {len(found.codes)} restarts, of the original images. Around 256 of them, the slopes of each "
-        "variant's images are fitted in neighbourhoods of one width after the other, within the directions in which the "
+        f"The codes are those of {len(found.codes)} restarts, of the original images. Around 256 of them, the slopes of "
+        "each variant's images are fitted in neighbourhoods of one width after the other, within the directions in which the "
         "originals vary. Nothing is trained. Where turning saves next to nothing, no axes are preferred, and the MIG on "
         "the cheapest means little.",
     )

@@ -107,7 +107,9 @@ def test_the_same_config_gives_the_same_bytes(finished: tuple[Path, Path], tmp_p
     expected, found = _files(artifacts), _files(tmp_path / "again")
     kinds = Counter(name.split("/")[1].split("-")[0] for name in found)
     assert kinds.pop("report") >= 16
-    assert kinds == {"images": 1, "restart": 36, "perturbation": 2, "untrained": 1, "file": 10}, "unpacked images are removed"
+    assert kinds == {"images": 1, "restart": 36, "perturbation": 2, "untrained": 1, "file": 10}, (
+        "unpacked images are removed"
+    )
     assert found == expected
 
 

@@ -27,8 +27,8 @@ def _plane() -> tuple[torch.Tensor, np.ndarray]:
 
 def test_a_straight_pattern_turns_the_axes_of_bent_images_at_wide_widths_alone() -> None:
     codes, factors = _plane()
-    # Each factor goes round a circle. Over a standard deviation its slope averages out, that of the pattern along the sum does
-    # not; nearby the circle is straight and steeper. The second circle is a tenth larger, so that its axis is preferred.
+    # Each factor goes round a circle. Over a standard deviation its slope averages out, that of the pattern along the sum
+    # does not; nearby the circle is straight and steeper. The second circle is larger, so that its axis is preferred.
     first, second = codes.T
     circles = [size * f(BENT * z) for size, z in ((1.0, first), (1.1, second)) for f in (torch.cos, torch.sin)]
     images = torch.stack([STEEP * circle / BENT for circle in circles] + [SHARED * (first + second)], dim=1)
