@@ -1,4 +1,4 @@
-"""At which posterior widths does a pattern turn a code's axes? What the cheapest axes save, and the MIG on them, by width."""
+"""At which posterior widths does a pattern turn a code's axes? What the cheapest save, and the MIG on them, by width."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -135,9 +135,9 @@ def _text(found: Found) -> tuple[str, ...]:
         "others: a circle of hues is nearly straight there, and steep. So a pattern may turn the axes early and leave them "
         "where they were late.",
         f"The codes are those of {len(found.codes)} restarts, of the original images. Around 256 of them, the slopes of "
-        "each variant's images are fitted in neighbourhoods of one width after the other, within the directions in which the "
-        "originals vary. Nothing is trained. Where turning saves next to nothing, no axes are preferred, and the MIG on "
-        "the cheapest means little.",
+        "each variant's images are fitted in neighbourhoods of one width after the other, within the directions in which "
+        "the originals vary. Nothing is trained. Where turning saves next to nothing, no axes are preferred, and the MIG "
+        "on the cheapest means little.",
     )
 
 
