@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from perturb.config.section import Section
 
@@ -85,8 +85,20 @@ class PerturbationConfig(Section):
     tries: int = Field(default=1, ge=1, exclude_if=lambda tries: tries == 1)
     """Networks that are trained from different starts. The one is taken whose images are predicted to leave the disentangled
     codes the lowest MIG on their cheapest axes (perturb.analysis.prediction); no model is retrained for that."""
+    trial_steps: int = Field(default=0, ge=0, exclude_if=lambda steps: steps == 0)
+    """Updates of a model, one like the restarts, that is trained on the images of each try. The try is taken that leaves it
+    the lowest MIG, and of as many draws of each control, too. 0: no model is trained, and the prediction decides."""
     alignment: AlignmentConfig = AlignmentConfig()
     """Settings that only the forms `alignment`, `alignment_contrast` and `alignment_factors` read."""
+
+    @model_validator(mode="after")
+    def _trials_choose_among_tries(self) -> "PerturbationConfig":
+        if self.trial_steps and self.tries == 1:
+            raise ValueError(
+                f"perturbation.tries must be at least 2 where perturbation.trial_steps = {self.trial_steps}, because trials "
+                "choose among tries; it is 1"
+            )
+        return self
 
 
 class CollapseConfig(Section):

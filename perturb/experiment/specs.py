@@ -118,7 +118,7 @@ class Namer:
     def pattern(self, column: VariantPattern, inputs: Mapping[str, RunSpec]) -> RunSpec:
         """The training of m_ψ, against the chosen among the restarts in `inputs`."""
         form = self.config.form(column.variant)
-        cost = 1.0 + form.tries * form.steps * self._seconds_of_pattern(form)
+        cost = 1.0 + form.tries * form.steps * self._seconds_of_pattern(form) + self._seconds_of_trials(form)
         config = self._pattern_config(column, "perturbation" if column.variant == "modified" else column.variant)
         return self.run("perturbation", config, inputs, label=f"m_ψ, {column.name}", cost=cost)
 
@@ -130,13 +130,22 @@ class Namer:
         images = self.num_images if form.form == "literal_exact" else form.alignment.points
         return 1e-4 * images * (self.image_seconds / 2.5e-4)
 
+    def _seconds_of_trials(self, form: PerturbationConfig) -> float:
+        """Trial trainings of all tries."""
+        images = form.tries * form.trial_steps * self.config.training.batch_size
+        return images * self._seconds_of(self.config.restarts.objective)
+
     def control(self, column: VariantPattern, images: RunSpec, trained: RunSpec) -> RunSpec:
         """A control of a trained m_ψ; those of the same one share their seed, and so what they draw anew."""
         control = CONTROLS[column.variant]
         config = self._pattern_config(column, "untrained").model_copy(
             update={"redraw": control.redraw, "in_span": control.in_span}
         )
-        return self.run("untrained", config, {"images": images, "perturbation": trained}, label=column.name, cost=20.0)
+        inputs = {"images": images, "perturbation": trained}
+        if config.perturbation.trial_steps:
+            inputs["restart-0"] = trained.inputs["restart-0"]  # which says how models are trained
+        cost = 20.0 + self._seconds_of_trials(config.perturbation)
+        return self.run("untrained", config, inputs, label=column.name, cost=cost)
 
     def _pattern_config(self, column: VariantPattern, stage: str) -> PerturbationRun:
         return PerturbationRun(

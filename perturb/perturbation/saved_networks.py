@@ -45,7 +45,9 @@ class PatternResult:
     wanted: Goal | None = None
     """The trained pattern's variance and roughness, to which a control is matched; None for a trained network."""
     predicted: tuple[float, ...] = ()
-    """The predicted MIG of each try, the lowest of which was taken; empty where there was one."""
+    """The predicted MIG of each try, the lowest of which was taken unless there were trials; empty where there was one."""
+    trials: tuple[float | None, ...] = ()
+    """The MIG that a trial training had on each try, the lowest of which was taken; empty where there were none."""
 
 
 def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:

@@ -20,7 +20,7 @@ from perturb.errors import UserError
 from perturb.objectives import Objective
 from perturb.objectives.polarized import delta_kl
 from perturb.objectives.posterior import DiagonalGaussian
-from perturb.progress import Progress, ProgressGroup
+from perturb.progress import Part, Progress, ProgressGroup
 from perturb.random.philox import CounterRNG
 from perturb.training.checkpoint import load_state_tensors, read_checkpoint, stack, state_tensors, unstack, write_checkpoint
 from perturb.training.curve import is_logged
@@ -51,7 +51,7 @@ def train(
     *,
     draws: CounterRNG,
     checkpoints: Sequence[Path],
-    progress: Progress | ProgressGroup,
+    progress: Progress | ProgressGroup | Part,
     watch: Callable[[int], None] | None = None,
 ) -> list[TrainingOutcome]:
     """Update restarts, each on batches of its own, going on from their checkpoints.

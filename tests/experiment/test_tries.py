@@ -1,15 +1,23 @@
-"""Several tries of m_ψ, of which the one with the lowest predicted MIG is taken."""
+"""Several tries of m_ψ, of which the one with the lowest MIG is taken, predicted or of a trial training."""
 
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
 
-from perturb.config import ExperimentConfig
+from perturb.config import ExperimentConfig, PerturbationConfig
 from perturb.config.loading import config_hash
 from perturb.datasets import Mini
+from perturb.datasets.pixels import Pixels
 from perturb.experiment.plan import plan_experiment
-from perturb.experiment.stages import STAGES
+from perturb.experiment.stages import STAGES, trials
 from perturb.experiment.stages import perturbation as stage
+from perturb.files import read_json, write_json
+from perturb.manifests import MANIFEST
+from perturb.perturbation.moved import MovedPixels
 from perturb.perturbation.saved_networks import PatternResult, load_network
 from perturb.runs import Store
 from perturb.variants import VariantPattern
@@ -51,3 +59,55 @@ def test_the_first_try_is_the_same_alone_and_among_others(tiny: ExperimentConfig
     assert np.array_equal(weights, alone[1])
     assert result.predicted == (0.1, 0.2)
     assert result.pattern == alone[0].pattern
+
+
+def _with_trials(config: ExperimentConfig, steps: int = 6) -> ExperimentConfig:
+    changed = {"tries": 2, "trial_steps": steps}
+    return config.model_copy(update={"perturbation": config.perturbation.model_copy(update=changed)})
+
+
+def test_images_are_moved_as_in_the_file(finished: tuple[Path, Path]) -> None:
+    for variant in ("modified", "untrained"):
+        (file,) = (finished[1] / "runs").glob(f"file-*/{variant}.h5")
+        run = finished[1] / "runs" / read_json(file.parent / MANIFEST)["inputs"]["network"]
+        with h5py.File(file) as opened:
+            expected, epsilon = opened["images"][:], float(opened.attrs["epsilon"])
+        originals = Pixels(Mini().images(np.arange(len(Mini.grid))))
+        moved = MovedPixels(originals, load_network(run, Mini()), Mini.grid, epsilon=epsilon, bound="reflect")
+        assert np.array_equal(moved.images(slice(None)), expected)
+        numbers = np.array([[5, 4_000], [77, 5]])
+        assert np.array_equal(moved.batch(torch.from_numpy(numbers)).numpy(), expected[numbers].astype(np.float32) / 255)
+        assert moved.shape == expected.shape
+
+
+def test_the_try_with_the_lowest_mig_of_a_trial_is_taken_of_controls_too(tiny: ExperimentConfig, begun: Path) -> None:
+    store, plan = Store(begun, STAGES), plan_experiment(_with_trials(tiny))
+    control = plan.controls[VariantPattern("untrained")]
+    store.ensure(control)
+    for spec in (plan.patterns[MODIFIED], control):
+        trials = store.result(spec, PatternResult).trials
+        assert len(set(trials)) == 2
+        assert all(mig is not None and 0 <= mig <= 1 for mig in trials)
+
+
+def test_trials_that_a_killed_run_had_finished_are_not_repeated(
+    tiny: ExperimentConfig, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, spec = Store(begun, STAGES), plan_experiment(_with_trials(tiny)).patterns[MODIFIED]
+    scratch = store.scratch(spec)
+    scratch.mkdir(parents=True)
+    write_json(scratch / trials.MIGS, [0.5])
+    monkeypatch.setattr(trials, "_mig", lambda *_: 0.25)
+    result, weights = _built(_with_trials(tiny), begun)
+    assert result.trials == (0.5, 0.25)
+    assert not np.array_equal(weights, _built(tiny, begun)[1]), "the second try is taken"
+
+
+@pytest.mark.parametrize(("migs", "taken"), [([0.3, 0.1, 0.1], 1), ([None, 0.9], 1), ([None, None], 0), ([0.0, None], 0)])
+def test_a_try_without_a_mig_is_the_last_to_be_taken(migs: list[float | None], taken: int) -> None:
+    assert trials.lowest(migs) == taken
+
+
+def test_trials_need_tries_to_choose_among() -> None:
+    with pytest.raises(ValidationError, match=r"perturbation\.tries must be at least 2 where perturbation\.trial_steps = 6"):
+        PerturbationConfig(epsilon=0.1, trial_steps=6)

@@ -1,43 +1,68 @@
 """Controls of a trained m_ψ: networks that keep a part of it or nothing, matched to its pattern."""
 
-from perturb.datasets import open_ground_truth
+from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.datasets.pixels import Pixels
 from perturb.datasets.saved_images import open_images
+from perturb.experiment.stages.trials import lowest, trial_migs
 from perturb.perturbation.matching import Goal, control_of, match
-from perturb.perturbation.network import network_for
+from perturb.perturbation.moved import MovedPixels
+from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.saved_networks import FILE_NAME, PatternResult, PerturbationRun, load_network
 from perturb.perturbation.scalar import scalar_effects
 from perturb.perturbation.span import confine
+from perturb.perturbation.stored import PatternStatistics
 from perturb.random.seeds import torch_generator
 from perturb.runs import StageContext, read_result
 from perturb.training.saved_models import save_weights
 
 
 def build_control(context: StageContext[PerturbationRun]) -> PatternResult:
-    """Draw an m_ψ or a part of one, never train it, and match its pattern; inputs are images, perturbation.
+    """Draw an m_ψ or a part of one, never train it, and match its pattern.
+
+    Inputs are images, perturbation, and for trials restart-0.
 
     All controls of a trained network draw the same fresh one from their seed. So the four pairs of whose scalar with whose
     curve are made of two scalars and two curves, and a curve in the images' span is the projection of the one that is not.
+    Where the trained network was chosen by trials, a control is chosen among as many draws in the same way.
     """
-    config = context.spec.config
+    config = context.spec.config.perturbation
+    truth, pixels = open_ground_truth(context.spec.config.dataset), open_images(context.inputs["images"])
+    drawn = [_drawn(context, truth, pixels, number) for number in range(config.tries if config.trial_steps else 1)]
+    bounds = {"epsilon": config.epsilon, "bound": config.bound}
+    moved = [MovedPixels(pixels, network, truth.grid, **bounds) for network, _ in drawn]
+    trials = trial_migs(context, moved) if config.trial_steps else []
+    network, reached = drawn[lowest(trials) if trials else 0]
+    save_weights(network, context.out / FILE_NAME)
+    return PatternResult(
+        pattern=reached, scalar=scalar_effects(network, truth.grid), wanted=_goal(context), trials=tuple(trials)
+    )
+
+
+def _drawn(
+    context: StageContext[PerturbationRun], truth: GroundTruth, pixels: Pixels, number: int
+) -> tuple[PerturbationNetwork, PatternStatistics]:
+    """One draw of a control, matched, and the statistics of its pattern."""
+    config, form = context.spec.config, context.spec.config.perturbation
     assert config.redraw is not None, "a control has a part that it draws anew"
-    ground_truth, pixels = open_ground_truth(config.dataset), open_images(context.inputs["images"])
-    wanted = read_result(context.inputs["perturbation"], PatternResult).pattern
-    goal = Goal(variance=wanted.variance, roughness=wanted.roughness)
-    generator = torch_generator(config.seed, "untrained")
-    fresh = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=generator)
+    generator = torch_generator(config.seed, "untrained", *([number] if number else []))
+    fresh = network_for(truth, form, architecture=config.architecture, generator=generator)
     if config.in_span:
-        confine(fresh, pixels, ground_truth.grid)
-    trained = load_network(context.inputs["perturbation"], ground_truth)
-    network = control_of(trained, fresh, ground_truth.grid, redraw=config.redraw)
-    form = config.perturbation
+        confine(fresh, pixels, truth.grid)
+    trained = load_network(context.inputs["perturbation"], truth)
+    network = control_of(trained, fresh, truth.grid, redraw=config.redraw)
     reached = match(
         network,
         pixels,
-        ground_truth.grid,
-        goal,
+        truth.grid,
+        _goal(context),
         epsilon=form.epsilon,
         bound=form.bound,
         centre=config.redraw != "scalar",
     )
-    save_weights(network, context.out / FILE_NAME)
-    return PatternResult(pattern=reached, scalar=scalar_effects(network, ground_truth.grid), wanted=goal)
+    return network, reached
+
+
+def _goal(context: StageContext[PerturbationRun]) -> Goal:
+    """The trained pattern's variance and roughness."""
+    wanted = read_result(context.inputs["perturbation"], PatternResult).pattern
+    return Goal(variance=wanted.variance, roughness=wanted.roughness)

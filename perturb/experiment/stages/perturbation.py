@@ -12,13 +12,14 @@ from perturb.datasets import open_ground_truth
 from perturb.datasets.ground_truth import FactorGrid, GroundTruth
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.saved_images import open_images
+from perturb.experiment.stages.trials import lowest, trial_migs
 from perturb.objectives.encode import encode
 from perturb.perturbation.alignment import Alignment, Codes, pool_of
-from perturb.perturbation.bounds import apply_pattern
 from perturb.perturbation.exact_game import ExactGame, explained, mean_operator
 from perturb.perturbation.frozen import FrozenEncoder
 from perturb.perturbation.game import Game, LiteralPlayer, Player, ResidualPlayer
 from perturb.perturbation.local_metric import active_codes, standardised
+from perturb.perturbation.moved import MovedPixels
 from perturb.perturbation.network import PerturbationNetwork, network_for
 from perturb.perturbation.pattern import calibrate, measure
 from perturb.perturbation.saved_networks import FILE_NAME, PatternResult, PerturbationRun
@@ -42,8 +43,10 @@ def build_perturbation(context: Context) -> PatternResult:
     config, bounds = context.spec.config, _bounds(context)
     truth, pixels = open_ground_truth(config.dataset), open_images(context.inputs["images"])
     tries = [_trained(context, truth, pixels, number) for number in range(config.perturbation.tries)]
-    predicted = _predicted(context, pixels, truth.grid, [network for network, _ in tries]) if len(tries) > 1 else ()
-    network, curve = tries[int(np.argmin(predicted)) if predicted else 0]
+    moved = [MovedPixels(pixels, network, truth.grid, **bounds) for network, _ in tries]
+    predicted = _predicted(context, pixels, truth.grid, moved) if len(tries) > 1 else ()
+    trials = trial_migs(context, moved) if config.perturbation.trial_steps else []
+    network, curve = tries[lowest(trials or predicted) if predicted else 0]
     write_curve(context.out / CURVE, curve)
     save_weights(network, context.out / FILE_NAME)
     return PatternResult(
@@ -51,6 +54,7 @@ def build_perturbation(context: Context) -> PatternResult:
         scalar=scalar_effects(network, truth.grid),
         last=curve[-1],
         predicted=predicted,
+        trials=tuple(trials),
     )
 
 
@@ -78,28 +82,12 @@ def _trained(
     return network, curve
 
 
-def _predicted(
-    context: Context, pixels: Pixels, grid: FactorGrid, networks: Sequence[PerturbationNetwork]
-) -> tuple[float, ...]:
+def _predicted(context: Context, pixels: Pixels, grid: FactorGrid, tries: Sequence[MovedPixels]) -> tuple[float, ...]:
     """The MIG that each try's images are predicted to leave to the disentangled codes on their cheapest axes."""
     config, chosen = context.spec.config, read_result(context.inputs["selection"], Selection).disentangled
     models = [load_model(context.inputs[f"restart-{index}"], context.device) for index in chosen]
     settings = {"price": config.perturbation.alignment.price, "seed": config.seed}
-    variants = [_Moved(pixels, network, grid, _bounds(context)) for network in networks]
-    return tuple(predict_for(models, pixels, variant, grid, **settings).turned_in_span for variant in variants)
-
-
-class _Moved:
-    """The images that a network's file would have."""
-
-    def __init__(self, pixels: Pixels, network: PerturbationNetwork, grid: FactorGrid, bounds: dict[str, Any]) -> None:
-        self._pixels, self._network, self._grid, self._bounds = pixels, network, grid, bounds
-
-    @torch.no_grad()
-    def images(self, numbers: np.ndarray) -> np.ndarray:
-        """Images by number, uint8 (n, height, width, channels)."""
-        pattern = self._network(torch.from_numpy(self._grid.scaled(numbers))).numpy()
-        return apply_pattern(self._pixels.images(numbers), pattern, **self._bounds)
+    return tuple(predict_for(models, pixels, images, grid, **settings).turned_in_span for images in tries)
 
 
 def _adversary(

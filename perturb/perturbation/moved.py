@@ -1,0 +1,63 @@
+"""Images that a network's pattern moves as they are asked for, so that they are looked at before a file is written."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from perturb.config.perturbation import Bound
+from perturb.datasets.ground_truth import FactorGrid
+from perturb.datasets.pixels import Pixels
+from perturb.perturbation.bounds import apply_pattern
+from perturb.perturbation.network import PerturbationNetwork
+
+
+class MovedPixels(Pixels):
+    """The images that a network's file would have, with the same bytes.
+
+    Args:
+        originals: all original images of the grid.
+        network: draws the pattern, on the CPU and calibrated.
+        grid: factors of the originals.
+        epsilon: largest change, of pixels in [0, 1].
+        bound: "reflect" or "clip".
+
+    """
+
+    def __init__(
+        self, originals: Pixels, network: PerturbationNetwork, grid: FactorGrid, *, epsilon: float, bound: Bound
+    ) -> None:
+        super().__init__(originals._array)
+        self._originals, self._network, self._grid = originals, network, grid
+        self._move: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda images, pattern: apply_pattern(
+            images, pattern, epsilon=epsilon, bound=bound
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, height, width, channels)."""
+        return len(self), self._network.image_side, self._network.image_side, self.channels
+
+    @property
+    def channels(self) -> int:
+        """Channels of an image."""
+        return self._originals.channels
+
+    def resident(self, device: torch.device | str) -> Pixels:
+        """Return the images themselves: they are made on the CPU, and each batch travels."""
+        return self
+
+    @torch.no_grad()
+    def images(self, numbers: np.ndarray | slice) -> np.ndarray:
+        """Images by number, uint8 (..., height, width, channels) of numbers (...)."""
+        wanted = np.arange(len(self))[numbers]
+        flat = wanted.reshape(-1)
+        pattern = self._network(torch.from_numpy(self._grid.scaled(flat))).numpy()
+        moved = self._move(np.array(self._originals.images(flat)), pattern)
+        return moved.reshape(*wanted.shape, *moved.shape[1:])
+
+    def stored(self, numbers: Tensor | np.ndarray, *, device: torch.device | str = "cpu") -> Tensor:
+        """Images as uint8 (..., height, width, channels), of numbers (...), on a device."""
+        wanted = numbers.cpu().numpy() if isinstance(numbers, Tensor) else numbers
+        return torch.from_numpy(self.images(wanted)).to(device)
