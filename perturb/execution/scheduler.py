@@ -124,9 +124,10 @@ class Scheduler:
 
     def _make_room(self) -> None:
         """Remove unpacked images, gigabytes on a full grid, as soon as all runs of the plan that read them are there."""
-        for pixels, readers in self._readers.items():
+        for pixels, readers in list(self._readers.items()):
             if all(map(self._store.is_complete, readers)):
                 remove_images(self._store.path(pixels))
+                del self._readers[pixels]
 
     def _wait_until_seen(self, spec: RunSpec) -> None:
         """A run that a worker says is there must come into sight."""

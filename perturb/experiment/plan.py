@@ -79,12 +79,13 @@ class Plan:
     @property
     def readers(self) -> dict[RunSpec, list[RunSpec]]:
         """Every run that reads the unpacked images of a file, by the run that unpacks them."""
-        found: dict[str, list[RunSpec]] = {spec.id: [] for column, spec in self.pixels.items() if column != BASELINE}
+        unpacked = {spec.id: spec for column, spec in self.pixels.items() if column != BASELINE}
+        found: dict[RunSpec, list[RunSpec]] = {spec: [] for spec in unpacked.values()}
         for spec in _with_inputs(run for stage in self.stages for run in stage.runs):
             for needed in spec.inputs.values():
-                if needed.id in found:
-                    found[needed.id].append(spec)
-        return {spec: found[spec.id] for column, spec in self.pixels.items() if column != BASELINE}
+                if needed.id in unpacked:
+                    found[unpacked[needed.id]].append(spec)
+        return found
 
     def stage(self, name: str) -> PlannedStage:
         """One stage by its name or its title; an unknown one is a UserError that lists the names."""
