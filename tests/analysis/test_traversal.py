@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 
 from perturb.analysis.traversal import (
     CodeBook,
@@ -14,7 +15,6 @@ from perturb.analysis.traversal import (
 from perturb.config import TrainingConfig
 from perturb.config.objectives import BetaVAEConfig, PCLConfig, WeaklySupervisedGANConfig
 from perturb.datasets import Mini
-from perturb.datasets.pixels import Pixels
 from perturb.errors import UserError
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.random.seeds import numpy_generator
@@ -71,7 +71,7 @@ def test_a_latent_that_is_best_for_both_factors_is_given_to_one() -> None:
 
 
 def test_codes_are_those_of_the_encoder_and_images_those_of_the_decoder() -> None:
-    model, pixels = _model(), Pixels(Mini().images(np.arange(4096)))
+    model, pixels = _model(), mini_pixels()
     book = code_book(model, pixels, Mini.grid, images=20, seed=3)
     numbers = np.sort(numpy_generator(3, "traversal").choice(4096, 20, replace=False))
     posterior = model.posterior(pixels.batch(numbers)[None])

@@ -6,12 +6,12 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 from pydantic import ValidationError
 
 from perturb.config import ExperimentConfig, PerturbationConfig
 from perturb.config.loading import config_hash
 from perturb.datasets import Mini
-from perturb.datasets.pixels import Pixels
 from perturb.experiment.plan import plan_experiment
 from perturb.experiment.stages import STAGES, trials
 from perturb.experiment.stages import perturbation as stage
@@ -72,7 +72,7 @@ def test_images_are_moved_as_in_the_file(finished: tuple[Path, Path]) -> None:
         run = finished[1] / "runs" / read_json(file.parent / MANIFEST)["inputs"]["network"]
         with h5py.File(file) as opened:
             expected, epsilon = opened["images"][:], float(opened.attrs["epsilon"])
-        originals = Pixels(Mini().images(np.arange(len(Mini.grid))))
+        originals = mini_pixels()
         moved = MovedPixels(originals, load_network(run, Mini()), Mini.grid, epsilon=epsilon, bound="reflect")
         assert np.array_equal(moved.images(slice(None)), expected)
         numbers = np.array([[5, 4_000], [77, 5]])

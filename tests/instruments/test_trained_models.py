@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 
 from perturb.analysis.od_score import Deviations
 from perturb.config import TrainingConfig
@@ -112,7 +113,7 @@ def test_the_od_score_is_of_models_with_two_active_units_and_divided_by_the_larg
 ) -> None:
     monkeypatch.setattr(od_score, "POINTS", 3)
     monkeypatch.setattr(od_score, "DRAWS", 20)
-    monkeypatch.setitem(globals(), "IMAGES", Pixels(Mini().images(np.arange(4096))))
+    monkeypatch.setitem(globals(), "IMAGES", mini_pixels())
     answer = _asked("od-score", subjects, tmp_path)
     assert answer.numbers["correlations"] == {}
     ((label, three),) = answer.numbers["models"].items()

@@ -1,11 +1,10 @@
-import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 from torch.nn import functional
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import PCLConfig, WeaklySupervisedGANConfig
-from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.models.gan import PairDiscriminator, generator, image_encoder
 from perturb.models.layers import glorot_uniform_
@@ -17,7 +16,7 @@ from perturb.random.philox import CounterRNG
 
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
 SEEDS = [5, 6]
-PIXELS = Pixels(Mini().images(np.arange(4096)))
+PIXELS = mini_pixels()
 SIZES = {"channels": 3, "latents": 4, "seeds": SEEDS, "device": "cpu"}
 
 

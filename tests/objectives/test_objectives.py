@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 
 from perturb.config import ObjectiveConfig, TrainingConfig
 from perturb.config.objectives import (
@@ -44,7 +45,7 @@ CONFIGS: dict[str, ObjectiveConfig] = {
 }
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
 SEEDS = [5, 6, 7]
-PIXELS = Pixels(Mini().images(np.arange(4096)))
+PIXELS = mini_pixels()
 
 
 def _objective(config: ObjectiveConfig, seeds: list[int], training: TrainingConfig = TRAINING) -> Objective:

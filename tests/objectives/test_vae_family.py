@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 from torch.distributions import Laplace, MultivariateNormal, Normal, kl_divergence
 
 from perturb.config import ObjectiveConfig, TrainingConfig
@@ -20,8 +21,6 @@ from perturb.config.objectives import (
     SlowVAEConfig,
     VAEConfig,
 )
-from perturb.datasets.pixels import Pixels
-from perturb.datasets.renderers.mini import Mini
 from perturb.objectives import OBJECTIVES, MinimisedObjective
 from perturb.objectives.beta_tc_vae import total_correlation
 from perturb.objectives.dip_vae import covariance_of
@@ -34,7 +33,7 @@ from perturb.random.philox import CounterRNG
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
 SEEDS = [5, 6]
 LATENTS = 4
-IMAGES = Pixels(Mini().images(np.arange(4096))).batch(np.arange(12).reshape(2, 6) * 301)
+IMAGES = mini_pixels().batch(np.arange(12).reshape(2, 6) * 301)
 
 
 def _objective(config: ObjectiveConfig) -> MinimisedObjective:

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 from pydantic import TypeAdapter
 
 from perturb.config import ObjectiveConfig, TrainingConfig
@@ -25,7 +26,7 @@ SEEDS = (3, 4, 5)
 
 @pytest.fixture(scope="module")
 def pixels() -> Pixels:
-    return Pixels(Mini().images(np.arange(4096)))
+    return mini_pixels()
 
 
 def _train(
@@ -118,7 +119,7 @@ def test_restarts_that_trained_together_go_on_alone(pixels: Pixels, tmp_path: Pa
 
 
 def test_restarts_learn_each_from_its_own_images(pixels: Pixels, tmp_path: Path) -> None:
-    inverted = Pixels(255 - Mini().images(np.arange(4096)))
+    inverted = Pixels(255 - mini_pixels().images(slice(None)))
     (tmp_path / "together").mkdir()
     (tmp_path / "alone").mkdir()
     _, together = _train([pixels, inverted, pixels], tmp_path / "together", *SEEDS)

@@ -1,11 +1,11 @@
 """Training on a card: recorded updates, resumption, agreement with the CPU. Skipped where torch finds no card."""
 
-import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 
 from perturb.config import ObjectiveConfig, TrainingConfig
 from perturb.config.objectives import (
@@ -18,7 +18,6 @@ from perturb.config.objectives import (
     SlowVAEConfig,
     WeaklySupervisedGANConfig,
 )
-from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.objectives import OBJECTIVES, Objective
 from perturb.objectives.encode import encode
@@ -44,12 +43,6 @@ METHODS: list[ObjectiveConfig] = [
 ]
 
 
-@functools.cache
-def _pixels() -> Pixels:
-    """The scene, which nobody renders where there is no card."""
-    return Pixels(Mini().images(np.arange(4096)))
-
-
 def _objective(config: ObjectiveConfig, seeds: list[int], device: str, training: TrainingConfig = TRAINING) -> Objective:
     return OBJECTIVES[config.kind](config, training, channels=3, latents=4, seeds=seeds, device=device)
 
@@ -60,7 +53,7 @@ def _losses(objective: Objective, seeds: list[int], *, recorded: bool, steps: in
     updates = Updates(objective, draws, recorded=recorded)
     for step in range(1, steps + 1):
         draws.set_step(step)
-        images = _pixels().batch(objective.batch(draws, Mini.grid, 16), device=objective.device)
+        images = mini_pixels().batch(objective.batch(draws, Mini.grid, 16), device=objective.device)
         losses.append(updates.make(images)["loss"].cpu())
     return torch.stack(losses)
 
@@ -112,7 +105,7 @@ def _trained(folder: Path, kind: type[Progress]) -> tuple[Objective, list]:
     objective = _objective(BetaVAEConfig(beta=2.0), SEEDS, CARD)
     with kind(folder) as progress:
         outcomes = train(
-            objective, [_pixels().resident(CARD)] * len(SEEDS), Mini.grid, TRAINING, draws=CounterRNG(SEEDS, CARD),
+            objective, [mini_pixels().resident(CARD)] * len(SEEDS), Mini.grid, TRAINING, draws=CounterRNG(SEEDS, CARD),
             checkpoints=[folder / f"{seed}.safetensors" for seed in SEEDS], progress=progress,
         )  # fmt: skip
     return objective, outcomes
@@ -134,6 +127,6 @@ def test_a_card_encodes_as_the_cpu_does() -> None:
     numbers = np.arange(0, 4096, 41)
     on_card, on_cpu = (_objective(BetaVAEConfig(beta=2.0), SEEDS[:1], device) for device in (CARD, "cpu"))
     on_card.networks.load_state_dict(on_cpu.networks.state_dict())
-    found = [encode(objective, _pixels(), numbers) for objective in (on_card, on_cpu)]
+    found = [encode(objective, mini_pixels(), numbers) for objective in (on_card, on_cpu)]
     for card, cpu in zip(*found, strict=True):
         assert np.allclose(card, cpu, atol=2e-3)

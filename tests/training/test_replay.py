@@ -1,12 +1,11 @@
 """The memory that a recorded update works on, without a card: fixed draws and images give the plain training."""
 
-import numpy as np
 import pytest
 import torch
+from mini_images import mini_pixels
 
 from perturb.config import TrainingConfig
 from perturb.config.objectives import AnnealedVAEConfig, FactorVAEConfig, ObjectiveConfig, WeaklySupervisedGANConfig
-from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.objectives import OBJECTIVES
 from perturb.random.philox import CounterRNG
@@ -14,7 +13,7 @@ from perturb.training.replay import PLAIN_UPDATES, FixedRNG, Updates
 
 SEEDS = [3, 4]
 TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
-PIXELS = Pixels(Mini().images(np.arange(4096)))
+PIXELS = mini_pixels()
 
 
 def test_fixed_draws_stay_in_their_memory_and_follow_the_step() -> None:
