@@ -134,7 +134,7 @@ def turned(
 
 
 def mig_of(codes: Float[Tensor, "n latents"], factors: Int64[np.ndarray, "n factors"]) -> float:
-    """MIG of codes (n, latents) of images with factors (n, factors)."""
+    """Return the MIG, in [0, 1], of codes (n, latents) of images with factors (n, factors)."""
     return float(gap_to_runner_up(information_shares(codes.numpy(), factors, BINS)).mean())
 
 

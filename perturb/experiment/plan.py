@@ -96,7 +96,7 @@ class Plan:
 
 
 def _with_inputs(runs: Iterable[RunSpec]) -> list[RunSpec]:
-    """Runs and all that they are made from, each once."""
+    """Return these runs and all that they are made from, each once."""
     found: dict[str, RunSpec] = {}
     waiting = list(runs)
     while waiting:

@@ -131,7 +131,7 @@ class Namer:
         return 1e-4 * images * (self.image_seconds / 2.5e-4)
 
     def _seconds_of_trials(self, form: PerturbationConfig) -> float:
-        """Trial trainings of all tries."""
+        """Return the seconds that the trial trainings of all tries take."""
         images = form.tries * form.trial_steps * self.config.training.batch_size
         return images * self._seconds_of(self.config.restarts.objective)
 

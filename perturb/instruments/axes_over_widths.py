@@ -1,6 +1,6 @@
 """At which posterior widths does a pattern turn a code's axes? What the cheapest save, and the MIG on them, by width."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,19 +12,17 @@ from perturb.analysis.axes import pooled_images, slopes_around
 from perturb.analysis.prediction import SAMPLE, mig_of, turned
 from perturb.datasets.hdf5.reader import BenchmarkFile
 from perturb.errors import UserError
-from perturb.experiment.plan import plan_experiment
-from perturb.experiment.stages import STAGES
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.manifests import run_file
 from perturb.objectives.encode import encode
 from perturb.perturbation.local_metric import active_codes, active_latents
 from perturb.perturbation.span import principal_directions
+from perturb.perturbation.stored import Images
 from perturb.random.seeds import numpy_generator, some_of, torch_generator
 from perturb.report import style
 from perturb.report.section import Picture, Section
 from perturb.report.table import TextTable, plain_table
-from perturb.runs import Store
 from perturb.statistics.scores import BASELINE
 
 WIDTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4)
@@ -46,7 +44,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Turned:
-    """One variant's images in all codes at all widths."""
+    """The effect of turning on one variant's images, in all codes at all widths."""
 
     saving: np.ndarray
     """Nats per unit of β that the cheapest axes would save, (patterns, codes, widths)."""
@@ -56,7 +54,7 @@ class Turned:
 
 @dataclass(frozen=True)
 class Found:
-    """Everything that was measured."""
+    """The codes, and what turning does to them on the images of every variant."""
 
     codes: list[Code]
     kept: np.ndarray
@@ -95,9 +93,13 @@ def _measured(subjects: Subjects, settings: Settings) -> Found:
     numbers = some_of(len(truth.grid), SAMPLE, numpy_generator(settings.seed, "axes-over-widths"))
     factors, directions = truth.grid.factors_of(numbers), principal_directions(pixels, truth.grid)
     codes = [_code(model, numbers, settings) for model in restarts]
+    looked_at: dict[str, Sequence[Images]] = {BASELINE: [pixels]}
+    looked_at |= {
+        variant: [BenchmarkFile(run_file(run, "*.h5")) for run in runs] for variant, runs in subjects.files.items()
+    }
     seen = {
         variant: [pooled_images(images, numbers) @ directions.T for images in patterns]
-        for variant, patterns in {BASELINE: [pixels], **_files(subjects)}.items()
+        for variant, patterns in looked_at.items()
     }
     price = subjects.config.perturbation.alignment.price
     cells = {variant: np.empty((2, len(patterns), len(codes), len(WIDTHS))) for variant, patterns in seen.items()}
@@ -116,16 +118,6 @@ def _code(model: TrainedModel, numbers: np.ndarray, settings: Settings) -> Code:
     active = active_latents(logvars)
     widths = np.exp(logvars[:, active] / 2).mean(axis=0) / means[:, active].std(axis=0)
     return Code(active_codes(means, logvars), float(widths.mean()))
-
-
-def _files(subjects: Subjects) -> dict[str, list[BenchmarkFile]]:
-    """Return the finished files of each variant, one a pattern."""
-    plan, store = plan_experiment(subjects.config), Store(subjects.artifacts, STAGES)
-    found: dict[str, list[BenchmarkFile]] = {}
-    for column, spec in plan.files.items():
-        if column.variant != BASELINE and store.is_complete(spec):
-            found.setdefault(column.variant, []).append(BenchmarkFile(run_file(store.path(spec), "*.h5")))
-    return found
 
 
 def _text(found: Found) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     if sum(size > 1 for size in ordered) < 2:
         raise UserError(f"{subjects.name}: pca-axes needs two ordered factors with more than one value, got {len(ordered)}.")
     readers: dict[str, Callable[[np.ndarray], np.ndarray]] = {BASELINE: truth.images}
-    readers |= {variant: BenchmarkFile(run_file(run, "*.h5")).images for variant, run in subjects.files.items()}
+    readers |= {variant: BenchmarkFile(run_file(runs[0], "*.h5")).images for variant, runs in subjects.files.items()}
     found = {variant: _found(truth, reader, settings) for variant, reader in readers.items()}
     path = settings.folder / "pca-axes.png"
     draw_axes(path, truth, found)

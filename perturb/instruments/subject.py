@@ -110,8 +110,8 @@ class Subjects:
     """Folder of the run directories of an experiment."""
     truth: GroundTruth | None = None
     """The dataset of which the images are looked at: an experiment's, or the one that a model from outside is shown."""
-    files: Mapping[str, Path] = field(default_factory=dict[str, Path])
-    """Runs of that experiment's files by variant, with their first patterns, as far as they are finished."""
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict[str, Sequence[Path]])
+    """Runs of an experiment's finished benchmark files by variant, one a pattern; originals have none."""
     factory: Factory | None = None
     """The maker of a trained model from outside."""
     changes: Sequence[str] = ()
@@ -177,8 +177,10 @@ def subjects_of(
         return Subjects(kind=kind, name=asked, artifacts=artifacts, changes=changes)
     if kind == "dataset":
         return _of_dataset(path, artifacts, changes)
-    trained = [_of_run(path)] if kind == "run" else _of_experiment(path, artifacts, changes)
-    return Subjects(kind=kind, name=asked, trained=trained, artifacts=artifacts, changes=changes)
+    if kind == "run":
+        return Subjects(kind=kind, name=asked, trained=[_of_run(path)], artifacts=artifacts)
+    trained, files = _of_experiment(path, artifacts, changes), _files(path, artifacts, changes)
+    return Subjects(kind=kind, name=asked, trained=trained, artifacts=artifacts, files=files, changes=changes)
 
 
 def _kind(asked: str | None) -> Kind:
@@ -213,15 +215,18 @@ def _of_experiment(path: Path, artifacts: Path, changes: Sequence[str]) -> list[
 
 
 def _of_dataset(path: Path, artifacts: Path, changes: Sequence[str]) -> Subjects:
-    config = load_experiment(path, changes)
-    plan, store = plan_experiment(config), Store(artifacts, STAGES)
-    changed = {
-        column.variant: store.path(spec)
-        for column, spec in plan.files.items()
-        if column.variant != BASELINE and column.pattern == 0 and store.is_complete(spec)
-    }
-    truth = open_ground_truth(config.dataset)
-    return Subjects(kind="dataset", name=str(path), truth=truth, files=changed, changes=changes)
+    truth, files = open_ground_truth(load_experiment(path, changes).dataset), _files(path, artifacts, changes)
+    return Subjects(kind="dataset", name=str(path), truth=truth, files=files, changes=changes)
+
+
+def _files(path: Path, artifacts: Path, changes: Sequence[str]) -> dict[str, list[Path]]:
+    """Return the runs of an experiment's finished files, but for the originals', by variant."""
+    plan, store = plan_experiment(load_experiment(path, changes)), Store(artifacts, STAGES)
+    found: dict[str, list[Path]] = {}
+    for column, spec in plan.files.items():
+        if column.variant != BASELINE and store.is_complete(spec):
+            found.setdefault(column.variant, []).append(store.path(spec))
+    return found
 
 
 def _of_scores(method: str, variant: str, scores: RunSpec, store: Store) -> TrainedModel | None:

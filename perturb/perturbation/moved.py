@@ -1,7 +1,5 @@
 """Images that a network's pattern moves as they are asked for, so that they are looked at before a file is written."""
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -30,9 +28,7 @@ class MovedPixels(Pixels):
     ) -> None:
         super().__init__(originals._array)
         self._originals, self._network, self._grid = originals, network, grid
-        self._move: Callable[[np.ndarray, np.ndarray], np.ndarray] = lambda images, pattern: apply_pattern(
-            images, pattern, epsilon=epsilon, bound=bound
-        )
+        self._epsilon, self._bound = epsilon, bound
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,7 +50,8 @@ class MovedPixels(Pixels):
         wanted = np.arange(len(self))[numbers]
         flat = wanted.reshape(-1)
         pattern = self._network(torch.from_numpy(self._grid.scaled(flat))).numpy()
-        moved = self._move(np.array(self._originals.images(flat)), pattern)
+        originals = np.array(self._originals.images(flat))
+        moved = apply_pattern(originals, pattern, epsilon=self._epsilon, bound=self._bound)
         return moved.reshape(*wanted.shape, *moved.shape[1:])
 
     def stored(self, numbers: Tensor | np.ndarray, *, device: torch.device | str = "cpu") -> Tensor:

@@ -127,7 +127,7 @@ def test_two_flows_on_one_config_build_everything_once(tiny_toml: Path, tmp_path
 
 
 def _all_whole(artifacts: Path) -> bool:
-    """Whether every file of every finished run is as its manifest says, but for unpacked images, which are removed."""
+    """Return whether every file of every finished run is as its manifest says; unpacked images are not looked at."""
     return all(
         sha256_of(run / name) == entry["sha256"]
         for run in (artifacts / "runs").iterdir()

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,12 +18,10 @@ import numpy as np
 import pytest
 import torch
 from damage import flip
-from full_disk import small_disk
 from safetensors.torch import load_file
 
 from perturb.config import DatasetConfig, ExperimentConfig, PerturbationConfig
 from perturb.datasets.renderers.mini import Mini
-from perturb.datasets.saved_images import open_images, remove_images, write_images
 from perturb.errors import UserError
 from perturb.execution.local import check_patterns, run_locally
 from perturb.execution.scheduler import StageError
@@ -33,7 +30,7 @@ from perturb.experiment.plan import plan_experiment
 from perturb.experiment.publish import publish_results
 from perturb.experiment.stages import STAGES
 from perturb.files import read_json, sha256_of, write_json
-from perturb.manifests import DamagedRun, run_files
+from perturb.manifests import run_files
 from perturb.perturbation.saved_networks import PatternResult, PerturbationRun
 from perturb.perturbation.scalar import ScalarEffects
 from perturb.perturbation.stored import PatternStatistics
@@ -344,13 +341,6 @@ def test_a_runs_config_comes_back_from_its_manifest_with_the_path_of_an_official
     assert read_config(tmp_path, PerturbationRun) == config
 
 
-def test_images_for_which_the_disk_has_no_room_are_told_before_they_are_written(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", megabytes=1) as disk:
-        with pytest.raises(UserError, match=r"needs up to 0\.01 GB, and .* has 0\.00 GB left; make room"):
-            write_images(disk / "run", iter([]), shape=(4096, 32, 32, 3), binary=False, progress=None)
-        assert not list(disk.rglob("*.npy"))
-
-
 @pytest.mark.parametrize(
     ("damaged", "read_again"),
     [
@@ -380,27 +370,3 @@ def test_damaged_runs_are_made_again_and_the_tables_stay_what_they_were(
     for run in chosen:
         assert f"{run}/" in done.stderr
         assert run_files(run)
-
-
-def test_removed_images_are_unpacked_again_where_they_were(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    shutil.copytree(finished[1] / "runs", tmp_path / "runs")
-    run = min((tmp_path / "runs").glob("pixels-*"))
-    remove_images(run)
-    with h5py.File(next((run.parent / read_json(run / MANIFEST)["inputs"]["file"]).glob("*.h5"))) as file:
-        expected = file["images"][:]
-    with ThreadPoolExecutor(4) as threads:  # none of them gets a torn file, and only one of them unpacks
-        for pixels in threads.map(open_images, [run] * 4):
-            assert np.array_equal(pixels.images(slice(None)), expected)
-    assert list((tmp_path / "scratch").iterdir()) == []
-    mapped = open_images(run)
-    remove_images(run)
-    assert np.array_equal(mapped.images(slice(None)), expected), "who has mapped them keeps them"
-
-
-def test_unpacked_images_that_have_changed_are_not_read(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    shutil.copytree(finished[1] / "runs", tmp_path / "runs")
-    run = min((tmp_path / "runs").glob("pixels-*"))
-    open_images(run)
-    flip(run / "images.npy")
-    with pytest.raises(DamagedRun, match="other bytes"):
-        open_images(run)

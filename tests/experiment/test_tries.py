@@ -80,14 +80,31 @@ def test_images_are_moved_as_in_the_file(finished: tuple[Path, Path]) -> None:
         assert moved.shape == expected.shape
 
 
-def test_the_try_with_the_lowest_mig_of_a_trial_is_taken_of_controls_too(tiny: ExperimentConfig, begun: Path) -> None:
+def test_trials_are_migs_of_trained_models_of_controls_too(tiny: ExperimentConfig, begun: Path) -> None:
     store, plan = Store(begun, STAGES), plan_experiment(_with_trials(tiny))
     control = plan.controls[VariantPattern("untrained")]
     store.ensure(control)
     for spec in (plan.patterns[MODIFIED], control):
-        trials = store.result(spec, PatternResult).trials
-        assert len(set(trials)) == 2
-        assert all(mig is not None and 0 <= mig <= 1 for mig in trials)
+        found = store.result(spec, PatternResult).trials
+        assert len(set(found)) == 2
+        assert all(mig is not None and 0 < mig <= 1 for mig in found)
+
+
+@pytest.mark.parametrize(("migs", "is_first"), [((0.1, 0.9), True), ((0.9, 0.1), False)])
+def test_the_try_with_the_lowest_mig_is_taken_of_controls_too(
+    tiny: ExperimentConfig, begun: Path, monkeypatch: pytest.MonkeyPatch, migs: tuple[float, float], is_first: bool
+) -> None:
+    monkeypatch.setattr(trials, "_mig", lambda context, images, number, count: migs[number])
+    store, chosen, alone = Store(begun, STAGES), plan_experiment(_with_trials(tiny)), plan_experiment(tiny)
+    for plan in (chosen, alone):
+        store.ensure(plan.controls[VariantPattern("untrained")])
+    for one, other in (
+        (chosen.patterns[MODIFIED], alone.patterns[MODIFIED]),
+        (chosen.controls[VariantPattern("untrained")], alone.controls[VariantPattern("untrained")]),
+    ):
+        found, expected = store.result(one, PatternResult), store.result(other, PatternResult)
+        assert found.trials == migs
+        assert ((found.pattern, found.scalar) == (expected.pattern, expected.scalar)) == is_first
 
 
 def test_trials_that_a_killed_run_had_finished_are_not_repeated(

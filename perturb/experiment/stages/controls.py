@@ -27,34 +27,38 @@ def build_control(context: StageContext[PerturbationRun]) -> PatternResult:
     """
     config = context.spec.config.perturbation
     truth, pixels = open_ground_truth(context.spec.config.dataset), open_images(context.inputs["images"])
-    drawn = [_drawn(context, truth, pixels, number) for number in range(config.tries if config.trial_steps else 1)]
+    trained, wanted = load_network(context.inputs["perturbation"], truth), _goal(context)
+    draws = range(config.tries if config.trial_steps else 1)
+    drawn = [_drawn(context.spec.config, truth, pixels, trained, wanted, number) for number in draws]
     bounds = {"epsilon": config.epsilon, "bound": config.bound}
     moved = [MovedPixels(pixels, network, truth.grid, **bounds) for network, _ in drawn]
     trials = trial_migs(context, moved) if config.trial_steps else []
     network, reached = drawn[lowest(trials) if trials else 0]
     save_weights(network, context.out / FILE_NAME)
-    return PatternResult(
-        pattern=reached, scalar=scalar_effects(network, truth.grid), wanted=_goal(context), trials=tuple(trials)
-    )
+    return PatternResult(pattern=reached, scalar=scalar_effects(network, truth.grid), wanted=wanted, trials=tuple(trials))
 
 
 def _drawn(
-    context: StageContext[PerturbationRun], truth: GroundTruth, pixels: Pixels, number: int
+    config: PerturbationRun,
+    truth: GroundTruth,
+    pixels: Pixels,
+    trained: PerturbationNetwork,
+    wanted: Goal,
+    number: int,
 ) -> tuple[PerturbationNetwork, PatternStatistics]:
-    """One draw of a control, matched, and the statistics of its pattern."""
-    config, form = context.spec.config, context.spec.config.perturbation
+    """Draw a control, match it to the trained network, and return it with the statistics of its pattern."""
+    form = config.perturbation
     assert config.redraw is not None, "a control has a part that it draws anew"
     generator = torch_generator(config.seed, "untrained", *([number] if number else []))
     fresh = network_for(truth, form, architecture=config.architecture, generator=generator)
     if config.in_span:
         confine(fresh, pixels, truth.grid)
-    trained = load_network(context.inputs["perturbation"], truth)
     network = control_of(trained, fresh, truth.grid, redraw=config.redraw)
     reached = match(
         network,
         pixels,
         truth.grid,
-        _goal(context),
+        wanted,
         epsilon=form.epsilon,
         bound=form.bound,
         centre=config.redraw != "scalar",
@@ -63,6 +67,6 @@ def _drawn(
 
 
 def _goal(context: StageContext[PerturbationRun]) -> Goal:
-    """The trained pattern's variance and roughness."""
+    """Return the trained pattern's variance and roughness, to which a control is matched."""
     wanted = read_result(context.inputs["perturbation"], PatternResult).pattern
     return Goal(variance=wanted.variance, roughness=wanted.roughness)
