@@ -53,7 +53,7 @@ class ImagesResult:
 
 
 def open_images(run: Path) -> Pixels:
-    """All images of a finished run of either kind, mapped; unpacked again where they have been removed.
+    """Map all images of a finished run of either kind into memory; unpack them again where they have been removed.
 
     Raises:
         DamagedRun: they are not those that were written, or cannot be unpacked again.
@@ -98,7 +98,18 @@ def _unpack_again(run: Path) -> None:
 
 
 def unpack(run: Path, folder: Path, progress: Progress | None = None) -> ImagesResult:
-    """Unpack the images of a benchmark file, given the run that wrote it, into a folder."""
+    """Unpack the images of a benchmark file into a folder.
+
+    Args:
+        run: that wrote the file.
+        folder: where `images.npy` goes.
+        progress: told of every block of images.
+
+    Raises:
+        DamagedRun: the file is not the one that was written.
+        UserError: the disk has too little room.
+
+    """
     file = BenchmarkFile(run_file(run, "*.h5"))
     shape = (file.grid.num_images, *file.image_shape)
     sha256 = write_images(folder, file.blocks(BATCH), shape=shape, binary=False, progress=progress)
@@ -108,7 +119,7 @@ def unpack(run: Path, folder: Path, progress: Progress | None = None) -> ImagesR
 def write_images(
     folder: Path, blocks: Iterable[np.ndarray], *, shape: tuple[int, int, int, int], binary: bool, progress: Progress | None
 ) -> str:
-    """Write blocks of images (k, height, width, channels) one after the other; the SHA-256 of the file."""
+    """Write blocks of images (k, height, width, channels) one after the other, and return the SHA-256 of the file."""
     needed = math.prod(shape) // (8 if binary else 1)
     require_free_space(folder, needed, total=needed)
     writer = PixelsWriter(folder, shape, binary=binary)

@@ -63,7 +63,7 @@ class Found:
 
     @property
     def width(self) -> float:
-        """Posterior width, a mean over the codes."""
+        """The width of the posteriors at the end of their training, a mean over the codes."""
         return float(np.mean([code.width for code in self.codes]))
 
 

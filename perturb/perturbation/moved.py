@@ -37,7 +37,7 @@ class MovedPixels(Pixels):
 
     @property
     def channels(self) -> int:
-        """Channels of an image."""
+        """The number of channels of an image."""
         return self._originals.channels
 
     def resident(self, device: torch.device | str) -> Pixels:
@@ -46,7 +46,7 @@ class MovedPixels(Pixels):
 
     @torch.no_grad()
     def images(self, numbers: np.ndarray | slice) -> np.ndarray:
-        """Images by number, uint8 (..., height, width, channels) of numbers (...)."""
+        """Return images by number, uint8 (..., height, width, channels) of numbers (...)."""
         wanted = np.arange(len(self))[numbers]
         flat = wanted.reshape(-1)
         pattern = self._network(torch.from_numpy(self._grid.scaled(flat))).numpy()
@@ -55,6 +55,6 @@ class MovedPixels(Pixels):
         return moved.reshape(*wanted.shape, *moved.shape[1:])
 
     def stored(self, numbers: Tensor | np.ndarray, *, device: torch.device | str = "cpu") -> Tensor:
-        """Images as uint8 (..., height, width, channels), of numbers (...), on a device."""
+        """Return images by number on a device, uint8 (..., height, width, channels) of numbers (...)."""
         wanted = numbers.cpu().numpy() if isinstance(numbers, Tensor) else numbers
         return torch.from_numpy(self.images(wanted)).to(device)
