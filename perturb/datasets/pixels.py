@@ -4,13 +4,16 @@ Binary images are kept as bits, an eighth of the memory: the 737,280 images of d
 a tensor is made, because many commands look at a dataset and need none, and importing it takes longer than they do.
 """
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from perturb.files import require_free_space
 
 if TYPE_CHECKING:
     import torch
@@ -148,3 +151,34 @@ class PixelsWriter:
         self._file.close()
         if self._next != self._total:
             raise ValueError(f"{self.path} must get {self._total} images, got {self._next}.")
+
+
+def write_pixels(
+    folder: Path,
+    blocks: Iterable[np.ndarray],
+    *,
+    shape: tuple[int, int, int, int],
+    binary: bool = False,
+    destination: Path | None = None,
+    report: Callable[[int, int], None] = lambda written, total: None,
+) -> Path:
+    """Write blocks of images (k, height, width, channels), uint8, one after the other into a folder, and return the file.
+
+    Args:
+        folder: where `images.npy` or `bits.npy` goes; it exists.
+        blocks: all images, in order.
+        shape: (n, height, width, channels) of all blocks together.
+        binary: as for `PixelsWriter`.
+        destination: where the folder will be moved, for the error message; None: it stays where it is.
+        report: called with (images written, total images) after every block.
+
+    Raises:
+        UserError: the disk has too little room.
+
+    """
+    needed = math.prod(shape) // (_BITS_OF_A_BYTE if binary else 1)
+    require_free_space(destination or folder, needed, total=needed)
+    with PixelsWriter(folder, shape, binary=binary) as writer:
+        for block in blocks:
+            report(writer.append(block), shape[0])
+    return writer.path

@@ -4,7 +4,6 @@ Those of a benchmark file take 3 to 6 GB on a full grid, and half a minute to un
 that it plans will read them any more, and whoever opens them later unpacks them again.
 """
 
-import math
 import shutil
 import time
 from collections.abc import Iterable
@@ -17,8 +16,8 @@ import numpy as np
 from perturb.config import DatasetConfig, Section
 from perturb.datasets.ground_truth import GroundTruth
 from perturb.datasets.hdf5.reader import BenchmarkFile
-from perturb.datasets.pixels import IMAGES, Pixels, PixelsWriter
-from perturb.files import require_free_space, sha256_of
+from perturb.datasets.pixels import IMAGES, Pixels, write_pixels
+from perturb.files import sha256_of
 from perturb.locks import SECONDS_BETWEEN_TRIES, exclusive_folder
 from perturb.manifests import DamagedRun, read_manifest, run_file
 from perturb.progress import Progress
@@ -112,23 +111,26 @@ def unpack(run: Path, folder: Path, progress: Progress | None = None) -> ImagesR
     """
     file = BenchmarkFile(run_file(run, "*.h5"))
     shape = (file.grid.num_images, *file.image_shape)
-    sha256 = write_images(folder, file.blocks(BATCH), shape=shape, binary=False, progress=progress)
-    return ImagesResult(images=shape[0], sha256=sha256)
+    return write_images(folder, file.blocks(BATCH), shape=shape, progress=progress)
 
 
 def write_images(
-    folder: Path, blocks: Iterable[np.ndarray], *, shape: tuple[int, int, int, int], binary: bool, progress: Progress | None
-) -> str:
-    """Write blocks of images (k, height, width, channels) one after the other, and return the SHA-256 of the file."""
-    needed = math.prod(shape) // (8 if binary else 1)
-    require_free_space(folder, needed, total=needed)
-    writer = PixelsWriter(folder, shape, binary=binary)
-    for block in blocks:
-        done = writer.append(block)
+    folder: Path,
+    blocks: Iterable[np.ndarray],
+    *,
+    shape: tuple[int, int, int, int],
+    binary: bool = False,
+    progress: Progress | None = None,
+    provenance: dict[str, str] | None = None,
+) -> ImagesResult:
+    """Write blocks of images as `write_pixels` does, and return what a manifest records about them."""
+
+    def report(written: int, total: int) -> None:
         if progress is not None:
-            progress.report(done, shape[0], "images")
-    writer.close()
-    return sha256_of(writer.path)
+            progress.report(written, total, "images")
+
+    images = write_pixels(folder, blocks, shape=shape, binary=binary, report=report)
+    return ImagesResult(images=shape[0], sha256=sha256_of(images), provenance=provenance)
 
 
 class MappedGroundTruth(GroundTruth):

@@ -19,7 +19,7 @@ from perturb.manifests import MANIFEST, DamagedRun
 def test_images_for_which_the_disk_has_no_room_are_told_before_they_are_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", megabytes=1) as disk:
         with pytest.raises(UserError, match=r"needs up to 0\.01 GB, and .* has 0\.00 GB left; make room"):
-            write_images(disk / "run", iter([]), shape=(4096, 32, 32, 3), binary=False, progress=None)
+            write_images(disk / "run", iter([]), shape=(4096, 32, 32, 3))
         assert not list(disk.rglob("*.npy"))
 
 

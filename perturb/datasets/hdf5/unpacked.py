@@ -6,7 +6,6 @@ process reads the first. A cache of other images is not used, and made again.
 
 import hashlib
 import logging
-import math
 import os
 import shutil
 import uuid
@@ -18,9 +17,9 @@ import numpy as np
 
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.hdf5.layouts import WHITE
-from perturb.datasets.pixels import IMAGES, Pixels, PixelsWriter
+from perturb.datasets.pixels import IMAGES, Pixels, write_pixels
 from perturb.errors import UserError
-from perturb.files import flush_to_disk, read_json, require_free_space, write_json
+from perturb.files import flush_to_disk, read_json, write_json
 from perturb.proofs import proved
 
 CACHE = ".pixels"
@@ -112,16 +111,12 @@ def unpack(file: Packed, report: Callable[[int, int], None]) -> Path:
 
     """
     folder, (height, width, channels) = cache_of(file.path), file.image_shape
-    shape = (file.grid.num_images, height, width, channels)
-    needed = math.prod(shape)
-    require_free_space(folder, needed, total=needed)
     part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         part.mkdir()
-        with PixelsWriter(part, shape, binary=False) as writer:
-            for block in file.all_images():
-                report(writer.append(block), shape[0])
-        writer.path.chmod(READ_ONLY)
+        shape = (file.grid.num_images, height, width, channels)
+        images = write_pixels(part, file.all_images(), shape=shape, destination=folder, report=report)
+        images.chmod(READ_ONLY)
         write_json(part / MANIFEST, _identity(file))
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(part, folder)

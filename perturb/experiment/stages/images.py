@@ -12,6 +12,11 @@ def build_images(context: StageContext[ImagesRun]) -> ImagesResult:
     ground_truth = open_ground_truth(context.spec.config.dataset)
     total = ground_truth.grid.num_images
     blocks = (ground_truth.images(np.arange(i, min(i + BATCH, total))) for i in range(0, total, BATCH))
-    shape = (total, *ground_truth.image_shape)
-    sha256 = write_images(context.out, blocks, shape=shape, binary=ground_truth.binary, progress=context.progress)
-    return ImagesResult(images=total, provenance=ground_truth.provenance(), sha256=sha256)
+    return write_images(
+        context.out,
+        blocks,
+        shape=(total, *ground_truth.image_shape),
+        binary=ground_truth.binary,
+        progress=context.progress,
+        provenance=ground_truth.provenance(),
+    )

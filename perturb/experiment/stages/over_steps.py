@@ -1,14 +1,17 @@
 """A model scored in the course of its training."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from torch import Tensor
 
 from perturb.config import Section
 from perturb.datasets import grid_of
+from perturb.datasets.pixels import Pixels
 from perturb.datasets.saved_images import open_images
 from perturb.experiment.stages.training import CHECKPOINT, scores_of
 from perturb.files import read_json, write_json
+from perturb.progress import Part, Progress
 from perturb.random.philox import CounterRNG
 from perturb.runs import StageContext
 from perturb.statistics.saved_scores import ScoresResult, ScoresRun
@@ -38,13 +41,30 @@ class OverStepsResult:
 
 
 def build_over_steps(context: StageContext[OverStepsRun]) -> OverStepsResult:
-    """Train one model, and score it after each of the asked-for updates; a killed training goes on from its checkpoint."""
-    config = context.spec.config
-    training, device = config.training, context.device
+    """Train one model and score it on the way."""
     pixels = open_images(context.inputs["images"])
+    return train_and_score(
+        context.spec.config, pixels, scratch=context.scratch, device=context.device, progress=context.progress
+    )
+
+
+def train_and_score(
+    config: OverStepsRun, pixels: Pixels, *, scratch: Path, device: str, progress: Progress | Part
+) -> OverStepsResult:
+    """Train one model and score it after each of the requested updates; a killed training resumes from its checkpoint.
+
+    Args:
+        config: of the model, and of how and when it is scored.
+        pixels: all images of the grid.
+        scratch: folder for the checkpoint and for the scores so far; it exists.
+        device: torch device.
+        progress: told of every update.
+
+    """
+    training = config.training
     objective = new_model(training, channels=pixels.channels, seeds=[training.seed], device=device)
-    kept = context.scratch / POINTS
-    points = [ScoresResult(**scores) for scores in read_json(kept)] if kept.is_file() else []
+    saved = scratch / POINTS
+    points = [ScoresResult(**scores) for scores in read_json(saved)] if saved.is_file() else []
 
     def watch(step: int) -> None:
         if step not in config.steps[len(points) :]:
@@ -52,7 +72,7 @@ def build_over_steps(context: StageContext[OverStepsRun]) -> OverStepsResult:
         weights: dict[str, Tensor] = objective.networks.state_dict()
         model = trained_model(training, weights, channels=pixels.channels, device=device)
         points.append(scores_of(model, pixels, config.scoring))
-        write_json(kept, [asdict(scores) for scores in points])
+        write_json(saved, [asdict(scores) for scores in points])
 
     (outcome,) = train(
         objective,
@@ -60,8 +80,8 @@ def build_over_steps(context: StageContext[OverStepsRun]) -> OverStepsResult:
         grid_of(training.dataset),
         training.training,
         draws=CounterRNG([training.seed], device),
-        checkpoints=[context.scratch / CHECKPOINT],
-        progress=context.progress,
+        checkpoints=[scratch / CHECKPOINT],
+        progress=progress,
         watch=watch,
     )
     return OverStepsResult(failure=outcome.failure, points=tuple(points))

@@ -8,18 +8,15 @@ import math
 from collections.abc import Sequence
 
 from perturb.config.metrics import MetricsConfig
-from perturb.datasets import grid_of
 from perturb.datasets.pixels import Pixels
-from perturb.experiment.stages.training import scores_of
+from perturb.experiment.stages.over_steps import OverStepsRun, train_and_score
 from perturb.files import read_json, write_json
 from perturb.perturbation.saved_networks import PerturbationRun
 from perturb.progress import Part
-from perturb.random.philox import CounterRNG
 from perturb.random.seeds import child_seed
 from perturb.runs import StageContext, read_config
 from perturb.statistics.saved_scores import ScoresRun
-from perturb.training import train
-from perturb.training.saved_models import TrainingRun, new_model, trained_model
+from perturb.training.saved_models import TrainingRun
 
 MIGS = "trials.json"
 
@@ -51,25 +48,20 @@ def lowest(migs: Sequence[float | None]) -> int:
 
 def _mig(context: StageContext[PerturbationRun], images: Pixels, number: int, count: int) -> float | None:
     own = context.spec.config
-    seed = child_seed(own.seed, "trial")
     restart = read_config(context.inputs["restart-0"], TrainingRun)
     training = restart.training.model_copy(update={"steps": own.perturbation.trial_steps})
-    config = restart.model_copy(update={"training": training, "seed": seed})
-    objective = new_model(config, channels=images.channels, seeds=[seed], device=context.device)
-    (outcome,) = train(
-        objective,
-        [images],
-        grid_of(own.dataset),
-        training,
-        draws=CounterRNG([seed], context.device),
-        checkpoints=[context.scratch / f"trial-{number}.safetensors"],
-        progress=Part(context.progress, number, count),
+    config = OverStepsRun(
+        training=restart.model_copy(update={"training": training, "seed": child_seed(own.seed, "trial")}),
+        scoring=ScoresRun(
+            dataset=own.dataset, metrics=("mig",), settings=MetricsConfig(), seed=child_seed(own.seed, "trial scores")
+        ),
+        steps=(training.steps,),
     )
-    if outcome.failure is not None:
+    scratch = context.scratch / f"trial-{number}"
+    scratch.mkdir(exist_ok=True)
+    progress = Part(context.progress, number, count)
+    result = train_and_score(config, images, scratch=scratch, device=context.device, progress=progress)
+    if result.failure is not None:
         return None
-    model = trained_model(config, objective.networks.state_dict(), channels=images.channels, device=context.device)
-    scoring = ScoresRun(
-        dataset=own.dataset, metrics=("mig",), settings=MetricsConfig(), seed=child_seed(own.seed, "trial scores")
-    )
-    scores = scores_of(model, images, scoring).scores
+    scores = result.points[-1].scores
     return scores["mig"] if scores else None
