@@ -14,7 +14,7 @@ from perturb_flows.environment import prepare
 prepare()
 
 import httpx  # noqa: E402
-from perturb_flows.server import free_port, is_healthy, require_server  # noqa: E402
+from perturb_flows.server import free_port, is_healthy, page_trouble, require_server  # noqa: E402
 from prefect.settings import PREFECT_API_URL  # noqa: E402
 
 from perturb.errors import UserError  # noqa: E402
@@ -37,9 +37,12 @@ def _server() -> Check:
     if not PREFECT_API_URL.value():
         return Check("ok", "prefect", "no PREFECT_API_URL: flows start a server of their own; schedules need one that stays")
     try:
-        return Check("ok", "prefect", f"a server answers at {require_server()}")
+        api = require_server()
     except UserError as error:
         return Check("wrong", "prefect", str(error))
+    if trouble := page_trouble(api):
+        return Check("warning", "prefect", trouble)
+    return Check("ok", "prefect", f"a server answers at {api}")
 
 
 def _dask(address: str) -> Iterator[Check]:

@@ -1,5 +1,6 @@
 """An experiment that Prefect starts by itself, again and again."""
 
+import sys
 import warnings
 from contextlib import suppress
 from datetime import timedelta
@@ -10,7 +11,7 @@ prepare()
 
 from perturb_flows.pipeline import study  # noqa: E402
 from perturb_flows.runners import parsed  # noqa: E402
-from perturb_flows.server import require_server  # noqa: E402
+from perturb_flows.server import page_of, page_trouble, require_server  # noqa: E402
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule  # noqa: E402
 from pydantic import ValidationError  # noqa: E402
 
@@ -48,16 +49,13 @@ def serve(
     try:
         # Prefect warns of its own end at SIGTERM.
         with suppress(KeyboardInterrupt), warnings.catch_warnings(action="ignore", category=RuntimeWarning):
-            start = f"{config.name} runs {when}, one run at a time, until this is interrupted; its page: {_page(server)}"
-            print(start, flush=True)
+            page = f"{page_of(server)}/deployments"
+            print(f"{config.name} runs {when}, one run at a time, until this is interrupted; its page: {page}", flush=True)
+            if trouble := page_trouble(server):
+                print(f"{trouble}.", file=sys.stderr, flush=True)
             study.serve(
                 name=config.name, schedules=[schedule], parameters=parameters, limit=1, pause_on_shutdown=True,
                 print_starting_message=False,
             )  # fmt: skip
     finally:
         print(f"stopped; the schedule of {config.name} is paused until `perturb schedule` is started again.", flush=True)
-
-
-def _page(server: str) -> str:
-    """Return the address of the page for people, given that of the server's API."""
-    return f"{server.removesuffix('/api')}/deployments"

@@ -4,6 +4,7 @@ Prefect would start one by itself, and a kill -9 of the flow would leave it behi
 started it.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
@@ -23,6 +25,9 @@ from perturb.machine import die_with_parent
 
 SECONDS_TO_START = 180
 """A cold start takes 12-17 s on a small idle machine, and much longer on a busy one."""
+THIS_MACHINE = ("localhost", "127.0.0.1", "0.0.0.0", "::1")
+PORTS = {"http": 80, "https": 443}
+"""The port of an address that names none, by scheme."""
 
 
 @contextmanager
@@ -81,6 +86,37 @@ def _require_answer(address: str) -> None:
             f"no Prefect server answers at {in_line(address)} ({in_line(error)}); start it with `prefect server start`, or "
             "correct PREFECT_API_URL."
         ) from None
+
+
+def page_of(api: str) -> str:
+    """Return the address of a server's page for people, given that of its API."""
+    return api.rstrip("/").removesuffix("/api")
+
+
+def page_trouble(api: str) -> str | None:
+    """Return why Prefect's page may stay empty and what to do about it, or None if it shows this server.
+
+    The browser asks for data where the server's own setting says, which is http://127.0.0.1:4200/api even for a server on
+    another port.
+    """
+    try:
+        with urllib.request.urlopen(f"{page_of(api)}/ui-settings", timeout=10) as answer:
+            asked = str(json.load(answer)["api_url"] or api)
+        if _place(asked) == _place(api):
+            return None
+    except (OSError, ValueError, LookupError, TypeError):  # the page is turned off, or this Prefect has other settings
+        return None
+    return (
+        f"Prefect's page asks for its data at {in_line(asked)}, and this server is at {in_line(api)}; if the page stays "
+        f"empty, start the server with PREFECT_UI_API_URL={in_line(api)}"
+    )
+
+
+def _place(address: str) -> tuple[str | None, int | None]:
+    """Return host and port of an address, with one name for all that mean this machine."""
+    parts = urlsplit(address)
+    host = "localhost" if parts.hostname in THIS_MACHINE else parts.hostname
+    return host, parts.port or PORTS.get(parts.scheme)
 
 
 def free_port() -> int:

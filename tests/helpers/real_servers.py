@@ -50,7 +50,8 @@ def prefect_server(home: Path, port: int) -> Iterator[tuple[str, subprocess.Pope
     home.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     api = f"http://127.0.0.1:{port}/api"
-    with started([*command, "--analytics-off"], home / "server.log", PREFECT_HOME=str(home)) as process:
+    environment = {"PREFECT_HOME": str(home), "PREFECT_UI_API_URL": api}
+    with started([*command, "--analytics-off"], home / "server.log", **environment) as process:
         wait_for(lambda: _answers(f"{api}/health"), process)
         yield api, process
 
