@@ -8,7 +8,7 @@ from perturb_flows.environment import prepare, silence
 prepare()
 
 import logging  # noqa: E402
-from collections.abc import Callable  # noqa: E402
+from collections.abc import Callable, Sequence  # noqa: E402
 from functools import partial  # noqa: E402
 from itertools import islice  # noqa: E402
 
@@ -26,6 +26,7 @@ from prefect.task_runners import ThreadPoolTaskRunner  # noqa: E402
 
 from perturb.config import ExperimentConfig  # noqa: E402
 from perturb.errors import UserError  # noqa: E402
+from perturb.escapes import greek_spelled_out  # noqa: E402
 from perturb.execution.build import Finished, WorkerLost  # noqa: E402
 from perturb.execution.display import PlanDisplay  # noqa: E402
 from perturb.execution.local import check_patterns, stages_until  # noqa: E402
@@ -44,11 +45,11 @@ MOST_EDGES = 40
 """The most dependencies of a task that Prefect's page draws; the report alone may have more than a thousand."""
 
 
-@task(task_run_name="{stage}: {label}", cache_policy=NO_CACHE, persist_result=False)
-def ensure(work: Callable[[], list[Finished]], stage: str, label: str) -> State:
+@task(task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
+def ensure(work: Callable[[], list[Finished]], title: str) -> State:
     """Have a worker build runs; `Reused` when all are there. What a person is told has no traceback in the log."""
     logger = get_run_logger()
-    logger.info("%s: handed to a worker", label)
+    logger.info("%s: handed to a worker", title)
     try:
         finished = work()
     except (UserError, WorkerLost) as error:
@@ -74,8 +75,9 @@ class Tasks:
     def submit(self, unit: list[RunSpec]) -> PrefectFuture:
         """The future of a task that builds a unit's runs."""
         work = partial(self._workers.run, execute_unit, WorkUnit.pack(unit, self._workers.settings, self._origin))
-        stage, label = self._stages[unit[0].id], ", ".join(spec.label for spec in unit)
-        future = ensure.with_options(tags=[stage]).submit(work, stage, label, wait_for=self._built_inputs_of(unit))
+        stage = self._stages[unit[0].id]
+        title = title_of(stage, [spec.label for spec in unit])
+        future = ensure.with_options(tags=[stage]).submit(work, title, wait_for=self._built_inputs_of(unit))
         self._futures |= dict.fromkeys((spec.id for spec in unit), future)
         return future
 
@@ -89,6 +91,15 @@ class Tasks:
             elif spec.id not in self._stages:  # an input that a run builds for itself
                 waiting.extend(spec.inputs.values())
         return list(islice((future for future in needed.values() if future.state.is_completed()), MOST_EDGES))
+
+
+def title_of(stage: str, labels: Sequence[str]) -> str:
+    """Return a task's name: its stage, unless that is how its label begins anyway, and the labels of its runs.
+
+    Greek letters are spelled out, because the font of the graph on Prefect's page leaves them blank.
+    """
+    label = greek_spelled_out(", ".join(labels))
+    return label if label.startswith(stage) else f"{stage}: {label}"
 
 
 @flow(name="study", persist_result=False, task_runner=ThreadPoolTaskRunner())

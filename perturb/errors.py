@@ -1,8 +1,9 @@
 """Messages for people: the exception that carries one, the line at Ctrl-C, and guesses at misspelled names."""
 
 import difflib
-import unicodedata
 from collections.abc import Iterable
+
+from perturb.escapes import greek_spelled_out
 
 LONGEST = 80
 """Characters of a name that are looked at: it may be anybody's."""
@@ -31,10 +32,4 @@ def guess(given: str, known: Iterable[str]) -> str:
 
 def _letters(name: str) -> str:
     """Return a name's letters and digits in lower case, with Greek letters spelled out."""
-    spelled = (_spelled(character) for character in name.casefold() if character.isalnum())
-    return "".join(spelled)
-
-
-def _spelled(character: str) -> str:
-    called = unicodedata.name(character, "")
-    return called.rpartition(" ")[2].lower() if called.startswith("GREEK SMALL LETTER") else character
+    return "".join(character for character in greek_spelled_out(name.casefold()) if character.isalnum())

@@ -5,6 +5,7 @@ shell by shlex.quote, JSON and TOML by their own strings.
 """
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -67,3 +68,13 @@ def in_terminal(*lines: object) -> "Text":
 def in_figure(text: object) -> str:
     """Text as a title or label of matplotlib, which would set what is between dollars as a formula."""
     return in_line(text).replace("$", r"\$")
+
+
+def greek_spelled_out(text: str) -> str:
+    """Return text with `beta` for β and `Sigma` for Σ, for places whose font has no Greek letters."""
+    return "".join(map(_spelled, text))
+
+
+def _spelled(character: str) -> str:
+    script, _, name = unicodedata.name(character, "").partition(" LETTER ")
+    return {"GREEK SMALL": name.lower(), "GREEK CAPITAL": name.capitalize()}.get(script, character)

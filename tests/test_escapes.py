@@ -8,7 +8,7 @@ from markdown_read import READER, plain
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from perturb.escapes import in_csv, in_figure, in_line, in_markdown, in_markdown_code, in_terminal
+from perturb.escapes import greek_spelled_out, in_csv, in_figure, in_line, in_markdown, in_markdown_code, in_terminal
 
 TEXTS = [
     "plain",
@@ -105,3 +105,7 @@ def test_what_is_not_printable_is_spelt_out(text: str, shown: str) -> None:
 
 def test_long_text_is_cut() -> None:
     assert in_line("x" * 100, 5) == "xxxxx…"
+
+
+def test_greek_letters_are_spelled_out_and_all_else_is_as_it_was() -> None:
+    assert greek_spelled_out("m_ψ of β-VAE_Σ, 3 × 4, naïve, 北") == "m_psi of beta-VAE_Sigma, 3 × 4, naïve, 北"

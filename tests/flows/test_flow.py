@@ -43,7 +43,8 @@ def _check_page(api: str) -> None:
         for task in tasks.values()
         if "wait_for" in task["task_inputs"]
     }
-    assert before["selection: selection"] == {"restarts: restart 0", "restarts: restart 1"}
+    assert before["selection"] == {"restarts: restart 0", "restarts: restart 1"}
+    assert before["evaluation: beta-VAE, modified, seed 0"] == {"benchmark files: modified.h5"}
     logs = post(api, "logs/filter", {"logs": {"flow_run_id": {"any_": [flow["id"]]}}})
     messages = [log["message"] for log in logs]
     assert any(message.startswith("report: built, in runs/report-") for message in messages)
