@@ -49,7 +49,7 @@ MOST_EDGES = 40
 def ensure(work: Callable[[], list[Finished]], title: str) -> State:
     """Have a worker build runs; `Reused` when all are there. What a person is told has no traceback in the log."""
     logger = get_run_logger()
-    logger.info("%s: handed to a worker", title)
+    logger.info("handed to a worker")
     try:
         finished = work()
     except (UserError, WorkerLost) as error:
@@ -102,7 +102,7 @@ def title_of(stage: str, labels: Sequence[str]) -> str:
     return label if label.startswith(stage) else f"{stage}: {label}"
 
 
-@flow(name="study", persist_result=False, task_runner=ThreadPoolTaskRunner())
+@flow(name="study", flow_run_name="{config.name}", persist_result=False, task_runner=ThreadPoolTaskRunner())
 def study(config: Experiment, settings: Settings = DEFAULTS, until: str | None = None, runner: str | None = None) -> None:
     """Ground truth → restarts → selection → perturbation → benchmark files → evaluation → report.
 

@@ -38,6 +38,7 @@ def test_a_schedule_fires_and_its_page_has_a_form_that_refuses_bad_values(
         assert refused.value.code in (409, 422)
         assert "-1 is less than the minimum of 0" in refused.value.read().decode()
         wait_for(lambda: _completed(api, deployment["id"]), serving)
+        assert {run["name"] for run in _completed(api, deployment["id"])} == {"tiny"}
     shown = {(found["key"], found["type"]) for found in post(api, "artifacts/filter", {})}
     assert shown >= {
         ("tiny-table", "table"), ("tiny-report", "markdown"), ("tiny-images", "image"), ("tiny-mig", "image"),

@@ -4,20 +4,28 @@ Each page is there as a desk and as a phone show its beginning. Fonts are the ma
 """
 
 import io
+import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from real_browser import DESKTOP, PHONE, chromium, opened
+from real_servers import COMMAND, free_port, post, prefect_server
 
 from perturb.report.leaderboard import PAGE, write_leaderboard
 
 ROOT = Path(__file__).parent.parent.parent
 OUT = ROOT / "docs" / "screenshots"
 SIZES = (DESKTOP | {"height": 1200}, PHONE)
+REHEARSAL = ["--budget", "0.02", "--set", "selection.max_unit_variance=100", "--set", "collapse.action='warn'"]
+"""Options with which the quickstart takes seconds, for a page that shows how a flow went and not what came out."""
+MILLISECONDS_TO_DRAW = 4_000
+"""Time that the graph on Prefect's page takes to come to rest."""
 COLOURS = 256
 """The most colours of a file: pages are flat, and small files load fast."""
 
@@ -41,6 +49,27 @@ def place(name: str, width: int) -> Path:
     return OUT / f"{name}-{width}.png"
 
 
+@contextmanager
+def flow_page() -> Iterator[str]:
+    """The address of Prefect's page of a finished flow, a rehearsal of the quickstart on a server of its own."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        home = Path(temporary) / "home"
+        with prefect_server(home, free_port()) as (api, _):
+            command = [*COMMAND, "run", "configs/quickstart.toml", "--prefect", "--artifacts", temporary, *REHEARSAL]
+            environment = os.environ | {"PREFECT_API_URL": api, "PREFECT_HOME": str(home)}
+            subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+            (flow,) = post(api, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+            yield f"{api.removesuffix('/api')}/runs/flow-run/{flow['id']}"
+
+
+def save(page: Any, name: str, width: int) -> None:
+    """Write the screenshot of a page and close it."""
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(place(name, width), optimize=True)
+    page.close()
+    print(place(name, width).relative_to(ROOT))
+
+
 def main() -> None:
     """Write a screenshot of every page at every size."""
     OUT.mkdir(exist_ok=True)
@@ -48,10 +77,14 @@ def main() -> None:
         for name, path in found.items():
             for size in SIZES:
                 page, _ = opened(browser, path, path.parent, viewport=size, reduced_motion="reduce", color_scheme="light")
-                image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-                image.quantize(COLOURS, dither=Image.Dither.NONE).save(place(name, size["width"]), optimize=True)
-                page.close()
-                print(place(name, size["width"]).relative_to(ROOT))
+                save(page, name, size["width"])
+    with flow_page() as address, chromium() as browser:
+        for size in SIZES:
+            page = browser.new_page(viewport=size)
+            page.goto(address)
+            page.wait_for_load_state("networkidle")
+            page.wait_for_timeout(MILLISECONDS_TO_DRAW)
+            save(page, "flow", size["width"])
 
 
 if __name__ == "__main__":
