@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from real_browser import DESKTOP, chromium
 from real_servers import COMMAND, post, started, wait_for
 
 pytest.importorskip("prefect")
@@ -44,6 +45,20 @@ def test_a_schedule_fires_and_its_page_has_a_form_that_refuses_bad_values(
         ("tiny-table", "table"), ("tiny-report", "markdown"), ("tiny-images", "image"), ("tiny-mig", "image"),
         ("tiny-progress", "progress"), ("tiny-results", "markdown"),
     }  # fmt: skip
+
+
+def test_the_form_on_prefects_page_refuses_a_bad_value(tiny_toml: Path, tmp_path: Path, api: str) -> None:
+    command = [*COMMAND, "schedule", str(tiny_toml), "--every", "1h", "--artifacts", str(tmp_path / "artifacts")]
+    home = {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")}
+    hourly = {"deployments": {"paused": {"eq_": False}}}
+    with chromium() as browser, started(command, tmp_path / "schedule.log", **home) as serving:
+        wait_for(lambda: post(api, "deployments/filter", hourly), serving)
+        (deployment,) = post(api, "deployments/filter", hourly)
+        page = browser.new_page(viewport=DESKTOP)
+        page.goto(f"{api.removesuffix('/api')}/deployments/deployment/{deployment['id']}/run")
+        page.locator("input[type=number]").first.fill("-1")  # config.seed, the first number of the form
+        page.get_by_role("button", name="Submit").click()
+        page.get_by_text("field 'config.seed'. Failure reason: -1 is less than the minimum of 0").first.wait_for()
 
 
 @pytest.mark.parametrize(
