@@ -21,7 +21,7 @@ residual             ours: fresh small networks predict δ alone, and the game's
 
 
 class AlignmentConfig(Section):
-    """Settings of the `alignment…` forms: where the local metric of modified images is fitted, and its reference size."""
+    """Settings of the `alignment…` forms: how the local metric of modified images is fitted, and the price of a latent."""
 
     widths: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.5, 1.0, 1.5), min_length=1)
     """Widths of the Gaussian neighbourhoods in which slopes are fitted, in standard deviations of a code. A VAE settles on
