@@ -131,7 +131,7 @@ class EvaluationConfig(Section):
 
     @property
     def thesis_vaes(self) -> tuple[str, ...]:
-        """Names of the methods whose scores fall on modified images according to the thesis."""
+        """Names of the methods with scores that fall on modified images, according to the thesis."""
         return tuple(method.name for method in self.methods if method.objective.claim == "falls")
 
     @property

@@ -24,7 +24,7 @@ FILES_ONLY = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb
 
 
 class DatasetConfig(Section):
-    """The ground truth, and where it comes from."""
+    """The ground truth and its source."""
 
     name: Literal[
         "mini", "mini_closed", "dsprites", "shapes3d", "mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb",
@@ -132,7 +132,7 @@ class ExperimentConfig(Section):
 
     @property
     def largest_epsilon(self) -> float:
-        """The largest change of a pixel in any variant of the evaluation; alternatives may have an ε of their own."""
+        """The largest change of a pixel in any variant of the evaluation. Alternatives can have their own ε."""
         return max(self.form(variant).epsilon for variant in self.evaluation.variants)
 
     def draws(self, variant: str) -> int:

@@ -23,7 +23,7 @@ from perturb.reading import opened_hdf5, reading, text_of
 
 REMEDY = "name a TOML file, such as those that come with perturb in configs/"
 LARGEST_CONFIG = 1 << 20
-"""Bytes; a larger file is not read."""
+"""Largest config file that is read, in bytes."""
 
 
 def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig:
@@ -122,7 +122,7 @@ def canonical_json(section: Section) -> str:
 
 
 def config_hash(section: Section) -> str:
-    """SHA-256 of the canonical JSON, hexadecimal."""
+    """Return the SHA-256 of the canonical JSON, in hexadecimal."""
     return hashlib.sha256(canonical_json(section).encode()).hexdigest()
 
 

@@ -76,7 +76,7 @@ class FallingBetaVAEConfig(MethodSection):
 
 
 class FullCovarianceVAEConfig(MethodSection):
-    """β-VAE_Σ (thesis 3.2.7): a β-VAE whose posterior has a full covariance matrix."""
+    """β-VAE_Σ (thesis 3.2.7): a β-VAE with a full-covariance posterior."""
 
     primary = "beta"
 

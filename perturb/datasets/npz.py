@@ -45,11 +45,11 @@ def read_arrays(path: Path, names: Sequence[str], remedy: str) -> list[np.ndarra
         if file.read(len(SINGLE)) == SINGLE:
             raise UserError(f"{path} holds one array, and must hold {' and '.join(names)}; {remedy}.")
         with zipfile.ZipFile(file) as archive:
-            held = [name.removesuffix(".npy") for name in archive.namelist()]
-            if missing := [name for name in names if name not in held]:
+            present = [name.removesuffix(".npy") for name in archive.namelist()]
+            if missing := [name for name in names if name not in present]:
                 raise UserError(
                     f"{path} must hold the arrays {' and '.join(names)}; no {' and '.join(missing)} in it, but "
-                    f"{in_line(', '.join(held), LONGEST_MESSAGE) or 'nothing'}."
+                    f"{in_line(', '.join(present), LONGEST_MESSAGE) or 'nothing'}."
                 )
             return [array_in_archive(archive, name) for name in names]
 
@@ -72,9 +72,9 @@ def array_in_archive(archive: zipfile.ZipFile, name: str, *, largest: int = LARG
         shape, dtype, fortran_order = _header(member)
         if dtype.hasobject:
             raise ValueError(f"`{name}` holds Python objects, save it without pickles")
-        size, there = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
-        if size != there or (dtype.itemsize == 0 and math.prod(shape)):
-            raise ValueError(f"the header of `{name}` promises {size:,} bytes, and {there:,} are there")
+        size, available = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
+        if size != available or (dtype.itemsize == 0 and math.prod(shape)):
+            raise ValueError(f"the header of `{name}` promises {size:,} bytes, and {available:,} are there")
         if size > largest:
             raise ValueError(f"`{name}` takes {size:,} bytes, and may take {largest:,}")
         content = np.empty(size, np.uint8)

@@ -34,7 +34,7 @@ class Processes:
         for child in set(multiprocessing.active_children()) - self._strangers:
             child.kill()
         for pool in self._made:
-            # Its thread closes the pipe that the interpreter would write to at its end.
+            # Its thread closes the pipe, which the interpreter would otherwise write to at exit.
             pool.shutdown(wait=True)
 
     def run(self, work: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:

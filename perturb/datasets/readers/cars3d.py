@@ -117,11 +117,11 @@ class Cars3DFile(PublishedFile):
         with reading(self.path, self._remedy, finding), tarfile.open(self.path, "r|gz") as archive:
             for member in archive:
                 self._require_size(self.path.name, member.offset_data + member.size, LARGEST_ARCHIVE)
-                if member.isreg() and (found := _MEMBER.fullmatch(member.name)):
+                if member.isreg() and (match := _MEMBER.fullmatch(member.name)):
                     self._require_size(member.name, member.size, LARGEST_FILE)
                     content = archive.extractfile(member)
                     assert content is not None  # it is a regular file
-                    yield found[3], content.read()
+                    yield match[3], content.read()
 
     def _require_size(self, name: str, size: int, largest: int) -> None:
         if size > largest:

@@ -76,7 +76,7 @@ class DSpritesFile(PublishedFile):
 
     @cached_property
     def _bits(self) -> np.ndarray:
-        """All images, eight pixels to a byte, uint8 (images, 512)."""
+        """All images at eight pixels per byte, uint8 (images, 512)."""
         num_images, height, width = self._shape
         bits = np.empty((num_images, height * width // 8), np.uint8)
         start = 0

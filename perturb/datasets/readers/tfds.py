@@ -82,9 +82,9 @@ class _TFDSFolder(PublishedFile):
         foreign = sorted(name for name in _class_names(features) if not name.startswith(CLASSES))
         if foreign:
             raise self._unusable(f"its features must be classes of {CLASSES}*, got {', '.join(foreign)}")
-        found = features["featuresDict"]["features"]
-        shape = tuple(int(size) for size in found["image"]["image"]["shape"]["dimensions"])
-        sizes = tuple(int(found[f"label_{name}"]["classLabel"]["numClasses"]) for name in self.grid.names)
+        by_name = features["featuresDict"]["features"]
+        shape = tuple(int(size) for size in by_name["image"]["image"]["shape"]["dimensions"])
+        sizes = tuple(int(by_name[f"label_{name}"]["classLabel"]["numClasses"]) for name in self.grid.names)
         if (shape, sizes) != (self.image_shape, self.grid.sizes):
             raise self._unusable(
                 f"its images and labels must be of sizes {self.image_shape} and {self.grid.sizes}, got {shape} and {sizes}"
@@ -165,7 +165,7 @@ class DSpritesFolder(_TFDSFolder):
 
     @cached_property
     def _bits(self) -> np.ndarray:
-        """All images, eight pixels to a byte, uint8 (images, 512)."""
+        """All images at eight pixels per byte, uint8 (images, 512)."""
         bits = np.empty((self.grid.num_images, dsprites.SIZE**2 // 8), np.uint8)
         for _, numbers, examples in self._in_rows():
             images = np.stack([self._image(example) for example in examples])
