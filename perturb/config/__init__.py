@@ -1,4 +1,4 @@
-"""Experiments as frozen, validated data: TOML in, resolved JSON and its hash out.
+"""Experiment configs as frozen, validated data: read from TOML, resolved to canonical JSON and hashed.
 
 Importing this package does not import torch.
 """

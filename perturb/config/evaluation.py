@@ -21,44 +21,44 @@ class MethodConfig(Section):
     """A row of the tables."""
 
     name: Name
-    """The method's name in tables."""
+    """Name of the method in tables."""
     objective: ObjectiveConfig
     training: TrainingConfig | None = None
-    """Settings of the method's training; None stands for those of the experiment."""
+    """Training settings of this method. None: those of the experiment."""
     seeds: int | None = Field(default=None, ge=2, exclude_if=lambda seeds: seeds is None)
-    """The first so many of the evaluation's, for a method that takes long to train. None: all of them."""
+    """Number of seeds, the first ones of the evaluation, for a method that is slow to train. None: all of them."""
 
 
 class ContrastConfig(Section):
-    """A comparison that the experiment is about, named before its results are seen: first − second, mean over methods."""
+    """A comparison specified before the results are seen: first − second, averaged over methods."""
 
     first: str
     second: str
-    """Two of the evaluation's variants."""
+    """Variant that is subtracted from `first`; both are variants of the evaluation."""
     methods: tuple[str, ...] = ()
-    """Names of methods of the evaluation. An empty list stands for the thesis's VAEs that are there: the kinds beta_vae,
-    factor_vae, beta_tc_vae and slow_vae."""
+    """Names of the evaluation's methods to average over. Empty: the VAEs of the thesis that the evaluation has, of the kinds
+    beta_vae, factor_vae, beta_tc_vae and slow_vae."""
     metric: MetricName | None = None
-    """One of the metrics of the evaluation; None stands for its first."""
+    """One of the evaluation's metrics. None: the first."""
 
 
 class EvaluationConfig(Section):
     """The methods and variants of the evaluation, and its number of fresh seeds."""
 
     seeds: int = Field(default=10, ge=2)
-    """Fresh seeds for each method and variant; seed k starts and draws alike on every variant."""
+    """Number of fresh seeds per method and variant. Seed k has the same initial weights and batches on every variant."""
     draws: Count | dict[str, Count] = 1
-    """Independent patterns of each variant that has one: m_ψ or its control from other initial weights and batches. Seed k
-    meets pattern k modulo this, so that the intervals hold for patterns like these and not for one pattern alone. A table
-    has a number for single variants, and one pattern for those that it does not name."""
+    """Number of independent patterns of each variant that has patterns: m_ψ, or a control of it, from different initial
+    weights and batches. Seed k uses pattern k modulo this number, so that the intervals hold for patterns of this kind and
+    not for a single pattern alone. A table sets the number for each variant; variants that it does not name have one."""
     variants: tuple[str, ...] = ("original", "modified", "noise")
-    """Columns of the tables: kinds of files, or names of alternatives; the first must be `original`."""
+    """Columns of the tables: built-in variants or names of alternatives. The first must be `original`."""
     methods: tuple[MethodConfig, ...] = Field(min_length=1)
     metrics: tuple[MetricName, ...] = Field(default=("mig",), min_length=1)
     """Names of the metrics, keys of `perturb.metrics.METRICS`."""
     contrasts: tuple[ContrastConfig, ...] | None = Field(default=None, exclude_if=lambda contrasts: contrasts is None)
-    """Primary contrasts: each is judged by itself at the 5 % level, all other comparisons of the report after Holm's
-    adjustment. None: modified − original and modified − untrained, where these variants are there."""
+    """Primary contrasts. Each is tested on its own at the 5 % level; all other comparisons in the report are Holm-adjusted.
+    None: modified − original and modified − untrained, if the evaluation has these variants."""
 
     @model_validator(mode="after")
     def _original_comes_first(self) -> "EvaluationConfig":
@@ -92,7 +92,7 @@ class EvaluationConfig(Section):
         for field, number in given.items():
             if number > self.seeds:
                 raise ValueError(
-                    f"{field} must be at most evaluation.seeds = {self.seeds}, because each seed meets one pattern; it is "
+                    f"{field} must be at most evaluation.seeds = {self.seeds}, because each seed uses one pattern; it is "
                     f"{number}"
                 )
         trained = self.patterns_of("modified")
@@ -131,12 +131,12 @@ class EvaluationConfig(Section):
 
     @property
     def thesis_vaes(self) -> tuple[str, ...]:
-        """Names of the methods that the thesis's claim is about."""
+        """Names of the methods with scores that fall on modified images, according to the thesis."""
         return tuple(method.name for method in self.methods if method.objective.claim == "falls")
 
     @property
     def primary(self) -> tuple[ContrastConfig, ...]:
-        """The primary contrasts with their methods and metric; without those whose methods have all been left out."""
+        """The primary contrasts with methods and metric filled in. Contrasts that have no method left are dropped."""
         names = [method.name for method in self.methods]
         given = self.contrasts
         if given is None:
@@ -153,30 +153,30 @@ class EvaluationConfig(Section):
         return tuple(contrast for contrast in resolved if contrast.methods)
 
     def seeds_of(self, method: MethodConfig) -> range:
-        """Numbers of a method's seeds."""
+        """Return the seed numbers of a method."""
         return range(self.seeds if method.seeds is None else method.seeds)
 
     def patterns_of(self, variant: str) -> int:
-        """Independent patterns of a variant that has some."""
+        """Return the number of independent patterns of a variant that has patterns."""
         return self.draws.get(variant, 1) if isinstance(self.draws, dict) else self.draws
 
 
 class SearchConfig(Section):
-    """The line search over each method's primary hyper-parameter (thesis 4.3.4); methods without one are left out."""
+    """The line search over each method's primary hyper-parameter (thesis 4.3.4). Methods without one are skipped."""
 
     factors: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(0.75, 1.0, 1.25, 1.5, 1.75, 2.0), min_length=1)
     """Multipliers of the method's own value (the range is the thesis's, the grid ours)."""
     seeds: int = Field(default=10, ge=1)
-    """The evaluation's first ones: at a factor of 1 nothing is trained twice."""
+    """Number of seeds, the first ones of the evaluation, so that nothing is trained twice at a factor of 1."""
     variants: tuple[str, ...] = ("original", "modified")
     metric: MetricName = "mig"
     """Name of the metric, a key of `perturb.metrics.METRICS`."""
     more_metrics: tuple[MetricName, ...] = Field(default=(), exclude_if=lambda metrics: not metrics)
-    """Further keys in METRICS, each with a table and a figure of its own (thesis Figures 4.5 to 4.7)."""
+    """Further keys in METRICS, each with its own table and figure (thesis Figures 4.5 to 4.7)."""
 
     @property
     def metrics(self) -> tuple[MetricName, ...]:
-        """The metrics of the search, each once."""
+        """All metrics of the search, without duplicates."""
         return tuple(dict.fromkeys((self.metric, *self.more_metrics)))
 
 
@@ -184,9 +184,9 @@ class ReadoutConfig(Section):
     """Small supervised networks that read the factors from the images of each variant."""
 
     seeds: int = Field(default=3, ge=1)
-    """Number of networks that are trained on each variant."""
+    """Number of networks trained per variant."""
     steps: int = Field(default=2_000, ge=1)
     batch_size: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
     held_out: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the grid that is never trained on."""
+    """Share of the grid that is held out from training."""

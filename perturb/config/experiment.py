@@ -20,11 +20,11 @@ OWN = "own"
 
 
 FILES_ONLY = ("mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb")
-"""Datasets that perturb does not render."""
+"""Datasets for which perturb has no renderer."""
 
 
 class DatasetConfig(Section):
-    """The ground truth, and where it comes from."""
+    """The ground truth and its source."""
 
     name: Literal[
         "mini", "mini_closed", "dsprites", "shapes3d", "mpi3d_toy", "mpi3d_realistic", "mpi3d_real", "cars3d", "smallnorb",
@@ -32,8 +32,8 @@ class DatasetConfig(Section):
     ]  # fmt: skip
     """Key in DATASETS, or "own" for a ground truth that a Python file defines."""
     path: Path | None = None
-    """The official file or folder, a benchmark file, of dSprites and Shapes3D also a folder that tensorflow_datasets has
-    prepared, or that Python file; None: our renderer of the same factor grid."""
+    """The official file or folder, a benchmark file, or, for dSprites and Shapes3D, a folder prepared by
+    tensorflow_datasets; for "own", the Python file. None: use our renderer of the same factor grid."""
     sha256: str | None = None
     """SHA-256 of the Python file, or of a benchmark file's images; filled in when the config is loaded."""
 
@@ -49,12 +49,12 @@ class DatasetConfig(Section):
 
     @model_serializer(mode="wrap")
     def _without_what_others_lack(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Other datasets' hashes do not change by a field that they have no use for."""
+        """Omit `sha256` if it is None, so that it does not change the config hash of datasets that do not use it."""
         return {key: value for key, value in handler(self).items() if key != "sha256" or value is not None}
 
 
 class RestartsConfig(Section):
-    """The β-VAEs among which the most and the least entangled are looked for."""
+    """The β-VAEs from which the most and the least entangled are selected."""
 
     num: int = Field(ge=2)
     """Number of restarts."""
@@ -67,17 +67,17 @@ class SelectionConfig(Section):
     metric: MetricName = "mig"
     """Name of the metric that ranks the restarts, a key of `perturb.metrics.METRICS`."""
     keep: int = Field(default=1, ge=1)
-    """Models in each of the two ensembles."""
+    """Number of models in each of the two ensembles."""
     max_unit_variance: float = Field(default=0.8, gt=0)
-    """A unit is active when its posterior variance, averaged over the data, is below this. A restart with fewer active units
-    than factors is over-pruned, and not eligible (thesis 4.3.4)."""
+    """A unit is active if its posterior variance, averaged over the data, is below this. A restart with fewer active units
+    than factors is over-pruned and not eligible (thesis 4.3.4)."""
 
 
 class ExperimentConfig(Section):
     """Everything that determines the result. Where it runs (device, workers, folders) is not part of it."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=LONGEST_NAME)
-    """The experiment's name, which its report's folder begins with."""
+    """Name of the experiment. The name of its report folder starts with it."""
     seed: int = Field(default=0, ge=0)
     """Root of all randomness."""
     dataset: DatasetConfig
@@ -86,18 +86,18 @@ class ExperimentConfig(Section):
     selection: SelectionConfig = SelectionConfig()
     perturbation: PerturbationConfig
     alternatives: dict[VariantName, PerturbationConfig] = Field(default={})
-    """Other m_ψ, trained against the same restarts: each may be a variant of the evaluation, under its name here."""
+    """Alternative m_ψ, trained against the same restarts. Each can be a variant of the evaluation under its name here."""
     collapse: CollapseConfig = CollapseConfig()
     evaluation: EvaluationConfig
     search: SearchConfig | None = None
-    """Settings of the line search; without them there is none."""
+    """Settings of the line search. None: no line search."""
     readout: ReadoutConfig | None = None
-    """Settings of the supervised networks that read the factors; without them there are none."""
+    """Settings of the supervised networks that read the factors. None: no such networks."""
     metrics: MetricsConfig = MetricsConfig()
 
     @field_serializer("metrics")
     def _without_protocols_that_nobody_asks_for(self, metrics: MetricsConfig) -> dict[str, Any]:
-        """Results without a metric that fits something keep their hashes: protocols are newer than they are."""
+        """Omit the protocols of metrics that are not computed, so that results older than protocols keep their hashes."""
         searched = self.search.metrics if self.search else ()
         return metrics.of(self.selection.metric, *self.evaluation.metrics, *searched).model_dump()
 
@@ -127,16 +127,16 @@ class ExperimentConfig(Section):
         return self
 
     def form(self, variant: str) -> PerturbationConfig:
-        """The m_ψ whose images a variant has, or whose ε and bound it shares."""
+        """Return the settings of the m_ψ that draws a variant, or that lends the variant its ε and bound."""
         return self.alternatives.get(variant, self.perturbation)
 
     @property
     def largest_epsilon(self) -> float:
-        """The largest change of a pixel in any variant of the evaluation; alternatives may have an ε of their own."""
+        """The largest change of a pixel in any variant of the evaluation. Alternatives can have their own ε."""
         return max(self.form(variant).epsilon for variant in self.evaluation.variants)
 
     def draws(self, variant: str) -> int:
-        """Independent patterns of a variant."""
+        """Return the number of independent patterns of a variant."""
         return 1 if variant in ONE_PATTERN else self.evaluation.patterns_of(variant)
 
     @model_validator(mode="after")

@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-"""Reading an experiment from a TOML file, and writing it as canonical JSON with a hash."""
+"""Loading an experiment config from a TOML file, and serialising it to canonical JSON with a hash."""
 
 import hashlib
 import json
@@ -23,17 +23,16 @@ from perturb.reading import opened_hdf5, reading, text_of
 
 REMEDY = "name a TOML file, such as those that come with perturb in configs/"
 LARGEST_CONFIG = 1 << 20
-"""Bytes; a larger file is not read."""
+"""Largest config file that is read, in bytes."""
 
 
 def load_experiment(path: Path, changes: Sequence[str] = ()) -> ExperimentConfig:
-    """Read an experiment; whatever is wrong with it becomes one `UserError` that names file, key, rule and value.
+    """Load an experiment config. Any problem becomes one `UserError` that names file, key, rule and value.
 
     Args:
-        path: a TOML file. Its key `base` may name another one, relative to it, whose settings it takes where it has none of
-            its own, table by table; lists are taken whole.
-        changes: settings that take the place of the file's, each a line of TOML such as `restarts.num=3`; text needs no
-            quotes.
+        path: a TOML file. Its key `base` may name another TOML file, relative to it, whose settings it inherits and
+            overrides, table by table; lists are replaced as a whole.
+        changes: overrides of the file's settings, each a line of TOML such as `restarts.num=3`. Strings need no quotes.
 
     """
     raw: JsonValue = _read_toml(path)
@@ -62,17 +61,17 @@ def _read_toml(path: Path) -> dict[str, JsonValue]:
 
 
 def _read_base(path: Path, base: JsonValue) -> dict[str, JsonValue]:
-    """The settings of the file that another one names as its base."""
+    """Read the settings of the file that `path` names as its base."""
     if not isinstance(base, str):
         raise UserError(f"{path}: `base` must be the path of a TOML file, got {in_line(repr(base), LONGEST)}.")
-    found = _read_toml(path.parent / base)
-    if "base" in found:
+    settings = _read_toml(path.parent / base)
+    if "base" in settings:
         raise UserError(f"{path.parent / base}: is the base of {path}, and must have no `base` of its own.")
-    return found
+    return settings
 
 
 def _parsed(change: str) -> dict[str, Any]:
-    """A line of TOML, whose value may be text without quotes."""
+    """Parse one override: a line of TOML in which a string may lack its quotes."""
     key, given, value = change.partition("=")
     for line in (change, f"{key} = {json.dumps(value.strip())}") if given else ():
         try:
@@ -83,14 +82,14 @@ def _parsed(change: str) -> dict[str, Any]:
 
 
 def _merged(old: JsonValue, new: JsonValue) -> JsonValue:
-    """`old` with the values of `new` in their places, table by table."""
+    """Merge `new` into `old`, table by table; values of `new` win."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
     return old | {key: _merged(old.get(key), value) for key, value in new.items()}
 
 
 def _located(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
-    """A relative data path means: beside the config file; what may change under one name is told by its hash."""
+    """Resolve a relative data path against the config's folder, and record the hash of a file that may change."""
     dataset = config.dataset
     if dataset.path is None:
         return config
@@ -103,7 +102,7 @@ def _located(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
 
 
 def _images_sha256(path: Path) -> str | None:
-    """Return what a benchmark file says of its images; None of any other file."""
+    """Return the hash that a benchmark file states for its images; None for any other file."""
     import h5py
 
     if not h5py.is_hdf5(path):
@@ -118,20 +117,20 @@ def _as_no_json(value: object) -> dict[str, str]:
 
 
 def canonical_json(section: Section) -> str:
-    """The resolved config as JSON with sorted keys and no spaces: equal configs, equal text."""
+    """Serialise a resolved config to JSON with sorted keys and no spaces, so that equal configs give equal text."""
     return json.dumps(section.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def config_hash(section: Section) -> str:
-    """SHA-256 of the canonical JSON, hexadecimal."""
+    """Return the SHA-256 of the canonical JSON, in hexadecimal."""
     return hashlib.sha256(canonical_json(section).encode()).hexdigest()
 
 
 def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
-    """The same experiment with every number of steps and of trainings multiplied by `budget`, in (0, 1].
+    """Return the same experiment with all numbers of steps and trainings multiplied by `budget`, in (0, 1].
 
-    Counts stop at the fewest that make sense: one step, the restarts that the selection keeps and two to spare, two seeds,
-    one pattern of each variant, the one factor of the line search that is nearest to 1.
+    Counts never fall below the smallest useful ones: one step, two more restarts than the selection keeps, two seeds, one
+    pattern per variant, and the line-search factor nearest to 1.
     """
     if not 0 < budget <= 1:
         raise UserError(f"--budget must be above 0 and at most 1, got {budget:g}.")
@@ -173,10 +172,10 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
 
 
 def with_methods(config: ExperimentConfig, names: Sequence[str]) -> ExperimentConfig:
-    """The same experiment with only some rows of the tables.
+    """Return the same experiment with only the named methods.
 
     Raises:
-        UserError: a name that no method has.
+        UserError: a name is not that of a method.
 
     """
     methods = {method.name: method for method in config.evaluation.methods}
@@ -188,15 +187,15 @@ def with_methods(config: ExperimentConfig, names: Sequence[str]) -> ExperimentCo
 
 
 def _fewer(draws: int | dict[str, int], budget: float, *, most: int) -> int | dict[str, int]:
-    """Patterns, all alike or by variant."""
+    """Scale the numbers of patterns, given as one number or per variant, to at most `most`."""
     if isinstance(draws, dict):
         return {variant: min(most, _scaled(number, budget)) for variant, number in draws.items()}
     return min(most, _scaled(draws, budget))
 
 
 def _nearest_to_one(factors: tuple[float, ...], budget: float) -> tuple[float, ...]:
-    kept = sorted(factors, key=lambda factor: abs(math.log(factor)))[: _scaled(len(factors), budget)]
-    return tuple(factor for factor in factors if factor in kept)
+    nearest = sorted(factors, key=lambda factor: abs(math.log(factor)))[: _scaled(len(factors), budget)]
+    return tuple(factor for factor in factors if factor in nearest)
 
 
 def _scaled(count: int, budget: float) -> int:

@@ -1,6 +1,7 @@
-"""Settings of the metrics: one section a metric, the defaults those of disentanglement_lib's study (unsupervised_study_v1).
+"""Settings of the metrics, one section per metric.
 
-`num_train` and `num_test` are rows. perturb.metrics.coded says which rows these are.
+Defaults are those of disentanglement_lib's study (unsupervised_study_v1). `num_train` and `num_test` are numbers of rows;
+perturb.metrics.coded describes how the rows are drawn.
 """
 
 from typing import Literal, Self
@@ -13,34 +14,37 @@ Protocol = Literal["held_out", "library"]
 
 
 class SampleConfig(Section):
-    """A metric of one sample of rows."""
+    """A metric that is computed on one sample of rows."""
 
     num_train: int = Field(default=10_000, ge=2)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Rows by setting, in the order in which they are drawn."""
+        """Numbers of rows by setting, in the order in which the samples are drawn."""
         return {name: getattr(self, name) for name in ("num_train", "num_test") if name in type(self).model_fields}
 
 
 class BinnedConfig(SampleConfig):
-    """A metric of information between bins: MIG, MIG-sup, modularity, the unsupervised scores; IRS bins factors so."""
+    """A metric that estimates information from binned values: MIG, MIG-sup, modularity, the unsupervised scores.
+
+    IRS bins factors in the same way.
+    """
 
     num_bins: int = Field(default=20, ge=2)
-    """Equal-width bins (histogram discretiser)."""
+    """Number of equal-width bins (histogram discretiser)."""
 
 
 class FittedConfig(SampleConfig):
-    """A metric that fits something to rows, so that a row that is met again answers for itself."""
+    """A metric that fits an estimator to rows, so that a row that is drawn twice can predict itself."""
 
     protocol: Protocol = Field(default="held_out", exclude_if=lambda protocol: protocol == "library")
-    """`held_out`: where a grid is small, and in every sample, no row is drawn twice. `library`: as disentanglement_lib, with
-    replacement from a grid of any size, so that some rows that test were fitted to. Results up to version 0.2 have no such
-    setting and are the library's."""
+    """Protocol for drawing rows. `held_out`: on small grids, and on samples that do not cover a grid, no row is drawn twice.
+    `library`: as in disentanglement_lib, rows are drawn with replacement from a grid of any size, so that some test rows are
+    also training rows. Results up to version 0.2 lack this setting and used the library's protocol."""
 
 
 class TrainTestConfig(FittedConfig):
-    """A metric that fits something to one sample and tests it on another."""
+    """A metric that is fitted to one sample and tested on another."""
 
     num_test: int = Field(default=5_000, ge=2)
 
@@ -49,57 +53,57 @@ class DCIConfig(TrainTestConfig):
     """Disentanglement, completeness, informativeness by gradient-boosted trees."""
 
     trees: int = Field(default=100, ge=1)
-    """Boosting stages, one tree a class each; 100 is scikit-learn's default and disentanglement_lib's."""
+    """Boosting stages, each with one tree per class; 100 is the default of scikit-learn and of disentanglement_lib."""
 
 
 class SAPConfig(TrainTestConfig):
     """Separated attribute predictability."""
 
     continuous: bool = False
-    """Squared correlations instead of linear support-vector machines."""
+    """True: use squared correlations instead of linear support-vector machines."""
 
 
 class BetaVAEScoreConfig(Section):
-    """BetaVAE score: which factor do pairs share, by logistic regression on mean absolute differences."""
+    """BetaVAE score: logistic regression on mean absolute differences predicts which factor the pairs of a batch share."""
 
     num_train: int = Field(default=10_000, ge=2)
-    """Batches of pairs to fit it to."""
+    """Batches of pairs for training."""
     num_test: int = Field(default=5_000, ge=1)
-    """Batches that test it."""
+    """Batches of pairs for testing."""
     batch_size: int = Field(default=64, ge=1)
-    """Pairs in a batch."""
+    """Pairs per batch."""
 
 
 class FactorVAEScoreConfig(Section):
-    """FactorVAE score: votes of batches that share one factor."""
+    """FactorVAE score: a majority-vote classifier of batches that share one factor."""
 
     num_variance: int = Field(default=10_000, ge=2)
     """Rows for the latents' global variances."""
     num_train: int = Field(default=10_000, ge=1)
-    """Votes that make the classifier."""
+    """Votes that train the classifier."""
     num_test: int = Field(default=5_000, ge=1)
-    """Votes that test it."""
+    """Votes that test the classifier."""
     batch_size: int = Field(default=64, ge=2)
-    """Rows behind a vote."""
+    """Rows per vote."""
     min_std: float = Field(default=0.05, ge=0)
-    """A latent whose standard deviation is below this has no say; a constant one never has."""
+    """Latents with a standard deviation below this cannot win a vote; constant latents never can."""
 
 
 class IRSConfig(BinnedConfig):
     """Interventional robustness score."""
 
     quantile: float = Field(default=0.99, gt=0, le=1)
-    """Quantile of the deviations within a factor's value; 1 is the paper's maximum."""
+    """Quantile of the deviations within each value of a factor; 1 is the paper's maximum."""
 
 
 class DisentanglementScoreConfig(TrainTestConfig):
-    """The thesis's DS (section 3.3): k-nearest neighbours on single latents, four fifths of the rows to fit them to."""
+    """The thesis's DS (section 3.3): k-nearest neighbours on single latents, fitted to four fifths of the rows."""
 
     num_train: int = Field(default=8_000, ge=2)
     num_test: int = Field(default=2_000, ge=2)
     neighbours: int = Field(default=5, ge=1)
     unordered: tuple[int, ...] = ()
-    """Columns of factors without an order, such as a shape: classified instead of regressed."""
+    """Columns of unordered factors, such as a shape, which are classified instead of regressed."""
 
 
 class MCCConfig(SampleConfig):
@@ -112,7 +116,7 @@ class ActiveUnitsConfig(SampleConfig):
     """Active units."""
 
     min_variance: float = Field(default=0.01, ge=0)
-    """Least variance of a unit's posterior means over the data that makes the unit active."""
+    """A unit is active if the variance of its posterior means over the data exceeds this."""
 
 
 class InfoMECConfig(FittedConfig):
@@ -122,7 +126,7 @@ class InfoMECConfig(FittedConfig):
     neighbours: int = Field(default=10, ge=1)
     """Neighbours in the Kraskov-type estimate of mutual information."""
     discrete: bool = False
-    """True if the latents are class numbers."""
+    """True if the latents are class indices."""
 
 
 MetricName = Literal[
@@ -152,11 +156,11 @@ class MetricsConfig(Section):
 
     @classmethod
     def library(cls) -> Self:
-        """Return the default settings, with the protocol of disentanglement_lib in every metric that fits something."""
+        """Return the default settings, with disentanglement_lib's protocol for every metric that fits an estimator."""
         return cls().of()
 
     def of(self, *names: str) -> Self:
-        """Return these settings, with the protocol of disentanglement_lib in every metric but those that are named."""
+        """Return these settings, with disentanglement_lib's protocol for every metric except those in `names`."""
         others = {name: getattr(self, name) for name in type(self).model_fields if name not in names}
         fitted = {name: section for name, section in others.items() if isinstance(section, FittedConfig)}
         return self.model_copy(

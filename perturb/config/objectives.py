@@ -1,7 +1,7 @@
-"""Settings of the methods, one class each; `kind` is its key in OBJECTIVES.
+"""Settings of the methods, one class each; `kind` is the key in OBJECTIVES.
 
-Weights are those of the thesis's Table 4.1 for dSprites, else the method's own defaults. Losses are summed over pixels and
-latents, and means over the batch.
+Default weights are those of the thesis's Table 4.1 for dSprites, otherwise the method's own defaults. Losses are summed over
+pixels and latents and averaged over the batch.
 """
 
 from typing import Annotated, ClassVar, Literal, get_args
@@ -15,19 +15,20 @@ class MethodSection(Section):
     """Base class of method configs: properties of the method, with defaults that fit a VAE. Subclasses override them."""
 
     sees: ClassVar[Literal["images", "pairs", "labels"]] = "images"
-    """The data that a training is given: images alone, pairs of images whose factors are close, or such pairs labelled with
-    the factors that they share."""
+    """The training data: single images, pairs of images with related factors, or pairs labelled with the factor that they
+    share."""
     primary: ClassVar[str | None] = None
-    """The hyper-parameter that a line search scales (thesis Table 4.1; β-VAE_Σ has the β-VAE's)."""
+    """The hyper-parameter that a line search scales (thesis Table 4.1; β-VAE_Σ shares that of the β-VAE)."""
     claim: ClassVar[Literal["falls", "stands", "baseline"] | None] = None
-    """The thesis's claim about the method's scores on modified images (4.3.3): they fall, or they stand. The autoencoder is
-    the thesis's baseline, and no method of disentanglement. None for methods that the thesis does not test."""
+    """The thesis's claim about the method's scores on modified images (4.3.3): `falls` if they drop, `stands` if they hold
+    up. The autoencoder is the thesis's baseline and not a disentanglement method. None for methods that it does not test."""
     latents_are_factors: ClassVar[bool] = False
     """True if every latent stands for one factor, so that `latents` must equal the number of factors."""
     work: ClassVar[float] = 1.0
-    """The work on an image of a batch, where an encoder and a decoder are 1. Only ratios matter: runs are ordered by it."""
+    """Compute per image of a batch, in units of one encoder plus one decoder. It weighs a run in the progress display, so
+    only ratios matter."""
     seconds_beside_images: ClassVar[float] = 0.0
-    """Seconds that an image of a batch takes in a large network which does not see images."""
+    """Seconds per image of a batch spent in a large network that does not process images."""
 
     @property
     def paired(self) -> bool:
@@ -36,7 +37,7 @@ class MethodSection(Section):
 
 
 class AutoencoderConfig(MethodSection):
-    """Autoencoder: the same networks, the code is the posterior mean, no noise and no KL term."""
+    """Autoencoder: the same networks, with the posterior mean as the code, no noise and no KL term."""
 
     claim = "baseline"
 
@@ -61,21 +62,21 @@ class BetaVAEConfig(MethodSection):
 
 
 class FallingBetaVAEConfig(MethodSection):
-    """A β-VAE whose β falls (ours): held at a first value, then lowered in a straight line to a last one."""
+    """A β-VAE with a decreasing β (ours): β is constant at first, then decreases linearly to its final value."""
 
     kind: Literal["falling_beta_vae"] = "falling_beta_vae"
     beta: float = Field(default=4.0, ge=0)
-    """Weight of the KL term in the end."""
+    """Final weight of the KL term."""
     first_beta: float = Field(default=64.0, ge=0)
-    """Weight in the beginning."""
+    """Initial weight of the KL term."""
     hold: int = Field(default=1_000, ge=0)
-    """Updates with the first weight."""
+    """Number of updates with the initial weight."""
     fall: int = Field(default=3_000, ge=1)
-    """Updates over which the weight then falls in a straight line."""
+    """Number of updates over which the weight then decreases linearly."""
 
 
 class FullCovarianceVAEConfig(MethodSection):
-    """β-VAE_Σ (thesis 3.2.7): a β-VAE whose posterior has a full covariance matrix."""
+    """β-VAE_Σ (thesis 3.2.7): a β-VAE with a full-covariance posterior."""
 
     primary = "beta"
 
@@ -96,7 +97,7 @@ class BetaTCVAEConfig(MethodSection):
 
 
 class FactorVAEConfig(MethodSection):
-    """FactorVAE (Kim and Mnih 2018): reconstruction + KL + γ · total correlation, as a discriminator estimates it."""
+    """FactorVAE (Kim and Mnih 2018): reconstruction + KL + γ · total correlation, estimated by a discriminator."""
 
     primary = "gamma"
     claim = "falls"
@@ -108,7 +109,7 @@ class FactorVAEConfig(MethodSection):
     discriminator_learning_rate: float = Field(default=1e-4, gt=0)
     """Adam's learning rate for the discriminator (betas 0.5 and 0.9)."""
     steps_per_update: Literal[1, 2] = 1
-    """Steps that one update of encoder, decoder and discriminator counts for. disentanglement_lib counts 2, so that its
+    """Number of steps that one update of encoder, decoder and discriminator counts as. disentanglement_lib counts 2, so its
     300,000 steps are 150,000 updates."""
 
 
@@ -117,37 +118,39 @@ class AnnealedVAEConfig(MethodSection):
 
     kind: Literal["annealed_vae"] = "annealed_vae"
     gamma: float = Field(default=1000.0, ge=0)
-    """Weight of the distance."""
+    """Weight of |KL − C|."""
     max_capacity: float = Field(default=25.0, ge=0)
-    """C in the end, in nats (disentanglement_lib sweeps 5 to 100)."""
+    """Final C, in nats (disentanglement_lib sweeps 5 to 100)."""
     annealing_steps: int = Field(default=100_000, ge=1)
-    """Updates until C is there."""
+    """Number of updates until C reaches its final value."""
 
 
 class DIPVAEConfig(MethodSection):
-    """DIP-VAE (Kumar et al. 2018): reconstruction + KL + a covariance of codes that should be the identity."""
+    """DIP-VAE (Kumar et al. 2018): reconstruction + KL + a penalty that pulls a covariance of codes towards the identity."""
 
     kind: Literal["dip_vae"] = "dip_vae"
     covariance: Literal["means", "codes"] = "means"
-    """`means`: of the posterior means (DIP-VAE-I). `codes`: plus the mean posterior variance (DIP-VAE-II)."""
+    """Covariance to penalise. `means`: that of the posterior means (DIP-VAE-I). `codes`: that plus the mean posterior
+    variance (DIP-VAE-II)."""
     off_diagonal: float = Field(default=10.0, ge=0)
-    """Weight of the squares off the diagonal."""
+    """Weight of the squared off-diagonal entries."""
     diagonal: float | None = Field(default=None, ge=0)
-    """Weight of the squared distances of the diagonal to 1; None: 10 times `off_diagonal` for I, the same for II."""
+    """Weight of the squared differences between the diagonal and 1. None: 10 times `off_diagonal` for DIP-VAE-I, and equal
+    to it for DIP-VAE-II."""
 
 
 class PairsConfig(Section):
-    """The law by which the second image of a pair is drawn, given the first one's factors (Klindt et al. 2021)."""
+    """Distribution of the second image of a pair given the factors of the first (Klindt et al. 2021)."""
 
     law: Literal["laplace", "uniform"] = "laplace"
-    """`laplace` (LAP): every ordered factor moves by a truncated Laplace law; unordered ones, as a shape, stay. `uniform`
-    (UNI): some of the factors are drawn anew."""
+    """`laplace` (LAP): every ordered factor changes by a truncated Laplace distribution; unordered factors, such as a shape,
+    stay the same. `uniform` (UNI): some of the factors are redrawn."""
     rate: float | Literal["random"] = 1.0
-    """LAP's scale is log(number of values) / rate; "random": a rate in [1, 10] for each pair."""
+    """LAP's scale is log(number of values) / rate. "random": draw a rate from [1, 10] for each pair."""
 
 
 class SlowVAEConfig(MethodSection):
-    """SlowVAE (Klindt et al. 2021), with the weights that its code gives the terms."""
+    """SlowVAE (Klindt et al. 2021), with the loss weights of its authors' code."""
 
     sees = "pairs"
     primary = "beta"
@@ -203,5 +206,5 @@ _Objectives = (
 )
 ObjectiveConfig = Annotated[_Objectives, Field(discriminator="kind")]
 METHODS: dict[str, type[MethodSection]] = {config.model_fields["kind"].default: config for config in get_args(_Objectives)}
-"""The config of each method by its kind."""
+"""Config classes of the methods by kind."""
 OBJECTIVE_KINDS = tuple(METHODS)

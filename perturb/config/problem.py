@@ -1,4 +1,4 @@
-"""Pydantic's errors as one sentence."""
+"""Formatting of pydantic's errors as one sentence."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from perturb.errors import guess
 JsonSchema = dict[str, Any]
 
 LONGEST = 80
-"""Characters of a key or a value that are shown: the file may be anybody's."""
+"""Maximum number of characters shown of a key or a value, because the file is untrusted."""
 
 
 def first_problem(error: ValidationError) -> str:
-    """The first problem of a validation as `key`: rule, given value; one line, printable, without a full stop."""
+    """Format the first problem of a validation as `key`: rule, given value. One printable line without a full stop."""
     first = error.errors()[0]
     key = _short(repr(".".join(str(part) for part in _as_the_file_spells_it(first["loc"])))[1:-1])
     given, rule = _short(repr(first["input"])), first["msg"].removeprefix("Value error, ")
@@ -38,15 +38,15 @@ def _short(text: str) -> str:
 
 
 def _as_the_file_spells_it(location: tuple[str | int, ...]) -> Iterator[str | int]:
-    """A validation's location without the name of the objective's class that pydantic puts behind `objective`."""
+    """Yield the parts of a location without the objective's kind, which pydantic inserts after `objective`."""
     for before, part in zip((None, *location), location):
         if not (before == "objective" and part in OBJECTIVE_KINDS):
             yield part
 
 
 def _keys_of(title: str, table: Sequence[str | int]) -> set[str]:
-    """The keys that a table may have, by the name of the section that was read and the path within it."""
-    kind = next((found for found in _sections(Section) if found.__name__ == title), None)
+    """Return the keys that a table may have, given the class name of the section and the path of the table in it."""
+    kind = next((section for section in _sections(Section) if section.__name__ == title), None)
     if kind is None:
         return set()
     schema = kind.model_json_schema()
@@ -63,7 +63,7 @@ def _sections(kind: type[Section]) -> Iterator[type[Section]]:
 
 
 def _alternatives(place: JsonSchema, schema: JsonSchema) -> list[JsonSchema]:
-    """The schemas that a schema stands for: itself, what it refers to, each of a choice."""
+    """Return the schemas that a schema stands for: itself, the target of its `$ref`, or every member of a union."""
     if "$ref" in place:
         return _alternatives(schema["$defs"][place["$ref"].rpartition("/")[2]], schema)
     choices = [*place.get("anyOf", ()), *place.get("oneOf", ())]
@@ -71,7 +71,7 @@ def _alternatives(place: JsonSchema, schema: JsonSchema) -> list[JsonSchema]:
 
 
 def _within(places: Sequence[JsonSchema], part: str | int) -> list[JsonSchema]:
-    """Return the schemas of a key's value, or of a list's items."""
+    """Return the schemas of the value of a key, or of the items of a list."""
     if isinstance(part, int):
         return [place["items"] for place in places if "items" in place]
     inner = [place.get("properties", {}).get(part, place.get("additionalProperties")) for place in places]

@@ -1,4 +1,4 @@
-"""Ground truths: images by number on a grid of factors."""
+"""Ground truths: images that are addressed by number on a grid of factors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +21,18 @@ from perturb.errors import UserError, not_among
 
 @dataclass(frozen=True)
 class Dataset:
-    """A line of the table: a renderer, a reader of the official file, or both."""
+    """An entry of `DATASETS`: a renderer, a reader of the official file, or both."""
 
     renderer: type[GroundTruth] | None
     official_file: type[PublishedFile] | None
     tfds_folder: type[PublishedFile] | None = None
-    """The reader of a folder that tensorflow_datasets has prepared."""
+    """Reader of a folder prepared by tensorflow_datasets."""
 
     @property
     def kind(self) -> type[GroundTruth]:
-        """A class that has the grid, the image's shape and the factors' values; of two, the renderer."""
+        """Class with the grid, image shape and factor values: the renderer if there is one, else the reader."""
         kind = self.renderer or self.official_file
-        assert kind is not None  # a line of the table has one of them
+        assert kind is not None  # every entry has at least one of them
         return kind
 
 
@@ -47,18 +47,18 @@ DATASETS = {
     "cars3d": Dataset(None, Cars3DFile),
     "smallnorb": Dataset(None, SmallNORBFile),
 }
-"""Keys of DatasetConfig.name, beside that of a ground truth of one's own."""
+"""Datasets by `DatasetConfig.name`, which can also be that of a user's own ground truth."""
 
 
 def open_ground_truth(config: DatasetConfig) -> GroundTruth:
-    """The ground truth that a config names: of one's own, the official file when it gives a path, else the renderer.
+    """Open the ground truth that a config names: the user's own, the official file if a path is given, else the renderer.
 
-    A path may also be a benchmark file of the dataset, of any variant, and of dSprites and Shapes3D a folder that
-    tensorflow_datasets has prepared, such as dsprites/2.0.0.
+    A path may also be a benchmark file of the dataset, of any variant, or, for dSprites and Shapes3D, a folder prepared by
+    tensorflow_datasets, such as dsprites/2.0.0.
 
     Raises:
-        UserError: the file is missing, is not the official one, or there is none for this dataset; the dataset has no
-            renderer and no file is named; or as `load_own`.
+        UserError: the file is missing or is not the official one, or the dataset has no official file; the dataset has no
+            renderer and no path is given; or `load_own` fails.
 
     """
     if config.name == OWN:
@@ -72,10 +72,10 @@ def open_ground_truth(config: DatasetConfig) -> GroundTruth:
 
 
 def reader_of(name: str, path: Path) -> GroundTruth:
-    """Return what lies at a path: a benchmark file of the dataset, its official file, or a folder of tensorflow_datasets.
+    """Open what is at a path: a benchmark file of the dataset, its official file, or a folder of tensorflow_datasets.
 
     Raises:
-        UserError: it is of another dataset, the dataset has no official file, or as the readers.
+        UserError: it belongs to another dataset, the dataset has no official file, or the reader refuses it.
 
     """
     dataset = DATASETS[name]
@@ -92,7 +92,12 @@ def reader_of(name: str, path: Path) -> GroundTruth:
 
 
 def renderer_of(name: str) -> GroundTruth:
-    """The renderer of a dataset by its key; an unknown one, or one without a renderer, is a UserError that lists others."""
+    """Return the renderer of a dataset by its key.
+
+    Raises:
+        UserError: the key is unknown, or the dataset has no renderer; the message lists the alternatives.
+
+    """
     if name not in DATASETS:
         raise UserError(f"dataset {not_among([name], DATASETS)}.")
     renderer = DATASETS[name].renderer
@@ -105,7 +110,7 @@ def renderer_of(name: str) -> GroundTruth:
 
 
 def grid_of(config: DatasetConfig) -> FactorGrid:
-    """The factor grid of a config's dataset; reads no images, and of a file at most its headers."""
+    """Return the factor grid of a config's dataset. Reads at most the header and the labels of a file, not its images."""
     if config.name == OWN:
         return _own(config).grid
     dataset = DATASETS[config.name]

@@ -1,21 +1,21 @@
-"""The authors of images, and the licence under which they may be used."""
+"""Authors and licences of datasets."""
 
 from dataclasses import dataclass
 
 OURS = "Apache-2.0"
-"""SPDX name of the licence of perturb, of the authors' dSprites and Shapes3D, and of what perturb renders."""
+"""SPDX identifier of the licence of perturb, of everything that it renders, and of the authors' dSprites and Shapes3D."""
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Credit:
-    """The authors of a ground truth, and the licence under which it may be used."""
+    """Authors of a ground truth, and the licence under which it may be used."""
 
     title: str
     licence: str = UNKNOWN
     url: str | None = None
     bibtex: str | None = None
     renderer: str | None = None
-    """The difference between perturb's rendering and the authors' images."""
+    """Differences between perturb's rendering and the authors' images."""
     limits: tuple[str, ...] = ()
-    """Anything else that users must know."""
+    """Further limitations that users should know."""

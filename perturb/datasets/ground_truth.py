@@ -1,7 +1,7 @@
 """The interface of a dataset with known factors: a grid of factor values and an image for each of its points.
 
-Images are numbered in mixed radix over the factors, the last factor fastest, as in the official dSprites and Shapes3D
-files; an index therefore is a factor tuple and the other way round.
+Images are numbered in mixed radix over the factors, with the last factor varying fastest, as in the official dSprites and
+Shapes3D files. Image numbers and factor tuples therefore correspond one to one.
 """
 
 import math
@@ -18,12 +18,12 @@ Image = np.ndarray
 
 @dataclass(frozen=True)
 class FactorGrid:
-    """Names and numbers of values of the factors, in the order of the dataset's files."""
+    """Names of the factors and their numbers of values, in the order of the dataset's files."""
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
     unordered: tuple[str, ...] = ()
-    """Names of factors whose values have no order, as shapes."""
+    """Names of factors with values that have no order, such as shapes."""
 
     @property
     def num_factors(self) -> int:
@@ -39,16 +39,16 @@ class FactorGrid:
         return self.num_images
 
     def factors_of(self, indices: np.ndarray) -> np.ndarray:
-        """Factor classes, int64 (n, factors), of image numbers (n,)."""
+        """Return the factor classes, int64 (n, factors), of image numbers (n,)."""
         return np.stack(np.unravel_index(np.asarray(indices), self.sizes), axis=-1).astype(np.int64)
 
     def indices_of(self, factors: np.ndarray) -> np.ndarray:
-        """Image numbers, int64 (n,), of factor classes (n, factors); a class outside its range raises ValueError."""
+        """Return the image numbers, int64 (n,), of factor classes (n, factors). A class out of range raises ValueError."""
         columns: tuple[np.ndarray, ...] = tuple(np.asarray(factors).T)
         return np.ravel_multi_index(columns, self.sizes).astype(np.int64)
 
     def checked(self, indices: np.ndarray) -> np.ndarray:
-        """Image numbers as an array, or ValueError: a negative number would silently count from the end."""
+        """Return image numbers as an array. Raise ValueError if one is out of range: NumPy would accept negative ones."""
         numbers = np.asarray(indices)
         if numbers.size and (numbers.min() < 0 or numbers.max() >= self.num_images):
             last = self.num_images - 1
@@ -56,39 +56,39 @@ class FactorGrid:
         return numbers
 
     def sample_sharing_factor(self, indices: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw `count` images for each image (m,), among those with the same value of a factor: int64 (m, count)."""
+        """Draw `count` images per given image (m,), all with its value of a factor: int64 (m, count)."""
         size, below = self.sizes[factor], math.prod(self.sizes[factor + 1 :])
         values = np.asarray(indices) // below % size
         above, rest = np.divmod(rng.integers(self.num_images // size, size=(len(values), count)), below)
         return (above * size + values[:, None]) * below + rest
 
     def scaled(self, indices: np.ndarray) -> np.ndarray:
-        """Factor classes spread evenly over [-1, 1], float32 (n, factors): the input w of m_ψ."""
+        """Return factor classes spread evenly over [-1, 1], float32 (n, factors): the input w of m_ψ."""
         spans = np.maximum(np.array(self.sizes) - 1, 1)
         return (2.0 * self.factors_of(indices) / spans - 1.0).astype(np.float32)
 
 
 class GroundTruth(ABC):
-    """A dataset whose every image belongs to one point of a factor grid.
+    """A dataset with one image for each point of a factor grid.
 
-    A subclass has `grid`, `image_shape` and `images`; the rest has defaults.
+    Subclasses must define `grid`, `image_shape` and `images`; everything else has a default.
     """
 
     name: str
-    """Key in DATASETS; else the class's name in small letters."""
+    """Key in DATASETS. Defaults to the class name in lower case."""
     layout: str = "shapes3d"
-    """The official file layout of its benchmark files: "dsprites" or "shapes3d"."""
+    """Official file layout of its benchmark files: "dsprites" or "shapes3d"."""
     grid: FactorGrid
     image_shape: tuple[int, int, int]
     """(height, width, channels)."""
     binary: bool = False
     """True if every pixel is either black or white."""
     factor_values: tuple[np.ndarray, ...]
-    """Real values of each factor's classes, float64, as the official files state them; else 0, 1, 2, …"""
+    """Real values of each factor's classes, float64, as in the official files. Defaults to 0, 1, 2, …"""
     credit: Credit | None = None
-    """The authors and the licence of a dataset of the table."""
+    """Authors and licence, for datasets in `DATASETS`."""
     code_sha256: str = ""
-    """SHA-256 of the file that defines a ground truth of a user's own."""
+    """SHA-256 of the file that defines a user's own ground truth."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -99,13 +99,13 @@ class GroundTruth(ABC):
 
     @abstractmethod
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, uint8 (n, height, width, channels), black 0 and white 255."""
+        """Return images by number, uint8 (n, height, width, channels), with black 0 and white 255."""
 
     def provenance(self) -> dict[str, str]:
-        """Return what made the images: `source` ("renderer", "file" or "code"), and its version or its sha256."""
+        """Return the origin of the images: `source` ("renderer", "file" or "code"), and its version or sha256."""
         return {"source": "code", "class": type(self).__name__, "sha256": self.code_sha256}
 
     def values_of(self, indices: np.ndarray) -> np.ndarray:
-        """Real factor values, float64 (n, factors), of image numbers (n,)."""
+        """Return the real factor values, float64 (n, factors), of image numbers (n,)."""
         classes = self.grid.factors_of(indices)
         return np.stack([values[column] for values, column in zip(self.factor_values, classes.T, strict=True)], axis=-1)

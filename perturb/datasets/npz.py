@@ -1,6 +1,6 @@
-"""Arrays in NumPy archives (.npz) from elsewhere.
+"""Safe reading of arrays from untrusted NumPy archives (.npz).
 
-A header may promise any size: it is compared with what the archive holds, and with a budget, before memory is asked for.
+A header can claim any size, so the size is checked against the archive's content and a limit before memory is allocated.
 Nothing is ever unpickled.
 """
 
@@ -20,51 +20,51 @@ from perturb.escapes import in_line
 from perturb.reading import LONGEST_MESSAGE, opened, reading
 
 LARGEST_ARRAY = 1 << 30
-"""Bytes; a larger array is not read."""
+"""Largest array that is read, in bytes."""
 LARGEST_HEADER = 10_000
-"""Bytes, as NumPy has it."""
+"""Largest header that is read, in bytes; NumPy has the same limit."""
 BLOCK = 1 << 24
 """Bytes unpacked at a time."""
 SINGLE = b"\x93NUMPY"
-"""The first bytes of a file with one array, .npy."""
+"""First bytes of a file with a single array (.npy)."""
 
 
 def read_arrays(path: Path, names: Sequence[str], remedy: str) -> list[np.ndarray]:
-    """Arrays of an archive, by their names in it.
+    """Read arrays from an archive by name.
 
     Args:
         path: of the archive.
-        names: which ones.
-        remedy: what to do if it cannot be read, the end of the sentence.
+        names: of the arrays.
+        remedy: what to do if the archive cannot be read; it ends the error message.
 
     Raises:
-        UserError: there is no such file, it is no archive, lacks an array, or an array cannot be read.
+        UserError: the file does not exist, is not an archive, lacks an array, or an array cannot be read.
 
     """
     with reading(path, remedy, "cannot be read as .npz"), opened(path) as file:
         if file.read(len(SINGLE)) == SINGLE:
             raise UserError(f"{path} holds one array, and must hold {' and '.join(names)}; {remedy}.")
         with zipfile.ZipFile(file) as archive:
-            held = [name.removesuffix(".npy") for name in archive.namelist()]
-            if missing := [name for name in names if name not in held]:
+            present = [name.removesuffix(".npy") for name in archive.namelist()]
+            if missing := [name for name in names if name not in present]:
                 raise UserError(
                     f"{path} must hold the arrays {' and '.join(names)}; no {' and '.join(missing)} in it, but "
-                    f"{in_line(', '.join(held), LONGEST_MESSAGE) or 'nothing'}."
+                    f"{in_line(', '.join(present), LONGEST_MESSAGE) or 'nothing'}."
                 )
             return [array_in_archive(archive, name) for name in names]
 
 
 def array_in_archive(archive: zipfile.ZipFile, name: str, *, largest: int = LARGEST_ARRAY) -> np.ndarray:
-    """One array of an open archive.
+    """Read one array from an open archive.
 
     Args:
         archive: open for reading.
         name: of the array.
-        largest: bytes that it may take.
+        largest: maximum size of the array in bytes.
 
     Raises:
-        Exception: whatever zipfile and NumPy raise of what is damaged, and ValueError for a header that promises what is not
-            there, too much, or Python objects.
+        Exception: anything that zipfile and NumPy raise on damaged data, and ValueError if the header claims Python objects,
+            more than `largest` bytes, or another size than that of the data.
 
     """
     info = archive.getinfo(f"{name}.npy")
@@ -72,9 +72,9 @@ def array_in_archive(archive: zipfile.ZipFile, name: str, *, largest: int = LARG
         shape, dtype, fortran_order = _header(member)
         if dtype.hasobject:
             raise ValueError(f"`{name}` holds Python objects, save it without pickles")
-        size, there = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
-        if size != there or (dtype.itemsize == 0 and math.prod(shape)):
-            raise ValueError(f"the header of `{name}` promises {size:,} bytes, and {there:,} are there")
+        size, available = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
+        if size != available or (dtype.itemsize == 0 and math.prod(shape)):
+            raise ValueError(f"the header of `{name}` promises {size:,} bytes, and {available:,} are there")
         if size > largest:
             raise ValueError(f"`{name}` takes {size:,} bytes, and may take {largest:,}")
         content = np.empty(size, np.uint8)
@@ -87,10 +87,10 @@ def array_in_archive(archive: zipfile.ZipFile, name: str, *, largest: int = LARG
 
 
 def npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """Shape and type that a .npy stream announces; the stream is left at the first byte of the data.
+    """Read shape and dtype from a .npy stream, and leave the stream at the first byte of the data.
 
     Raises:
-        ValueError: it is no such stream, of another version, in Fortran's order, or promises what cannot be.
+        ValueError: the stream is not .npy, has an unsupported version, is in Fortran order, or has an invalid header.
 
     """
     shape, dtype, fortran_order = _header(member)
@@ -100,7 +100,7 @@ def npy_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, bool]:
-    """Shape, type, and whether the order is Fortran's."""
+    """Read shape, dtype, and whether the order is Fortran's."""
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(member)
     if version not in read_header:
@@ -118,7 +118,7 @@ def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, bool]:
 
 @contextmanager
 def python2_headers_accepted() -> Iterator[None]:
-    """The published archive of dSprites was written by Python 2, whose headers NumPy reads with a warning."""
+    """Suppress NumPy's warning about headers that Python 2 wrote, such as those of the published dSprites archive."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Reading `.npy` or `.npz` file", category=UserWarning)
         yield

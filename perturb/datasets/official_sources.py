@@ -1,4 +1,4 @@
-"""Addresses of the files that the datasets' authors publish; adding one is one line."""
+"""URLs of the files that the datasets' authors publish. To add a file, add one entry to `OFFICIAL_SOURCES`."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ class OfficialSource:
 
     url: str
     file: str
-    """Its name here, which tells the reader what it is."""
+    """Local file name, by which the reader recognises the format."""
     size: int
     """Size of the file in bytes."""
     sha256: str
@@ -28,4 +28,4 @@ OFFICIAL_SOURCES = {
     ),
     "shapes3d": OfficialSource(SHAPES3D_URL, "3dshapes.h5", 267_573_662, SHAPES3D_SHA256),
 }
-"""Published files by the dataset's name, which is that of `DatasetConfig.name`."""
+"""Published files by dataset name, as in `DatasetConfig.name`."""

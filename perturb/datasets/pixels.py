@@ -1,7 +1,7 @@
-"""All images of a dataset, laid out to be drawn from at random: memory-mapped from a file, or living on a device.
+"""All images of a dataset in a layout for random access: memory-mapped from a file, or resident on a device.
 
-Binary images are kept as bits, an eighth of the memory: the 737,280 images of dSprites take 360 MiB. Torch is imported where
-a tensor is made, because many commands look at a dataset and need none, and importing it takes longer than they do.
+Binary images are stored as bits, in an eighth of the memory: the 737,280 images of dSprites take 360 MiB. Torch is imported
+lazily, because many commands inspect a dataset without tensors, and importing torch takes longer than they do.
 """
 
 import math
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 IMAGES, BITS = "images.npy", "bits.npy"
-"""Names of files: uint8 (n, height, width, channels), or, of binary images, (n, height, width / 8)."""
+"""File names. Arrays are uint8 (n, height, width, channels), or for binary images (n, height, width / 8)."""
 _BITS_OF_A_BYTE = 8
 
 
 class Pixels:
-    """Images by number.
+    """Images that are addressed by number.
 
     Args:
-        array: uint8 as in `images.npy` or in `bits.npy`; a memory map, an array or a tensor on a device.
-        packed: whether it is bits.
+        array: uint8, in the layout of `images.npy` or `bits.npy`; a memory map, an array or a tensor on a device.
+        packed: whether the array holds bits.
 
     """
 
@@ -38,12 +38,12 @@ class Pixels:
 
     @classmethod
     def open(cls, folder: Path) -> "Pixels":
-        """Map the file that `PixelsWriter` wrote into a folder; as `map`."""
+        """Memory-map the file that `PixelsWriter` wrote into a folder, as `map` does."""
         return cls.map(folder / (BITS if (folder / BITS).is_file() else IMAGES))
 
     @classmethod
     def map(cls, path: Path) -> "Pixels":
-        """Map a file that `PixelsWriter` wrote, read-only; nothing is loaded, or checked, before it is asked for."""
+        """Memory-map a file that `PixelsWriter` wrote, read-only. Nothing is loaded or checked until it is accessed."""
         return cls(np.load(path, mmap_mode="r", allow_pickle=False), packed=path.name == BITS)
 
     def __len__(self) -> int:
@@ -51,32 +51,32 @@ class Pixels:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, height, width, channels) as they are stored; of bits (n, height, width / 8)."""
+        """Shape of the stored array: (n, height, width, channels), or (n, height, width / 8) for bits."""
         return tuple(self._array.shape)
 
     @property
     def channels(self) -> int:
-        """Channels of an image."""
+        """Number of channels of an image."""
         return 1 if self._packed else self._array.shape[-1]
 
     def resident(self, device: "torch.device | str") -> "Pixels":
-        """A copy of all images on a device, so that no batch has to travel."""
+        """Copy all images to a device, so that no batch has to be transferred."""
         import torch
 
         return Pixels(torch.from_numpy(np.array(self._array)).to(device), packed=self._packed)
 
     def images(self, numbers: np.ndarray | slice) -> np.ndarray:
-        """Images as they are, uint8 (..., height, width, channels) of numbers (...); not for those on a device."""
+        """Return images of numbers (...) as uint8 (..., height, width, channels). Not available on a device."""
         assert isinstance(self._array, np.ndarray)
-        found = self._array[numbers]
-        return np.unpackbits(found, axis=-1)[..., None] * np.uint8(255) if self._packed else found
+        stored = self._array[numbers]
+        return np.unpackbits(stored, axis=-1)[..., None] * np.uint8(255) if self._packed else stored
 
     def batch(self, numbers: "Tensor | np.ndarray", *, device: "torch.device | str" = "cpu") -> "Tensor":
-        """Images as float32 (..., height, width, channels) in [0, 1], of numbers (...)."""
+        """Return images of numbers (...) as float32 (..., height, width, channels) in [0, 1]."""
         return self.unpacked(self.stored(numbers, device=device))
 
     def stored(self, numbers: "Tensor | np.ndarray", *, device: "torch.device | str" = "cpu") -> "Tensor":
-        """Images as they are kept, uint8: (..., height, width, channels), or of bits (..., height, width / 8)."""
+        """Return images of numbers (...) as stored: uint8 (..., height, width, channels), or (..., height, width / 8)."""
         import torch
 
         if isinstance(self._array, torch.Tensor):
@@ -85,7 +85,7 @@ class Pixels:
         return torch.from_numpy(self._array[wanted]).to(device)
 
     def unpacked(self, stored: "Tensor") -> "Tensor":
-        """Stored images as float32 (..., height, width, channels) in [0, 1]."""
+        """Convert stored images to float32 (..., height, width, channels) in [0, 1]."""
         import torch
 
         if not self._packed:
@@ -95,10 +95,10 @@ class Pixels:
 
 
 def batch_of_each(pixels: Sequence[Pixels], numbers: "Tensor", *, device: "torch.device | str" = "cpu") -> "Tensor":
-    """Images as float32 (restarts, n, height, width, channels) in [0, 1], of numbers (restarts, n), from each restart's own.
+    """Return a batch of each restart's own images, float32 (restarts, n, height, width, channels) in [0, 1].
 
-    All are kept in the same layout. Restarts that share a dataset are read in one go, and those that do not are unpacked in
-    one go: on a card, small steps cost as much as large ones.
+    Numbers are (restarts, n), and all images must have the same layout. Restarts that share a dataset are read in one
+    operation; otherwise their images are unpacked in one, because on a GPU small operations cost as much as large ones.
     """
     import torch
 
@@ -112,9 +112,10 @@ class PixelsWriter:
     """Writes images in order into a folder.
 
     Args:
-        folder: where `images.npy` or `bits.npy` goes.
+        folder: where to write `images.npy` or `bits.npy`.
         shape: (n, height, width, channels).
-        binary: whether all images are black and white, of one channel and a width that eight divides; then bits are kept.
+        binary: whether all images are black and white, with one channel and a width divisible by eight. They are then
+            stored as bits.
 
     """
 
@@ -122,7 +123,7 @@ class PixelsWriter:
         self.path = folder / (BITS if binary else IMAGES)
         self._binary, self._next, self._total = binary, 0, shape[0]
         stored = (*shape[:2], shape[2] // _BITS_OF_A_BYTE) if binary else shape
-        # Not a memory map: a disk that fills up would kill the process instead of raising an error.
+        # Not a memory map: a full disk would then kill the process instead of raising an error.
         self._file = self.path.open("wb")
         header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.uint8)), "fortran_order": False, "shape": stored}
         np.lib.format.write_array_header_1_0(self._file, header)
@@ -131,21 +132,21 @@ class PixelsWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close the file; after an exception, whatever is in it."""
+        """Close the file. After an exception, close it even if images are missing."""
         if kind is None:
             self.close()
         else:
             self._file.close()
 
     def append(self, images: np.ndarray) -> int:
-        """Add images, uint8 (k, height, width, channels); how many are there now."""
+        """Append images, uint8 (k, height, width, channels), and return the number of images written so far."""
         stored = np.packbits(images[..., 0] > 0, axis=-1) if self._binary else np.ascontiguousarray(images)
         self._file.write(stored.data)
         self._next += len(images)
         return self._next
 
     def close(self) -> None:
-        """Flush to the disk; fewer images than announced are a ValueError."""
+        """Flush to disk and close. Raise ValueError if fewer or more images were written than announced."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()

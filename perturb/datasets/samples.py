@@ -1,4 +1,4 @@
-"""Samples that fill no grid of factors, such as photographs or vectors, in the forms that a training takes."""
+"""Samples that do not form a factor grid, such as photographs or vectors, in the form that training expects."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from perturb.datasets.splits import numbers_in
 
 
 class Vectors(Pixels):
-    """Vectors by number, as images of one pixel with a channel for each value; they are kept and drawn as float32.
+    """Vectors that are addressed by number, stored as float32 images of one pixel with one channel per value.
 
     Args:
         array: float32 (n, 1, 1, values), an array or a tensor on a device.
@@ -20,38 +20,38 @@ class Vectors(Pixels):
     """
 
     def resident(self, device: torch.device | str) -> "Vectors":
-        """A copy of all vectors on a device."""
+        """Copy all vectors to a device."""
         return Vectors(torch.from_numpy(np.array(self._array)).to(device))
 
     def unpacked(self, stored: Tensor) -> Tensor:
-        """Stored vectors, float32 (..., 1, 1, values), as they are."""
+        """Return stored vectors, float32 (..., 1, 1, values), unchanged."""
         return stored
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples by number, and what is known of each."""
+    """Samples and their known factors or classes."""
 
     values: np.ndarray
     """Images, uint8 (n, height, width, channels), or vectors, float32 (n, values)."""
     known: np.ndarray
-    """Factors, float64 (n, factors), or classes, uint8 (n,); no training sees them."""
+    """Factors, float64 (n, factors), or classes, uint8 (n,). They are not used for training."""
 
     def __len__(self) -> int:
         return len(self.values)
 
     @property
     def pixels(self) -> Pixels:
-        """The samples as `train` takes them."""
+        """The samples in the form that `train` expects."""
         return Vectors(self.values[:, None, None]) if self.values.ndim == 2 else Pixels(self.values)
 
     @property
     def grid(self) -> FactorGrid:
-        """A grid of which each sample is a point, so that a training draws them all alike."""
+        """A grid with one point per sample, so that training draws all samples with equal probability."""
         return FactorGrid(("sample",), (len(self),))
 
     def part(self, split: str) -> "Samples":
-        """The samples of a fixed split, the same for everybody: 80 % are `train`, 10 % `valid`, 10 % `test`.
+        """Return the samples of a fixed split, the same for everybody: 80 % are `train`, 10 % `valid`, 10 % `test`.
 
         Raises:
             UserError: there is no such split.

@@ -1,1 +1,1 @@
-"""Runs carried out on this machine or on workers elsewhere: in units of work, scheduled, limited, shown."""
+"""Execution of runs on this machine or on remote workers: units of work, scheduling, time limits, progress display."""

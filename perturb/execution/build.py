@@ -1,4 +1,4 @@
-"""Runs built in this process, and what a worker answers of them."""
+"""Building of runs in this process, and the answer that a worker returns."""
 
 import os
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from perturb.runs import RunSpec, Store
 
 
 class WorkerLost(Exception):
-    """A worker died at its work: killed, or out of memory. Another one may go on from the checkpoints.
+    """A worker died at work: it was killed, or ran out of memory. Another worker can resume from the checkpoints.
 
     Args:
-        reason: what is known.
-        workers: how many died of it one after the other.
+        reason: what is known about it.
+        workers: number of workers that died of it, one after the other.
 
     """
 
@@ -28,7 +28,7 @@ class WorkerLost(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """The outcome of a unit of work."""
+    """The outcome of one run in a unit of work."""
 
     run: str
     label: str
@@ -37,7 +37,7 @@ class Finished:
 
 
 def ensure_runs(specs: Sequence[RunSpec], settings: RunSettings) -> list[Finished]:
-    """Build runs, those of one family together, or find that they are there."""
+    """Build runs, or reuse those that exist. Runs of one family are built together."""
     import torch
 
     from perturb.experiment.stages import STAGES
@@ -54,6 +54,6 @@ def ensure_runs(specs: Sequence[RunSpec], settings: RunSettings) -> list[Finishe
         threads=settings.threads,
     )
     with suppress(FileNotFoundError):
-        os.listdir(store.root / "runs")  # a network file system forgets what it thought was not there
+        os.listdir(store.root / "runs")  # makes a network file system forget which entries it thought were missing
     how = store.ensure_all(specs)
     return [Finished(spec.id, spec.label, answer) for spec, answer in zip(specs, how, strict=True)]

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     import torch
 
 PRODUCT, TRIALS = 768, 5
-"""Side of the matrices, and how often they are multiplied."""
+"""Side of the matrices, and number of times that they are multiplied."""
 SHOWN = ("torch", "numpy", "scikit-learn", "h5py", "prefect", "distributed")
 LITTLE_ROOM = 5e9
-"""Bytes; the files of dSprites' and Shapes3D's variants take some gigabytes."""
+"""Free bytes below which we warn: the files of all variants of dSprites and Shapes3D take several gigabytes."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the list."""
+    """One line of the result."""
 
     verdict: Literal["ok", "warning", "wrong"]
     name: str
@@ -35,7 +35,7 @@ class Check:
 
 
 def check_machine(artifacts: Path, device: str | None, config: Path | None) -> Iterator[Check]:
-    """Everything that can be checked without an orchestrator."""
+    """Yield all checks that do not need an orchestrator."""
     yield Check("ok", "python", f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from check_versions()
     yield from _torchvision()
@@ -50,25 +50,25 @@ def check_machine(artifacts: Path, device: str | None, config: Path | None) -> I
 
 
 def check_versions() -> Iterator[Check]:
-    """Installed packages against what pyproject.toml asks for; what an extra would add may be missing."""
+    """Compare installed packages with the requirements in pyproject.toml. Packages of extras may be missing."""
     from packaging.requirements import Requirement
 
     right, missing = [], []
-    for requirement in sorted({Requirement(text) for text in requires("perturb") or ()}, key=lambda found: found.name):
+    for requirement in sorted({Requirement(text) for text in requires("perturb") or ()}, key=lambda each: each.name):
         if requirement.name == "perturb":
             continue
         try:
-            found = version(requirement.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
             if requirement.marker is None:
                 yield Check("wrong", requirement.name, f"is not installed; needs {requirement.specifier}")
             else:
                 missing.append(requirement.name)
             continue
-        if requirement.specifier.contains(found, prereleases=True):
-            right.append(f"{requirement.name} {found}")
+        if requirement.specifier.contains(installed, prereleases=True):
+            right.append(f"{requirement.name} {installed}")
         else:
-            yield Check("wrong", requirement.name, f"{found} is installed, and must be {requirement.specifier}")
+            yield Check("wrong", requirement.name, f"{installed} is installed, and must be {requirement.specifier}")
     shown = [text for text in right if text.split()[0] in SHOWN]
     yield Check("ok", "packages", f"{len(right)} as pyproject.toml asks for, among them {', '.join(shown)}")
     if missing:
@@ -76,7 +76,7 @@ def check_versions() -> Iterator[Check]:
 
 
 def _torchvision() -> Iterator[Check]:
-    """Say where torchvision, with which disent and lightning come, was built for another torch: then they cannot be used."""
+    """Warn if torchvision was built for another torch: disent and lightning, which need it, cannot be used then."""
     if importlib.util.find_spec("torchvision") is None:
         return
     try:
@@ -101,7 +101,7 @@ def _device(name: str | None) -> Check:
 
 
 def _bfloat16(name: str | None) -> Check:
-    """Return whether it pays here: processors without units for it are several times slower than in float32."""
+    """Check whether bfloat16 pays off here: processors without support for it are several times slower than in float32."""
     import torch
 
     from perturb.execution.settings import checked_device
@@ -109,13 +109,13 @@ def _bfloat16(name: str | None) -> Check:
     device = checked_device(name)
     seconds = {kind: _seconds_of_product(device, kind) for kind in (torch.float32, torch.bfloat16)}
     ratio = seconds[torch.float32] / seconds[torch.bfloat16]
-    told = f"matrix products {ratio:.1f} times as fast as in float32" if ratio >= 1 else f"{1 / ratio:.1f} times slower"
+    speed = f"matrix products {ratio:.1f} times as fast as in float32" if ratio >= 1 else f"{1 / ratio:.1f} times slower"
     advice = 'training.precision = "bfloat16" pays here' if ratio > 1 else 'leave training.precision at "float32"'
-    return Check("ok" if ratio > 1 else "warning", "bfloat16", f"{told}; {advice}")
+    return Check("ok" if ratio > 1 else "warning", "bfloat16", f"{speed}; {advice}")
 
 
 def _seconds_of_product(device: str, kind: "torch.dtype") -> float:
-    """The least of a few, so that what else the machine does matters little."""
+    """Return the minimum over several trials, so that other load on the machine matters little."""
     import torch
 
     square, least = torch.ones(PRODUCT, PRODUCT, device=device, dtype=kind), float("inf")
@@ -145,7 +145,7 @@ def _disk(artifacts: Path) -> Iterator[Check]:
 
 
 def _limits() -> Check:
-    """Return what the limits of `perturb evaluate` and of --time-limit hold."""
+    """Check which limits `perturb evaluate` and --time-limit can enforce."""
     if holds_all():
         note = "time, memory and output are held for all processes of a run, those that leave its group too"
         return Check("ok", "limits", note)

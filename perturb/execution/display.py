@@ -1,6 +1,6 @@
-"""Progress of an experiment: a bar for each stage and for the whole, and the estimated time that remains.
+"""Progress of an experiment: a bar for each stage and one for the whole, with the estimated remaining time.
 
-It only reads the run directories, so it is the same whoever executes the runs.
+It only reads the run directories, so it does not depend on who executes the runs.
 """
 
 import sys
@@ -18,7 +18,7 @@ from perturb.statistics.saved_scores import ScoresResult
 
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_BETWEEN_LINES = 20.0
-"""Seconds between lines, which replace the bars when the output is no terminal."""
+"""Seconds between lines, which replace the bars if the output is not a terminal."""
 
 
 class PlanDisplay:
@@ -44,7 +44,7 @@ class PlanDisplay:
         self._thread.join()
 
     def fraction(self) -> float:
-        """Return how much is done, in [0, 1]."""
+        """Return the fraction that is done, in [0, 1]."""
         return self._done() / self._total()
 
     def _watch(self) -> None:
@@ -85,7 +85,7 @@ class PlanDisplay:
                 return
 
     def _count(self, stage: PlannedStage) -> str:
-        """`5/8`, with what failed: `5/8, 1 failed`."""
+        """Format the count of a stage: `5/8`, or with failures `5/8, 1 failed`."""
         finished = [spec for spec in stage.runs if self._is_complete(spec)]
         failed = sum(self._has_failed(spec) for spec in finished)
         return f"{len(finished)}/{len(stage.runs)}" + (f", {failed} failed" if failed else "")
@@ -98,13 +98,13 @@ class PlanDisplay:
         return self._failed[spec.id]
 
     def _running(self, specs: tuple[RunSpec, ...]) -> str:
-        """Return what is under way, how far, how fast."""
+        """Describe the runs under way, with their progress and speed."""
         under_way = [(spec, self._fraction(spec)) for spec in specs if not self._is_complete(spec)]
         named = [f"{spec.label} {fraction:.0%} {self._note(spec)}".rstrip() for spec, fraction in under_way if fraction > 0]
         return "; ".join(named[:3]) + (" …" if len(named) > 3 else "")
 
     def _remaining(self) -> str:
-        """Measured from the first gain on: servers and workers take a while to start, and are not part of the pace."""
+        """Estimate the remaining time from the first progress on, since the start of servers and workers does not count."""
         now, done, total = time.monotonic(), self._done(), self._total()
         elapsed = now - self._started
         if done >= total:
@@ -123,7 +123,7 @@ class PlanDisplay:
         return sum(_cost(spec) for stage in self._plan.stages for spec in stage.runs)
 
     def _fraction(self, spec: RunSpec) -> float:
-        """Share that is done of a run and, for scores, of the training that they are of."""
+        """Return the share of a run that is done; for scores, of the run together with its training."""
         if self._is_complete(spec):
             return 1.0
         trained = spec.inputs.get("restart")

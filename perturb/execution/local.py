@@ -1,4 +1,4 @@
-"""Executing a plan in plain Python, its runs spread over processes."""
+"""Execution of a plan in plain Python, with its runs spread over processes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -20,9 +20,9 @@ from perturb.runs import Store
 
 
 def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str | None = None, quiet: bool = False) -> Plan:
-    """Execute an experiment without any server; the plan, all of whose runs (up to stage `until`) are there then.
+    """Execute an experiment, up to stage `until` if given, without any server, and return its plan.
 
-    `quiet` shows no progress.
+    `quiet` hides the progress display.
     """
     plan = plan_experiment(config)
     stages = stages_until(plan, until)
@@ -48,13 +48,13 @@ def run_locally(config: ExperimentConfig, settings: RunSettings, *, until: str |
 
 
 def stages_until(plan: Plan, until: str | None) -> list[tuple[PlannedStage, bool]]:
-    """The stages up to the one titled `until`, or all; with each, whether to look no further than it."""
+    """Return the stages up to `until`, or all; with each, whether the scheduler must not start runs of later stages."""
     count = plan.stages.index(plan.stage(until)) + 1 if until else len(plan.stages)
     return [(stage, until is not None) for stage in plan.stages[:count]]
 
 
 def check_patterns(plan: Plan, store: Store) -> None:
-    """Stop when a pattern of m_ψ is trained and has collapsed, unless the config says to go on; alternatives may."""
+    """Raise a UserError if a trained m_ψ has collapsed, unless the config allows it. Alternatives may collapse."""
     if plan.config.collapse.action == "warn":
         return
     grid = grid_of(plan.config.dataset)
@@ -63,9 +63,9 @@ def check_patterns(plan: Plan, store: Store) -> None:
             _check_pattern(column.name, store.result(spec, PatternResult), plan.config.collapse, grid)
 
 
-def _check_pattern(name: str, found: PatternResult, rule: CollapseConfig, grid: FactorGrid) -> None:
-    """Require that one trained pattern varies, and not along a single factor."""
-    variation, factors = found.pattern.variation, found.scalar.effective
+def _check_pattern(name: str, result: PatternResult, rule: CollapseConfig, grid: FactorGrid) -> None:
+    """Require that a trained pattern varies, and along more than one factor."""
+    variation, factors = result.pattern.variation, result.scalar.effective
     if variation < rule.min_variation:
         raise UserError(
             f"the perturbation has collapsed: {variation:.1%} of the mean square of {name} varies over the data, and "

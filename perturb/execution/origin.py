@@ -1,6 +1,6 @@
 """The fingerprint of the code that planned a unit of work, and the folder that its runs belong to.
 
-A worker that has another code, or does not see that folder, would build something else, or where nobody looks; it refuses.
+A worker with different code, or without access to that folder, would build something else or in the wrong place. It refuses.
 """
 
 import functools
@@ -19,25 +19,26 @@ from perturb.locks import exclusive_folder
 
 
 class WorkerMismatch(UserError):
-    """Work that this worker must not do; no other unit would fare better with it."""
+    """A worker must not do the work, because its code or its folder differs. Other units would fail on it as well."""
 
 
 class Origin(TypedDict):
-    """Plain text, so that a worker of any version can read it."""
+    """The origin of a unit of work, in plain text, so that a worker of any version can read it."""
 
     version: str
     source: str
     """SHA-256 of the package's files."""
     stages: dict[str, int]
-    """Versions by kind of run."""
+    """Stage versions by kind of run."""
     mark: str
-    """A folder that is there while the flow runs."""
+    """A folder that exists while the flow runs."""
     artifacts: str
+    """The artifacts folder of the flow."""
 
 
 @contextmanager
 def origin_at(artifacts: Path) -> Iterator[Origin]:
-    """The code of this process, and a mark in the artifacts folder for as long as the block lasts."""
+    """Yield the origin of this process's work. Its mark in the artifacts folder exists until the block ends."""
     own = artifacts / "scratch" / f"flow-{uuid.uuid4().hex}"
     with exclusive_folder(own) as mark:
         try:
@@ -50,7 +51,7 @@ def check_origin(origin: Origin) -> None:
     """Refuse work that this process would do differently, or elsewhere.
 
     Raises:
-        WorkerMismatch: another version of the code, or a folder that is not shared.
+        WorkerMismatch: the code has another version, or the folder is not shared.
 
     """
     here, host = _code(), socket.gethostname()
@@ -79,7 +80,7 @@ def _code() -> dict[str, Any]:
 
 @functools.cache
 def source_hash() -> str:
-    """SHA-256 over names and bytes of the package's files, as they are when this process first asks."""
+    """Return the SHA-256 over names and bytes of the package's files, as they were when this was first called."""
     folder, digest = Path(perturb.__file__).parent, hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
         digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())

@@ -1,4 +1,4 @@
-"""Worker processes of this machine."""
+"""Worker processes on this machine."""
 
 import multiprocessing
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 
 
 class Processes:
-    """Some processes, each a pool of its own: one that dies takes no other's work with it, and another takes its place."""
+    """Several processes, each in its own pool: if one dies, the others' work is not affected, and it is replaced."""
 
     def __init__(self, number: int) -> None:
         self.slots = number
@@ -30,15 +30,15 @@ class Processes:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Work under way is given up at once; it goes on from its checkpoints next time."""
+        """Abort all work under way at once. It resumes from its checkpoints next time."""
         for child in set(multiprocessing.active_children()) - self._strangers:
             child.kill()
         for pool in self._made:
-            # Its thread closes the pipe that the interpreter would write to at its end.
+            # Its thread closes the pipe, which the interpreter would otherwise write to at exit.
             pool.shutdown(wait=True)
 
     def run(self, work: Callable[Arguments, Answer], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Answer:
-        """Have an idle process do it, and wait for the answer.
+        """Do work in an idle process, and wait for the answer.
 
         Raises:
             WorkerLost: the process died.
@@ -55,7 +55,7 @@ class Processes:
             self._idle.put(pool)
 
     def _new(self) -> ProcessPoolExecutor:
-        """A pool of one, whose process starts with its first work."""
+        """Create a pool with one process, which starts with its first work."""
         pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=die_with_parent)
         self._made.append(pool)
         return pool

@@ -1,7 +1,7 @@
-"""The scheduler: keeps a number of workers busy with the runs of a plan, whatever the workers are.
+"""The scheduler, which keeps workers of any kind busy with the runs of a plan.
 
-Stages are finished in order, but a worker that would be idle takes a run of a later stage whose inputs are there: models
-are retrained on the original while m_ψ still trains.
+Stages are finished in order, but a worker that would be idle takes a run of a later stage if its inputs exist: models are
+retrained on the original while m_ψ is still training.
 """
 
 import math
@@ -20,34 +20,34 @@ from perturb.experiment.plan import Plan, PlannedStage
 from perturb.runs import RunSpec, Store
 
 TRIES = 3
-"""Workers that a run may take with it before it is given up."""
+"""Number of workers that may die on a run before it is given up."""
 SECONDS_BETWEEN_BEATS = 2.0
 SECONDS_UNTIL_SEEN = 60.0
-"""A network file system may show a finished run that much later to another machine."""
+"""Time that a network file system may take to show a finished run to another machine."""
 
 
 class Future(Protocol):
-    """The interface that the result of `submit` must have; concurrent.futures and Prefect both do."""
+    """The interface of the result of `submit`. Futures of concurrent.futures and of Prefect have it."""
 
     def add_done_callback(self, fn: Callable[[Any], None], /) -> object:
-        """Call back when the work has ended, however it ended."""
+        """Call `fn` when the work has ended, whether or not it succeeded."""
 
 
 class StageError(Exception):
-    """Some runs broke; the others are there, and another `perturb run` goes on from them."""
+    """Some runs failed. The others are complete, and another `perturb run` continues from there."""
 
 
 class Scheduler:
-    """Hands out the runs of a plan.
+    """Distributes the runs of a plan to workers.
 
     Args:
-        plan: what is to be done.
-        store: where it will be.
+        plan: the runs to build.
+        store: where they are stored.
         submit: starts runs of one family as one unit of work, and returns its future.
-        error_of: the exception that a finished future holds, or None.
-        workers: units of work under way at a time.
-        stack: runs in a unit, at most; less where others would be left without work.
-        heartbeat: called every few seconds while units are under way; it may raise when nobody is left to work on them.
+        error_of: returns the exception of a finished future, or None.
+        workers: maximum number of units of work under way.
+        stack: maximum number of runs in a unit; fewer if other workers would be left without work.
+        heartbeat: called every few seconds while units are under way. It may raise if no worker is left.
 
     """
 
@@ -75,11 +75,11 @@ class Scheduler:
         self._lost: Counter[str] = Counter()
 
     def finish(self, stage: PlannedStage, *, last: bool = False) -> None:
-        """Work until every run of a stage is there or has failed, then raise what went wrong in it.
+        """Work until every run of a stage is complete or has failed, then raise the stage's errors.
 
         Args:
-            stage: of the plan; those before it are finished.
-            last: look no further than this stage.
+            stage: a stage of the plan. The stages before it are finished.
+            last: whether to start no runs of later stages.
 
         """
         own = {spec.id for spec in stage.runs}
@@ -96,7 +96,7 @@ class Scheduler:
         self._raise_errors(own)
 
     def _next_ended(self) -> tuple[list[RunSpec], Any]:
-        """Wait for a unit to end, with a heartbeat now and then."""
+        """Wait for a unit to end, with regular heartbeats."""
         while True:
             if time.monotonic() - self._last_beat > SECONDS_BETWEEN_BEATS:
                 self._heartbeat()
@@ -107,7 +107,7 @@ class Scheduler:
                 continue
 
     def _see_to(self, unit: list[RunSpec], error: BaseException | None) -> None:
-        """Note what went wrong with a unit; what was lost with its worker goes back to the head of the queue."""
+        """Record the error of a unit. Runs that were lost with their worker go back to the head of the queue."""
         left = [spec for spec in unit if not self._store.is_complete(spec)]
         if isinstance(error, WorkerMismatch):
             raise error
@@ -123,14 +123,14 @@ class Scheduler:
                 self._wait_until_seen(spec)
 
     def _make_room(self) -> None:
-        """Remove unpacked images, gigabytes on a full grid, as soon as all runs of the plan that read them are there."""
+        """Remove unpacked images, gigabytes on a full grid, as soon as all runs of the plan that read them are complete."""
         for pixels, readers in list(self._readers.items()):
             if all(map(self._store.is_complete, readers)):
                 remove_images(self._store.path(pixels))
                 del self._readers[pixels]
 
     def _wait_until_seen(self, spec: RunSpec) -> None:
-        """A run that a worker says is there must come into sight."""
+        """Wait until a run that a worker reports as complete becomes visible here."""
         deadline = time.monotonic() + SECONDS_UNTIL_SEEN
         while not self._store.is_complete(spec):
             if time.monotonic() > deadline:
@@ -139,10 +139,10 @@ class Scheduler:
                     "folder must be the same for the flow and all workers."
                 )
             time.sleep(0.5)
-            list(self._store.path(spec).parent.glob("*"))  # asks a network file system anew
+            list(self._store.path(spec).parent.glob("*"))  # makes a network file system look again
 
     def _hand_out(self, allowed: set[str]) -> None:
-        """Start what can be started, in the plan's order, while workers are idle."""
+        """Start runs that are ready, in the plan's order, while workers are idle."""
         while len(self._under_way) < self._workers:
             ready = [spec for spec in self._waiting if spec.id in allowed and self._is_ready(spec)]
             if not ready:
@@ -152,7 +152,7 @@ class Scheduler:
             self._start(unit)
 
     def _choose(self, ready: list[RunSpec]) -> list[RunSpec]:
-        """The next unit: what nobody else builds, if there is such a run; alone, if it has taken a worker with it before."""
+        """Choose the next unit, preferably of runs that no other flow builds. A run that has lost a worker goes alone."""
         free = (spec for spec in ready if not self._is_taken(spec))
         first = next(free, ready[0])
         size = min(self._stack, math.ceil(len(ready) / self._workers))
@@ -161,7 +161,7 @@ class Scheduler:
         return [first, *islice((spec for spec in free if spec.family == first.family), size - 1)]
 
     def _is_taken(self, spec: RunSpec) -> bool:
-        """Return whether another flow builds the run at this moment, or an input that is the run's own to build."""
+        """Return whether another flow is building the run, or an unplanned input that would be built along with it."""
         own = [needed for needed in spec.inputs.values() if needed.id not in self._planned]
         return self._store.is_being_built(spec) or any(self._is_taken(needed) for needed in own)
 
@@ -171,19 +171,22 @@ class Scheduler:
         future.add_done_callback(lambda future: self._ended.put((unit, future)))
 
     def _is_ready(self, spec: RunSpec) -> bool:
-        """Return whether all inputs are there, or are the spec's own to build."""
+        """Return whether all inputs are complete, or are unplanned and will be built along with the run."""
         return all(
             self._store.is_complete(needed) or (needed.id not in self._planned and self._is_ready(needed))
             for needed in spec.inputs.values()
         )
 
     def _raise_errors(self, own: set[str]) -> None:
-        """A user's error as it is, any other as one that names the runs; errors of later stages wait for their stage."""
+        """Raise a UserError as it is, and any other error as a StageError that names the runs.
+
+        Errors of later stages are raised when their stage is finished.
+        """
         errors = [pair for key, pair in self._errors.items() if key in own]
-        told = [error for _, error in errors if isinstance(error, UserError)]
-        if told:
+        user_errors = [error for _, error in errors if isinstance(error, UserError)]
+        if user_errors:
             more = f" ({len(errors) - 1} more of this stage failed.)" if len(errors) > 1 else ""
-            raise UserError(f"{told[0]}{more}") from told[0]
+            raise UserError(f"{user_errors[0]}{more}") from user_errors[0]
         if errors:
             names = ", ".join(spec.label for spec, _ in errors)
             first = errors[0][1]

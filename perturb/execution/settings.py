@@ -1,4 +1,4 @@
-"""Settings of an execution: folders, workers, device. None of them changes a result, or the name of a run's folder."""
+"""Settings of an execution: folders, workers, device. None of them affects a result or the name of a run directory."""
 
 from pathlib import Path
 
@@ -10,30 +10,30 @@ from perturb.machine import available_cores, checked_device
 
 LARGEST_STACK = 32
 STRATEGIES = ("processes", "stacked", "sequential")
-"""The ways in which trainings share a machine. `processes`: a worker on each core, with as few at once as suit it.
-`stacked`: those that differ in their seed alone as one, the restart an axis of every weight. `sequential`: one after the
-other. A restart is the same in all of them, up to rounding."""
+"""Strategies by which trainings share a machine. `processes`: one worker per core, each with the few trainings at a time
+that suit it. `stacked`: trainings that differ only in their seeds run as one, with the restart as an axis of every weight.
+`sequential`: one training after the other. A restart is the same under all strategies, up to rounding."""
 
 
 class RunSettings(Section):
     """Folders, workers and device of one execution."""
 
     artifacts: Path = Path("artifacts")
-    """Run directories, scratch and results live below it."""
+    """Folder of run directories, scratch and results."""
     workers: int = Field(default=2, ge=1)
     """Units of work at a time."""
     stack: int = Field(default=1, ge=1)
-    """Trainings in a unit of work, at most."""
+    """Maximum number of trainings in a unit of work."""
     device: str = "cpu"
     """A torch device."""
     compile: bool = False
-    """Have torch compile the networks. Slower on the CPU (benchmarks/README.md), and needs a C++ compiler."""
+    """Compile the networks with torch. This is slower on the CPU (benchmarks/README.md) and needs a C++ compiler."""
     time_limit: float | None = Field(default=None, gt=0)
-    """Minutes for each run; None: as long as it takes."""
+    """Time limit per run, in minutes. None: no limit."""
 
     @property
     def threads(self) -> int:
-        """Threads for each worker, so that together they fill the machine's cores."""
+        """Threads per worker, such that all workers together fill the machine's cores."""
         return max(1, available_cores() // self.workers)
 
 
@@ -48,21 +48,21 @@ def run_settings(
     time_limit: float | None = None,
     elsewhere: bool = False,
 ) -> RunSettings:
-    """Settings for a user's wishes; None stands for what suits the machine: stacked on an accelerator, else processes.
+    """Build settings from a user's options. None selects what suits the machine: stacked on an accelerator, else processes.
 
     Args:
         artifacts: folder of run directories and results.
-        device: of torch.
+        device: a torch device.
         strategy: one of STRATEGIES.
         workers: units of work at a time.
-        stack: trainings in a unit.
-        restarts_a_core: what the architecture recommends for `stack` where workers share the cores.
-        time_limit: minutes for each run.
-        elsewhere: the workers are on other machines, so the device is theirs.
+        stack: maximum number of trainings in a unit.
+        restarts_a_core: the architecture's recommended `stack` if workers share the cores.
+        time_limit: minutes per run.
+        elsewhere: whether the workers are on other machines, so that the device is theirs.
 
     Raises:
-        UserError: a strategy or a device that is not there, workers for a strategy that has one only, or a stack for one
-            that has none.
+        UserError: the strategy or device does not exist, workers are given for a strategy with a single one, or a stack for
+            a strategy without stacks.
 
     """
     device = device or "cpu" if elsewhere else checked_device(device)

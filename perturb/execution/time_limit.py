@@ -1,8 +1,8 @@
-"""A time limit for each run: the unit is built in a process of its own, which is killed when its time is up.
+"""A time limit per run: each unit is built in its own process, which is killed when its time is up.
 
-Nothing less ends a training that hangs in a library. It costs the start of a process for each unit, a few seconds, which do
-not count. It is a plain subprocess, and no pool with time limits such as pebble's, because multiprocessing starts no
-children of a daemonic process, which Dask's workers are.
+Nothing less ends a training that hangs in a library. The cost is one process start per unit, a few seconds that do not count
+towards the limit. We use a plain subprocess rather than a pool with time limits such as pebble's, because multiprocessing
+does not start children of a daemonic process, and Dask's workers are daemonic.
 """
 
 import os
@@ -21,10 +21,10 @@ from perturb.supervisor import kill_all, supervise
 
 
 def ensure_within(specs: Sequence[RunSpec], settings: RunSettings, minutes: float) -> list[Finished]:
-    """Build runs within so many minutes each.
+    """Build runs, each within a number of minutes.
 
     Raises:
-        UserError: they took longer. Checkpoints stay, and nothing is written down about the run: with more time it may end.
+        UserError: they took longer. Checkpoints are kept, and no failure is recorded: the run may finish with more time.
         WorkerLost: the process died.
 
     """
@@ -59,14 +59,14 @@ def _wait_for_imports(process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    """Read a unit from the standard input, answer on the standard output, to which nobody else may print.
+    """Read a unit from standard input and answer on standard output, to which nothing else may print.
 
-    The first argument is the process that asks.
+    The only argument is the id of the calling process.
     """
     supervise(int(sys.argv.pop()))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    import perturb.experiment.stages  # noqa: F401  (imports take long, and do not count)
+    import perturb.experiment.stages  # noqa: F401  (imports are slow and do not count)
 
     answers.write(b"ready\n")
     answers.flush()

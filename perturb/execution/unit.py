@@ -1,4 +1,4 @@
-"""One unit of work for a thread, a process or a worker on another machine: make sure that some runs are there."""
+"""A unit of work for a thread, a process or a worker on another machine: make sure that some runs exist."""
 
 import pickle
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from perturb.runs import RunSpec
 
 @dataclass(frozen=True)
 class WorkUnit:
-    """Work as it travels to a worker, who reads where it comes from before anything else."""
+    """Work in the form that is sent to a worker, which checks its origin before anything else."""
 
     origin: Origin
     packed: bytes
-    """Specs and settings, pickled by the flow that the worker works for."""
+    """Specs and settings, pickled by the flow that sends the work."""
 
     @classmethod
     def pack(cls, specs: Sequence[RunSpec], settings: RunSettings, origin: Origin) -> Self:
@@ -27,12 +27,12 @@ class WorkUnit:
 
 
 def execute_unit(unit: WorkUnit) -> list[Finished]:
-    """Build a unit's runs, or find that they are there.
+    """Build the runs of a unit, or reuse those that exist.
 
     Raises:
-        Refused: the worker has another version of the code, or another folder.
-        UserError: a run took longer than the limit.
-        WorkerLost: the process that a time limit asks for died.
+        WorkerMismatch: the worker has another version of the code, or another folder.
+        UserError: a run took longer than the time limit.
+        WorkerLost: the process that runs under the time limit died.
 
     """
     check_origin(unit.origin)

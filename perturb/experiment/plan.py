@@ -1,4 +1,4 @@
-"""The plan: the runs of an experiment. Ids follow from configs alone, so all of them are known before anything runs."""
+"""The plan: the runs of an experiment. Ids depend on configs alone, so all of them are known before anything runs."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,37 +20,37 @@ BASELINE = VariantPattern("original")
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStage:
-    """Runs that do not need each other, under one heading."""
+    """A group of runs under one heading."""
 
     title: str
-    """Heading of the stage for people."""
+    """Human-readable heading of the stage."""
     runs: tuple[RunSpec, ...]
 
     @property
     def name(self) -> str:
-        """The title without spaces, as commands take it."""
+        """The title with hyphens instead of spaces, as used in commands."""
         return self.title.replace(" ", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """An experiment as runs, in the order the data takes."""
+    """An experiment as runs, in the order of the data flow."""
 
     config: ExperimentConfig
     images: RunSpec
     restarts: tuple[RunSpec, ...]
-    """Scores of each restart; the training is their input."""
+    """Scores of each restart. The training is their input."""
     selection: RunSpec
     patterns: dict[VariantPattern, RunSpec]
-    """Every trained m_ψ; the first is that of `modified`."""
+    """Every trained m_ψ. The first is that of `modified`."""
     controls: dict[VariantPattern, RunSpec]
-    """Networks that are matched to a trained m_ψ and not trained."""
+    """Networks that are matched to a trained m_ψ instead of being trained."""
     files: dict[VariantPattern, RunSpec]
     pixels: dict[VariantPattern, RunSpec]
     """The unpacked images of each file, which trainings map into memory. They belong to no stage: the first run that needs
-    them unpacks them, and they go when nothing of the plan will read them any more."""
+    them unpacks them, and they are removed once no run of the plan will read them."""
     evaluations: dict[tuple[str, VariantPattern, int], RunSpec]
-    """Scores by (method, column, seed number); the training is their input. A seed meets one pattern of each variant."""
+    """Scores by (method, column, seed number). The training is their input. Each seed uses one pattern of each variant."""
     search: dict[tuple[str, float, VariantPattern, int], RunSpec]
     """Scores of the line search by (method, factor of its primary hyper-parameter, column, seed number)."""
     readouts: dict[tuple[VariantPattern, int], RunSpec]
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
-        """The stages from top to bottom."""
+        """All stages that have runs, in order."""
         stages = (
             PlannedStage(title="ground truth", runs=(self.images,)),
             PlannedStage(title="restarts", runs=self.restarts),
@@ -78,17 +78,17 @@ class Plan:
 
     @property
     def readers(self) -> dict[RunSpec, list[RunSpec]]:
-        """Every run that reads the unpacked images of a file, by the run that unpacks them."""
+        """The runs that read the unpacked images of a file, by the run that unpacks them."""
         unpacked = {spec.id: spec for column, spec in self.pixels.items() if column != BASELINE}
-        found: dict[RunSpec, list[RunSpec]] = {spec: [] for spec in unpacked.values()}
+        readers: dict[RunSpec, list[RunSpec]] = {spec: [] for spec in unpacked.values()}
         for spec in _with_inputs(run for stage in self.stages for run in stage.runs):
             for needed in spec.inputs.values():
                 if needed.id in unpacked:
-                    found[unpacked[needed.id]].append(spec)
-        return found
+                    readers[unpacked[needed.id]].append(spec)
+        return readers
 
     def stage(self, name: str) -> PlannedStage:
-        """One stage by its name or its title; an unknown one is a UserError that lists the names."""
+        """Return a stage by its name or title. An unknown one raises a UserError that lists the names."""
         for stage in self.stages:
             if name in (stage.name, stage.title):
                 return stage
@@ -96,19 +96,19 @@ class Plan:
 
 
 def _with_inputs(runs: Iterable[RunSpec]) -> list[RunSpec]:
-    """Return these runs and all that they are made from, each once."""
-    found: dict[str, RunSpec] = {}
+    """Return these runs and all runs that they depend on, each once."""
+    by_id: dict[str, RunSpec] = {}
     waiting = list(runs)
     while waiting:
         spec = waiting.pop()
-        if spec.id not in found:
-            found[spec.id] = spec
+        if spec.id not in by_id:
+            by_id[spec.id] = spec
             waiting += spec.inputs.values()
-    return list(found.values())
+    return list(by_id.values())
 
 
 def plan_experiment(config: ExperimentConfig) -> Plan:
-    """Name every run of an experiment.
+    """Plan every run of an experiment.
 
     Raises:
         UserError: the config does not fit its dataset, or the dataset's file cannot be used.
@@ -164,14 +164,14 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
 
 
 def _columns(config: ExperimentConfig) -> list[VariantPattern]:
-    """Every variant that something is trained on, with each of its patterns."""
+    """Return every variant that models are trained on, with each of its patterns."""
     searched = config.search.variants if config.search else ()
     variants = dict.fromkeys((*config.evaluation.variants, *searched))
     return [VariantPattern(variant, draw) for variant in variants for draw in range(config.draws(variant))]
 
 
 def _trained(config: ExperimentConfig) -> list[VariantPattern]:
-    """The patterns that are trained: m_ψ itself, whether or not only its controls are shown, and the alternatives."""
+    """Return the patterns to train: those of m_ψ itself, even if only its controls are shown, and of the alternatives."""
     columns = [VariantPattern("modified", draw) for draw in range(config.draws("modified"))]
     return columns + [column for column in _columns(config) if column.variant in config.alternatives]
 
@@ -179,7 +179,7 @@ def _trained(config: ExperimentConfig) -> list[VariantPattern]:
 def _pattern(
     column: VariantPattern, patterns: Mapping[VariantPattern, RunSpec], controls: Mapping[VariantPattern, RunSpec]
 ) -> dict[str, RunSpec]:
-    """Return what a variant's pattern is drawn by or matched to, by the name of the file's input."""
+    """Return the run that a variant's pattern is drawn by or matched to, under the name of the file's input."""
     if column.variant in MATCHED_NOISES:
         return {"matched": patterns[VariantPattern("modified", column.pattern)]}
     drawn_by = {**patterns, **controls}
@@ -187,14 +187,14 @@ def _pattern(
 
 
 def _met(config: ExperimentConfig, variants: Iterable[str], index: int) -> list[VariantPattern]:
-    """The columns that seed number `index` is trained on: of each variant, one pattern."""
+    """Return the columns that seed number `index` is trained on: one pattern of each variant."""
     return [VariantPattern(variant, index % config.draws(variant)) for variant in variants]
 
 
 def _search(
     config: ExperimentConfig, namer: Namer, pixels: Mapping[VariantPattern, RunSpec]
 ) -> dict[tuple[str, float, VariantPattern, int], RunSpec]:
-    """The line search, of methods that have a primary hyper-parameter."""
+    """Plan the line search over methods that have a primary hyper-parameter."""
     if config.search is None:
         return {}
     return {
@@ -210,7 +210,7 @@ def _search(
 
 
 def _scaled(method: MethodConfig, field: str, factor: float) -> MethodConfig:
-    """The method with one of its hyper-parameters multiplied."""
+    """Return a method with one of its hyper-parameters multiplied by a factor."""
     objective = method.objective.model_copy(update={field: getattr(method.objective, field) * factor})
     return method.model_copy(
         update={"objective": objective, "name": f"{method.name} × {factor:g}" if factor != 1 else method.name}
@@ -220,7 +220,7 @@ def _scaled(method: MethodConfig, field: str, factor: float) -> MethodConfig:
 def _readouts(
     config: ExperimentConfig, namer: Namer, pixels: Mapping[VariantPattern, RunSpec]
 ) -> dict[tuple[VariantPattern, int], RunSpec]:
-    """Supervised networks on every variant."""
+    """Plan the supervised networks on every variant."""
     if config.readout is None:
         return {}
     return {
@@ -245,10 +245,10 @@ def report_inputs(
     variances: Mapping[VariantPattern, RunSpec],
     predictions: Mapping[VariantPattern, RunSpec],
 ) -> dict[str, RunSpec]:
-    """Everything that the report reads, by the names under which it finds it."""
-    found = {inputs.IMAGES: images, inputs.SELECTION: selection}
-    found |= {inputs.restart(index): spec for index, spec in enumerate(restarts)}
-    found |= {inputs.trained(index): spec.inputs["restart"] for index, spec in enumerate(restarts)}
+    """Return all runs that the report reads, under the names of its inputs."""
+    runs = {inputs.IMAGES: images, inputs.SELECTION: selection}
+    runs |= {inputs.restart(index): spec for index, spec in enumerate(restarts)}
+    runs |= {inputs.trained(index): spec.inputs["restart"] for index, spec in enumerate(restarts)}
     by_pattern: dict[inputs.OfPattern, Mapping[VariantPattern, RunSpec]] = {
         "pattern": {**patterns, **controls},
         "file": files,
@@ -257,10 +257,10 @@ def report_inputs(
         "prediction": predictions,
     }
     for kind, specs in by_pattern.items():
-        found |= {inputs.of_pattern(kind, column): spec for column, spec in specs.items()}
+        runs |= {inputs.of_pattern(kind, column): spec for column, spec in specs.items()}
     for (method, column, seed), spec in evaluations.items():
-        found[inputs.scores(method, column.variant, seed)] = spec
-        found[inputs.training(method, column.variant, seed)] = spec.inputs["restart"]
+        runs[inputs.scores(method, column.variant, seed)] = spec
+        runs[inputs.training(method, column.variant, seed)] = spec.inputs["restart"]
     for (method, factor, column, seed), spec in search.items():
-        found[inputs.Searched(method, factor, column.variant, seed).name] = spec
-    return found | {inputs.readout(column.variant, seed): spec for (column, seed), spec in readouts.items()}
+        runs[inputs.Searched(method, factor, column.variant, seed).name] = spec
+    return runs | {inputs.readout(column.variant, seed): spec for (column, seed), spec in readouts.items()}

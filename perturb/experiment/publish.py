@@ -1,4 +1,4 @@
-"""An experiment's results outside its run directories: where a person looks for them, and where they can be committed."""
+"""Copies of an experiment's results outside its run directories, for people to read and to commit."""
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,14 +21,15 @@ RESULTS = "results.json"
 
 
 def publish_results(plan: Plan, store: Store, *, command: str = "") -> Path:
-    """Copy the report to artifacts/results/<name>-<hash>/ and write results.json beside it, last; its path.
+    """Copy the report to artifacts/results/<name>-<hash>/, write results.json beside it last, and return its path.
 
-    `files` lists the report's and the benchmark's files with absolute paths: HDF5 files stay in their run directories.
+    Its key `files` lists the files of the report and of the benchmark with absolute paths. HDF5 files stay in their run
+    directories.
 
     Args:
-        plan: finished.
+        plan: a finished plan.
         store: where its runs are.
-        command: that made the experiment, for the page's foot line; empty: it is left out.
+        command: that ran the experiment, for the page's foot line; empty: it is left out.
 
     """
     config = plan.config
@@ -40,7 +41,7 @@ def publish_results(plan: Plan, store: Store, *, command: str = "") -> Path:
         listed.append({"name": name, "path": str(folder / name), "sha256": sha256_of(folder / name)})
     for column, spec in plan.files.items():
         if column.variant in config.alternatives:
-            continue  # its files are of the variant modified too, and would be taken for patterns of m_ψ
+            continue  # its files have the variant modified as well, and would be mistaken for patterns of m_ψ
         hashes = store.result(spec, FileResult).files
         listed += [{"name": n, "path": str(store.path(spec) / n), "sha256": sha256} for n, sha256 in hashes.items()]
     write_json(folder / RESULTS, read_json(run_file(report, ROWS)) | {"files": listed})
@@ -48,16 +49,16 @@ def publish_results(plan: Plan, store: Store, *, command: str = "") -> Path:
 
 
 def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, patterns: int | None = None) -> Path:
-    """Copy the report, and the recipes and weights of the files, into a folder; its index.json, written last.
+    """Copy the report, and the recipes and weights of the files, into a folder, and return its index.json, written last.
 
     Benchmark files are not copied: `perturb dataset build` makes them from their recipes.
 
     Args:
-        plan: finished.
+        plan: a finished plan.
         store: where its runs are.
-        folder: made when it is not there; files of the same names are replaced, others stay.
-        command: that made the experiment, for the index.
-        patterns: of each variant, at most; None: all.
+        folder: created if missing. Files of the same names are replaced, others stay.
+        command: that ran the experiment, for the index.
+        patterns: maximum number of patterns per variant; None: all.
 
     Raises:
         UserError: the folder cannot be written to.
@@ -81,7 +82,7 @@ def publish_experiment(plan: Plan, store: Store, folder: Path, *, command: str, 
 
 
 def _copy_report(plan: Plan, store: Store, folder: Path, command: str) -> None:
-    """Copy a report's files, the page with its foot line."""
+    """Copy the files of a report, and add the foot line to its page."""
     report = store.path(plan.report)
     for name in report_files(report):
         if name == PAGE:
@@ -92,7 +93,7 @@ def _copy_report(plan: Plan, store: Store, folder: Path, command: str) -> None:
 
 
 def _making(plan: Plan, store: Store, command: str) -> Making:
-    """Collect how a report and all runs behind it were made, from their manifests."""
+    """Collect from the manifests how a report and all runs behind it were made."""
     runs = _with_inputs([spec for stage in plan.stages for spec in stage.runs])
     built = [read_manifest(store.path(run))["built"] for run in runs.values()]
     own = read_manifest(store.path(plan.report))["built"]
@@ -110,12 +111,12 @@ def _making(plan: Plan, store: Store, command: str) -> Making:
 
 
 def _with_inputs(specs: Iterable[RunSpec]) -> dict[str, RunSpec]:
-    """Runs and all that they were made from, by id: a training is the input of its scores, and in no stage itself."""
-    found: dict[str, RunSpec] = {}
+    """Return runs and all their inputs by id: a training is in no stage itself, but an input of its scores."""
+    runs: dict[str, RunSpec] = {}
     for spec in specs:
-        if spec.id not in found:
-            found |= {spec.id: spec} | _with_inputs(spec.inputs.values())
-    return found
+        if spec.id not in runs:
+            runs |= {spec.id: spec} | _with_inputs(spec.inputs.values())
+    return runs
 
 
 def _entries(plan: Plan, store: Store, folder: Path, patterns: int | None) -> Iterator[Entry]:
@@ -129,21 +130,21 @@ def _entries(plan: Plan, store: Store, folder: Path, patterns: int | None) -> It
         copied = [(source, target)]
         if published.recipe.network is not None:
             copied.append((run_file(store.path(spec), weights_of(source).name), weights_of(target)))
-        for found, place in copied:
-            _copied(found, folder, place.name)
+        for file, copy in copied:
+            _copied(file, folder, copy.name)
         size = run_file(store.path(spec), "*.h5").stat().st_size
         yield entry_of_recipe(published, target, images=images, size=size, seconds=store.seconds(spec))
 
 
 def entry_of_recipe(published: Published, path: Path, *, images: int, size: int, seconds: float) -> Entry:
-    """The entry of an index for a benchmark file of which the recipe alone is published.
+    """Return the index entry of a benchmark file that is published by its recipe alone.
 
     Args:
         published: the recipe.
-        path: where it is, in the folder of the index, with its weights beside it; named `<variant>.recipe.json`.
+        path: of the recipe, `<variant>.recipe.json` in the folder of the index, with its weights beside it.
         images: number of images in the file.
         size: of the file, in bytes.
-        seconds: that making and verifying it took.
+        seconds: time that it took to make and verify the file.
 
     """
     recipe, weights = published.recipe, weights_of(path)

@@ -1,4 +1,4 @@
-"""The specs of an experiment's runs, one method a kind. Costs are rough seconds of a slow core: only their ratios matter."""
+"""The specs of an experiment's runs, one method per kind. Costs are rough seconds on a slow core; only ratios matter."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from perturb.training.saved_models import TrainingRun
 from perturb.variants import CONTROLS, MATCHED_NOISES, Variant, VariantPattern
 
 SECONDS = {"milliseconds": 0.1, "seconds": 1.0, "minutes": 100.0}
-"""Seconds that a metric takes with its usual settings, by its cost."""
+"""Seconds that a metric takes with default settings, by its `cost`."""
 
 
 class Namer:
@@ -45,15 +45,15 @@ class Namer:
     def run(
         self, kind: str, config: Section, inputs: Mapping[str, RunSpec], *, label: str = "", cost: float = 1.0
     ) -> RunSpec:
-        """A run of one kind."""
+        """Return the spec of a run of one kind."""
         return RunSpec(kind=kind, version=STAGES[kind].version, config=config, inputs=inputs, label=label or kind, cost=cost)
 
     def images(self) -> RunSpec:
-        """The ground truth, laid out."""
+        """Return the run that lays out the images of the ground truth for memory mapping."""
         return self.run("images", ImagesRun(dataset=self.config.dataset), {}, cost=self.copying)
 
     def restart(self, images: RunSpec, index: int) -> RunSpec:
-        """Scores of one of the β-VAEs that m_ψ is chosen from."""
+        """Return the run that scores restart `index`, one of the β-VAEs from which the opponents of m_ψ are selected."""
         training, objective = self.config.training, self.config.restarts.objective
         trained = self._trained(images, objective, training, ("restart", index), f"restart {index}")
         return self._scored(images, trained, (self.config.selection.metric,))
@@ -61,7 +61,7 @@ class Namer:
     def evaluation(
         self, method: MethodConfig, column: VariantPattern, pixels: RunSpec, index: int, metrics: tuple[MetricName, ...]
     ) -> RunSpec:
-        """Scores of a method on one variant with one seed."""
+        """Return the run that scores a method on one variant with one seed."""
         training, label = method.training or self.config.training, f"{method.name}, {column.name}, seed {index}"
         trained = self._trained(pixels, method.objective, training, ("evaluation", index), label)
         return self._scored(pixels, trained, metrics)
@@ -85,22 +85,22 @@ class Namer:
         )
 
     def _seconds_of(self, objective: ObjectiveConfig) -> float:
-        """Seconds that a training takes for each image of a batch."""
+        """Estimate the seconds that training takes per image of a batch."""
         work = objective.work * getattr(objective, "discriminator_width", 1)
         return self.image_seconds * work + objective.seconds_beside_images
 
     def over_steps(self, images: RunSpec, index: int, steps: Sequence[int]) -> RunSpec:
-        """Scores of one of the β-VAEs that m_ψ is chosen from, after each of these steps."""
+        """Return the run that scores restart `index` after each of these steps."""
         scores = self.restart(images, index)
         trained = scores.inputs["restart"]
         config = OverStepsRun(training=trained.config, scoring=scores.config, steps=tuple(steps))
         return self.run("over_steps", config, {"images": images}, label=trained.label, cost=trained.cost)
 
     def _scored(self, images: RunSpec, restart: RunSpec, metrics: tuple[MetricName, ...]) -> RunSpec:
-        """Scores of a training, under its label."""
-        # Of no other metric: with other trees for DCI, the restarts' MIG and all that follows from it is still the same.
-        asked = {name: getattr(self.config.metrics, name) for name in metrics}
-        own = MetricsConfig.library().model_copy(update=asked)  # as runs up to version 0.2 had it, so that theirs go on
+        """Return the run that scores a training, under the training's label."""
+        # Only settings of these metrics: a change of DCI's trees must not invalidate the restarts' MIG and what follows it.
+        used = {name: getattr(self.config.metrics, name) for name in metrics}
+        own = MetricsConfig.library().model_copy(update=used)  # as in runs up to version 0.2, so that these are reused
         settings = ScoresRun(
             dataset=self.config.dataset, metrics=metrics, settings=own, seed=child_seed(self.config.seed, "scores")
         )
@@ -110,20 +110,20 @@ class Namer:
         return self.run("scores", settings, inputs, label=restart.label, cost=cost)
 
     def _seconds_of_metric(self, name: MetricName) -> float:
-        """It grows with the rows that a metric reads, and with its trees."""
+        """Estimate the seconds of a metric, which grow with the rows that it reads and with its trees."""
         settings = getattr(self.config.metrics, name)
         usual, growing = type(settings)(), {"num_train", "trees"} & type(settings).model_fields.keys()
         return SECONDS[METRICS[name].cost] * math.prod(getattr(settings, key) / getattr(usual, key) for key in growing)
 
     def pattern(self, column: VariantPattern, inputs: Mapping[str, RunSpec]) -> RunSpec:
-        """The training of m_ψ, against the chosen among the restarts in `inputs`."""
+        """Return the run that trains m_ψ against the selected ones of the restarts in `inputs`."""
         form = self.config.form(column.variant)
         cost = 1.0 + form.tries * form.steps * self._seconds_of_pattern(form) + self._seconds_of_trials(form)
         config = self._pattern_config(column, "perturbation" if column.variant == "modified" else column.variant)
         return self.run("perturbation", config, inputs, label=f"m_ψ, {column.name}", cost=cost)
 
     def _seconds_of_pattern(self, form: PerturbationConfig) -> float:
-        """A step of m_ψ."""
+        """Estimate the seconds of one step of m_ψ."""
         if form.form in ("literal", "residual"):
             codes = form.batch_size * (form.decoder_steps + 0.5) * 2 * self.config.selection.keep * form.latent_samples
             return codes * (self.image_seconds / 2 if form.form == "literal" else 1e-5)
@@ -131,19 +131,19 @@ class Namer:
         return 1e-4 * images * (self.image_seconds / 2.5e-4)
 
     def _seconds_of_trials(self, form: PerturbationConfig) -> float:
-        """Return the seconds that the trial trainings of all tries take."""
+        """Estimate the seconds that the trial trainings of all tries take."""
         images = form.tries * form.trial_steps * self.config.training.batch_size
         return images * self._seconds_of(self.config.restarts.objective)
 
     def control(self, column: VariantPattern, images: RunSpec, trained: RunSpec) -> RunSpec:
-        """A control of a trained m_ψ; those of the same one share their seed, and so what they draw anew."""
+        """Return the run of a control of a trained m_ψ. Controls of the same m_ψ share their seed and what they redraw."""
         control = CONTROLS[column.variant]
         config = self._pattern_config(column, "untrained").model_copy(
             update={"redraw": control.redraw, "in_span": control.in_span}
         )
         inputs = {"images": images, "perturbation": trained}
         if config.perturbation.trial_steps:
-            inputs["restart-0"] = trained.inputs["restart-0"]  # which says how models are trained
+            inputs["restart-0"] = trained.inputs["restart-0"]  # its config says how models are trained
         cost = 20.0 + self._seconds_of_trials(config.perturbation)
         return self.run("untrained", config, inputs, label=column.name, cost=cost)
 
@@ -156,9 +156,9 @@ class Namer:
         )
 
     def file(self, column: VariantPattern, images: RunSpec, pattern: Mapping[str, RunSpec]) -> RunSpec:
-        """A benchmark file; alternatives are modified ones by another m_ψ.
+        """Return the run of a benchmark file. A file of an alternative m_ψ has the variant `modified`.
 
-        `pattern` has the run of the `network` that draws it, or of the one to which its noise is `matched`.
+        `pattern` holds the run of the `network` that draws the pattern, or of the one that its noise is `matched` to.
         """
         form, variant = self.config.form(column.variant), column.variant
         kind = "modified" if variant in self.config.alternatives else cast("Variant", variant)
@@ -172,12 +172,12 @@ class Namer:
         return self.run("file", settings, {"images": images, **pattern}, label=f"{column.name}.h5", cost=3 * self.copying)
 
     def pixels(self, file: RunSpec) -> RunSpec:
-        """A file's images, unpacked."""
+        """Return the run that unpacks the images of a file."""
         settings = PixelsRun(dataset=self.config.dataset)
         return self.run("pixels", settings, {"file": file}, label=file.label, cost=self.copying)
 
     def readout(self, settings: ReadoutConfig, column: VariantPattern, pixels: RunSpec, index: int) -> RunSpec:
-        """A supervised network on one variant; seed k is split and drawn alike on every variant."""
+        """Return the run of a supervised network on one variant. Seed k has the same split and batches on every variant."""
         config = ReadoutRun(
             dataset=self.config.dataset, readout=settings, seed=child_seed(self.config.seed, "readout", index)
         )
@@ -194,7 +194,7 @@ class Namer:
         return self.run("prediction", config, {**inputs, "file": file}, label=f"prediction, {column.name}", cost=10.0)
 
     def variances(self, images: RunSpec, pixels: RunSpec) -> RunSpec:
-        """Return the run that measures the variance which factors and perturbation induce in one variant's pixels."""
+        """Return the run that measures the variance that factors and perturbation induce in the pixels of one variant."""
         config = VariancesRun(dataset=self.config.dataset, seed=child_seed(self.config.seed, "variances"))
         inputs = {"images": images, "pixels": pixels}
         return self.run("variances", config, inputs, label=f"variances, {pixels.label}", cost=10.0)

@@ -1,4 +1,4 @@
-"""Networks: shapes and initialisation only."""
+"""Networks: architectures and initialisation only."""
 
 from perturb.models.architecture import ARCHITECTURES, Architecture
 from perturb.models.layers import glorot_uniform_

@@ -1,4 +1,4 @@
-"""The table of architectures, and what one is."""
+"""The table of architectures, and their interface."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from perturb.models import conv32, conv64, mlp
 
 @dataclass(frozen=True)
 class Architecture:
-    """An encoder and a decoder that fit together, both built from (restarts, channels, latents).
+    """A matching encoder and decoder, both built from (restarts, channels, latents).
 
     The encoder maps images (restarts, n, size, size, channels) to (restarts, n, 2 · latents): means, then log-variances; the
     decoder maps codes (restarts, n, latents) to logits, or to the means of a Gaussian likelihood, (restarts, n, size, size,
@@ -18,14 +18,14 @@ class Architecture:
     """
 
     image_size: int
-    """Height and width of an image; 1 of vectors, which are images of one pixel with a channel for each value."""
+    """Height and width of an image; 1 for vectors, which are images of one pixel with one channel per value."""
     encoder: Callable[[int, int, int], nn.Sequential]
     decoder: Callable[[int, int, int], nn.Sequential]
     restarts_a_core: int = 1
-    """Restarts that a CPU core trains fastest side by side in bfloat16 (benchmarks/README.md)."""
+    """Number of restarts that a CPU core trains fastest side by side in bfloat16 (benchmarks/README.md)."""
 
     def default_stack(self, precision: str) -> int:
-        """Restarts side by side on a CPU core.
+        """Return the number of restarts to train side by side on a CPU core.
 
         1 in float32: batched matrix products round differently at other batch sizes, which would break bit-exact resume.
         bfloat16 is not affected.
@@ -41,5 +41,5 @@ ARCHITECTURES = {
     "mlp_vectors": Architecture(1, mlp.encoder(1, (60, 40, 20), nn.Tanh), mlp.decoder(1, (60, 40, 20))),
     "linear": Architecture(1, mlp.encoder(1), mlp.decoder(1)),
 }
-"""Keys of TrainingConfig.architecture. The last four are those of the thesis's Table 3.1 for dSprites, for MNIST and
-FashionMNIST, and for the non-linear and the linear synthetic set."""
+"""Architectures by TrainingConfig.architecture. The last four are those of the thesis's Table 3.1 for dSprites, for MNIST
+and FashionMNIST, and for the non-linear and the linear synthetic set."""

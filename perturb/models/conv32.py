@@ -1,6 +1,6 @@
-"""The smaller twin of conv64 for 32 × 32 images: one stage and half of the channels less, the same kernels and layout.
+"""A smaller version of conv64 for 32 × 32 images: one stage less and half the channels, the same kernels and layout.
 
-Ours, not from a paper: cheap enough that a laptop trains dozens of models in minutes.
+It is ours, not from a paper, and cheap enough to train dozens of models on a laptop in minutes.
 """
 
 from torch import nn
@@ -10,7 +10,7 @@ from perturb.models.layers import Conv, Deconv, Linear, ReLU
 
 
 def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
-    """Images (restarts, n, 32, 32, channels) → (restarts, n, 2 · latents): means, then log-variances."""
+    """Build the encoder: images (restarts, n, 32, 32, channels) → (restarts, n, 2 · latents), means, then log-variances."""
     return nn.Sequential(
         Conv(restarts, channels, 16, 4), ReLU(),
         Conv(restarts, 16, 32, 4), ReLU(),
@@ -22,7 +22,7 @@ def encoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
 
 
 def decoder(restarts: int, channels: int, latents: int) -> nn.Sequential:
-    """Codes (restarts, n, latents) → logits (restarts, n, 32, 32, channels)."""
+    """Build the decoder: codes (restarts, n, latents) → logits (restarts, n, 32, 32, channels)."""
     return nn.Sequential(
         Linear(restarts, latents, 128), ReLU(),
         Linear(restarts, 128, 512), ReLU(),

@@ -1,12 +1,12 @@
-"""Convolutions of many restarts at once as batched matrix products of patches; nothing is ever scattered.
+"""Convolutions of many restarts at once, as batched matrix products of patches, without any scatter operation.
 
-Kernels are 2 or 4, strides 2, and padding is what TensorFlow's SAME asks for: 1 for kernel 4, none for kernel 2. A
-convolution gathers the patches that its outputs see. A transposed convolution is gathered too: each block of 2 × 2 outputs
-depends on kernel / 2 inputs along each axis. Each is the other's gradient. Grouped convolutions would do the same, but their
-backward pass is slow.
+Kernels are 2 or 4, strides are 2, and padding is that of TensorFlow's SAME: 1 for kernel 4, none for kernel 2. A convolution
+gathers the patches that its outputs see. A transposed convolution gathers as well: each block of 2 × 2 outputs depends on
+kernel / 2 inputs along each axis. Each of the two is the gradient of the other. Grouped convolutions would give the same
+result, but their backward pass is slow.
 
-Images are (restarts, n, height, width, channels). With few channels, patches lie in memory plane by plane, so that copies
-run along rows of an image and not along two or three numbers.
+Images are (restarts, n, height, width, channels). With few channels, patches are stored plane by plane, so that copies run
+along rows of an image instead of along two or three numbers.
 """
 
 from typing import Protocol
@@ -27,12 +27,12 @@ class Context(Protocol):
     """
 
     saved_tensors: tuple[Tensor, ...]
-    """The tensors that `save_for_backward` was given."""
+    """Tensors that were passed to `save_for_backward`."""
     needs_input_grad: tuple[bool, ...]
-    """True for every argument of the forward pass whose gradient is asked for."""
+    """True for every argument of the forward pass that needs a gradient."""
 
     def save_for_backward(self, *tensors: Tensor) -> None:
-        """Keep tensors for the backward pass."""
+        """Save tensors for the backward pass."""
         ...
 
 
@@ -49,7 +49,7 @@ class Convolve(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """The images' gradient is a transposed convolution."""
+        """Compute all gradients. That of the images is a transposed convolution."""
         patches, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad
         of_images = conv_transpose(gradient, weight.permute(0, 4, 1, 2, 3)) if for_images else None
@@ -62,14 +62,14 @@ class ConvolveTransposed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Blocks of outputs from the inputs that reach them."""
+        """Compute blocks of outputs from the inputs that reach them."""
         ctx.save_for_backward(images, weight)
         return add_bias_(conv_transpose(images, weight), bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """The images' gradient is a convolution."""
+        """Compute all gradients. That of the images is a convolution."""
         images, weight = ctx.saved_tensors
         patches = im2col(gradient, weight.shape[2])
         for_images, for_weight, for_bias = ctx.needs_input_grad
@@ -79,14 +79,14 @@ class ConvolveTransposed(torch.autograd.Function):
 
 
 def add_bias_(images: Tensor, bias: Tensor) -> Tensor:
-    """Add biases (r, channels) to images in place; a whole image at a time, since short rows are slow in bfloat16."""
+    """Add biases (r, channels) to images in place, a whole image at a time, since short rows are slow in bfloat16."""
     pixels = images.shape[2] * images.shape[3]
     images.flatten(2).add_(bias.repeat(1, pixels)[:, None])
     return images
 
 
 def im2col(images: Tensor, kernel: int) -> Tensor:
-    """Return what each output of a convolution sees: (r, n · h / 2 · w / 2, kernel · kernel · channels), zeros outside."""
+    """Return the patch that each output sees, (r, n · h / 2 · w / 2, kernel · kernel · channels), with zeros outside."""
     pad = padding(kernel)
     padded = functional.pad(images, (0, 0, pad, pad, pad, pad))
     restarts, n, height, width, channels = _halved(images) + images.shape[-1:]
@@ -101,7 +101,7 @@ def im2col(images: Tensor, kernel: int) -> Tensor:
 
 
 def conv_transpose(images: Tensor, weight: Tensor) -> Tensor:
-    """Transposed convolution by a weight (r, inputs, kernel, kernel, outputs) of any strides."""
+    """Apply a transposed convolution with a weight (r, inputs, kernel, kernel, outputs) of any memory strides."""
     taps = weight.shape[2] // STRIDE
     parts = weight.unflatten(3, (taps, STRIDE)).unflatten(2, (taps, STRIDE))
     blocks = _blocks_by_planes if weight.shape[-1] <= FEW_CHANNELS else _blocks_by_patches
@@ -109,9 +109,9 @@ def conv_transpose(images: Tensor, weight: Tensor) -> Tensor:
 
 
 def _blocks_by_patches(images: Tensor, parts: Tensor, taps: int) -> Tensor:
-    """Blocks of outputs (r, n, h', 2, w', 2, outputs), h' = h + taps − 1, one matrix product.
+    """Compute blocks of outputs (r, n, h', 2, w', 2, outputs), h' = h + taps − 1, in one matrix product.
 
-    A block sees `taps` × `taps` inputs, the nearest of which has the kernel's last rows and columns.
+    A block sees `taps` × `taps` inputs. The first of them is multiplied by the kernel's last rows and columns.
     """
     margin = taps - 1
     padded = functional.pad(images, (0, 0, margin, margin, margin, margin))
@@ -127,10 +127,10 @@ def _blocks_by_patches(images: Tensor, parts: Tensor, taps: int) -> Tensor:
 
 
 def _blocks_by_planes(images: Tensor, parts: Tensor, taps: int) -> Tensor:
-    """Output blocks of a transposed convolution, as sums of shifted planes.
+    """Compute blocks of outputs of a transposed convolution, as sums of shifted planes.
 
-    The grid of inputs gets a margin of zeros on its far sides, so that a shift by a row or a column is a shift of all of
-    memory.
+    The grid of inputs gets a margin of zeros on its far sides, so that a shift by a row or a column is one shift of the
+    whole memory block.
     """
     margin = taps - 1
     padded = functional.pad(images, (0, 0, 0, margin, 0, margin))
@@ -147,14 +147,14 @@ def _blocks_by_planes(images: Tensor, parts: Tensor, taps: int) -> Tensor:
 
 
 def _without_margin(blocks: Tensor, margin: int) -> Tensor:
-    """Images of blocks (r, n, h', 2, w', 2, outputs), `margin` pixels less on every side; contiguous."""
+    """Assemble images from blocks (r, n, h', 2, w', 2, outputs), without `margin` pixels on every side; contiguous."""
     restarts, n, tall, _, wide, _, channels = blocks.shape
     whole = blocks.reshape(restarts, n, STRIDE * tall, STRIDE * wide, channels)
     return whole[:, :, margin : STRIDE * tall - margin, margin : STRIDE * wide - margin].contiguous()
 
 
 def padding(kernel: int) -> int:
-    """Zeros on every side of an image."""
+    """Return the width of the zero padding on every side of an image."""
     return (kernel - STRIDE) // 2
 
 

@@ -1,6 +1,7 @@
 """Generator, discriminator and encoder of the weakly supervised GAN, as in Shu et al.'s code ("weak_disentangle", 2020).
 
-Images of 64 × 64 have four convolutions in each network; smaller images have fewer, of the same widths from the code's end.
+Each network has four convolutions for 64 × 64 images, and fewer for smaller images: encoder and discriminator keep the
+widths nearest to the code, and the generator leaves out its first transposed convolutions.
 """
 
 import math
@@ -24,7 +25,10 @@ NORM_EPSILON = 1e-3
 
 
 def generator(restarts: int, channels: int, latents: int, size: int) -> nn.Sequential:
-    """Codes (restarts, n, latents) → logits of images (restarts, n, size, size, channels); batch norm after activations."""
+    """Build the generator: codes (restarts, n, latents) → logits of images (restarts, n, size, size, channels).
+
+    Batch norms come after activations.
+    """
     stages = _stages(size)
     widths = [64, *(64, 32, 32)[-(stages - 1) :]]
     features = SMALLEST**2 * widths[0]
@@ -39,7 +43,7 @@ def generator(restarts: int, channels: int, latents: int, size: int) -> nn.Seque
 
 
 class PairDiscriminator(nn.Module):
-    """Judge whether two images are real and share the factor that their label names; `width` multiplies the units."""
+    """Judges whether two images are real and share the factor that their label names. `width` multiplies the units."""
 
     def __init__(self, restarts: int, channels: int, classes: int, size: int, *, width: int) -> None:
         super().__init__()
@@ -55,7 +59,7 @@ class PairDiscriminator(nn.Module):
         self.classes = Linear(restarts, classes, hidden, bias=False)
 
     def forward(self, first: Tensor, second: Tensor, shared: Tensor) -> Tensor:
-        """Logits (restarts, n) of images (restarts, n, size, size, channels) and factor numbers (restarts, n)."""
+        """Return logits (restarts, n) of images (restarts, n, size, size, channels) and factor numbers (restarts, n)."""
         features = self.body(torch.cat([first, second], dim=1))
         features = self.neck(torch.cat(features.chunk(2, dim=1), dim=2))
         vectors = self.classes.weight
@@ -65,7 +69,10 @@ class PairDiscriminator(nn.Module):
 
 
 def image_encoder(restarts: int, channels: int, latents: int, size: int) -> nn.Sequential:
-    """Images (restarts, n, size, size, channels) → (restarts, n, 2 · latents): means, then what softplus makes scales of."""
+    """Build the encoder: images (restarts, n, size, size, channels) → (restarts, n, 2 · latents).
+
+    Its outputs are means, then scales before the softplus.
+    """
     layers = _convolutions(restarts, channels, ENCODER_WIDTHS[-_stages(size) :])
     features = SMALLEST**2 * ENCODER_WIDTHS[-1]
     return layers.extend([
@@ -83,5 +90,5 @@ def _convolutions(restarts: int, channels: int, widths: Sequence[int]) -> nn.Seq
 
 
 def _stages(size: int) -> int:
-    """Halvings from an image to 4 × 4."""
+    """Return the number of halvings from an image to 4 × 4."""
     return int(math.log2(size // SMALLEST))

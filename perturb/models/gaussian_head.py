@@ -1,4 +1,4 @@
-"""The last layer of an encoder."""
+"""Last layers of encoders."""
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +16,14 @@ class GaussianHead(nn.Module):
         self.logvar = Linear(restarts, features, latents)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(restarts, n, features) → (restarts, n, 2 · latents): means, then log-variances (unclipped)."""
+        """Map (restarts, n, features) to (restarts, n, 2 · latents): means, then log-variances (unclipped)."""
         return torch.cat([self.mean(features), self.logvar(features)], dim=2)
 
 
 class FullGaussianHead(nn.Module):
-    """A third dense layer for what lies below the diagonal of the covariance's Cholesky factor.
+    """A Gaussian head with a third dense layer, for the entries below the diagonal of the covariance's Cholesky factor.
 
-    The diagonal is exp(logvar / 2), so that the diagonal head is the special case of zeros below.
+    The diagonal is exp(logvar / 2), so the diagonal head is the special case with zeros below it.
     """
 
     def __init__(self, restarts: int, features: int, latents: int) -> None:
@@ -32,5 +32,5 @@ class FullGaussianHead(nn.Module):
         self.below = Linear(restarts, features, latents * (latents - 1) // 2)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(restarts, n, features) → (restarts, n, 2 · latents + latents · (latents − 1) / 2)."""
+        """Map (restarts, n, features) to (restarts, n, 2 · latents + latents · (latents − 1) / 2)."""
         return torch.cat([self.diagonal(features), self.below(features)], dim=2)

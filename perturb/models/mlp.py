@@ -1,7 +1,7 @@
-"""Fully connected encoders and decoders, of images and of vectors: the networks of the thesis's Table 3.1.
+"""Fully connected encoders and decoders for images and vectors: the networks of the thesis's Table 3.1.
 
-Nonlinearities stand in the hidden layers only, and every layer has biases, as there. A vector of d values is an image of one
-pixel with d channels, (restarts, n, 1, 1, d), so that whatever takes images takes vectors.
+As there, only hidden layers have nonlinearities, and every layer has biases. A vector of d values is an image of one pixel
+with d channels, (restarts, n, 1, 1, d), so that everything that takes images also takes vectors.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,16 +13,18 @@ from perturb.models.gaussian_head import GaussianHead
 from perturb.models.layers import Linear, ReLU
 
 Network = Callable[[int, int, int], nn.Sequential]
-"""Build an encoder or a decoder of (restarts, channels, latents)."""
+"""Builder of an encoder or a decoder from (restarts, channels, latents)."""
 
 
 def encoder(size: int, hidden: Sequence[int] = (), activation: type[nn.Module] = ReLU) -> Network:
-    """Images (restarts, n, size, size, channels) → (restarts, n, 2 · latents): means, then log-variances.
+    """Return a builder of encoders: images (restarts, n, size, size, channels) → (restarts, n, 2 · latents).
+
+    The outputs are means, then log-variances.
 
     Args:
         size: of the images, in pixels; 1 for vectors.
-        hidden: widths of the hidden layers, from the image to the code; none: the code is linear in the image.
-        activation: after each of them.
+        hidden: widths of the hidden layers, from the image to the code. If empty, the code is linear in the image.
+        activation: after each hidden layer.
 
     """
 
@@ -35,12 +37,12 @@ def encoder(size: int, hidden: Sequence[int] = (), activation: type[nn.Module] =
 
 
 def decoder(size: int, hidden: Sequence[int] = (), activation: type[nn.Module] = nn.Tanh) -> Network:
-    """Codes (restarts, n, latents) → logits or means of images, (restarts, n, size, size, channels).
+    """Return a builder of decoders: codes (restarts, n, latents) → logits or means (restarts, n, size, size, channels).
 
     Args:
         size: of the images, in pixels; 1 for vectors.
         hidden: widths of the hidden layers, from the code to the image.
-        activation: after each of them.
+        activation: after each hidden layer.
 
     """
 

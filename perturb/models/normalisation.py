@@ -1,4 +1,4 @@
-"""Normalisations of activations and of weights, each restart by itself."""
+"""Normalisations of activations and weights, separate for each restart."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,15 @@ from torch.nn import functional
 
 
 class BatchNorm(nn.Module):
-    """Normalises every feature over the batch (and over positions), then scales and shifts it; affine parameters are learnt.
+    """Normalises every feature over the batch (and over positions), then applies a learnt scale and shift.
 
-    In evaluation it uses running statistics, which move by `rate` of the way at every training step (variance unbiased).
+    In evaluation mode it uses running statistics, an exponential moving average in which each training batch has weight
+    `rate` (with the unbiased variance).
 
     Args:
-        restarts: first axis of activations (restarts, n, ..., features).
-        features: last axis.
-        rate: 0.1 in torch, and in Shu et al.'s code (momentum 0.9).
+        restarts: size of the first axis of activations (restarts, n, ..., features).
+        features: size of the last axis.
+        rate: weight of a batch in the running statistics; 0.1 in torch, and in Shu et al.'s code (momentum 0.9).
         epsilon: added to the variance.
 
     """
@@ -33,9 +34,9 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_variance", torch.ones(restarts, features))
 
     def forward(self, activations: Tensor) -> Tensor:
-        """Activations normalised, in their own shape and precision.
+        """Normalise activations, which keep their shape and precision.
 
-        Statistics are float32. torch's own batch norm is several times as fast and knows one restart.
+        Statistics are float32. torch's own batch norm is several times as fast, but handles a single restart.
         """
         if activations.dtype == torch.bfloat16 and activations.device.type == "cpu":
             each = [self._by_torch(values, restart) for restart, values in enumerate(activations.flatten(1, -2))]
@@ -47,8 +48,8 @@ class BatchNorm(nn.Module):
         else:
             variance, mean = self.running_variance, self.running_mean
         gain = self.scale * torch.rsqrt(variance + self.epsilon)
-        found = torch.addcmul((self.shift - mean * gain)[:, None], flat, gain[:, None])
-        return found.view(activations.shape).to(activations.dtype)
+        normalised = torch.addcmul((self.shift - mean * gain)[:, None], flat, gain[:, None])
+        return normalised.view(activations.shape).to(activations.dtype)
 
     def _by_torch(self, values: Tensor, restart: int) -> Tensor:
         running = self.running_mean[restart], self.running_variance[restart]
@@ -62,9 +63,10 @@ class BatchNorm(nn.Module):
 
 
 class SpectralNorm(nn.Module):
-    """Divides a weight (restarts, ..., outputs) by its largest singular value, as a matrix of outputs (Miyato et al. 2018).
+    """Divides a weight (restarts, ..., outputs) by its largest singular value (Miyato et al. 2018).
 
-    One round of power iteration at every use in training, none in evaluation.
+    The weight is viewed as a matrix with one column per output. There is one power iteration at every use in training mode,
+    and none in evaluation mode.
     """
 
     left: Tensor
@@ -76,14 +78,14 @@ class SpectralNorm(nn.Module):
         self.register_buffer("right", torch.empty(shape[0], shape[-1], 1))
 
     def start_(self, generators: Sequence[torch.Generator]) -> None:
-        """Random directions, each restart's from its own generator."""
+        """Draw random initial directions, those of each restart from its own generator."""
         for vectors in (self.left, self.right):
             for vector, generator in zip(vectors, generators, strict=True):
                 vector.normal_(generator=generator)
                 vector.div_(vector.norm())
 
     def forward(self, weight: Tensor) -> Tensor:
-        """The weight divided by its largest singular value, in its own shape."""
+        """Return the weight divided by its largest singular value, with the same shape."""
         matrix = weight.flatten(1, -2)
         if self.training:
             self._iterate(matrix.detach())

@@ -1,8 +1,8 @@
-"""The convolutions of convolution.py by oneDNN, one restart after the other, for CPUs.
+"""The convolutions of convolution.py with oneDNN, one restart after the other, for CPUs.
 
-Three passes make both, each of which is the other's gradient: images halve, images double, and the gradient of a weight.
-Autograd would put them together by itself, but then a bias's gradient takes as long as all the rest, and the gradient of one
-restart's images is copied into a new array of zeros.
+A convolution and a transposed one, each the gradient of the other, need three operations: halving images, doubling images,
+and the gradient of a weight. Autograd could combine them by itself, but then the gradient of a bias takes as long as all the
+rest, and the gradient of one restart's images is copied into a new array of zeros.
 """
 
 from collections.abc import Callable
@@ -21,14 +21,14 @@ class Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Convolve images with a stride of two, which halves their height and width."""
+        """Convolve images with a stride of 2, which halves their height and width."""
         ctx.save_for_backward(images, weight)
         return conv2d(images, weight.permute(0, 4, 3, 1, 2), bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """The images' gradient is a transposed convolution."""
+        """Compute all gradients. That of the images is a transposed convolution."""
         images, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad
         of_images = conv_transpose2d(gradient, weight.permute(0, 4, 1, 2, 3)) if for_images else None
@@ -41,14 +41,14 @@ class ConvolveTransposed(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Context, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Convolve images transposed with a stride of two, which doubles their height and width."""
+        """Apply a transposed convolution with a stride of 2, which doubles the images' height and width."""
         ctx.save_for_backward(images, weight)
         return conv_transpose2d(images, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """The images' gradient is a convolution."""
+        """Compute all gradients. That of the images is a convolution."""
         images, weight = ctx.saved_tensors
         for_images, for_weight, for_bias = ctx.needs_input_grad
         of_images = conv2d(gradient, weight.permute(0, 1, 4, 2, 3)) if for_images else None
@@ -57,34 +57,34 @@ class ConvolveTransposed(torch.autograd.Function):
 
 
 def conv2d(images: Tensor, kernels: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A convolution by kernels (r, outputs, inputs, k, k)."""
+    """Convolve images with kernels (r, outputs, inputs, k, k)."""
     return _each(functional.conv2d, images, kernels, bias)
 
 
 def conv_transpose2d(images: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """A transposed convolution by a weight (r, inputs, k, k, outputs); to few channels torch scatters slowly."""
+    """Apply a transposed convolution with a weight (r, inputs, k, k, outputs). With few outputs torch's scatter is slow."""
     if weight.shape[-1] <= FEW_CHANNELS:
-        found = conv_transpose(images, weight)
-        return found if bias is None else add_bias_(found, bias)
+        result = conv_transpose(images, weight)
+        return result if bias is None else add_bias_(result, bias)
     return _each(functional.conv_transpose2d, images, weight.permute(0, 1, 4, 2, 3), bias)
 
 
 def weight_gradient(large: Tensor, small: Tensor, kernel: int) -> Tensor:
-    """A weight's gradient from images that a convolution halved and its outputs' gradient: (r, outputs, inputs, k, k)."""
+    """Return a weight's gradient, (r, outputs, inputs, k, k), from the images of a convolution and its outputs' gradient."""
     shape, settings = (small.shape[-1], large.shape[-1], kernel, kernel), _settings(kernel)
     pairs = zip(_channels_first(large), _channels_first(small), strict=True)
     return torch.stack([conv2d_weight(images, shape, gradient, **settings) for images, gradient in pairs])
 
 
 def _each(convolve: Callable[..., Tensor], images: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
-    """Every restart's images convolved with its kernels."""
+    """Convolve the images of every restart with its kernels."""
     settings = _settings(kernels.shape[-1])
     biases = [None] * len(images) if bias is None else bias
-    found = [
+    results = [
         convolve(image, kernel, added, **settings).permute(0, 2, 3, 1)
         for image, kernel, added in zip(_channels_first(images), kernels, biases, strict=True)
     ]
-    return torch.stack(found) if len(found) > 1 else found[0][None]
+    return torch.stack(results) if len(results) > 1 else results[0][None]
 
 
 def _settings(kernel: int) -> dict[str, int]:
@@ -92,5 +92,5 @@ def _settings(kernel: int) -> dict[str, int]:
 
 
 def _channels_first(images: Tensor) -> Tensor:
-    """Images as torch wants them, the memory untouched."""
+    """View images with the channels first, as torch expects. The order in memory stays the same."""
     return images.contiguous().permute(0, 1, 4, 2, 3)

@@ -1,4 +1,4 @@
-"""Methods: what each minimises, its optimisers, how a code is read out. One file a method, one line in the table."""
+"""Methods: their losses, their optimisers, and how codes are read out. One module per method, one entry in the table."""
 
 from perturb.objectives.annealed_vae import AnnealedVAE
 from perturb.objectives.autoencoder import Autoencoder

@@ -8,9 +8,9 @@ from perturb.random.philox import StepRNG
 
 
 class AnnealedVAE(VAE[AnnealedVAEConfig]):
-    """reconstruction + γ · |KL − C(step)|."""
+    """Minimises reconstruction + γ · |KL − C(step)|."""
 
     def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
-        """C grows from 0 to its maximum and stays there."""
+        """Return γ · |KL − C|. C grows linearly from 0 to its maximum and stays there."""
         progress = (draws.step / self.config.annealing_steps).clamp(max=1.0)
         return self.config.gamma * (terms["kl"] - self.config.max_capacity * progress).abs()

@@ -1,4 +1,4 @@
-"""Autoencoder on the same networks: the baseline whose codes have no reason to align with anything."""
+"""Autoencoder with the same networks: a baseline with codes that have no reason to align with anything."""
 
 from torch import Tensor
 
@@ -9,13 +9,13 @@ from perturb.random.philox import StepRNG
 
 
 class Autoencoder(MinimisedObjective[AutoencoderConfig]):
-    """Reconstruction only; the code is the encoder's mean, its log-variances are not used."""
+    """Minimises the reconstruction only. The code is the encoder's mean; its log-variances are not used."""
 
     def posterior(self, images: Tensor) -> DiagonalGaussian:
-        """A point in the shape of a posterior."""
+        """Return the code as a point posterior."""
         return point(super().posterior(images).mean)
 
     def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """`loss` and `reconstruction`, equal here."""
+        """Return `loss` and `reconstruction`, which are equal here."""
         reconstruction = self.reconstruction(self.posterior(images).mean, images)
         return {"loss": reconstruction, "reconstruction": reconstruction}

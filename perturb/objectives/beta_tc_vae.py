@@ -12,21 +12,22 @@ from perturb.random.philox import StepRNG
 
 
 class BetaTCVAE(VAE[BetaTCVAEConfig]):
-    """reconstruction + KL + (β − 1) · total correlation."""
+    """Minimises reconstruction + KL + (β − 1) · total correlation."""
 
     def added_terms(self, posterior: DiagonalGaussian, codes: Tensor) -> dict[str, Tensor]:
-        """`total_correlation`, up to a constant."""
+        """Return `total_correlation`, up to a constant."""
         return {"total_correlation": total_correlation(posterior, codes)}
 
     def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
-        """KL + (β − 1) · total correlation."""
+        """Return KL + (β − 1) · total correlation."""
         return terms["kl"] + (self.config.beta - 1) * terms["total_correlation"]
 
 
 def total_correlation(posterior: DiagonalGaussian, codes: Tensor) -> Tensor:
-    """Minibatch-weighted sampling: mean_j [log Σ_i Π_l q_l(z_j|x_i) − Σ_l log Σ_i q_l(z_j|x_i)], in nats, (restarts,).
+    """Estimate the total correlation by minibatch-weighted sampling, in nats, (restarts,).
 
-    As in disentanglement_lib without the constant (latents − 1) · log(batch · images), so it may be negative.
+    It is mean_j [log Σ_i Π_l q_l(z_j|x_i) − Σ_l log Σ_i q_l(z_j|x_i)]. As in disentanglement_lib, the constant (latents − 1)
+    · log(batch · images) is left out, so it may be negative.
     """
     mean, logvar = posterior.mean[:, None], posterior.logvar[:, None]
     distance = (codes[:, :, None] - mean).square() * torch.exp(-logvar)

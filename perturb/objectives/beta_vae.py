@@ -8,8 +8,8 @@ from perturb.random.philox import StepRNG
 
 
 class BetaVAE(VAE[BetaVAEConfig]):
-    """reconstruction + β · KL."""
+    """Minimises reconstruction + β · KL."""
 
     def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
-        """β · KL."""
+        """Return β · KL."""
         return self.config.beta * terms["kl"]

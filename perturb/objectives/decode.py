@@ -1,4 +1,4 @@
-"""The network of a trained model that draws images of codes."""
+"""The network of a trained model that draws images from codes."""
 
 from torch import nn
 
@@ -9,10 +9,12 @@ DRAWING = "decoder", "generator"
 
 
 def drawing_network(objective: Objective) -> nn.Module:
-    """A VAE's decoder or a GAN's generator: codes (restarts, n, latents) → logits (restarts, n, height, width, channels).
+    """Return a VAE's decoder or a GAN's generator.
+
+    It maps codes (restarts, n, latents) to logits (restarts, n, height, width, channels).
 
     Raises:
-        UserError: the model has neither, as PCL.
+        UserError: the model has neither, such as PCL.
 
     """
     name = next((name for name in DRAWING if name in objective.networks), None)
@@ -22,14 +24,14 @@ def drawing_network(objective: Objective) -> nn.Module:
 
 
 def single_decoder(objective: Objective, *, images: bool = False) -> nn.Sequential:
-    """The network that draws, without the axis of restarts: codes (n, latents) → logits (n, height, width, channels).
+    """Return the drawing network without the restart axis: codes (n, latents) → logits (n, height, width, channels).
 
     Args:
-        objective: with one restart.
-        images: mean images in [0, 1] instead of logits.
+        objective: a model with one restart.
+        images: whether to return mean images in [0, 1] instead of logits.
 
     Raises:
-        UserError: as `drawing_network`.
+        UserError: as in `drawing_network`.
 
     """
     ends = [nn.Flatten(0, 1), *([nn.Sigmoid()] if images else [])]

@@ -12,10 +12,10 @@ DIAGONAL_BY_OFF_DIAGONAL = {"means": 10.0, "codes": 1.0}
 
 
 class DIPVAE(VAE[DIPVAEConfig]):
-    """reconstruction + KL + λ_od · Σ_{i≠j} Cov_ij² + λ_d · Σ_i (Cov_ii − 1)²."""
+    """Minimises reconstruction + KL + λ_od · Σ_{i≠j} Cov_ij² + λ_d · Σ_i (Cov_ii − 1)²."""
 
     def added_terms(self, posterior: DiagonalGaussian, codes: Tensor) -> dict[str, Tensor]:
-        """`off_diagonal` and `diagonal`, unweighted."""
+        """Return `off_diagonal` and `diagonal`, unweighted."""
         covariance = covariance_of(posterior.mean)
         if self.config.covariance == "codes":
             covariance = covariance + torch.diag_embed(posterior.logvar.exp().mean(dim=1))
@@ -24,7 +24,7 @@ class DIPVAE(VAE[DIPVAEConfig]):
         return {"off_diagonal": off_diagonal, "diagonal": (diagonal - 1).square().sum(dim=1)}
 
     def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
-        """KL and both squares, weighted."""
+        """Return KL plus both penalties, weighted."""
         weight = self.config.diagonal
         if weight is None:
             weight = DIAGONAL_BY_OFF_DIAGONAL[self.config.covariance] * self.config.off_diagonal
@@ -32,6 +32,6 @@ class DIPVAE(VAE[DIPVAEConfig]):
 
 
 def covariance_of(means: Tensor) -> Tensor:
-    """Covariance of means (restarts, n, latents) over the batch, divided by n: (restarts, latents, latents)."""
+    """Return the covariance of means (restarts, n, latents) over the batch, divided by n: (restarts, latents, latents)."""
     centred = means - means.mean(dim=1, keepdim=True)
     return centred.transpose(1, 2) @ centred / means.shape[1]

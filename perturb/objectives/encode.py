@@ -1,4 +1,4 @@
-"""Codes once: a model encodes the images that metrics read one time, and every metric reads those."""
+"""Encoding of images: the images that metrics read are encoded once, and all metrics share the codes."""
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from perturb.progress import Progress
 def encode(
     objective: Objective, pixels: Pixels, indices: np.ndarray, *, progress: Progress | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior means and log-variances by the only restart, each float32 (n, latents), of images by number.
+    """Return posterior means and log-variances of images by number, each float32 (n, latents), by the only restart.
 
-    `progress` is told of every batch.
+    `progress` is updated with every batch.
     """
     means, logvars = [], []
     for numbers in batches(indices, progress):
@@ -26,8 +26,8 @@ def encode(
 
 
 def unit_variances(logvars: np.ndarray) -> np.ndarray:
-    """Posterior variance of each unit averaged over the encoded images, float64 (latents,): E[σ²] of thesis 4.3.4.
+    """Return each unit's posterior variance, averaged over the encoded images, float64 (latents,): E[σ²] of thesis 4.3.4.
 
-    Metrics draw every image of a grid with the same probability, so that this estimates the mean over all of them.
+    Metrics draw every image of a grid with the same probability, so this estimates the mean over all of them.
     """
     return np.exp(logvars.astype(np.float64)).mean(axis=0)

@@ -16,23 +16,23 @@ SMALLEST_PROBABILITY = 1e-6
 
 
 class FactorVAE(Objective[FactorVAEConfig]):
-    """reconstruction + KL + γ · total correlation, which a discriminator of codes and permuted codes estimates.
+    """Minimises reconstruction + KL + γ · total correlation, estimated by a discriminator of codes and permuted codes.
 
-    Both sides step at once, on gradients of the same forward pass. The permuted codes are of the same batch.
+    VAE and discriminator step together, on gradients of the same forward pass. The permuted codes come from the same batch.
     """
 
     @property
     def steps_per_update(self) -> int:
-        """Steps that an update counts for, as the config has it."""
+        """Number of steps that one update counts as, from the config."""
         return self.config.steps_per_update
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
-        """Encoder, decoder, discriminator."""
+        """Build encoder, decoder, likelihood and discriminator."""
         networks = super().new_networks(restarts, channels, latents)
         return networks | {"discriminator": with_float32_input(code_discriminator(restarts, latents), self.dtype)}
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        """One for the VAE, and Adam for the discriminator."""
+        """Build one optimiser for the VAE, and Adam for the discriminator."""
         discriminator = self.networks["discriminator"].parameters()
         return {
             **self.new_optimiser(self._vae()),
@@ -44,7 +44,7 @@ class FactorVAE(Objective[FactorVAEConfig]):
         return [weight for network in others for weight in network.parameters() if weight.requires_grad]
 
     def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """`loss`, `reconstruction`, `kl`, `total_correlation` in nats per image, and `discriminator`."""
+        """Return `loss`, `reconstruction`, `kl`, `total_correlation` in nats per image, and `discriminator`."""
         posterior = self.posterior(images)
         codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
         reconstruction, kl = self.reconstruction(codes, images), posterior.kl()
@@ -65,7 +65,7 @@ class FactorVAE(Objective[FactorVAEConfig]):
         return self.networks["discriminator"](codes).float()
 
     def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """Both gradients, then both steps; neither side moves the other's weights."""
+        """Compute both gradients, then take both steps. Neither side updates the other's weights."""
         losses = self.losses(images, draws)
         for optimiser in self.optimisers.values():
             optimiser.zero_grad()
@@ -77,20 +77,21 @@ class FactorVAE(Objective[FactorVAEConfig]):
 
 
 def permuted(codes: Tensor, draws: StepRNG) -> Tensor:
-    """Codes (restarts, n, latents) with every unit permuted over the batch by itself."""
+    """Permute every unit of codes (restarts, n, latents) independently over the batch."""
     orders = draws.permutations("permuted", codes.shape[2], codes.shape[1])
     return codes.gather(1, orders.transpose(1, 2))
 
 
 def log_probabilities(logits: Tensor) -> Tensor:
-    """Log of clipped probabilities, of logits (..., 2)."""
+    """Return the logarithms of clipped probabilities for logits (..., 2)."""
     return logits.softmax(dim=-1).clamp(SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY).log()
 
 
 def code_discriminator(restarts: int, latents: int) -> nn.Sequential:
-    """FactorVAE's: codes (restarts, n, latents) → two logits, "from the posterior" and "permuted" (Kim and Mnih 2018).
+    """Build the discriminator: codes (restarts, n, latents) → logits "from the posterior", "permuted" (Kim and Mnih 2018).
 
-    Slope 0.2, TensorFlow's default, as in disentanglement_lib. 5,013,002 parameters for five latents.
+    The slope of its leaky ReLUs is 0.2, TensorFlow's default, as in disentanglement_lib. It has 5,013,002 parameters for
+    five latents.
     """
     sizes = [latents, *[DISCRIMINATOR_WIDTH] * DISCRIMINATOR_DEPTH]
     hidden = [layer for a, b in pairwise(sizes) for layer in (Linear(restarts, a, b), nn.LeakyReLU(0.2))]

@@ -1,4 +1,4 @@
-"""A β-VAE whose β falls during the training: our own."""
+"""A β-VAE with a β that decreases during training (ours)."""
 
 from torch import Tensor
 
@@ -8,9 +8,9 @@ from perturb.random.philox import StepRNG
 
 
 class FallingBetaVAE(VAE[FallingBetaVAEConfig]):
-    """reconstruction + β(step) · KL."""
+    """Minimises reconstruction + β(step) · KL."""
 
     def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
-        """β is held at its first value, falls in a straight line to its last, and stays there."""
-        fallen = ((draws.step - self.config.hold) / self.config.fall).clamp(0.0, 1.0)
-        return (self.config.first_beta + (self.config.beta - self.config.first_beta) * fallen) * terms["kl"]
+        """Return β · KL. β is constant at first, then decreases linearly to its final value and stays there."""
+        progress = ((draws.step - self.config.hold) / self.config.fall).clamp(0.0, 1.0)
+        return (self.config.first_beta + (self.config.beta - self.config.first_beta) * progress) * terms["kl"]

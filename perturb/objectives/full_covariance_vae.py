@@ -1,4 +1,4 @@
-"""β-VAE_Σ (thesis 3.2.7): the control without the diagonal approximation, to which disentanglement is ascribed."""
+"""β-VAE_Σ (thesis 3.2.7): a control without the diagonal approximation, to which disentanglement is attributed."""
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,10 @@ from perturb.random.philox import StepRNG
 
 
 class FullCovarianceVAE(VAE[FullCovarianceVAEConfig]):
-    """reconstruction + β · KL with a full covariance; read out by the posterior mean."""
+    """Minimises reconstruction + β · KL with a full covariance. The code is the posterior mean."""
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
-        """The same networks, with a head that also says what lies below the Cholesky factor's diagonal."""
+        """Build the same networks, with a head that also outputs the Cholesky factor's entries below the diagonal."""
         networks = super().new_networks(restarts, channels, latents)
         encoder = networks["encoder"]
         assert isinstance(encoder, nn.Sequential)
@@ -24,7 +24,7 @@ class FullCovarianceVAE(VAE[FullCovarianceVAEConfig]):
         return networks
 
     def posterior(self, images: Tensor) -> FullGaussian:
-        """Mean and Cholesky factor."""
+        """Return the posterior by its mean and Cholesky factor."""
         statistics = self.networks["encoder"](images.to(self.dtype))
         mean, logvar, below = statistics.split([self.latents, self.latents, statistics.shape[2] - 2 * self.latents], dim=2)
         factor = torch.diag_embed(torch.exp(logvar / 2))
@@ -33,5 +33,5 @@ class FullCovarianceVAE(VAE[FullCovarianceVAEConfig]):
         return FullGaussian(mean, factor)
 
     def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
-        """β · KL."""
+        """Return β · KL."""
         return self.config.beta * terms["kl"]

@@ -1,7 +1,7 @@
-"""Likelihoods: the law of an image under what a decoder draws of its code.
+"""Likelihoods: the distribution of an image given a decoder's output for its code.
 
-Every loss is a negative log-likelihood in nats per image with all its constants: a sum over pixels, or over a vector's
-values, a mean over the batch, one number a restart.
+Every loss is a negative log-likelihood in nats per image, including all constants: summed over pixels, or over the values of
+a vector, and averaged over the batch, with one number per restart.
 """
 
 import math
@@ -15,41 +15,41 @@ from perturb.config.training import GaussianConfig
 from perturb.objectives.losses import bernoulli_loss, gaussian_loss
 
 LEARNT_FROM = 1.0
-"""Variance at which a learnt one starts."""
+"""Initial value of a learnt variance."""
 
 
 class Likelihood(nn.Module, ABC):
-    """A law of images, for some restarts; its weights, if it has any, are trained with the networks."""
+    """A distribution of images, for several restarts. Its parameters, if it has any, are trained with the networks."""
 
     @abstractmethod
     def loss(
         self, drawn: Float[Tensor, "restarts n *image"], images: Float[Tensor, "restarts n *image"]
     ) -> Float[Tensor, " restarts"]:
-        """Negative log-likelihood of images under a decoder's outputs, in nats."""
+        """Return the negative log-likelihood of images under a decoder's outputs, in nats."""
 
     @abstractmethod
     def mean(self, drawn: Tensor) -> Tensor:
-        """Expected images of a decoder's outputs, of any shape."""
+        """Return the expected images given a decoder's outputs, of any shape."""
 
 
 class Bernoulli(Likelihood):
-    """Values in [0, 1] are probabilities of a 1; a decoder draws their logits."""
+    """Values in [0, 1] are probabilities of a 1. The decoder outputs their logits."""
 
     def loss(self, drawn: Tensor, images: Tensor) -> Tensor:
-        """Cross-entropy of the images under the drawn logits, in nats per image."""
+        """Return the cross-entropy of the images under the logits, in nats per image."""
         return bernoulli_loss(drawn, images)
 
     def mean(self, drawn: Tensor) -> Tensor:
-        """Sigmoid of the logits, in [0, 1]."""
+        """Return the sigmoid of the logits, in [0, 1]."""
         return torch.sigmoid(drawn)
 
 
 class Gaussian(Likelihood):
-    """Values of any size are normal, with one variance, about means that a decoder draws.
+    """Values of any size are normal around the decoder's outputs, with one variance for all of them.
 
     Args:
-        restarts: of the objective.
-        config: its variance, fixed or learnt by every restart for itself.
+        restarts: number of restarts.
+        config: its variance, which is fixed or learnt separately by every restart.
 
     """
 
@@ -60,14 +60,14 @@ class Gaussian(Likelihood):
         self.logvar = nn.Parameter(torch.full((restarts,), math.log(start)), requires_grad=learnt)
 
     def loss(self, drawn: Tensor, images: Tensor) -> Tensor:
-        """½ ‖x − x̂‖² / σ² + ½ d log(2π σ²) of images of d values."""
+        """Return ½ ‖x − x̂‖² / σ² + ½ d log(2π σ²) for images of d values."""
         return gaussian_loss(drawn, images, self.logvar)
 
     def mean(self, drawn: Tensor) -> Tensor:
-        """Return what a decoder draws, which is the mean already."""
+        """Return the decoder's outputs, which already are the means."""
         return drawn
 
 
 def likelihood(config: GaussianConfig | None, restarts: int) -> Likelihood:
-    """The likelihood that a training's config asks for."""
+    """Return the likelihood that a training's config names."""
     return Bernoulli() if config is None else Gaussian(restarts, config)

@@ -1,6 +1,6 @@
-"""Loss terms. One convention everywhere: sums over pixels and latents, means over the batch, one number a restart.
+"""Loss terms. All are summed over pixels and latents and averaged over the batch, with one number per restart.
 
-β and γ have the units of the thesis's Table 4.1 under it.
+With this convention, β and γ have the units of the thesis's Table 4.1.
 """
 
 import math
@@ -17,9 +17,9 @@ from perturb.objectives.cross_entropy import CrossEntropy
 def bernoulli_loss(
     logits: Float[Tensor, "restarts n *image"], images: Float[Tensor, "restarts n *image"]
 ) -> Float[Tensor, " restarts"]:
-    """Cross-entropy of images in [0, 1] under logits, both (restarts, n, ...), in nats: sum over pixels, batch mean.
+    """Return the cross-entropy of images in [0, 1] under logits, both (restarts, n, ...), in nats: pixel sum, batch mean.
 
-    With targets that are not 0 or 1 it cannot reach 0: `bernoulli_floor` is the least that it can be.
+    If targets are not 0 or 1, it cannot reach 0: `bernoulli_floor` is its minimum.
     """
     return CrossEntropy.apply(logits, images) / logits.shape[1]
 
@@ -29,11 +29,11 @@ def gaussian_loss(
     images: Float[Tensor, "restarts n *image"],
     logvar: Float[Tensor, " restarts"],
 ) -> Float[Tensor, " restarts"]:
-    """½ ‖x − m‖² / σ² + ½ d log(2π σ²) of images of d values under a Gaussian, in nats: sum over values, batch mean.
+    """Return ½ ‖x − m‖² / σ² + ½ d log(2π σ²) for images of d values, in nats: sum over values, batch mean.
 
     Args:
         means: (restarts, n, ...).
-        images: of the same shape, of any size.
+        images: (restarts, n, ...), with values of any size.
         logvar: log σ², one for all values of a restart.
 
     """
@@ -43,10 +43,10 @@ def gaussian_loss(
 
 
 def bernoulli_floor(images: UInt8[np.ndarray, "n *image"]) -> float:
-    """The images' own entropy, which `bernoulli_loss` has where they are drawn exactly: in nats, sum over pixels, mean.
+    """Return the images' own entropy, in nats: pixel sum, image mean. It is the `bernoulli_loss` of a perfect decoder.
 
     Args:
-        images: uint8 (n, ...), every value the probability of a 1 in units of 1 / 255.
+        images: uint8 (n, ...). Every value is the probability of a 1, in units of 1 / 255.
 
     """
     from scipy.special import entr
@@ -56,5 +56,5 @@ def bernoulli_floor(images: UInt8[np.ndarray, "n *image"]) -> float:
 
 
 def binary_loss(logits: Float[Tensor, "restarts n"], *, positive: bool) -> Float[Tensor, " restarts"]:
-    """Cross-entropy of logits (restarts, n) when all of them are of one class, mean over n."""
+    """Return the cross-entropy of logits (restarts, n) that all belong to one class, mean over n."""
     return functional.softplus(-logits if positive else logits).mean(dim=1)

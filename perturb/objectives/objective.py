@@ -19,13 +19,13 @@ from perturb.random.seeds import torch_generator
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 LONGEST_VECTOR = 16
-"""float32 numbers that a processor treats at once, at most."""
+"""Maximum number of float32 values in a SIMD vector."""
 ConfigT = TypeVar("ConfigT", bound=MethodSection)
-"""The class of a method's own settings."""
+"""Class of a method's own settings."""
 
 
 class Objective(ABC, Generic[ConfigT]):
-    """Networks, optimisers and one update, for some restarts of one method that know nothing of each other.
+    """Networks, optimisers and one update, for several independent restarts of one method.
 
     Weights, images, codes and losses have the restart as their first axis (perturb/models/layers.py).
 
@@ -34,13 +34,13 @@ class Objective(ABC, Generic[ConfigT]):
         training: architecture, optimiser, likelihood, precision.
         channels: of the images.
         latents: size of the code.
-        seeds: one for each restart; its initial weights follow from it, on the CPU whatever the device.
+        seeds: one per restart, which determines its initial weights. They are drawn on the CPU, whatever the device.
         device: where the networks live.
 
     """
 
     steps_per_update = 1
-    """Steps of TrainingConfig that one update counts for."""
+    """Number of steps of TrainingConfig that one update counts as."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Objective(ABC, Generic[ConfigT]):
         self.optimisers = self.new_optimisers()
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
-        """The architecture's encoder and decoder, before they are initialised, and the likelihood."""
+        """Build the architecture's encoder and decoder, not yet initialised, and the likelihood."""
         architecture = ARCHITECTURES[self.training.architecture]
         sizes = restarts, channels, latents
         return {
@@ -74,11 +74,11 @@ class Objective(ABC, Generic[ConfigT]):
         }
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        """One for all weights."""
+        """Build one optimiser for all weights."""
         return self.new_optimiser(self.networks.parameters())
 
     def new_optimiser(self, weights: Iterable[nn.Parameter]) -> dict[str, torch.optim.Optimizer]:
-        """The optimiser that the config asks for, by its name."""
+        """Build the optimiser that the config names, and return it by its name."""
         rate = self.training.learning_rate
         if self.training.optimiser == "adam":
             return {"adam": self.new_adam(weights, rate)}
@@ -88,51 +88,51 @@ class Objective(ABC, Generic[ConfigT]):
     def new_adam(
         self, weights: Iterable[nn.Parameter], learning_rate: float, betas: tuple[float, float] = (0.9, 0.999)
     ) -> torch.optim.Adam:
-        """Adam with eps 1e-8, all weights in one go.
+        """Build Adam with eps 1e-8, which updates all weights at once.
 
-        Fused Adam rounds the remainder of a SIMD vector differently, so parameters whose size is no multiple of it take the
-        unfused path. This keeps a restart bit-identical alone and in a stack.
+        Fused Adam rounds the remainder of a SIMD vector differently, so parameters with a size that is not a multiple of it
+        take the unfused path. This keeps a restart bit-identical alone and in a stack.
         """
         groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
         for weight in weights:
             groups[weight[0].numel() % LONGEST_VECTOR == 0].append(weight)
         settings = {"lr": learning_rate, "betas": betas, "eps": 1e-8, "capturable": self.device.type == "cuda"}
-        chosen = [{"params": found, "fused": fused, "foreach": not fused} for fused, found in groups.items() if found]
+        chosen = [{"params": group, "fused": fused, "foreach": not fused} for fused, group in groups.items() if group]
         return torch.optim.Adam(chosen, **settings)
 
     def compile(self, *, backend: str = "inductor") -> None:
-        """Have torch compile every network for the shapes it meets, about half a minute each; weights keep their names."""
+        """Compile every network for the shapes of its inputs, about half a minute each. Weights keep their names."""
         for network in self.networks.values():
             network.compile(backend=backend, dynamic=False)
 
     def batch(self, draws: StepRNG, grid: FactorGrid, size: int) -> Tensor:
-        """Numbers of the next images, (restarts, size): uniform over the grid, with replacement."""
+        """Draw the numbers of the next images, (restarts, size), uniformly over the grid with replacement."""
         return draws.integers("batch", grid.num_images, size)
 
     def posterior(self, images: Tensor) -> Posterior:
-        """Posterior of images (restarts, n, height, width, channels) in [0, 1]; metrics read its mean."""
+        """Return the posterior of images (restarts, n, height, width, channels) in [0, 1]. Metrics read its mean."""
         return DiagonalGaussian(*self.networks["encoder"](images.to(self.dtype)).chunk(2, dim=2))
 
     def logits(self, codes: Tensor) -> Tensor:
-        """Decoder's outputs (restarts, n, height, width, channels), float32, of codes (restarts, n, latents).
+        """Return the decoder's outputs (restarts, n, height, width, channels), float32, of codes (restarts, n, latents).
 
-        They are logits, or under a Gaussian likelihood means.
+        They are logits or, under a Gaussian likelihood, means.
         """
         return self.networks["decoder"](codes).float()
 
     @property
     def likelihood(self) -> Likelihood:
-        """The law of an image under the decoder's outputs; for methods with a decoder."""
+        """The distribution of an image given the decoder's outputs, for methods with a decoder."""
         law = self.networks["likelihood"]
         assert isinstance(law, Likelihood)
         return law
 
     def reconstruction(self, codes: Tensor, images: Tensor) -> Tensor:
-        """Negative log-likelihood of images (restarts, n, height, width, channels) given their codes, in nats per image.
+        """Return the negative log-likelihood of images given their codes, in nats per image.
 
         Args:
             codes: (restarts, n, latents).
-            images: what the likelihood has a law of: values in [0, 1], or of any size under a Gaussian.
+            images: (restarts, n, height, width, channels), with values in [0, 1], or of any size under a Gaussian.
 
         Returns:
             Sum over values, mean over the batch, (restarts,).
@@ -141,15 +141,17 @@ class Objective(ABC, Generic[ConfigT]):
         return self.likelihood.loss(self.logits(codes), images)
 
     def drawn(self, codes: Tensor) -> Tensor:
-        """Expected images (restarts, n, height, width, channels), float32, of codes (restarts, n, latents)."""
+        """Return the expected images (restarts, n, height, width, channels), float32, of codes (restarts, n, latents)."""
         return self.likelihood.mean(self.logits(codes))
 
     @abstractmethod
     def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """One step of every optimiser on images (restarts, n, height, width, channels) in [0, 1].
+        """Take one step of every optimiser on images (restarts, n, height, width, channels) in [0, 1].
+
+        Noise comes from `draws`.
 
         Returns:
-            Terms before the step, each (restarts,), detached; one is named "loss". Noise comes from `draws`.
+            Terms before the step, each (restarts,), detached. One is named "loss".
 
         """
 
@@ -159,10 +161,10 @@ class MinimisedObjective(Objective[ConfigT]):
 
     @abstractmethod
     def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """Terms in nats per image, each (restarts,); the one named "loss" is minimised."""
+        """Return terms in nats per image, each (restarts,). The one named "loss" is minimised."""
 
     def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """One step down the loss."""
+        """Take one step that lowers the loss."""
         losses = self.losses(images, draws)
         (optimiser,) = self.optimisers.values()
         optimiser.zero_grad()

@@ -1,7 +1,7 @@
-"""Pairs of images whose factors are related, as weakly supervised and temporal methods see them.
+"""Pairs of images with related factors, as used by weakly supervised and temporal methods.
 
-A pair is two image numbers, so that the same law serves a dataset, its modified files and its noise. Everything is drawn on
-the device; numbers are int64 (restarts, count).
+A pair is two image numbers, so that the same distribution serves a dataset, its modified files and its noise. Everything is
+drawn on the device; numbers are int64 (restarts, count).
 """
 
 import math
@@ -18,22 +18,22 @@ Pairs = tuple[Tensor, Tensor]
 
 
 def drawn_pairs(grid: FactorGrid, draws: StepRNG, count: int, config: PairsConfig) -> Pairs:
-    """Pairs by the law of a config."""
+    """Draw pairs from the distribution that a config names."""
     if config.law == "uniform":
         return uniform_pairs(grid, draws, count)
     return laplace_pairs(grid, draws, count, rate=None if config.rate == "random" else config.rate)
 
 
 def laplace_pairs(grid: FactorGrid, draws: StepRNG, count: int, *, rate: float | None) -> Pairs:
-    """LAP of SlowVAE's code: each ordered factor moves by a Laplace law of scale log(values) / rate, cut off at the ends.
+    """Draw pairs by LAP of SlowVAE's code: each ordered factor takes a Laplace step of scale log(values) / rate.
 
-    Unordered factors stay. Where nothing would move, one ordered factor is drawn again from its law without its present
-    value.
+    Steps are truncated at the ends. Unordered factors stay the same. If no factor would change, one ordered factor is
+    redrawn from its distribution without its present value.
 
     Args:
         grid: of the factors.
-        draws: for some restarts.
-        count: pairs for each of them.
+        draws: random numbers of several restarts.
+        count: number of pairs per restart.
         rate: None draws one uniformly from [1, 10] for each pair.
 
     """
@@ -54,7 +54,7 @@ def laplace_pairs(grid: FactorGrid, draws: StepRNG, count: int, *, rate: float |
 
 
 def uniform_pairs(grid: FactorGrid, draws: StepRNG, count: int) -> Pairs:
-    """UNI: between 1 and all but one of the factors, drawn without replacement, get another value each, all alike likely."""
+    """Draw pairs by UNI: 1 to all but one of the factors, drawn without replacement, each get another value, uniformly."""
     first = draws.integers("batch", grid.num_images, count)
     factors = factors_of(grid, first)
     several = [k for k, size in enumerate(grid.sizes) if size > 1]
@@ -69,7 +69,7 @@ def uniform_pairs(grid: FactorGrid, draws: StepRNG, count: int) -> Pairs:
 
 
 def matched_pairs(grid: FactorGrid, draws: StepRNG, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Pairs that share one factor, drawn uniformly, and nothing else on purpose; with them, which factor that is."""
+    """Draw pairs that share one uniformly drawn factor and are otherwise independent, and return that factor as well."""
     first = draws.integers("batch", grid.num_images, count)
     second = draws.integers("second", grid.num_images, count)
     shared = draws.integers("shared", grid.num_factors, count)
@@ -79,16 +79,16 @@ def matched_pairs(grid: FactorGrid, draws: StepRNG, count: int) -> tuple[Tensor,
 
 
 def factors_of(grid: FactorGrid, indices: Tensor) -> list[Tensor]:
-    """Factor classes of image numbers, a tensor of their shape for each factor."""
-    found = []
+    """Return the factor classes of image numbers, one tensor of their shape per factor."""
+    factors = []
     for size in reversed(grid.sizes):
-        found.append(indices % size)
+        factors.append(indices % size)
         indices = indices // size
-    return found[::-1]
+    return factors[::-1]
 
 
 def indices_of(grid: FactorGrid, factors: list[Tensor]) -> Tensor:
-    """Image numbers of factor classes: the inverse of `factors_of`."""
+    """Return the image numbers of factor classes: the inverse of `factors_of`."""
     indices = torch.zeros_like(factors[0])
     for size, values in zip(grid.sizes, factors, strict=True):
         indices = indices * size + values
@@ -96,12 +96,12 @@ def indices_of(grid: FactorGrid, factors: list[Tensor]) -> Tensor:
 
 
 def _laplace_weights(present: Tensor, size: int, rates: Tensor) -> Tensor:
-    """Weights (..., size) of a factor's values around its present one (...)."""
+    """Return the weights (..., size) of a factor's values around its present one (...)."""
     distance = (torch.arange(size, device=present.device) - present[..., None]).abs()
     return torch.exp(-distance * (rates / math.log(size))[..., None])
 
 
 def _chosen(weights: Tensor, uniform: Tensor) -> Tensor:
-    """One value each, (...), by weights (..., size) and numbers in [0, 1)."""
+    """Choose one value each, (...), by weights (..., size) and uniform numbers in [0, 1)."""
     cumulative = weights.double().cumsum(dim=-1)
     return (cumulative <= uniform[..., None].double() * cumulative[..., -1:]).sum(dim=-1)

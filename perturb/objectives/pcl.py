@@ -1,8 +1,8 @@
 """Permutation-contrastive learning (Hyvärinen and Morioka 2017), adapted to images.
 
 The authors' network is an MLP on mixed signals. Here the features come from the convolutional encoder and a batch norm, the
-pairs from SlowVAE's sampler, the negatives from permuting second images within the batch, and Adam replaces SGD; the
-contrastive head is theirs. No label is used, but the pairs are made by factors.
+pairs from SlowVAE's sampler, and the negatives from permuting second images within the batch; Adam replaces SGD. The
+contrastive head is the authors'. No labels are used, but the pairs are drawn according to factors.
 """
 
 import torch
@@ -34,35 +34,35 @@ class ContrastiveHead(nn.Module):
         self.constant = nn.Parameter(torch.zeros(restarts))
 
     def forward(self, present: Tensor, other: Tensor) -> Tensor:
-        """Logits (restarts, n) of features (restarts, n, latents)."""
+        """Return logits (restarts, n) of features (restarts, n, latents)."""
         mixed = self.present[:, None] * present + self.other[:, None] * other + self.shift[:, None]
         energy = self.square[:, None] * present.square().sum(dim=2)
         return energy + self.constant[:, None] - mixed.abs().sum(dim=2)
 
 
 class PCL(MinimisedObjective[PCLConfig]):
-    """Tells real pairs from permuted ones; read out by the features, before any absolute value."""
+    """Learns to tell real pairs from permuted ones. The code is the features, before any absolute value."""
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
-        """Encoder, batch norm of its means, contrastive head."""
+        """Build the encoder, a batch norm of its means, and the contrastive head."""
         encoder = super().new_networks(restarts, channels, latents)["encoder"]
         assert isinstance(encoder, nn.Sequential)
         head = encoder[-1]
         assert isinstance(head, GaussianHead)
-        # The batch norm would take a bias away again; its gradient is rounding errors, which Adam would make steps of.
+        # The batch norm removes any bias. Its gradient would be rounding errors, which Adam would turn into steps.
         head.mean.bias.requires_grad_(False)
         return {"encoder": encoder, "norm": BatchNorm(restarts, latents), "head": ContrastiveHead(restarts, latents)}
 
     def batch(self, draws: StepRNG, grid: FactorGrid, size: int) -> Tensor:
-        """Pairs of images by the config's law."""
+        """Draw pairs of images from the config's distribution."""
         return torch.cat(drawn_pairs(grid, draws, size // 2, self.config.pairs), dim=1)
 
     def posterior(self, images: Tensor) -> DiagonalGaussian:
-        """Features as a point."""
+        """Return the features as a point posterior."""
         return point(self.networks["norm"](super().posterior(images).mean))
 
     def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """`loss` (mean of both classes), `real` and `permuted`, in nats per pair."""
+        """Return `loss` (mean of both classes), `real` and `permuted`, in nats per pair."""
         first, second = self.posterior(images).mean.chunk(2, dim=1)
         order = draws.permutations("negatives", 1, first.shape[1]).transpose(1, 2)
         wrong = second.gather(1, order.expand_as(second))
@@ -71,7 +71,7 @@ class PCL(MinimisedObjective[PCLConfig]):
         return {"loss": (real + permuted) / 2, "real": real, "permuted": permuted}
 
     def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """One step, after which the head's factor a is 0 or more again."""
+        """Take one step, then clamp the head's factor a to at least 0."""
         terms = super().update(images, draws)
         head = self.networks["head"]
         assert isinstance(head, ContrastiveHead)

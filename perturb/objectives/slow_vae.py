@@ -1,4 +1,4 @@
-"""SlowVAE (Klindt et al. 2021), term by term as its authors' code weighs them."""
+"""SlowVAE (Klindt et al. 2021), with every term weighted as in its authors' code."""
 
 import math
 
@@ -14,18 +14,19 @@ from perturb.random.philox import StepRNG
 
 
 class SlowVAE(MinimisedObjective[SlowVAEConfig]):
-    """2 · reconstruction + β · KL + γ · (cross-entropy to a Laplace transition − entropy); read out by the posterior mean.
+    """Minimises 2 · reconstruction + β · KL + γ · (cross-entropy to a Laplace transition − entropy).
 
-    The first half of a batch are the first images of its pairs, the second half the second ones. The code adds both
-    directions of the transition's cross-entropy but subtracts one entropy only, and counts reconstructions twice; so do we.
+    The code is the posterior mean. The first half of a batch holds the first images of its pairs, the second half the second
+    ones. The authors' code adds both directions of the transition's cross-entropy but subtracts only one entropy, and counts
+    the reconstruction twice; so do we.
     """
 
     def batch(self, draws: StepRNG, grid: FactorGrid, size: int) -> Tensor:
-        """Pairs of images by the config's law."""
+        """Draw pairs of images from the config's distribution."""
         return torch.cat(drawn_pairs(grid, draws, size // 2, self.config.pairs), dim=1)
 
     def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """`loss`, `reconstruction`, `kl` (means over images) and `transition` (cross-entropy over pairs − entropy)."""
+        """Return `loss`, `reconstruction`, `kl` (means over images), `transition` (cross-entropy over pairs − entropy)."""
         posterior = self.posterior(images)
         assert isinstance(posterior, DiagonalGaussian)
         codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
@@ -36,12 +37,12 @@ class SlowVAE(MinimisedObjective[SlowVAEConfig]):
 
 
 def entropy(posterior: DiagonalGaussian) -> Tensor:
-    """Entropy of the posterior, in nats, mean over images: (restarts,)."""
+    """Return the entropy of the posterior, in nats, mean over images: (restarts,)."""
     return 0.5 * (posterior.logvar + math.log(2 * math.pi * math.e)).sum(dim=2).mean(dim=1)
 
 
 def transition_cross_entropy(posterior: DiagonalGaussian, rate: float) -> Tensor:
-    """Cross-entropy to a Laplace law around the other image's mean, both ways; sum over units, mean over pairs."""
+    """Return the cross-entropy to a Laplace around the other image's mean, both ways; sum over units, mean over pairs."""
     (mean_0, mean_1), (logvar_0, logvar_1) = posterior.mean.chunk(2, dim=1), posterior.logvar.chunk(2, dim=1)
     forth = laplace_cross_entropy(mean_0 - mean_1, torch.exp(logvar_0 / 2), rate)
     back = laplace_cross_entropy(mean_1 - mean_0, torch.exp(logvar_1 / 2), rate)
@@ -49,7 +50,7 @@ def transition_cross_entropy(posterior: DiagonalGaussian, rate: float) -> Tensor
 
 
 def laplace_cross_entropy(distance: Tensor, std: Tensor, rate: float) -> Tensor:
-    """E[−log Laplace(z; rate)] in nats for z normal with mean `distance` and deviation `std`, in closed form."""
+    """Return E[−log Laplace(z; rate)] in nats, in closed form, for normal z with mean `distance` and deviation `std`."""
     spread = std * math.sqrt(2 / math.pi) * torch.exp(-distance.square() / (2 * std.square()))
     inside = torch.erf(distance / (std * math.sqrt(2)))
     return -math.log(rate / 2) + rate * (spread + distance * inside)

@@ -1,4 +1,4 @@
-"""VAE (Kingma and Welling 2014), and the form that its relatives share: reconstruction + a regulariser."""
+"""VAE (Kingma and Welling 2014), and the loss that its relatives share: reconstruction + a regulariser."""
 
 from torch import Tensor
 
@@ -8,10 +8,10 @@ from perturb.random.philox import StepRNG
 
 
 class VAE(MinimisedObjective[ConfigT]):
-    """reconstruction + KL, in nats per image; read out by the posterior mean."""
+    """Minimises reconstruction + KL, in nats per image. The code is the posterior mean."""
 
     def losses(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """`loss`, `reconstruction`, `kl`, and what a relative adds."""
+        """Return `loss`, `reconstruction`, `kl`, and the terms that a subclass adds."""
         posterior = self.posterior(images)
         codes = posterior.sample(draws.normal("posterior", *posterior.mean.shape[1:]))
         reconstruction = self.reconstruction(codes, images)
@@ -19,9 +19,9 @@ class VAE(MinimisedObjective[ConfigT]):
         return {"loss": reconstruction + self.regulariser(terms, draws)} | terms
 
     def added_terms(self, posterior: Posterior, codes: Tensor) -> dict[str, Tensor]:
-        """Further terms, each (restarts,)."""
+        """Return further terms, each (restarts,)."""
         return {}
 
     def regulariser(self, terms: dict[str, Tensor], draws: StepRNG) -> Tensor:
-        """Return what is added to the reconstruction, (restarts,)."""
+        """Return the regulariser, which is added to the reconstruction, (restarts,)."""
         return terms["kl"]

@@ -1,4 +1,4 @@
-"""The weakly supervised GAN of Shu et al. (2020), full sharing: pairs are known to share one factor, and which."""
+"""The weakly supervised GAN of Shu et al. (2020), full sharing: each pair shares one factor, and its label names it."""
 
 import math
 
@@ -23,14 +23,15 @@ SMALLEST_SCALE = 1e-8
 
 
 class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
-    """Generator against a discriminator of labelled pairs; an encoder learns to invert the generator.
+    """A generator against a discriminator of labelled pairs, and an encoder that learns to invert the generator.
 
     Discriminator and encoder step first, then the generator with fresh codes. Unit i of the code stands for factor i, so
-    there are as many units as factors. Read out by the encoder's mean on real images; it never sees one in training.
+    there are as many units as factors. The code of a real image is the encoder's mean, although the encoder never sees real
+    images in training.
     """
 
     def new_networks(self, restarts: int, channels: int, latents: int) -> dict[str, nn.Module]:
-        """Generator, discriminator, encoder."""
+        """Build generator, discriminator and encoder."""
         size = ARCHITECTURES[self.training.architecture].image_size
         sizes = restarts, channels, latents, size
         return {
@@ -40,26 +41,30 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
         }
 
     def new_optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        """One Adam for each network."""
+        """Build one Adam optimiser per network."""
         rate = self.training.learning_rate
         return {name: self.new_adam(network.parameters(), rate, BETAS) for name, network in self.networks.items()}
 
     def batch(self, draws: StepRNG, grid: FactorGrid, size: int) -> Tensor:
-        """Pairs that share a factor."""
+        """Draw pairs that share a factor."""
         first, second, _ = matched_pairs(grid, draws, size // 2)
         return torch.cat([first, second], dim=1)
 
     def drawn(self, codes: Tensor) -> Tensor:
-        """The generator's images, float32."""
+        """Return the generator's images, float32."""
         return self._generated(codes).float()
 
     def posterior(self, images: Tensor) -> DiagonalGaussian:
-        """The encoder's Gaussian; its scale is softplus + 1e-8."""
+        """Return the encoder's Gaussian. Its scale is softplus + 1e-8."""
         mean, raw = self.networks["encoder"](images.to(self.dtype)).chunk(2, dim=2)
         return DiagonalGaussian(mean, 2 * torch.log(functional.softplus(raw) + SMALLEST_SCALE))
 
     def update(self, images: Tensor, draws: StepRNG) -> dict[str, Tensor]:
-        """`loss` (the encoder's negative log-likelihood of codes, mean over the batch), `discriminator`, `generator`."""
+        """Update all networks and return their losses.
+
+        They are `loss` (the encoder's negative log-likelihood of codes, mean over the batch), `discriminator` and
+        `generator`.
+        """
         first, second = images.chunk(2, dim=1)
         shared = draws.integers("shared", self.latents, first.shape[1])
         encoder, discriminator = self._update_critics(first, second, shared, draws)
@@ -75,8 +80,8 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
             torch.cat([second.to(self.dtype), other_fake], dim=1),
             torch.cat([shared, label], dim=1),
         )
-        real, made = both.chunk(2, dim=1)
-        discriminator = (binary_loss(real, positive=True) + binary_loss(made, positive=False)) / 2
+        real, generated = both.chunk(2, dim=1)
+        discriminator = (binary_loss(real, positive=True) + binary_loss(generated, positive=False)) / 2
         encoder = negative_log_likelihood(self.posterior(fake), codes)
         for name in ("discriminator", "encoder"):
             self.optimisers[name].zero_grad()
@@ -86,11 +91,11 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
         return encoder.detach(), discriminator.detach()
 
     def _update_generator(self, count: int, draws: StepRNG) -> Tensor:
-        """Non-saturating: fakes should pass for real. The discriminator's weights stand still, and get no gradients."""
+        """Update the generator on the non-saturating loss. The discriminator's weights are fixed and get no gradients."""
         codes, other, label = self._codes("generator", count, draws)
         discriminator = self.networks["discriminator"]
-        still = {name: weight.detach() for name, weight in discriminator.named_parameters()}
-        logits = functional_call(discriminator, still, (self._generated(codes), self._generated(other), label))
+        fixed = {name: weight.detach() for name, weight in discriminator.named_parameters()}
+        logits = functional_call(discriminator, fixed, (self._generated(codes), self._generated(other), label))
         loss = binary_loss(logits, positive=True)
         self.optimisers["generator"].zero_grad()
         loss.sum().backward()
@@ -98,7 +103,7 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
         return loss.detach()
 
     def _codes(self, name: str, count: int, draws: StepRNG) -> tuple[Tensor, Tensor, Tensor]:
-        """Two codes for each pair that agree in one unit, and which."""
+        """Draw two codes per pair that agree in one unit, and return the number of that unit as well."""
         codes = draws.normal(f"{name} first", count, self.latents)
         other = draws.normal(f"{name} second", count, self.latents)
         label = draws.integers(f"{name} shared", self.latents, count)
@@ -110,7 +115,7 @@ class WeaklySupervisedGAN(Objective[WeaklySupervisedGANConfig]):
 
 
 def negative_log_likelihood(posterior: DiagonalGaussian, codes: Tensor) -> Tensor:
-    """−log N(z; E(G(z))) in nats, sum over units, batch mean: (restarts,)."""
+    """Return −log N(z; E(G(z))) in nats, sum over units, batch mean: (restarts,)."""
     mean, logvar = posterior.mean, posterior.logvar
     per_unit = (codes - mean).square() * torch.exp(-logvar) + logvar + math.log(2 * math.pi)
     return 0.5 * per_unit.sum(dim=2).mean(dim=1)

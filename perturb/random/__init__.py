@@ -1,1 +1,1 @@
-"""Randomness as an argument: seeds derived along a path, and numbers drawn by name from a counter."""
+"""Explicit randomness: seeds derived along a path, and counter-based random numbers drawn by name."""

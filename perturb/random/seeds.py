@@ -1,6 +1,6 @@
-"""All randomness starts here: child seeds from an experiment's seed, a stage's name and an index.
+"""The root of all randomness: child seeds derived from an experiment's seed, a stage's name and an index.
 
-A child depends on its own path only, so restart 7 draws the same numbers alone as among fifty.
+A child seed depends only on its own path, so restart 7 draws the same numbers alone or among fifty.
 """
 
 import hashlib
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def child_seed(seed: int, *path: str | int) -> int:
-    """A seed in [0, 2^63) for the child at `path`: the first 63 bits of SHA-256 over the seed and the path."""
+    """Return a seed in [0, 2^63) for the child at `path`: the first 63 bits of SHA-256 over the seed and the path."""
     text = json.dumps([seed, *path], ensure_ascii=False)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def numpy_generator(seed: int, *path: str | int) -> np.random.Generator:
-    """A NumPy generator (PCG64) seeded with the child seed."""
+    """Return a NumPy generator (PCG64) seeded with the child seed."""
     return np.random.default_rng(child_seed(seed, *path))
 
 
 def torch_generator(seed: int, *path: str | int) -> "torch.Generator":
-    """A torch generator on the CPU (Mersenne Twister) seeded with the child seed."""
+    """Return a torch generator on the CPU (Mersenne Twister) seeded with the child seed."""
     import torch
 
     return torch.Generator().manual_seed(child_seed(seed, *path))
@@ -37,9 +37,9 @@ def some_of(count: int, most: int, generator: np.random.Generator) -> np.ndarray
 
 
 def seed_globals(seed: int) -> None:
-    """Seed the generators that other people's code draws from: Python's, NumPy's old one, torch's on every device.
+    """Seed the global generators that third-party code draws from: Python's, NumPy's legacy one, torch's on every device.
 
-    Nothing of perturb draws from them.
+    perturb itself never draws from them.
     """
     import random
 

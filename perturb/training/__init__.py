@@ -1,4 +1,4 @@
-"""The engine: one loop for every objective, with exact checkpoints."""
+"""The training engine: one loop for all objectives, with exact checkpoints."""
 
 from perturb.training.loop import TrainingOutcome, train
 

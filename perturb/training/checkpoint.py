@@ -1,8 +1,8 @@
-"""One file with all that a training needs to go on exactly where it stopped.
+"""Checkpoints: one file with everything that a training needs to resume exactly where it stopped.
 
-Weights, optimiser moments and generators are tensors of a safetensors file; step, loss curve and whatever else a loop wants
-back are JSON in its header. One file, one rename: weights and step never disagree. Restarts that train together write a file
-each, so that they may go on alone or in other company.
+Weights, optimiser moments and generators are tensors of a safetensors file; step, loss curve and everything else that a loop
+restores are JSON in its header. A single file and an atomic rename keep weights and step consistent. Restarts that train
+together write one file each, so that they can resume alone or in another stack.
 """
 
 import json
@@ -22,14 +22,14 @@ Optimisers = Mapping[str, torch.optim.Optimizer]
 
 
 def write_checkpoint(path: Path, tensors: Tensors, state: dict[str, Any]) -> None:
-    """Write tensors and JSON whole."""
+    """Write tensors and JSON atomically."""
     contiguous = {name: value.detach().contiguous().cpu() for name, value in tensors.items()}
     with atomic_write(path) as part:
         save_file(contiguous, part, metadata={"state": json.dumps(state)})
 
 
 def read_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]] | None:
-    """Tensors and JSON; None when there is no file, or none that can be read."""
+    """Read tensors and JSON. Return None if the file does not exist or cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -39,7 +39,7 @@ def read_checkpoint(path: Path) -> tuple[Tensors, dict[str, Any]] | None:
 
 
 def state_tensors(networks: nn.Module, optimisers: Optimisers) -> Tensors:
-    """Weights and moments as they are now; not copied."""
+    """Return the current weights and moments, without copying them."""
     tensors = {f"weights/{name}": value for name, value in networks.state_dict().items()}
     for name, optimiser in optimisers.items():
         for index, moments in optimiser.state_dict()["state"].items():
@@ -48,7 +48,7 @@ def state_tensors(networks: nn.Module, optimisers: Optimisers) -> Tensors:
 
 
 def load_state_tensors(networks: nn.Module, optimisers: Optimisers, tensors: Tensors) -> None:
-    """Make weights and moments what they were when `tensors` were taken."""
+    """Restore weights and moments from `tensors`."""
     networks.load_state_dict(strip_prefix("weights/", tensors))
     for name, optimiser in optimisers.items():
         whole = optimiser.state_dict()
@@ -60,24 +60,24 @@ def load_state_tensors(networks: nn.Module, optimisers: Optimisers, tensors: Ten
 
 
 def unstack(tensors: Tensors, restart: int) -> Tensors:
-    """One restart's part of tensors that hold many along their first axis."""
+    """Return one restart's part of tensors that hold several restarts along their first axis."""
     return {name: value if _is_shared(name) else value[restart] for name, value in tensors.items()}
 
 
 def stack(parts: list[Tensors]) -> Tensors:
-    """Restarts side by side along a new first axis: the inverse of `unstack`."""
+    """Stack restarts along a new first axis: the inverse of `unstack`."""
     return {
         name: value if _is_shared(name) else torch.stack([part[name] for part in parts]) for name, value in parts[0].items()
     }
 
 
 def _is_shared(name: str) -> bool:
-    """Adam counts its steps once for all restarts."""
+    """Return whether restarts share a tensor: Adam counts its steps once for all of them."""
     return name.endswith("/step")
 
 
 def _match_layouts(optimiser: torch.optim.Optimizer) -> None:
-    """Give the moments the memory layout of their weights: the fused Adam walks both in memory order."""
+    """Give the moments the memory layout of their weights, because fused Adam iterates over both in memory order."""
     for weight, moments in optimiser.state.items():
         for name, value in moments.items():
             if value.shape == weight.shape:
@@ -85,5 +85,5 @@ def _match_layouts(optimiser: torch.optim.Optimizer) -> None:
 
 
 def strip_prefix(prefix: str, tensors: Tensors) -> Tensors:
-    """Return the tensors whose names begin with a prefix, by the rest of their names."""
+    """Return the tensors with names that begin with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

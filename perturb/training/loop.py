@@ -28,7 +28,7 @@ from perturb.training.replay import Updates
 
 ACTIVE = 0.8
 CHECKPOINT_FORM = 1
-"""Bump when the format of a checkpoint changes. Older checkpoints are then ignored, and the training restarts."""
+"""Bump when the format of a checkpoint changes. Older checkpoints are then refused and must be removed to start over."""
 
 
 @dataclass
@@ -36,9 +36,9 @@ class TrainingOutcome:
     """The outcome of a restart's training."""
 
     step: int
-    """Updates made, or the one at which it failed."""
+    """Number of updates made, or the update at which it failed."""
     failure: str | None
-    """The reason for which the training was given up, or None."""
+    """Reason why the training was given up, or None."""
     curve: list[dict[str, float]]
     """Loss terms in nats per image, active units and, for VAEs, ΔKL, at up to 100 steps."""
 
@@ -54,28 +54,28 @@ def train(
     progress: Progress | ProgressGroup | Part,
     watch: Callable[[int], None] | None = None,
 ) -> list[TrainingOutcome]:
-    """Update restarts, each on batches of its own, going on from their checkpoints.
+    """Train restarts, each on its own batches, resuming from their checkpoints.
 
-    A restart draws the same batches and noise alone or among others. One whose loss is not finite has failed: it stays as it
-    is, and the others go on.
+    A restart draws the same batches and noise alone or in a stack. A restart fails if its loss is not finite: its outcome is
+    then final, and the others continue.
 
     Args:
         objective: changed in place.
-        pixels: the images that each restart learns from.
-        grid: their factors, by which some methods draw their batches.
-        config: steps, batch size, how often to write checkpoints.
-        draws: batches and noise, of the same restarts.
-        checkpoints: a file for each restart, to resume from and to write to. They are used when all are there and of one
-            step.
-        progress: told of every step.
-        watch: called after every update with its number; it must change nothing. After a resumption, it sees the updates
+        pixels: the training images of each restart.
+        grid: their factors, which some methods use to draw batches.
+        config: steps, batch size, and how often to write checkpoints.
+        draws: random numbers of the same restarts, for batches and noise.
+        checkpoints: one file per restart, to resume from and to write to. We resume only if all of them exist and are from
+            the same step.
+        progress: updated with every step.
+        watch: called after every update with its number. It must not change anything. After a resume, it sees the updates
             since the checkpoint again.
 
     Returns:
-        An outcome for each restart.
+        One outcome per restart.
 
     Raises:
-        UserError: a checkpoint is of another config or version.
+        UserError: a checkpoint belongs to another config or version.
 
     """
     identities = [identity_of(objective, seed) for seed in draws.seeds]
@@ -103,7 +103,7 @@ def train(
 
 
 def identity_of(objective: Objective, seed: int) -> str:
-    """A fingerprint that a checkpoint must match before we resume from it: method, training, sizes, seed and format."""
+    """Return the fingerprint that a checkpoint must match before we resume: method, training, sizes, seed and format."""
     parts = [canonical_json(objective.config), canonical_json(objective.training), objective.latents, seed, CHECKPOINT_FORM]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -120,14 +120,14 @@ def readings(objective: Objective, images: Tensor, *, has_kl: bool) -> dict[str,
     objective.networks.eval()
     posterior = objective.posterior(images)
     objective.networks.train()
-    found = {"active_units": (posterior.logvar.exp().mean(dim=1) < ACTIVE).sum(dim=1)}
+    values = {"active_units": (posterior.logvar.exp().mean(dim=1) < ACTIVE).sum(dim=1)}
     if has_kl and isinstance(posterior, DiagonalGaussian):
-        found["delta_kl"] = delta_kl(posterior)
-    return found
+        values["delta_kl"] = delta_kl(posterior)
+    return values
 
 
 def _note(step: int, terms: dict[str, Tensor], outcomes: list[TrainingOutcome], *, safe: int) -> None:
-    """Add a point to the curve of every restart, or the reason why it failed; `safe` is the step of the last checkpoint."""
+    """Add a point to the curve of every restart, or record why it failed; `safe` is the step of the last checkpoint."""
     columns = {name: values.tolist() for name, values in terms.items()}
     for restart, outcome in enumerate(outcomes):
         if outcome.failure:
@@ -136,7 +136,7 @@ def _note(step: int, terms: dict[str, Tensor], outcomes: list[TrainingOutcome], 
         point = {name: values[restart] for name, values in columns.items()}
         broken = [name for name, value in point.items() if not math.isfinite(value)]
         if broken:
-            # The sum of the terms is the last to be suspected.
+            # "loss" is the sum of the terms, so another term is the more likely cause.
             suspect = next((name for name in broken if name != "loss"), "loss")
             outcome.failure = f"the {suspect} was {point[suspect]} at step {step} (last checkpoint before: step {safe})"
         else:
@@ -155,8 +155,8 @@ def _save(
 def _resumed(
     objective: Objective, checkpoints: Sequence[Path], identities: Sequence[str]
 ) -> tuple[int, list[TrainingOutcome]]:
-    """The step to go on from and the outcomes so far; weights and moments are put back."""
-    found: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
+    """Restore weights and moments, and return the step to resume from and the outcomes so far."""
+    loaded: list[tuple[dict[str, Tensor], dict[str, Any]]] = []
     for path, identity in zip(checkpoints, identities, strict=True):
         if checkpoint := read_checkpoint(path):
             if checkpoint[1].get("identity") != identity:
@@ -164,8 +164,8 @@ def _resumed(
                     f"{path} is a checkpoint of another config or version ({checkpoint[1].get('identity')}, and this "
                     f"training is {identity}); remove it to start over."
                 )
-            found.append(checkpoint)
-    if len(found) < len(checkpoints) or len({state["step"] for _, state in found}) > 1:
+            loaded.append(checkpoint)
+    if len(loaded) < len(checkpoints) or len({state["step"] for _, state in loaded}) > 1:
         return 0, [TrainingOutcome(0, None, []) for _ in checkpoints]
-    load_state_tensors(objective.networks, objective.optimisers, stack([tensors for tensors, _ in found]))
-    return found[0][1]["step"], [TrainingOutcome(**state["outcome"]) for _, state in found]
+    load_state_tensors(objective.networks, objective.optimisers, stack([tensors for tensors, _ in loaded]))
+    return loaded[0][1]["step"], [TrainingOutcome(**state["outcome"]) for _, state in loaded]

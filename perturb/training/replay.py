@@ -1,7 +1,7 @@
-"""Updates that a GPU records once as a CUDA graph and then replays: no Python and no launches one by one.
+"""Updates that a GPU records once as a CUDA graph and then replays, without Python and without single kernel launches.
 
-A graph reads and writes the same memory at every replay, so its images and random numbers are copied into place before. The
-first updates are made plainly, as the recording wants everything warm; they are part of the training.
+A graph reads and writes the same memory at every replay, so its images and random numbers are copied into place first. The
+first updates run without a graph, because recording needs everything to be warmed up. They are part of the training.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ PLAIN_UPDATES = 3
 
 
 class FixedRNG:
-    """Random numbers that always lie in the same memory; `refresh` brings them to the present step."""
+    """Random numbers that always have the same memory addresses. `refresh` updates them to the current step."""
 
     def __init__(self, draws: CounterRNG) -> None:
         self._draws = draws
@@ -24,29 +24,29 @@ class FixedRNG:
 
     @property
     def step(self) -> Tensor:
-        """The present step, as `CounterRNG.step`."""
+        """The current step, as `CounterRNG.step`."""
         return self._at_its_place("step")
 
     def uniform(self, name: str, *shape: int) -> Tensor:
-        """The numbers of `CounterRNG.uniform`."""
+        """Return the numbers of `CounterRNG.uniform`."""
         return self._at_its_place("uniform", name, *shape)
 
     def normal(self, name: str, *shape: int) -> Tensor:
-        """The numbers of `CounterRNG.normal`."""
+        """Return the numbers of `CounterRNG.normal`."""
         return self._at_its_place("normal", name, *shape)
 
     def integers(self, name: str, high: int, *shape: int) -> Tensor:
-        """The numbers of `CounterRNG.integers`."""
+        """Return the numbers of `CounterRNG.integers`."""
         return self._at_its_place("integers", name, high, *shape)
 
     def permutations(self, name: str, count: int, length: int) -> Tensor:
-        """The numbers of `CounterRNG.permutations`."""
+        """Return the numbers of `CounterRNG.permutations`."""
         return self._at_its_place("permutations", name, count, length)
 
     def refresh(self) -> None:
-        """Draw again what was ever asked for."""
-        for request, kept in self._kept.items():
-            kept.copy_(self._drawn(request))
+        """Redraw all numbers that have been requested so far."""
+        for request, buffer in self._kept.items():
+            buffer.copy_(self._drawn(request))
 
     def _at_its_place(self, *request: Any) -> Tensor:  # noqa: ANN401
         if request not in self._kept:
@@ -60,12 +60,12 @@ class FixedRNG:
 
 
 class Updates:
-    """Updates of an objective: plain ones on a CPU, recorded ones on a card.
+    """Updates of an objective: plain ones on a CPU, recorded ones on a GPU.
 
     Args:
         objective: changed in place.
-        draws: of the same restarts.
-        recorded: None: on a card only.
+        draws: random numbers of the same restarts.
+        recorded: whether to record updates; None: on a GPU only.
 
     """
 
@@ -78,19 +78,19 @@ class Updates:
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def make(self, images: Tensor) -> dict[str, Tensor]:
-        """One update; the terms are good until the next one."""
+        """Make one update. The returned terms are valid until the next one."""
         if not self._recorded:
             return self._objective.update(images, self._draws)
         self._fixed.refresh()
         if self._made < PLAIN_UPDATES:
             self._made += 1
             return self._plain(images)
-        kept = self._images
-        if kept is None:
-            kept = self._images = images.clone()
-            self._record(kept)
-        kept.copy_(images)
-        return self._replay(kept)
+        buffer = self._images
+        if buffer is None:
+            buffer = self._images = images.clone()
+            self._record(buffer)
+        buffer.copy_(images)
+        return self._replay(buffer)
 
     def _plain(self, images: Tensor) -> dict[str, Tensor]:
         if self._objective.device.type != "cuda":
@@ -102,15 +102,15 @@ class Updates:
         torch.cuda.current_stream().wait_stream(side)
         return terms
 
-    def _record(self, kept: Tensor) -> None:
-        """Recording moves no weight. A CPU has no graphs: there the update is simply made again from the same memory."""
+    def _record(self, buffer: Tensor) -> None:
+        """Record an update, which changes no weights. A CPU has no graphs, and runs the update from the same memory."""
         if self._objective.device.type == "cuda":
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph):
-                self._terms = self._objective.update(kept, self._fixed)
+                self._terms = self._objective.update(buffer, self._fixed)
 
-    def _replay(self, kept: Tensor) -> dict[str, Tensor]:
+    def _replay(self, buffer: Tensor) -> dict[str, Tensor]:
         if self._graph is None:
-            return self._objective.update(kept, self._fixed)
+            return self._objective.update(buffer, self._fixed)
         self._graph.replay()
         return self._terms

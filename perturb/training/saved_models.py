@@ -22,25 +22,25 @@ class TrainingRun(Section):
     training: TrainingConfig
     latents: int
     seed: int
-    """Root of its randomness: batches, noise and initial weights."""
+    """Root of its randomness: initial weights, batches and noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """The end of one training."""
+    """The result of one training."""
 
     steps: int
     """Number of steps taken."""
     failure: str | None
-    """The reason why the training was given up, or None."""
+    """Reason why the training was given up, or None."""
     last: dict[str, float]
-    """The last point of the curve; empty where there is none."""
+    """The last point of the curve; empty if there is none."""
     channels: int
     """Number of channels of the images."""
 
 
 def new_model(config: TrainingRun, *, channels: int, seeds: Sequence[int], device: str) -> Objective:
-    """Models of one method before their training."""
+    """Build models of one method, not yet trained."""
     method = OBJECTIVES[config.objective.kind]
     return method(
         config.objective, config.training, channels=channels, latents=config.latents, seeds=seeds, device=device
@@ -48,13 +48,13 @@ def new_model(config: TrainingRun, *, channels: int, seeds: Sequence[int], devic
 
 
 def load_model(run: Path, device: str) -> Objective:
-    """The model of a finished restart, in evaluation mode and in float32, whatever it was trained in."""
+    """Load the model of a finished restart, in evaluation mode and in float32, whatever its training precision."""
     config, channels = read_config(run, TrainingRun), read_result(run, TrainingResult).channels
     return trained_model(config, load_file(run_file(run, FILE_NAME), device=device), channels=channels, device=device)
 
 
 def trained_model(config: TrainingRun, weights: Mapping[str, Tensor], *, channels: int, device: str) -> Objective:
-    """The model of one restart with these weights, in evaluation mode and in float32, whatever it was trained in."""
+    """Build the model of one restart from its weights, in evaluation mode and in float32, whatever its precision was."""
     config = config.model_copy(update={"training": config.training.model_copy(update={"precision": "float32"})})
     model = new_model(config, channels=channels, seeds=[config.seed], device=device)
     model.networks.load_state_dict(weights)
@@ -63,7 +63,7 @@ def trained_model(config: TrainingRun, weights: Mapping[str, Tensor], *, channel
 
 
 def save_weights(networks: nn.Module, path: Path, *, restart: int | None = None) -> None:
-    """Weights as safetensors, on the CPU; of one restart only where its number is given."""
+    """Save weights as safetensors, on the CPU. If a restart's number is given, save only its weights."""
     weights = networks.state_dict()
     if restart is not None:
         weights = {name: value[restart : restart + 1] for name, value in weights.items()}

@@ -190,7 +190,7 @@ def test_the_estimate_knows_what_takes_longer() -> None:
     [
         ('"literal", "noise"', '"other", "noise"', "evaluation.variants must be among original, modified, noise, "
          "matched_noise, untrained, redrawn_curve, redrawn_scalar, untrained_in_span, redrawn_curve_in_span, literal; got "),
-        ("draws = 2", "draws = 3", "evaluation.draws must be at most evaluation.seeds = 2, because each seed meets one "),
+        ("draws = 2", "draws = 3", "evaluation.draws must be at most evaluation.seeds = 2, because each seed uses one "),
         ('name = "AE"', 'name = "AE"\nseeds = 3', "evaluation.methods: AE has 3 seeds, which must be at most evalu"),
         ("draws = 2", "draws = { literal = 3 }", "evaluation.draws.literal must be at most evaluation.seeds = 2"),
         ("draws = 2", "draws = { untrained = 2 }", "evaluation.draws.untrained must be at most that of modified = 1"),

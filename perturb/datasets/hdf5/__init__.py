@@ -1,1 +1,1 @@
-"""The format of benchmark files: layouts, the attributes that all share, a writer and a reader."""
+"""The format of benchmark files: layouts, common attributes, a writer and a reader."""

@@ -1,8 +1,8 @@
 """Benchmark files of any variant, read as ground truths, and an uncompressed cache beside them for fast random access.
 
-A file is read image by image from its compressed chunks of 16 images: fine for going through it in order. Training draws
-images at random and wants the cache: `write_cache` unpacks all images once into a folder beside the file, and from then on
-they are memory-mapped from there (perturb/datasets/hdf5/unpacked.py).
+Without a cache, images are decompressed from chunks of 16, which is fine for sequential access. Training draws images at
+random and needs the cache: `write_cache` unpacks all images once into a folder beside the file, and from then on they are
+memory-mapped from there (perturb/datasets/hdf5/unpacked.py).
 """
 
 import hashlib
@@ -27,26 +27,26 @@ from perturb.reading import UNREADABLE, attributes_of, opened_hdf5
 
 REMEDY, DAMAGED = "make or download it again", "is damaged"
 STATED_TWICE = ("dataset", "source", "variant", "epsilon", "bound", "run", "config_hash")
-"""Keys that stand both among a file's attributes and in the recipe that is one of these attributes."""
+"""Keys that occur both among a file's attributes and in its attribute `recipe`."""
 LARGEST_CHUNK = 1 << 26
-"""Bytes that a chunk may unpack to."""
+"""Maximum size of an unpacked chunk, in bytes."""
 MOST_COMPRESSED = 2_000
-"""Times; gzip reaches 1,032. An array that would unpack to more is hollow."""
+"""Maximum compression ratio; gzip reaches 1,032. An array that exceeds it was never written in full."""
 MOST_FACTORS = 32
 
 
 class BenchmarkFile(GroundTruth):
-    """Images, grid and labels of a benchmark file, and what it says of itself: the one reader of such files.
+    """Reader of a benchmark file: its images, grid, labels and metadata.
 
-    Beside what every ground truth has there are `attributes` (plain values by name), `arrays` (type and shape by name),
-    `keys` (which of them hold what), `variant`, `epsilon`, `white` (what a stored white pixel is: 1 or 255), `source` (what
-    made the originals) and `images_sha256`. No images are held.
+    In addition to what every ground truth has, there are `attributes` (plain values by name), `arrays` (type and shape by
+    name), `keys` (which array holds what), `variant`, `epsilon`, `white` (value of a stored white pixel: 1 or 255), `source`
+    (origin of the original images) and `images_sha256`. Images are not kept in memory.
 
     Args:
         path: of the HDF5 file.
 
     Raises:
-        UserError: it is no finished benchmark file, or contradicts itself.
+        UserError: the file is not a complete benchmark file, or is inconsistent.
 
     """
 
@@ -58,7 +58,7 @@ class BenchmarkFile(GroundTruth):
             self._read_header(file)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
+        """Return images by number, in any order and with repetitions, uint8 (n, height, width, channels), white 255."""
         wanted = self.grid.checked(indices)
         if self.cache is not None:
             return self.cache.images(wanted)
@@ -73,19 +73,19 @@ class BenchmarkFile(GroundTruth):
 
     @property
     def pixel_bytes(self) -> int:
-        """Bytes that all images take, uncompressed."""
+        """Uncompressed size of all images, in bytes."""
         return self.grid.num_images * math.prod(self.image_shape)
 
     @cached_property
     def cache(self) -> Pixels | None:
-        """The unpacked images, proved to be those of this file; None where there are none, or damaged ones."""
+        """The unpacked images, verified to be those of this file; None if there are none or they are damaged."""
         return open_cache(self)
 
     def all_images(self) -> Iterator[np.ndarray]:
-        """All images in order, uint8 (at most 1,024, height, width, channels), white 255, read from the file itself.
+        """Yield all images in order, uint8 (at most 1,024, height, width, channels), white 255, read from the file itself.
 
         Raises:
-            UserError: the file is damaged; after the last image, if together they are not those of `images_sha256`.
+            UserError: the file is damaged. After the last image: their hash is not `images_sha256`.
 
         """
         digest = hashlib.sha256()
@@ -97,7 +97,7 @@ class BenchmarkFile(GroundTruth):
             raise self._unusable(f"the sha256 of its images must be {promised}, got {digest.hexdigest()}")
 
     def prove(self) -> None:
-        """Hold what is read, unpacked or not, against `images_sha256`; all of it, once a process.
+        """Verify all images that are read, unpacked or not, against `images_sha256`, once per process.
 
         Raises:
             UserError: the file is damaged.
@@ -107,10 +107,10 @@ class BenchmarkFile(GroundTruth):
             proved(self.path, f"images {self.images_sha256}", lambda: all(len(block) for block in self.all_images()))
 
     def require_unchanged(self) -> None:
-        """Prove the images again if anything was written to their file since they were proved.
+        """Verify the images again if their file has been written to since they were verified.
 
         Raises:
-            UserError: they are others now; so may have been those that were read.
+            UserError: the images have changed, so those that were read may have been wrong.
 
         """
         if self.cache is None:
@@ -122,7 +122,7 @@ class BenchmarkFile(GroundTruth):
             )
 
     def require_sound_cache(self) -> None:
-        """Raise a UserError where unpacked images lie beside the file that are not its own."""
+        """Raise a UserError if the unpacked images beside the file are damaged."""
         if is_damaged(self):
             raise UserError(
                 f"{cache_of(self.path)}: these unpacked images are damaged, and {self.path.name} itself is as promised; "
@@ -130,7 +130,7 @@ class BenchmarkFile(GroundTruth):
             )
 
     def blocks(self, length: int, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
-        """Images start … stop - 1 in order as they are stored, uint8 (at most `length`, height, width, channels).
+        """Yield images start … stop - 1 in order, as stored, uint8 (at most `length`, height, width, channels).
 
         Raises:
             UserError: the file is damaged.
@@ -143,12 +143,12 @@ class BenchmarkFile(GroundTruth):
                 yield block.reshape(len(block), *self.image_shape)
 
     def read_labels(self) -> dict[str, np.ndarray]:
-        """The labels by their names in the file, whole; raises as `blocks`."""
+        """Return all labels by their names in the file. Raises as `blocks` does."""
         with opened_hdf5(self.path, REMEDY, DAMAGED) as file:
             return {name: array_in(file, name)[:] for name in self.keys.labels}
 
     def provenance(self) -> dict[str, str]:
-        """`source`, `path_name` (without its folder), `variant`, `sha256`."""
+        """Return `source`, `path_name` (without its folder), `variant` and `sha256`."""
         return {
             "source": "benchmark file",
             "path_name": self.path.name,
@@ -157,21 +157,21 @@ class BenchmarkFile(GroundTruth):
         }
 
     def _read_header(self, file: h5py.File) -> None:
-        said = self.attributes = attributes_of(file)
-        if any(np.ndim(value) for value in said.values()) or not said.get("complete", False):
+        attributes = self.attributes = attributes_of(file)
+        if any(np.ndim(value) for value in attributes.values()) or not attributes.get("complete", False):
             raise self._unusable("its attribute `complete` is not set: it is no benchmark file, or was not finished")
-        self.name, self.variant = str(said.get("dataset", "")), str(said.get("variant", ""))
+        self.name, self.variant = str(attributes.get("dataset", "")), str(attributes.get("variant", ""))
         if not (self.name and self.variant):
             raise self._unusable("attributes `dataset` and `variant` must say what it is")
-        self.source, self.images_sha256 = str(said.get("source", "")), str(said.get("images_sha256", ""))
-        white, epsilon = said.get("white", WHITE), said.get("epsilon")
+        self.source, self.images_sha256 = str(attributes.get("source", "")), str(attributes.get("images_sha256", ""))
+        white, epsilon = attributes.get("white", WHITE), attributes.get("epsilon")
         if white not in (1, WHITE):
             raise self._unusable(f"attribute `white` must be 1 or {WHITE}, got {white}")
         self.white = int(white)
         if not isinstance(epsilon, float) or not 0 <= epsilon <= 1:
             raise self._unusable(f"attribute `epsilon` must be a number in [0, 1], got {epsilon}")
         self.epsilon = epsilon
-        self.grid = self._grid_in(said)
+        self.grid = self._grid_in(attributes)
         self.layout = next((key for key, layout in LAYOUTS.items() if layout.images in file), "")
         if not self.layout:
             raise self._unusable(f"must have one of the arrays {', '.join(x.images for x in LAYOUTS.values())}")
@@ -181,35 +181,35 @@ class BenchmarkFile(GroundTruth):
         if len(self.image_shape) != 3 or len(images) != self.grid.num_images:
             raise self._unusable(f"`{self.keys.images}` must hold {self.grid.num_images} images, got {images.shape}")
         self.factor_values = self._values_in(file, self.keys)
-        self._check_recipe(said)
+        self._check_recipe(attributes)
 
-    def _check_recipe(self, said: dict[str, Any]) -> None:
-        """Require that the recipe among the attributes says what the others say."""
+    def _check_recipe(self, attributes: dict[str, Any]) -> None:
+        """Require that the attribute `recipe` agrees with the other attributes."""
         try:
-            recipe = json.loads(str(said.get("recipe", "")))
+            recipe = json.loads(str(attributes.get("recipe", "")))
         except (ValueError, RecursionError):
             return
         for key in STATED_TWICE if isinstance(recipe, dict) else ():
-            if key in recipe and key in said and recipe[key] != said[key]:
+            if key in recipe and key in attributes and recipe[key] != attributes[key]:
                 raise self._unusable(
-                    f"its attribute `{key}` must be {recipe[key]}, as in the recipe that it carries, got {said[key]}"
+                    f"its attribute `{key}` must be {recipe[key]}, as in the recipe that it carries, got {attributes[key]}"
                 )
 
-    def _grid_in(self, said: dict[str, Any]) -> FactorGrid:
-        names = tuple(str(said.get("factor_names", "")).split(","))
+    def _grid_in(self, attributes: dict[str, Any]) -> FactorGrid:
+        names = tuple(str(attributes.get("factor_names", "")).split(","))
         try:
-            sizes = tuple(int(size) for size in str(said.get("factor_sizes", "")).split(","))
+            sizes = tuple(int(size) for size in str(attributes.get("factor_sizes", "")).split(","))
         except ValueError:
             sizes = ()
         if len(names) != len(sizes) or not 0 < len(sizes) <= MOST_FACTORS or min(sizes) < 1:
             raise self._unusable(
                 "attributes `factor_names` and `factor_sizes` must name each factor and its number of values"
             )
-        unordered = tuple(name for name in str(said.get("unordered_factors", "")).split(",") if name in names)
+        unordered = tuple(name for name in str(attributes.get("unordered_factors", "")).split(",") if name in names)
         return FactorGrid(names, sizes, unordered)
 
     def _values_in(self, file: h5py.File, layout: Layout) -> tuple[np.ndarray, ...]:
-        """Values of each factor's classes, read where the other factors are at their first."""
+        """Read the values of each factor's classes, with all other factors at their first value."""
         labels = {name: self._array(file, name, kind) for name, kind in layout.labels.items()}
         for name, array in labels.items():
             if array.shape != (self.grid.num_images, self.grid.num_factors + layout.has_colour):
@@ -225,7 +225,7 @@ class BenchmarkFile(GroundTruth):
         return self.factor_values
 
     def _array(self, file: h5py.File, name: str, dtype: type) -> h5py.Dataset:
-        """An array whose data lie in this very file."""
+        """Return an array that is stored in this file itself."""
         array = file.get(name) if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
         if (
             not isinstance(array, h5py.Dataset)
@@ -246,30 +246,30 @@ class BenchmarkFile(GroundTruth):
 
 
 def arrays_of(file: h5py.File) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Type and shape of the arrays of any HDF5 file, by name; links into other files are not followed."""
+    """Return type and shape of the arrays of any HDF5 file, by name. Links into other files are not followed."""
     names: Iterable[str] = file.keys()
     own = ((name, file[name]) for name in names if isinstance(file.get(name, getlink=True), h5py.HardLink))
-    arrays = {name: found for name, found in own if isinstance(found, h5py.Dataset)}
+    arrays = {name: item for name, item in own if isinstance(item, h5py.Dataset)}
     return {name: (_type_of(array), tuple(array.shape or ())) for name, array in arrays.items()}
 
 
 def _type_of(array: h5py.Dataset) -> str:
     try:
         return str(array.dtype)
-    except Exception:  # h5py's mapping of types raises whatever numpy does
+    except Exception:  # h5py's type mapping can raise anything that numpy raises
         return UNREADABLE
 
 
 def array_in(file: h5py.File, name: str) -> h5py.Dataset:
-    """An array that a file is known to hold; h5py's own types leave open whether a name is that of a group."""
+    """Return an array that a file is known to hold. According to h5py's types, the name could also be that of a group."""
     return cast("h5py.Dataset", file[name])
 
 
 def is_benchmark_file(path: Path) -> bool:
-    """Return whether it is an HDF5 file that we have written, finished or not.
+    """Return whether a file is a benchmark file, complete or not.
 
     Raises:
-        UserError: it is HDF5, and cannot be opened: its writer was killed, or its end is missing.
+        UserError: it is HDF5 but cannot be opened, because its writer was killed or it is truncated.
 
     """
     if not path.is_file() or not h5py.is_hdf5(path):
@@ -279,14 +279,14 @@ def is_benchmark_file(path: Path) -> bool:
 
 
 def write_cache(path: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Path:
-    """Unpack all images of a benchmark file beside it; the folder. Does nothing when it is there already, undamaged.
+    """Unpack all images of a benchmark file into a folder beside it, unless an intact cache exists; return the folder.
 
     Args:
         path: of the file.
-        report: told (images unpacked, images in all).
+        report: called with (images unpacked, total images).
 
     Raises:
-        UserError: no benchmark file, a damaged one, or a disk without the room for it.
+        UserError: the file is not a benchmark file or is damaged, or the disk has too little space.
 
     """
     file = BenchmarkFile(path)

@@ -4,12 +4,12 @@ from perturb.datasets.ground_truth import GroundTruth
 
 CHUNK_IMAGES = 16
 BATCH = 128
-"""Images made, written or checked at a time, a multiple of the chunk: what that takes stays in the processor's cache."""
+"""Images rendered, written or checked at a time: a multiple of the chunk size, few enough to stay in the CPU cache."""
 FORMAT_VERSION = 2
 RECIPE, WEIGHTS = ".recipe.json", ".safetensors"
-"""Endings of what lies beside `<variant>.h5`, and makes it again."""
+"""Suffixes of the files beside `<variant>.h5` from which it can be rebuilt."""
 
 
 def source(ground_truth: GroundTruth) -> str:
-    """The attribute `source`: what made the original images, in one line."""
+    """Return the attribute `source`: the origin of the original images, in one line."""
     return ", ".join(f"{key}={value}" for key, value in sorted(ground_truth.provenance().items()))

@@ -1,10 +1,11 @@
-"""Benchmark files, written whole or not at all.
+"""Atomic writing of benchmark files.
 
-A file says of itself what its images are: `images_sha256`, of their bytes in order, as they are stored.
+The attribute `images_sha256` is the hash of the images' bytes in order, as stored.
 
-The file is a temporary sibling until its last image is in and its attribute `complete` is set; then it is flushed and
-renamed. HDF5 alone would not do: a file torn by a kill can open without an error, full shape, zeros at the end. And where a
-disk fills up, HDF5 takes the process down with it when the file is closed, so there must be room before every batch.
+The file is written as a temporary sibling, then flushed and renamed once its last image is written and its attribute
+`complete` is set. HDF5 alone does not ensure this: after a kill, a truncated file can open without an error, with its full
+shape and zeros at the end. And if the disk fills up, HDF5 crashes the process when the file is closed, so free space is
+checked before every batch.
 """
 
 import hashlib
@@ -23,11 +24,11 @@ from perturb.datasets.hdf5.schema import BATCH, CHUNK_IMAGES, FORMAT_VERSION
 from perturb.files import atomic_write, require_free_space
 
 LABEL_BYTES = 128
-"""An image, at most: 16 numbers of 8 bytes."""
+"""Maximum size of the labels of an image: 16 numbers of 8 bytes."""
 CACHE = 1 << 20
-"""Bytes of chunks of an array that HDF5 holds back."""
+"""Size of HDF5's chunk cache per array, in bytes."""
 MARGIN = 8 * CACHE
-"""Room that is kept for them and for HDF5's own books."""
+"""Disk space reserved for the chunk caches and HDF5's metadata, in bytes."""
 
 
 def write_benchmark_file(
@@ -44,14 +45,14 @@ def write_benchmark_file(
         path: of the finished file.
         ground_truth: grid, labels and layout.
         images_of: image numbers (n,), consecutive → uint8 (n, height, width, channels); called in another thread.
-        attributes: of the file: ε, source, versions and the like.
-        report: told (images written, images in all).
+        attributes: of the file, such as ε, source and versions.
+        report: called with (images written, total images).
 
     Returns:
         SHA-256 of the images' bytes in order.
 
     Raises:
-        UserError: the disk has too little room, or gets full.
+        UserError: the disk has too little space, or fills up.
 
     """
     layout, total = LAYOUTS[ground_truth.layout], ground_truth.grid.num_images
@@ -92,12 +93,12 @@ def write_benchmark_file(
 
 
 def _made_ahead(images_of: Callable[[np.ndarray], np.ndarray], total: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Batches of images with the number of their first; one is made while the one before it is compressed."""
+    """Yield batches of images, each with the number of its first; a batch is made while the previous one is compressed."""
     batches = [np.arange(start, min(start + BATCH, total)) for start in range(0, total, BATCH)]
-    with ThreadPoolExecutor(max_workers=1) as maker:
-        coming = maker.submit(images_of, batches[0])
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        pending = executor.submit(images_of, batches[0])
         for numbers, following in zip_longest(batches, batches[1:]):
-            made = coming.result()
+            images = pending.result()
             if following is not None:
-                coming = maker.submit(images_of, following)
-            yield int(numbers[0]), made
+                pending = executor.submit(images_of, following)
+            yield int(numbers[0]), images

@@ -1,1 +1,1 @@
-"""Ground truths that are read from their authors' files: one file a format."""
+"""Ground truths that are read from their authors' files, one module per format."""

@@ -1,9 +1,9 @@
-"""Cars3D (Reed et al. 2015): 183 models of cars, seen from 4 elevations and 24 azimuths.
+"""Cars3D (Reed et al. 2015): 183 car models, seen from 4 elevations and 24 azimuths.
 
-The published archive has a file for each car, data/cars/car_*_mesh.mat, whose array `im`, uint8 (128, 128, 3, 24, 4), holds
-an image for each azimuth and elevation. As in disentanglement_lib the images are made smaller by Lanczos, elevation is the
-first factor and the type of the car the last. disentanglement_lib numbers the types as its folder happens to list the
-files; here they are numbered by the files' names.
+The published archive has one file per car, data/cars/car_*_mesh.mat, with an array `im`, uint8 (128, 128, 3, 24, 4), that
+holds an image for each azimuth and elevation. As in disentanglement_lib, images are downsampled with Lanczos, elevation is
+the first factor, and the car type is the last. disentanglement_lib numbers the types in the order in which the folder
+happens to be listed; here they are sorted by file name.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ ARCHIVE_MD5 = "4e866a7919c1beedf53964e6f7a23686"
 SIZE, ORIGINAL_SIZE = 64, 128
 GRID = FactorGrid(("elevation", "azimuth", "type"), (4, 24, 183), unordered=("type",))
 LARGEST_FILE, LARGEST_ARCHIVE = 1 << 26, 1 << 34
-"""Bytes of a .mat file and of the unpacked archive: about ten times what the published ones take."""
+"""Maximum bytes of a .mat file and of the unpacked archive: about ten times the size of the published ones."""
 BIBTEX = """\
 @inproceedings{reed2015deep,
   title     = {Deep Visual Analogy-Making},
@@ -41,20 +41,20 @@ _MEMBER = re.compile(r"(\./)?(data/)?cars/([A-Za-z0-9_-]+\.mat)")
 
 
 class Cars3DFile(PublishedFile):
-    """Cars3D from nips2015-analogy-data.tar.gz, or from the folder `cars` that is in it.
+    """Cars3D from nips2015-analogy-data.tar.gz, or from the folder `cars` in it.
 
-    The first call of `images` reads all files and keeps the smaller images in memory (216 MB); that takes ten seconds or so.
-    An archive is read as a stream, and nothing is unpacked to the disk. The archive's md5 is known (from disent 0.8), and
-    checked; of the files in a folder only the layout is.
+    The first call of `images` reads all files and keeps the downsampled images in memory (216 MB), which takes about ten
+    seconds. An archive is read as a stream, and nothing is unpacked to disk. An archive is checked against its known md5
+    (from disent 0.8); of the files in a folder, only the layout is checked.
 
     Args:
         path: of the archive, named *.tar.gz or *.tgz, or of a folder with the .mat files.
         check: whether the md5 of an archive must be the published one; the layout is always checked.
-        md5: instead of the published one.
-        grid: instead of the official one.
+        md5: expected instead of the published one.
+        grid: of the files, if not the official one.
 
     Raises:
-        UserError: there is no such file or folder, it is another one, or it has another layout.
+        UserError: the file or folder does not exist, is not the published one, or has another layout.
 
     """
 
@@ -76,7 +76,7 @@ class Cars3DFile(PublishedFile):
             raise self._unusable(f"must have {grid.sizes[2]} files *.mat in it, got {given}")
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
+        """Return images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
         elevations, azimuths, types = self.grid.factors_of(self.grid.checked(indices)).T
         return self._cars[types, azimuths, elevations]
 
@@ -85,7 +85,7 @@ class Cars3DFile(PublishedFile):
 
     @cached_property
     def _digests(self) -> dict[str, str]:
-        """SHA-256 of a folder: that of what `sha256sum *.mat` prints."""
+        """Digests of an archive. For a folder: the SHA-256 of the output of `sha256sum *.mat`."""
         if self.path.is_file():
             return digests_of(self.path, self.digests)
         lines = [f"{digests_of(file, ['sha256'])['sha256']}  {file.name}\n" for file in self._files()]
@@ -107,7 +107,7 @@ class Cars3DFile(PublishedFile):
         return sorted(self.path.glob("*.mat"), key=lambda file: file.name)
 
     def _contents(self) -> Iterator[tuple[str, bytes]]:
-        """Name and bytes of every .mat file; links, other members and their paths are passed over."""
+        """Yield name and bytes of every .mat file. Links and other members are skipped, and member paths are ignored."""
         if self.path.is_dir():
             for file in self._files():
                 self._require_size(file.name, file.stat().st_size, LARGEST_FILE)
@@ -117,18 +117,18 @@ class Cars3DFile(PublishedFile):
         with reading(self.path, self._remedy, finding), tarfile.open(self.path, "r|gz") as archive:
             for member in archive:
                 self._require_size(self.path.name, member.offset_data + member.size, LARGEST_ARCHIVE)
-                if member.isreg() and (found := _MEMBER.fullmatch(member.name)):
+                if member.isreg() and (match := _MEMBER.fullmatch(member.name)):
                     self._require_size(member.name, member.size, LARGEST_FILE)
                     content = archive.extractfile(member)
                     assert content is not None  # it is a regular file
-                    yield found[3], content.read()
+                    yield match[3], content.read()
 
     def _require_size(self, name: str, size: int, largest: int) -> None:
         if size > largest:
             raise self._unusable(f"{name} must have at most {largest:,} bytes, got {size:,}")
 
     def _views(self, name: str, content: bytes) -> np.ndarray:
-        """The images of a car, uint8 (azimuths, elevations, 64, 64, 3)."""
+        """Return the images of a car, uint8 (azimuths, elevations, 64, 64, 3)."""
         from scipy.io import loadmat, whosmat
 
         elevations, azimuths, _ = self.grid.sizes
@@ -138,7 +138,7 @@ class Cars3DFile(PublishedFile):
             if announced.get("im") == (expected, "uint8"):
                 views = loadmat(io.BytesIO(content), variable_names=["im"])["im"]
             given = announced.get("im", f"the arrays {sorted(announced)}")
-        except Exception as error:  # scipy's reader lets all sorts of exceptions out of a damaged file
+        except Exception as error:  # scipy's reader raises all kinds of exceptions on a damaged file
             raise self._unusable(f"{name} must be a MATLAB file of version 5, but cannot be read as one") from error
         if given != (expected, "uint8"):
             raise self._unusable(f"{name} must have the array `im`, uint8 {expected}, got {given}")

@@ -1,7 +1,7 @@
-"""MNIST (LeCun et al. 1998) and FashionMNIST (Xiao et al. 2017): the four IDX files in which both are published.
+"""MNIST (LeCun et al. 1998) and FashionMNIST (Xiao et al. 2017), each published as four IDX files.
 
-They have classes and no factors, so they are samples and no ground truth. The format and the names of the files are the
-same, so that nothing but the folder tells one dataset from the other.
+They have classes but no factors, so they are samples rather than ground truths. Both use the same format and file names, so
+only the folder distinguishes one dataset from the other.
 """
 
 import gzip
@@ -19,65 +19,65 @@ from perturb.reading import opened, reading
 
 SIZE, CLASSES = 28, 10
 PARTS = "train", "t10k"
-"""Names of the published splits. The thesis splits all images anew (3.3.1), and so does `Samples.part`."""
+"""Names of the published splits. The thesis splits all images again (3.3.1), and so does `Samples.part`."""
 REMEDY = "put the four published files of MNIST or FashionMNIST there, as they are or unpacked"
 LARGEST = 1 << 30
-"""Bytes of values in a file; MNIST has 47 million."""
+"""Maximum bytes of values in a file; MNIST has 47 million."""
 BLOCK = 1 << 24
 """Bytes read at a time."""
 UINT8 = 0x08
-"""The IDX format's code for unsigned bytes, the only kind of value that these datasets have."""
+"""The IDX type code of unsigned bytes, the only type in these datasets."""
 GZIP = b"\x1f\x8b"
 Stream = IO[bytes] | gzip.GzipFile
 
 
 def read_mnist(folder: Path) -> Samples:
-    """All images of MNIST or FashionMNIST, those of `train` first, uint8 (n, 28, 28, 1), and their classes, uint8 (n,).
+    """Read all images of MNIST or FashionMNIST, `train` first, uint8 (n, 28, 28, 1), and their classes, uint8 (n,).
 
     Args:
         folder: with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte,
-            each compressed (.gz) or not. Names such as train-images.idx3-ubyte, which some programs unpack to, will do.
+            each compressed (.gz) or not. Names such as train-images.idx3-ubyte, which some programs unpack to, also work.
 
     Raises:
-        UserError: a file is missing or is not what its name says; images and labels are not equally many; a label is no
-            class.
+        UserError: a file is missing or is not what its name says, the numbers of images and labels differ, or a label is not
+            a class.
 
     """
     images, labels = [], []
     for part in PARTS:
-        drawn, named = _file(folder, f"{part}-images", 3), _file(folder, f"{part}-labels", 1)
-        images.append(read_idx(drawn, (SIZE, SIZE)))
-        labels.append(read_idx(named, ()))
+        image_file, label_file = _file(folder, f"{part}-images", 3), _file(folder, f"{part}-labels", 1)
+        images.append(read_idx(image_file, (SIZE, SIZE)))
+        labels.append(read_idx(label_file, ()))
         if len(images[-1]) != len(labels[-1]):
             raise UserError(
-                f"{named}: must have a label for each of {len(images[-1])} images, got {len(labels[-1])}; {REMEDY}."
+                f"{label_file}: must have a label for each of {len(images[-1])} images, got {len(labels[-1])}; {REMEDY}."
             )
         if (largest := labels[-1].max(initial=0)) >= CLASSES:
-            raise UserError(f"{named}: labels must be 0 … {CLASSES - 1}, got {largest}; {REMEDY}.")
+            raise UserError(f"{label_file}: labels must be 0 … {CLASSES - 1}, got {largest}; {REMEDY}.")
     return Samples(np.concatenate(images)[..., None], np.concatenate(labels))
 
 
 def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """Rows of an IDX file of unsigned bytes, compressed by gzip or not, uint8 (n, *shape).
+    """Read the rows of an IDX file of unsigned bytes, compressed by gzip or not, uint8 (n, *shape).
 
     Args:
         path: of the file.
         shape: of a row.
 
     Raises:
-        UserError: there is no such file; it is no IDX file, has other rows, fewer or more than its header says, or is
-            damaged.
+        UserError: the file does not exist, is not an IDX file, has rows of another shape, has fewer or more rows than its
+            header states, or is damaged.
 
     """
     with reading(path, REMEDY, "is damaged"), _unpacked(path) as stream:
         rows = _announced_rows(path, stream, shape)
-        found, blocks = 0, []
+        done, blocks = 0, []
         total = rows * math.prod(shape)
-        while found < total and (block := stream.read(min(BLOCK, total - found))):
+        while done < total and (block := stream.read(min(BLOCK, total - done))):
             blocks.append(np.frombuffer(block, np.uint8))
-            found += len(block)
-        if found < total:
-            raise UserError(f"{path}: must have {total:,} values by its header, and ends after {found:,}; {REMEDY}.")
+            done += len(block)
+        if done < total:
+            raise UserError(f"{path}: must have {total:,} values by its header, and ends after {done:,}; {REMEDY}.")
         if stream.read(1):
             raise UserError(f"{path}: must have {total:,} values by its header, and goes on after them; {REMEDY}.")
     return np.concatenate([np.empty(0, np.uint8), *blocks]).reshape(rows, *shape)
@@ -104,7 +104,7 @@ def _unpacked(path: Path) -> Iterator[Stream]:
 
 
 def _announced_rows(path: Path, stream: Stream, shape: tuple[int, ...]) -> int:
-    """The number of rows in a header: two zeros, the code of the type, the number of dimensions, then each as a uint32."""
+    """Read the number of rows from a header: two zero bytes, type code, number of dimensions, then each as a uint32."""
     dimensions = 1 + len(shape)
     magic, wanted = stream.read(4), bytes((0, 0, UINT8, dimensions))
     if magic != wanted:

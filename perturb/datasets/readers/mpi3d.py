@@ -1,9 +1,9 @@
-"""MPI3D (Gondal et al. 2019): an object held by a robot's arm, drawn simply, drawn realistically, and photographed.
+"""MPI3D (Gondal et al. 2019): an object held by a robot arm, in simple renderings, realistic renderings and photographs.
 
 A published file is an archive with one member, `images`, uint8 (n, 64, 64, 3), and no labels: the images run through the
-factor grid in order, the vertical axis fastest. There are two generations of files, told apart by their number of images.
-Those that are published now have 6 colours and 6 shapes (1,036,800 images, all three datasets); those of the NeurIPS 2019
-challenge, which disentanglement_lib knows as toy and realistic, have 4 and 4 (460,800).
+factor grid in order, with the vertical axis varying fastest. There are two generations of files, distinguished by their
+number of images. Files that are published now have 6 colours and 6 shapes (1,036,800 images, all three datasets); files of
+the NeurIPS 2019 challenge, which disentanglement_lib knows as toy and realistic, have 4 and 4 (460,800).
 """
 
 import errno
@@ -49,25 +49,25 @@ BLOCK = 1 << 24
 
 
 class MPI3DFile(PublishedFile):
-    """MPI3D from a published .npz file; the three subclasses differ in name and md5 only.
+    """MPI3D from a published .npz file. The three subclasses differ only in name, credit and md5.
 
-    `numpy.savez` stores without compression, as the authors' own script does: then images are mapped from the archive
-    where they lie, and nothing is copied. A compressed archive cannot be read by image. The first call of `images`
-    unpacks it, block by block, into a temporary file without a name that is gone with the process, whatever ends it;
-    that takes 12.7 GB (5.7 GB for the challenge's) in the folder that the environment variable TMPDIR names.
+    Archives written by `numpy.savez`, as in the authors' own script, are not compressed: their images are memory-mapped in
+    place, and nothing is copied. A compressed archive gives no access to single images. The first call of `images` unpacks
+    it, block by block, into an unnamed temporary file that disappears with the process, however it ends. This takes 12.7 GB
+    (5.7 GB for a challenge file) in the folder named by the environment variable TMPDIR.
 
-    Of the files that are published now the md5 is known (from disent 0.8), and checked; of the challenge's nothing is
-    known but the layout. Opening reads the whole file for its digests.
+    Files that are published now are checked against their known md5 (from disent 0.8). For challenge files only the layout
+    is known. Opening a file reads all of it to compute its digests.
 
     Args:
         path: a file named *.npz.
         check: whether the md5 must be the published one; the layout is always checked.
-        md5: instead of the published one, whatever the number of images.
-        grids: instead of the two official ones.
+        md5: expected instead of the published one, whatever the number of images.
+        grids: allowed instead of the two official ones.
 
     Raises:
-        UserError: the file is missing, is another one, or has another layout; unpacking it needs more space than there
-            is.
+        UserError: the file is missing, is not the published one, or has another layout, or the disk has too little space to
+            unpack it.
 
     """
 
@@ -94,7 +94,7 @@ class MPI3DFile(PublishedFile):
 
     @classmethod
     def grid_in(cls, path: Path, grids: tuple[FactorGrid, ...] = (PUBLISHED, CHALLENGE)) -> FactorGrid:
-        """The grid that the number of images tells; reads two headers."""
+        """Return the grid that has the file's number of images. Reads two headers only."""
         given = "no such array"
         try:
             with zipfile.ZipFile(path) as archive, archive.open("images.npy") as member:
@@ -102,7 +102,7 @@ class MPI3DFile(PublishedFile):
                 length = archive.getinfo("images.npy").file_size - member.tell()
         except FileNotFoundError:
             raise UserError(f"{path}: there is no such file; get it from {URL}.") from None
-        except Exception:  # zipfile and NumPy raise all sorts of archives that are damaged, encrypted, or none
+        except Exception:  # zipfile and NumPy raise all kinds of exceptions if it is damaged, encrypted or not an archive
             pass
         else:
             given = f"{dtype} {shape} in {length} bytes"
@@ -117,12 +117,12 @@ class MPI3DFile(PublishedFile):
         )
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
+        """Return images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
         return self._images[self.grid.checked(indices)]
 
     @cached_property
     def _images(self) -> np.ndarray:
-        """All images, mapped."""
+        """All images, memory-mapped."""
         with zipfile.ZipFile(self.path) as archive, archive.open("images.npy") as member:
             npy_header(member)
             start, info = member.tell(), archive.getinfo("images.npy")
@@ -150,7 +150,7 @@ class MPI3DFile(PublishedFile):
             ) from None
 
     def _block(self, member: IO[bytes]) -> bytes:
-        """The next bytes of the member; its checksum is checked with the last ones."""
+        """Read the next bytes of the member. Its checksum is verified with the last ones."""
         with reading(self.path, self._remedy, "`images` is damaged"):
             return member.read(BLOCK)
 
@@ -180,7 +180,7 @@ class MPI3DRealFile(MPI3DFile):
 
 
 def _start_of(path: Path, member: zipfile.ZipInfo) -> int:
-    """Return where a member's bytes begin in an archive: after its local header, which zipfile has already compared."""
+    """Return the offset of a member's bytes in an archive: after its local header, which zipfile has already checked."""
     with path.open("rb") as file:
         file.seek(member.header_offset)
         name_length, extra_length = struct.unpack("<26x2H", file.read(30))

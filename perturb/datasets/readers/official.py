@@ -1,8 +1,8 @@
 """The published dSprites and Shapes3D files, read as ground truths.
 
-A file is trusted after three checks: its sha256 is the published one, it has the published keys, shapes and types, and
-its labels run through the factor grid in order, so that an image's number is its factor tuple. Nothing is ever
-unpickled: the `metadata` member of the dSprites archive is not touched.
+A file is trusted after three checks: its sha256 is the published one; it has the published keys, shapes and types; and
+its labels run through the factor grid in order, so that image numbers correspond to factor tuples. Nothing is ever
+unpickled: the `metadata` member of the dSprites archive is not read.
 """
 
 import zipfile
@@ -24,28 +24,28 @@ DSPRITES_HDF5_SHA256 = "729fa22e884c9c500e1f17415d580746b4c5894fbbb780a1319bbcfa
 SHAPES3D_URL = "https://storage.googleapis.com/3d-shapes/3dshapes.h5"
 SHAPES3D_SHA256 = "0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785"
 BLOCK = 8192
-"""Images decoded together: 32 MB of dSprites."""
+"""Images decoded at a time: 32 MB for dSprites."""
 
 
 class DSpritesFile(PublishedFile):
     """dSprites from the published .npz or .hdf5 file.
 
-    The published HDF5 file has its classes in a group, `latents/classes`; files of ours have the name of the archive,
-    `latents_classes`, and are read as well.
+    The published HDF5 file stores its classes in a group, `latents/classes`. Our files use the name of the archive,
+    `latents_classes`, which can be read as well.
 
-    Neither file can be read by image: the archive is one compressed stream, and a chunk of the HDF5 file holds a few
-    pixels of 23,040 images. The first call of `images` therefore decodes the whole file, block by block, into one bit
-    per pixel (377 MB, about 10 seconds); after that every order of reading is equally fast. Of the .npz no published
-    sha256 is known to us; its layout and labels are checked, and its own sha256 goes into the provenance.
+    Neither file gives access to single images: the archive is one compressed stream, and a chunk of the HDF5 file holds a
+    few pixels of 23,040 images. The first call of `images` therefore decodes the whole file, block by block, into one bit
+    per pixel (377 MB, about 10 seconds); after that, images can be read equally fast in any order. We know of no published
+    sha256 for the .npz: its layout and labels are checked, and its own sha256 is recorded in the provenance.
 
     Args:
         path: a file named *.npz, *.hdf5 or *.h5.
         check: whether the sha256 must be the published one; the layout is always checked.
-        sha256: instead of the published one.
-        grid: instead of the official one; the first values of each factor are meant.
+        sha256: expected instead of the published one.
+        grid: of the file, if not the official one; each factor takes the first of its official values.
 
     Raises:
-        UserError: the file is missing, is another one, or has another layout.
+        UserError: the file is missing, is not the published one, or has another layout.
 
     """
 
@@ -71,12 +71,12 @@ class DSpritesFile(PublishedFile):
             raise self._unusable("`latents_classes` must run through the grid in order, the last factor fastest")
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, uint8 (n, 64, 64, 1), 0 or 255."""
+        """Return images by number, uint8 (n, 64, 64, 1), 0 or 255."""
         return self._unpacked(self._bits, indices)
 
     @cached_property
     def _bits(self) -> np.ndarray:
-        """All images, eight pixels to a byte, uint8 (images, 512)."""
+        """All images at eight pixels per byte, uint8 (images, 512)."""
         num_images, height, width = self._shape
         bits = np.empty((num_images, height * width // 8), np.uint8)
         start = 0
@@ -94,7 +94,7 @@ class DSpritesFile(PublishedFile):
             return self._hdf5_array(file, name, (self._shape[0], self.grid.num_factors + 1), "int64")[:]
 
     def _hdf5_blocks(self) -> Iterator[np.ndarray]:
-        """All images in order, uint8 (n, 64, 64); a block is as long as a chunk, so that each is decoded once."""
+        """Yield all images in order, uint8 (n, 64, 64), in blocks as long as a chunk, so that each chunk is decoded once."""
         with self._open_hdf5() as file:
             array = array_in(file, "imgs")
             length = array.chunks[0] if array.chunks else BLOCK
@@ -112,7 +112,7 @@ class DSpritesFile(PublishedFile):
         return classes
 
     def _archive_blocks(self) -> Iterator[np.ndarray]:
-        """All images in order, uint8 (n, 64, 64): the compressed member is decoded as it is read."""
+        """Yield all images in order, uint8 (n, 64, 64), decompressing the member while reading it."""
         num_images, height, width = self._shape
         with zipfile.ZipFile(self.path) as archive, archive.open("imgs.npy") as member:
             npy_header(member)
@@ -128,18 +128,17 @@ class DSpritesFile(PublishedFile):
 class Shapes3DFile(PublishedFile):
     """Shapes3D from the published 3dshapes.h5.
 
-    Images are read from the disk at each call, because all of them would take 5.9 GB. The file is chunked and
-    compressed: a run of consecutive numbers is read at once and fast, scattered numbers are slow, so that who reads
-    everything should go in order.
+    Images are read from disk at each call, because all of them would take 5.9 GB. The file is chunked and compressed:
+    consecutive images are fast to read and scattered ones are slow, so read in order if you need all of them.
 
     Args:
         path: the HDF5 file.
         check: whether the sha256 must be the published one; the layout is always checked.
-        sha256: instead of the published one.
-        grid: instead of the official one; the first values of each factor are meant.
+        sha256: expected instead of the published one.
+        grid: of the file, if not the official one; each factor takes the first of its official values.
 
     Raises:
-        UserError: the file is missing, is another one, or has another layout.
+        UserError: the file is missing, is not the published one, or has another layout.
 
     """
 
@@ -162,7 +161,7 @@ class Shapes3DFile(PublishedFile):
             raise self._unusable("`labels` must run through the grid in order, the last factor fastest")
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
+        """Return images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
         numbers, places = np.unique(self.grid.checked(indices), return_inverse=True)
         if len(numbers) == 0:
             return np.empty((0, *self.image_shape), np.uint8)

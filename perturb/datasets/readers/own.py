@@ -1,6 +1,6 @@
-"""A ground truth of a user's own: a Python file with one class in it.
+"""Ground truths that users define: a Python file with one class.
 
-The file is the user's own code and is run as such; never name one that you would not run.
+The file is executed as code. Never name a file that you would not run.
 """
 
 import inspect
@@ -17,23 +17,23 @@ from perturb.files import sha256_of
 
 
 def load_own(path: Path, sha256: str | None = None) -> GroundTruth:
-    """The ground truth that a Python file defines.
+    """Load the ground truth that a Python file defines.
 
     Args:
-        path: the file; it has one subclass of GroundTruth, which is made without arguments.
-        sha256: what its bytes must still be; None: anything.
+        path: the file. It must define one subclass of GroundTruth, which is instantiated without arguments.
+        sha256: expected hash of the file; None accepts any.
 
     Raises:
-        UserError: there is no such file, it has changed, it has no such class or several, or the class breaks a rule. What
-            its own code raises keeps its traceback.
+        UserError: the file does not exist or has changed, it defines no such class or several, or the class breaks a rule.
+            Exceptions from the file's own code keep their traceback.
 
     """
     if not path.is_file():
         raise UserError(f"{path}: there is no such file; dataset.path must name the Python file of your ground truth.")
-    found = sha256_of(path)
-    if sha256 not in (None, found):
+    actual = sha256_of(path)
+    if sha256 not in (None, actual):
         raise UserError(f"{path}: has changed while the experiment was running; run the same command again.")
-    return _loaded(path, found)
+    return _loaded(path, actual)
 
 
 @cache
@@ -56,7 +56,7 @@ def _loaded(path: Path, sha256: str) -> GroundTruth:
 
 
 def _module(path: Path, sha256: str) -> ModuleType:
-    """The file run as a module, from its text: compiled code lying about could be older, by the same second and size."""
+    """Execute the file's source as a module: cached bytecode may be stale if size and second of change are the same."""
     if path.suffix != ".py":
         raise UserError(f"{path}: must be a Python file, whose name ends in .py.")
     module = ModuleType(f"perturb_own_{sha256[:16]}")
@@ -67,7 +67,7 @@ def _module(path: Path, sha256: str) -> ModuleType:
 
 
 def _check(path: Path, truth: GroundTruth) -> None:
-    """The rules that the rest of the library relies on, tried on the first and the last image."""
+    """Check the rules that the rest of the library relies on, using the first and the last image."""
     name = type(truth).__name__
     if not isinstance(getattr(truth, "grid", None), FactorGrid):
         raise UserError(f"{path}: {name}.grid must be a perturb.datasets.FactorGrid.")

@@ -1,4 +1,4 @@
-"""The base of readers of published files: errors for a missing or another file, and reading in parts."""
+"""Base class for readers of published files: errors for missing or wrong files, and common reading code."""
 
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -15,12 +15,12 @@ from perturb.reading import opened_hdf5
 
 
 class PublishedFile(GroundTruth):
-    """A ground truth whose images are a file, or a folder of files, of its authors.
+    """A ground truth with images from a file, or a folder of files, that its authors published.
 
     Args:
         path: of the file or the folder.
-        grid: instead of the class's own; the first values of each factor are meant.
-        values: of each factor; None: the class's own.
+        grid: of the file, if not that of the class; each factor takes the first of its values.
+        values: of each factor; None: those of the class.
 
     """
 
@@ -28,7 +28,7 @@ class PublishedFile(GroundTruth):
     rendered = True
     """True if perturb has a renderer of the same images."""
     digests: tuple[str, ...] = ("sha256",)
-    """Names in hashlib of what is computed of the file, in one reading of it."""
+    """Names in hashlib of the digests to compute, in a single pass over the file."""
 
     def __init__(self, path: Path, grid: FactorGrid | None = None, values: tuple[np.ndarray, ...] | None = None) -> None:
         self.path = Path(path)
@@ -40,11 +40,11 @@ class PublishedFile(GroundTruth):
 
     @classmethod
     def grid_in(cls, path: Path) -> FactorGrid:
-        """The grid of the file at a path; files of most datasets have the same one, and are not opened for it."""
+        """Return the grid of the file at a path. Most datasets have a single grid, so their files are not opened."""
         return cls.grid
 
     def provenance(self) -> dict[str, str]:
-        """`source`, `path_name` (without its folder), `sha256`."""
+        """Return `source`, `path_name` (without its folder) and `sha256`."""
         return {"source": "file", "path_name": self.path.name, "sha256": self._digests["sha256"]}
 
     @cached_property
@@ -70,18 +70,18 @@ class PublishedFile(GroundTruth):
         return UserError(f"{self.path}: {finding}; {self._remedy}.")
 
     def _require_digest(self, expected: str | None, kind: str = "sha256") -> None:
-        """Raise unless the file is the one that is expected; None: any."""
+        """Raise a UserError unless the file has the expected digest. None accepts any file."""
         if expected is not None and self._digests[kind] != expected:
             raise self._unusable(f"{kind} must be {expected}, got {self._digests[kind]}")
 
     def _unpacked(self, bits: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """Images by number, 0 or 255, out of all images with eight pixels to a byte, uint8 (images, pixels / 8)."""
+        """Return images by number, 0 or 255, given all images at eight pixels per byte, uint8 (images, pixels / 8)."""
         pixels = np.unpackbits(bits[self.grid.checked(indices)], axis=1)
         pixels *= 255
         return pixels.reshape(-1, *self.image_shape)
 
     def _require(self, name: str, shape: tuple[int, ...], dtype: np.dtype, expected: tuple, kind: str) -> None:
-        """Raise unless an array of the file has the shape and the type that the published one has."""
+        """Raise a UserError unless an array of the file has the shape and type of the published one."""
         if shape != expected or dtype != np.dtype(kind):
             raise self._unusable(f"`{name}` must be {np.dtype(kind)} {expected}, got {dtype} {shape}")
 
@@ -97,5 +97,5 @@ class PublishedFile(GroundTruth):
 
 
 def resized(image: np.ndarray, size: int) -> np.ndarray:
-    """An image, uint8 (height, width) or (height, width, 3), as a square of `size` pixels, by Lanczos as others do it."""
+    """Resize an image, uint8 (height, width) or (height, width, 3), to a square of `size` pixels with Pillow's Lanczos."""
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))

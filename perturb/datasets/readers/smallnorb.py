@@ -1,11 +1,11 @@
-"""SmallNORB (LeCun, Huang, Bottou 2004): photographs of 50 toys under turned cameras and lights.
+"""SmallNORB (LeCun, Huang, Bottou 2004): photographs of 50 toys from several angles and in several lightings.
 
-Both published splits together are a full grid: 5 categories, 10 instances of each (five in either split), 9 elevations, 18
-azimuths, 6 lightings. disentanglement_lib hides the instance, and draws one at random for an image. A ground truth of ours
-has one image for each point of its grid, so here the instance is a factor like the others.
+The two published splits together form a full grid: 5 categories, 10 instances of each (five per split), 9 elevations, 18
+azimuths and 6 lightings. disentanglement_lib hides the instance and draws one at random for each image. Our ground truths
+have one image per point of the grid, so here the instance is a factor like the others.
 
-The images are the left camera's, made smaller by Lanczos from 96 to 64 pixels, as there. disentanglement_lib resizes in
-32-bit integers and so leaves values below 0 and above 255 beside edges; here they end at 0 and at 255.
+Images are those of the left camera, downsampled from 96 to 64 pixels with Lanczos, as in disentanglement_lib. It resizes in
+32-bit integers, which leaves values below 0 and above 255 near edges; here values stay within 0 … 255.
 """
 
 import gzip
@@ -55,27 +55,27 @@ GRID = FactorGrid(
 FACTOR_VALUES = (np.arange(5.0), np.arange(10.0), 30.0 + 5.0 * np.arange(9), 20.0 * np.arange(18), np.arange(6.0))
 """Elevation and azimuth in degrees; categories are animal, human, plane, truck, car."""
 BLOCK = 512
-"""Pairs of images read together: 9 MB."""
+"""Image pairs read at a time: 9 MB."""
 _UINT8, _INT32 = (0x1E3D4C55, np.dtype("u1")), (0x1E3D4C54, np.dtype("<i4"))
 _PARTS = {"dat": (_UINT8, (2, ORIGINAL_SIZE, ORIGINAL_SIZE)), "cat": (_INT32, ()), "info": (_INT32, (4,))}
-"""Each kind of file: the code and the type of its elements, and the shape of a row."""
+"""Kinds of files: the code and dtype of the elements, and the shape of a row."""
 
 
 class SmallNORBFile(PublishedFile):
-    """SmallNORB from the folder with its six published files, named as published, with or without the ending .gz.
+    """SmallNORB from a folder with the six published files, under their published names, with or without the suffix .gz.
 
-    The labels are read when it is opened, the images by the first call of `images`, which keeps them in memory (199 MB)
-    and takes about ten seconds. Of the compressed files the published sha256 is checked; of unpacked ones none is known,
-    and the layout only is checked.
+    Labels are read on opening. The first call of `images` reads all images and keeps them in memory (199 MB), which takes
+    about ten seconds. Compressed files are checked against their published sha256; none is known for unpacked files, so only
+    their layout is checked.
 
     Args:
         path: of the folder.
         check: whether the sha256 of compressed files must be the published one; the layout is always checked.
-        sha256: by file name, instead of the published ones.
-        grid: instead of the official one.
+        sha256: expected by file name, instead of the published ones.
+        grid: of the files, if not the official one.
 
     Raises:
-        UserError: the folder or a file is missing, a file is another one, or has another layout.
+        UserError: the folder or a file is missing, or a file is not the published one or has another layout.
 
     """
 
@@ -99,11 +99,11 @@ class SmallNORBFile(PublishedFile):
             if expected not in (None, given):
                 raise self._unusable(f"sha256 of {file.name} must be {expected}, got {given}")
         labels = {split: self._labels(split) for split in SPLITS}
-        self._lengths = {split: len(found) for split, found in labels.items()}
+        self._lengths = {split: len(rows) for split, rows in labels.items()}
         self._rows = self._rows_of_grid(np.concatenate(list(labels.values())))
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 1)."""
+        """Return images by number, in any order and with repetitions, uint8 (n, 64, 64, 1)."""
         return self._images[self._rows[self.grid.checked(indices)]]
 
     def _is_there(self) -> bool:
@@ -121,20 +121,20 @@ class SmallNORBFile(PublishedFile):
 
     @cached_property
     def _digests(self) -> dict[str, str]:
-        """The sha256 of what `sha256sum` prints of the six files, sorted by name."""
+        """SHA-256 of the output of `sha256sum` for the six files, sorted by name."""
         lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self._sha256_by_name.items()))
         return {"sha256": hashlib.sha256(lines.encode()).hexdigest()}
 
     def _labels(self, split: str) -> np.ndarray:
-        """Labels of a split's images, int32 (n, 5)."""
+        """Read the labels of a split's images, int32 (n, 5)."""
         category, info = (np.concatenate(list(self._blocks(split, part))) for part in ("cat", "info"))
         if len(category) != len(info):
             raise self._unusable(f"the labels of {split} must be equally many, got {len(category)} and {len(info)}")
         return np.column_stack([category, info])
 
     def _rows_of_grid(self, factors: np.ndarray) -> np.ndarray:
-        """The row of each image number among those with the labels `factors` (n, 5)."""
-        azimuths, odd = np.divmod(factors[:, 3], 2)  # they are numbered 0, 2, 4, …
+        """Return the row of each image number, given the labels `factors` (n, 5) of all rows."""
+        azimuths, odd = np.divmod(factors[:, 3], 2)  # numbered 0, 2, 4, … in the files
         factors = np.column_stack([factors[:, :3], azimuths, factors[:, 4]])
         columns: tuple[np.ndarray, ...] = tuple(factors.T)
         numbers = np.ravel_multi_index(columns, self.grid.sizes, mode="clip")
@@ -153,7 +153,7 @@ class SmallNORBFile(PublishedFile):
         return small
 
     def _blocks(self, split: str, part: str, *, rows: int | None = None) -> Iterator[np.ndarray]:
-        """The rows of a file in order, (n, *shape of a row); `rows` in all, where that is known."""
+        """Yield the rows of a file in order, in blocks (n, *shape of a row); `rows` is their total number, if known."""
         (code, dtype), shape = _PARTS[part]
         file, size = self._files[split, part], int(np.prod(shape)) * dtype.itemsize
         with self._opened(file) as stream:
@@ -172,7 +172,7 @@ class SmallNORBFile(PublishedFile):
                 raise self._unusable(f"{file.name} must have {total} rows, and goes on after them")
 
     def _announced_rows(self, name: str, stream: BufferedIOBase, code: int, shape: tuple[int, ...]) -> int:
-        """The number of rows in a header: code of the type, number of dimensions, three sizes or more, all int32."""
+        """Read the number of rows from a header: type code, number of dimensions, three sizes or more, all int32."""
         dimensions = 1 + len(shape)
         length = 4 * (2 + max(3, dimensions))
         header = np.frombuffer(stream.read(length).ljust(length, b"\0"), "<i4").tolist()

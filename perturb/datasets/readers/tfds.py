@@ -1,10 +1,11 @@
-"""dSprites and Shapes3D as tensorflow_datasets has prepared them: a folder such as dsprites/2.0.0.
+"""dSprites and Shapes3D as prepared by tensorflow_datasets: a folder such as dsprites/2.0.0.
 
 It must have been prepared as array_record (`tfds.builder("dsprites", file_format="array_record").download_and_prepare()`,
-which needs TensorFlow once); that is read without TensorFlow. The default format, tfrecord, is not.
+which needs TensorFlow once), a format that can be read without TensorFlow. The default format, tfrecord, cannot.
 
-tensorflow_datasets shuffles. The labels of an example tell its place in the grid, and every place must be taken once.
-Before anything is opened the folder's two JSON files are checked, because tensorflow_datasets imports what they name.
+tensorflow_datasets shuffles the examples. The labels of an example give its position in the grid, and every position must
+occur exactly once. The folder's two JSON files are checked before anything else is opened, because tensorflow_datasets
+imports the classes that they name.
 """
 
 import hashlib
@@ -37,13 +38,12 @@ class _TFDSFolder(PublishedFile):
     """Base class of the two readers.
 
     Args:
-        path: the folder with dataset_info.json in it.
-        grid: instead of the official one; the first values of each factor are meant.
+        path: the folder that contains dataset_info.json.
+        grid: of the folder, if not the official one; each factor takes the first of its official values.
 
     Raises:
-        UserError: there is no such folder, it was prepared in another format or is of another dataset, or the package
-            tensorflow_datasets is not installed; when images are read: an example is damaged, or a point of the grid is
-            there twice.
+        UserError: the folder does not exist, has another format or dataset, or the package tensorflow_datasets is not
+            installed. When images are read: an example is damaged, or a point of the grid occurs twice.
 
     """
 
@@ -82,9 +82,9 @@ class _TFDSFolder(PublishedFile):
         foreign = sorted(name for name in _class_names(features) if not name.startswith(CLASSES))
         if foreign:
             raise self._unusable(f"its features must be classes of {CLASSES}*, got {', '.join(foreign)}")
-        found = features["featuresDict"]["features"]
-        shape = tuple(int(size) for size in found["image"]["image"]["shape"]["dimensions"])
-        sizes = tuple(int(found[f"label_{name}"]["classLabel"]["numClasses"]) for name in self.grid.names)
+        by_name = features["featuresDict"]["features"]
+        shape = tuple(int(size) for size in by_name["image"]["image"]["shape"]["dimensions"])
+        sizes = tuple(int(by_name[f"label_{name}"]["classLabel"]["numClasses"]) for name in self.grid.names)
         if (shape, sizes) != (self.image_shape, self.grid.sizes):
             raise self._unusable(
                 f"its images and labels must be of sizes {self.image_shape} and {self.grid.sizes}, got {shape} and {sizes}"
@@ -92,14 +92,14 @@ class _TFDSFolder(PublishedFile):
 
     @cached_property
     def _digests(self) -> dict[str, str]:
-        """The sha256 of what `sha256sum *` prints in the folder."""
+        """SHA-256 of the output of `sha256sum *` in the folder."""
         files = sorted((file for file in self.path.iterdir() if file.is_file()), key=lambda file: file.name)
         lines = "".join(f"{sha256_of(file)}  {file.name}\n" for file in files)
         return {"sha256": hashlib.sha256(lines.encode()).hexdigest()}
 
     @cached_property
     def _source(self) -> Any:  # noqa: ANN401
-        """Examples by row, their images still compressed."""
+        """Examples by row, with their images still compressed."""
         tfds = _package()
         builder = tfds.builder_from_directory(str(self.path))
         return builder.as_data_source("train", decoders={"image": tfds.decode.SkipDecoding()})
@@ -107,11 +107,11 @@ class _TFDSFolder(PublishedFile):
     def _examples(self, rows: np.ndarray) -> list[dict[str, Any]]:
         try:
             return self._source.__getitems__(rows.tolist())
-        except Exception as error:  # C++ and protobuf let all sorts of exceptions out of a damaged file
+        except Exception as error:  # C++ and protobuf raise all kinds of exceptions on a damaged file
             raise self._unusable("its examples are damaged, or not those that dataset_info.json tells of") from error
 
     def _in_rows(self) -> Iterator[tuple[int, np.ndarray, list[dict[str, Any]]]]:
-        """All examples as they lie: first row, image numbers (n,), examples; no number comes twice."""
+        """Yield all examples in stored order, in blocks: first row, image numbers (n,), examples. No number occurs twice."""
         seen = np.zeros(self.grid.num_images, bool)
         for start in range(0, self.grid.num_images, BLOCK):
             examples = self._examples(np.arange(start, min(start + BLOCK, self.grid.num_images)))
@@ -125,7 +125,7 @@ class _TFDSFolder(PublishedFile):
             yield start, numbers, examples
 
     def _labels(self, examples: list[dict[str, Any]]) -> np.ndarray:
-        """Factor classes of the examples, int64 (n, factors)."""
+        """Return the factor classes of examples, int64 (n, factors)."""
         try:
             labels = np.array([[int(example[f"label_{name}"]) for name in self.grid.names] for example in examples])
         except (KeyError, TypeError, ValueError):
@@ -135,7 +135,7 @@ class _TFDSFolder(PublishedFile):
         return labels
 
     def _image(self, example: dict[str, Any]) -> np.ndarray:
-        """An example's image, uint8 (height, width, channels)."""
+        """Decode the image of an example, uint8 (height, width, channels)."""
         height, width, channels = self.image_shape
         try:
             with Image.open(io.BytesIO(example["image"]), formats=["PNG"]) as image:
@@ -149,7 +149,7 @@ class _TFDSFolder(PublishedFile):
 class DSpritesFolder(_TFDSFolder):
     """dSprites as prepared by tensorflow_datasets.
 
-    The first call of `images` reads all examples, two minutes or so for all of dSprites, into one bit per pixel (377 MB).
+    The first call of `images` reads all examples into memory at one bit per pixel (377 MB), which takes about two minutes.
     """
 
     name = "dsprites"
@@ -160,12 +160,12 @@ class DSpritesFolder(_TFDSFolder):
     binary = True
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, uint8 (n, 64, 64, 1), 0 or 255."""
+        """Return images by number, uint8 (n, 64, 64, 1), 0 or 255."""
         return self._unpacked(self._bits, indices)
 
     @cached_property
     def _bits(self) -> np.ndarray:
-        """All images, eight pixels to a byte, uint8 (images, 512)."""
+        """All images at eight pixels per byte, uint8 (images, 512)."""
         bits = np.empty((self.grid.num_images, dsprites.SIZE**2 // 8), np.uint8)
         for _, numbers, examples in self._in_rows():
             images = np.stack([self._image(example) for example in examples])
@@ -178,8 +178,8 @@ class DSpritesFolder(_TFDSFolder):
 class Shapes3DFolder(_TFDSFolder):
     """Shapes3D as prepared by tensorflow_datasets.
 
-    The first call of `images` reads all labels, a minute or so for the whole of Shapes3D; images are read from the disk
-    at each call, in any order equally fast.
+    The first call of `images` reads all labels, which takes about a minute. Images are read from disk at each call, equally
+    fast in any order.
     """
 
     name = "shapes3d"
@@ -189,7 +189,7 @@ class Shapes3DFolder(_TFDSFolder):
     image_shape = (shapes3d.SIZE, shapes3d.SIZE, 3)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
+        """Return images by number, in any order and with repetitions, uint8 (n, 64, 64, 3)."""
         rows = self._rows[self.grid.checked(indices)]
         if len(rows) == 0:
             return np.empty((0, *self.image_shape), np.uint8)
@@ -205,7 +205,7 @@ class Shapes3DFolder(_TFDSFolder):
 
 
 def _package() -> Any:  # noqa: ANN401
-    """The package tensorflow_datasets, or a sentence that it is missing."""
+    """Import tensorflow_datasets, or raise a UserError that it is not installed."""
     try:
         import array_record.python  # noqa: F401
         import tensorflow_datasets
@@ -217,7 +217,7 @@ def _package() -> Any:  # noqa: ANN401
 
 
 def _class_names(value: Any) -> Iterator[str]:  # noqa: ANN401
-    """All values of `pythonClassName` in nested JSON."""
+    """Yield all values of `pythonClassName` in nested JSON."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if isinstance(value, dict) and "pythonClassName" in value:
         yield str(value["pythonClassName"])

@@ -1,1 +1,1 @@
-"""Ground truths that are rendered: one file a dataset, one line in `perturb.datasets.DATASETS`."""
+"""Ground truths that are rendered: one module per dataset, and one entry in `perturb.datasets.DATASETS`."""

@@ -1,12 +1,12 @@
 """dSprites rendered: a white square, ellipse or heart on black, on the full official grid.
 
 The outlines, the centre of rotation and the span of the positions were fitted to 191 distinct frames of the dataset's
-animation (Matthey et al. 2017), which come out equal pixel by pixel. The frames carry no labels: that angles grow
-counter-clockwise and positions from the top left is read from their order. As in the original there is no antialiasing:
-a pixel is white when its centre lies inside the outline.
+animation (Matthey et al. 2017), which are reproduced pixel by pixel. The frames carry no labels: that angles grow
+counter-clockwise and positions from the top left is inferred from their order. As in the original, there is no antialiasing:
+a pixel is white if its centre lies inside the outline.
 
-Speed comes from two facts. Position centres lie on a lattice of 1/31 pixel, so that a pixel centre is at one of few
-distances from the sprite's centre; and a line of pixels meets an outline in at most two intervals. Those intervals are
+Two facts make rendering fast. Position centres lie on a lattice of 1/31 pixel, so the distance of a pixel centre from the
+sprite's centre has few possible values; and a line of pixels meets an outline in at most two intervals. These intervals are
 computed once per (shape, scale, orientation) and line of the lattice, and drawing is integer arithmetic on them. The
 one-valued colour factor is dropped.
 """
@@ -28,7 +28,7 @@ FACTOR_VALUES = (
     np.linspace(0.0, 1.0, 32),
     np.linspace(0.0, 1.0, 32),
 )
-"""Values as the official file's latents_values has them; shapes 1, 2, 3 are square, ellipse, heart."""
+"""Values as in the official file's latents_values; shapes 1, 2, 3 are square, ellipse, heart."""
 
 BIBTEX = """\
 @misc{dsprites17,
@@ -42,7 +42,7 @@ BIBTEX = """\
 UNIT = 0.3 * SIZE
 """Width of the heart at scale 1, in pixels."""
 SQUARE_SIDE = UNIT - 0.002
-"""Exactly 0.3 of the image would whiten four pixels whose centres all but touch the outline."""
+"""Side of the square in pixels. At exactly 0.3 of the image, four pixel centres that almost touch the outline turn white."""
 ELLIPSE_SEMI_AXES, ELLIPSE_CORNERS = (12.77, 7.23), 54
 HEART_CORNERS, HEART_RISE = 157, 1.4375
 FIRST_CENTRE, SPAN = 16, 32
@@ -50,15 +50,15 @@ FIRST_CENTRE, SPAN = 16, 32
 
 STEPS = GRID.sizes[-1] - 1
 NUM_ANGLES = GRID.sizes[2] - 1
-"""The last orientation is the first one again."""
+"""Number of distinct angles: the last orientation equals the first."""
 NUM_LINES = 28 * STEPS
 """Lines of the lattice around the centre: ±14 pixels hold every outline (the square's corner lies at 13.6)."""
 CHUNK = 1024
-"""Images drawn together: what they need then stays in the processor's cache."""
+"""Images drawn at a time, few enough for their working set to stay in the CPU cache."""
 
 
 class DSprites(GroundTruth):
-    """The renderer; its table (4.9 MB) is built by the first call of `images`, in a second or two."""
+    """The renderer. The first call of `images` builds its table (4.9 MB), which takes a second or two."""
 
     name = "dsprites"
     credit = Credit(
@@ -80,7 +80,7 @@ class DSprites(GroundTruth):
         self._intervals: np.ndarray | None = None
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, uint8 (n, 64, 64, 1), 0 or 255."""
+        """Return images by number, uint8 (n, 64, 64, 1), 0 or 255."""
         if self._intervals is None:
             self._intervals = _lattice_intervals()
         factors = self.grid.factors_of(indices)
@@ -93,7 +93,7 @@ class DSprites(GroundTruth):
         return pixels[..., np.newaxis]
 
     def provenance(self) -> dict[str, str]:
-        """The origin of the images, as files state it: `source`, `renderer` and `version`."""
+        """Return the origin of the images as stated in files: `source`, `renderer` and `version`."""
         return {"source": "renderer", "renderer": self.name, "version": str(RENDERER_VERSION)}
 
 
@@ -112,7 +112,7 @@ def _draw(intervals: np.ndarray, factors: np.ndarray, drawn: np.ndarray) -> None
 
 
 def _lattice_offset(position: np.ndarray) -> np.ndarray:
-    """Lattice number of the centre of pixel 0 as seen from a sprite's centre, for position classes.
+    """Return the lattice number of the centre of pixel 0 relative to a sprite's centre, for position classes.
 
     Number m stands for (2m + 1) / 62 pixels; pixel i has the number of pixel 0 plus 31 i.
     """
@@ -122,7 +122,8 @@ def _lattice_offset(position: np.ndarray) -> np.ndarray:
 def _lattice_intervals() -> np.ndarray:
     """Return where lattice lines enter and leave the outlines, int16 (sprites, lines, 4).
 
-    The entries are first number inside, first number outside, and the same for a second interval, which may be empty.
+    The entries are the first number inside, the first number outside, and both again for a second interval, which may be
+    empty.
     """
     outlines = (_square(), _ellipse(), _heart())
     angles = 2.0 * np.pi * np.arange(NUM_ANGLES) / NUM_ANGLES
@@ -136,7 +137,7 @@ def _lattice_intervals() -> np.ndarray:
 
 
 def _intervals_of(outline: np.ndarray) -> np.ndarray:
-    """Intervals of one outline (corners, 2), int16 (lines, 4), by the even-odd rule."""
+    """Compute the intervals of one outline (corners, 2), int16 (lines, 4), by the even-odd rule."""
     heights = (2 * np.arange(NUM_LINES) - NUM_LINES + 1) / (2 * STEPS)
     x, y = outline.T
     next_x, next_y = np.roll(outline, -1, axis=0).T
@@ -152,24 +153,24 @@ def _intervals_of(outline: np.ndarray) -> np.ndarray:
 
 
 def _turned(outline: np.ndarray, angle: float) -> np.ndarray:
-    """Outline (corners, 2) turned counter-clockwise as seen in the image, whose y axis points down."""
+    """Rotate an outline (corners, 2) counter-clockwise as seen in the image, where the y axis points down."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return outline @ np.array([[cosine, -sine], [sine, cosine]])
 
 
 def _square() -> np.ndarray:
-    """Corners (4, 2) in pixels from the centre of rotation, x to the right, y down, at scale 1 and angle 0."""
+    """Return the corners (4, 2) in pixels from the centre of rotation, x to the right, y down, at scale 1 and angle 0."""
     return SQUARE_SIDE / 2 * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
 
 
 def _ellipse() -> np.ndarray:
-    """Corners (54, 2): the original was drawn as a polygon, which is visible at this resolution."""
+    """Return corners (54, 2): the original was drawn as a polygon, which is visible at this resolution."""
     angles = 2.0 * np.pi * (np.arange(ELLIPSE_CORNERS) + 0.5) / ELLIPSE_CORNERS
     return np.stack([np.cos(angles), np.sin(angles)], axis=1) * ELLIPSE_SEMI_AXES
 
 
 def _heart() -> np.ndarray:
-    """Corners (157, 2): 16 sin³ t, 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, 32 wide and 29 high, made square."""
+    """Return corners (157, 2): 16 sin³ t, 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, 32 wide and 29 high, made square."""
     t = 2.0 * np.pi * np.arange(HEART_CORNERS) / HEART_CORNERS
     height = 13.0 * np.cos(t) - 5.0 * np.cos(2.0 * t) - 2.0 * np.cos(3.0 * t) - np.cos(4.0 * t)
     return np.stack([UNIT * np.sin(t) ** 3 / 2.0, -(UNIT * height / 29.0 + HEART_RISE)], axis=1)

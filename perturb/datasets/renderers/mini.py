@@ -1,8 +1,8 @@
-"""A small scene: sky, wall, floor and a box, each with a hue of its own.
+"""A small scene: sky, wall, floor and a box, each with its own hue.
 
-4,096 RGB images of 32 × 32 pixels. A β-VAE disentangles it in well under a minute, and for the very reason that the
-benchmark probes: the four regions share the image about 46 : 27 : 16 : 11, so that the hues induce clearly different
-amounts of variance, and a VAE lines its latents up with them. With equal areas the same model mixes the hues.
+4,096 RGB images of 32 × 32 pixels. A β-VAE disentangles it in well under a minute, for the very reason that the benchmark
+probes: the areas of the four regions are about 46 : 27 : 16 : 11, so the hues induce clearly different amounts of variance,
+and a VAE aligns its latents with them. With equal areas, the same model mixes the hues.
 """
 
 import colorsys
@@ -19,9 +19,9 @@ SIZE = 32
 OVERSAMPLING = 4
 SAMPLES = OVERSAMPLING**2
 HUES = np.linspace(0.0, 0.5, 8)
-"""Half the colour circle, from red to cyan: open, so that one latent can hold it without a cut."""
+"""Half of the hue circle, from red to cyan. It is open, so that a single latent can encode it without a cut."""
 CLOSED_HUES = np.arange(8) / 8
-"""The whole circle: one latent can hold it only when it cuts it open."""
+"""The whole hue circle. A single latent can only encode it by cutting it open."""
 CONTRAST = 0.8
 """Colours lie between 0.1 and 0.9."""
 SKY_BOTTOM, FLOOR_TOP = 0.12 * SIZE, 0.58 * SIZE
@@ -37,7 +37,7 @@ OWN_SCENE = Credit(
 
 
 class Mini(GroundTruth):
-    """The renderer; its masks are drawn once, an image is a weighted sum of four colours."""
+    """The renderer. Its masks are drawn once, and an image is a weighted sum of four colours."""
 
     name = "mini"
     credit = OWN_SCENE
@@ -51,21 +51,21 @@ class Mini(GroundTruth):
         self._colours = np.array([[_colour(hue) for hue in hues] for hues in self.factor_values])
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, uint8 (n, 32, 32, 3). All in integers, so that an image never depends on its neighbours."""
+        """Return images by number, uint8 (n, 32, 32, 3), in integer arithmetic: no image depends on others in a batch."""
         colours = self._colours[np.arange(4), self.grid.factors_of(indices)]
         parts = (colours[:, region, None, None] * self._coverage[region, :, :, None] for region in range(4))
         mixed = reduce(np.add, parts)
         return ((mixed + SAMPLES // 2) // SAMPLES).astype(np.uint8)
 
     def provenance(self) -> dict[str, str]:
-        """The origin of the images, as files state it: `source`, `renderer` and `version`."""
+        """Return the origin of the images as stated in files: `source`, `renderer` and `version`."""
         return {"source": "renderer", "renderer": self.name, "version": str(RENDERER_VERSION)}
 
 
 class MiniClosed(Mini):
-    """The same scene with floor, wall and box running through the whole colour circle, and the sky through half of it.
+    """The same scene, but floor, wall and box run through the whole hue circle, and only the sky through half of it.
 
-    As in Shapes3D a VAE must cut a circle open or spend two latents on it, so that restarts end in different minima.
+    As in Shapes3D, a VAE must cut a circle open or spend two latents on it, so restarts end in different minima.
     """
 
     name = "mini_closed"
@@ -74,12 +74,12 @@ class MiniClosed(Mini):
 
 
 def _colour(hue: float) -> np.ndarray:
-    """RGB at full saturation, int16 in 0.1–0.9 of 255."""
+    """Return the RGB colour of a hue at full saturation, int16, between 0.1 and 0.9 of 255."""
     return np.rint(255 * (0.5 + (np.array(colorsys.hsv_to_rgb(hue, 1.0, 1.0)) - 0.5) * CONTRAST)).astype(np.int16)
 
 
 def _coverage() -> np.ndarray:
-    """Samples of each pixel that floor, wall, box and sky cover, int16 (4, 32, 32), 16 in all: soft edges."""
+    """Count the samples, of 16 per pixel, that floor, wall, box and sky cover, int16 (4, 32, 32). This gives soft edges."""
     centres = (np.arange(SIZE * OVERSAMPLING) + 0.5) / OVERSAMPLING
     y, x = np.meshgrid(centres, centres, indexing="ij")
     box = (np.abs(x - SIZE / 2) <= BOX_SIDE / 2) & (y <= BOX_BOTTOM) & (y >= BOX_BOTTOM - BOX_SIDE)

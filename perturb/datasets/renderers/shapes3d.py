@@ -1,16 +1,16 @@
 """Shapes3D rendered: an object in a room, on the full official grid.
 
 The scene follows published pictures of the dataset (Burgess and Kim 2018): a room without a ceiling, seen through its
-open side by a camera that always looks at the object. Camera, sizes and lights are those that come closest to 25
-pictures (mean absolute difference 5 of 255); textures of the walls and the floor are left out. Positive orientations
-bring the left wall into view; the pictures do not tell whether they do so in the original. Hues are at full saturation
-and value; light may exceed 1 and is then clipped, as in the original.
+open side by a camera that always looks at the object. Camera, sizes and lights were fitted to 25 pictures (mean absolute
+difference 5 of 255); textures of the walls and the floor are left out. Positive orientations bring the left wall into
+view; the pictures do not show whether this is so in the original. Hues have full saturation and value; light can exceed 1
+and is then clipped, as in the original.
 
-Everything but the three hues depends on scale, shape and orientation alone. For those 480 scenes rays are cast once,
-and an image is a weighted sum of five colours: floor, wall, object, sky and white highlight.
+Everything but the three hues depends on scale, shape and orientation alone. Rays are cast once for these 480 scenes, and an
+image is a weighted sum of five colours: floor, wall, object, sky and white highlight.
 
-Frames: x to the right, y away from the camera, z up, the origin on the floor below the object. The camera stands still
-and the room turns, the lights stand with the camera. The unit of length is arbitrary.
+Frames: x to the right, y away from the camera, z up, the origin on the floor below the object. Camera and lights are fixed,
+and the room turns. The unit of length is arbitrary.
 """
 
 import colorsys
@@ -32,7 +32,7 @@ GRID = FactorGrid(
 )
 HUES = np.arange(10) / 10.0
 FACTOR_VALUES = (HUES, HUES, HUES, np.linspace(0.75, 1.25, 8), np.arange(4.0), np.linspace(-30.0, 30.0, 15))
-"""Values as the official file's labels have them; shapes 0 … 3 are cube, cylinder, sphere, capsule, orientations degrees."""
+"""Values as in the official file's labels. Shapes 0 … 3 are cube, cylinder, sphere, capsule; orientations are in degrees."""
 
 BIBTEX = """\
 @misc{3dshapes18,
@@ -45,9 +45,9 @@ BIBTEX = """\
 
 CAMERA = np.array([0.0, -4.863, 1.267])
 PITCH = 0.044
-"""Angle by which the camera looks down, in radians."""
+"""Downward angle of the camera, in radians."""
 FOCAL_LENGTH = 96.5
-"""The focal length in pixels: the image is 37° wide."""
+"""Focal length in pixels: the image is 37° wide."""
 ROOM_HALF_WIDTH, BACK_WALL, WALL_HEIGHT = 3.94, 4.38, 2.29
 CUBE_HALF_SIDE = 0.543
 CYLINDER_RADIUS, CYLINDER_HEIGHT = 0.571, 1.167
@@ -57,18 +57,18 @@ CAPSULE_RADIUS, CAPSULE_HEIGHT = 0.458, 1.863
 LIGHT = np.array([-0.234, 0.151, 1.0]) / np.linalg.norm([-0.234, 0.151, 1.0])
 """Unit vector towards the light that casts the shadow."""
 AMBIENT, HEADLIGHT, DIFFUSE, HIGHLIGHT = 0.279, 0.68, 0.655, 0.125
-"""Shading: ambient + headlight · cosine to the viewer + diffuse · cosine to the light; white is added where lit."""
+"""Shading: ambient + headlight · cosine to the viewer + diffuse · cosine to the light. Lit parts get a white highlight."""
 SPOT_CENTRE, SPOT_WIDTH, SPOT_GAIN = np.array([-4.04, 0.03]), np.array([4.62, 3.69]), 1.8
-"""The light on the floor fades from a spot at the left, as a Gaussian."""
+"""The light on the floor falls off as a Gaussian around a spot on the left."""
 WALL_GAIN = 1.07
-"""Walls are that much brighter than an object turned the same way."""
+"""Factor by which walls are brighter than an object that faces the same way."""
 SKY = np.array([153.0, 226.0, 249.0]) / 255.0
 CHUNK = 128
-"""Images mixed together: bounds the memory beside the result to about 20 MB."""
+"""Images mixed at a time, which limits memory beyond the result to about 20 MB."""
 
 
 class Shapes3D(GroundTruth):
-    """The renderer; its table (39 MB) is built by the first call of `images`, in a few seconds."""
+    """The renderer. The first call of `images` builds its table (39 MB), which takes a few seconds."""
 
     name = "shapes3d"
     credit = Credit(
@@ -90,7 +90,7 @@ class Shapes3D(GroundTruth):
         self._hues = np.array([colorsys.hsv_to_rgb(hue, 1.0, 1.0) for hue in HUES], np.float32)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, uint8 (n, 64, 64, 3)."""
+        """Return images by number, uint8 (n, 64, 64, 3)."""
         if self._weights is None:
             self._weights = _weights()
         factors = self.grid.factors_of(indices)
@@ -106,17 +106,17 @@ class Shapes3D(GroundTruth):
         return drawn.reshape(-1, *self.image_shape)
 
     def provenance(self) -> dict[str, str]:
-        """The origin of the images, as files state it: `source`, `renderer` and `version`."""
+        """Return the origin of the images as stated in files: `source`, `renderer` and `version`."""
         return {"source": "renderer", "renderer": self.name, "version": str(RENDERER_VERSION)}
 
     def _palettes(self, hues: np.ndarray) -> np.ndarray:
-        """Colours of floor, wall, object, sky, highlight, float32 (n, 5, 3), 0–255, for hue classes (n, 3)."""
+        """Return the colours of floor, wall, object, sky and highlight, float32 (n, 5, 3), 0–255, for hue classes (n, 3)."""
         constant = np.broadcast_to(np.stack([SKY, np.ones(3)]).astype(np.float32), (len(hues), 2, 3))
         return 255.0 * np.concatenate([self._hues[hues], constant], axis=1)
 
 
 def _weights() -> np.ndarray:
-    """Weight of each of the five colours in each pixel of each scene, float32 (480, 4096, 5)."""
+    """Compute the weight of each of the five colours in each pixel of each scene, float32 (480, 4096, 5)."""
     rays = _camera_rays()
     angles = np.radians(FACTOR_VALUES[5])
     rooms = [_room(rays, angle) for angle in angles]
@@ -131,7 +131,7 @@ def _weights() -> np.ndarray:
 
 
 class _Object:
-    """An object and its shadow as the rays of a camera see them; arrays are (rays,)."""
+    """An object and its shadow as seen by the rays of a camera; arrays are (rays,)."""
 
     def __init__(self, rays: np.ndarray, parts: list["_Part"]) -> None:
         distances, normals = zip(*(part.hit(CAMERA, rays) for part in parts), strict=True)
@@ -147,7 +147,7 @@ class _Object:
 
 
 def _scene(room: tuple[np.ndarray, np.ndarray, np.ndarray], thing: _Object) -> np.ndarray:
-    """Weights of floor, wall, object, sky and highlight, (4096, 5): the means over each pixel's rays."""
+    """Return the weights of floor, wall, object, sky and highlight, (4096, 5): means over each pixel's rays."""
     floor, wall, sky = (np.where(thing.visible, 0.0, weight) for weight in room)
     weights = np.stack([floor * thing.floor_shade, wall, thing.shade, sky, HIGHLIGHT * thing.highlight])
     fine = weights.reshape(5, SIZE, SUPERSAMPLING, SIZE, SUPERSAMPLING)
@@ -155,7 +155,7 @@ def _scene(room: tuple[np.ndarray, np.ndarray, np.ndarray], thing: _Object) -> n
 
 
 def _room(rays: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Floor (0 or 1), wall (its shade or 0) and sky (0 or 1) of an empty room turned by an angle, each (rays,)."""
+    """Return floor (0 or 1), wall (its shade or 0) and sky (0 or 1) of an empty room turned by an angle, each (rays,)."""
     origin, direction = _in_room(CAMERA, angle), _in_room(rays, angle)
     side_distance = (np.sign(direction[:, 0]) * ROOM_HALF_WIDTH - origin[0]) / direction[:, 0]
     back_distance = (BACK_WALL - origin[1]) / direction[:, 1]
@@ -169,7 +169,7 @@ def _room(rays: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _camera_rays() -> np.ndarray:
-    """Directions of SUPERSAMPLING² rays per pixel, row by row, (36864, 3), not of unit length."""
+    """Return the directions of SUPERSAMPLING² rays per pixel, row by row, (36864, 3), not of unit length."""
     centres = (np.arange(SIZE * SUPERSAMPLING) + 0.5) / SUPERSAMPLING
     down, right = np.meshgrid(centres - SIZE / 2, centres - SIZE / 2, indexing="ij")
     up = -down.ravel() / FOCAL_LENGTH
@@ -184,24 +184,24 @@ def _floor_points(rays: np.ndarray) -> np.ndarray:
 
 
 def _in_room(vectors: np.ndarray, angle: float) -> np.ndarray:
-    """Vectors (..., 3) as seen from the axes of a room turned by an angle."""
+    """Express vectors (..., 3) in the axes of a room turned by an angle."""
     cosine, sine = np.cos(angle), np.sin(angle)
     return vectors @ np.array([[cosine, sine, 0.0], [-sine, cosine, 0.0], [0.0, 0.0, 1.0]])
 
 
 def _shade(normals: np.ndarray) -> np.ndarray:
-    """Brightness of surfaces by their unit normals (..., 3)."""
+    """Compute the brightness of surfaces from their unit normals (..., 3)."""
     to_viewer = np.array([0.0, -np.cos(PITCH), np.sin(PITCH)])
     return AMBIENT + HEADLIGHT * np.maximum(normals @ to_viewer, 0) + DIFFUSE * np.maximum(normals @ LIGHT, 0)
 
 
 def _spot(points: np.ndarray) -> np.ndarray:
-    """Strength of the light at floor points (n, 3)."""
+    """Compute the strength of the light at floor points (n, 3)."""
     return SPOT_GAIN * np.exp(-0.5 * (((points[:, :2] - SPOT_CENTRE) / SPOT_WIDTH) ** 2).sum(axis=1))
 
 
 def _parts(shape: int, scale: float, angle: float) -> list["_Part"]:
-    """The convex bodies that an object consists of."""
+    """Return the convex bodies that make up an object."""
     if shape == 0:
         return [_Box(CUBE_HALF_SIDE * scale, angle)]
     if shape == 1:
@@ -216,9 +216,9 @@ class _Part(Protocol):
     """A convex body on the axis of the room."""
 
     def hit(self, origins: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Distance (n,) to the body, infinite where it is missed, and unit normal (n, 3) there.
+        """Return the distance (n,) to the body, infinite for rays that miss it, and the unit normal (n, 3) there.
 
-        Origins are (n, 3) or (3,), directions (n, 3); distances are in lengths of the directions and positive.
+        Origins are (n, 3) or (3,), directions (n, 3). Distances are positive multiples of the directions' lengths.
         """
         ...
 
@@ -266,7 +266,7 @@ class _Box:
 
 
 def _quadric(offsets: np.ndarray, directions: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (n,) at which lines enter and leave |x| = radius in 2 or 3 dimensions; inf and -inf if never."""
+    """Return the distances (n,) at which lines enter and leave |x| = radius in 2 or 3 dimensions; inf and -inf if never."""
     a = (directions**2).sum(axis=-1)
     b = (offsets * directions).sum(axis=-1)
     discriminant = b**2 - a * ((offsets**2).sum(axis=-1) - radius**2)
@@ -276,12 +276,12 @@ def _quadric(offsets: np.ndarray, directions: np.ndarray, radius: float) -> tupl
 
 
 def _slab(offsets: np.ndarray, directions: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
-    """Distances at which lines enter and leave low <= x <= high, for each coordinate."""
+    """Return the distances at which lines enter and leave low <= x <= high, for each coordinate."""
     slope = np.where(np.abs(directions) < 1e-12, 1e-12, directions)
     first, second = (low - offsets) / slope, (high - offsets) / slope
     return np.minimum(first, second), np.maximum(first, second)
 
 
 def _at(origins: np.ndarray, distances: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Points at finite distances along the rays; the origins elsewhere."""
+    """Return the points at finite distances along the rays, and the origins of all other rays."""
     return origins + np.where(np.isfinite(distances), distances, 0.0)[:, np.newaxis] * directions

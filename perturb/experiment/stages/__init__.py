@@ -1,4 +1,4 @@
-"""Builders of runs, one for each kind: they read the inputs, call the library, write the files."""
+"""Builders of runs, one per kind: they read the inputs, call the library and write the files."""
 
 from perturb.experiment.stages.controls import build_control
 from perturb.experiment.stages.files import build_file, build_pixels
@@ -26,5 +26,4 @@ STAGES = {
     "prediction": Stage(version=2, build=build_prediction),
     "report": Stage(version=17, build=build_report),
 }
-"""Stages by the kind of run. Raise a version when the same config would now give another result: old runs are then not
-reused."""
+"""Stages by kind of run. Bump a version when the same config would give another result, so that old runs are not reused."""

@@ -1,4 +1,4 @@
-"""Controls of a trained m_ψ: networks that keep a part of it or nothing, matched to its pattern."""
+"""Controls of a trained m_ψ: networks that keep a part of it, or nothing, and are matched to its pattern."""
 
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
@@ -17,13 +17,14 @@ from perturb.training.saved_models import save_weights
 
 
 def build_control(context: StageContext[PerturbationRun]) -> PatternResult:
-    """Draw an m_ψ or a part of one, never train it, and match its pattern.
+    """Draw an m_ψ, or a part of one, and match its pattern to the trained one without training it.
 
-    Inputs are images, perturbation, and for trials restart-0.
+    Inputs are images, perturbation and, for trials, restart-0.
 
-    All controls of a trained network draw the same fresh one from their seed. So the four pairs of whose scalar with whose
-    curve are made of two scalars and two curves, and a curve in the images' span is the projection of the one that is not.
-    Where the trained network was chosen by trials, a control is chosen among as many draws in the same way.
+    All controls of a trained network draw the same fresh network from their seed. The four combinations of a scalar and a
+    curve are therefore made of two scalars and two curves, and a curve that is confined to the images' span is the
+    projection of the one that is not. If the trained network was selected by trials, a control is selected from as many
+    draws in the same way.
     """
     config = context.spec.config.perturbation
     truth, pixels = open_ground_truth(context.spec.config.dataset), open_images(context.inputs["images"])

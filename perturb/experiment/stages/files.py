@@ -21,11 +21,11 @@ from perturb.runs import StageContext, read_config, read_result
 from perturb.variants import MATCHED_NOISES, NOISES
 
 PROBED = {"sample": 1_024, "steps": 1, "values": 1_024}
-"""The sample of the data on which matched noise is matched."""
+"""Sample of the data on which noise is matched."""
 
 
 def build_file(context: StageContext[FileRun]) -> FileResult:
-    """Write a benchmark file with its recipe, and check every pixel of it against the originals."""
+    """Write a benchmark file with its recipe, and verify every pixel against the originals."""
     config = context.spec.config
     ground_truth = MappedGroundTruth(open_ground_truth(config.dataset), open_images(context.inputs["images"]))
     path = context.out / f"{config.variant}.h5"
@@ -42,12 +42,12 @@ def build_file(context: StageContext[FileRun]) -> FileResult:
         path, ground_truth, report=lambda done, total: context.progress.report(total + done, 2 * total, "verifying")
     )
     published = Published(recipe=recipe, images_sha256=images_sha256, sha256=sha256_of(path), versions=software_versions())
-    beside = context.out / f"{config.variant}.recipe.json"
-    write_json(beside, published.model_dump(mode="json"))
-    files = {path.name: published.sha256, beside.name: sha256_of(beside)}
+    recipe_path = context.out / f"{config.variant}.recipe.json"
+    write_json(recipe_path, published.model_dump(mode="json"))
+    files = {path.name: published.sha256, recipe_path.name: sha256_of(recipe_path)}
     if recipe.network is not None:
-        shutil.copyfile(run_file(context.inputs["network"], NETWORK), weights_of(beside))
-        files[weights_of(beside).name] = recipe.network.sha256
+        shutil.copyfile(run_file(context.inputs["network"], NETWORK), weights_of(recipe_path))
+        files[weights_of(recipe_path).name] = recipe.network.sha256
     levels = recipe.noise_levels
     return FileResult(
         files=files,
@@ -60,7 +60,7 @@ def build_file(context: StageContext[FileRun]) -> FileResult:
 
 
 def _recipe(context: StageContext[FileRun], ground_truth: GroundTruth) -> Recipe:
-    """Return what the file is made from."""
+    """Return the recipe of the file."""
     config, network = context.spec.config, None
     if "network" in context.inputs:
         run = context.inputs["network"]
@@ -83,12 +83,12 @@ def _recipe(context: StageContext[FileRun], ground_truth: GroundTruth) -> Recipe
 
 
 def _levels(context: StageContext[FileRun], ground_truth: GroundTruth) -> tuple[int, int]:
-    """Grey levels of noise that has the stored variance of the trained pattern."""
+    """Return the grey levels of noise with the stored variance of the trained pattern."""
     return matched_levels(_probe(context, ground_truth), _wanted(context))
 
 
 def _wanted(context: StageContext[FileRun]) -> float:
-    """The stored variance of the trained pattern to which noise is matched, in units of ε²."""
+    """Return the stored variance of the trained pattern that noise is matched to, in units of ε²."""
     return read_result(context.inputs["matched"], PatternResult).pattern.variance
 
 
@@ -98,5 +98,5 @@ def _probe(context: StageContext[FileRun], ground_truth: GroundTruth) -> Probe:
 
 
 def build_pixels(context: StageContext[PixelsRun]) -> ImagesResult:
-    """Unpack the images of a benchmark file, so that a training can map them."""
+    """Unpack the images of a benchmark file, so that trainings can memory-map them."""
     return unpack(context.inputs["file"], context.out, context.progress)

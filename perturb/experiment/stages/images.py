@@ -1,4 +1,4 @@
-"""The images of a ground truth, laid out so that a training can map them."""
+"""The images of a ground truth, laid out so that trainings can memory-map them."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from perturb.runs import StageContext
 
 
 def build_images(context: StageContext[ImagesRun]) -> ImagesResult:
-    """Render, or read from the official file, all images once."""
+    """Render all images once, or read them from the official file."""
     ground_truth = open_ground_truth(context.spec.config.dataset)
     total = ground_truth.grid.num_images
     blocks = (ground_truth.images(np.arange(i, min(i + BATCH, total))) for i in range(0, total, BATCH))

@@ -1,4 +1,4 @@
-"""m_ψ, trained against the selected restarts."""
+"""Training of m_ψ against the selected restarts."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -35,7 +35,7 @@ from perturb.training.saved_models import TrainingRun, load_model, save_weights
 Context = StageContext[PerturbationRun]
 CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINTS = 20
-"""Written during a training."""
+"""Number of checkpoints written during a training."""
 
 
 def build_perturbation(context: Context) -> PatternResult:
@@ -66,7 +66,10 @@ def _bounds(context: Context) -> dict[str, Any]:
 def _trained(
     context: Context, truth: GroundTruth, pixels: Pixels, number: int
 ) -> tuple[PerturbationNetwork, list[dict[str, float]]]:
-    """One try, calibrated, and its curve. Each has a checkpoint of its own, so that a killed run repeats no finished try."""
+    """Train and calibrate one try, and return it with its curve.
+
+    Each try has its own checkpoint, so that a resumed run repeats no finished try.
+    """
     config = context.spec.config
     generator = torch_generator(config.seed, "perturbation", *([number] if number else []))
     network = network_for(truth, config.perturbation, architecture=config.architecture, generator=generator)
@@ -83,7 +86,7 @@ def _trained(
 
 
 def _predicted(context: Context, pixels: Pixels, grid: FactorGrid, tries: Sequence[MovedPixels]) -> tuple[float, ...]:
-    """The MIG that each try's images are predicted to leave to the disentangled codes on their cheapest axes."""
+    """Predict for the images of each try the MIG of the disentangled codes on their cheapest axes."""
     config, chosen = context.spec.config, read_result(context.inputs["selection"], Selection).disentangled
     models = [load_model(context.inputs[f"restart-{index}"], context.device) for index in chosen]
     settings = {"price": config.perturbation.alignment.price, "seed": config.seed}
@@ -97,7 +100,7 @@ def _adversary(
     grid: FactorGrid,
     generator: torch.Generator,
 ) -> Adversary:
-    """The form of the objective that the config asks for, with the selected restarts."""
+    """Build the form of the objective that the config names, with the selected restarts."""
     config, chosen = context.spec.config.perturbation, read_result(context.inputs["selection"], Selection)
     shared = {"pixels": pixels, "grid": grid, "generator": generator, "device": context.device}
     if config.form in ("literal", "residual"):
@@ -114,22 +117,22 @@ def _adversary(
 
 
 def _operator(context: Context, chosen: Selection, pixels: Pixels, grid: FactorGrid, generator: torch.Generator) -> Tensor:
-    """K_ent − K_dis of the whole grid."""
+    """Compute K_ent − K_dis on the whole grid."""
     samples, means = context.spec.config.perturbation.latent_samples, {}
     for side in ("entangled", "disentangled"):
         encoded = (_encoded(context, index, pixels, np.arange(len(grid))) for index in chosen.sides[side])
-        found = ((torch.from_numpy(mean), torch.from_numpy(np.exp(logvar / 2))) for mean, logvar in encoded)
-        means[side] = mean_operator([explained(*one, samples=samples, generator=generator) for one in found])
+        posteriors = ((torch.from_numpy(mean), torch.from_numpy(np.exp(logvar / 2))) for mean, logvar in encoded)
+        means[side] = mean_operator([explained(*one, samples=samples, generator=generator) for one in posteriors])
     return means["entangled"] - means["disentangled"]
 
 
 def _encoded(context: Context, index: int, pixels: Pixels, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Encode original images by restart `index`: posterior means and log-variances, each float32 (n, latents)."""
+    """Encode original images with restart `index`: posterior means and log-variances, each float32 (n, latents)."""
     return encode(load_model(context.inputs[f"restart-{index}"], context.device), pixels, numbers)
 
 
 def _codes(context: Context, chosen: Selection, pixels: Pixels, grid: FactorGrid, pool: np.ndarray) -> Iterator[Codes]:
-    """Yield what an `alignment…` form turns the axes of."""
+    """Yield the codes that enter an `alignment…` form, with their weights."""
     form = context.spec.config.perturbation.form
     if form == "alignment_factors":
         yield Codes(standardised(torch.from_numpy(grid.scaled(pool))), 1.0)
@@ -147,7 +150,7 @@ def _player(
     pixels: Pixels,
     generator: torch.Generator,
 ) -> Player:
-    """Restart `index` as the game meets it."""
+    """Build the player of restart `index` in the game."""
     run = context.inputs[f"restart-{index}"]
     model, latents = load_model(run, context.device), read_config(run, TrainingRun).latents
     encoder = FrozenEncoder(model, pixels, latents)

@@ -1,4 +1,4 @@
-"""The prediction of a pattern's effect, by the frozen encoders that m_ψ was trained against."""
+"""Prediction of a pattern's effect with the frozen encoders that m_ψ was trained against."""
 
 from perturb.analysis.prediction import Prediction, predict_for
 from perturb.analysis.saved_analyses import PredictionRun
@@ -12,9 +12,10 @@ from perturb.training.saved_models import load_model
 
 
 def build_prediction(context: StageContext[PredictionRun]) -> Prediction:
-    """Turn the codes of the disentangled restarts; inputs are images, file, selection, restart-0, restart-1, …
+    """Predict a pattern's effect by turning the codes of the disentangled restarts.
 
-    A few thousand images are read, for which the file need not be unpacked.
+    Inputs are images, file, selection, restart-0, restart-1, … Only a few thousand images are read, so the file need not be
+    unpacked.
     """
     config, chosen = context.spec.config, read_result(context.inputs["selection"], Selection).disentangled
     models = [load_model(context.inputs[f"restart-{index}"], context.device) for index in chosen]

@@ -1,4 +1,4 @@
-"""Proof that the factors are still there: what a supervised network reads, and what moves the pixels."""
+"""Evidence that the factors are still present: supervised readouts, and the variance that factors induce in pixels."""
 
 from perturb.analysis.readout import read_factors
 from perturb.analysis.saved_analyses import ReadoutResult, ReadoutRun, VariancesRun
@@ -8,14 +8,14 @@ from perturb.datasets.saved_images import open_images
 from perturb.runs import StageContext
 
 SAMPLE = 20_000
-"""Images behind each variance, at most."""
+"""Maximum number of images per variance."""
 
 
 def build_readout(context: StageContext[ReadoutRun]) -> ReadoutResult:
-    """Train a supervised network on the images of one variant and ask it about held-out ones."""
+    """Train a supervised network on the images of one variant and test it on held-out ones."""
     config = context.spec.config
     settings = config.readout
-    found = read_factors(
+    readings = read_factors(
         open_images(context.inputs["pixels"]),
         grid_of(config.dataset),
         steps=settings.steps,
@@ -26,11 +26,11 @@ def build_readout(context: StageContext[ReadoutRun]) -> ReadoutResult:
         device=context.device,
         progress=context.progress,
     )
-    return ReadoutResult(tuple(found))
+    return ReadoutResult(tuple(readings))
 
 
 def build_variances(context: StageContext[VariancesRun]) -> Variances:
-    """Global and local variances of one variant beside the original's."""
+    """Measure global and local variances of one variant and of the original."""
     config = context.spec.config
     original, variant = open_images(context.inputs["images"]), open_images(context.inputs["pixels"])
     return induced_variances(

@@ -1,4 +1,4 @@
-"""Restarts: trained, scored, selected from."""
+"""Training, scoring and selection of restarts."""
 
 from collections.abc import Sequence
 
@@ -26,12 +26,12 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 def build_training(context: StageContext[TrainingRun]) -> TrainingResult:
-    """Train one model; a diverged one is a result like any other."""
+    """Train one model. Divergence is a regular result, not an error."""
     return build_trainings([context])[0]
 
 
 def build_trainings(contexts: Sequence[StageContext[TrainingRun]]) -> list[TrainingResult]:
-    """Train models that differ in their seeds alone, or in those of their images, stacked."""
+    """Train models as one stack. They differ only in their seeds, or in the seeds of their images."""
     first, seeds = contexts[0], [context.spec.config.seed for context in contexts]
     config = first.spec.config
     try:
@@ -58,7 +58,7 @@ def build_trainings(contexts: Sequence[StageContext[TrainingRun]]) -> list[Train
 
 
 def _images_of_each(contexts: Sequence[StageContext[TrainingRun]]) -> list[Pixels]:
-    """The images that each restart learns from, those of a dataset once, and on the device where that has its own memory."""
+    """Open the training images of each restart, shared ones once, and copy them to a device that has its own memory."""
     opened = {context.inputs["images"]: open_images(context.inputs["images"]) for context in contexts}
     if torch.device(contexts[0].device).type != "cpu":
         opened = {folder: pixels.resident(contexts[0].device) for folder, pixels in opened.items()}
@@ -78,7 +78,7 @@ def _result(outcome: TrainingOutcome, channels: int) -> TrainingResult:
 
 
 def build_scores(context: StageContext[ScoresRun]) -> ScoresResult:
-    """Encode what the metrics read once and score it; a failed restart has no scores."""
+    """Encode the images that the metrics read, once, and score their codes. A failed restart has no scores."""
     failure = read_result(context.inputs["restart"], TrainingResult).failure
     if failure is not None:
         return _no_scores(failure)
@@ -87,7 +87,7 @@ def build_scores(context: StageContext[ScoresRun]) -> ScoresResult:
 
 
 def scores_of(model: Objective, pixels: Pixels, config: ScoresRun, *, progress: Progress | None = None) -> ScoresResult:
-    """Encode what the metrics read once and score it; codes that are not finite have no scores."""
+    """Encode the images that the metrics read, once, and score their codes. Codes that are not finite have no scores."""
     grid, seed = grid_of(config.dataset), child_seed(config.seed, "scores")
     encoded = rows_to_encode(config.metrics, config.settings, grid, seed=seed)
     means, logvars = encode(model, pixels, encoded, progress=progress)
@@ -95,7 +95,7 @@ def scores_of(model: Objective, pixels: Pixels, config: ScoresRun, *, progress: 
         return _no_scores("its codes are not finite")
     coded = PartlyCoded(means, grid, encoded)
     details, refused = score_defined(coded, config.metrics, config.settings, seed=seed, threads=torch.get_num_threads())
-    scores = {name: found[METRICS[name].score] for name, found in details.items()}
+    scores = {name: values[METRICS[name].score] for name, values in details.items()}
     variances = tuple(unit_variances(logvars).tolist())
     return ScoresResult(failure=None, scores=scores, details=details, unit_variances=variances, refused=refused)
 
