@@ -68,12 +68,12 @@ BAD = {
     "stack of one": (
         None,
         ["run", "a.toml", "--strategy", "sequential", "--stack", "3"],
-        "--stack 3 is not for --strategy sequential",
+        "--stack 3 cannot go with --strategy sequential",
     ),
     "workers of a stack": (
         None,
         ["run", "a.toml", "--strategy", "stacked", "--workers", "3"],
-        "--workers 3 is for --strategy processes",
+        "--workers 3 needs --strategy processes",
     ),
     "odd batch of pairs": (
         ('kind = "autoencoder"', 'kind = "slow_vae" }, training = { architecture = "conv32", batch_size = 9'),

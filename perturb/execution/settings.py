@@ -72,12 +72,12 @@ def run_settings(
     if chosen not in STRATEGIES:
         raise UserError(f"--strategy {not_among([chosen], STRATEGIES)}.")
     if chosen == "sequential" and stack not in (None, 1):
-        raise UserError(f"--stack {stack} is not for --strategy sequential, which trains one restart at a time.")
+        raise UserError(f"--stack {stack} cannot go with --strategy sequential, which trains one restart at a time.")
     if chosen == "processes":
         together = stack or restarts_a_core
         number = workers or available_cores()
         return RunSettings(artifacts=artifacts, device=device, workers=number, stack=together, time_limit=time_limit)
     if workers not in (None, 1):
-        raise UserError(f"--workers {workers} is for --strategy processes; {chosen} has one.")
+        raise UserError(f"--workers {workers} needs --strategy processes; {chosen} has one worker.")
     largest = (stack or LARGEST_STACK) if chosen == "stacked" else 1
     return RunSettings(artifacts=artifacts, device=device, workers=1, stack=largest, time_limit=time_limit)

@@ -78,7 +78,7 @@ class Coded:
         for _, factors in parts:
             if constant := np.flatnonzero(np.ptp(factors, axis=0) == 0).tolist():
                 raise UserError(
-                    f"among {len(factors):,} rows that are drawn the factors {constant} take one value; give more rows, or "
+                    f"in the {len(factors):,} rows drawn, the factors {constant} take only one value; give more rows, or "
                     "draw more of them (num_train, num_test)."
                 )
         return parts
@@ -183,7 +183,7 @@ def row_counts(length: int, settings: SampleConfig, *, is_grid: bool) -> list[in
         )
     split = [length * count // sum(asked) for count in asked]
     if min(split) < FEWEST:
-        raise UserError(f"it needs more than {length:,} rows, to fit something to some and test it on others.")
+        raise UserError(f"it needs more than {length:,} rows, because it fits a model to some of them and tests it on the rest.")
     return split
 
 

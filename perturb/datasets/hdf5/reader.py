@@ -117,8 +117,8 @@ class BenchmarkFile(GroundTruth):
             self.prove()
         elif not holds(self.cache, self):
             raise UserError(
-                f"{cache_of(self.path)}: somebody wrote to it while its images were read, this program or another, so what "
-                "came of them is not to be trusted; run it again, the images are unpacked anew."
+                f"{cache_of(self.path)}: this program or another one wrote to it while its images were being read, so the "
+                "results cannot be trusted; run it again, and the images will be unpacked anew."
             )
 
     def require_sound_cache(self) -> None:
