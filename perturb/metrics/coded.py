@@ -183,7 +183,9 @@ def row_counts(length: int, settings: SampleConfig, *, is_grid: bool) -> list[in
         )
     split = [length * count // sum(asked) for count in asked]
     if min(split) < FEWEST:
-        raise UserError(f"it needs more than {length:,} rows, because it fits a model to some of them and tests it on the rest.")
+        raise UserError(
+            f"it needs more than {length:,} rows, because it fits a model to some of them and tests it on the rest."
+        )
     return split
 
 

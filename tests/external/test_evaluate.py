@@ -362,7 +362,7 @@ def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_as_before(
     before = benchmark(Linear, **asked).entry
     (run,) = benchmark(WritesToWhatIsRead, **asked).entry.runs
     assert run.scores is None
-    assert "somebody wrote to it while its images were read" in run.failure
+    assert "wrote to it while its images were being read" in run.failure
     after = benchmark(Linear, **asked).entry
     assert [run.scores for run in after.runs] == [run.scores for run in before.runs]
 
