@@ -1,4 +1,4 @@
-"""What images cost along the axes of a code, how much the best axes would save, and how far those are rotated.
+"""The cost of images along the axes of a code, the saving by the best axes, and how far those are rotated.
 
 The theory is in perturbation/local_metric.py. This module applies it to any images in any code: the posterior means of a
 VAE, or the codes of a model without a posterior. Nothing is trained, and no factors are needed.

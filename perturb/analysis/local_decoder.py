@@ -40,7 +40,7 @@ STEPS = 60
 
 @dataclass(frozen=True)
 class Approximated:
-    """How well an approximation matches a decoder around one posterior mean."""
+    """The quality of an approximation of a decoder around one posterior mean."""
 
     unexplained: float
     """Share of the decoder's change left unexplained: 0 for a perfect approximation, 1 for one that predicts no change, and

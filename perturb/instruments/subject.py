@@ -98,7 +98,7 @@ class TrainedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Subjects:
-    """What an instrument examines: models, a dataset, or settings to train with."""
+    """The input of an instrument: models, a dataset, or settings to train with."""
 
     kind: Kind
     name: str = ""

@@ -25,7 +25,7 @@ class ScoredRestart:
     unit_variances: tuple[float, ...]
     """E[σ²] of each latent unit; empty for a failed restart."""
     failure: str | None
-    """Why the training was given up, or None."""
+    """The reason why the training was given up, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)

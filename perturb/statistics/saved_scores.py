@@ -27,4 +27,4 @@ class ScoresResult:
     unit_variances: tuple[float, ...]
     """E[σ²] of each latent unit; empty for a failed run."""
     refused: dict[str, str] = field(default_factory=dict[str, str])
-    """Why a metric is not defined for the codes or could not be computed, by the metric's name."""
+    """The reason for each metric that is not defined for the codes or could not be computed, by the metric's name."""

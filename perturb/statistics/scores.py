@@ -24,7 +24,7 @@ class Score:
     over_pruned: bool = False
     """True if fewer units are active than there are factors (`perturb.perturbation.selection.over_pruned`)."""
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Why a metric has no value for the run, by the metric's name."""
+    """The reason for each metric that has no value for the run, by the metric's name."""
     draw: int = 0
     """Index of the pattern's draw, for variants with several; always 0 for the original."""
 
