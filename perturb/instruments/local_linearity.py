@@ -181,6 +181,6 @@ INSTRUMENT = Instrument(
     question="Is a decoder linear within a posterior's width, and does a non-linearity behind the matrix help?",
     source="Bhowal et al. 2024, equations 7, 8, 11 and 12, Tables 1 and 2",
     takes=("config", "run"),
-    cost="seconds a model",
+    cost="seconds per model",
     answer=answer,
 )

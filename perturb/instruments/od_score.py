@@ -311,6 +311,6 @@ INSTRUMENT = Instrument(
     question="Do decoders with a lower Orthogonality Deviation Score have a higher MIG, and what is in that score?",
     source="Bhowal et al. 2024, Lemma 4, section 4.4, A.8.3 to A.8.5, Tables 4 to 6, Figure 4",
     takes=("config", "run"),
-    cost="half a minute a model",
+    cost="half a minute per model",
     answer=answer,
 )

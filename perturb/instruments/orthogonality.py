@@ -204,6 +204,6 @@ INSTRUMENT = Instrument(
     question="Are the columns of a decoder's Jacobians orthogonal, and do models where they are score higher?",
     source="thesis 3.2.6 and 3.3.3, equations 3.23 to 3.29, Table 3.3, Figure 3.4",
     takes=("config", "run", "model"),
-    cost="seconds a model",
+    cost="seconds per model",
     answer=answer,
 )

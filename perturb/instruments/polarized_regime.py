@@ -151,6 +151,6 @@ INSTRUMENT = Instrument(
     question="Is every unit of a VAE either pruned or precise, and which part of the reconstruction's loss is its noise?",
     source="thesis 3.2.2 and 3.3.2, equations 3.5 to 3.10 and 3.38, Definition 1, Table 3.2",
     takes=("config", "run"),
-    cost="seconds a model",
+    cost="seconds per model",
     answer=answer,
 )

@@ -50,7 +50,7 @@ class Precisions:
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Compare both precisions for random images of every VAE whose KL term has a weight of its own."""
+    """Compare both precisions on random images, for every model whose optimal posterior is known."""
     found = {model.label: precisions(model, settings) for model in subjects.some(settings.seeds) if _beta(model) is not None}
     if not found:
         raise UserError(
@@ -154,6 +154,6 @@ INSTRUMENT = Instrument(
     question="Does the encoder give the precision that the decoder's curvature asks for, and is that curvature diagonal?",
     source="Allen 2024, equations 6 to 9, Theorem 3",
     takes=("config", "run"),
-    cost="seconds a model",
+    cost="seconds per model",
     answer=answer,
 )

@@ -167,6 +167,6 @@ INSTRUMENT = Instrument(
     question="Which part of a VAE's loss sees the axes of the code, and which axes are special?",
     source="thesis 3.1 and 3.2.1, equations 3.3 and 3.4, Propositions 1 to 3",
     takes=("nothing",),
-    cost="a quarter of a minute",
+    cost="15 seconds",
     answer=answer,
 )

@@ -284,6 +284,6 @@ INSTRUMENT = Instrument(
     question="On vectors with known factors, which models have orthogonal axes, and do these score higher?",
     source="thesis 3.2.6 to 3.3.4, equations 3.25 to 3.37, Tables 3.1, 3.3 and 3.4, Figures 3.4 and 3.5",
     takes=("nothing",),
-    cost="some minutes",
+    cost="a few minutes",
     answer=answer,
 )

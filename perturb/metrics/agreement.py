@@ -54,6 +54,6 @@ def _axes(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _rotated(first: np.ndarray, second: np.ndarray) -> float:
-    """Orthogonal Procrustes: (sum of the singular values of AᵀB)² over ‖A‖²‖B‖²."""
+    """Return R² after orthogonal Procrustes alignment: (sum of the singular values of AᵀB)² / (‖A‖²‖B‖²)."""
     sizes = np.square(first).sum() * np.square(second).sum()
     return float(np.linalg.norm(first.T @ second, "nuc") ** 2 / sizes) if sizes > 0 else 0.0

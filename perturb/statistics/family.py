@@ -24,7 +24,7 @@ class Family:
         self._adjusted = dict(zip(values, holm(list(values.values())), strict=True))
 
     def __len__(self) -> int:
-        """Number of comparisons."""
+        """Return the number of comparisons."""
         return len(self._adjusted)
 
     def judged(self, found: Iterable[Found]) -> list[Found]:
