@@ -1,1 +1,1 @@
-"""Instruments: factors read from images, variances that factors induce, predictions of a pattern's effect, traversals."""
+"""Analyses: factors read out of images, variance induced by factors, predicted effects of patterns, latent traversals."""

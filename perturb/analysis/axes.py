@@ -1,7 +1,7 @@
-"""The cost of images along the axes of a code, what the best axes would save, and how far those are turned.
+"""The cost of images along the axes of a code, the saving by the best axes, and how far those are rotated.
 
-The theory stands in perturbation/local_metric.py. Here it is read off any images in any code: of a VAE's posterior means, or
-of the codes of a model that has no posterior. Nothing is trained, and no factor is needed.
+The theory is in perturbation/local_metric.py. This module applies it to any images in any code: the posterior means of a
+VAE, or the codes of a model without a posterior. Nothing is trained, and no factors are needed.
 """
 
 from dataclasses import dataclass
@@ -16,29 +16,30 @@ from perturb.perturbation.pooling import pooled
 from perturb.perturbation.stored import Images
 
 WIDTH = 1.0
-"""Width of the neighbourhoods in which slopes are fitted, in standard deviations of a code. It is about the width of a
-posterior while a VAE settles its axes."""
+"""Width of the neighbourhoods in which slopes are fitted, in standard deviations of the code. Posteriors are about this wide
+while a VAE settles its axes."""
 ANCHORS = 256
 UNUSED = 0.2
-"""Share of the largest standard deviation below which a latent counts as unused, where there are no posterior variances."""
+"""A latent counts as unused if its standard deviation is below this share of the largest. It is needed where posterior
+variances are not known."""
 BATCH = 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class AxesCost:
-    """The cost of images along the axes of a code and along the best ones, in nats per unit of β."""
+    """The cost of images along the axes of a code and along the best axes, in nats per unit of β."""
 
     own: float
     """½ Σ_j log(c + G_jj): half the logarithm of the product of the columns' floored squared norms."""
     best: float
-    """½ log det(cI + G), the least that any rotation of the axes reaches."""
+    """½ log det(cI + G), the minimum over all rotations of the axes."""
     angles: tuple[float, ...]
-    """Angle in degrees, for each latent, 0 to 90, between its axis and the best axis that is matched to it. Where the
-    saving is near 0 it means little, because other axes are about as good."""
+    """Angle in degrees, 0 to 90, between each latent's axis and the best axis matched to it. It means little if the saving
+    is near 0, because many sets of axes are then about equally good."""
 
     @property
     def saving(self) -> float:
-        """The nats per unit of β that the best axes would save, at least 0."""
+        """Nats per unit of β that the best axes would save, at least 0."""
         return max(0.0, self.own - self.best)
 
     @property
@@ -48,11 +49,11 @@ class AxesCost:
 
 
 def axes_cost(metric: Float[Tensor, "latents latents"], price: float) -> AxesCost:
-    """The cost of images whose local metric in a code is known.
+    """Compute the cost of images from their local metric in a code.
 
     Args:
-        metric: G, symmetric and positive semi-definite, (latents, latents).
-        price: c > 0, in units of the likelihood's variance.
+        metric: The local metric G, symmetric and positive semi-definite, (latents, latents).
+        price: The constant c > 0, in units of the likelihood's variance.
 
     """
     exact = metric.double()
@@ -62,10 +63,12 @@ def axes_cost(metric: Float[Tensor, "latents latents"], price: float) -> AxesCos
 
 
 def turn_angles(metric: Float[Tensor, "latents latents"]) -> tuple[float, ...]:
-    """The angle in degrees between each latent's axis and its best axis, matched such that the sum of cosines is largest.
+    """Return the angle in degrees between each latent's axis and the best axis matched to it.
+
+    The matching maximises the sum of the cosines.
 
     Args:
-        metric: symmetric, (latents, latents).
+        metric: The local metric, symmetric, (latents, latents).
 
     """
     from scipy.optimize import linear_sum_assignment
@@ -79,12 +82,12 @@ def turn_angles(metric: Float[Tensor, "latents latents"]) -> tuple[float, ...]:
 def slopes_around(
     codes: Float[Tensor, "n latents"], generator: torch.Generator, width: float = WIDTH
 ) -> Float[Tensor, "anchors latents n"]:
-    """The operators that fit slopes of images on codes, around 256 of the codes (local_metric.slopes_at).
+    """Return the operators that fit the slopes of images on codes, around 256 of the codes (local_metric.slopes_at).
 
     Args:
-        codes: standardised, (n, latents).
-        generator: draws the anchors.
-        width: of the neighbourhoods, in standard deviations of the code.
+        codes: Standardised codes, (n, latents).
+        generator: Generator that draws the anchors.
+        width: Width of the neighbourhoods, in standard deviations of the code.
 
     """
     anchors = codes[torch.randperm(len(codes), generator=generator)[:ANCHORS]]
@@ -92,30 +95,30 @@ def slopes_around(
 
 
 def cost_of(slopes: Float[Tensor, "anchors latents n"], images: Float[Tensor, "n values"], price: float) -> AxesCost:
-    """The cost of images in the code that the slopes were fitted around.
+    """Compute the cost of images in the code for which the slope operators were built.
 
     Args:
-        slopes: of `slopes_around`.
-        images: pooled, (n, values).
-        price: c > 0.
+        slopes: Operators returned by `slopes_around`.
+        images: Pooled images, (n, values).
+        price: The constant c > 0.
 
     """
     return axes_cost(mean_metric(slopes, images), price)
 
 
 def used_codes(codes: Num[np.ndarray, "n latents"]) -> Float[Tensor, "n used"]:
-    """The standardised codes of the latents in use, float32 (n, latents in use), where nothing is known but the codes.
+    """Return the standardised codes of the latents in use, float32 (n, latents in use), judged by the codes alone.
 
-    An unused unit of a VAE still has a mean, which follows the used units by a little; standardised, it would pass for an
-    axis. So a latent counts as unused whose standard deviation is below a fifth of the largest. Where posterior variances
-    are known, local_metric.active_codes tells better.
+    The mean of an unused VAE unit still varies slightly with the used units. Standardised, it would look like an axis.
+    So a latent counts as unused if its standard deviation is below a fifth of the largest. If the posterior variances are
+    known, local_metric.active_codes is more reliable.
 
     Args:
-        codes: finite numbers of any scale, (n, latents).
+        codes: Finite numbers of any scale, (n, latents).
 
     """
     scaled = codes.astype(np.float64)
-    for _ in range(2):  # before and after the mean goes, so that no sum and no square leaves the range of floats
+    for _ in range(2):  # rescale before and after centring, so that no sum or square leaves the range of floats
         scaled = scaled / (np.abs(scaled).max(initial=0.0) or 1.0)
         scaled = scaled - scaled.mean(axis=0)
     spread = scaled.std(axis=0)
@@ -124,6 +127,6 @@ def used_codes(codes: Num[np.ndarray, "n latents"]) -> Float[Tensor, "n used"]:
 
 
 def pooled_images(images: Images, numbers: Num[np.ndarray, " n"]) -> Float[Tensor, "n cells"]:
-    """Images by number as the local metric sees them (perturbation/pooling.py), float32 (n, cells)."""
+    """Return images by number, pooled for the local metric (perturbation/pooling.py), float32 (n, cells)."""
     parts = np.split(numbers, range(BATCH, len(numbers), BATCH))
     return torch.cat([pooled(torch.from_numpy(images.images(part).astype(np.float32) / 255)) for part in parts])

@@ -1,6 +1,6 @@
-"""Trained VAEs of vectors with a Gaussian likelihood, several restarts side by side: bounds, columns, differences.
+"""Trained VAEs of vectors with a Gaussian likelihood: their ELBOs, decoder columns, and differences between models.
 
-Everything is measured in float64 on some vectors, (n, values), that all restarts see.
+A model holds several restarts. Everything is measured in float64, and every restart sees the same vectors, (n, values).
 """
 
 from dataclasses import dataclass
@@ -20,48 +20,51 @@ from perturb.objectives.posterior import FullGaussian, Posterior
 
 @dataclass(frozen=True)
 class Bounds:
-    """ELBOs of each restart for β = 1, in nats, means over vectors, each (restarts,)."""
+    """ELBOs of each restart for β = 1 in nats, averaged over vectors; each field is (restarts,)."""
 
     sampled: np.ndarray
     """ELBOs estimated with codes drawn from the posteriors."""
     error: np.ndarray
     """Standard error of `sampled` over draws."""
     encoder: np.ndarray
-    """Deterministic ELBOs (eq. 5) of the encoder's own covariances."""
+    """Deterministic ELBOs (eq. 5) for the encoder's own covariances."""
     diagonal: np.ndarray
-    """Deterministic ELBOs of the best diagonal covariances for the decoder's Jacobians."""
+    """Deterministic ELBOs for the best diagonal covariances, given the decoder's Jacobians."""
     full: np.ndarray
-    """Deterministic ELBOs of the best covariances of any form (eq. 10)."""
+    """Deterministic ELBOs for the best covariances of any form (eq. 10)."""
 
 
 @torch.no_grad()
 def posteriors(model: Objective, vectors: Float[np.ndarray, "n values"]) -> Posterior:
-    """Return every restart's posteriors of the same vectors."""
+    """Return every restart's posteriors for the same vectors."""
     one = torch.from_numpy(vectors)[None, :, None, None].to(model.device)
     return model.posterior(one.expand(model.restarts, *one.shape[1:]))
 
 
 @torch.no_grad()
 def drawn(model: Objective, codes: Tensor) -> Tensor:
-    """Return the means that the decoders compute from codes (restarts, n, latents), float64 (restarts, n, values)."""
+    """Decode codes (restarts, n, latents) to means, float64 (restarts, n, values)."""
     return model.networks["decoder"](codes.double()).flatten(2)
 
 
 def column_cosine(model: Objective, vectors: Float[np.ndarray, "n values"]) -> Float[np.ndarray, " restarts"]:
-    """Mean |cos| between two columns of the decoder's Jacobians at the vectors' codes, over pairs and vectors, in [0, 1]."""
+    """Return the mean |cos| between two columns of the decoder's Jacobians at the vectors' codes, in [0, 1].
+
+    The mean is over pairs of columns and over vectors.
+    """
     found = _jacobians(model, posteriors(model, vectors).mean)
     first, second = np.triu_indices(found.shape[3], k=1)
     return np.array([column_cosines(one)[:, first, second].mean() for one in found])
 
 
 def bounds(model: Objective, vectors: Float[np.ndarray, "n values"], *, draws: int, generator: torch.Generator) -> Bounds:
-    """Compute the ELBOs of VAEs, drawn and in closed form.
+    """Compute the ELBOs of VAEs, both sampled and in closed form.
 
     Args:
-        model: of β = 1, with a Gaussian likelihood of a fixed variance and a diagonal or full posterior.
-        vectors: on which the bounds are means.
-        draws: codes from each posterior.
-        generator: of their noise, on the CPU.
+        model: VAEs with β = 1, a Gaussian likelihood of fixed variance and a diagonal or full-covariance posterior.
+        vectors: Vectors over which the ELBOs are averaged.
+        draws: Number of codes drawn from each posterior.
+        generator: Generator of their noise, on the CPU.
 
     """
     law, posterior = model.likelihood, posteriors(model, vectors)
@@ -92,10 +95,10 @@ def bounds(model: Objective, vectors: Float[np.ndarray, "n values"], *, draws: i
 
 
 def differences(one: Objective, other: Objective, vectors: Float[np.ndarray, "n values"]) -> Float[np.ndarray, "2 restarts"]:
-    """Measure how far two models' codes, and their decoders' outputs for the first model's codes, lie apart.
+    """Measure how much two models' codes differ, and how much their decoders' outputs differ for the first model's codes.
 
-    The root mean square differences are in units of the first models' own deviation from their mean: 0 for no difference,
-    √2 for codes or vectors that have nothing in common.
+    The root mean square differences are relative to the first model's deviation from its own mean: 0 for no difference, √2
+    for codes or vectors that have nothing in common.
     """
     codes, others = (posteriors(model, vectors).mean for model in (one, other))
     return np.stack([_relative(codes, others), _relative(drawn(one, codes), drawn(other, codes))])
@@ -108,7 +111,7 @@ def _relative(one: Tensor, other: Tensor) -> np.ndarray:
 
 
 def _covariances(posterior: Posterior) -> np.ndarray:
-    """Return the covariance matrices of posteriors, float64 (restarts, n, latents, latents)."""
+    """Return the posteriors' covariance matrices, float64 (restarts, n, latents, latents)."""
     if isinstance(posterior, FullGaussian):
         factor = posterior.factor.double()
         return (factor @ factor.mT).cpu().numpy()

@@ -1,11 +1,11 @@
-"""Jacobians of decoders, exact.
+"""Exact Jacobians of decoders.
 
-A tangent for each latent goes through the decoder layer by layer beside the codes themselves. A layer that is affine maps
-tangents by its linear part, all of them in one call; every other layer by autograd. That is about as much work as drawing
-1 + latents images for each code, however many values an image has, and one Jacobian never depends on another.
+One tangent per latent is pushed through the decoder layer by layer, together with the codes. An affine layer maps all
+tangents by its linear part, in one call. All other layers use autograd. This costs about as much as decoding 1 + latents
+images per code, whatever the size of an image, and no Jacobian depends on another.
 
-Forward-mode differentiation of the whole decoder would do the same, but the convolutions of perturb/models have a backward
-pass only, which cannot be differentiated again. Decoders made of torch's own operations are taken as one layer.
+Forward-mode differentiation of the whole decoder would do the same, but the convolutions of perturb/models define only a
+backward pass, which cannot be differentiated again. Decoders built from torch's own operations are treated as one layer.
 """
 
 from collections.abc import Callable
@@ -19,21 +19,21 @@ Decoder = Callable[[Tensor], Tensor]
 
 
 def jacobians(decoder: Decoder, codes: Tensor) -> Tensor:
-    """Derivatives of every value that a decoder draws by every latent.
+    """Compute the derivatives of every decoder output with respect to every latent.
 
     Args:
-        decoder: one of perturb/models, which has the restart as the first axis of codes and images, or a function of
-            torch operations, twice differentiable, that draws each code by itself. A module must be in evaluation mode. For
-            Jacobians of mean images instead of logits, append nn.Sigmoid().
-        codes: (..., latents). Their precision is that of the result: decoders of perturb/models work in float64 if the codes
-            are float64, whatever they were trained in.
+        decoder: A decoder from perturb/models, whose codes and images have the restart as their first axis, or a twice
+            differentiable function made of torch operations that decodes each code independently. A module must be in
+            evaluation mode. For Jacobians of mean images instead of logits, append nn.Sigmoid().
+        codes: Codes (..., latents). The result has their precision: decoders from perturb/models compute in float64 if the
+            codes are float64, whatever they were trained in.
 
     Returns:
-        (..., values, latents) for images (..., height, width, channels) of height · width · channels values.
+        Jacobians (..., values, latents), where an image (..., height, width, channels) has height · width · channels values.
 
     Raises:
-        ValueError: the decoder is in training mode, where a code's image may depend on the others, or autograd cannot follow
-            it from codes to images.
+        ValueError: If the decoder is in training mode, where a code's image may depend on the other codes, or if autograd
+            cannot trace the images back to the codes.
 
     """
     if isinstance(decoder, nn.Module) and decoder.training:
@@ -46,7 +46,7 @@ def jacobians(decoder: Decoder, codes: Tensor) -> Tensor:
 
 
 def _pushed(part: Decoder, values: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-    """A part's values, and its derivative applied to every tangent: both (latents, ...) where the values are (...)."""
+    """Return a part's outputs (...), and its derivative applied to every tangent (latents, ...)."""
     if isinstance(part, nn.Sequential):
         for layer in part:
             values, tangents = _pushed(layer, values, tangents)
@@ -59,7 +59,7 @@ def _pushed(part: Decoder, values: Tensor, tangents: Tensor) -> tuple[Tensor, Te
 
 
 def _linear_part(layer: Layer, tangents: Tensor) -> Tensor:
-    """An affine layer without its bias: tangents (latents, restarts, n, ...) lie side by side as if they were codes."""
+    """Apply an affine layer without its bias. Tangents (latents, restarts, n, ...) are batched as if they were codes."""
     latents, n = tangents.shape[0], tangents.shape[2]
     flat = tangents.transpose(0, 1).flatten(1, 2)
     found = layer(flat) - layer(torch.zeros_like(flat[:, :1]))
@@ -68,7 +68,7 @@ def _linear_part(layer: Layer, tangents: Tensor) -> Tensor:
 
 @torch.enable_grad()
 def _by_autograd(part: Decoder, values: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-    """Derivatives along tangents by reverse mode alone: vᵀJ is linear in v, and its derivative by v along t is J t."""
+    """Compute J t for every tangent t with reverse mode alone: vᵀJ is linear in v, and its derivative along t is J t."""
     inputs = values.detach().requires_grad_()
     outputs = part(inputs)
     if not outputs.requires_grad:

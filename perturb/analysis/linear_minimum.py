@@ -1,13 +1,13 @@
 """Linear models at minima of their expected loss, each found from a random start.
 
 A model has the decoder z ↦ W z, the encoder x ↦ M x and one posterior covariance Σ = L Lᵀ for all observations (at the
-optimum it depends on none); biases centre data and codes. Over data of the covariance C and over all noise, the loss of
-‖x − x̂‖² / (2 σ²) + β · KL is
+optimum it does not depend on the observation). Biases centre data and codes. In expectation over data with covariance C and
+over the noise, the loss ‖x − x̂‖² / (2 σ²) + β · KL is
 
     (tr (I − W M) C (I − W M)ᵀ + tr W Σ Wᵀ) / (2 σ²) + β / 2 · (tr M C Mᵀ + tr Σ − log det Σ − k).
 
-Where β is small, what decides about the axes is a small part of it. Descent by sampled batches and noise then takes very
-many steps; L-BFGS on the expected loss itself takes some hundred.
+If β is small, the part of the loss that determines the axes is small too. Stochastic gradient descent then takes very many
+steps. L-BFGS on the expected loss itself takes a few hundred.
 """
 
 from typing import Literal
@@ -20,33 +20,33 @@ from perturb.analysis.linear_vae import LinearVAE
 from perturb.random.seeds import numpy_generator
 
 Noise = Literal["none", "diagonal", "full"]
-"""Forms that a posterior's covariance may have. `none` is an autoencoder: no noise, and no KL term in the loss."""
+"""Form of the posterior covariance. `none` is an autoencoder: no noise, and no KL term in the loss."""
 NARROW = -20.0
-"""Logarithm of the variance that stands for none."""
+"""Logarithm of the variance that represents no noise."""
 
 
 def minimised(
     data: Float[np.ndarray, "n values"], noise: Noise, *, latents: int, beta: float, variance: float, seed: int
 ) -> LinearVAE:
-    """The model of least loss on some data that is found from one random start.
+    """Minimise the expected loss on some data from one random start, and return the model.
 
     Args:
-        data: whose mean and covariance C the loss needs.
-        noise: form of Σ.
-        latents: of the code.
-        beta: weight of the KL.
-        variance: σ² of the likelihood.
-        seed: of the first weights, by Glorot's uniform law as in perturb/models; Σ starts at I.
+        data: Vectors. The loss depends on their mean and covariance C only.
+        noise: Form of Σ.
+        latents: Number of latents.
+        beta: Weight of the KL term.
+        variance: Variance σ² of the likelihood.
+        seed: Seed for the initial weights, which are Glorot-uniform as in perturb/models. Σ starts at I.
 
     Returns:
-        The model; its `variances` are Σ's diagonal.
+        The model. Its `variances` are the diagonal of Σ.
 
     """
     vectors = np.asarray(data, np.float64)
     covariance, values = np.cov(vectors.T, bias=True), vectors.shape[1]
     limit = np.sqrt(6 / (values + latents))
     weights = numpy_generator(seed, "weights").uniform(-limit, limit, 2 * values * latents)
-    scale = 2 * variance if noise == "none" else beta  # β's part of the loss decides about the axes
+    scale = 2 * variance if noise == "none" else beta  # the part of the loss with β determines the axes
     shape = values, latents, noise
 
     def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
@@ -62,7 +62,7 @@ def minimised(
 def _parts(flat: np.ndarray, values: int, latents: int, noise: Noise) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return W (values, latents), M (latents, values) and L (latents, latents), unpacked from a vector of parameters.
 
-    Twice the logarithm of L's diagonal stands on the diagonal of the last square of parameters.
+    The diagonal of the last square of parameters holds twice the logarithm of L's diagonal.
     """
     decoder, encoder, rest = np.split(flat, [values * latents, 2 * values * latents])
     square = rest.reshape(latents, latents)
@@ -80,7 +80,7 @@ def _loss(
     beta: float,
     variance: float,
 ) -> tuple[float, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return the expected loss, and its derivatives by W, by M and by the parameters of L that `_parts` unpacks."""
+    """Return the expected loss and its derivatives with respect to W, M and the parameters of L that `_parts` unpacks."""
     left = (np.eye(len(covariance)) - decoder @ encoder) @ covariance
     loss = (np.trace(left) - np.sum(left * (decoder @ encoder))) / (2 * variance)
     by_decoder, by_encoder = -left @ encoder.T / variance, -decoder.T @ left / variance

@@ -15,16 +15,17 @@ from perturb.models.layers import Linear
 def training_of(
     variance: float, *, steps: int = 2_500, batch_size: int = 256, learning_rate: float = 3e-2
 ) -> TrainingConfig:
-    """Settings of linear models by Adam under a Gaussian likelihood; the defaults suit vectors of about unit size.
+    """Return settings for training linear models with Adam and a Gaussian likelihood.
 
-    They were chosen for a cloud with variances of 4 and 1 and a likelihood's variance of ¼. Most restarts settle within
-    1,000 steps, some later; then the noise of the batches keeps the axes up to about a degree off.
+    The defaults suit vectors of about unit size. They were chosen for a point cloud with variances of 4 and 1 and a
+    likelihood variance of ¼. Most restarts converge within 1,000 steps, some later. After that, batch noise keeps the axes
+    up to about a degree off.
 
     Args:
-        variance: of the likelihood, fixed.
-        steps: updates.
-        batch_size: samples in a batch.
-        learning_rate: Adam's.
+        variance: Variance of the likelihood, fixed.
+        steps: Number of updates.
+        batch_size: Samples per batch.
+        learning_rate: Learning rate of Adam.
 
     """
     return TrainingConfig(
@@ -42,18 +43,18 @@ def trained_decoders(
     seeds: Sequence[int],
     device: str = "cpu",
 ) -> Float[np.ndarray, "restarts values latents"]:
-    """Decoder matrices of linear models after training, side by side, float64 (restarts, values, latents).
+    """Train linear models in parallel and return their decoder matrices, float64 (restarts, values, latents).
 
     Args:
-        samples: vectors.
-        method: such as VAEConfig or AutoencoderConfig.
-        training: of the architecture `linear`.
-        latents: of the code.
-        seeds: one for each restart.
-        device: of torch.
+        samples: Vectors to train on.
+        method: Config of the method, such as VAEConfig or AutoencoderConfig.
+        training: Training settings with the architecture `linear`.
+        latents: Number of latents.
+        seeds: One seed per restart.
+        device: Torch device.
 
     Raises:
-        UserError: a training has diverged.
+        UserError: If a training diverged.
 
     """
     model = trained(

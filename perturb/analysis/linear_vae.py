@@ -1,12 +1,11 @@
 """Linear VAEs and principal components (thesis 4.2.1, Theorem 2; Lucas et al. 2019).
 
 A linear VAE has the decoder z ↦ W z + m, the encoder x ↦ M (x − m), one diagonal covariance for all posteriors, and a
-Gaussian likelihood of variance σ². With a diagonal posterior its optimum is known: the columns of W are principal
-directions, the longest first or in any other order and of either sign, because only then is the exact posterior diagonal
-and the bound tight. A linear autoencoder has no such preference: it finds the space that the leading directions span, and
-any axes within it.
+Gaussian likelihood of variance σ². Its optimum is known: the columns of W are principal directions, in any order and with
+either sign, because only then is the exact posterior diagonal and the bound tight. A linear autoencoder has no such
+preference. It finds the space spanned by the leading directions, with arbitrary axes within it.
 
-β multiplies the KL, which is as good as a likelihood of the variance β σ² ("Unpicking Data at the Seams", Allen 2024,
+β multiplies the KL term, which is equivalent to a likelihood of variance β σ² ("Unpicking Data at the Seams", Allen 2024,
 Theorem 3).
 """
 
@@ -23,29 +22,29 @@ class Principal:
     directions: Float[np.ndarray, "values components"]
     """Orthonormal columns, by descending variance, float64."""
     variances: Float[np.ndarray, " components"]
-    """Variance of the data along each, the mean over samples of squared deviations."""
+    """Variance of the data along each direction: the mean squared deviation over samples."""
     mean: Float[np.ndarray, " values"]
 
 
 @dataclass(frozen=True)
 class LinearVAE:
-    """A linear VAE's maps and noise."""
+    """Parameters of a linear VAE."""
 
     decoder: Float[np.ndarray, "values latents"]
-    """W; a column of zeros belongs to a latent that is not used."""
+    """The decoder W; an unused latent has a column of zeros."""
     encoder: Float[np.ndarray, "latents values"]
-    """M, from a centred observation to its posterior's mean."""
+    """The encoder M, from a centred observation to its posterior mean."""
     variances: Float[np.ndarray, " latents"]
     """Posterior variances, the same for every observation."""
     mean: Float[np.ndarray, " values"]
 
 
 def principal(data: Float[np.ndarray, "n values"], components: int | None = None) -> Principal:
-    """Principal components by the singular values of the centred data (eq. 2.1 and 2.2, 4.3).
+    """Compute principal components by an SVD of the centred data (eq. 2.1 and 2.2, 4.3).
 
     Args:
-        data: (n, values).
-        components: how many, the leading ones; None: all.
+        data: Data, (n, values).
+        components: Number of leading components to return; None for all.
 
     """
     values = np.asarray(data, np.float64)
@@ -55,16 +54,16 @@ def principal(data: Float[np.ndarray, "n values"], components: int | None = None
 
 
 def optimum(found: Principal, latents: int, *, variance: float, beta: float = 1.0) -> LinearVAE:
-    """The linear β-VAE of the least loss on data with these principal components (Lucas et al. 2019).
+    """Return the optimal linear β-VAE for data with these principal components (Lucas et al. 2019).
 
-    A component is used where its variance λ is above β σ²: its column is √(λ − β σ²) long, and its posterior's variance is
-    β σ² / λ. The others are left at the prior, with a column of zeros and a variance of 1.
+    A component is used if its variance λ exceeds β σ². Its column then has length √(λ − β σ²), and its posterior variance
+    is β σ² / λ. The other latents stay at the prior, with a column of zeros and a variance of 1.
 
     Args:
-        found: principal components of the data, at least as many as latents.
-        latents: of the code.
-        variance: σ² of the likelihood.
-        beta: weight of the KL.
+        found: Principal components of the data, at least as many as latents.
+        latents: Number of latents.
+        variance: Variance σ² of the likelihood.
+        beta: Weight of the KL term.
 
     """
     noise, scales = beta * variance, found.variances[:latents]
@@ -75,13 +74,15 @@ def optimum(found: Principal, latents: int, *, variance: float, beta: float = 1.
 
 
 def loss(model: LinearVAE, covariance: Float[np.ndarray, "values values"], *, variance: float, beta: float = 1.0) -> float:
-    """−ELBO of a linear β-VAE, in nats per sample with all constants, on data of the model's mean and this covariance.
+    """Return the negative ELBO of a linear β-VAE, in nats per sample and including all constants.
+
+    The data have the model's mean and the given covariance.
 
     Args:
-        model: any linear VAE, at its optimum or not.
-        covariance: of the data, (values, values).
-        variance: σ² of the likelihood.
-        beta: weight of the KL.
+        model: Any linear VAE, at its optimum or not.
+        covariance: Covariance of the data, (values, values).
+        variance: Variance σ² of the likelihood.
+        beta: Weight of the KL term.
 
     """
     through = np.eye(len(covariance)) - model.decoder @ model.encoder
@@ -96,13 +97,13 @@ def loss(model: LinearVAE, covariance: Float[np.ndarray, "values values"], *, va
 def angles(
     decoder: Float[np.ndarray, "values latents"], directions: Float[np.ndarray, "values components"]
 ) -> Float[np.ndarray, " latents"]:
-    """Angles between a decoder's columns and the directions that they are matched to, degrees in [0, 90], (latents,).
+    """Return the angle between each column of a decoder and the direction matched to it, degrees in [0, 90], (latents,).
 
-    Each column gets a direction of its own, so that the sum of the angles is the least; signs do not matter.
+    Each column is matched to a different direction so that the sum of the angles is minimal. Signs do not matter.
 
     Args:
-        decoder: (values, latents), of columns of any length. One of zeros has no direction and counts as 90°.
-        directions: orthonormal columns, at least as many.
+        decoder: Decoder matrix (values, latents) with columns of any length. A column of zeros counts as 90°.
+        directions: Orthonormal columns, at least as many as latents.
 
     """
     from scipy.optimize import linear_sum_assignment
@@ -117,14 +118,14 @@ def angles(
 
 
 def subspace_angle(decoder: Float[np.ndarray, "values latents"], directions: Float[np.ndarray, "values latents"]) -> float:
-    """Largest principal angle between the spaces that two sets of columns span, degrees in [0, 90]."""
+    """Return the largest principal angle between the column spaces of two matrices, degrees in [0, 90]."""
     from scipy.linalg import subspace_angles
 
     return float(np.degrees(subspace_angles(decoder, directions).max()))
 
 
 def _between(decoder: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Angles of columns with directions, degrees, (latents, directions); small ones are exact, as arccos's are not."""
+    """Return the angles between columns and directions in degrees, (latents, directions), accurate also near 0."""
     along = decoder.T @ directions
     across = np.linalg.norm(decoder.T[:, None] - along[..., None] * directions.T, axis=2)
     return np.degrees(np.where(along == 0, np.pi / 2, np.arctan2(across, np.abs(along))))

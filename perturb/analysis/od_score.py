@@ -1,26 +1,26 @@
 """The Orthogonality Deviation Score (OD-Score) of Bhowal et al. (2024, section 4.4 and A.8.3).
 
-A local decoder's linear part M (values × latents) has the singular value decomposition M = U S Vᵀ. The matrix with
-orthonormal columns that is nearest to it, in Frobenius norm, is its polar factor
+A local decoder's linear part M (values × latents) has the singular value decomposition M = U S Vᵀ. The nearest matrix with
+orthonormal columns, in Frobenius norm, is its polar factor
 
     Q = M (MᵀM)^(−1/2) = U Vᵀ
 
-(A.8.3 prints the exponent ½, by which M (MᵀM)^½ = U S² Vᵀ; its own step before, M = Q (MᵀM)^½, gives −½.) By Lemma 4, Q
-is compared with U, the identity with V, and the lengths of Q's columns, which are 1, with S:
+(A.8.3 prints the exponent ½, which would give M (MᵀM)^½ = U S² Vᵀ. The step before it, M = Q (MᵀM)^½, gives −½.) Following
+Lemma 4, Q is compared with U, the identity with V, and the lengths of Q's columns, which are 1, with S:
 
     d_U = ‖U − Q‖²    d_Σ = ‖S − 1‖²    d_V = ‖V − I‖²    OD = ⅓ Σ d / max d
 
-with the maximum over the models that are compared. An SVD leaves the order and the signs of singular vectors open; here
-latents are first brought into the order, and given the signs, in which V is nearest to I.
+The maximum is over the compared models. An SVD does not fix the order and signs of singular vectors. Here latents are first
+reordered and given the signs that bring V nearest to I.
 
-What is in the score, besides orthogonality:
+What the score contains besides orthogonality:
 
-* ‖U − Q‖ = ‖U (I − Vᵀ)‖ = ‖V − I‖: the first and the third term are one number, DtO² (analysis/orthogonality.py).
-* d_Σ is of lengths, not of angles: M with orthogonal columns of length 2 has d_Σ > 0. So it grows with the contrast of the
-  images and shrinks with the range of the codes. Lemma 4 (b), of M itself, has the lengths of M's columns in place of 1:
-  ‖S − lengths‖² is 0 exactly where M's columns are orthogonal. It is given beside the score.
-* Each term is divided by its maximum over the compared models: one more model can change the score of all others and their
-  order, and scores of different studies cannot be compared.
+* ‖U − Q‖ = ‖U (I − Vᵀ)‖ = ‖V − I‖: the first and third terms are the same number, DtO² (analysis/orthogonality.py).
+* d_Σ measures lengths, not angles: M with orthogonal columns of length 2 has d_Σ > 0. So it grows with the contrast of the
+  images and shrinks with the range of the codes. Lemma 4 (b), which is about M itself, has the lengths of M's columns
+  instead of 1: ‖S − lengths‖² is 0 exactly if M's columns are orthogonal. It is reported beside the score.
+* Each term is divided by its maximum over the compared models. One more model can therefore change the scores and the order
+  of all others, and scores of different studies cannot be compared.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from perturb.analysis.orthogonality import nearest_signed_permutation
 
 @dataclass(frozen=True, kw_only=True)
 class Deviations:
-    """Squared distances of matrices from their polar factors, each float64 (points,), ≥ 0."""
+    """Squared distances of matrices from their polar factors; each is float64 (points,), ≥ 0."""
 
     u: np.ndarray
     """d_U = ‖U − Q‖², in [0, 2k] for k latents."""
@@ -43,25 +43,24 @@ class Deviations:
     v: np.ndarray
     """d_V = ‖V − I‖², in [0, 2k] for k latents; equal to d_U."""
     lengths: np.ndarray
-    """‖S − lengths of M's columns‖², which is 0 exactly where the columns are orthogonal. The score leaves it out."""
+    """‖S − lengths of M's columns‖², which is 0 exactly if the columns are orthogonal. It is not part of the score."""
 
     @property
     def terms(self) -> tuple[float, float, float]:
-        """Means over points of the three distances in the score, in the order U, Σ, V."""
+        """The three distances in the score, each averaged over points, in the order U, Σ, V."""
         return float(self.u.mean()), float(self.sigma.mean()), float(self.v.mean())
 
 
 def polar_factor(matrix: Float[np.ndarray, "values k"]) -> Float[np.ndarray, "values k"]:
-    """Return the matrix with orthonormal columns that is nearest to a given one; below full rank it is not the only one."""
+    """Return the nearest matrix with orthonormal columns; it is not unique if the matrix lacks full rank."""
     return polar(matrix)[0]
 
 
 def deviations(matrices: Float[np.ndarray, "points values k"]) -> Deviations:
     """Measure the distance of each matrix from its polar factor.
 
-    There must be at least as many values as latents k.
-
-    Rotating the rows changes nothing, so that `orthogonality.reduced` matrices may be given.
+    There must be at least as many values as latents k. Rotating the rows changes nothing, so the matrices may come from
+    `orthogonality.reduced`.
     """
     found = np.array([_deviation(matrix) for matrix in matrices]).reshape(-1, 4)
     return Deviations(u=found[:, 0], sigma=found[:, 1], v=found[:, 2], lengths=found[:, 3])
@@ -79,10 +78,11 @@ def _deviation(matrix: np.ndarray) -> tuple[float, float, float, float]:
 
 
 def od_scores(terms: Float[np.ndarray, "models terms"]) -> Float[np.ndarray, " models"]:
-    """Return the OD-Score of every compared model, in [0, 1]; a lower score is nearer to orthogonal.
+    """Return the OD-Score of every compared model, in [0, 1]; lower means nearer to orthogonal.
 
     Args:
-        terms: d_U, d_Σ and d_V of each model before the division, ≥ 0; a term that is 0 in all models counts as 0.
+        terms: The distances d_U, d_Σ and d_V of each model before normalisation, ≥ 0. A term that is 0 for all models
+            counts as 0.
 
     """
     largest = terms.max(axis=0)

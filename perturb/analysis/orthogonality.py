@@ -2,24 +2,24 @@
 
 A Jacobian J (values × latents) has the singular value decomposition J = U S Vᵀ.
 
-    DtO        ‖V − P‖, P the signed permutation matrix nearest to V (eq. 3.25): 0 where each latent moves the image along a
-               singular vector of its own. With k latents it is at most √(2k), and grows with k for a V drawn at random.
-    cosine     |cos| of the angle between two columns of J: 0 where two latents change the image independently.
-    deficit    log colΠ(J) − log Π s = Σ log ‖J_·j‖ − ½ log det JᵀJ, in nats (eq. 3.23–3.24): the logarithm of the ratio by
-               which the product of the columns' lengths exceeds the volume that they span. At least 0 (Hadamard's
-               inequality), and 0 where columns are orthogonal: the contrast of independent mechanism analysis.
+    DtO        ‖V − P‖, P the signed permutation matrix nearest to V (eq. 3.25): 0 if each latent moves the image along a
+               different singular vector. With k latents it is at most √(2k), and for a random V it grows with k.
+    cosine     |cos| of the angle between two columns of J: 0 if the two latents change the image in orthogonal directions.
+    deficit    log colΠ(J) − log Π s = Σ log ‖J_·j‖ − ½ log det JᵀJ, in nats (eq. 3.23–3.24): the log ratio of the product of
+               the column lengths to the volume that the columns span. At least 0 (Hadamard's inequality), and 0 if the
+               columns are orthogonal. This is the contrast of independent mechanism analysis.
 
-The thesis finds P by a mixed-integer programme that minimises Σ|V_ij − P_ij|. Since |V_ij| ≤ 1, an entry P_ij = ±1 adds
-1 − 2|V_ij| to Σ|V| at best, so the programme is the assignment of rows to columns that maximises Σ|V_ij|, which is solved
-exactly and at once. ‖V − P‖² = 2k − 2 Σ P_ij V_ij has the same minimum, so P is nearest in either norm.
+The thesis finds P by a mixed-integer programme that minimises Σ|V_ij − P_ij|. Since |V_ij| ≤ 1, an entry P_ij = ±1 adds at
+best 1 − 2|V_ij| to Σ|V|. So the programme is the assignment of rows to columns that maximises Σ|V_ij|, which has a fast
+exact solution. ‖V − P‖² = 2k − 2 Σ P_ij V_ij has the same minimum, so P is nearest in both norms.
 
-Pruned units: the decoder ignores them (Definition 1 c), so that their columns are nearly 0 and the singular vectors of two
-of them arbitrary. Everything here is of the columns that it is given, which should be those of the active units. Values of
+Pruned units: the decoder ignores them (Definition 1 c), so their columns are nearly 0, and the singular vectors of two
+pruned units are arbitrary. All measures are over the given columns, which should be those of the active units. Values of
 models with different numbers of active units cannot be compared.
 
-Degenerate singular values: where two are equal, V is only fixed up to a rotation of the two vectors, and the thesis shows
-that DtO then scatters (3.3.4). DtO is that of the V at hand, as in the thesis, and the share of points at which two
-neighbouring singular values differ by less than 5 % is given beside it. Cosines and deficit do not depend on the choice.
+Degenerate singular values: if two are equal, V is determined only up to a rotation of the two vectors, and the thesis shows
+that DtO then scatters (3.3.4). As in the thesis, DtO uses whatever V the SVD returns. The share of points at which two
+neighbouring singular values differ by less than 5 % is reported beside it. Cosines and deficit do not depend on this choice.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ from torch import Tensor
 from perturb.analysis.jacobians import Decoder, jacobians
 
 CLOSE = 0.05
-"""Neighbouring singular values count as degenerate where they differ by less than this share of the larger one."""
+"""Neighbouring singular values count as degenerate if they differ by at most this share of the larger one."""
 BATCH = 16
-"""Points whose Jacobians are in memory at once."""
+"""Number of points whose Jacobians are held in memory at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +45,18 @@ class Orthogonality:
     """The geometry of a decoder's Jacobians at some points, for k latents."""
 
     units: tuple[int, ...]
-    """Numbers of the latents whose columns these are, (k,)."""
+    """Indices of the latents that the columns belong to, (k,)."""
     vectors: np.ndarray
-    """V of every point, float64 (points, k, k): a column for each singular value, in descending order."""
+    """V at every point, float64 (points, k, k): one column per singular value, in descending order."""
     singular: np.ndarray
     """Singular values, float64 (points, k), descending."""
     distances: np.ndarray
-    """DtO of every point, float64 (points,), in [0, √(2k)]."""
+    """DtO at every point, float64 (points,), in [0, √(2k)]."""
     cosines: np.ndarray
-    """|cos| between columns at every point, float64 (points, k, k), in [0, 1]; 0 where a column is 0, 1 on the diagonal."""
+    """|cos| between columns at every point, float64 (points, k, k), in [0, 1]; 0 if a column is 0, 1 on the diagonal."""
     deficits: np.ndarray
-    """log of the column product over the product of singular values, float64 (points,), ≥ 0; NaN where J lacks full rank."""
+    """Log ratio of the product of column lengths to that of singular values, float64 (points,), ≥ 0; NaN if J lacks full
+    rank."""
 
     @property
     def cosine(self) -> float:
@@ -65,7 +66,7 @@ class Orthogonality:
 
     @property
     def ratio(self) -> float:
-        """Geometric mean over points of full rank of colΠ(J) / Π s, ≥ 1; NaN if there are none."""
+        """Geometric mean of colΠ(J) / Π s over points where J has full rank, ≥ 1; NaN if there are none."""
         kept = self.deficits[np.isfinite(self.deficits)]
         return float(np.exp(kept.mean())) if len(kept) else float("nan")
 
@@ -82,15 +83,15 @@ class Orthogonality:
 
 
 def decoder_orthogonality(decoder: Decoder, codes: Tensor, units: Sequence[int]) -> Orthogonality:
-    """The geometry of a decoder at some codes.
+    """Measure the geometry of a decoder's Jacobians at some codes.
 
     Args:
-        decoder: codes (n, latents) → images (n, ...); as `jacobians` takes it.
-        codes: the points, (n, latents), float64 where precision matters.
-        units: numbers of two or more latents whose columns are looked at: the active ones.
+        decoder: Decoder from codes (n, latents) to images (n, ...), as `jacobians` takes it.
+        codes: The points, (n, latents); float64 if precision matters.
+        units: Indices of at least two latents whose columns are measured: the active ones.
 
     Raises:
-        ValueError: fewer than two units, or as `jacobians`.
+        ValueError: If there are fewer than two units, or as `jacobians`.
 
     """
     chosen = list(units)
@@ -100,15 +101,15 @@ def decoder_orthogonality(decoder: Decoder, codes: Tensor, units: Sequence[int])
 
 
 def reduced(matrices: Tensor) -> Tensor:
-    """Matrices (..., at most k, k) that are a rotation away from matrices (..., values, k): all measures are the same."""
+    """Reduce matrices (..., values, k) to (..., at most k, k) by rotating their rows, which changes no measure."""
     return torch.linalg.qr(matrices, mode="r").R
 
 
 def orthogonality(matrices: Float[np.ndarray, "points values k"], units: Sequence[int]) -> Orthogonality:
-    """The geometry of Jacobians whose columns belong to these units.
+    """Measure the geometry of Jacobians whose columns belong to the given units.
 
     Raises:
-        ValueError: fewer than two units.
+        ValueError: If there are fewer than two units.
 
     """
     if len(units) < 2:
@@ -128,12 +129,12 @@ def orthogonality(matrices: Float[np.ndarray, "points values k"], units: Sequenc
 
 
 def distances_to_orthogonality(vectors: Float[np.ndarray, "points k k"]) -> Float[np.ndarray, " points"]:
-    """‖V − P‖ of orthogonal matrices V, P the nearest signed permutation."""
+    """Return ‖V − P‖ for orthogonal matrices V, where P is the nearest signed permutation."""
     return np.array([np.linalg.norm(matrix - nearest_signed_permutation(matrix)) for matrix in vectors])
 
 
 def nearest_signed_permutation(matrix: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:
-    """The signed permutation matrix nearest to an orthogonal one, in L1 and in Frobenius norm."""
+    """Return the signed permutation matrix nearest to an orthogonal matrix, in both the L1 and the Frobenius norm."""
     rows, columns = linear_sum_assignment(-np.abs(matrix))
     nearest = np.zeros_like(matrix)
     nearest[rows, columns] = np.where(matrix[rows, columns] < 0, -1.0, 1.0)
@@ -143,10 +144,10 @@ def nearest_signed_permutation(matrix: Float[np.ndarray, "k k"]) -> Float[np.nda
 def nearest_by_programme(matrix: Float[np.ndarray, "k k"]) -> Float[np.ndarray, "k k"]:
     """Find the nearest signed permutation by the thesis's mixed-integer programme (eq. 3.29), for comparison.
 
-    Its variables P⁺, P⁻ and D are non-negative.
+    The variables P⁺, P⁻ and D are non-negative.
 
     Raises:
-        RuntimeError: the solver found no optimum.
+        RuntimeError: If the solver finds no optimum.
 
     """
     k, flat = len(matrix), matrix.ravel()
@@ -160,7 +161,7 @@ def nearest_by_programme(matrix: Float[np.ndarray, "k k"]) -> Float[np.ndarray, 
             (apart, np.concatenate([flat, -flat]), np.inf),
             (hstack([sums, sums, 0 * sums]), 1, 1),
         ],
-        options={"presolve": False},  # with it, HiGHS ends in an error for one matrix in a thousand
+        options={"presolve": False},  # with presolve, HiGHS fails on one matrix in a thousand
     )
     if not found.success:
         raise RuntimeError(found.message)
@@ -169,7 +170,7 @@ def nearest_by_programme(matrix: Float[np.ndarray, "k k"]) -> Float[np.ndarray, 
 
 
 def column_cosines(matrices: Float[np.ndarray, "points values k"]) -> Float[np.ndarray, "points k k"]:
-    """|cos| of the angles between columns, 0 beside a column of zeros."""
+    """Return |cos| of the angles between columns; 0 if one of the two columns is 0."""
     lengths = np.linalg.norm(matrices, axis=1, keepdims=True)
     directions = np.divide(matrices, lengths, out=np.zeros_like(matrices), where=lengths > 0)
     cosines = np.abs(directions.swapaxes(1, 2) @ directions).clip(0, 1)
@@ -181,7 +182,7 @@ def column_cosines(matrices: Float[np.ndarray, "points values k"]) -> Float[np.n
 def hadamard_deficits(
     matrices: Float[np.ndarray, "points values k"], singular: Float[np.ndarray, "points k"]
 ) -> Float[np.ndarray, " points"]:
-    """Σ log ‖J_·j‖ − Σ log s, NaN where the smallest singular value is a rounding error of the largest."""
+    """Return Σ log ‖J_·j‖ − Σ log s; NaN if the smallest singular value is within rounding error of the largest."""
     tolerance = singular[:, 0] * max(matrices.shape[1:]) * np.finfo(np.float64).eps
     full = singular[:, -1] > tolerance
     lengths = np.linalg.norm(matrices[full], axis=1)

@@ -1,17 +1,17 @@
 """The agreement of the principal axes of images with the factors (Bhowal et al. 2024, A.8.6, Table 7 and Figure 5).
 
-The theory says that a VAE's latents lie along the directions in which the data vary most, and that they are disentangled
-because factors are what makes data vary along these. Here no model has a part in it:
+The theory says that a VAE's latents align with the directions in which the data vary most, and that they are disentangled
+because the data vary along these directions as the factors change. The tests here involve no model:
 
     global   PCA of the images of the whole grid: do principal components follow factors?
-    local    PCA of the images around one, whose ordered factors each are at most one value away: a posterior's noise, and so
-             the theory, is about these
+    local    PCA of an image's neighbours, whose ordered factors each differ by at most one value: a posterior's noise, and
+             hence the theory, is about these
 
-A component follows a factor as far as the factor alone explains its variance: R²_jk = Var E[t_j | w_k] / Var t_j in [0, 1]
-for scores t_j of component j and values w_k of factor k. Where all combinations of values are there once, Σ_k R²_jk ≤ 1, the
-rest being interactions.
+A component follows a factor to the extent that the factor alone explains its variance: R²_jk = Var E[t_j | w_k] / Var t_j in
+[0, 1] for scores t_j of component j and values w_k of factor k. If every combination of values occurs once, Σ_k R²_jk ≤ 1,
+and the rest is due to interactions.
 
-Its control is the same plane with its axes turned at random: R² of random directions among the same components.
+The control rotates the axes within the same subspace at random: R² of random directions among the same components.
 """
 
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ class PrincipalAxes:
 
     shares: np.ndarray
     """Share of the total variance along each axis, descending, float64 (axes,). The reconstruction error in Table 7 is 1
-    minus the sum of the shares of the components that are kept."""
+    minus the sum of the shares of the retained components."""
     axes: np.ndarray
-    """Unit vectors along the axes, (axes, values), signed such that the entry of largest magnitude is positive."""
+    """Unit vectors along the axes, (axes, values), with signs that make the entry of largest magnitude positive."""
     scores: np.ndarray
     """Coordinates of the centred images along the axes, float64 (n, axes)."""
 
@@ -41,9 +41,9 @@ def principal_axes(images: Float[np.ndarray, "n values"], count: int, seed: int)
     """Find the principal axes along which the images vary most.
 
     Args:
-        images: float, as many values as pixels and channels.
-        count: axes, fewer than images and than values.
-        seed: starts the solver (ARPACK), whose result hardly depends on it.
+        images: Flattened images as floats, (n, values).
+        count: Number of axes, less than the number of images and of values.
+        seed: Seed of the solver (ARPACK), whose result hardly depends on it.
 
     """
     pca = PCA(count, svd_solver="arpack", random_state=np.random.RandomState(seed % 2**32))
@@ -60,9 +60,9 @@ def principal_axes(images: Float[np.ndarray, "n values"], count: int, seed: int)
 def explained_by_factors(
     scores: Float[np.ndarray, "n axes"], factors: Int64[np.ndarray, "n factors"]
 ) -> Float[np.ndarray, "axes factors"]:
-    """Return R² between every component and every factor, in [0, 1]; 0 where a component is constant.
+    """Return R² between every component and every factor, in [0, 1]; 0 if a component is constant.
 
-    Of n drawn images R² is about (values − 1) / n too high.
+    From a sample of n images, R² is biased upwards by about (values − 1) / n, for a factor with that many values.
     """
     centred = scores - scores.mean(axis=0)
     total = np.square(centred).mean(axis=0)
@@ -82,9 +82,9 @@ def turned_at_random(scores: Float[np.ndarray, "n axes"], rng: np.random.Generat
 
 
 def neighbourhood(grid: FactorGrid, image: int) -> Int64[np.ndarray, " n"]:
-    """Return the numbers of an image and of all images whose ordered factors are each at most one value away from its own.
+    """Return the indices of an image and its neighbours, whose ordered factors each differ by at most one value.
 
-    Unordered factors stay as they are; at the end of its range a factor has two values.
+    Unordered factors stay fixed. At the end of its range, a factor takes two values.
     """
     (centre,) = grid.factors_of(np.array([image]))
     ranges = [

@@ -1,12 +1,13 @@
-"""The polarized regime of a trained VAE: what its units do, and what their noise costs (thesis 3.2.2).
+"""The polarized regime of a trained VAE: the state of its units, and the cost of their noise (thesis 3.2.2).
 
-Two definitions of an active unit are in use: its mean posterior variance is below 0.8 (4.3.4), or the standard deviation
-of its means exceeds 0.5 (3.3.2); in the regime they agree. ΔKL is the relative error of its KL divergence (eq. 3.38).
+There are two definitions of an active unit: its mean posterior variance is below 0.8 (4.3.4), or the standard deviation of
+its means exceeds 0.5 (3.3.2). In the polarized regime they agree. ΔKL is the relative error of L≈KL as an approximation of
+the KL divergence (eq. 3.38).
 
-The reconstruction's loss has a deterministic part, ‖d(μ) − x‖², and a stochastic one, E ‖d(z) − d(μ)‖² (eq. 3.8–3.9). They
-sum up to the whole, E ‖d(z) − x‖², if d(z) is unbiased around d(μ) (Proposition 4). What is missing otherwise,
-2 E ⟨d(z) − d(μ), d(μ) − x⟩, says how biased it is. d is the mean image; losses are sums over pixels in squared shares of the
-grey range, means over images.
+The reconstruction loss has a deterministic part, ‖d(μ) − x‖², and a stochastic part, E ‖d(z) − d(μ)‖² (eq. 3.8–3.9). They
+add up to the total, E ‖d(z) − x‖², if d(z) is unbiased around d(μ) (Proposition 4). Otherwise the missing part,
+2 E ⟨d(z) − d(μ), d(μ) − x⟩, measures the bias. d is the mean image. Losses are summed over pixels, in squared fractions of
+the grey range, and averaged over images.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Units:
     mean_variances: np.ndarray
     """Variance of each unit's means over the images, float64 (latents,)."""
     kl: float
-    """KL divergence in nats, mean over the images."""
+    """KL divergence in nats, averaged over the images."""
     polarized_kl: float
     """L≈KL (eq. 3.5), in nats."""
     delta_kl: float
@@ -44,18 +45,18 @@ class Units:
 
     @property
     def precise(self) -> np.ndarray:
-        """True where E[σ²] is below 0.8, bool (latents,)."""
+        """True for units whose E[σ²] is below 0.8, bool (latents,)."""
         return self.posterior_variances < ACTIVE
 
     @property
     def moving(self) -> np.ndarray:
-        """True where the means' standard deviation exceeds 0.5, bool (latents,)."""
+        """True for units whose means have a standard deviation above 0.5, bool (latents,)."""
         return np.sqrt(self.mean_variances) > LEAST_DEVIATION
 
 
 @dataclass(frozen=True)
 class Split:
-    """The parts of a reconstruction's squared error, means over images."""
+    """The parts of the squared reconstruction error, averaged over images."""
 
     total: float
     """E ‖d(z) − x‖² (eq. 3.6)."""
@@ -66,7 +67,7 @@ class Split:
 
     @property
     def missing(self) -> float:
-        """The part of the total that neither part accounts for: 0 under Proposition 4, otherwise of either sign."""
+        """The part of the total that neither accounts for: 0 under Proposition 4, otherwise positive or negative."""
         return self.total - self.deterministic - self.stochastic
 
 
@@ -74,8 +75,8 @@ def units_of(means: Float[np.ndarray, "n latents"], logvars: Float[np.ndarray, "
     """Compute the statistics of latent units from diagonal posteriors.
 
     Args:
-        means: posterior means, (n, latents).
-        logvars: logarithms of the posterior variances, (n, latents).
+        means: Posterior means, (n, latents).
+        logvars: Logarithms of the posterior variances, (n, latents).
 
     """
     posterior = DiagonalGaussian(*(torch.from_numpy(values.astype(np.float64))[None] for values in (means, logvars)))
@@ -92,14 +93,14 @@ def units_of(means: Float[np.ndarray, "n latents"], logvars: Float[np.ndarray, "
 def reconstruction_split(
     model: Objective, pixels: Pixels, images: np.ndarray, *, draws: int, generator: torch.Generator
 ) -> Split:
-    """Split the reconstruction's squared error of a VAE of one restart.
+    """Split the squared reconstruction error of a VAE with one restart.
 
     Args:
-        model: in evaluation mode.
-        pixels: the images.
-        images: numbers of those that are looked at.
-        draws: codes from each posterior.
-        generator: of their noise, on the CPU.
+        model: The VAE, in evaluation mode.
+        pixels: The images.
+        images: Indices of the images to use.
+        draws: Number of codes drawn from each posterior.
+        generator: Generator of their noise, on the CPU.
 
     """
     decoder, sums = single_decoder(model, images=True), torch.zeros(3, dtype=torch.float64)
@@ -115,17 +116,17 @@ def reconstruction_split(
 
 
 def _squared(first: Tensor, second: Tensor) -> Tensor:
-    """Squared distance, summed over pixels and images, float64."""
+    """Return the squared distance, summed over pixels and images, float64."""
     return (first - second).double().square().sum()
 
 
 def share_below(steps: Float[np.ndarray, " points"], errors: Float[np.ndarray, " points"], limit: float = 0.03) -> float:
-    """Share of a training from whose start errors stay below a limit until its end (thesis, Table 3.2), in [0, 1].
+    """Return the final share of a training throughout which errors stay below a limit (thesis, Table 3.2), in [0, 1].
 
     Args:
-        steps: of a curve's points, ascending; the last is the training's length.
-        errors: ΔKL at these steps; NaN where it was not noted, which counts as above.
-        limit: the thesis's 3 %.
+        steps: Steps of a curve's points, ascending. The last one is the length of the training.
+        errors: ΔKL at these steps. NaN, where it was not logged, counts as above the limit.
+        limit: The limit, 3 % in the thesis.
 
     """
     above = np.flatnonzero(~(errors < limit))

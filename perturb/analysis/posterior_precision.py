@@ -1,12 +1,12 @@
-"""The posterior that a decoder's curvature asks for, beside the one that the encoder gives (Allen 2024, eqs. 6 to 9).
+"""The posterior precision that a decoder's curvature asks for, to compare with the encoder's (Allen 2024, eqs. 6 to 9).
 
-At the optimum of the ELBO a Gaussian posterior's precision is that of an averaged Laplace approximation,
+At the optimum of the ELBO, the precision of a Gaussian posterior is that of an averaged Laplace approximation,
 
     Σ⁻¹ = I − (1/β) E_q [H_z(x)],    H_z(x) = −J_zᵀ A J_z + Σ_i (x_i − x̂_i) ∂²d_i/∂z∂z
 
-with J the Jacobian of the natural parameters d(z), here the logits, and A their likelihood's variance, x̂(1 − x̂) for
-Bernoulli. The last term is left out: it is 0 almost everywhere for ReLU decoders. A diagonal posterior can follow the
-diagonal alone, so that JᵀAJ off the diagonal is what it pays for: it is least where the columns of J are orthogonal.
+where J is the Jacobian of the natural parameters d(z), here the logits, and A is the variance of the likelihood, x̂(1 − x̂)
+for Bernoulli. The last term is left out: for ReLU decoders it is 0 almost everywhere. A diagonal posterior can only match
+the diagonal, so it pays for the off-diagonal part of JᵀAJ. This part is smallest if the columns of J are orthogonal.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,12 @@ from perturb.analysis.jacobians import jacobians
 def asked_precision(
     decoder: Callable[[Tensor], Tensor], codes: Float[Tensor, "draws latents"], beta: float
 ) -> Float[Tensor, "latents latents"]:
-    """The optimal precision Σ⁻¹ of one posterior.
+    """Return the optimal precision Σ⁻¹ of one posterior.
 
     Args:
-        decoder: codes (n, latents) → logits (n, ...); as `jacobians` takes it.
-        codes: drawn from the posterior.
-        beta: weight of the KL term; by Theorem 3 a factor of the likelihood's variance.
+        decoder: Decoder from codes (n, latents) to logits (n, ...), as `jacobians` takes it.
+        codes: Codes drawn from the posterior.
+        beta: Weight of the KL term; by Theorem 3, a factor on the likelihood's variance.
 
     """
     with torch.no_grad():
@@ -37,10 +37,10 @@ def asked_precision(
 
 
 def off_diagonal(matrices: Float[Tensor, "*n latents latents"]) -> Float[Tensor, " *n"]:
-    """The root mean square of M_ij / √(M_ii M_jj) over i ≠ j: 0 for a diagonal matrix, 1 for one of rank 1.
+    """Return the root mean square of M_ij / √(M_ii M_jj) over i ≠ j: 0 for a diagonal matrix, 1 for one of rank 1.
 
     Args:
-        matrices: symmetric, with a positive diagonal.
+        matrices: Symmetric matrices with a positive diagonal.
 
     """
     scales = matrices.diagonal(dim1=-2, dim2=-1).rsqrt()

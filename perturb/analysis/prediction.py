@@ -1,13 +1,15 @@
 """The predicted effect of a pattern on a VAE's axes, before anything is retrained.
 
-The codes of a frozen encoder of the original images stand for those that a retrained VAE would start from. On the modified
-images their local metric has cheapest axes (perturbation/local_metric.py), onto which a VAE that gives in turns its codes.
-The MIG of the turned codes is the prediction, and what turning saves says how strong the pull is. Nothing is trained. It
-needs the factors, as every score does: it checks patterns and is no objective of theirs.
+The codes that a frozen encoder gives to the original images serve as a proxy for the codes that a retrained VAE would start
+from. The local metric of the modified images in these codes has cheapest axes (perturbation/local_metric.py), and a VAE that
+follows this pull rotates its codes onto them. The MIG of the rotated codes is the prediction, and the saving from the
+rotation measures the strength of the pull. Nothing is trained. Like every score, the prediction needs the factors: it is a
+check on patterns, not an objective to train them with.
 
-A VAE draws first what the images themselves are made of, and leaves much of everything else undrawn. What a pattern does
-outside the images' own directions would count in the metric and hardly counts in training. So the prediction is made twice,
-of the images as they are and of their part within those directions. The second is held against what was measured.
+A VAE first learns to reconstruct the directions in which the original images vary, and never reconstructs much of the rest.
+Whatever a pattern does outside these directions would count in the metric but hardly counts in training. So the prediction
+is made twice: from the whole images, and from their projection onto these directions. The second prediction is the one
+compared with measurements.
 """
 
 from collections.abc import Sequence
@@ -37,47 +39,47 @@ BINS = 20
 
 @dataclass(frozen=True)
 class Prediction:
-    """The predicted effect of a pattern; each number is a mean over the encoders."""
+    """The predicted effect of a pattern; each number is averaged over the encoders."""
 
     kept: float
     """MIG of the codes as they are."""
     gain: float
-    """Σ log(c + G_jj) − log det(cI + G) of the variant's images in the encoders' axes; 0 where they are best."""
+    """Σ log(c + G_jj) − log det(cI + G) of the variant's images on the encoders' axes; 0 if these axes are optimal."""
     turned: float
     """MIG of the codes on the cheapest axes."""
     gain_in_span: float
-    """The gain within the directions of the original images."""
+    """The gain computed from the projection onto the directions in which the original images vary."""
     turned_in_span: float
-    """MIG of the codes on the axes that are cheapest within these directions."""
+    """MIG of the codes on the axes that are cheapest for this projection."""
 
     @property
     def saving(self) -> float:
-        """Nats per unit of β that the cheapest axes within the originals' directions save: half of `gain_in_span`."""
+        """Nats per unit of β that the cheapest axes within the originals' directions save, half of `gain_in_span`."""
         return self.gain_in_span / 2
 
     @property
     def lost(self) -> float:
-        """The MIG that is predicted to be lost, by turning to the axes that are cheapest within these directions."""
+        """The predicted loss of MIG when codes rotate to the axes that are cheapest within these directions."""
         return self.kept - self.turned_in_span
 
     @property
     def lost_whole(self) -> float:
-        """The loss predicted from the whole images, also outside the directions in which the originals vary."""
+        """The loss predicted from the whole images, including the directions in which the originals do not vary."""
         return self.kept - self.turned
 
 
 def predict_for(
     models: Sequence[Objective], originals: Pixels, variant: Images, grid: FactorGrid, *, price: float, seed: int
 ) -> Prediction:
-    """Return what the images of a variant do to the codes that frozen models have of the originals.
+    """Predict how the images of a variant affect the codes that frozen models give to the originals.
 
     Args:
-        models: their encoders are read.
-        originals: the images that the models were trained on.
-        variant: the same images changed, or the originals themselves.
-        grid: of both.
-        price: as in `predict`.
-        seed: draws at most 5,000 images, the same for every variant, and the anchors.
+        models: Models whose encoders are used.
+        originals: The images that the models were trained on.
+        variant: The same images after the perturbation, or the originals themselves.
+        grid: Factor grid of both.
+        price: As in `predict`.
+        seed: Seed for drawing the anchors and at most 5,000 images, the same images for every variant.
 
     """
     rng = numpy_generator(seed, "images")
@@ -96,15 +98,15 @@ def predict(
     price: float,
     seed: int,
 ) -> Prediction:
-    """Return what the images of a variant do to codes of the originals.
+    """Predict how the images of a variant affect codes of the originals.
 
     Args:
-        codes: of each encoder, standardised, float32 (n, latents).
-        factors: classes, int64 (n, factors).
-        images: the variant's, pooled as in perturbation/pooling.py, float32 (n, values).
-        directions: orthonormal ones in which the originals vary, (directions, values).
-        price: c, in units of the likelihood's variance.
-        seed: draws the anchors.
+        codes: Standardised codes of each encoder, float32 (n, latents).
+        factors: Factor classes, int64 (n, factors).
+        images: The variant's images, pooled as in perturbation/pooling.py, float32 (n, values).
+        directions: Orthonormal directions in which the originals vary, (directions, values).
+        price: The constant c, in units of the likelihood's variance.
+        seed: Seed for drawing the anchors.
 
     """
     within = images @ directions.T
@@ -119,14 +121,14 @@ def turned(
     images: Float[Tensor, "n values"],
     price: float,
 ) -> tuple[float, float]:
-    """Return what the cheapest axes of images in a code save, Σ log(c + G_jj) − log det(cI + G), and the MIG on them.
+    """Return the saving of the cheapest axes, Σ log(c + G_jj) − log det(cI + G), and the MIG on them.
 
     Args:
-        codes: standardised, (n, latents).
-        factors: classes, int64 (n, factors).
-        slopes: fitted around the codes (axes.slopes_around).
-        images: pooled, and perhaps within some directions, float32 (n, values).
-        price: c, in units of the likelihood's variance.
+        codes: Standardised codes, (n, latents).
+        factors: Factor classes, int64 (n, factors).
+        slopes: Slope operators fitted around the codes (axes.slopes_around).
+        images: Pooled images, possibly projected onto some directions, float32 (n, values).
+        price: The constant c, in units of the likelihood's variance.
 
     """
     metric = mean_metric(slopes, images)
@@ -141,7 +143,7 @@ def mig_of(codes: Float[Tensor, "n latents"], factors: Int64[np.ndarray, "n fact
 def _one(
     codes: Tensor, factors: np.ndarray, seen: Sequence[Tensor], price: float, generator: torch.Generator
 ) -> list[float]:
-    """MIG as it is, then of everything that may be seen the gain and the MIG when turned."""
+    """Return the MIG of the codes, then for each set of images the gain and the MIG on the cheapest axes."""
     slopes, numbers = slopes_around(codes, generator), [mig_of(codes, factors)]
     for images in seen:
         numbers += turned(codes, factors, slopes, images, price)

@@ -1,8 +1,8 @@
-"""Proof that the factors are still there: a small supervised network reads every factor from images of one variant.
+"""Evidence that the factors are still in the images: a small supervised network predicts every factor on one variant.
 
-The trunk is an encoder of the methods' own architecture; one softmax head a factor stands on it. It is trained on a random
-part of the grid and asked about images of the other part, combinations of factors that it has never seen. What it reads from
-perturbed images is in them, whatever an unsupervised method makes of it.
+The network is an encoder of the architecture that the methods use, with one softmax head per factor. It is trained on a
+random part of the grid and tested on the rest, which holds combinations of factors that it has never seen. Whatever it
+predicts from perturbed images must be present in them, whether or not an unsupervised method recovers it.
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ from perturb.progress import Progress
 from perturb.random.seeds import numpy_generator, torch_generator
 
 MOST_TESTED = 10_000
-"""Held-out images that are asked about, at most."""
+"""Maximum number of held-out images to test on."""
 TEST_BATCH = 256
 SAMPLE = 256
-"""Images that tell how bright and how contrasted they are."""
+"""Number of images from which the mean and standard deviation of the grey levels are estimated."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class FactorReadout:
 
     factor: str
     accuracy: float
-    """Share of the n held-out images whose value is named exactly, in [0, 1]."""
+    """Share of the n held-out images whose value is predicted exactly, in [0, 1]."""
     chance: float
-    """Share of them that have the value most frequent in training, in [0, 1]; about 1 / values."""
+    """Share of these images that have the most frequent training value, in [0, 1]; about 1 / values."""
     values: int
-    """Number of values that the factor has."""
+    """Number of values of the factor."""
     n: int
-    """Held-out images asked about."""
+    """Number of held-out images tested."""
 
     def as_json(self) -> dict[str, str | float | int]:
-        """The fields as a run's result keeps them."""
+        """Return the fields in the form in which a run's result stores them."""
         return asdict(self)
 
 
@@ -60,24 +60,24 @@ def read_factors(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> list[FactorReadout]:
-    """Train the network on images of a variant and ask it about held-out ones; images are drawn, never all loaded.
+    """Train the network on images of a variant and test it on held-out ones; the images are never all loaded at once.
 
     Args:
-        pixels: of the variant, of a size that an architecture is for.
-        grid: their factors.
-        steps: of Adam, whose learning rate rises to `learning_rate` and falls to zero ("one cycle").
-        batch_size: images, drawn from the training part with replacement.
-        learning_rate: the largest.
-        held_out: share of the grid that is kept from training, in (0, 1); up to 10,000 images of it are asked about.
-        seed: of the split, the batches and the weights.
-        device: where the network lives.
-        progress: told of every step.
+        pixels: Images of the variant, of a size for which there is an architecture.
+        grid: Factor grid of the images.
+        steps: Number of Adam steps. The learning rate rises to `learning_rate` and then falls to zero ("one cycle").
+        batch_size: Images per batch, drawn from the training part with replacement.
+        learning_rate: Peak learning rate.
+        held_out: Share of the grid held out from training, in (0, 1); up to 10,000 of these images are tested.
+        seed: Seed for the split, the batches and the weights.
+        device: Device of the network.
+        progress: Receives the progress after every step.
 
     Returns:
-        A readout for each factor, in the grid's order.
+        One readout per factor, in the grid's order.
 
     Raises:
-        UserError: no architecture is for images of this size, or a part of the split is empty.
+        UserError: If there is no architecture for images of this size, or a part of the split is empty.
 
     """
     training, testing = split(len(grid), held_out=held_out, seed=seed)
@@ -106,10 +106,10 @@ def read_factors(
 
 
 def split(total: int, *, held_out: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Image numbers to train on, and up to 10,000 of the others to ask about, sorted.
+    """Return the indices of the images to train on, and of up to 10,000 of the others to test on, both sorted.
 
     Raises:
-        UserError: a part is empty.
+        UserError: If a part is empty.
 
     """
     order = numpy_generator(seed, "readout", "split").permutation(total)
@@ -122,7 +122,7 @@ def split(total: int, *, held_out: float, seed: int) -> tuple[np.ndarray, np.nda
 
 
 class _Standardise(nn.Module):
-    """Grey levels with a mean of 0 and a variance of 1 over all pixels of some images: sprites are few among black."""
+    """Scale grey levels to mean 0 and variance 1 over all pixels of some images: sprites cover little of a black image."""
 
     mean: Tensor
     scale: Tensor
@@ -133,12 +133,12 @@ class _Standardise(nn.Module):
         self.register_buffer("scale", images.std().clamp(min=0.01))
 
     def forward(self, images: Tensor) -> Tensor:
-        """The images standardised, in their own shape."""
+        """Standardise images; the shape stays the same."""
         return (images - self.mean) / self.scale
 
 
 def _network(pixels: Pixels, grid: FactorGrid, training: np.ndarray, *, seed: int) -> nn.Sequential:
-    """Images (1, n, height, width, channels) → logits (1, n, sum of the factors' values), on the CPU."""
+    """Build the network on the CPU: images (1, n, height, width, channels) → logits (1, n, sum of the factors' values)."""
     some = pixels.batch(numpy_generator(seed, "readout", "scale").choice(training, SAMPLE)).cpu()
     height, width, channels = some.shape[1:]
     fitting = [a for a in ARCHITECTURES.values() if height == width == a.image_size]
@@ -156,7 +156,7 @@ def _network(pixels: Pixels, grid: FactorGrid, training: np.ndarray, *, seed: in
 def _batches(
     pixels: Pixels, grid: FactorGrid, numbers: np.ndarray, *, steps: int, batch_size: int, seed: int, device: str
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images (n, height, width, channels) and factor classes (n, factors)."""
+    """Yield images (n, height, width, channels) and factor classes (n, factors)."""
     rng = numpy_generator(seed, "readout", "batches")
     for _ in range(steps):
         drawn = numbers[rng.integers(len(numbers), size=batch_size)]
@@ -172,9 +172,9 @@ def _fit(
     learning_rate: float,
     progress: Progress | None,
 ) -> None:
-    """Minimise the cross-entropies' sum over factors, mean over the batch."""
+    """Minimise the cross-entropy, summed over factors and averaged over the batch."""
     adam = torch.optim.Adam(network.parameters(), lr=learning_rate)
-    # The cycle counts one step more than are made; it refuses to be of one step only.
+    # One more step than are made, because OneCycleLR rejects a total of one step.
     cycle = torch.optim.lr_scheduler.OneCycleLR(adam, max_lr=learning_rate, total_steps=steps + 1)
     for step, (images, factors) in enumerate(batches):
         losses = [
@@ -190,13 +190,13 @@ def _fit(
 
 
 def _heads(network: nn.Module, images: Tensor, grid: FactorGrid) -> tuple[Tensor, ...]:
-    """Logits of every factor, each (n, values), of images in [0, 1]."""
+    """Return the logits of every factor, each (n, values), for images in [0, 1]."""
     return network(images[None])[0].split(list(grid.sizes), dim=1)
 
 
 @torch.no_grad()
 def _hits(network: nn.Module, pixels: Pixels, grid: FactorGrid, numbers: np.ndarray, *, device: str) -> np.ndarray:
-    """Return whether each factor of each image is named, bool (n, factors)."""
+    """Return whether each factor of each image is predicted correctly, bool (n, factors)."""
     network.eval()
     found = []
     for start in range(0, len(numbers), TEST_BATCH):

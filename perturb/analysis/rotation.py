@@ -1,17 +1,17 @@
 """Rotation invariance of the likelihood and the ELBO, and the axes of a matrix (thesis 3.1, 3.2.1, Propositions 1 to 3).
 
-An encoder-decoder pair is turned by an orthogonal matrix U: codes become U z, and Dec_U(z) = Dec(Uᵀ z) (eqs. 3.3 and 3.4).
-The prior N(0, I) looks the same from all sides, so that the pair draws the same images:
+Rotate an encoder-decoder pair by an orthogonal matrix U: codes become U z, and Dec_U(z) = Dec(Uᵀ z) (eqs. 3.3 and 3.4).
+The prior N(0, I) is rotation invariant, so the pair generates the same distribution of images:
 
     Proposition 2   log p(x) = log ∫ N(z; 0, I) N(x; Dec(z), σ²) dz does not change
-    Proposition 3   neither does the ELBO, if the posterior N(e, Σ) is turned with the rest, to N(U e, U Σ Uᵀ)
+    Proposition 3   neither does the ELBO, if the posterior N(e, Σ) is rotated too, to N(U e, U Σ Uᵀ)
 
-A diagonal posterior cannot be turned with the rest, and this alone makes a VAE prefer some axes to others. Which ones is
-Proposition 1: for a matrix with distinct singular values the columns are orthogonal exactly where V of M = U S Vᵀ is a
-signed permutation, that is, where its axes are those of the singular vectors.
+A diagonal posterior cannot be rotated with the rest, and this alone makes a VAE prefer some axes to others. Proposition 1
+says which: for a matrix M = U S Vᵀ with distinct singular values, the columns are orthogonal if and only if V is a signed
+permutation, that is, if the axes are those of the singular vectors.
 
-Codes have two dimensions here, so that integrals over them are sums over a fine grid, exact but for rounding. Densities and
-bounds are in nats.
+Codes are two-dimensional here, so integrals over them are sums over a fine grid, exact up to rounding. Densities and bounds
+are in nats.
 """
 
 from collections.abc import Callable
@@ -27,16 +27,16 @@ from perturb.analysis.deterministic_elbo import log_likelihood
 from perturb.analysis.precision import largest_cosine
 
 Decoder = Callable[[Float[np.ndarray, "n 2"]], Float[np.ndarray, "n values"]]
-"""A function from codes to the means of images."""
+"""A function from codes to mean images."""
 REACH, POINTS = 8.0, 401
-"""The grid of codes: standard deviations of the prior to each side, and points along each axis."""
+"""The grid of codes: reach to each side, in standard deviations of the prior, and number of points along each axis."""
 NODES = 120
-"""Nodes of the Gauss-Hermite quadrature along each axis of a posterior."""
+"""Number of Gauss-Hermite quadrature nodes along each axis of a posterior."""
 
 
 @dataclass(frozen=True)
 class Bend:
-    """A decoder x = W tanh(V z) of two latents."""
+    """A decoder x = W tanh(V z) with two latents."""
 
     inner: np.ndarray
     """Weights V of the hidden layer, (hidden, 2)."""
@@ -49,22 +49,22 @@ class Bend:
         return cls(rng.normal(size=(hidden, 2)) / np.sqrt(2), rng.normal(size=(values, hidden)) / np.sqrt(hidden))
 
     def __call__(self, codes: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n values"]:
-        """Return the means of the images of codes."""
+        """Return the mean images for codes."""
         return np.tanh(codes @ self.inner.T) @ self.outer.T
 
     def jacobians(self, codes: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n values 2"]:
-        """Return the derivatives of the images' means by the codes."""
+        """Return the derivatives of the mean images with respect to the codes."""
         slopes = 1 - np.tanh(codes @ self.inner.T) ** 2
         return np.einsum("vh,nh,hk->nvk", self.outer, slopes, self.inner)
 
 
 def turned(decoder: Decoder, by: Float[np.ndarray, "2 2"]) -> Decoder:
-    """Return Dec_U, the decoder that draws from turned codes U z what the given decoder draws from z."""
+    """Return Dec_U, the decoder that maps rotated codes U z to what the given decoder returns for z."""
     return lambda codes: decoder(codes @ by)
 
 
 def evidence(decoder: Decoder, images: Float[np.ndarray, "n values"], *, variance: float) -> Float[np.ndarray, " n"]:
-    """Compute log p(x) of every image by a sum over a grid of codes, for a Gaussian likelihood of this variance."""
+    """Compute log p(x) of every image under a Gaussian likelihood, by summing over a grid of codes."""
     axis = np.linspace(-REACH, REACH, POINTS)
     codes = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
     cell = 2 * np.log(axis[1] - axis[0])
@@ -84,11 +84,11 @@ def elbo(
     """Compute the ELBO, E_q log p(x | z) − KL(q ‖ p), of every image for the posteriors q = N(e, Σ).
 
     Args:
-        decoder: of the pair.
-        images: x.
-        means: e.
-        covariances: Σ, positive definite.
-        variance: σ² of the likelihood.
+        decoder: Decoder from codes to mean images.
+        images: Images x.
+        means: Posterior means e.
+        covariances: Posterior covariances Σ, positive definite.
+        variance: Variance σ² of the likelihood.
 
     """
     nodes, weights = hermegauss(NODES)
@@ -104,8 +104,8 @@ def largest_cosine_and_mixing(matrix: Float[np.ndarray, "values k"]) -> tuple[fl
     """Measure both sides of Proposition 1: how far the columns are from orthogonal, and V from a signed permutation.
 
     Returns:
-        The largest absolute cosine between two columns, and the largest second-largest |entry| of a row of V; each in
-        [0, 1], and 0 where the statement holds exactly.
+        The largest absolute cosine between two columns, and the largest value over V's rows of the second-largest |entry|.
+        Both are in [0, 1]; they are 0 if the columns are orthogonal and if V is a signed permutation, respectively.
 
     """
     vectors = np.abs(np.linalg.svd(matrix, full_matrices=False)[2])

@@ -1,4 +1,4 @@
-"""Readouts, variances and predictions in run directories."""
+"""Configs and results of readout, variance and prediction runs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from perturb.config import DatasetConfig, ReadoutConfig, Section
 
 
 class ReadoutRun(Section):
-    """A supervised network that reads the factors from images."""
+    """Training of a supervised network that predicts the factors from images."""
 
     dataset: DatasetConfig
     readout: ReadoutConfig
@@ -15,20 +15,20 @@ class ReadoutRun(Section):
 
 
 class VariancesRun(Section):
-    """The variance that each factor and the perturbation induce."""
+    """Measurement of the variance that each factor and the perturbation induce."""
 
     dataset: DatasetConfig
     seed: int
 
 
 class PredictionRun(Section):
-    """The prediction of a pattern's effect on a VAE's axes."""
+    """Prediction of a pattern's effect on a VAE's axes."""
 
     dataset: DatasetConfig
     price: float
     """The constant c of the local metric's logarithms, taken from `perturbation.alignment.price`."""
     seed: int
-    """Draws the images and the anchors."""
+    """Seed for drawing the images and the anchors."""
 
 
 @dataclass(frozen=True)
@@ -36,4 +36,4 @@ class ReadoutResult:
     """The accuracies of one supervised network."""
 
     factors: tuple[FactorReadout, ...]
-    """A readout for each factor, in the grid's order."""
+    """One readout per factor, in the grid's order."""

@@ -15,15 +15,15 @@ from perturb.objectives.encode import encode, unit_variances
 from perturb.random.seeds import numpy_generator, some_of
 
 Decode = Callable[[np.ndarray], np.ndarray]
-"""A decoder: it turns codes, float32 (n, latents), into images, uint8 (n, height, width, channels)."""
+"""A function from codes, float32 (n, latents), to images, uint8 (n, height, width, channels)."""
 BINS = 20
 SPAN = 0.025, 0.975
-"""Quantiles of the data's codes between which a latent is moved: every method has a scale of its own."""
+"""Quantiles of the data's codes between which a latent is traversed. Quantiles, because methods differ in scale."""
 
 
 @dataclass(frozen=True)
 class CodeBook:
-    """Codes of some images by one model."""
+    """One model's codes of some images."""
 
     means: np.ndarray
     """Posterior means, float32 (n, latents)."""
@@ -34,50 +34,50 @@ class CodeBook:
 
     @property
     def order(self) -> np.ndarray:
-        """Latents by ascending ⟨σ²⟩, k(0), k(1), … of eq. 4.8: as principal components by descending variance."""
+        """Latents by ascending ⟨σ²⟩, k(0), k(1), … of eq. 4.8, like principal components by descending variance."""
         return np.argsort(self.variances, kind="stable")
 
     def path(self, latent: int, steps: int) -> np.ndarray:
-        """Values of a latent from one end of the data's codes to the other, (steps,)."""
+        """Return values of a latent from one end of the data's codes to the other, (steps,)."""
         low, high = np.quantile(self.means[:, latent], SPAN)
         return np.linspace(low, high, steps, dtype=np.float32)
 
     @property
     def centre(self) -> np.ndarray:
-        """Medians of the codes, where latents stay that are not moved, float32 (latents,)."""
+        """Medians of the codes, at which all other latents are held fixed, float32 (latents,)."""
         return np.median(self.means, axis=0).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Each latent moved by itself."""
+    """Traversals of one latent at a time."""
 
     latents: tuple[int, ...]
-    """The latents that are shown, by ascending ⟨σ²⟩."""
+    """The traversed latents, by ascending ⟨σ²⟩."""
     variances: tuple[float, ...]
     """⟨σ²⟩ of each of these latents."""
     images: np.ndarray
-    """uint8 (latents, steps, height, width, channels)."""
+    """Decoded images, uint8 (latents, steps, height, width, channels)."""
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Two latents moved at once."""
+    """A traversal of two latents at once."""
 
     latents: tuple[int, int]
-    """The one that changes from row to row, the one that changes from column to column."""
+    """The latent that changes from row to row, and the one that changes from column to column."""
     images: np.ndarray
-    """uint8 (steps, steps, height, width, channels)."""
+    """Decoded images, uint8 (steps, steps, height, width, channels)."""
 
 
 def decoder_of(model: Objective) -> Decode:
-    """Return what makes images of codes in a model of one restart: a decoder, or a GAN's generator.
+    """Return the function that maps codes to images in a model with one restart: a decoder, or a GAN's generator.
 
     Raises:
-        UserError: the model has neither, as PCL.
+        UserError: If the model has neither, like PCL.
 
     """
-    drawing_network(model)  # raises, where there is none
+    drawing_network(model)  # raises if there is none
 
     @torch.no_grad()
     def decode(codes: np.ndarray) -> np.ndarray:
@@ -88,14 +88,14 @@ def decoder_of(model: Objective) -> Decode:
 
 
 def code_book(model: Objective, pixels: Pixels, grid: FactorGrid, *, images: int, seed: int) -> CodeBook:
-    """Codes of up to so many images, drawn from the grid without replacement."""
+    """Encode at most `images` images, drawn from the grid without replacement."""
     numbers = some_of(len(grid), images, numpy_generator(seed, "traversal"))
     means, logvars = encode(model, pixels, numbers)
     return CodeBook(means, grid.factors_of(numbers), unit_variances(logvars))
 
 
 def traverse_rows(book: CodeBook, decode: Decode, *, steps: int) -> Rows:
-    """Each latent along its path, the others at the centre, in the order of eq. 4.8."""
+    """Traverse each latent along its path, with the others at the centre, in the order of eq. 4.8."""
     codes = np.tile(book.centre, (len(book.order), steps, 1))
     for row, latent in enumerate(book.order):
         codes[row, :, latent] = book.path(latent, steps)
@@ -106,7 +106,7 @@ def traverse_rows(book: CodeBook, decode: Decode, *, steps: int) -> Rows:
 def traverse_plane(
     book: CodeBook, decode: Decode, latents: tuple[int, int], *, steps: int, flip: tuple[bool, bool]
 ) -> Plane:
-    """Two latents along their paths, the others at the centre; `flip` turns a path round."""
+    """Traverse two latents along their paths, with the others at the centre; `flip` reverses a path."""
     down, across = (
         book.path(k, steps)[::-1] if turn else book.path(k, steps) for k, turn in zip(latents, flip, strict=True)
     )
@@ -116,10 +116,10 @@ def traverse_plane(
 
 
 def plane_of_factors(book: CodeBook, decode: Decode, factors: tuple[int, int], *, steps: int) -> Plane:
-    """The plane of the two latents that hold most of two factors, turned so that both factors grow along it.
+    """Traverse the two latents that are most informative about two factors, flipped so that both factors increase.
 
-    The thesis picked latents by hand and flipped them to match; here the pair has the largest sum of normalised mutual
-    informations, latent 1 with factor 1 and latent 2 with factor 2.
+    The thesis picked and flipped latents by hand. Here the pair maximises the sum of normalised mutual informations, of the
+    first latent with the first factor and of the second latent with the second factor.
     """
     shares = information_shares(book.means, book.factors, BINS)
     latents = best_pair(shares[:, factors[0]], shares[:, factors[1]])
@@ -131,7 +131,7 @@ def plane_of_factors(book: CodeBook, decode: Decode, factors: tuple[int, int], *
 
 
 def best_pair(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
-    """Two different numbers i, j with the largest first[i] + second[j]."""
+    """Return two different indices i, j that maximise first[i] + second[j]."""
     sums = first[:, None] + second[None, :]
     np.fill_diagonal(sums, -np.inf)
     i, j = np.unravel_index(sums.argmax(), sums.shape)
@@ -139,6 +139,6 @@ def best_pair(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
 
 
 def _decoded(codes: np.ndarray, decode: Decode) -> np.ndarray:
-    """Images (rows, columns, height, width, channels) of codes (rows, columns, latents)."""
+    """Decode codes (rows, columns, latents) to images (rows, columns, height, width, channels)."""
     images = decode(codes.reshape(-1, codes.shape[-1]))
     return images.reshape(*codes.shape[:2], *images.shape[1:])

@@ -2,18 +2,20 @@
 
 The thesis's idea is that "local changes in the data distribution can potentially lead to a disruptive change in the latent
 alignments without inducing large global variance" (4.2.1), so that "the primary sources of global variance remain unaltered"
-(4.3.2). It gives no formula for either; these are ours. x(w) is the original image of the factors w, x′(w) the variant's,
-δ(w) = x′(w) − x(w) as stored, after mirror and rounding; w is uniform over the grid, ‖·‖² sums over pixels and channels.
+(4.3.2). It gives no formula for either; the definitions here are ours. x(w) is the original image for the factors w, x′(w)
+the variant's image, and δ(w) = x′(w) − x(w) as stored, after mirroring and rounding. w is uniform over the grid, and ‖·‖²
+sums over pixels and channels.
 
     total        V(x)   = E ‖x(w) − E x‖²
-    global of k  V_k(x) = E ‖E[x(w) | w_k] − E x‖²         main effect: the rest of V(x) are interactions of factors
-    local of k   L_k(x) = E ‖x(w + e_k) − x(w)‖²           one step of factor k, others fixed; over all w that have a next
-    magnitude    M(δ)   = E ‖δ(w)‖²                        V(δ) and the square of δ's mean image
+    global, k    V_k(x) = E ‖E[x(w) | w_k] − E x‖²         main effect; the rest of V(x) is due to factor interactions
+    local, k     L_k(x) = E ‖x(w + e_k) − x(w)‖²           one step of factor k, others fixed; over all w with a next value
+    magnitude    M(δ)   = E ‖δ(w)‖²                        V(δ) plus the squared norm of δ's mean image
 
-Each likewise for δ and x′. They are linked: V(x′) = V(x) + V(δ) + 2 · cov(x, δ). A VAE's posterior noise sees steps of about
-the size of L_k. Where L_k(δ) is no longer small beside L_k(x) while V_k(δ) is beside V_k(x), the change is local.
+The same holds for δ and x′. They are related by V(x′) = V(x) + V(δ) + 2 · cov(x, δ). A VAE's posterior noise sees steps of
+about the size of L_k. If L_k(δ) is no longer small compared with L_k(x) while V_k(δ) is small compared with V_k(x), the
+change is local.
 
-Unit: squared share of the grey range, summed over pixels: 1 is one pixel of one channel that goes from black to white.
+Unit: squared fraction of the grey range, summed over pixels. One channel of one pixel changing from black to white gives 1.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,14 +36,14 @@ BATCH = 128
 
 @dataclass(frozen=True)
 class Induced:
-    """One quantity of original, perturbation and variant."""
+    """One quantity for the original images, the perturbation and the variant's images."""
 
     original: float
-    """Variance of the original images x."""
+    """Value for the original images x."""
     perturbation: float
-    """Variance of the perturbation δ."""
+    """Value for the perturbation δ."""
     variant: float
-    """Variance of the variant's images x′."""
+    """Value for the variant's images x′."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class FactorVariance:
     globally: Induced
     """V_k, the main effect of the factor over its whole range."""
     locally: Induced
-    """L_k; zeros for a factor of one value."""
+    """L_k, the effect of one step of the factor; zeros for a factor with a single value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +66,19 @@ class Variances:
     magnitude: float
     """M(δ), the mean square of the perturbation."""
     factors: tuple[FactorVariance, ...]
-    """A line for each factor, in the grid's order."""
+    """One entry per factor, in the grid's order."""
     images: int
     """Number of images from which totals and main effects are estimated."""
     whole_grid: bool
-    """True if these are all images of the grid, so that V and V_k are exact."""
+    """True if all images of the grid are used, so that V and V_k are exact."""
 
     def share(self, factor: FactorVariance) -> Induced:
-        """Main effect over the total of the same images, 0 where nothing varies."""
+        """Return a factor's main effect divided by the total of the same images; 0 if nothing varies."""
         parts, totals = asdict(factor.globally), asdict(self.total)
         return Induced(**{key: part / totals[key] if totals[key] > 0 else 0.0 for key, part in parts.items()})
 
     def as_json(self) -> dict[str, Any]:
-        """The numbers as a run's result keeps them."""
+        """Return the numbers in the form in which a run's result stores them."""
         return asdict(self)
 
 
@@ -89,20 +91,23 @@ def induced_variances(
     seed: int,
     progress: Progress | None = None,
 ) -> Variances:
-    """Global and local variances of a variant beside those of the original.
+    """Measure the global and local variances of a variant and of the original.
+
+    Sums over batches are in float64. Memory holds one mean image for each value of each factor.
 
     Args:
-        original: images in [0, 1] as drawn.
-        variant: the same images changed.
-        grid: their factors.
-        sample: images behind totals and main effects, and pairs behind the local change of each factor, at most. Grids no
-            larger are taken whole; of larger ones images are drawn without replacement, and main effects are corrected for
-            the noise of conditional means (the estimate of a random-effects analysis of variance, not below 0).
-        seed: of the draws.
-        progress: told of every batch.
+        original: The original images, in [0, 1].
+        variant: The same images after the perturbation.
+        grid: Factor grid of the images.
+        sample: Maximum number of images for totals and main effects, and of pairs for the local change of each factor.
+            Grids up to this size are used whole. From larger grids, images are drawn without replacement, and main effects
+            are corrected for the noise of conditional means (the estimate of a random-effects analysis of variance,
+            clamped at 0).
+        seed: Seed of the draws.
+        progress: Receives the progress after every batch.
 
     Returns:
-        Sums of batches in float64; memory holds one mean image for each value of each factor.
+        The variances of original, perturbation and variant.
 
     """
     images = _drawn(len(grid), sample, numpy_generator(seed, "variances", "images"))
@@ -118,19 +123,19 @@ def induced_variances(
     return Variances(
         total=totals,
         magnitude=magnitude,
-        factors=tuple(FactorVariance(*found) for found in zip(grid.names, main, local, strict=True)),
+        factors=tuple(FactorVariance(*parts) for parts in zip(grid.names, main, local, strict=True)),
         images=len(images),
         whole_grid=len(images) == len(grid),
     )
 
 
 def _drawn(total: int, sample: int, rng: np.random.Generator) -> np.ndarray:
-    """Sorted numbers below `total`: all, or some of them."""
+    """Return sorted integers below `total`: all of them, or a random sample."""
     return np.arange(total) if total <= sample else np.sort(rng.choice(total, sample, replace=False))
 
 
 def _pairs(grid: FactorGrid, factor: int, sample: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Image numbers, and those one step of a factor further; none for a factor of one value."""
+    """Return image indices and those one step further along a factor; empty for a factor with a single value."""
     below, size = int(np.prod(grid.sizes[factor + 1 :])), grid.sizes[factor]
     places = _drawn(len(grid) // size * (size - 1), sample, rng)
     above, rest = np.divmod(places, below * (size - 1))
@@ -139,7 +144,7 @@ def _pairs(grid: FactorGrid, factor: int, sample: int, rng: np.random.Generator)
 
 
 def _three(original: Pixels, variant: Pixels, numbers: np.ndarray) -> Tensor:
-    """x, δ and x′, float32 (3, n, pixels)."""
+    """Return x, δ and x′, float32 (3, n, pixels)."""
     x, changed = (pixels.batch(numbers).flatten(1) for pixels in (original, variant))
     return torch.stack([x, changed - x, changed])
 
@@ -152,7 +157,7 @@ def _batches(*numbers: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
 def _globally(
     original: Pixels, variant: Pixels, grid: FactorGrid, images: np.ndarray, tell: Callable[[int], None]
 ) -> tuple[Induced, float, list[Induced]]:
-    """V, M(δ), and V_k of every factor."""
+    """Return V, M(δ), and V_k of every factor."""
     sums = torch.zeros((), dtype=torch.float64)
     squares = torch.zeros(3, dtype=torch.float64)
     counts = np.zeros(sum(grid.sizes))
@@ -179,7 +184,7 @@ def _globally(
 
 
 def _main_effect(sums: Tensor, counts: Tensor, means: Tensor, total: Tensor, *, exact: bool) -> Tensor:
-    """V_k of x, δ and x′, (3,), from the sums of images at each value, (3, values, pixels)."""
+    """Return V_k of x, δ and x′, (3,), from the sums of images at each value, (3, values, pixels)."""
     seen, n = counts > 0, counts.sum()
     apart = (sums[:, seen] / counts[seen, None] - means[:, None]).square().sum(dim=2) @ counts[seen] / n
     if exact:
@@ -192,7 +197,7 @@ def _main_effect(sums: Tensor, counts: Tensor, means: Tensor, total: Tensor, *, 
 def _locally(
     original: Pixels, variant: Pixels, first: np.ndarray, second: np.ndarray, tell: Callable[[int], None]
 ) -> Induced:
-    """Return L_k, the mean square of what one step of a factor changes."""
+    """Return L_k, the mean squared change caused by one step of a factor."""
     squares, done = torch.zeros(3, dtype=torch.float64), 0
     for here, there in _batches(first, second):
         step = _three(original, variant, there) - _three(original, variant, here)

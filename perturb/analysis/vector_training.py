@@ -1,4 +1,4 @@
-"""Models of any method, trained on vectors side by side, and looked at on the way."""
+"""Train models of any method on vectors, several restarts in parallel, with callbacks during training."""
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -14,18 +14,18 @@ from perturb.random.seeds import child_seed
 from perturb.training import train
 
 Look = Callable[[int, Objective], None]
-"""A callback that is given the number of updates made so far, and the models in evaluation mode."""
+"""A callback that receives the number of updates so far, and the models in evaluation mode."""
 
 
 class _Watch(ProgressGroup):
-    """A listener to a training's progress that looks at the models after some steps."""
+    """A progress listener that calls back with the models after certain steps."""
 
     def __init__(self, model: Objective, steps: Collection[int], look: Look) -> None:
         super().__init__(())
         self._model, self._steps, self._look = model, frozenset(steps), look
 
     def report(self, done: int, total: int, note: str = "") -> None:
-        """Look, if this is one of the steps."""
+        """Call the callback if this is one of the steps."""
         if done in self._steps:
             self._model.networks.eval()
             self._look(done, self._model)
@@ -44,21 +44,21 @@ def trained(
     steps: Collection[int] = (),
     look: Look = lambda step, model: None,
 ) -> Objective:
-    """Train models of one method, a restart for each seed, and return them in evaluation mode.
+    """Train models of one method, one restart per seed, and return them in evaluation mode.
 
     Args:
-        sets: the vectors that each restart learns from, of the same number and dimensions.
-        method: such as VAEConfig or AutoencoderConfig.
-        training: of the architecture `linear` or `mlp_vectors`.
-        latents: of the code.
-        seeds: one for each restart.
-        rates: learning rates, one after the other, each for `training.steps` updates; none: the training's own.
-        device: of torch.
-        steps: numbers of updates at a learning rate after which `look` is called. Looking changes nothing.
-        look: is told the step, and shown the models.
+        sets: Training vectors of each restart, all of the same number and dimension.
+        method: Config of the method, such as VAEConfig or AutoencoderConfig.
+        training: Training settings with the architecture `linear` or `mlp_vectors`.
+        latents: Number of latents.
+        seeds: One seed per restart.
+        rates: Learning rates to use in turn, each for `training.steps` updates. If empty, the training's own rate.
+        device: Torch device.
+        steps: Numbers of updates at a learning rate after which `look` is called. This does not affect the training.
+        look: Callback that receives the step and the models.
 
     Raises:
-        UserError: a training has diverged.
+        UserError: If a training diverged.
 
     """
     model = untrained(method, training, channels=sets[0].values.shape[1], latents=latents, seeds=seeds, device=device)
@@ -94,15 +94,15 @@ def untrained(
     seeds: Sequence[int],
     device: str = "cpu",
 ) -> Objective:
-    """Return untrained models of one method, a restart for each seed.
+    """Return untrained models of one method, one restart per seed.
 
     Args:
-        method: such as VAEConfig.
-        training: architecture, optimiser and likelihood.
-        channels: values of a vector.
-        latents: of the code.
-        seeds: one for each restart.
-        device: of torch.
+        method: Config of the method, such as VAEConfig.
+        training: Settings with the architecture, optimiser and likelihood.
+        channels: Number of values in a vector.
+        latents: Number of latents.
+        seeds: One seed per restart.
+        device: Torch device.
 
     """
     return OBJECTIVES[method.kind](

@@ -1,8 +1,8 @@
-"""Instruments: questions about the theory behind the benchmarks, put to models and answered with a table and a figure.
+"""Instruments: questions about the theory behind the benchmarks, tested on models and answered with a table and a figure.
 
-The mathematics is in perturb/analysis; an instrument feeds it and words what comes out. To add one, write a module with an
-`INSTRUMENT` as the others have, whose `answer` takes `Subjects` and `Settings` and returns an `Answer`, and put it into the
-table. `perturb analyse NAME` then knows it, and `perturb analyse list` shows it.
+The mathematics is in perturb/analysis. An instrument supplies the inputs and words the results. To add one, write a module
+with an `INSTRUMENT` like the others, whose `answer` takes `Subjects` and `Settings` and returns an `Answer`, and add it to
+the table. It is then available as `perturb analyse NAME` and listed by `perturb analyse list`.
 """
 
 from perturb.instruments import (
@@ -24,8 +24,8 @@ from perturb.instruments import (
 from perturb.instruments.instrument import Answer, Instrument, Settings
 
 INSTRUMENTS: dict[str, Instrument] = {
-    found.name: found
-    for found in (
+    instrument.name: instrument
+    for instrument in (
         rotation_invariance.INSTRUMENT,
         precision_budget.INSTRUMENT,
         linear_vae.INSTRUMENT,

@@ -1,4 +1,4 @@
-"""At which posterior widths does a pattern turn a code's axes? What the cheapest save, and the MIG on them, by width."""
+"""At which posterior widths does a pattern rotate a code's axes? Saving and MIG on the cheapest axes, by width."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,25 +26,25 @@ from perturb.report.table import TextTable, plain_table
 from perturb.statistics.scores import BASELINE
 
 WIDTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4)
-"""Standard deviations of a code. Narrower neighbourhoods than the first hold too few images of a grid."""
+"""Widths in standard deviations of the code. Neighbourhoods narrower than the first contain too few images of a grid."""
 EARLY = WIDTHS.index(1.0)
-"""The width at which a VAE begins to settle its axes, the prior's."""
+"""Index of the prior's width, at which a VAE begins to settle its axes."""
 RESTARTS = "restart"
 
 
 @dataclass(frozen=True)
 class Code:
-    """The code that one model has of the original images."""
+    """One model's code of the original images."""
 
     values: torch.Tensor
     """Standardised codes of the active latents, (images, latents)."""
     width: float
-    """Posterior standard deviation of an active latent in units of the code's, a mean over images and latents."""
+    """Posterior standard deviation of an active latent relative to the code's, averaged over images and latents."""
 
 
 @dataclass(frozen=True)
 class Turned:
-    """The effect of turning on one variant's images, in all codes at all widths."""
+    """The effect of rotating the axes on one variant's images, for all codes and widths."""
 
     saving: np.ndarray
     """Nats per unit of β that the cheapest axes would save, (patterns, codes, widths)."""
@@ -54,7 +54,7 @@ class Turned:
 
 @dataclass(frozen=True)
 class Found:
-    """The codes, and what turning does to them on the images of every variant."""
+    """The codes, and the effect of rotating their axes on the images of every variant."""
 
     codes: list[Code]
     kept: np.ndarray
@@ -63,22 +63,22 @@ class Found:
 
     @property
     def width(self) -> float:
-        """The width of the posteriors at the end of their training, a mean over the codes."""
+        """Width of the posteriors at the end of training, averaged over the codes."""
         return float(np.mean([code.width for code in self.codes]))
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Fit the metric of every variant's images around the restarts' codes, at one width after the other."""
+    """Fit the metric of every variant's images around the restarts' codes, at each width."""
     found = _measured(subjects, settings)
     path = settings.folder / "axes-over-widths.png"
     draw(path, found)
     verdict = _verdict(found)
     caption = (
-        "Above: MIG of the restarts' codes when turned onto the axes that are cheapest for a variant's images; the line "
-        "across: MIG of the codes as they are. Below: what turning saves. Thin: single patterns, means over the codes. "
+        "Above: MIG of the restarts' codes when turned onto the axes that are cheapest for a variant's images; horizontal "
+        "line: MIG of the codes as they are. Below: what turning saves. Thin: single patterns, means over the codes. "
         "Dashed: the width of the restarts' posteriors at the end of their training."
     )
-    alt = f"Two panels over the width of a posterior, a line a variant: MIG on the cheapest axes, and the saving. {verdict}"
+    alt = f"Two panels over the posterior width, one line per variant: MIG on the cheapest axes, and the saving. {verdict}"
     section = Section(
         title="Axes over widths", text=_text(found), figures=[Picture(path, caption, alt)], tables=[_table(found)]
     )
@@ -123,24 +123,25 @@ def _code(model: TrainedModel, numbers: np.ndarray, settings: Settings) -> Code:
 def _text(found: Found) -> tuple[str, ...]:
     return (
         "A VAE begins to settle its axes while its posteriors are about as wide as the prior, a standard deviation of the "
-        "code, and they grow narrower for as long as it learns. The slopes of images within so narrow a neighbourhood are "
-        "others: a circle of hues is nearly straight there, and steep. So a pattern may turn the axes early and leave them "
-        "where they were late.",
-        f"The codes are those of {len(found.codes)} restarts, of the original images. Around 256 of them, the slopes of "
-        "each variant's images are fitted in neighbourhoods of one width after the other, within the directions in which "
-        "the originals vary. Nothing is trained. Where turning saves next to nothing, no axes are preferred, and the MIG "
-        "on the cheapest means little.",
+        "code, and they grow narrower for as long as it learns. Within such narrow neighbourhoods, images have different "
+        "slopes: the hue circle is nearly straight there, and steep. So a pattern may turn the axes early in training but "
+        "not late.",
+        f"The codes are those of {len(found.codes)} restarts for the original images. Around 256 of the codes, the slopes "
+        "of each variant's images are fitted in neighbourhoods of each width, within the directions in which the originals "
+        "vary. Nothing is trained. Where turning saves next to nothing, no axes are preferred, and the MIG on the cheapest "
+        "axes means little.",
     )
 
 
 def _verdict(found: Found) -> str:
-    """Compare the modified images, or else the first variant there is, at the prior's width with the narrowest."""
+    """Compare the prior's width with the narrowest width on the modified images, or else on the first variant."""
     name = next((variant for variant in ("modified", *found.variants) if variant in found.variants), BASELINE)
     saving, mig = (values.mean(axis=(0, 1)) for values in (found.variants[name].saving, found.variants[name].mig))
     return (
         f"On {name} images, the cheapest axes save {saving[EARLY]:.2f} nats per unit of β at a width of "
-        f"{WIDTHS[EARLY]:g} and {saving[0]:.2f} at {WIDTHS[0]:g}; on them the codes keep a MIG of {mig[EARLY]:.2f} and "
-        f"{mig[0]:.2f} of their {found.kept.mean():.2f}. The restarts' posteriors end with a width of {found.width:.2f}."
+        f"{WIDTHS[EARLY]:g} and {saving[0]:.2f} at {WIDTHS[0]:g}; on these axes the codes' MIG is {mig[EARLY]:.2f} and "
+        f"{mig[0]:.2f}, and {found.kept.mean():.2f} on their own. The restarts' posteriors end with a width of "
+        f"{found.width:.2f}."
     )
 
 
@@ -174,7 +175,7 @@ def _numbers(found: Found) -> dict[str, JsonValue]:
 
 
 def draw(path: Path, found: Found) -> None:
-    """Draw MIG on the cheapest axes and their saving over the width, a line a variant."""
+    """Plot the MIG on the cheapest axes and their saving over the width, one line per variant."""
     figure = style.new_figure(4.6)
     migs, savings = figure.subplots(2, 1, sharex=True)
     for variant, both in found.variants.items():

@@ -1,4 +1,4 @@
-"""The interface of an instrument: its entry in the table, its settings and its answer."""
+"""The interface of an instrument: its table entry, its settings and its answer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ class Settings:
     """The settings that every instrument receives along with its subject."""
 
     folder: Path
-    """Folder that figures are written to; it exists."""
+    """Existing folder to write figures to."""
     seeds: int
-    """Number of repetitions, where an instrument trains or draws something."""
+    """Number of repetitions, for instruments that train or draw something."""
     seed: int
-    """Root of all randomness."""
+    """Root seed of all randomness."""
     device: str = "cpu"
     """Torch device."""
 
@@ -29,11 +29,11 @@ class Answer:
     """The result of an instrument."""
 
     verdict: str
-    """One sentence that says what came out, worded by the numbers."""
+    """The result in a sentence or a few, worded according to the numbers."""
     section: Section
-    """Text, table and figure for people; the figures are in the settings' folder."""
+    """Text, tables and figures for readers; the figures are in the settings' folder."""
     numbers: dict[str, JsonValue] = field(default_factory=dict)
-    """The numbers behind the section's text, table and figure, with keys and values as JSON has them."""
+    """The numbers behind the section's text, tables and figures, as JSON values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +41,16 @@ class Instrument:
     """A question, and the function that answers it."""
 
     name: str
-    """Its name as commands take it: small letters and hyphens."""
+    """Its name in commands: lower-case letters and hyphens."""
     question: str
     """The question that it answers, for `perturb analyse list`."""
     source: str
-    """Document, section and equations."""
+    """Its source: document, section and equations."""
     takes: Sequence[Kind]
-    """Kinds of subject, the first of which is asked for where none is given."""
+    """Kinds of subject that it accepts, in the order in which messages list them."""
     cost: str
-    """Time that it takes on one core, in words."""
+    """Run time on one core, in words."""
     answer: Callable[[Subjects, Settings], Answer]
     """Computes the answer; raises UserError if the subject is unsuitable."""
     trains: bool = False
-    """True if it trains models of its own by an experiment's settings, so that no run of the experiment has to be there."""
+    """True if it trains its own models with an experiment's settings, so that the experiment need not have been run."""

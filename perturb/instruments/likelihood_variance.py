@@ -1,4 +1,4 @@
-"""Is β the variance of the likelihood, and does a diagonal posterior ask for orthogonal columns? Allen (2024), tried."""
+"""Is β the variance of the likelihood, and does a diagonal posterior favour orthogonal columns? A test of Allen (2024)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,47 +29,47 @@ from perturb.training.loop import ACTIVE
 
 LINEAR, CURVED = "linear", "non-linear"
 VARIANCES = {LINEAR: 0.25, CURVED: 0.001}
-"""Variance of each likelihood, β σ² of a β-VAE: below what two latents should hold."""
+"""Variance of each likelihood, β σ² for a β-VAE: below the variances that the two latents should capture."""
 LATENTS, SAMPLES, POINTS, DRAWS = 2, 10_000, 200, 32
 STEPS, RATES = {LINEAR: 1_000, CURVED: 1_000}, {LINEAR: 3e-2, CURVED: 3e-3}
 LOOKS = 1, 3, 10, 30, 100, 300, 1_000
-"""Updates after which columns are looked at."""
+"""Numbers of updates after which columns are measured."""
 BETAS = {"4": 4.0, "⅓": 1 / 3}
-"""Multiplied by a power of 2, float32 is exact, so that Adam's ε alone tells the losses apart; by ⅓ it is rounded."""
+"""A float32 multiplied by a power of 2 is exact, so the losses differ for Adam only through its ε. With ⅓, rounding adds."""
 DIAGONAL, FULL = "diagonal", "full"
 POSTERIORS: dict[str, ObjectiveConfig] = {DIAGONAL: VAEConfig(), FULL: FullCovarianceVAEConfig(beta=1.0)}
 CLOUD = 8.0, 4.0, 2.0, 1.0, 0.5
-"""Variances of the cloud whose units are pruned, one latent each."""
+"""Variances of the point cloud for the pruning test, one latent each."""
 WIDE = 8 * np.sqrt(2)
-"""Variance of its likelihood: above every variance of the data, so that a VAE has nothing to gain from its code."""
+"""Variance of its likelihood: above every variance of the data, so that at β = 1 a VAE gains nothing from its code."""
 FALLING = 1.0, 1 / 2, 1 / 4, 1 / 8, 1 / 16
-"""Values of β from high to low, each of which lets one more unit be used."""
+"""Decreasing values of β, each of which allows one more unit to be used."""
 COLOURS = {DIAGONAL: "#4477aa", FULL: "#cc3311"}
 
 
 @dataclass(frozen=True)
 class Twins:
-    """Differences of a VAE from others with the same seeds, (2: codes and vectors, restarts)."""
+    """Differences between a VAE and other models with the same seeds, (2: codes and vectors, restarts)."""
 
     equivalent: Mapping[str, np.ndarray]
-    """Differences from β-VAEs whose likelihood has the variance divided by β, by the label of β."""
+    """Differences from β-VAEs whose likelihood variance is divided by β, by the label of β."""
     other: np.ndarray
-    """Differences from a VAE whose likelihood has a quarter of the variance, as a control."""
+    """Differences from a VAE with a quarter of the likelihood variance, as a control."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Measurements of the models of one form of posterior on one set of vectors."""
+    """Measurements of the models with one form of posterior on one set of vectors."""
 
     steps: np.ndarray
     cosines: np.ndarray
     """Mean |cos| between two columns of the decoders' Jacobians, (steps, restarts)."""
     bounds: Bounds
-    """ELBOs of the models after their training."""
+    """ELBOs of the models after training."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Train twins, both posteriors, and VAEs of falling β."""
+    """Train equivalent pairs of models, models with both forms of posterior, and VAEs with decreasing β."""
     seeds = [child_seed(settings.seed, "likelihood", number) for number in range(settings.seeds)]
     sets = {LINEAR: gaussian((4.0, 1.0, 0.04), settings.seed, SAMPLES), CURVED: nonlinear().samples(settings.seed, SAMPLES)}
     columns: dict[tuple[str, str], Columns] = {}
@@ -144,7 +144,7 @@ def _twins(name: str, model: Objective, samples: Samples, seeds: Sequence[int], 
 
 
 def _pruning(beta: float, cloud: Samples, seeds: Sequence[int], settings: Settings) -> np.ndarray:
-    """Train linear VAEs of this β, and return their units' posterior variances, ascending, (restarts, latents)."""
+    """Train linear VAEs with this β, and return their units' posterior variances, ascending, (restarts, latents)."""
     model = trained(
         [cloud] * len(seeds), BetaVAEConfig(beta=beta), _training(LINEAR, WIDE), latents=len(CLOUD), seeds=seeds,
         device=settings.device,
@@ -156,7 +156,7 @@ def _pruning(beta: float, cloud: Samples, seeds: Sequence[int], settings: Settin
 def _text(settings: Settings) -> tuple[str, ...]:
     return (
         "A β-VAE whose likelihood has the variance σ² has β times the loss of a VAE with the variance β σ², up to a "
-        "constant (Allen 2024, Theorem 3). Adam does not see the factor, except beside its ε and in rounding. So with the "
+        "constant (Allen 2024, Theorem 3). Adam is invariant to this factor, except for its ε and rounding. So with the "
         "same seeds both should learn the same.",
         "With a linear decoder the ELBO is known in closed form (equations 5 and 10), and a diagonal posterior costs "
         "nothing where the Jacobian's columns are orthogonal. A unit of a linear VAE pays only if its principal variance "
@@ -174,8 +174,8 @@ def _verdict(
     agree = int(((found < ACTIVE).sum(axis=2) == (expected < ACTIVE).sum(axis=1)[:, None]).sum())
     return (
         f"β-VAEs and VAEs of the variance β σ² differ by at most {same:.1e} of their codes' deviation, and VAEs of another "
-        f"variance by {other:.2f} or more. |cos| between columns ends at {cosines} (diagonal and full posterior). As many "
-        f"units are pruned as in closed form in {agree} of {found[..., 0].size} linear VAEs: {_pruned(found)}"
+        f"variance by {other:.2f} or more. |cos| between columns ends at {cosines} (diagonal and full posterior). The "
+        f"number of pruned units is as in closed form in {agree} of {found[..., 0].size} linear VAEs: {_pruned(found)}"
     )
 
 
@@ -198,8 +198,8 @@ def _twins_table(twins: Mapping[str, Twins]) -> TextTable:
             lines.append((f"{name}, β = {label}, σ² divided by it", *(f"{each.max():.1e}" for each in values)))
         lines.append((f"{name}, control: σ² divided by 4 alone", *(f"{each.min():.1e}" for each in one.other)))
     note = (
-        "Differences from the VAE of the same seeds: root mean squares, in units of the codes' and vectors' own deviation; "
-        "the largest of all seeds, and of the controls the smallest."
+        "Differences from the VAE with the same seeds: root mean squares, relative to the codes' and vectors' own "
+        "deviation; the largest over seeds, or for controls the smallest."
     )
     return plain_table("Theorem 3: differences from a VAE", ("Model", "codes", "decoders"), lines, note=note)
 
@@ -212,7 +212,7 @@ def _bounds_table(columns: Mapping[tuple[str, str], Columns], optimal: float) ->
         cells = (_with_width(found.sampled), *(_with_width(values, 3) for values in closed))
         lines.append((f"{name}, {posterior}", *cells, _with_width(one.cosines[-1])))
     note = (
-        f"Nats for a vector, means over trainings with their 95 % interval, on {POINTS} vectors; {DRAWS} codes of each for "
+        f"Nats per vector, means over trainings with their 95 % interval, on {POINTS} vectors; {DRAWS} codes of each for "
         f"the sampled bound. The linear optimum in closed form is {optimal:.2f}.".replace("-", "−")
     )
     header = (
@@ -254,7 +254,7 @@ def _numbers(
 
 
 def draw_both(path: Path, found: np.ndarray, variances: np.ndarray, columns: Mapping[tuple[str, str], Columns]) -> None:
-    """Draw posterior variances over β σ², and columns' cosines over updates."""
+    """Plot posterior variances over β σ², and columns' cosines over updates."""
     figure = style.new_figure(5.2)
     above, below = figure.subplots(2, 1)
     noises = np.array(FALLING) * WIDE

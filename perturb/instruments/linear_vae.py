@@ -1,4 +1,4 @@
-"""Theorem 2 of the thesis, tried: do linear VAEs end on the principal axes, and linear autoencoders not?"""
+"""A test of the thesis's Theorem 2: do linear VAEs end up on the principal axes, and linear autoencoders not?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from mpl_toolkits.mplot3d import Axes3D
 
 CLOUDS = {"variances apart": (4.0, 1.0, 0.04), "variances nearly equal": (1.1, 1.0, 0.04)}
-"""Variances of Gaussian clouds in space along their axes; the third is what two latents leave."""
+"""Variances of Gaussian point clouds along their three axes; two latents leave out the third."""
 APART, EQUAL = CLOUDS
 MODELS = {"linear VAE": VAEConfig(), "linear AE": AutoencoderConfig()}
 VAE, AE = MODELS
 LATENTS, SAMPLES = 2, 10_000
 VARIANCE = 0.25
-"""Variance of the likelihood: below every variance that a latent should hold, so that no latent is left unused."""
+"""Variance of the likelihood: below every variance that a latent should capture, so that all latents are used."""
 OF_CHANCE = 22.5
-"""Mean angle, degrees, of two axes at a right angle that are turned at random in their plane."""
+"""Mean angle in degrees for two perpendicular axes that are rotated at random in their plane."""
 SMOOTH, RIPPLED = Sheet(), Sheet(ripple=0.15, waves=16.0)
 PRINCIPAL_COLOURS, FOUND_COLOUR, FAINT = ("#cc3311", "#0077bb"), "#222222", "#bbbbbb"
 
 
 @dataclass(frozen=True)
 class Ends:
-    """The ends of one model's trainings on one cloud."""
+    """The results of one model's trainings on one point cloud."""
 
     decoders: np.ndarray
-    """Decoders of the linear VAEs, (seeds, 3, latents)."""
+    """Decoder matrices, (seeds, 3, latents)."""
     angles: np.ndarray
-    """Degrees between latents' axes and principal directions, (seeds, latents)."""
+    """Angles between latents' axes and principal directions in degrees, (seeds, latents)."""
     spaces: np.ndarray
-    """Degrees between the space that the latents span and that of the leading components, (seeds,)."""
+    """Angles between the latents' space and that of the leading components in degrees, (seeds,)."""
 
     @property
     def each(self) -> np.ndarray:
@@ -57,19 +57,19 @@ class Ends:
 
     @property
     def estimate(self) -> Estimate:
-        """Mean over the seeds, with its interval."""
+        """Mean angle over the seeds, with its interval."""
         return over_clusters(self.each[None])
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Train both models on both clouds, and compare their axes with the principal ones."""
+    """Train both models on both point clouds, and compare their axes with the principal ones."""
     clouds = {name: gaussian(variances, settings.seed, SAMPLES) for name, variances in CLOUDS.items()}
     components = {name: principal(samples.values) for name, samples in clouds.items()}
     ends = {(cloud, model): _ends(clouds[cloud], components[cloud], model, settings) for cloud in CLOUDS for model in MODELS}
     path = settings.folder / "linear-vae.png"
     draw_panels(path, clouds[APART], components[APART], ends[APART, VAE].decoders)
     caption = (
-        "As the thesis's Figure 4.1, computed: (i) a cloud, the plane and directions of its principal components (red and "
+        "The thesis's Figure 4.1, computed: (i) a cloud, the plane and directions of its principal components (red and "
         "blue) and the axes that linear VAEs found (dotted); (ii) a sheet and its local axes, the leading one red; (iii) "
         "the same with a ripple, and the axes of the metric averaged over its waves; (iv) the moves from (ii) to (iii)."
     )
@@ -96,10 +96,10 @@ def _ends(samples: Samples, found: Principal, model: str, settings: Settings) ->
 def _text(settings: Settings) -> tuple[str, ...]:
     return (
         "Both models have one linear layer each way and the same squared error. The VAE's noise has its own variance for "
-        "each latent, and none across them, so that it is cheapest along the principal axes (thesis 4.2.1, Theorem 2; Lucas "
-        "et al. 2019). The autoencoder has no noise: it finds the plane, and any axes in it.",
+        "each latent and no correlations, so it is cheapest along the principal axes (thesis 4.2.1, Theorem 2; Lucas et al. "
+        "2019). The autoencoder has no noise: it finds the plane, with arbitrary axes in it.",
         f"Clouds of {SAMPLES:,} Gaussian samples in space, turned at random; {settings.seeds} trainings of each model. "
-        "Where the variances are nearly equal, turning the axes costs next to nothing, and the VAE has hardly a preference "
+        "If the variances are nearly equal, turning the axes costs next to nothing, and the VAE hardly has a preference "
         "either (thesis 3.3.4).",
     )
 
@@ -128,7 +128,7 @@ def _table(ends: dict[tuple[str, str], Ends]) -> TextTable:
     ]
     note = (
         "Mean angle over latents, then over trainings, with its 95 % interval; the largest angle of any latent; the largest "
-        f"between planes. Axes at a right angle, turned at random in their plane, are {OF_CHANCE:g}° off on average."
+        f"between planes. Perpendicular axes turned at random in their plane are {OF_CHANCE:g}° off on average."
     )
     columns = "axes off by", "at most", "planes off by at most"
     return TextTable(
@@ -137,13 +137,13 @@ def _table(ends: dict[tuple[str, str], Ends]) -> TextTable:
 
 
 def _degrees(estimate: Estimate) -> str:
-    """A mean and the half width of its 95 % interval."""
+    """Format a mean and the half-width of its 95 % interval."""
     width = estimate.half_width
     return f"{estimate.mean:.1f}°" if width is None else f"{estimate.mean:.1f}° ± {width:.1f}°"
 
 
 def _numbers(ends: dict[tuple[str, str], Ends], components: dict[str, Principal]) -> dict[str, JsonValue]:
-    """The sheet's turn; by cloud its variances, the axes' lengths in closed form, and what the trainings found."""
+    """Return the rotation of the sheet's axes, and for each cloud the variances, optimal axis lengths and results."""
     axes = [sheet.local_axes(_net(9)) for sheet in (SMOOTH, RIPPLED)]
     numbers: dict[str, JsonValue] = {"sheet": {"moved_by": RIPPLED.ripple, "axes_turned_by": float(turned_by(*axes).mean())}}
     for cloud, variances in CLOUDS.items():
@@ -164,7 +164,7 @@ def _of_model(found: Ends) -> dict[str, JsonValue]:
 
 
 def _lengths(decoders: np.ndarray) -> list:
-    """Lengths of columns, of (..., 3, latents)."""
+    """Return the lengths of the columns of (..., 3, latents)."""
     return np.linalg.norm(decoders, axis=-2).tolist()
 
 
@@ -172,10 +172,10 @@ def draw_panels(path: Path, samples: Samples, found: Principal, decoders: np.nda
     """Draw the four panels of the thesis's Figure 4.1.
 
     Args:
-        path: of the PNG.
-        samples: the cloud of the first panel, vectors (n, 3).
-        found: its principal components.
-        decoders: of linear VAEs on it, (seeds, 3, latents).
+        path: Path of the PNG.
+        samples: Point cloud of the first panel, vectors (n, 3).
+        found: Its principal components.
+        decoders: Decoders of linear VAEs trained on it, (seeds, 3, latents).
 
     """
     figure = style.new_figure(4.6)
@@ -220,14 +220,14 @@ def _draw_moves(axes: "Axes3D") -> None:
 
 
 def _segments(axes: "Axes3D", starts: np.ndarray, ends: np.ndarray, **look: Any) -> None:  # noqa: ANN401
-    """Straight lines between points (n, 3)."""
+    """Draw straight lines between points (n, 3)."""
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
     axes.add_collection3d(Line3DCollection(np.stack([starts, ends], axis=1), **look))
 
 
 def _net(side: int) -> np.ndarray:
-    """Points of the square, (side², 2)."""
+    """Return a grid of points in the square, (side², 2)."""
     steps: Sequence[np.ndarray] = np.meshgrid(*[np.linspace(-1, 1, side)] * 2)
     return np.stack(steps, axis=-1).reshape(-1, 2)
 

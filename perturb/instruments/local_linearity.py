@@ -22,7 +22,7 @@ from perturb.report.words import share
 from perturb.statistics.intervals import SIGNIFICANCE, Estimate, over_clusters
 
 POINTS, TRAIN, TEST = 16, 128, 128
-"""Images whose posteriors are looked at, and draws of noise that are fitted and judged at each."""
+"""Number of images whose posteriors are used, and of noise draws for fitting and for evaluation at each."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,24 @@ class Shares:
 
     @property
     def gain(self) -> Estimate:
-        """Share by which a tanh lowers the unexplained share of the best matrix."""
+        """Relative reduction of the best matrix's unexplained share by a tanh."""
         return over_clusters((1 - self.unexplained["tanh"] / self.unexplained["linear"])[None])
 
     @property
     def nearer(self) -> Estimate:
-        """Error of the derivative's prediction of the stochastic loss, minus that of the local non-linear decoder's."""
+        """Error of the derivative's prediction of the stochastic loss, minus the error of the local non-linear decoder's."""
         return over_clusters((abs(self.predicted["jacobian"] - 1) - abs(self.predicted["tanh"] - 1))[None])
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Approximate the decoder around posteriors of random images, and compare the errors on new noise."""
+    """Approximate the decoder around the posteriors of random images, and compare the errors on new noise."""
     found = {model.label: _shares(model, settings) for model in subjects.some(settings.seeds) if model.has_kl}
     if not found:
         raise UserError(f"{subjects.name}: no finished training has both a decoder and a posterior with a width.")
     path = settings.folder / "local-linearity.png"
     draw_errors(path, {label: one.unexplained for label, one in found.items()})
-    caption = "What each local approximation leaves unexplained, a dot an image's posterior."
-    alt = "Dots near the left end, which is no error, in rows of three a model, with bars at their means: {}.".format(
+    caption = "What each local approximation leaves unexplained; each dot is the posterior of one image."
+    alt = "Dots near the left end, which is no error, in three rows per model, with bars at their means: {}.".format(
         ", ".join(
             f"{name} {np.mean([one.unexplained[name].mean() for one in found.values()]):.3f}" for name in APPROXIMATIONS
         )
@@ -86,8 +86,8 @@ def _unexplained_table(found: Mapping[str, Shares]) -> TextTable:
         for label, one in found.items()
     ]
     note = (
-        f"Means over {POINTS} images, ± half of the 95 % interval over them; {TRAIN} draws of noise are fitted at each and "
-        f"{TEST} others judged. The numbers of Bhowal et al. measure something else, as their code has it."
+        f"Means over {POINTS} images, ± half of the 95 % interval over them; at each, {TRAIN} draws of noise are fitted and "
+        f"{TEST} others evaluated. According to their code, the numbers of Bhowal et al. measure something else."
     )
     header = "Model", *APPROXIMATIONS, "smaller by the tanh"
     return plain_table("Share of the decoder's local change that is left unexplained", header, lines, note=note)
@@ -99,9 +99,9 @@ def _predicted_table(found: Mapping[str, Shares]) -> TextTable:
         for label, one in found.items()
     ]
     note = (
-        "Table 2 of Bhowal et al.: E ‖f(ε)‖² over E ‖Dec(μ + ε) − Dec(μ)‖², 100% where it is met, means over the same "
-        "images, of new noise. The last column: how much nearer to 100% the tanh is than the derivative, mean over images "
-        "± half of the 95 % interval. Least squares makes a fit too small by about what it leaves unexplained."
+        "Table 2 of Bhowal et al.: E ‖f(ε)‖² over E ‖Dec(μ + ε) − Dec(μ)‖², 100% if exact, means over the same images, on "
+        "new noise. The last column: how much nearer to 100% the tanh is than the derivative, mean over images ± half of "
+        "the 95 % interval. Least squares makes a fit too small by about what it leaves unexplained."
     )
     header = "Model", *APPROXIMATIONS, "tanh nearer by"
     return plain_table("Predicted stochastic part of the reconstruction's loss", header, lines, note=note)
@@ -115,9 +115,9 @@ def _numbers(one: Shares) -> dict[str, JsonValue]:
 def _why() -> str:
     return (
         "The theory takes a decoder to be linear where a posterior puts its codes. Each approximation is fitted to the same "
-        "noise around the same posteriors: the derivative at the mean, the best matrix, and the best one behind a tanh, as "
-        "Bhowal et al. have it. 0 explains everything, 1 nothing. The second table asks which of them says how large the "
-        "stochastic part of the reconstruction's loss is."
+        "noise around the same posteriors: the derivative at the mean, the best matrix, and the best matrix followed by a "
+        "tanh, as in Bhowal et al. 0 means that everything is explained, 1 nothing. The second table shows which of them "
+        "predicts the size of the stochastic part of the reconstruction loss."
     )
 
 
@@ -127,29 +127,29 @@ def _with_interval(found: Estimate) -> str:
 
 
 def _verdict(found: Mapping[str, Shares]) -> str:
-    """Word the verdict: the linear share, the models that the non-linearity helps, and the better predictor of the loss."""
+    """Word the verdict: the linear share, the number of models that the non-linearity helps, and the better predictor."""
     linear = float(np.mean([one.unexplained["linear"].mean() for one in found.values()]))
     mean = {name: float(np.mean([one.predicted[name].mean() for one in found.values()])) for name in APPROXIMATIONS}
     smaller = float(np.mean([one.gain.mean for one in found.values()]))
     better, worse = _significant([one.gain for one in found.values()])
     nearer, farther = _significant([one.nearer for one in found.values()])
     return (
-        f"The best matrix explains {share(1 - linear)} of what a posterior's noise does to the images. A tanh behind it "
+        f"The best matrix explains {share(1 - linear)} of what a posterior's noise does to the images. A tanh after it "
         f"makes the rest {share(smaller, 1)} smaller: significantly smaller in {better} of {len(found)} models, larger in "
-        f"{worse}. Of the stochastic part of the reconstruction's loss, the derivative predicts {share(mean['jacobian'])}, "
+        f"{worse}. Of the stochastic part of the reconstruction loss, the derivative predicts {share(mean['jacobian'])}, "
         f"the best matrix {share(mean['linear'])} and the tanh {share(mean['tanh'])}; the tanh is significantly nearer to "
-        f"it than the derivative in {nearer} models, farther in {farther}."
+        f"100% than the derivative in {nearer} models, farther in {farther}."
     )
 
 
 def _significant(differences: Sequence[Estimate]) -> tuple[int, int]:
     """Count the differences that are significantly above 0, and those significantly below."""
-    surely = [one.mean for one in differences if one.p is not None and one.p < SIGNIFICANCE]
-    return sum(mean > 0 for mean in surely), sum(mean < 0 for mean in surely)
+    significant = [one.mean for one in differences if one.p is not None and one.p < SIGNIFICANCE]
+    return sum(mean > 0 for mean in significant), sum(mean < 0 for mean in significant)
 
 
 def draw_errors(path: Path, found: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-    """Draw a row a model: a dot for each image and approximation, a bar for the mean."""
+    """Plot one row per model: a dot for each image and approximation, a bar for the mean."""
     colours = ("#777777", "#4477aa", "#ee6677")
     figure = style.new_figure(0.8 + 0.5 * len(found))
     axes = figure.subplots()
@@ -181,6 +181,6 @@ INSTRUMENT = Instrument(
     question="Is a decoder linear within a posterior's width, and does a non-linearity behind the matrix help?",
     source="Bhowal et al. 2024, equations 7, 8, 11 and 12, Tables 1 and 2",
     takes=("config", "run"),
-    cost="seconds a model",
+    cost="seconds per model",
     answer=answer,
 )

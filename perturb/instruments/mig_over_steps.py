@@ -1,4 +1,4 @@
-"""The course of a training: MIG, the gaps of single factors and the units' variances over the steps of a config."""
+"""The course of a training: MIG, the gaps of single factors and the units' variances over an experiment's steps."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,39 +22,39 @@ from perturb.statistics.intervals import over_clusters
 from perturb.training.loop import ACTIVE
 
 EVENLY, DOUBLINGS = 10, 3
-"""Parts of a training after each of which it is scored, and the number of times that the first of them is halved."""
+"""Number of equal parts of a training, after each of which it is scored, and of halvings of the first part."""
 RISEN = 0.9
-"""The share of its last value at which a MIG has risen."""
+"""Share of its final value at which a MIG counts as risen."""
 LEAST_GAP = 0.1
-"""A factor whose gap is below this is said to be in no latent of its own."""
+"""A factor with a gap below this counts as having no latent of its own."""
 COLOUR = "#4477aa"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """Scores of models of one config after the same numbers of steps."""
+    """Scores of one experiment's models after the same numbers of steps."""
 
     steps: tuple[int, ...]
     factors: tuple[str, ...]
     migs: np.ndarray
-    """MIG, (models, steps); NaN where it is not defined."""
+    """MIG, (models, steps); NaN if it is not defined."""
     gaps: np.ndarray
-    """The gap of each factor, (models, steps, factors); NaN where it is not defined."""
+    """The gap of each factor, (models, steps, factors); NaN if it is not defined."""
     variances: np.ndarray
     """E[σ²] of each unit, ascending, (models, steps, latents)."""
 
     @property
     def risen(self) -> int | None:
-        """The first step from which the mean MIG stays at nine tenths of its last value or more; None where it has none."""
+        """First step from which the mean MIG stays at or above nine tenths of its final value; None if it has none."""
         mean = self.migs.mean(axis=0)
         if not np.isfinite(mean[-1]):
             return None
-        below = np.flatnonzero(~(mean >= RISEN * mean[-1]))  # NaN is below, too
+        below = np.flatnonzero(~(mean >= RISEN * mean[-1]))  # NaN counts as below
         return self.steps[below[-1] + 1] if len(below) else self.steps[0]
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Train the experiment's β-VAEs anew, and look at each of them after more and more steps."""
+    """Retrain the experiment's β-VAEs with new seeds, and score each of them at increasing numbers of steps."""
     found = _trained(subjects, settings)
     path = settings.folder / "mig-over-steps.png"
     draw_course(path, found)
@@ -74,7 +74,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def points(steps: int) -> tuple[int, ...]:
-    """Numbers of steps after which a training of `steps` is scored: every tenth of it, and earlier in halves."""
+    """Return the steps after which a training of `steps` is scored: every tenth of it, and halvings of the first tenth."""
     tenth = steps / EVENLY
     early = [tenth / 2**halving for halving in range(DOUBLINGS, 0, -1)]
     late = [tenth * part for part in range(1, EVENLY + 1)]
@@ -106,7 +106,7 @@ def _text(subjects: Subjects, settings: Settings) -> tuple[str, ...]:
     config = subjects.config
     training = config.training
     return (
-        "A MIG depends on how long the model was trained. Factors that change many pixels find their latents early, others "
+        "The MIG depends on how long the model was trained. Factors that change many pixels get their latents early, others "
         "late or never, and units that were pruned may come back into use.",
         f"{settings.seeds} trainings of the experiment's restarts ({config.restarts.objective.kind}), with seeds of their "
         f"own, as {subjects.name} says: {training.architecture}, {training.steps:,} steps of {training.batch_size} images, "
@@ -123,7 +123,7 @@ def _verdict(found: Course) -> str:
     low, high = last.interval
     width = "" if low is None else f" (95 % interval {low:.2f} to {high:.2f})"
     rise = f"nine tenths of it from step {found.risen:,} on"
-    lacking = f" In no latent of its own (gap below {LEAST_GAP}): {', '.join(missing)}." if missing else ""
+    lacking = f" Without a latent of its own (gap below {LEAST_GAP}): {', '.join(missing)}." if missing else ""
     return f"After {found.steps[-1]:,} steps, MIG is {last.mean:.2f}{width}, and {rise}.{lacking}"
 
 
@@ -141,14 +141,14 @@ def _table(found: Course) -> TextTable:
     ]
     header = "Steps", "MIG", "from, to", *found.factors, "active units"
     note = (
-        f"Means over {len(found.migs)} models, MIG also from the lowest to the highest. Under a factor's name: its gap, of "
-        f"which MIG is the mean. Active: E[σ²] < {ACTIVE}."
+        f"Means over {len(found.migs)} models, and the lowest to the highest MIG. Under a factor's name: its gap; MIG is "
+        f"the mean of the gaps. Active: E[σ²] < {ACTIVE}."
     )
     return plain_table("Scores over steps", header, lines, note=note)
 
 
 def _cell(value: float) -> str:
-    """A score with two decimals; a dash where one of the models has none."""
+    """Format a score with two decimals; a dash if one of the models has none."""
     return f"{value:.2f}" if np.isfinite(value) else "–"
 
 
@@ -164,7 +164,7 @@ def _numbers(found: Course) -> dict[str, JsonValue]:
 
 
 def draw_course(path: Path, found: Course) -> None:
-    """Draw MIG, gaps and posterior variances over steps."""
+    """Plot MIG, gaps and posterior variances over steps."""
     figure = style.new_figure(5.6)
     migs, gaps, variances = figure.subplots(3, 1, sharex=True)
     for model in found.migs:

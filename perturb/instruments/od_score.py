@@ -1,4 +1,4 @@
-"""Are decoders with a low OD-Score better disentangled? The score of Bhowal et al. beside MIG and MIG-sup."""
+"""Are decoders with a low OD-Score better disentangled? The score of Bhowal et al. compared with MIG and MIG-sup."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,17 +27,17 @@ from perturb.training.loop import ACTIVE
 from perturb.training.saved_models import new_model
 
 POINTS, DRAWS = 16, 64
-"""Images around whose codes M is fitted, and draws of noise that it is fitted to."""
+"""Number of images around whose codes M is fitted, and of noise draws for each fit."""
 LEAST_FOR_A_CORRELATION = 4
 MIG, MIG_SUP, DTO, WITHIN = "mig", "mig_sup", "dto", "mig_within_methods"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One model beside decoders of its architecture that were never trained."""
+    """Measurements of one model, and of untrained decoders of its architecture."""
 
     method: str
-    """Name of its method, or its label where it has none."""
+    """Name of its method, or its label if it has none."""
     active: int
     trained: Deviations
     random: tuple[Deviations, ...]
@@ -49,18 +49,18 @@ class Measured:
 
 @dataclass(frozen=True)
 class Scored:
-    """The OD-Scores of all models under one division."""
+    """The OD-Scores of all models, with distances normalised in two ways."""
 
     trained: np.ndarray
-    """OD-Scores of the trained decoders, (models,), divided by maxima over trained and random decoders."""
+    """OD-Scores of the trained decoders, (models,), normalised by maxima over trained and random decoders."""
     random: np.ndarray
-    """Mean OD-Score of each model's random decoders, (models,), under the same division."""
+    """Mean OD-Score of each model's random decoders, (models,), with the same normalisation."""
     alone: np.ndarray
-    """OD-Scores of the trained decoders, (models,), divided by maxima over the trained ones alone, as in the paper."""
+    """OD-Scores of the trained decoders, (models,), normalised by maxima over the trained ones only, as in the paper."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Score every finished model that has a posterior with a width, a decoder and two active latents."""
+    """Score every finished model with a posterior of finite width, a decoder and at least two active latents."""
     models = [model for model in subjects.some(settings.seeds) if model.has_kl]
     found = {model.label: one for model in models if (one := _measured(model, settings))}
     if not found:
@@ -88,7 +88,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _measured(model: TrainedModel, settings: Settings) -> Measured | None:
-    """Measure a model beside its random decoders; None if it has fewer than two active latents."""
+    """Measure a model and its random decoders; None if it has fewer than two active latents."""
     objective, pixels = model.objective(settings.device), model.pixels
     images = some_of(len(pixels), POINTS, numpy_generator(settings.seed, "od-score"))
     means, logvars = encode(objective, pixels, images)
@@ -124,7 +124,7 @@ def _deviations(
 
 
 def scored_models(found: Sequence[Measured]) -> Scored:
-    """Compute the OD-Scores of all models, under both divisions."""
+    """Compute the OD-Scores of all models, with both normalisations."""
     trained = np.array([one.trained.terms for one in found])
     random = np.array([[stranger.terms for stranger in one.random] for one in found])
     together = od_scores(np.concatenate([trained, random.reshape(-1, 3)]))
@@ -149,9 +149,9 @@ def _models_table(found: Mapping[str, Measured], scored: Scored, strangers: int)
         for row, (label, one) in enumerate(found.items())
     ]
     note = (
-        f"M of tanh(Mε) around {POINTS} images, of the active latents (E[σ²] < {ACTIVE}); means over images. OD-Score: each "
-        f"distance over its largest among trained models and {strangers} random decoders each; among trained: over its "
-        "largest among the trained models, as the paper divides. d: before the division. J: the Jacobian."
+        f"M of tanh(Mε) around {POINTS} images, for the active latents (E[σ²] < {ACTIVE}); means over images. OD-Score: "
+        f"each distance divided by its maximum over trained models and {strangers} random decoders each; among trained: "
+        "divided by its maximum over the trained models, as in the paper. d: before this division. J: the Jacobian."
     )
     return plain_table("OD-Score", header, lines, note=note)
 
@@ -196,46 +196,47 @@ def _why() -> str:
 
 def _built_in() -> str:
     return (
-        "What is built into the score. With the exponent that makes the nearest matrix, M (MᵀM)^(−½), its distances d_U and "
-        "d_V are one number, the squared distance to orthogonality of M, which so counts twice. The third, d_Σ, is that of "
-        "the singular values to 1: it is about lengths, and grows with the contrast of the images and falls with the range "
-        "of the codes. Each is divided by its largest value among the compared models, so that one more model can change "
-        "every score, and scores of different studies cannot be compared. The authors' code fits M with a further term that "
-        "pulls it towards the orthogonal matrix for one method and away from it for the others; here no term is added."
+        "What is built into the score. With the exponent that gives the nearest matrix, M (MᵀM)^(−½), the distances d_U and "
+        "d_V are the same number, M's squared distance to orthogonality, which therefore counts twice. The third, d_Σ, is "
+        "the distance of the singular values from 1: it measures lengths, and it grows with the contrast of the images and "
+        "falls with the range of the codes. Each distance is divided by its largest value among the compared models, so one "
+        "more model can change every score, and scores of different studies cannot be compared. The authors' code fits M "
+        "with an additional term that pulls it towards the orthogonal matrix for one method and away from it for the "
+        "others; here no term is added."
     )
 
 
 def _verdict(found: Sequence[Measured], scored: Scored, correlations: Mapping[str, Mapping[str, float]]) -> str:
-    """Word the verdict: the models that score lower than random decoders, by which term, and the correlation with MIG."""
+    """Word the verdict: how many models score lower than random decoders, by which term, and the correlation with MIG."""
     lower = int((scored.trained < scored.random).sum())
     turned = sum(one.trained.terms[2] < np.mean([stranger.terms[2] for stranger in one.random]) for one in found)
-    said = (
-        f"The OD-Score is {scored.trained.mean():.2f} on average, {scored.random.mean():.2f} of random decoders at the same "
-        f"codes; {lower} of {len(found)} models score lower than those, by d_V alone {turned}."
+    comparison = (
+        f"The OD-Score is {scored.trained.mean():.2f} on average, and {scored.random.mean():.2f} for random decoders at the "
+        f"same codes; {lower} of {len(found)} models score lower than those, and {turned} by d_V alone."
     )
     if not correlations:
-        return said
+        return comparison
     own, dto = correlations["OD-Score"], correlations["DtO of J"]
     mig, sup, distance, within = (signed(own[name]) for name in (MIG, MIG_SUP, DTO, WITHIN))
     return (
-        f"{said} Its rank correlation with MIG is {mig}, with MIG-sup {sup} and with DtO {distance} over "
-        f"{int(_comparable(found).sum())} models of as many active latents; within a method, that with MIG is {within}. "
-        f"DtO's own with MIG is {signed(dto[MIG])}."
+        f"{comparison} Its rank correlation with MIG is {mig}, with MIG-sup {sup} and with DtO {distance} over the "
+        f"{int(_comparable(found).sum())} models with the most common number of active latents; within a method, it is "
+        f"{within} with MIG. The rank correlation of DtO with MIG is {signed(dto[MIG])}."
     )
 
 
 def _comparable(found: Sequence[Measured]) -> np.ndarray:
-    """Select the models with the most common number of active latents, bool (models,), since distances grow with it."""
+    """Select models with the most common number of active latents, bool (models,), since distances grow with that number."""
     counts = np.array([one.active for one in found])
     return counts == np.bincount(counts).argmax()
 
 
 def correlations_of(found: Sequence[Measured], scored: Scored) -> dict[str, dict[str, float]]:
-    """Return the rank correlations (Spearman) of each distance with MIG, MIG-sup and DtO, and with MIG within methods.
+    """Compute the rank correlations (Spearman) of each distance with MIG, MIG-sup and DtO, and with MIG within methods.
 
     Returns:
-        Distance → key → correlation over comparable models, NaN where all are equal; within methods: the mean over methods
-        that have four of them. Empty for fewer than four models.
+        Distance → key → correlation over comparable models, NaN if all values are equal. Within methods: the mean over
+        methods with at least four comparable models. Empty for fewer than four models.
 
     """
     chosen: list[int] = np.flatnonzero(_comparable(found)).tolist()
@@ -261,18 +262,18 @@ def correlations_of(found: Sequence[Measured], scored: Scored) -> dict[str, dict
 
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Spearman's rank correlation; NaN where either argument is constant."""
-    found = rank_correlation(first, second)
-    return float("nan") if found is None else found
+    """Return Spearman's rank correlation; NaN if either argument is constant."""
+    correlation = rank_correlation(first, second)
+    return float("nan") if correlation is None else correlation
 
 
 def _correlations_table(correlations: Mapping[str, Mapping[str, float]], found: Sequence[Measured]) -> TextTable:
     columns = {MIG: "MIG", MIG_SUP: "MIG-sup", DTO: "DtO of J", WITHIN: "MIG, within methods"}
     lines = [(name, *(_correlation(row[key]) for key in columns)) for name, row in correlations.items()]
     note = (
-        f"Spearman's, over the {int(_comparable(found).sum())} models with the commonest number of active latents, because "
-        "distances grow with it; OD-Score among trained models. To lengths: S to the lengths of M's columns (Lemma 4 b), in "
-        "place of 1. Within methods: the mean over methods with four models or more."
+        f"Spearman's, over the {int(_comparable(found).sum())} models with the most common number of active latents, "
+        "because distances grow with it; OD-Score among trained models. To lengths: distance of S from the lengths of M's "
+        "columns (Lemma 4 b) instead of 1. Within methods: the mean over methods with four models or more."
     )
     return plain_table("Rank correlations", ("Distance", *columns.values()), lines, note=note)
 
@@ -282,7 +283,7 @@ def _correlation(value: float) -> str:
 
 
 def draw_scores(path: Path, found: Sequence[Measured], scored: Scored) -> None:
-    """Draw OD-Score over MIG and over MIG-sup, a colour a method, crosses for random decoders."""
+    """Plot the OD-Score over MIG and over MIG-sup, one colour per method, with crosses for random decoders."""
     from matplotlib.lines import Line2D
 
     figure = style.new_figure(3.2)
@@ -310,6 +311,6 @@ INSTRUMENT = Instrument(
     question="Do decoders with a lower Orthogonality Deviation Score have a higher MIG, and what is in that score?",
     source="Bhowal et al. 2024, Lemma 4, section 4.4, A.8.3 to A.8.5, Tables 4 to 6, Figure 4",
     takes=("config", "run"),
-    cost="half a minute a model",
+    cost="half a minute per model",
     answer=answer,
 )

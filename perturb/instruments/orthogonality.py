@@ -27,20 +27,20 @@ from perturb.training.loop import ACTIVE
 from perturb.training.saved_models import new_model
 
 POINTS = 100
-"""Images at whose codes Jacobians are taken, the same for models of the same images."""
+"""Number of images at whose codes Jacobians are computed; models of the same images share them."""
 LEAST_FOR_A_CORRELATION = 4
-STRANGERS, TURNED = "random decoders at the same codes", "turns of its own columns"
-"""The control of our models, and of models from outside, of which there is no untrained one."""
+STRANGERS, TURNED = "random decoders at the same codes", "random turns of its own columns"
+"""The control for our models, and the one for external models, which have no untrained counterpart."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """One model beside decoders of its architecture that were never trained, or beside itself with other axes."""
+    """One model with its control: untrained decoders of its architecture, or its own columns on random axes."""
 
     trained: Orthogonality
     random: tuple[Orthogonality, ...]
     mig: float | None
-    """MIG of the model; None where it is not known."""
+    """MIG of the model; None if unknown."""
 
     @property
     def distance(self) -> float:
@@ -49,12 +49,12 @@ class Found:
 
     @property
     def random_distance(self) -> float:
-        """Mean DtO over points and random decoders."""
+        """Mean DtO over points and over the controls."""
         return float(np.mean([one.distances.mean() for one in self.random]))
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Measure every finished model that draws images and has two active latents, or a model from outside."""
+    """Measure every finished model that decodes images and has at least two active latents, or an external model."""
     if subjects.kind == "model":
         found = {subjects.name: _measured_outside(subjects, settings)}
     else:
@@ -71,7 +71,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
         f"images where two singular values differ by less than 5 %. At random: {settings.seeds} {against}."
     )
     table = plain_table("Distance to orthogonality", header, [_line(*one) for one in found.items()], note=note)
-    caption = "DtO of each model (dot) and what it is at random (cross), over its MIG where that is known."
+    caption = "DtO of each model (dot) and of its random control (cross), over its MIG if that is known."
     low, high = (bound(one.distance for one in found.values()) for bound in (min, max))
     alt = f"A scatter plot of {len(found)} models; their mean DtO lies between {low:.2f} and {high:.2f}."
     section = Section(title="Orthogonality", text=[_why()], figures=[Picture(path, caption, alt)], tables=[table])
@@ -81,7 +81,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _measured(model: TrainedModel, settings: Settings) -> Found | None:
-    """Measure a trained model; None if it draws no images, or has fewer than two active latents."""
+    """Measure a trained model; None if it cannot decode images, or has fewer than two active latents."""
     objective, channels = model.objective(settings.device), model.pixels.channels
     if not any(name in objective.networks for name in DRAWING):
         return None
@@ -97,7 +97,7 @@ def _measured(model: TrainedModel, settings: Settings) -> Found | None:
 
 
 def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
-    """Measure all varying latents of a model that has `encode` and `decode`, beside its own columns turned at random."""
+    """Measure all varying latents of a model with `encode` and `decode`; the control rotates its own columns at random."""
     truth, factory = subjects.truth, subjects.factory
     assert truth is not None
     assert factory is not None
@@ -119,7 +119,7 @@ def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
 
 
 def points_of(model: TrainedModel, objective: Objective, settings: Settings) -> tuple[torch.Tensor, list[int]]:
-    """Return the codes of randomly drawn images, float64 (at most POINTS, latents), and the active latents' numbers."""
+    """Return the codes of randomly drawn images, float64 (at most POINTS, latents), and the active latents' indices."""
     images = some_of(len(model.pixels), POINTS, numpy_generator(settings.seed, "orthogonality"))
     means, logvars = encode(objective, model.pixels, images)
     units = np.flatnonzero(unit_variances(logvars) < ACTIVE).tolist()
@@ -157,30 +157,30 @@ def _numbers(found: Found) -> dict[str, JsonValue]:
 
 def _why() -> str:
     return (
-        "The theory says that a VAE's noise makes the columns of its decoder's Jacobian J orthogonal, each latent moving "
-        "the image along a singular vector of its own: V of J = U S Vᵀ is then a signed permutation. DtO is V's distance to "
-        "the nearest one. Random decoders have seen no data; turning the columns of a model at random takes their place "
-        "where it is not of ours."
+        "The theory says that a VAE's noise makes the columns of its decoder's Jacobian J orthogonal, so that each latent "
+        "moves the image along a different singular vector: V of J = U S Vᵀ is then a signed permutation. DtO is V's "
+        "distance to the nearest one. The control is random decoders, which have seen no data, or for external models their "
+        "own columns turned at random."
     )
 
 
 def _verdict(found: Mapping[str, Found], against: str) -> str:
-    """Word the verdict: the models that are nearer to orthogonal than their control, and the correlation with MIG."""
+    """Word the verdict: how many models are nearer to orthogonal than their control, and the correlation with MIG."""
     nearer = sum(one.distance < one.random_distance for one in found.values())
     mean = float(np.mean([one.distance for one in found.values()]))
     random = float(np.mean([one.random_distance for one in found.values()]))
-    said = (
-        f"DtO is {mean:.2f} on average, {random:.2f} of {against}; {nearer} of {len(found)} models "
+    comparison = (
+        f"DtO is {mean:.2f} on average, and {random:.2f} for {against}; {nearer} of {len(found)} models "
         f"{'is' if nearer == 1 else 'are'} nearer to orthogonal than those."
     )
     scored = [(one.distance, one.mig) for one in found.values() if one.mig is not None]
     if len(scored) < LEAST_FOR_A_CORRELATION or (correlation := rank_correlation(*zip(*scored, strict=True))) is None:
-        return said
-    return f"{said} Its rank correlation with MIG is {signed(correlation)} over {len(scored)} models."
+        return comparison
+    return f"{comparison} Its rank correlation with MIG is {signed(correlation)} over {len(scored)} models."
 
 
 def draw_distances(path: Path, found: Mapping[str, Found]) -> None:
-    """Draw DtO over MIG, a dot a model and a cross for its random decoders; without MIG, models stand side by side."""
+    """Plot DtO over MIG, or model by model without MIG: a dot for each model and a cross for its control."""
     scored = {label: one for label, one in found.items() if one.mig is not None}
     chosen = scored or found
     places = [one.mig or 0.0 for one in chosen.values()] if scored else list(range(len(chosen)))
@@ -204,6 +204,6 @@ INSTRUMENT = Instrument(
     question="Are the columns of a decoder's Jacobians orthogonal, and do models where they are score higher?",
     source="thesis 3.2.6 and 3.3.3, equations 3.23 to 3.29, Table 3.3, Figure 3.4",
     takes=("config", "run", "model"),
-    cost="seconds a model",
+    cost="seconds per model",
     answer=answer,
 )

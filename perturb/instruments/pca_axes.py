@@ -1,4 +1,4 @@
-"""Do the principal axes of images follow the factors? PCA of a dataset's images, of all and around single ones; no model."""
+"""Do the principal axes of images follow the factors? PCA of all images of a dataset, and around single ones; no model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 IMAGES, CENTRES = 4_096, 16
-"""Images of the grid at most, and images around which neighbours are looked at."""
+"""Maximum number of images of the grid, and number of images whose neighbours are used."""
 SHOWN, DRAWN = 10, 5
-"""Components in the table, and those whose axes are drawn."""
+"""Number of components in the table, and of axes in the figure."""
 MIG, MIG_SUP = "mig", "mig_sup"
 
 
 @dataclass(frozen=True)
 class Following:
-    """The shares of principal components that factors explain, beside those of axes turned at random."""
+    """The shares of principal components that factors explain, and the mean best share for randomly rotated axes."""
 
     explained: np.ndarray
     random: float
@@ -48,7 +48,7 @@ class Following:
 
     @property
     def different(self) -> int:
-        """Number of different factors among these."""
+        """Number of different factors among the best ones."""
         return len(set(self.explained.argmax(axis=1).tolist()))
 
 
@@ -63,9 +63,9 @@ class Found:
     globally: Following
     """Agreement of the first axes with the factors, for as many axes as there are factors."""
     scores: dict[str, float]
-    """Scores by metric, MIG and MIG-sup, of the code that these first axes make."""
+    """Scores by metric, MIG and MIG-sup, for the coordinates along these first axes as a code."""
     locally: tuple[Following, ...]
-    """Agreement of the axes around each centre with the factors, for as many axes as factors vary there."""
+    """Agreement of the axes around each centre with the factors, for as many axes as there are factors that vary."""
 
     @property
     def local_means(self) -> np.ndarray:
@@ -74,7 +74,7 @@ class Found:
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Look at the original images, and at those of every variant that is finished."""
+    """Analyse the original images, and those of every finished variant."""
     truth = subjects.truth
     assert truth is not None
     ordered = [
@@ -94,7 +94,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
         f"{CENTRES} images; bars: means, crosses: axes turned at random."
     )
     alt = (
-        f"{DRAWN} images of axes over two dot plots with a row a variant; on the original one factor explains "
+        f"{DRAWN} images of axes over two dot plots with one row per variant; on the original one factor explains "
         f"{share(original.globally.best.mean())} of a component of the grid and {share(original.local_means.mean())} of one "
         "around an image."
     )
@@ -110,7 +110,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _found(truth: GroundTruth, reader: Callable[[np.ndarray], np.ndarray], settings: Settings) -> Found:
-    """Find the axes of one variant's images; the images and centres drawn are the same for every variant."""
+    """Compute the axes of one variant's images; the sampled images and centres are the same for every variant."""
     grid, rng = truth.grid, numpy_generator(settings.seed, "pca-axes")
     images = some_of(len(grid), IMAGES, rng)
     centres = rng.choice(len(grid), min(CENTRES, len(grid)), replace=False).tolist()
@@ -141,7 +141,7 @@ def _around(truth: GroundTruth, reader: Callable[[np.ndarray], np.ndarray], cent
 
 
 def _following(scores: np.ndarray, factors: np.ndarray, settings: Settings) -> Following:
-    """Measure how far components follow factors, and how far randomly turned axes do."""
+    """Measure how closely components follow factors, and how closely randomly rotated axes do."""
     generators = [numpy_generator(settings.seed, "pca-axes", "turned", number) for number in range(settings.seeds)]
     turned = [explained_by_factors(turned_at_random(scores, rng), factors).max(axis=1).mean() for rng in generators]
     return Following(explained_by_factors(scores, factors), float(np.mean(turned)))
@@ -169,10 +169,10 @@ def _variants_table(found: Mapping[str, Found], truth: GroundTruth) -> TextTable
             )
         )
     note = (
-        f"The first {truth.grid.num_factors} components of {min(IMAGES, len(truth.grid)):,} images, and as many as factors "
-        f"vary around {CENTRES} images. Best R²: share of a component's variance that its best factor explains, mean over "
-        "components (± half of the 95 % interval over the images); beside it, the same in axes turned at random. Factors: "
-        "different ones among the best."
+        f"The first {truth.grid.num_factors} components of {min(IMAGES, len(truth.grid)):,} images, and around {CENTRES} "
+        "images as many components as there are factors that vary. Best R²: share of a component's variance that its best "
+        "factor explains, mean over components (± half of the 95 % interval over the images); beside it, the same for axes "
+        "turned at random. Factors: different ones among the best."
     )
     return plain_table("Principal components and factors", header, lines, note=note)
 
@@ -187,8 +187,8 @@ def _components_table(one: Found, truth: GroundTruth) -> TextTable:
         best = names[first], share(explained[first]), names[second], share(explained[second])
         lines.append((str(number + 1), *shares, *best))
     note = (
-        "Of all original images that are looked at. The reconstruction error with the first components (Table 7 of Bhowal "
-        "et al.) is what they lack of 100% of the variance; with other components it is what those lack."
+        "For all original images in the sample. The reconstruction error with the first components (Table 7 of Bhowal et "
+        "al.) is 100% minus their share of the variance; likewise for other components."
     )
     return plain_table("The first principal components", header, lines, note=note)
 
@@ -208,7 +208,7 @@ def _numbers(one: Found, truth: GroundTruth) -> dict[str, JsonValue]:
 def _why() -> str:
     return (
         "A VAE is said to disentangle because factors lie along the principal axes of the images, which its latents find. "
-        "Whether they do can be seen without a model: by PCA of all images, and by PCA of the images around one, whose "
+        "Whether they do can be tested without a model: by PCA of all images, and by PCA of the images around one, whose "
         "factors are at most one value away. Axes turned at random in the same space show how much one factor explains by "
         "chance."
     )
@@ -219,7 +219,7 @@ def _verdict(found: Mapping[str, Found]) -> str:
     original = found[BASELINE]
     random = float(np.mean([there.random for there in original.locally]))
     whole = original.globally
-    said = (
+    verdict = (
         f"One factor explains {share(whole.best.mean())} of a principal component of the original images "
         f"({share(whole.random)} in axes turned at random), and the first {len(whole.best)} components follow "
         f"{whole.different} different factors: MIG {original.scores[MIG]:.2f}. Around one image it explains "
@@ -229,15 +229,15 @@ def _verdict(found: Mapping[str, Found]) -> str:
         if variant != BASELINE:
             change = over_clusters((one.local_means - original.local_means)[None])
             width = f" ± {change.half_width:.2f}" if change.half_width is not None else ""
-            said += (
-                f" On {variant} images: {share(one.globally.best.mean())} of all and {share(one.local_means.mean())} around "
-                f"one (change {signed(change.mean)}{width})."
+            verdict += (
+                f" On {variant} images: {share(one.globally.best.mean())} for all and {share(one.local_means.mean())} "
+                f"around one (change {signed(change.mean)}{width})."
             )
-    return said
+    return verdict
 
 
 def draw_axes(path: Path, truth: GroundTruth, found: Mapping[str, Found]) -> None:
-    """Draw the first axes as images, and below them dots for what one factor explains, a row a variant."""
+    """Draw the first axes as images, and below them dots for what one factor explains, one row per variant."""
     original = found[BASELINE]
     figure = style.new_figure(2.4 + 0.45 * len(found))
     grid = figure.add_gridspec(2, 1, height_ratios=(1.3, 1.1 + 0.45 * len(found)))
@@ -268,7 +268,7 @@ def draw_axes(path: Path, truth: GroundTruth, found: Mapping[str, Found]) -> Non
 
 
 def _draw_row(axes: "Axes", row: int, values: np.ndarray, random: float, colour: str) -> None:
-    """Draw a row of dots, a bar at their mean, and a cross for axes turned at random."""
+    """Draw a row of dots, a bar at their mean, and a cross for randomly rotated axes."""
     axes.plot(values, row + style.jitter(len(values), width=0.3), "o", color=colour, alpha=0.5, markersize=4)
     axes.plot([np.mean(values)], [row], "|", color=colour, markersize=16, markeredgewidth=2)
     axes.plot([random], [row], "x", color=style.OTHER_COLOUR)

@@ -1,4 +1,4 @@
-"""Is a VAE in the polarized regime, and what does its noise cost? Units, ΔKL and the reconstruction's two parts."""
+"""Is a VAE in the polarized regime, and what does its noise cost? Units, ΔKL and both parts of the reconstruction loss."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,38 +23,38 @@ from perturb.training.curve import CURVE, read_curve
 from perturb.training.loop import ACTIVE
 
 IMAGES, DRAWS = 1_000, 8
-"""Images that are looked at, and codes drawn from each posterior for the reconstruction's parts."""
+"""Number of images, and of codes drawn from each posterior to split the reconstruction loss."""
 LIMIT = 0.03
 """ΔKL below which the thesis counts a training as polarized."""
 
 
 @dataclass(frozen=True)
 class Regime:
-    """Measurements of one model in the polarized regime."""
+    """Measurements of one model with regard to the polarized regime."""
 
     units: Units
     split: Split
     polarized_for: float | None
-    """Share of the training at whose end ΔKL stays below 3 %; None where its curve does not say."""
+    """Final share of the training throughout which ΔKL stays below 3 %; None if its curve does not include ΔKL."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Look at every finished model that was trained under a KL divergence with a diagonal posterior."""
+    """Measure every finished model that was trained with a KL term and a diagonal posterior."""
     found = {model.label: _regime(model, settings) for model in subjects.some(settings.seeds) if _suits(model)}
     if not found:
-        raise UserError(f"{subjects.name}: no finished training is of a VAE with a diagonal posterior.")
+        raise UserError(f"{subjects.name}: no finished training of a VAE with a diagonal posterior.")
     path = settings.folder / "polarized-regime.png"
     draw_units(path, found)
     header = (
         "Model", "E[σ²] < 0.8", "sd(μ) > 0.5", "KL", "ΔKL", "ΔKL < 3 % for", "deterministic", "stochastic", "missing",
     )  # fmt: skip
     note = (
-        f"{IMAGES:,} images at most, {DRAWS} codes of each. The second and third column count units; ΔKL < 3 % for: the "
-        "last share of the training throughout which it was (– where its curve does not say). Squared errors of mean "
-        "images, sums over pixels; missing: what the parts lack of the whole, 0 under Proposition 4."
+        f"At most {IMAGES:,} images, {DRAWS} codes of each. The second and third column count units; ΔKL < 3 % for: the "
+        "final share of the training throughout which this holds (– if its curve does not include ΔKL). Squared errors of "
+        "mean images, sums over pixels; missing: the total less both parts, 0 under Proposition 4."
     )
     table = plain_table("Polarized regime", header, [_line(*one) for one in found.items()], note=note)
-    caption = "A dot a unit: the mean of its posterior variances over the variance of its means; dashed: both thresholds."
+    caption = "Each dot is a unit: the mean of its posterior variances over the variance of its means; dashed: thresholds."
     precise = np.concatenate([one.units.precise for one in found.values()])
     alt = f"A scatter plot on logarithmic axes; {precise.sum()} of {len(precise)} units have a variance below {ACTIVE}."
     section = Section(title="Polarized regime", text=[_why()], figures=[Picture(path, caption, alt)], tables=[table])
@@ -112,8 +112,8 @@ def _numbers(found: Regime) -> dict[str, JsonValue]:
 def _why() -> str:
     return (
         "The theory assumes that every unit is either pruned (μ² ≪ 1, σ² ≈ 1) or precise (σ² ≪ 1). The KL divergence is "
-        "then nearly L≈KL of equation 3.5, from which ΔKL is the relative distance, and only the stochastic part of the "
-        "reconstruction's loss depends on how the decoder's axes lie."
+        "then nearly L≈KL of equation 3.5, and ΔKL is the relative difference. Only the stochastic part of the "
+        "reconstruction loss then depends on the orientation of the decoder's axes."
     )
 
 
@@ -125,8 +125,8 @@ def _verdict(found: Mapping[str, Regime]) -> str:
     noise = float(np.mean([one.split.stochastic / one.split.total for one in regimes]))
     return (
         f"ΔKL is below {share(LIMIT)} in {polarized} of {len(regimes)} models, and both definitions of an active unit agree "
-        f"in {agree}. The stochastic part is {share(noise)} of the squared error on average; {share(missing, 1)} of it "
-        "belongs to neither part."
+        f"in {agree}. The stochastic part is {share(noise)} of the squared error on average; {share(missing, 1)} of the "
+        "error belongs to neither part."
     )
 
 
@@ -151,6 +151,6 @@ INSTRUMENT = Instrument(
     question="Is every unit of a VAE either pruned or precise, and which part of the reconstruction's loss is its noise?",
     source="thesis 3.2.2 and 3.3.2, equations 3.5 to 3.10 and 3.38, Definition 1, Table 3.2",
     takes=("config", "run"),
-    cost="seconds a model",
+    cost="seconds per model",
     answer=answer,
 )

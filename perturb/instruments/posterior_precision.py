@@ -22,7 +22,7 @@ from perturb.report.table import plain_table
 from perturb.training.loop import ACTIVE
 
 POINTS, DRAWS, ROTATIONS = 24, 8, 20
-"""Images whose posteriors are looked at, codes drawn from each, and random rotations to compare with."""
+"""Number of images whose posteriors are used, of codes drawn from each, and of random rotations for the control."""
 
 
 @dataclass(frozen=True)
@@ -34,26 +34,28 @@ class Precisions:
     given: np.ndarray
     """Precision 1 / σ² that the encoder gives, (points, active)."""
     off_diagonal: float
-    """Off-diagonal share of the curvature, as a mean over points."""
+    """Off-diagonal share of the curvature, averaged over points."""
     turned: float
-    """The mean of `off_diagonal` after rotating the latents at random."""
+    """Mean of `off_diagonal` after rotating the latents at random."""
 
     @property
     def correlation(self) -> float:
-        """Correlation of the logarithms."""
+        """Correlation of the logarithms of both precisions."""
         return float(np.corrcoef(np.log(self.asked).ravel(), np.log(self.given).ravel())[0, 1])
 
     @property
     def ratio(self) -> float:
-        """Median of given over asked."""
+        """Median of given / asked."""
         return float(np.median(self.given / self.asked))
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Compare both precisions for random images of every VAE whose KL term has a weight of its own."""
+    """Compare both precisions on random images, for every model whose optimal posterior is known."""
     found = {model.label: precisions(model, settings) for model in subjects.some(settings.seeds) if _beta(model) is not None}
     if not found:
-        raise UserError(f"{subjects.name}: no finished training is of a VAE or a β-VAE, whose optimal posterior is known.")
+        raise UserError(
+            f"{subjects.name}: no finished training of a VAE or β-VAE, for which the optimal posterior is known."
+        )
     path = settings.folder / "posterior-precision.png"
     draw_precisions(path, list(found.values()))
     lines = [
@@ -85,7 +87,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _beta(model: TrainedModel) -> float | None:
-    """The weight of the KL term at the end of a training; None for methods whose optimal posterior is another."""
+    """Return the weight of the KL term at the end of a training; None for methods with a different optimal posterior."""
     objective = model.config.objective
     if isinstance(objective, BetaVAEConfig | FallingBetaVAEConfig | FullCovarianceVAEConfig):
         return objective.beta
@@ -93,9 +95,9 @@ def _beta(model: TrainedModel) -> float | None:
 
 
 def precisions(model: TrainedModel, settings: Settings) -> Precisions:
-    """Measure the precision asked for and the precision given, of the active latents, on images drawn at random."""
+    """Measure the active latents' precision, as asked for and as given, on randomly drawn images."""
     objective, pixels, beta = model.objective(settings.device), model.pixels, _beta(model)
-    assert beta is not None  # others have been left out
+    assert beta is not None  # the caller has filtered out all other models
     generator = numpy_generator(settings.seed, "posterior-precision")
     images = some_of(len(pixels), POINTS, generator)
     means, logvars = encode(objective, pixels, images)
@@ -117,9 +119,9 @@ def precisions(model: TrainedModel, settings: Settings) -> Precisions:
 
 def _why() -> str:
     return (
-        "At the optimum of the ELBO, a Gaussian posterior is as precise as the decoder's curvature asks (Allen, eq. 8), and "
-        "a diagonal one can follow the diagonal alone. It pays for the rest: that is the pressure towards orthogonal "
-        "columns, and so towards axes."
+        "At the optimum of the ELBO, a Gaussian posterior is as precise as the decoder's curvature asks (Allen, eq. 8), but "
+        "a diagonal posterior can only match the diagonal. It pays for the rest: that is the pressure towards orthogonal "
+        "columns, and thus towards particular axes."
     )
 
 
@@ -133,7 +135,7 @@ def _verdict(found: Sequence[Precisions]) -> str:
 
 
 def draw_precisions(path: Path, found: Sequence[Precisions]) -> None:
-    """Draw given over asked precision, a dot a latent and image, with the line on which they are equal."""
+    """Plot given over asked precision, one dot per latent and image, with the line where they are equal."""
     figure = style.new_figure(3.4)
     axes = figure.subplots()
     asked, given = (np.concatenate([getattr(one, name).ravel() for one in found]) for name in ("asked", "given"))
@@ -152,6 +154,6 @@ INSTRUMENT = Instrument(
     question="Does the encoder give the precision that the decoder's curvature asks for, and is that curvature diagonal?",
     source="Allen 2024, equations 6 to 9, Theorem 3",
     takes=("config", "run"),
-    cost="seconds a model",
+    cost="seconds per model",
     answer=answer,
 )

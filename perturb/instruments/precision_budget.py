@@ -1,4 +1,4 @@
-"""The thesis's hands-on example (3.2.4), and its Theorem 1 tried on random decoders."""
+"""The thesis's hands-on example (3.2.4), and a test of its Theorem 1 on random decoders."""
 
 from pathlib import Path
 
@@ -25,31 +25,31 @@ from perturb.report.section import Picture, Section
 from perturb.report.table import Cell, TextTable, plain_table
 
 SAMPLES, OUTPUTS, LATENTS, BUDGET = 4, 6, 3, 6.0
-"""Size of the random problems: Jacobians, their shape, and the nats that all of them share."""
+"""Size of the random problems: number of Jacobians, their shape, and the total budget in nats."""
 SAME, ORTHOGONAL = 1e-6, 1e-3
-"""Losses above the minimum, and cosines, up to which an end counts as the global minimum and its columns as orthogonal."""
+"""Tolerances: excess loss below which a result counts as the global minimum, and cosine below which as orthogonal."""
 THESIS = {0.0: "24.5", 45.0: "52.4"}
-"""Factors of e^(−C/2) in equations 3.21 and 3.22, by angle."""
+"""Coefficients of e^(−C/2) in equations 3.21 and 3.22, by angle."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Turn the thesis's decoder, and minimise random problems from random starts."""
+    """Rotate the thesis's decoder, and minimise random problems from random starts."""
     best = _best_angle()
     problems = [_problem(settings, number) for number in range(settings.seeds)]
     path = settings.folder / "precision-budget.png"
     draw_angles(path, best)
     excess, cosine = (max(values) for values in zip(*problems, strict=True))
-    held = "as the theorem says" if excess < SAME and cosine < ORTHOGONAL else "against the theorem"
+    outcome = "as the theorem says" if excess < SAME and cosine < ORTHOGONAL else "against the theorem"
     verdict = (
-        f"{settings.seeds} random decoders, each from {settings.seeds} random starts: the worst end is {excess:.1e} above "
-        f"the global one in closed form, and the largest cosine between two columns is {cosine:.1e}, {held}."
+        f"{settings.seeds} random decoders, each from {settings.seeds} random starts: the worst minimum is {excess:.1e} "
+        f"above the global one in closed form, and the largest cosine between two columns is {cosine:.1e}, {outcome}."
     )
     text = (
-        "Noise on the latents costs a decoder least where it is spent according to the columns' norms, and then the cost is "
-        "their product. Turning the code changes that product and not the images that can be drawn: it is least where the "
-        "columns are orthogonal, and then equal to the volume that they span.",
+        "Noise on the latents costs a decoder least if it is distributed according to the columns' norms, and the cost is "
+        "then given by their product. Turning the code changes that product but not the images that can be decoded: it is "
+        "smallest if the columns are orthogonal, and then equal to the volume that they span.",
         f"Theorem 1 says that this holds for many samples at once: here {SAMPLES} Jacobians ({OUTPUTS} × {LATENTS}) each, "
-        "whose rotations and variances are found together by L-BFGS.",
+        "with rotations and variances optimised jointly by L-BFGS.",
     )
     caption = "What noise costs the thesis's decoder M₁, over the angle by which the code is turned."
     alt = "A curve with its minimum near 0 degrees, where the columns are orthogonal, and its maximum 45 degrees away."
@@ -68,7 +68,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _problem(settings: Settings, number: int) -> tuple[float, float]:
-    """Worst distance to the global minimum, and worst cosine, over all starts of one random problem."""
+    """Return the largest distance to the global minimum, and the largest cosine, over all starts of one random problem."""
     jacobians = numpy_generator(settings.seed, "precision", "problem", number).normal(size=(SAMPLES, OUTPUTS, LATENTS))
     ends: list[Minimum] = [minimised(jacobians, BUDGET, seed=settings.seed + start) for start in range(settings.seeds)]
     least = least_log_loss(jacobians, BUDGET)
@@ -76,13 +76,13 @@ def _problem(settings: Settings, number: int) -> tuple[float, float]:
 
 
 def _best_angle() -> float:
-    """Degrees, in [0, 90), that make the columns of the example orthogonal: half the angle that diagonalises MᵀM."""
+    """Return the angle in degrees, in [0, 90), at which the columns of the example are orthogonal and MᵀM is diagonal."""
     gram = EXAMPLE.T @ EXAMPLE
     return float(np.degrees(0.5 * np.arctan2(-2 * gram[0, 1], gram[0, 0] - gram[1, 1])) % 90)
 
 
 def _factor(decoder: np.ndarray) -> float:
-    """The least stochastic loss in units of e^(−C/2)."""
+    """Return the minimum stochastic loss in units of e^(−C/2)."""
     return stochastic_loss(decoder, cheapest_variances(decoder, 0.0))
 
 
@@ -101,7 +101,7 @@ def _table(best: float) -> TextTable:
 
 
 def draw_angles(path: Path, best: float) -> None:
-    """Draw the least loss over the angle by which the code is turned, with the volume's bound and the thesis's decoders."""
+    """Plot the minimum loss over the code's rotation angle, with the volume's bound and the thesis's decoders."""
     angles = np.linspace(-45, 90, 271)
     figure = style.new_figure(2.6)
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""An analysis carried out and put on record: numbers for machines, a page for people."""
+"""Run an analysis and record it: numbers for programs, a page for readers."""
 
 import shlex
 import time
@@ -27,25 +27,25 @@ def analysed(
     benchmark: str = BENCHMARKS[0],
     changes: Sequence[str] = (),
 ) -> tuple[Answer, dict[str, Any]]:
-    """Ask an instrument, and write what it says to NAME.json.
+    """Run an instrument, and write its results to NAME.json.
 
     Args:
-        name: of the instrument.
-        subject: as a user has typed it; as `subjects_of`.
-        folder: of the record and its figures, made where it is missing.
-        artifacts: folder of an experiment's run directories.
-        seeds: repetitions.
-        seed: root of all randomness.
-        device: of torch.
-        benchmark: whose original images a model from outside is shown.
-        changes: settings that take the place of those of an experiment's file.
+        name: Name of the instrument.
+        subject: The subject as the user typed it; see `subjects_of`.
+        folder: Folder for the record and its figures, created if missing.
+        artifacts: Folder of an experiment's run directories.
+        seeds: Number of repetitions.
+        seed: Root seed of all randomness.
+        device: Torch device.
+        benchmark: Benchmark whose original images an external model is given.
+        changes: Settings that override those of an experiment's file.
 
     Returns:
         The answer, and the record: `instrument`, `source`, `subject`, `settings`, `verdict`, `numbers`, `seconds`,
         `versions`.
 
     Raises:
-        UserError: the subject is none, or does not suit the instrument.
+        UserError: If there is no such subject, or it does not suit the instrument.
 
     """
     instrument = INSTRUMENTS[name]
@@ -71,7 +71,7 @@ def analysed(
 
 
 def page_of(name: str, answer: Answer, record: dict[str, Any], folder: Path) -> Path:
-    """Write NAME.html, which needs no other file, and return its path."""
+    """Write NAME.html, which is self-contained, and return its path."""
     words = ["perturb", "analyse", name, *([record["subject"]] if record["subject"] else [])]
     asked = shlex.join([*words, *(word for change in record["settings"].get("set", ()) for word in ("--set", change))])
     made = {"source": record["source"]} | record["settings"] | {"seconds": record["seconds"]} | record["versions"]

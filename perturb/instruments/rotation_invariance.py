@@ -1,4 +1,4 @@
-"""Propositions 1 to 3 of the thesis: turning a code leaves likelihood and ELBO as they are; diagonal posteriors see axes."""
+"""A test of the thesis's Propositions 1 to 3: rotating a code only changes the ELBO if the posteriors are diagonal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from perturb.report.section import Picture, Section
 from perturb.report.table import TextTable, plain_table
 
 ANGLES = np.arange(0, 91, 7.5)
-"""Angles by which codes are turned, in degrees."""
+"""Rotation angles of codes, in degrees."""
 IMAGES, VARIANCE = 16, 0.02
-"""Number of images of each decoder, and variance of its likelihood."""
+"""Number of images per decoder, and variance of its likelihood."""
 MATRICES, VALUES, LENGTHS = 1_000, 6, np.array([3.0, 2.0, 1.0])
 """Number of matrices of each kind for Proposition 1, their number of rows, and the lengths of orthogonal columns."""
 NOTHING = 1e-5
-"""Largest change in nats that counts as the quadrature's error."""
+"""Change in nats below which a difference counts as quadrature error."""
 EVIDENCE, WHOLE, DIAGONAL = "log-likelihood", "ELBO, posterior turned too", "ELBO, diagonal posterior"
 COLOURS = {EVIDENCE: "#777777", WHOLE: "#4477aa", DIAGONAL: "#cc3311"}
 DISTINCT, EQUAL, RANDOM = "orthogonal, lengths 3, 2, 1", "orthogonal, lengths 1, 1, 1", "random"
@@ -38,7 +38,7 @@ DISTINCT, EQUAL, RANDOM = "orthogonal, lengths 3, 2, 1", "orthogonal, lengths 1,
 
 @dataclass(frozen=True)
 class Kind:
-    """Ranges over matrices of one kind of the two sides of Proposition 1."""
+    """Ranges of the two sides of Proposition 1, over matrices of one kind."""
 
     cosines: tuple[float, float]
     """Smallest and largest value over matrices of the largest |cos| between two columns."""
@@ -47,7 +47,7 @@ class Kind:
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Turn the codes of random decoders, and look at the singular vectors of random matrices."""
+    """Rotate the codes of random decoders, and examine the singular vectors of random matrices."""
     curves = [_curves(numpy_generator(settings.seed, "rotation", number)) for number in range(settings.seeds)]
     changes = {name: max(float(np.ptp(one[name])) for one in curves) for name in COLOURS}
     kinds = _kinds(numpy_generator(settings.seed, "rotation", "matrices"))
@@ -55,8 +55,8 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     draw_curves(path, curves)
     verdict = _verdict(changes, min(float(np.ptp(one[DIAGONAL])) for one in curves), kinds, settings.seeds)
     caption = (
-        "Means over images of the log-likelihood and of ELBOs, over the angle by which a code is turned, less their values "
-        "at 0°; a line a decoder."
+        "Means over images of the log-likelihood and of ELBOs, over the angle by which a code is turned, relative to 0°; "
+        "one line per decoder."
     )
     alt = f"Lines over angles from 0 to 90 degrees: two kinds lie flat at 0, the third rises and falls. {verdict}"
     section = Section(
@@ -74,7 +74,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _curves(rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Compute each quantity's mean over images, (angles,), for a random decoder and the best posteriors around its codes."""
+    """Return each quantity's mean over images, (angles,), for a random decoder with the best posteriors at its codes."""
     bend, codes = Bend.drawn(rng), rng.normal(size=(IMAGES, 2))
     images = bend(codes) + np.sqrt(VARIANCE) * rng.normal(size=(IMAGES, 3))
     asked = precision(bend.jacobians(codes), variance=VARIANCE)
@@ -103,21 +103,22 @@ def _kinds(rng: np.random.Generator) -> dict[str, Kind]:
 
 def _verdict(changes: Mapping[str, float], least: float, kinds: Mapping[str, Kind], decoders: int) -> str:
     flat = max(changes[EVIDENCE], changes[WHOLE])
-    held = "as Propositions 2 and 3 say" if flat < NOTHING else "against Propositions 2 and 3"
+    outcome = "as Propositions 2 and 3 say" if flat < NOTHING else "against Propositions 2 and 3"
     return (
         f"Turning the codes of {decoders} random decoders changes the log-likelihood and the ELBO by at most {flat:.0e} "
-        f"nats, {held}, and the ELBO of a diagonal posterior by {least:.2f} to {changes[DIAGONAL]:.2f}. Of {MATRICES:,} "
-        "matrices with orthogonal columns of distinct lengths the singular vectors are the axes to "
-        f"{kinds[DISTINCT].mixings[1]:.0e}; of columns of one length they may be any (up to {kinds[EQUAL].mixings[1]:.2f}), "
-        "as Proposition 1 allows."
+        f"nats, {outcome}, and the ELBO of a diagonal posterior by {least:.2f} to {changes[DIAGONAL]:.2f}. For {MATRICES:,} "
+        "matrices with orthogonal columns of distinct lengths, the singular vectors coincide with the axes to within "
+        f"{kinds[DISTINCT].mixings[1]:.0e}; for columns of equal length they are arbitrary (up to "
+        f"{kinds[EQUAL].mixings[1]:.2f}), as Proposition 1 allows."
     )
 
 
 def _text() -> tuple[str, ...]:
     return (
-        "The prior of a VAE looks the same from all sides. So if an encoder and its decoder are turned together, the images "
-        "are as likely as before, and so is the ELBO of a posterior that is turned with them. A log-likelihood cannot make "
-        "latents of the factors; it is the diagonal posterior, which stays along the axes, that makes some axes cheaper.",
+        "The prior of a VAE is rotation invariant. So if an encoder and its decoder are turned together, the likelihood of "
+        "the images does not change, and neither does the ELBO of a posterior that is turned with them. A log-likelihood "
+        "cannot align latents with factors; it is the diagonal posterior, which stays along the axes, that makes some axes "
+        "cheaper.",
         f"Decoders W tanh(V z) of two latents, {IMAGES} images each; integrals over codes are sums over a fine grid. The "
         "posteriors are the best ones for the decoder's derivative.",
     )
@@ -128,7 +129,7 @@ def _table_of_changes(curves: Sequence[Mapping[str, np.ndarray]]) -> TextTable:
     for name in COLOURS:
         ranges = [float(np.ptp(one[name])) for one in curves]
         lines.append((name, f"{min(ranges):.1e}", f"{max(ranges):.1e}"))
-    note = f"Largest less smallest value over angles, nats an image; {len(curves)} decoders."
+    note = f"Largest minus smallest value over angles, nats per image; {len(curves)} decoders."
     return plain_table("What turning a code changes", ("Quantity", "least", "most"), lines, note=note)
 
 
@@ -144,10 +145,10 @@ def _table_of_kinds(kinds: Mapping[str, Kind]) -> TextTable:
 
 
 def draw_curves(path: Path, curves: Sequence[Mapping[str, np.ndarray]]) -> None:
-    """Draw how each quantity changes over the angle, a line a decoder."""
+    """Plot the change of each quantity over the angle, one line per decoder."""
     figure = style.new_figure(2.8)
     axes = figure.subplots()
-    for name, colour in reversed(COLOURS.items()):  # the dashes lie on the line below them
+    for name, colour in reversed(COLOURS.items()):  # draw the dashed line on top of the solid one that it coincides with
         for number, one in enumerate(curves):
             options = {"linestyle": "--" if name == EVIDENCE else "-", "zorder": 3 if name == EVIDENCE else 2}
             axes.plot(
@@ -155,7 +156,7 @@ def draw_curves(path: Path, curves: Sequence[Mapping[str, np.ndarray]]) -> None:
             )
     axes.set_xticks(np.arange(0, 91, 15))
     axes.set_xlabel("angle by which the code is turned, degrees", fontsize=style.SMALL)
-    axes.set_ylabel("change, nats an image", fontsize=style.SMALL)
+    axes.set_ylabel("change, nats per image", fontsize=style.SMALL)
     axes.legend(fontsize=style.SMALL, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.24), ncols=2)
     style.plain(axes, grid="y")
     style.save(figure, path)
@@ -166,6 +167,6 @@ INSTRUMENT = Instrument(
     question="Which part of a VAE's loss sees the axes of the code, and which axes are special?",
     source="thesis 3.1 and 3.2.1, equations 3.3 and 3.4, Propositions 1 to 3",
     takes=("nothing",),
-    cost="a quarter of a minute",
+    cost="15 seconds",
     answer=answer,
 )

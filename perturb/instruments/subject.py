@@ -1,4 +1,4 @@
-"""The subject of an analysis: nothing, trained models of ours, or a model from outside."""
+"""The subject of an analysis: nothing, an experiment with its models, or an external model."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -35,23 +35,23 @@ IN_WORDS: dict[Kind, str] = {
     "dataset": "an experiment, trained or not (configs/….toml)",
     "model": "a factory (my_package.my_module:name)",
 }
-"""Each kind of subject as people read it."""
+"""Each kind of subject in words, for messages."""
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A finished training of ours."""
+    """A finished training by this package."""
 
     label: str
-    """Method, variant and seed."""
+    """Label of the run: method, variant and seed."""
     run: Path
     """Directory of the run."""
     method: str = ""
-    """Name of the method in its experiment, "restart" for the restarts; empty for a run outside an experiment."""
+    """Name of the method in its experiment, "restart" for restarts; empty for a run outside an experiment."""
     variant: str = BASELINE
-    """The variant that it was trained on; unknown for a run outside an experiment, and then the original."""
+    """The variant that it was trained on; for a run outside an experiment it is unknown, and the original is assumed."""
     scores: dict[str, float] = field(default_factory=dict[str, float])
-    """Scores of the metrics that the experiment has asked for, by key; empty for a run outside an experiment."""
+    """Scores of the experiment's metrics, by key; empty for a run outside an experiment."""
     scoring: ScoresRun | None = None
     """The run that scored it within its experiment; None for a run outside an experiment."""
 
@@ -62,26 +62,26 @@ class TrainedModel:
 
     @property
     def truth(self) -> GroundTruth:
-        """The dataset whose factors its images have."""
+        """The dataset that its images' factors belong to."""
         return open_ground_truth(self.config.dataset)
 
     @property
     def pixels(self) -> Pixels:
-        """The images that it was trained on, mapped into memory."""
+        """The images that it was trained on, memory-mapped."""
         return open_images(self.run.parent / read_manifest(self.run)["inputs"]["images"])
 
     @property
     def has_kl(self) -> bool:
-        """True if it was trained under a KL divergence, so that its posteriors have a width."""
+        """True if it was trained with a KL term, so that its posteriors have a width."""
         return "kl" in read_result(self.run, TrainingResult).last
 
     def score(self, metrics: Sequence[str], device: str = "cpu") -> dict[str, float]:
         """Score the model's codes of the images that it was trained on, by metric.
 
-        Images are drawn as for the experiment's own scores, so that a metric which that has asked for has the same score.
+        Images are drawn as for the experiment's own scores, so the experiment's metrics get the same scores.
 
         Raises:
-            UserError: a metric is unknown, or not defined for the codes.
+            UserError: If a metric is unknown, or not defined for the codes.
 
         """
         settings = self.scoring.settings if self.scoring else MetricsConfig()
@@ -92,30 +92,30 @@ class TrainedModel:
         return {name: scores[METRICS[name].score] for name, scores in found.items()}
 
     def objective(self, device: str = "cpu") -> Objective:
-        """The model, in evaluation mode and in float32."""
+        """Load the model, in evaluation mode and in float32."""
         return load_model(self.run, device)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subjects:
-    """The models that an instrument examines."""
+    """The input of an instrument: models, a dataset, or settings to train with."""
 
     kind: Kind
     name: str = ""
     """The subject as the user typed it."""
     trained: Sequence[TrainedModel] = ()
-    """The trainings to look at: the run's own, or the finished ones of an experiment, restarts first; empty where the
+    """The trainings to examine: the given run, or the finished ones of an experiment, restarts first. Empty if the
     instrument trains models itself."""
     artifacts: Path = Path("artifacts")
-    """Folder of the run directories of an experiment."""
+    """Folder of an experiment's run directories."""
     truth: GroundTruth | None = None
-    """The dataset of which the images are looked at: an experiment's, or the one that a model from outside is shown."""
+    """The dataset of the images: an experiment's dataset, or the one that an external model is given."""
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict[str, Sequence[Path]])
-    """Runs of an experiment's finished benchmark files by variant, one a pattern; originals have none."""
+    """Runs of an experiment's finished benchmark files by variant, one per pattern, without the original's."""
     factory: Factory | None = None
-    """The maker of a trained model from outside."""
+    """Factory of a trained external model."""
     changes: Sequence[str] = ()
-    """Settings that take the place of those of an experiment's file, each a line of TOML."""
+    """Settings that override those of an experiment's file, each as a line of TOML."""
 
     @property
     def config(self) -> ExperimentConfig:
@@ -123,14 +123,14 @@ class Subjects:
         return load_experiment(Path(self.name), self.changes)
 
     def some(self, most: int, *, variants: Sequence[str] = (BASELINE,)) -> list[TrainedModel]:
-        """Return at most so many trainings of each method on each of these variants, in their order."""
+        """Return up to `most` trainings of each method on each of the given variants, in their order."""
         counts: Counter[tuple[str, str]] = Counter()
-        found: list[TrainedModel] = []
+        models: list[TrainedModel] = []
         for model in self.trained:
             counts[model.method, model.variant] += 1
             if model.variant in variants and counts[model.method, model.variant] <= most:
-                found.append(model)
-        return found
+                models.append(model)
+        return models
 
 
 def subjects_of(
@@ -142,19 +142,19 @@ def subjects_of(
     benchmark: str = BENCHMARKS[0],
     changes: Sequence[str] = (),
 ) -> Subjects:
-    """Find out what a user means.
+    """Resolve a subject as the user typed it.
 
     Args:
-        asked: a run's directory, a config's path or `package.module:name`; None: nothing.
-        takes: the kinds of subject that the instrument takes.
-        artifacts: folder of an experiment's run directories.
-        trains: True if the instrument trains by an experiment's settings, and does not look for finished trainings.
-        benchmark: whose original images a model from outside is shown.
-        changes: settings that take the place of those of an experiment's file, as of `load_experiment`.
+        asked: A run's directory, a config's path or `package.module:name`; None for no subject.
+        takes: The kinds of subject that the instrument accepts.
+        artifacts: Folder of an experiment's run directories.
+        trains: True if the instrument trains with an experiment's settings and does not need finished trainings.
+        benchmark: Benchmark whose original images an external model is given.
+        changes: Settings that override those of an experiment's file, as for `load_experiment`.
 
     Raises:
-        UserError: there is no such thing or benchmark, the instrument does not take its kind, there are changes but no
-            experiment to change, or nothing of an experiment is finished.
+        UserError: If the subject or benchmark does not exist, the instrument does not accept this kind, there are changes
+            but no experiment, or no training of an experiment is finished.
 
     """
     kind = _kind(asked)
@@ -220,7 +220,7 @@ def _of_dataset(path: Path, artifacts: Path, changes: Sequence[str]) -> Subjects
 
 
 def _files(path: Path, artifacts: Path, changes: Sequence[str]) -> dict[str, list[Path]]:
-    """Return the runs of an experiment's finished files, but for the originals', by variant."""
+    """Return the runs of an experiment's finished files by variant, without the original's."""
     plan, store = plan_experiment(load_experiment(path, changes)), Store(artifacts, STAGES)
     found: dict[str, list[Path]] = {}
     for column, spec in plan.files.items():
@@ -230,7 +230,7 @@ def _files(path: Path, artifacts: Path, changes: Sequence[str]) -> dict[str, lis
 
 
 def _of_scores(method: str, variant: str, scores: RunSpec, store: Store) -> TrainedModel | None:
-    """The training behind finished scores; None for one that was given up."""
+    """Return the training that finished scores belong to; None if it was given up."""
     result, run = store.result(scores, ScoresResult), store.path(scores.inputs["restart"])
     if result.scores is None:
         return None

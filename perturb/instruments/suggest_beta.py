@@ -1,4 +1,4 @@
-"""A β for an experiment's images: the thesis's rule, to raise it until the first unit is pruned, put to the test."""
+"""Suggest a β for an experiment's images, and test the thesis's rule: raise it until the first unit is pruned."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,39 +31,39 @@ from perturb.training.loop import ACTIVE
 START = 1 / 8
 """First β of the ladder, as a share of the β of the experiment's restarts."""
 STEP, HALVINGS = 4.0, 1
-"""Ratio of neighbouring rungs, and the number of times that the step over which the first unit is pruned is halved."""
+"""Ratio of neighbouring rungs, and number of bisections of the step in which the first unit is pruned."""
 MOST, BELOW, BEYOND = 8, 2, 1
-"""Largest number of rungs until the bracket is found, and the rungs wanted below and above it to see where MIG is best."""
+"""Maximum number of rungs to find the bracket, and number of rungs below and above it, which show where MIG is best."""
 COLOUR, FAINT, MARK = "#4477aa", "#bbbbbb", "#cc3311"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
-    """Measurements of the models of one β; models whose training failed are left out."""
+    """Measurements of the models with one β; models whose training failed are left out."""
 
     beta: float
     variances: np.ndarray
     """E[σ²] of each unit, ascending in each model, (models, latents)."""
     migs: np.ndarray
-    """MIG of each model, (models,); NaN where it is not defined."""
+    """MIG of each model, (models,); NaN if it is not defined."""
     distances: np.ndarray
-    """DtO of the active units, the mean over images, (models,); NaN for fewer than two."""
+    """DtO of the active units, averaged over images, (models,); NaN for fewer than two active units."""
     seconds: float = 0.0
-    """Time that the trainings took, now or when they were made."""
+    """Duration of the trainings, whether they ran now or earlier."""
 
     @property
     def largest(self) -> float:
-        """Median over models of the largest E[σ²] of a unit."""
+        """Median over models of the largest E[σ²] among a model's units."""
         return float(np.median(self.variances[:, -1]))
 
     @property
     def pruned(self) -> bool:
-        """True if a unit is pruned in half of the models or more."""
+        """True if a unit is pruned in at least half of the models."""
         return self.largest >= ACTIVE
 
     @property
     def whole(self) -> np.ndarray:
-        """True for models all of whose units are active, bool (models,)."""
+        """True for models in which all units are active, bool (models,)."""
         return self.variances[:, -1] < ACTIVE
 
     @property
@@ -73,16 +73,16 @@ class Rung:
 
     @property
     def distance(self) -> Estimate:
-        """Mean DtO, with its interval, over the models all of whose units are active; others are not comparable."""
+        """Mean DtO, with its interval, over models in which all units are active; others are not comparable."""
         return _mean(self.distances[self.whole])
 
 
 class Ladder:
-    """Trains models of a β when it is asked for, by the experiment's settings, unless they are in the artifacts folder.
+    """A ladder of β whose models are trained on request with the experiment's settings, or taken from the artifacts folder.
 
     Args:
-        subjects: an experiment.
-        settings: of the instrument; its seed is the root of the trainings' seeds.
+        subjects: The experiment.
+        settings: Settings of the instrument; its seed is the root of the trainings' seeds.
 
     """
 
@@ -95,14 +95,14 @@ class Ladder:
         self.rungs: dict[float, Rung] = {}
 
     def rung(self, beta: float) -> Rung:
-        """Return the models of this β, trained now or found in the artifacts folder."""
+        """Return the models with this β, trained now or loaded from the artifacts folder."""
         if beta not in self.rungs:
             self.rungs[beta] = self._trained(beta)
         return self.rungs[beta]
 
     @property
     def sorted(self) -> list[Rung]:
-        """All rungs that have been asked for, by ascending β."""
+        """All requested rungs, by ascending β."""
         return [self.rungs[beta] for beta in sorted(self.rungs)]
 
     def _trained(self, beta: float) -> Rung:
@@ -131,7 +131,7 @@ class Ladder:
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Climb the ladder, and look at what the models of each rung score."""
+    """Climb the ladder, and score the models of each rung."""
     ladder = Ladder(subjects, settings)
     bracket = bracketed(lambda beta: ladder.rung(beta).pruned, ladder.start, step=STEP, most=MOST, halvings=HALVINGS)
     for beta in _further(bracket, sorted(ladder.rungs)):
@@ -143,8 +143,8 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     caption = (
         "Top: E[σ²] of every unit of every model, with the median over models of the largest (line); dashed: "
         f"{ACTIVE}, from which a unit counts as pruned. Middle and bottom: MIG and DtO of every model, and means. Hollow: "
-        "models with a pruned unit, whose DtO is that of the others, and not comparable. Red: the suggested β, and the step "
-        "over which the first unit is pruned."
+        "models with a pruned unit; their DtO is that of their other units and not comparable. Red: the suggested β, and "
+        "the step over which the first unit is pruned."
     )
     alt = f"Three panels over β on a logarithmic axis: posterior variances, MIG and DtO. {verdict}"
     section = Section(
@@ -157,7 +157,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
 
 
 def _further(bracket: Bracket, tried: Sequence[float]) -> list[float]:
-    """Return the values of β to look at below and above the bracket; none where there is no bracket."""
+    """Return further values of β below and above the bracket; empty if there is no bracket."""
     if bracket.low is None or bracket.high is None:
         return []
     below = max(0, BELOW - sum(beta < bracket.low for beta in tried))
@@ -179,27 +179,27 @@ def _text(subjects: Subjects, settings: Settings) -> tuple[str, ...]:
 def _verdict(found: Sequence[Rung], bracket: Bracket) -> str:
     if bracket.low is None:
         return (
-            f"A unit is pruned even at β = {found[0].beta:.3g}, the smallest that was tried, so that none is suggested; the "
-            "trainings may be too short, or the latents too many."
+            f"A unit is pruned even at β = {found[0].beta:.3g}, the smallest that was tried, so none is suggested; the "
+            "trainings may be too short, or there may be too many latents."
         )
     if bracket.high is None:
-        return f"No unit is pruned up to β = {found[-1].beta:.3g}, the largest that was tried, so that none is suggested."
-    said = f"Take β = {bracket.low:.3g}: the first unit is pruned between this and {bracket.high:.3g}."
+        return f"No unit is pruned up to β = {found[-1].beta:.3g}, the largest that was tried, so none is suggested."
+    advice = f"Take β = {bracket.low:.3g}: the first unit is pruned between this and {bracket.high:.3g}."
     best, suggested = _best(found), next(rung for rung in found if rung.beta == bracket.low)
     if best is None:
-        return f"{said} MIG is not defined for these models."
+        return f"{advice} MIG is not defined for these models."
     if best is suggested:
-        return f"{said} MIG is best there ({_with_width(best.mig)})."
+        return f"{advice} MIG is best there ({_with_width(best.mig)})."
     factor = max(best.beta / bracket.low, bracket.low / best.beta)
     place = "of the same order" if same_order(best.beta, bracket.low) else "of another order"
     return (
-        f"{said} MIG is best at β = {best.beta:.3g} ({_with_width(best.mig)}; at the suggested one "
+        f"{advice} MIG is best at β = {best.beta:.3g} ({_with_width(best.mig)}; at the suggested one "
         f"{_with_width(suggested.mig)}), a factor of {factor:.2g} away, and so {place} of magnitude."
     )
 
 
 def _best(found: Sequence[Rung]) -> Rung | None:
-    """Return the rung with the highest mean MIG; None where no model has one."""
+    """Return the rung with the highest mean MIG; None if no model has one."""
     scored = [rung for rung in found if np.isfinite(rung.mig.mean)]
     return max(scored, key=lambda rung: rung.mig.mean, default=None)
 
@@ -210,7 +210,7 @@ def _mean(values: np.ndarray) -> Estimate:
 
 
 def _with_width(estimate: Estimate) -> str:
-    """Format a mean and the half width of its 95 % interval."""
+    """Format a mean and the half-width of its 95 % interval."""
     if not np.isfinite(estimate.mean):
         return "–"
     width = estimate.half_width
@@ -230,8 +230,8 @@ def _table(found: Sequence[Rung], bracket: Bracket) -> TextTable:
         for rung in found
     ]
     note = (
-        "E[σ²]: median over models of the largest of a unit. Means over models with their 95 % interval. DtO is of models "
-        f"all of whose units are active (E[σ²] < {ACTIVE}); the last column counts them."
+        "E[σ²]: median over models of the largest among their units. Means over models with their 95 % interval. DtO is "
+        f"over models in which all units are active (E[σ²] < {ACTIVE}); the last column counts them."
     )
     header = "β", "largest E[σ²]", "active units", "MIG", "DtO", "models with all active"
     return plain_table("Models over β", header, lines, note=note)
@@ -257,7 +257,7 @@ def _numbers(found: Sequence[Rung], bracket: Bracket) -> dict[str, JsonValue]:
 
 
 def draw_ladder(path: Path, found: Sequence[Rung], bracket: Bracket) -> None:
-    """Draw E[σ²], MIG and DtO over β, a dot a unit or a model, with lines through medians or means."""
+    """Plot E[σ²], MIG and DtO over β, one dot per unit or model, with lines through medians or means."""
     figure = style.new_figure(5.4)
     variances, migs, distances = panels = figure.subplots(3, 1, sharex=True)
     betas = [rung.beta for rung in found]

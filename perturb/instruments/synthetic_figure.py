@@ -9,7 +9,7 @@ from perturb.analysis.vector_study import Measured
 from perturb.report import style
 
 ByName = Mapping[str, Measured]
-"""Measurements by the name of a method or of a ratio."""
+"""Measurements by the name of a method, or by ratio."""
 LOOKS = (("#4477aa", "o"), ("#228833", "D"), ("#ccbb44", "s"), ("#ee6677", "^"))
 """Colours and markers of the methods, in their order."""
 SHADES = (("#99ccee", "o"), ("#4477aa", "D"), ("#223355", "s"))
@@ -20,13 +20,13 @@ GREY = "#999999"
 def draw_panels(
     path: Path, panels: Mapping[str, ByName], *, random: Mapping[str, float], turned: Mapping[str, np.ndarray]
 ) -> None:
-    """Draw a mark for each model that has both DtO and DS.
+    """Plot a mark for each model that has both DtO and DS.
 
     Args:
-        path: of the PNG.
-        panels: models by the title of their panel and by their name in its legend.
-        random: mean DtO of random decoders by panel; the others compare ratios.
-        turned: DtO and DS of a turned square, (angles, 2), by panel, where they are of use.
+        path: Path of the PNG.
+        panels: Models by the title of their panel and by their name in its legend.
+        random: Mean DtO of random decoders by panel. Panels without it compare ratios.
+        turned: DtO and DS of a rotated square, (angles, 2), for the panels that show it.
 
     """
     figure = style.new_figure(3.1, width=7.6)

@@ -1,4 +1,4 @@
-"""The thesis's study of vectors: which models' axes are orthogonal, and do models whose axes are score higher?"""
+"""The thesis's study of vectors: which models have orthogonal axes, and do these models score higher?"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,21 +36,21 @@ BETA, VAE, AE, FULL, RANDOM = "β-VAE", "VAE", "AE", "β-VAE_Σ", "random decode
 BETAS = {LINEAR: 1e-4, NONLINEAR: 1e-3}
 """The thesis's β of each set (Table 3.1)."""
 NOISES: dict[str, Noise] = {BETA: "diagonal", VAE: "diagonal", AE: "none", FULL: "full"}
-"""Form of the posterior's covariance in each method's linear model."""
+"""Form of the posterior covariance in each method's linear model."""
 CONFIGS: dict[str, ObjectiveConfig] = {
     BETA: BetaVAEConfig(beta=BETAS[NONLINEAR]),
     VAE: VAEConfig(),
     AE: AutoencoderConfig(),
     FULL: FullCovarianceVAEConfig(beta=BETAS[NONLINEAR]),
 }
-"""Config of each method's networks on the non-linear set."""
+"""Config of each method for the networks on the non-linear set."""
 LATENTS = 2
 VARIANCE = 0.5
-"""Variance of the likelihood: that of a loss ‖x − x̂‖² + β · KL."""
+"""Variance of the likelihood, which makes the loss ‖x − x̂‖² + β · KL."""
 RATES, STEPS, BATCH = (3e-3, 1e-3), 1_500, 128
-"""Training of the non-linear models: Adam's learning rates in turn, updates at each rate, and vectors in a batch."""
+"""Training of the non-linear models: successive learning rates of Adam, updates per rate, and vectors per batch."""
 RATIO, RATIOS = 2.0, (1.0, 1.2, 1.5)
-"""Ratios of the factors' lengths: of the linear set, and in the degenerate case (thesis 3.3.4)."""
+"""Ratios of the factors' lengths: in the linear set, and in the degenerate case (thesis 3.3.4)."""
 STRANGERS = 100
 """Number of random decoders of each architecture."""
 THESIS = {
@@ -74,11 +74,11 @@ class Study:
     ratios: ByName
     """Measurements of linear β-VAEs by the ratio of the factors' lengths."""
     factors: Sequence[float]
-    """DtO of the factors themselves as a code, for each repetition's non-linear set."""
+    """DtO of the factors themselves as a code, for the non-linear set of each repetition."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Train every method on both sets, and β-VAEs on linear sets whose variances are nearly equal."""
+    """Train every method on both sets, and β-VAEs on linear sets with nearly equal variances."""
     bent = [nonlinear(seed) for seed in _seeds(settings)]
     study = Study(
         main={
@@ -98,26 +98,26 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     draw_panels(path, panels | {DEGENERATE: nearly}, random=random, turned={LINEAR: turned, DEGENERATE: turned})
     verdict = _verdict(study)
     caption = (
-        "A mark a training; models with a pruned latent have none. Dashed: a square turned by 0° to 45° against its "
+        "One mark per training; models with a pruned latent have none. Dashed: a square turned by 0° to 45° relative to its "
         "factors. Grey line: the mean DtO of random decoders, which have no DS."
     )
     section = Section(
         title="Orthogonality and disentanglement of vectors",
         text=_text(settings, study),
         explained=_explained(),
-        figures=[Picture(path, caption, f"Three scatter plots of DS over DtO, a mark a training. {verdict}")],
+        figures=[Picture(path, caption, f"Three scatter plots of DS over DtO, one mark per training. {verdict}")],
         tables=[_table(study), _ratio_table(study)],
     )
     return Answer(verdict=verdict, section=section, numbers=_numbers(study))
 
 
 def _seeds(settings: Settings) -> list[int]:
-    """Return each repetition's own seed, of its network, its samples, its first weights and its training."""
+    """Return the seed of each repetition, which its network, samples, initial weights and training use."""
     return [child_seed(settings.seed, "synthetic-study", number) for number in range(settings.seeds)]
 
 
 def training_of(architecture: Architecture) -> TrainingConfig:
-    """Return the training settings of an architecture, but for the learning rates."""
+    """Return the training settings of an architecture, except the learning rates."""
     return TrainingConfig(
         architecture=architecture, steps=STEPS, batch_size=BATCH, checkpoint_every=STEPS,
         likelihood=GaussianConfig(variance=VARIANCE),
@@ -125,7 +125,7 @@ def training_of(architecture: Architecture) -> TrainingConfig:
 
 
 def _linear(ratio: float, method: str, settings: Settings) -> Measured:
-    """Measure linear models of one method, each on samples of its own."""
+    """Measure linear models of one method, each on its own samples."""
     seeds, beta = _seeds(settings), 1.0 if method == VAE else BETAS[LINEAR]
     sets = [linear(ratio).samples(seed) for seed in seeds]
     models = [
@@ -136,7 +136,7 @@ def _linear(ratio: float, method: str, settings: Settings) -> Measured:
 
 
 def _nonlinear(method: str, settings: Settings) -> Measured:
-    """Train and measure networks of one method, each on samples of a set of its own."""
+    """Train and measure networks of one method, each on samples of its own set."""
     seeds = _seeds(settings)
     sets = [nonlinear(seed).samples(seed) for seed in seeds]
     model = trained(
@@ -160,14 +160,14 @@ def _text(settings: Settings, study: Study) -> tuple[str, ...]:
     return (
         "A unit square is embedded in space, linearly or by a random network. If a VAE's noise makes the columns of its "
         "decoder's Jacobians orthogonal (DtO near 0), its latents should lie along the factors (DS near 1). An autoencoder "
-        "has no noise, and β-VAE_Σ has noise of any shape, so that neither should care (thesis 3.3). VAEs, whose β is 1, "
-        "prune latents on such sets, and then have neither DtO nor DS.",
-        "Latents along the directions of most variance are latents along the factors only where these are the same. On the "
-        "linear set they are, unless the ratio is 1. On the non-linear set each repetition has a random network of its own, "
-        f"and there the factors, taken as a code, have the DtO {own}: where that is large, orthogonal columns mean other "
-        "axes than the factors'. The thesis has one network and says no more of it.",
-        f"{settings.seeds} trainings a cell. Two latents of any direction, each with the same probability, have a DtO of "
-        f"{CHANCE:.2f} on average; random linear decoders have more, since two random columns are about equally long.",
+        "has no noise, and β-VAE_Σ has noise of any shape, so neither should have preferred axes (thesis 3.3). VAEs, whose "
+        "β is 1, prune latents on such sets, and then have neither DtO nor DS.",
+        "Latents along the directions of largest variance are latents along the factors only if these coincide. On the "
+        "linear set they do, unless the ratio is 1. On the non-linear set each repetition has its own random network, and "
+        f"the factors, taken as a code, have a DtO of {own}: if it is large, orthogonal columns mean axes other than the "
+        "factors'. The thesis has one network and says no more about it.",
+        f"{settings.seeds} trainings per cell. Two latents with uniformly random directions have a DtO of {CHANCE:.2f} on "
+        "average; random linear decoders have more, since two random columns are about equally long.",
     )
 
 
@@ -175,14 +175,14 @@ def _explained() -> tuple[str, ...]:
     rates = listed([f"{rate:g}" for rate in RATES])
     return (
         "Architectures, β, the 50,000 samples and their split are those of the thesis's section 3.3.1; the loss is "
-        "‖x − x̂‖² + β · KL, sums over values and latents. DS is that of equations 3.32 to 3.37 on the test part, a fifth of "
-        "which is predicted by the rest.",
-        "The trainings are shorter. The thesis's are Adam's, with the rate 0.001 for 600 epochs, in batches whose size it "
-        "leaves open. Here the expected loss of linear models, over the training part and all noise, is minimised by "
-        "L-BFGS, so that they end at their optimum and not near it. Non-linear models are trained by Adam in batches of "
-        f"{BATCH}, with the rates {rates} for {STEPS:,} updates each.",
-        "Not here are the thesis's other sets. MNIST and FashionMNIST would have to be downloaded, and have no factors to "
-        "score; its networks for dSprites take hours on one core. `perturb analyse orthogonality` has the DtO of an "
+        "‖x − x̂‖² + β · KL, sums over values and latents. DS follows equations 3.32 to 3.37 on the test part, a fifth of "
+        "which is predicted from the rest.",
+        "The trainings are shorter. The thesis uses Adam with a learning rate of 0.001 for 600 epochs, in batches of an "
+        "unstated size. Here the expected loss of linear models, over the training part and all noise, is minimised by "
+        "L-BFGS, so they end at their optimum and not just near it. Non-linear models are trained by Adam in batches of "
+        f"{BATCH}, with learning rates of {rates} for {STEPS:,} updates each.",
+        "The thesis's other sets are not included. MNIST and FashionMNIST would have to be downloaded, and have no factors "
+        "to score; its networks for dSprites take hours on one core. `perturb analyse orthogonality` gives the DtO of an "
         "experiment's models.",
     )
 
@@ -200,21 +200,21 @@ def _verdict(study: Study) -> str:
 
 def _compared(name: str, found: ByName) -> str:
     """Word the comparison of DtO between β-VAEs and the controls, judged by intervals of the paired differences."""
-    held = [method for method in (FULL, AE) if _is_above(found[method].distances - found[BETA].distances)]
-    said = "which does not tell them apart", f"less than {''.join(held)}'s alone", "less than both, as the thesis says"
+    larger = [method for method in (FULL, AE) if _is_above(found[method].distances - found[BETA].distances)]
+    outcome = "which does not tell them apart", f"less than {''.join(larger)}'s alone", "less than both, as the thesis says"
     each = listed([f"{method} {_spread(found[method].distances)}" for method in (FULL, AE)])
-    return f"{name}: the DtO of β-VAEs is {_spread(found[BETA].distances)} ({each}), {said[len(held)]}."
+    return f"{name}: the DtO of β-VAEs is {_spread(found[BETA].distances)} ({each}), {outcome[len(larger)]}."
 
 
 def _is_above(differences: np.ndarray) -> bool:
-    """Return whether the 95 % interval of the mean of those that are there is above 0."""
+    """Return whether the 95 % interval of the mean of the finite differences is above 0."""
     kept = differences[np.isfinite(differences)]
     low = over_clusters(kept[None]).interval[0] if len(kept) else None
     return low is not None and low > 0
 
 
 def _rank_correlation(found: ByName) -> float:
-    """Return the rank correlation of DtO and DS over all trained models that have both; NaN where it is not defined."""
+    """Return the rank correlation of DtO and DS over all trained models that have both; NaN if it is not defined."""
     pairs = np.array([pair for one in found.values() for pair in zip(one.distances, one.scores, strict=True)])
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
     correlation = rank_correlation(pairs[:, 0], pairs[:, 1])
@@ -222,7 +222,7 @@ def _rank_correlation(found: ByName) -> float:
 
 
 def _spread(values: np.ndarray) -> str:
-    """Format mean and standard deviation of the finite values; a dash where there are none."""
+    """Format mean and standard deviation of the finite values; a dash if there are none."""
     kept = values[np.isfinite(values)]
     if not len(kept):
         return "–"
@@ -236,7 +236,7 @@ def _table(study: Study) -> TextTable:
         for name, found in study.main.items()
         for measure in MEASURES
     )
-    note = "Mean and standard deviation; – where no model has kept both latents (mean posterior variance below 0.8)."
+    note = "Mean and standard deviation; – if in no model both latents are active (mean posterior variance below 0.8)."
     return TextTable(
         title="Table 3.3: orthogonality and disentanglement", corner="Set", columns=columns, lines=lines, note=note
     )
@@ -272,7 +272,7 @@ def _numbers(study: Study) -> dict[str, JsonValue]:
 
 
 def _listed(one: Measured) -> dict[str, JsonValue]:
-    """Return every model's DS, DtO and number of active latents for JSON, with null where a value is missing."""
+    """Return every model's DS, DtO and number of active latents for JSON, with null for missing values."""
     found: dict[str, JsonValue] = {
         key.lower(): [float(value) if np.isfinite(value) else None for value in read(one)] for key, read in MEASURES.items()
     }
@@ -281,9 +281,9 @@ def _listed(one: Measured) -> dict[str, JsonValue]:
 
 INSTRUMENT = Instrument(
     name="synthetic-study",
-    question="On vectors whose factors are known, whose axes are orthogonal, and do they score higher?",
+    question="On vectors with known factors, which models have orthogonal axes, and do these score higher?",
     source="thesis 3.2.6 to 3.3.4, equations 3.25 to 3.37, Tables 3.1, 3.3 and 3.4, Figures 3.4 and 3.5",
     takes=("nothing",),
-    cost="some minutes",
+    cost="a few minutes",
     answer=answer,
 )

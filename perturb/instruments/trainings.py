@@ -1,4 +1,4 @@
-"""Trainings of an instrument's own by an experiment's settings, kept in the artifacts folder, and numbers of theirs."""
+"""Trainings by an instrument itself, with an experiment's settings; they are cached in the artifacts folder."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -17,10 +17,10 @@ ResultT = TypeVar("ResultT")
 
 
 def namer_with(subjects: Subjects, seed: int) -> Namer:
-    """The namer of an experiment's runs with another seed, so that they are fresh ones.
+    """Return a namer for an experiment's runs with another seed, so that the runs are new ones.
 
     Raises:
-        UserError: the config does not fit its dataset, or the dataset's file cannot be used.
+        UserError: If the config does not fit its dataset, or the dataset's file cannot be used.
 
     """
     config = subjects.config
@@ -30,7 +30,7 @@ def namer_with(subjects: Subjects, seed: int) -> Namer:
 
 
 def ensured(store: Store, specs: Sequence[RunSpec], kind: type[ResultT], *, title: str) -> list[ResultT]:
-    """Return the results of runs, built now or found in the artifacts folder, with progress under a title."""
+    """Return the results of runs, built now or loaded from the artifacts folder, with a progress bar."""
     with bar(title) as tell:
         for done, spec in enumerate(specs):
             tell(done, len(specs))

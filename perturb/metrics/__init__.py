@@ -1,7 +1,7 @@
-"""Scores of codes against factors. One file a metric, one line in the table.
+"""Scores of codes against factors. Each metric has one file and one entry in the table.
 
-Two lines score codes from anywhere: `coded = Coded(codes, factors)`, then `score(coded, ["mig", "dci"])`. One scores an
-encoder: `score_encoder(encoder, DSprites(), ["mig", "dci"])`.
+Two lines score codes from any source: `coded = Coded(codes, factors)`, then `score(coded, ["mig", "dci"])`. One line scores
+an encoder: `score_encoder(encoder, DSprites(), ["mig", "dci"])`.
 """
 
 from perturb.config.metrics import MetricsConfig

@@ -1,4 +1,4 @@
-"""Active units (Burda, Grosse, Salakhutdinov 2016): how many latents say anything about the image."""
+"""Active units (Burda, Grosse, Salakhutdinov 2016): the number of latents that carry information about the image."""
 
 import numpy as np
 
@@ -8,6 +8,6 @@ from perturb.metrics.metric import Scores
 
 
 def compute_active_units(coded: Coded, settings: ActiveUnitsConfig, rng: np.random.Generator) -> Scores:
-    """`active_units`: latents whose posterior means vary by more than `min_variance` over the data."""
+    """Return `active_units`: the number of latents whose posterior means have a variance above `min_variance`."""
     ((codes, _),) = coded.sample(settings, rng)
     return {"active_units": float((codes.var(axis=0, ddof=1) > settings.min_variance).sum())}

@@ -1,11 +1,11 @@
-"""Do two models have the same code? As it is, latent by latent, and after the best rotation.
+"""Agreement of two models' codes: latent by latent, and after the best rotation.
 
-An ensemble stands for one kind of solution only if its members agree. Two measures tell its ways of failing apart:
+An ensemble represents one kind of solution only if its members agree. Two measures distinguish how it can fail to:
 
     axes       agreement of single latents, whatever their order and signs (`relative_strength` of Duan et al. 2020)
-    rotated    R² between the standardised codes after the orthogonal map (and the scale) that brings them nearest
+    rotated    R² between the standardised codes after the best orthogonal map (and scale)
 
-Models of one kind have both near 1. Models that hold the same and lie turned against each other have only the second.
+For models of one kind, both are near 1. For models with the same information but rotated axes, only the second is.
 """
 
 import itertools
@@ -20,19 +20,19 @@ from perturb.metrics.udr import SMALLEST_KL, lasso_coefficients, relative_streng
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """The agreement of two models; both numbers are in [0, 1], higher is nearer."""
+    """The agreement of two models; both numbers are in [0, 1], and higher means closer."""
 
     axes: float
     rotated: float
 
 
 def pairwise_agreement(codes: Sequence[np.ndarray], kl: Sequence[np.ndarray]) -> list[Agreement]:
-    """Agreement of every pair of models, in the order of `itertools.combinations`; none of fewer than two.
+    """Return the agreement of every pair of models, in the order of `itertools.combinations`; empty for fewer than two.
 
     Args:
-        codes: of each model, (n, latents), of the same images in the same order.
-        kl: of each model, mean KL divergence of each latent from its prior in nats, (latents,); latents below 0.01 say
-            nothing and are left out.
+        codes: Codes of each model, (n, latents), for the same images in the same order.
+        kl: For each model, the mean KL divergence of each latent from its prior in nats, (latents,). Latents at or below
+            0.01 carry no information and are left out.
 
     """
     known = [
@@ -46,7 +46,7 @@ def pairwise_agreement(codes: Sequence[np.ndarray], kl: Sequence[np.ndarray]) ->
 
 
 def _axes(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean over predicting the second by the first and the other way round."""
+    """Return the agreement of single latents, averaged over predicting the second from the first and vice versa."""
     if not first.shape[1] or not second.shape[1]:
         return 0.0
     both = (first, second), (second, first)
@@ -54,6 +54,6 @@ def _axes(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _rotated(first: np.ndarray, second: np.ndarray) -> float:
-    """Orthogonal Procrustes: (sum of the singular values of AᵀB)² over ‖A‖²‖B‖²."""
+    """Return R² after orthogonal Procrustes alignment: (sum of the singular values of AᵀB)² / (‖A‖²‖B‖²)."""
     sizes = np.square(first).sum() * np.square(second).sum()
     return float(np.linalg.norm(first.T @ second, "nuc") ** 2 / sizes) if sizes > 0 else 0.0

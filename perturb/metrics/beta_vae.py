@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-"""BetaVAE score (Higgins et al. 2017), as in disentanglement_lib: which factor do the pairs of a batch share?"""
+"""BetaVAE score (Higgins et al. 2017), as in disentanglement_lib: can one predict which factor a batch of pairs shares?"""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def compute_beta_vae(coded: Coded, settings: BetaVAEScoreConfig, rng: np.random.Generator) -> Scores:
-    """`beta_vae` (test accuracy) and `beta_vae_train` in [0, 1], higher is better; 1 where there is one factor only."""
+    """Return `beta_vae` (test accuracy) and `beta_vae_train` in [0, 1], higher is better; 1 if there is only one factor."""
     from sklearn.linear_model import LogisticRegression
 
     if coded.num_factors == 1:
@@ -28,17 +28,17 @@ def compute_beta_vae(coded: Coded, settings: BetaVAEScoreConfig, rng: np.random.
 
 
 def rows_of_beta_vae(grid: FactorGrid, settings: BetaVAEScoreConfig, rng: np.random.Generator) -> np.ndarray:
-    """Images whose codes `compute_beta_vae` reads, int64 (n,)."""
+    """Return the indices of the images whose codes `compute_beta_vae` reads, int64 (n,)."""
     return np.concatenate([rows.ravel() for _, *pairs in draw(grid, settings, rng) for rows in pairs])
 
 
 def draw(source: Coded | FactorGrid, settings: BetaVAEScoreConfig, rng: np.random.Generator) -> list[Pairs]:
-    """The pairs that it is fitted to, and those that test it; codes have no part in it."""
+    """Draw the pairs for training and for testing the classifier; the draw does not depend on the codes."""
     return [draw_pairs(source, count, settings.batch_size, rng) for count in (settings.num_train, settings.num_test)]
 
 
 def draw_pairs(source: Coded | FactorGrid, count: int, batch: int, rng: np.random.Generator) -> Pairs:
-    """A factor for each batch (count,), and pairs of rows that share its value: two int64 (count, batch)."""
+    """Draw a factor for each batch (count,), and pairs of rows that share its value: two int64 arrays (count, batch)."""
     fixed = rng.integers(source.num_factors, size=count)
     first = rng.integers(len(source), size=(count, batch))
     second = np.empty_like(first)
@@ -49,7 +49,7 @@ def draw_pairs(source: Coded | FactorGrid, count: int, batch: int, rng: np.rando
 
 
 def mean_differences(codes: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Mean of |z − z′| over pairs of rows, each (count, batch): (count, latents)."""
+    """Return the mean of |z − z′| over each batch's pairs of rows, (count, latents), for rows (count, batch)."""
     part = max(1, PAIRS_AT_ONCE // first.shape[1])
     parts = (slice(start, start + part) for start in range(0, len(first), part))
     return np.concatenate([np.abs(codes[first[some]] - codes[second[some]]).mean(axis=1) for some in parts])

@@ -1,11 +1,11 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-"""scikit-learn's gradient boosting, trees of a stage and two models side by side: the same, bit for bit.
+"""scikit-learn's gradient boosting, with the trees of a stage and two models in parallel; bit-identical results.
 
-A stage has a tree for every class, and each is grown on its own column of the gradient, which is computed before any of
-them: nothing but the generator's draw, one a tree, makes them wait for each other. scikit-learn has no setting for this, so
-one method of its class, private and alike from 1.6 to 1.9, is replaced. Of a newer scikit-learn the class is used as it is,
-which takes about twice as long. What a core would wait for at the end of a stage is filled by the trees of another model:
-how much each model draws is known beforehand, and so where the next one begins.
+A stage has one tree per class, and each tree is grown on its own column of the gradient, which is computed before any tree.
+The trees depend on each other only through the random generator, from which each draws one number. scikit-learn has no
+setting for this, so we override one private method, which is the same in versions 1.6 to 1.9. With a newer scikit-learn the
+class is used as it is, which takes about twice as long. Cores that would idle at the end of a stage work on another model's
+trees: the number of draws per model is known in advance, and so is the generator state at which the next model starts.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,17 +19,17 @@ from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.tree import DecisionTreeRegressor
 
 NEWEST_KNOWN = 1, 9
-"""The newest scikit-learn whose private method has been compared with ours."""
+"""The newest scikit-learn version whose private method has been compared with ours."""
 LARGEST_SEED = 0x7FFFFFFF
-"""A tree draws one number below this."""
+"""Each tree draws one number below this."""
 
 CRITERIA = {"deprecated": "squared_error"}
-"""Since 1.9 there is nothing to choose; before, trees split by friedman_mse, and models were slightly others."""
+"""Since 1.9 the criterion is fixed. Before, trees were split by friedman_mse, which gave slightly different models."""
 
 
 MODELS_AT_ONCE = 2
 CHUNKS = 2
-"""Pieces of a stage for each thread: smaller ones leave less to wait for, and cost more to hand out."""
+"""Chunks of a stage per thread. Smaller chunks balance the load better but cost more to dispatch."""
 Found = TypeVar("Found")
 
 
@@ -41,17 +41,17 @@ def fit_each(
     trees: int,
     seed: int,
 ) -> list[Found]:
-    """Fit a model to each target, on as many threads as joblib is told, and use it.
+    """Fit a model to each target and pass it to `use`, on as many threads as joblib is configured for.
 
     Args:
-        codes: (n, latents).
-        targets: classes, (n,) each.
-        use: called with a target's number and its model; may run in several threads at once.
-        trees: boosting stages.
-        seed: of numpy's old generator, which scikit-learn would hand from one model to the next.
+        codes: Codes, (n, latents).
+        targets: Class labels of each target, (n,).
+        use: Called with a target's index and its model; may run in several threads at once.
+        trees: Number of boosting stages.
+        seed: Seed of NumPy's legacy generator, which scikit-learn would pass from one model to the next.
 
     Returns:
-        What `use` returned, in the order of the targets.
+        The results of `use`, in the order of the targets.
 
     """
     generator, threads = np.random.RandomState(seed), cast(int, effective_n_jobs())
@@ -75,13 +75,13 @@ def is_known(version: str) -> bool:
 
 
 def _columns(classes: np.ndarray) -> int:
-    """Trees in a stage."""
+    """Return the number of trees in a stage."""
     count = len(np.unique(classes))
     return 1 if count == 2 else count
 
 
 class Boosting(GradientBoostingClassifier):
-    """A GradientBoostingClassifier with two settings, its trees grown in chunks on a pool."""
+    """A GradientBoostingClassifier with two settings, whose trees are grown in chunks on a thread pool."""
 
     _loss: Any
     max_depth: int
@@ -95,8 +95,8 @@ class Boosting(GradientBoostingClassifier):
         self, i: int, X: np.ndarray, y: np.ndarray, raw_predictions: np.ndarray, sample_weight: np.ndarray,
         sample_mask: np.ndarray, random_state: np.random.RandomState, X_csc: None = None, X_csr: None = None,
     ) -> np.ndarray:  # fmt: skip
-        """Add a tree for every class to the predictions (n, classes), or one where there are two classes."""
-        from sklearn.ensemble import _gb  # private: may lack this in a version that is not known
+        """Add a tree for every class to the predictions (n, classes), or a single tree if there are two classes."""
+        from sklearn.ensemble import _gb  # private: other versions may lack this
 
         update = cast(Callable[..., None], _gb._update_terminal_regions)  # pyright: ignore[reportPrivateUsage]
         gradient = -self._loss.gradient(y_true=y, raw_prediction=raw_predictions, sample_weight=None)
@@ -122,7 +122,7 @@ class Boosting(GradientBoostingClassifier):
 
 
 def _split_off(generator: np.random.RandomState, draws: int = 1) -> np.random.RandomState:
-    """A copy of a generator, for one tree or model; the generator itself goes on to what comes after its draws."""
+    """Return a copy of a generator for one tree or model, and advance the generator itself past that many draws."""
     copy = np.random.RandomState()
     copy.set_state(generator.get_state())
     for _ in range(draws):

@@ -1,10 +1,10 @@
-"""Codes of images and their factors, checked once; which of their rows a metric reads.
+"""Validated codes of images with their factors, and the rows that each metric reads.
 
-A whole grid of factors is drawn from with replacement, as disentanglement_lib draws images. A metric that fits something is
-fooled by that where the grid is small: on 4,096 images nearly every row that tests was fitted to, and trees read factors off
-pure noise. So where such a metric asks for more than a tenth of a grid, it draws every row at most once. A sample is read
-whole by a metric of one sample, and split at random, every row once, by a metric that fits something. Where there are fewer
-rows than a metric asks for, all are split in the same proportion.
+From a complete factor grid, rows are drawn with replacement, as disentanglement_lib draws images. On a small grid this
+misleads metrics that fit a model: with 4,096 images, nearly every test row was also a training row, and trees predict
+factors from pure noise. So if such a metric asks for more than a tenth of a grid, it draws every row at most once. If the
+codes are a sample, a metric that needs a single sample reads all rows, and a metric that fits a model splits them at random
+without overlap. If there are fewer rows than the metric asks for, all of them are split in the same proportion.
 """
 
 from typing import Any
@@ -18,23 +18,24 @@ from perturb.errors import UserError
 from perturb.reading import reason_of
 
 LARGEST_CLASS = 2**53
-"""Numbers up to here are told apart by metrics that compute with class numbers as floats."""
+"""Largest class number that metrics can represent exactly when they convert class numbers to floats."""
 
 SMALL = 10
-"""A grid is small for a metric that fits something and asks for more than one in so many of its rows."""
+"""A grid is small for a metric that fits a model and asks for more than one in this many of its rows."""
 FEWEST = 2
-"""Rows of a sample, at least."""
+"""Minimum number of rows in a sample."""
 
 
 class Coded:
-    """Rows of codes and factors: those of a whole grid of factors, or a sample.
+    """Rows of codes and factors: a complete factor grid, or a sample.
 
     Args:
-        codes: finite numbers (n, latents), any number of latents, an array or a tensor; float32 and float64 are kept.
-        factors: class numbers (n, factors), integers, each column with at least two values; as `codes`.
+        codes: Finite numbers (n, latents), with any number of latents, as an array or a tensor. float32 and float64 keep
+            their type.
+        factors: Integer class numbers (n, factors), as an array or a tensor. Each column has at least two values.
 
     Raises:
-        UserError: an array breaks one of these rules; says which, and what was given.
+        UserError: If an array breaks one of these rules. The message says which rule, and what was given.
 
     """
 
@@ -61,7 +62,7 @@ class Coded:
         return self.factors.shape[1]
 
     def require(self, metric: str, *, latents: int = 1, factors: int = 1) -> None:
-        """Refuse to be scored by a metric that compares more latents or factors than there are, with a UserError."""
+        """Raise a UserError if a metric compares more latents or factors than there are."""
         for name, wanted, given in (("latents", latents, self.latents), ("factors", factors, self.num_factors)):
             if given < wanted:
                 raise UserError(f"{metric} compares {name} and needs at least {wanted}, got {given}.")
@@ -70,7 +71,7 @@ class Coded:
         """Return the rows that a metric with these settings reads, a pair (codes, factors) for each of its samples.
 
         Raises:
-            UserError: there are too few rows, or a factor has one value among those that are drawn.
+            UserError: If there are too few rows, or if a factor has only one value among the drawn rows.
 
         """
         rows = drawn(len(self), settings, rng, is_grid=self.is_grid)
@@ -84,21 +85,21 @@ class Coded:
         return parts
 
     def positions_of(self, rows: np.ndarray) -> np.ndarray:
-        """Return where the codes and factors of rows that were drawn are: here, at their number."""
+        """Return the positions of the codes and factors of drawn rows; here these are the row indices themselves."""
         return rows
 
     def __getitem__(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
         return self.codes[rows], self.factors[rows]
 
     def sample_sharing_factor(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw `count` rows for each of some rows (m,), among those with the same value of a factor: int64 (m, count)."""
+        """Draw `count` rows for each of the given rows (m,), with the same value of a factor, int64 (m, count)."""
         numbers, order, starts, sizes = self._grouped(factor)
         values = numbers[rows]
         within = rng.integers(sizes[values][:, None], size=(len(rows), count))
         return order[starts[values][:, None] + within]
 
     def _grouped(self, factor: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Each row's value, numbered among those that occur; rows sorted by it; where each value's start, how many."""
+        """Return each row's value index, the rows sorted by value, and the start and count of each value's rows."""
         if factor not in self._groups:
             _, numbers, sizes = np.unique(self.factors[:, factor], return_inverse=True, return_counts=True)
             order = np.argsort(numbers, kind="stable")
@@ -107,21 +108,21 @@ class Coded:
 
 
 class NotEncoded(IndexError):
-    """A metric draws an image whose code is not there."""
+    """Raised if a metric draws an image that has no code."""
 
 
 class PartlyCoded(Coded):
-    """Some images of a grid, scored as the whole grid is: metrics draw from all of it, so `len` counts all of it.
+    """Codes of some images of a grid, scored like the whole grid: metrics draw from all of it, and `len` is its full size.
 
-    A metric that draws an image without a code is `NotEncoded`; `rows_to_encode` says which are drawn.
+    `NotEncoded` is raised if a metric draws an image without a code. `rows_to_encode` returns the images that are drawn.
 
     Args:
-        codes: of the encoded images, as in `Coded`.
-        grid: of all images.
-        encoded: numbers of the encoded images, ascending, int64 (n,).
+        codes: Codes of the encoded images, as in `Coded`.
+        grid: Factor grid of all images.
+        encoded: Indices of the encoded images, ascending, int64 (n,).
 
     Raises:
-        UserError: as `Coded`.
+        UserError: As for `Coded`.
 
     """
 
@@ -134,28 +135,28 @@ class PartlyCoded(Coded):
         return len(self._grid)
 
     def sample_sharing_factor(self, rows: np.ndarray, factor: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Draw as `Coded` does, from the whole grid."""
+        """Draw rows as `Coded` does, from the whole grid."""
         return self._grid.sample_sharing_factor(rows, factor, count, rng)
 
     def positions_of(self, rows: np.ndarray) -> np.ndarray:
-        """Return where the codes and factors of images of the grid are."""
-        found = np.searchsorted(self._encoded, rows)
-        if not np.array_equal(self._encoded.take(found, mode="clip"), rows):
+        """Return the positions of the codes and factors of images of the grid."""
+        positions = np.searchsorted(self._encoded, rows)
+        if not np.array_equal(self._encoded.take(positions, mode="clip"), rows):
             raise NotEncoded("a metric draws images that were not encoded; encode what rows_to_encode says.")
-        return found
+        return positions
 
 
 def drawn(length: int, settings: SampleConfig, rng: np.random.Generator, *, is_grid: bool) -> list[np.ndarray]:
-    """Numbers of the rows that a metric reads, int64 (count,) for each of its samples; codes have no part in it.
+    """Return the indices of the rows that a metric reads, int64 (count,) for each of its samples, whatever the codes are.
 
     Args:
-        length: number of rows.
-        settings: of the metric.
-        rng: the metric's own generator.
-        is_grid: True if the rows are a whole grid of factors.
+        length: Number of rows.
+        settings: Settings of the metric.
+        rng: The metric's own generator.
+        is_grid: True if the rows are a complete factor grid.
 
     Raises:
-        UserError: there are too few rows.
+        UserError: If there are too few rows.
 
     """
     counts = row_counts(length, settings, is_grid=is_grid)
@@ -167,7 +168,7 @@ def drawn(length: int, settings: SampleConfig, rng: np.random.Generator, *, is_g
 
 
 def row_counts(length: int, settings: SampleConfig, *, is_grid: bool) -> list[int]:
-    """Return how many rows each sample of a metric has; arguments and errors as `drawn`."""
+    """Return the number of rows in each sample of a metric; arguments and errors as for `drawn`."""
     asked = list(settings.counts.values())
     if _with_replacement(length, settings, is_grid=is_grid):
         return asked
@@ -196,18 +197,18 @@ def _with_replacement(length: int, settings: SampleConfig, *, is_grid: bool) -> 
 
 
 def as_array(values: object, name: str) -> np.ndarray:
-    """Numbers of any framework as an array; torch's types that NumPy lacks, as bfloat16, become float32.
+    """Convert numbers of any framework to an array; torch types that NumPy lacks, such as bfloat16, become float32.
 
     Args:
-        values: an array, nested sequences, or a tensor on any device, with or without gradients.
-        name: of them, for the message.
+        values: An array, nested sequences, or a tensor on any device, with or without gradients.
+        name: Their name in the error message.
 
     Raises:
-        UserError: they are no array.
+        UserError: If they cannot be converted to an array.
 
     """
     try:
-        if hasattr(values, "detach"):  # a tensor of torch, which need not be imported for this
+        if hasattr(values, "detach"):  # a torch tensor, recognised without importing torch
             tensor: Any = values
             tensor = tensor.detach().cpu()
             values = tensor.float() if tensor.dtype.is_floating_point and tensor.dtype.itemsize < 4 else tensor
@@ -217,17 +218,17 @@ def as_array(values: object, name: str) -> np.ndarray:
 
 
 def nonconstant(codes: Num[np.ndarray, "n latents"]) -> Bool[np.ndarray, " latents"]:
-    """Return which latents vary, bool (latents,). The range decides: a constant's variance may be a rounding error."""
+    """Return which latents vary, bool (latents,), judged by their range: a constant's variance may be a rounding error."""
     return np.ptp(codes, axis=0) > 0
 
 
 def standardised(codes: Num[np.ndarray, "n latents"]) -> Float[np.ndarray, "n latents"]:
-    """Latents with mean 0 and standard deviation 1; constant ones are 0."""
+    """Return the codes with mean 0 and standard deviation 1 in each latent; constant latents become 0."""
     return (codes - codes.mean(axis=0)) / np.where(nonconstant(codes), codes.std(axis=0), 1.0)
 
 
 def gap_to_runner_up(matrix: Num[np.ndarray, "rows columns"]) -> Num[np.ndarray, " columns"]:
-    """Largest minus second largest of each column, of two rows or more."""
+    """Return the largest minus the second largest entry of each column, for a matrix with at least two rows."""
     best, second = np.sort(matrix, axis=0)[::-1][:2]
     return best - second
 
@@ -252,7 +253,7 @@ def _check(codes: np.ndarray, factors: np.ndarray) -> None:
 
 
 def _is_grid(factors: np.ndarray) -> bool:
-    """Return whether every combination of the factors' values is there once."""
+    """Return whether every combination of factor values occurs exactly once."""
     sizes = factors.max(axis=0) + 1
     if np.prod(sizes.astype(float)) != len(factors):
         return False

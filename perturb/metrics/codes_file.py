@@ -1,5 +1,5 @@
 # pyright: reportUnknownMemberType=false
-"""Codes from any framework: an `.npz` with the arrays `codes` and `factors`, scored and drawn."""
+"""Score and plot codes from any framework: an `.npz` with the arrays `codes` and `factors`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,10 +25,11 @@ KEYS = "codes", "factors"
 
 
 def read_codes(path: Path) -> Coded:
-    """Codes (n, latents) and factors (n, factors) of a file.
+    """Read codes (n, latents) and factors (n, factors) from a file.
 
     Raises:
-        UserError: there is no such file, it is not an `.npz`, an array is missing or cannot be scored; pickles are refused.
+        UserError: If there is no such file, it is not an `.npz`, or an array is missing or cannot be scored. Pickles are
+            refused.
 
     """
     arrays = read_arrays(path, KEYS, "save codes with numpy.savez(path, codes=…, factors=…)")
@@ -41,20 +42,20 @@ def read_codes(path: Path) -> Coded:
 def score_each(
     coded: Coded, metrics: Sequence[str], *, seed: int = 0, fast: bool = False, protocol: Protocol = "held_out"
 ) -> dict[str, Any]:
-    """Every metric that the codes have a value for, ready for JSON.
+    """Compute every metric that is defined for the codes, and return a dictionary that can be written as JSON.
 
-    Keys: `rows`, `latents`, `factors`, `whole_grid`, `seed`, `scores` (by metric and name), `refused` (metric → why it has
-    none), `settings` (by metric), `notes`, `versions`.
+    Its keys are `rows`, `latents`, `factors`, `whole_grid`, `seed`, `scores` (by metric and name), `refused` (metric → why
+    it has no value), `settings` (by metric), `notes`, `versions`.
 
     Args:
-        coded: codes and factors.
-        metrics: keys of METRICS.
-        seed: of every metric's own generator.
-        fast: the table's cheaper settings instead of disentanglement_lib's.
-        protocol: of the metrics that fit something.
+        coded: Codes and factors.
+        metrics: Keys of METRICS.
+        seed: Seed of every metric's own generator.
+        fast: Whether to use the table's cheaper settings instead of disentanglement_lib's.
+        protocol: Protocol for the metrics that fit a model.
 
     Raises:
-        UserError: a metric is unknown.
+        UserError: If a metric is unknown.
 
     """
     chosen = chosen_settings(metrics, None, fast=fast)
@@ -77,7 +78,7 @@ def _with_protocol(settings: Section, protocol: Protocol) -> Section:
 
 
 def _note(title: str, coded: Coded, settings: Section) -> list[str]:
-    """Say so where a metric that fits something has fewer rows than it asks for."""
+    """Return a note if a metric that fits a model has fewer rows than it asks for."""
     if not isinstance(settings, FittedConfig):
         return []
     counts = row_counts(len(coded), settings, is_grid=coded.is_grid)
@@ -87,7 +88,7 @@ def _note(title: str, coded: Coded, settings: Section) -> list[str]:
 
 
 def as_table(found: dict[str, Any]) -> Table:
-    """A rich table: one line a score, the one of tables first."""
+    """Lay out the scores as a rich table, one row per score, with each metric's main score first."""
     table = Table(title=f"{found['rows']:,} codes of {found['latents']} latents", title_justify="left")
     table.caption = "* with the definition and the settings of disentanglement_lib 1.5"
     for header in ("Metric", "Score", "Range", "Better", "Source"):
@@ -108,15 +109,15 @@ def as_table(found: dict[str, Any]) -> Table:
 
 
 def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
-    """Draw the matrix of latents and factors: normalised mutual information, and importance to (few) boosted trees.
+    """Plot two matrices of latents against factors: normalised mutual information, and importance to (few) boosted trees.
 
     Args:
-        path: of the PNG.
-        coded: codes and factors.
-        seed: of the draws.
+        path: Path of the PNG.
+        coded: Codes and factors.
+        seed: Seed of the draws.
 
     Raises:
-        UserError: too few rows, latents or factors for trees.
+        UserError: If there are too few rows, latents or factors for the trees.
 
     """
     from matplotlib.figure import Figure
@@ -144,14 +145,14 @@ def draw_matrices(path: Path, coded: Coded, *, seed: int = 0) -> None:
 
 
 def codes_on(path: Path, grid: FactorGrid) -> Coded:
-    """Codes of a file, in the order of the grid where they are of all its images.
+    """Read the codes in a file, reordered to the grid's order if they cover all its images.
 
     Args:
-        path: an `.npz` with `codes` (n, latents) and `factors` (n, factors), class numbers.
-        grid: of the benchmark.
+        path: An `.npz` with `codes` (n, latents) and `factors` (n, factors), which are class numbers.
+        grid: Factor grid of the benchmark.
 
     Raises:
-        UserError: the file cannot be read, or its factors are none of the benchmark's.
+        UserError: If the file cannot be read, or its factors do not match the benchmark's.
 
     """
     coded = read_codes(path)
@@ -163,6 +164,6 @@ def codes_on(path: Path, grid: FactorGrid) -> Coded:
         )
     if coded.is_grid and len(coded) == len(grid):
         return Coded(*coded[np.argsort(grid.indices_of(coded.factors))])
-    # A part of the grid may be a smaller grid; it is a sample all the same.
+    # A part of the grid may happen to be a complete smaller grid. It still counts as a sample.
     coded.is_grid = False
     return coded

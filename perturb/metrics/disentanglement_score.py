@@ -1,11 +1,11 @@
 # pyright: reportMissingTypeStubs=false
-"""The thesis's Disentanglement Score (section 3.3, equations 3.32 to 3.37): MIG's gap with predictions for information.
+"""The thesis's Disentanglement Score (section 3.3, equations 3.32 to 3.37): MIG's gap, with predictions for information.
 
-Each latent alone predicts each factor by its nearest neighbours. For a factor with an order, sensitivity is the standard
-deviation of its class numbers minus the root mean squared error, over the former, and 0 for a latent that is worse than
-nothing. For a factor without one it is the accuracy, over that of the best constant answer: the thesis says that the
-quotients lie in (0, 1), but by its formula a gap of accuracies may exceed the constant's, and so may this score exceed 1.
-Which factors have no order is a setting.
+Each latent alone predicts each factor with nearest neighbours. For an ordered factor, sensitivity is
+(standard deviation − root mean squared error) / standard deviation of its class numbers, clamped at 0. For an unordered
+factor, it is the accuracy divided by that of the best constant prediction. The thesis says that these quotients lie in
+(0, 1), but by its formula a gap between accuracies may exceed the constant's accuracy, so the score may exceed 1. The
+unordered factors are a setting.
 """
 
 from typing import Any
@@ -22,10 +22,11 @@ Sample = tuple[np.ndarray, np.ndarray]
 
 
 def compute_disentanglement_score(coded: Coded, settings: DisentanglementScoreConfig, rng: np.random.Generator) -> Scores:
-    """`ds` ≥ 0, higher is better; at most 1 when every factor has an order.
+    """Return `ds` ≥ 0, higher is better; at most 1 if every factor is ordered.
 
     Raises:
-        UserError: fewer than two latents, fewer training rows than neighbours, or an unordered factor that is not there.
+        UserError: If there are fewer than two latents, fewer training rows than neighbours, or an unordered factor does not
+            exist.
 
     """
     coded.require("DS", latents=2)
@@ -46,14 +47,14 @@ def compute_disentanglement_score(coded: Coded, settings: DisentanglementScoreCo
 def continuous_score(
     codes: Float[np.ndarray, "n latents"], factors: Float[np.ndarray, "n factors"], rng: np.random.Generator
 ) -> float:
-    """Return the DS of factors that take any value, in [0, 1], with the thesis's five neighbours.
+    """Return the DS for continuous factors, in [0, 1], with the thesis's five neighbours.
 
-    Four fifths of the rows, drawn at random, are neighbours, and the others are predicted.
+    A random four fifths of the rows serve as neighbours, and the others are predicted.
 
     Args:
-        codes: two latents or more.
-        factors: two or more that vary.
-        rng: draws the rows.
+        codes: Codes with at least two latents.
+        factors: At least two factors that vary.
+        rng: Generator that draws the rows.
 
     """
     order = rng.permutation(len(codes))
@@ -62,7 +63,7 @@ def continuous_score(
 
 
 def explained_deviations(train: Sample, test: Sample, neighbours: int) -> np.ndarray:
-    """1 − root mean squared error over standard deviation on the test rows, in [0, 1], float64 (latents, factors)."""
+    """Return 1 − RMSE / standard deviation on the test rows, clamped to [0, 1], float64 (latents, factors)."""
     from sklearn.neighbors import KNeighborsRegressor
 
     std = np.maximum(test[1].std(axis=0), 1e-12)
@@ -71,7 +72,7 @@ def explained_deviations(train: Sample, test: Sample, neighbours: int) -> np.nda
 
 
 def relative_accuracies(train: Sample, test: Sample, neighbours: int) -> np.ndarray:
-    """Test accuracy over that of the most frequent training value, ≥ 0, float64 (latents, factors)."""
+    """Return the test accuracy over that of the most frequent training value, ≥ 0, float64 (latents, factors)."""
     from sklearn.neighbors import KNeighborsClassifier
 
     most = np.array([np.bincount(column).argmax() for column in train[1].T])
@@ -81,8 +82,8 @@ def relative_accuracies(train: Sample, test: Sample, neighbours: int) -> np.ndar
 
 
 def _answers(model: Any, train: Sample, test: Sample) -> np.ndarray:  # noqa: ANN401
-    """Return each factor as each latent alone predicts it, (latents, test rows, factors), from shared neighbours."""
+    """Predict all factors from each latent alone, (latents, test rows, factors); the factors share the neighbours."""
     labels = train[1] if train[1].shape[1] > 1 else train[1][:, 0]
     columns = zip(train[0].T, test[0].T, strict=True)
-    found = [model.fit(x_train[:, None], labels).predict(x_test[:, None]) for x_train, x_test in columns]
-    return np.stack(found).reshape(len(found), *test[1].shape)
+    predictions = [model.fit(x_train[:, None], labels).predict(x_test[:, None]) for x_train, x_test in columns]
+    return np.stack(predictions).reshape(len(predictions), *test[1].shape)

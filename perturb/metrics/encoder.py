@@ -1,4 +1,4 @@
-"""An encoder of any framework, scored on a ground truth."""
+"""Score an encoder of any framework on a ground truth."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -14,7 +14,7 @@ from perturb.progress import Progress
 
 BATCH = 512
 Encoder = Callable[[np.ndarray], np.ndarray]
-"""An encoder: it turns images, uint8 (n, height, width, channels), to codes (n, latents)."""
+"""A function from images, uint8 (n, height, width, channels), to codes (n, latents)."""
 
 
 def score_encoder(
@@ -28,10 +28,12 @@ def score_encoder(
     progress: Progress | None = None,
     threads: int = -1,
 ) -> dict[str, Scores]:
-    """Encode what the metrics read, once, and score it; arguments as `score`, and `progress` is told of every batch.
+    """Encode the images that the metrics read, once, and score the codes.
+
+    The arguments are those of `score`. `progress` is updated before every batch.
 
     Raises:
-        UserError: as `score`; or the encoder returns something else than a row of numbers for every image.
+        UserError: As for `score`, or if the encoder does not return one row of numbers per image.
 
     """
     chosen = chosen_settings(metrics, settings, fast=fast)
@@ -48,22 +50,22 @@ def encoded_by(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> PartlyCoded:
-    """The codes of the images that the metrics read with these settings and this seed; errors as `score_encoder`."""
+    """Encode the images that the metrics read with these settings and this seed; errors as for `score_encoder`."""
     encoded = rows_to_encode(metrics, chosen, truth.grid, seed=seed)
     codes: list[np.ndarray] = []
     for numbers in batches(encoded, progress):
         images = truth.images(numbers)
-        found = np.array(as_array(encoder(images), "codes"))  # a copy: compiled encoders hand out one buffer again and again
-        if found.ndim != 2 or len(found) != len(images):
+        encoded_batch = np.array(as_array(encoder(images), "codes"))  # a copy: compiled encoders may reuse their buffer
+        if encoded_batch.ndim != 2 or len(encoded_batch) != len(images):
             raise UserError(
-                f"an encoder must return codes ({len(images)}, latents) for {len(images)} images, got {found.shape}."
+                f"an encoder must return codes ({len(images)}, latents) for {len(images)} images, got {encoded_batch.shape}."
             )
-        codes.append(found)
+        codes.append(encoded_batch)
     return PartlyCoded(np.concatenate(codes), truth.grid, encoded)
 
 
 def batches(numbers: np.ndarray, progress: Progress | None) -> Iterator[np.ndarray]:
-    """Numbers of images as an encoder takes them, a batch at a time, of which `progress` is told."""
+    """Yield image indices in batches for an encoder, and report each batch to `progress`."""
     for start in range(0, len(numbers), BATCH):
         if progress:
             progress.report(start, len(numbers), "encoding")

@@ -12,13 +12,13 @@ from perturb.metrics.metric import Scores
 
 
 def compute_explicitness(coded: Coded, settings: TrainTestConfig, rng: np.random.Generator) -> Scores:
-    """`explicitness_test` and `explicitness_train` in [0, 1], higher is better: mean area under ROC curves.
+    """Return `explicitness_test` and `explicitness_train` in [0, 1], higher is better: mean areas under ROC curves.
 
-    Logistic regression on codes that are standardised by the training rows. Constant latents, which disentanglement_lib
-    divides by 0, are left out.
+    The classifier is a logistic regression on codes standardised with the statistics of the training rows. Constant latents
+    are left out; disentanglement_lib divides by 0 for these.
 
     Raises:
-        UserError: a factor's value is missing in one of the two samples.
+        UserError: If a factor's value is missing in one of the two samples.
 
     """
     train, test = coded.sample(settings, rng)
@@ -33,7 +33,7 @@ def compute_explicitness(coded: Coded, settings: TrainTestConfig, rng: np.random
 
 
 def areas_of(x_train: np.ndarray, y_train: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> tuple[float, float]:
-    """Areas under the ROC curves of one factor's values against the rest, mean over values: (train, test)."""
+    """Return the areas under the one-vs-rest ROC curves of one factor, averaged over its values: (train, test)."""
     from sklearn import metrics
     from sklearn.linear_model import LogisticRegression
 

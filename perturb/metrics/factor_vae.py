@@ -1,7 +1,7 @@
 """FactorVAE score (Kim and Mnih 2018), as in disentanglement_lib.
 
-A vote: a factor is drawn, and a batch whose images share its value; the latent that varies least, in units of its global
-variance, votes for the factor. The classifier that gives each latent its most frequent factor is tested on other votes.
+For each vote, a factor is drawn, and a batch of images that share its value. The latent that varies least, relative to its
+global variance, votes for the factor. A classifier that maps each latent to its most frequent factor is tested on new votes.
 """
 
 from typing import Any
@@ -17,9 +17,10 @@ ROWS_AT_ONCE = 2**18
 
 
 def compute_factor_vae(coded: Coded, settings: FactorVAEScoreConfig, rng: np.random.Generator) -> Scores:
-    """`factor_vae` (test accuracy) and `factor_vae_train` in [0, 1], higher is better; 0 without an active latent.
+    """Return `factor_vae` (test accuracy) and `factor_vae_train` in [0, 1], higher is better; 0 without an active latent.
 
-    Batches are drawn among the rows that share a value, with replacement: what disentanglement_lib draws from a whole grid.
+    It also returns `factor_vae_active`, the number of active latents. Batches are drawn with replacement from the rows that
+    share a value, which matches disentanglement_lib on a complete grid.
     """
     sample, *votes = draw(coded, settings, rng)
     codes = coded.codes[coded.positions_of(sample)]
@@ -36,13 +37,13 @@ def compute_factor_vae(coded: Coded, settings: FactorVAEScoreConfig, rng: np.ran
 
 
 def rows_of_factor_vae(grid: FactorGrid, settings: FactorVAEScoreConfig, rng: np.random.Generator) -> np.ndarray:
-    """Images whose codes `compute_factor_vae` reads, int64 (n,)."""
+    """Return the indices of the images whose codes `compute_factor_vae` reads, int64 (n,)."""
     sample, *votes = draw(grid, settings, rng)
     return np.concatenate([sample, *(rows.ravel() for _, rows in votes)])
 
 
 def draw(source: Coded | FactorGrid, settings: FactorVAEScoreConfig, rng: np.random.Generator) -> tuple[Any, ...]:
-    """Rows for the global variances, and the batches of both groups of votes; codes have no part in it."""
+    """Draw rows for the global variances, and batches for training and test votes; the draw does not depend on codes."""
     sample = rng.integers(len(source), size=settings.num_variance)
     counts = settings.num_train, settings.num_test
     return sample, *(draw_batches(source, count, settings.batch_size, rng) for count in counts)
@@ -51,7 +52,7 @@ def draw(source: Coded | FactorGrid, settings: FactorVAEScoreConfig, rng: np.ran
 def draw_batches(
     source: Coded | FactorGrid, votes: int, batch: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A factor for each vote (votes,) and rows that share its value (votes, batch); the value is that of a random row."""
+    """Draw a factor for each vote (votes,), and rows that share its value (votes, batch); a random row gives the value."""
     fixed = rng.integers(source.num_factors, size=votes)
     firsts = rng.integers(len(source), size=votes)
     rows = np.empty((votes, batch), dtype=np.int64)
@@ -62,7 +63,7 @@ def draw_batches(
 
 
 def least_varying(codes: np.ndarray, rows: np.ndarray, active: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    """Return which active latent varies least in each batch of rows (votes, batch): positions in `active`, (votes,)."""
+    """Return the active latent that varies least in each batch of rows (votes, batch), as a position in `active`."""
     part = max(1, ROWS_AT_ONCE // rows.shape[1])
     chosen, scale = codes[:, active], variances[active]
     parts = (rows[start : start + part] for start in range(0, len(rows), part))
@@ -76,7 +77,7 @@ def vote_table(factors: np.ndarray, latents: np.ndarray, num_factors: int, num_l
 
 
 def accuracies(train: np.ndarray, test: np.ndarray) -> tuple[float, float]:
-    """Accuracies of the first table's majority classifier on the first and on the second table."""
+    """Return the accuracies of the first table's majority classifier on the first and on the second table."""
     classes, latents = train.argmax(axis=0), np.arange(len(train.T))
     in_train, in_test = (float(table[classes, latents].sum() / table.sum()) for table in (train, test))
     return in_train, in_test

@@ -1,10 +1,10 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-"""InfoM, InfoE, InfoC (Hsu et al. 2023, arXiv 2305.18378), as the authors' latent_quantization computes them.
+"""InfoM, InfoE, InfoC (Hsu et al. 2023, arXiv 2305.18378), as computed by the authors' latent_quantization.
 
-From mutual information over the factor's entropy, NMI: modularity is how much of a latent's NMI is with its best factor,
-compactness how much of a factor's NMI is with its best latent, each rescaled so that an even spread is 0. Explicitness is
-the share of a factor's uncertainty that logistic regression on all latents removes. Latents whose range is a twentieth of
-the largest or less have no say in the first two.
+NMI is mutual information divided by the factor's entropy. Modularity is the share of a latent's NMI that is with its best
+factor, and compactness the share of a factor's NMI that is with its best latent. Both are rescaled so that a uniform spread
+gives 0. Explicitness is the share of a factor's uncertainty that logistic regression on all latents removes. Modularity and
+compactness ignore latents whose range is at most a twentieth of the largest range.
 """
 
 import warnings
@@ -23,13 +23,13 @@ FEWEST = 20
 
 
 def compute_infomec(coded: Coded, settings: InfoMECConfig, rng: np.random.Generator) -> Scores:
-    """`infom`, `infoc` and `infoe`, at most 1, higher is better.
+    """Return `infom`, `infoc` and `infoe`, at most 1, higher is better.
 
-    The first two are 0 when no latent is active or none of the active ones informs of anything, and InfoC is 1 with a single
-    active latent, for which there is no other. The authors' code divides by 0 in these cases.
+    The first two are 0 if no latent is active or no active latent carries information. InfoC is 1 if only one latent is
+    active. The authors' code divides by 0 in these cases.
 
     Raises:
-        UserError: fewer than two factors, or a factor of which no two rows share a class.
+        UserError: If there are fewer than two factors or fewer than 20 rows, or no two rows share a class of some factor.
 
     """
     coded.require("InfoM", factors=2)
@@ -57,7 +57,10 @@ def compute_infomec(coded: Coded, settings: InfoMECConfig, rng: np.random.Genera
 
 
 def concentration(rows: np.ndarray) -> float:
-    """Share of its sum that a row's largest entry holds, mean over rows that are not 0; 0 for even rows, 1 for one entry."""
+    """Return the share of the largest entry in a row's sum, averaged over non-zero rows and rescaled.
+
+    Uniform rows give 0, rows with a single non-zero entry 1.
+    """
     rows = rows[rows.sum(axis=1) > 0]
     if len(rows) == 0:
         return 0.0
@@ -66,7 +69,7 @@ def concentration(rows: np.ndarray) -> float:
 
 
 def normalised_information(codes: np.ndarray, factors: np.ndarray, settings: InfoMECConfig, seed: int) -> np.ndarray:
-    """Mutual information over the factor's entropy, ≥ 0, (factors, latents); by nearest neighbours unless discrete."""
+    """Return mutual information / the factor's entropy, ≥ 0, (factors, latents); by nearest neighbours unless discrete."""
     from sklearn import feature_selection
 
     if settings.discrete:
@@ -83,7 +86,7 @@ def normalised_information(codes: np.ndarray, factors: np.ndarray, settings: Inf
 
 
 def predictive_information(codes: np.ndarray, factors: np.ndarray, *, discrete: bool) -> float:
-    """InfoE: 1 − log loss of balanced multinomial regression on the codes over that on nothing, mean over factors."""
+    """Return InfoE, averaged over factors: 1 − log loss of balanced multinomial regression / its log loss without codes."""
     from sklearn.preprocessing import OneHotEncoder
 
     features = cast(Any, OneHotEncoder().fit_transform(codes)) if discrete else standardised(codes)
@@ -93,12 +96,12 @@ def predictive_information(codes: np.ndarray, factors: np.ndarray, *, discrete: 
 
 
 def _log_loss(features: np.ndarray, factor: np.ndarray) -> float:
-    """Log loss of the fit on its own data, in nats."""
+    """Return the log loss of the fit on its own training data, in nats."""
     from sklearn import metrics
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    # As the authors have it: 100 iterations without a penalty, converged or not.
+    # As in the authors' code: 100 iterations without a penalty, converged or not.
     model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         model.fit(features, factor)

@@ -1,4 +1,4 @@
-"""Interventional robustness score (Suter et al. 2019), as in disentanglement_lib: its scalable form."""
+"""Interventional robustness score (Suter et al. 2019), in its scalable form as in disentanglement_lib."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ from perturb.metrics.metric import Scores
 
 
 def compute_irs(coded: Coded, settings: IRSConfig, rng: np.random.Generator) -> Scores:
-    """`irs` in [0, 1], higher is better; 0 when every latent is constant. `irs_active` counts the others.
+    """Return `irs` in [0, 1], higher is better; 0 if every latent is constant. `irs_active` counts the other latents.
 
-    disentanglement_lib's `num_active_dims` is the sum of all codes; `irs_code_sum` is that number, for comparison.
+    disentanglement_lib's `num_active_dims` is in fact the sum of all codes. `irs_code_sum` is that number, for comparison.
     """
     ((codes, factors),) = coded.sample(settings, rng)
     active = codes[:, nonconstant(codes)]
@@ -25,15 +25,15 @@ def compute_irs(coded: Coded, settings: IRSConfig, rng: np.random.Generator) -> 
 
 
 def robustness(codes: np.ndarray, factors: np.ndarray, deviations: np.ndarray, quantile: float) -> np.ndarray:
-    """1 − how far a latent strays while a factor stands still, over its largest deviation: (latents, factors).
+    """Return 1 − (a latent's deviation while a factor is fixed) / (its largest deviation), (latents, factors).
 
-    Straying is the quantile of distances from the mean within each value of the factor, averaged over values.
+    The former is a quantile of the distances from the mean within each value of the factor, averaged over values.
     """
-    found = np.zeros((codes.shape[1], factors.shape[1]))
+    within = np.zeros((codes.shape[1], factors.shape[1]))
     for k, factor in enumerate(factors.T):
         strays: list[np.ndarray] = []
         for value in np.unique(factor):
             chosen = codes[factor == value]
             strays.append(np.percentile(np.abs(chosen - chosen.mean(axis=0)), q=quantile * 100, axis=0))
-        found[:, k] = np.mean(strays, axis=0)
-    return 1.0 - found / deviations[:, None]
+        within[:, k] = np.mean(strays, axis=0)
+    return 1.0 - within / deviations[:, None]

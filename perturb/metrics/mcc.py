@@ -12,7 +12,7 @@ from perturb.metrics.metric import Scores
 
 
 def compute_mcc(coded: Coded, settings: MCCConfig, rng: np.random.Generator) -> Scores:
-    """`mcc` in [0, 1], higher is better: mean over factors, 0 for a factor that no latent is left for."""
+    """Return `mcc` in [0, 1], higher is better: the mean over factors, where a factor without a matched latent gives 0."""
     from scipy import optimize
 
     ((codes, factors),) = coded.sample(settings, rng)
@@ -22,7 +22,7 @@ def compute_mcc(coded: Coded, settings: MCCConfig, rng: np.random.Generator) -> 
 
 
 def absolute_correlations(codes: np.ndarray, factors: np.ndarray, correlation: str) -> np.ndarray:
-    """|correlation| of each latent with each factor's class number, in [0, 1], (latents, factors); 0 for a constant."""
+    """Return |correlation| of each latent with each factor's class number, in [0, 1], (latents, factors); 0 if constant."""
     if correlation == "spearman":
         from scipy import stats
 
@@ -30,5 +30,5 @@ def absolute_correlations(codes: np.ndarray, factors: np.ndarray, correlation: s
         codes, factors = ranks(codes, axis=0), ranks(factors, axis=0)
     latents, values = (array.astype(np.float64) - array.mean(axis=0, dtype=np.float64) for array in (codes, factors))
     scales = np.outer(np.linalg.norm(latents, axis=0), np.linalg.norm(values, axis=0))
-    found = np.abs(latents.T @ values)
-    return np.minimum(1.0, np.divide(found, scales, out=np.zeros_like(found), where=scales > 0))
+    products = np.abs(latents.T @ values)
+    return np.minimum(1.0, np.divide(products, scales, out=np.zeros_like(products), where=scales > 0))

@@ -1,9 +1,9 @@
 """Mutual information gaps: over latents (MIG, Chen et al. 2018) and over factors (MIG-sup, Li et al. 2020).
 
-As disentanglement_lib computes the first: each latent is cut into equal-width bins between its smallest and its largest
-value; the mutual information with each factor is the plug-in estimate, divided by the factor's entropy. MIG is the gap of a
-factor's two best latents, mean over factors: is a factor in one latent only? MIG-sup is the gap of a latent's two best
-factors, mean over latents that are not constant: does a latent hold one factor only?
+MIG follows disentanglement_lib: each latent is discretised into equal-width bins between its smallest and largest value, and
+the plug-in estimate of its mutual information with each factor is divided by the factor's entropy. MIG is the gap between a
+factor's two best latents, averaged over factors: is a factor captured by one latent only? MIG-sup is the gap between a
+latent's two best factors, averaged over latents that are not constant: does a latent capture one factor only?
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ from perturb.metrics.metric import Scores
 
 
 def compute_mig(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) -> Scores:
-    """`mig` in [0, 1], higher is better, and each factor's gap, `mig_factor_0`, … (thesis Figure 4.9).
+    """Return `mig` in [0, 1], higher is better, and each factor's gap, `mig_factor_0`, … (thesis Figure 4.9).
 
     Raises:
-        UserError: fewer than two latents.
+        UserError: If there are fewer than two latents.
 
     """
     coded.require("MIG", latents=2)
@@ -28,10 +28,10 @@ def compute_mig(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) 
 
 
 def compute_mig_sup(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) -> Scores:
-    """`mig_sup` in [0, 1], higher is better; 0 when every latent is constant.
+    """Return `mig_sup` in [0, 1], higher is better; 0 if every latent is constant.
 
     Raises:
-        UserError: fewer than two factors.
+        UserError: If there are fewer than two factors.
 
     """
     coded.require("MIG-sup", factors=2)
@@ -41,5 +41,5 @@ def compute_mig_sup(coded: Coded, settings: BinnedConfig, rng: np.random.Generat
 
 
 def information_shares(codes: np.ndarray, factors: np.ndarray, num_bins: int) -> np.ndarray:
-    """Mutual information over the factor's entropy, in [0, 1], float64 (latents, factors)."""
+    """Return mutual information over the factor's entropy, in [0, 1], float64 (latents, factors)."""
     return mutual_information(discretised(codes, num_bins), factors) / entropies(factors)

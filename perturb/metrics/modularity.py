@@ -1,4 +1,4 @@
-"""Modularity (Ridgeway and Mozer 2018), as in disentanglement_lib: does a latent hold information of one factor only?"""
+"""Modularity (Ridgeway and Mozer 2018), as in disentanglement_lib: does a latent carry information on one factor only?"""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from perturb.metrics.metric import Scores
 
 
 def compute_modularity(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) -> Scores:
-    """`modularity` in [0, 1], higher is better.
+    """Return `modularity` in [0, 1], higher is better.
 
     Raises:
-        UserError: fewer than two factors.
+        UserError: If there are fewer than two factors.
 
     """
     coded.require("modularity", factors=2)
@@ -21,12 +21,12 @@ def compute_modularity(coded: Coded, settings: BinnedConfig, rng: np.random.Gene
 
 
 def modularity(information: np.ndarray) -> float:
-    """1 − squared information of all but the best factor, over its largest possible value, mean over latents.
+    """Return 1 − the squared information on all but the best factor, relative to its maximum, averaged over latents.
 
     A latent without any information counts as 0.
 
     Args:
-        information: mutual information (latents, factors) ≥ 0.
+        information: Mutual information (latents, factors) ≥ 0.
 
     """
     squares = np.square(information)

@@ -16,10 +16,10 @@ Sample = tuple[np.ndarray, np.ndarray]
 
 
 def compute_sap(coded: Coded, settings: SAPConfig, rng: np.random.Generator) -> Scores:
-    """`sap` in [0, 1], higher is better: a factor's best predictability by one latent minus its second best.
+    """Return `sap` in [0, 1], higher is better: how well a factor's best latent predicts it, minus the second best.
 
     Raises:
-        UserError: fewer than two latents.
+        UserError: If there are fewer than two latents.
 
     """
     coded.require("SAP", latents=2)
@@ -29,15 +29,15 @@ def compute_sap(coded: Coded, settings: SAPConfig, rng: np.random.Generator) -> 
 
 
 def accuracies(train: Sample, test: Sample) -> np.ndarray:
-    """Test accuracies of linear support-vector machines on single latents, float64 (latents, factors).
+    """Return the test accuracies of linear support-vector machines on single latents, float64 (latents, factors).
 
-    C = 0.01, classes balanced. Side by side: liblinear lets go of the interpreter's lock.
+    They use C = 0.01 and balanced classes. The fits run in parallel threads, since liblinear releases the GIL.
     """
     pairs = [(latent, factor) for latent in range(train[0].shape[1]) for factor in range(train[1].shape[1])]
     import joblib
 
-    found = cast(list[float], joblib.Parallel()(joblib.delayed(_accuracy)(train, test, *pair) for pair in pairs))
-    return np.array(found).reshape(train[0].shape[1], -1)
+    scores = cast(list[float], joblib.Parallel()(joblib.delayed(_accuracy)(train, test, *pair) for pair in pairs))
+    return np.array(scores).reshape(train[0].shape[1], -1)
 
 
 def _accuracy(train: Sample, test: Sample, latent: int, factor: int) -> float:
@@ -49,7 +49,7 @@ def _accuracy(train: Sample, test: Sample, latent: int, factor: int) -> float:
 
 
 def squared_correlations(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Squared correlation between every latent and every factor, float64 (latents, factors); 0 for a constant latent."""
+    """Return the squared correlation of every latent and factor, float64 (latents, factors); 0 for a constant latent."""
     covariances = np.cov(codes.T, factors.T, ddof=1)
     latents = codes.shape[1]
     of_codes, of_factors = np.split(np.diag(covariances), [latents])

@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false
-"""Some metrics of the same codes."""
+"""Compute several metrics of the same codes."""
 
 from collections.abc import Sequence
 
@@ -24,18 +24,20 @@ def score(
     fast: bool = False,
     threads: int = -1,
 ) -> dict[str, Scores]:
-    """Scores by metric; the same for the same codes, settings and seed, whatever other metrics are asked for.
+    """Compute scores by metric.
+
+    A metric's scores depend only on the codes, its settings and the seed, not on which other metrics are computed.
 
     Args:
-        coded: codes and factors.
-        metrics: keys of METRICS.
-        settings: None: disentanglement_lib's.
-        seed: of every metric's own generator.
-        fast: the table's cheaper settings instead.
-        threads: for metrics that fit many classifiers; −1: one a core.
+        coded: Codes and factors.
+        metrics: Keys of METRICS.
+        settings: Settings of the metrics; None for disentanglement_lib's.
+        seed: Seed of every metric's own generator.
+        fast: Whether to use the table's cheaper settings instead.
+        threads: Number of threads for metrics that fit many classifiers; −1 for one per core.
 
     Raises:
-        UserError: an unknown metric, settings together with `fast`, or codes for which a metric is not defined.
+        UserError: If a metric is unknown, settings are combined with `fast`, or a metric is not defined for the codes.
 
     """
     chosen = chosen_settings(metrics, settings, fast=fast)
@@ -45,7 +47,12 @@ def score(
 def score_defined(
     coded: Coded, metrics: Sequence[str], settings: MetricsConfig, *, seed: int = 0, threads: int = -1
 ) -> tuple[dict[str, Scores], dict[str, str]]:
-    """Scores by metric, as `score`, and for each metric that has none of these codes why: the others lose nothing by it."""
+    """Compute scores by metric like `score`, but skip metrics that are not defined for the codes.
+
+    Returns:
+        The scores by metric, and for each skipped metric the reason.
+
+    """
     scores: dict[str, Scores] = {}
     refused: dict[str, str] = {}
     for name in metrics:
@@ -57,12 +64,12 @@ def score_defined(
 
 
 def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, threads: int = -1) -> Scores:
-    """One metric with its own settings; seed, threads and errors as `score`.
+    """Compute one metric with its own settings; seed and threads as for `score`.
 
     Raises:
-        UserError: the metric is not defined for these codes, or a library cannot compute it.
-        OSError: a library's file or process is not to be had; tried again, the same codes may well have a score.
-        ImportError: likewise, of a library's module.
+        UserError: If the metric is not defined for these codes, or a library cannot compute it.
+        OSError: If a library's file or process is unavailable. The same codes may get a score on another try.
+        ImportError: If a library's module is unavailable. Likewise.
 
     """
     from joblib import parallel_config
@@ -70,18 +77,18 @@ def score_one(coded: Coded, name: str, settings: Section, *, seed: int = 0, thre
     metric = METRICS[name]
     try:
         with parallel_config("threading", n_jobs=threads):
-            found = metric.compute(coded, settings, np.random.default_rng(seed))
+            scores = metric.compute(coded, settings, np.random.default_rng(seed))
     except (UserError, NotEncoded, OSError, ImportError):
         raise
     except Exception as error:
         raise UserError(f"{metric.title} cannot be computed from these codes ({one_line(repr(error))}).") from error
-    if strange := [f"{key} = {value}" for key, value in found.items() if not np.isfinite(value)]:
+    if strange := [f"{key} = {value}" for key, value in scores.items() if not np.isfinite(value)]:
         raise UserError(f"{metric.title} is not finite for these codes ({', '.join(strange)}).")
-    return found
+    return scores
 
 
 def chosen_settings(metrics: Sequence[str], settings: MetricsConfig | None, *, fast: bool) -> MetricsConfig:
-    """Return what `score` scores with; errors as there."""
+    """Return the settings that `score` uses; errors as there."""
     check_names(metrics)
     if not fast:
         return settings or MetricsConfig()
@@ -91,16 +98,16 @@ def chosen_settings(metrics: Sequence[str], settings: MetricsConfig | None, *, f
 
 
 def check_names(metrics: Sequence[str]) -> None:
-    """Refuse metrics that are not in the table, with a UserError that lists those that are."""
+    """Raise a UserError if a metric is not in the table; it lists the metrics that are."""
     if unknown := [name for name in metrics if name not in METRICS]:
         raise UserError(f"metrics {not_among(unknown, METRICS)}.")
 
 
 def rows_to_encode(metrics: Sequence[str], settings: MetricsConfig, grid: FactorGrid, *, seed: int) -> np.ndarray:
-    """Images of a grid whose codes `score` reads with the same settings and seed: numbers, each once, ascending, int64 (n,).
+    """Return the indices of a grid's images whose codes `score` reads with the same settings and seed.
 
-    The rows that a metric draws do not depend on codes, so they are known beforehand; with `PartlyCoded` the scores are
-    those of the whole grid.
+    They are unique and ascending, int64 (n,). The rows that a metric draws do not depend on codes, so they are known in
+    advance. With `PartlyCoded`, the scores equal those of the whole grid.
     """
     read = np.zeros(len(grid), dtype=bool)
     for name in metrics:

@@ -1,8 +1,8 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 """Unsupervised disentanglement ranking (Duan et al. 2020), as in disentanglement_lib: do models of one method agree?
 
-No factors: models that disentangle find the same latents up to order and sign, others each find their own. So this metric
-compares models, and is not in the table of metrics of one model.
+UDR needs no factors: models that disentangle find the same latents up to order and sign, while others each find different
+ones. The metric compares models, so it is not in the table of metrics for single models.
 """
 
 from collections.abc import Sequence
@@ -15,22 +15,24 @@ from perturb.metrics.coded import standardised
 from perturb.metrics.mcc import absolute_correlations
 
 SMALLEST_KL = 0.01
-"""KL in nats below which a latent says nothing."""
+"""KL in nats up to which a latent counts as uninformative."""
 LASSO_ALPHA = 0.1
 
 
 def compute_udr(
     codes: Sequence[np.ndarray], kl: Sequence[np.ndarray], *, correlation: Literal["lasso", "spearman"] = "lasso"
 ) -> np.ndarray:
-    """Score of each model in [0, 1], higher is better, float64 (models,): the median of its agreement with the others.
+    """Return the score of each model in [0, 1], float64 (models,): the median of its agreement with the others.
+
+    Higher is better.
 
     Args:
-        codes: of each model, (n, latents), of the same images in the same order.
-        kl: of each model, mean KL divergence of each latent from its prior in nats, (latents,).
-        correlation: between the latents of two models: absolute Lasso coefficients, or absolute rank correlations.
+        codes: Codes of each model, (n, latents), for the same images in the same order.
+        kl: For each model, the mean KL divergence of each latent from its prior in nats, (latents,).
+        correlation: How to compare the latents of two models: by absolute Lasso coefficients or absolute rank correlations.
 
     Raises:
-        UserError: fewer than two models, or arrays that do not fit together.
+        UserError: If there are fewer than two models, or the arrays' shapes do not match.
 
     """
     shapes = {np.shape(array) for array in codes}
@@ -48,7 +50,7 @@ def compute_udr(
 
 
 def relative_strength(matrix: np.ndarray) -> float:
-    """Squared best entry of each row over the row's sum, mean over rows; the same over columns; the mean of both."""
+    """Return each row's squared maximum over its sum, averaged over rows, likewise over columns, and averaged over both."""
     if matrix.size == 0:
         return 0.0
     means: list[float] = []
@@ -59,12 +61,15 @@ def relative_strength(matrix: np.ndarray) -> float:
 
 
 def lasso_coefficients(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Absolute coefficients of predicting the second model's latents by the first's: (latents of first, of second)."""
+    """Return absolute Lasso coefficients for predicting the second model's latents from the first's.
+
+    The shape is (latents of first, latents of second).
+    """
     from sklearn.linear_model import Lasso
 
     return np.abs(Lasso(alpha=LASSO_ALPHA).fit(first, second).coef_).T
 
 
 def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Absolute rank correlations: (latents of first, of second); 0 where one is constant."""
+    """Return absolute rank correlations (latents of first, latents of second); 0 if one of the two is constant."""
     return absolute_correlations(first, second, "spearman")

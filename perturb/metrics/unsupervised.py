@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-"""Scores of the codes alone, as in disentanglement_lib: how far are latents from being independent?"""
+"""Scores of the codes alone, as in disentanglement_lib: how far are the latents from being independent?"""
 
 import numpy as np
 
@@ -11,14 +11,14 @@ from perturb.metrics.metric import Scores
 
 
 def compute_unsupervised(coded: Coded, settings: BinnedConfig, rng: np.random.Generator) -> Scores:
-    """Four scores, 0 for independent latents, lower is better; constant latents are left out.
+    """Return four scores, 0 for independent latents, lower is better; constant latents are left out.
 
-    `gaussian_total_correlation` (nats), `gaussian_wasserstein_correlation` (squared distance), the same `_norm` (over the
-    total variance), `mutual_information` (nats, mean over pairs of latents). All are 0 when fewer than two latents vary.
-    Where latents are copies of each other the total correlation is infinite, which is refused.
+    The scores are `gaussian_total_correlation` (nats), `gaussian_wasserstein_correlation` (squared distance), the same with
+    `_norm` (divided by the total variance), and `mutual_information` (nats, averaged over pairs of latents). All are 0 if
+    fewer than two latents vary. If latents are copies of each other, the total correlation is infinite, which is an error.
 
     Raises:
-        UserError: the covariance of the varying latents is singular.
+        UserError: If the covariance of the varying latents is singular.
 
     """
     ((codes, _),) = coded.sample(settings, rng)
@@ -40,7 +40,7 @@ def compute_unsupervised(coded: Coded, settings: BinnedConfig, rng: np.random.Ge
 
 
 def total_correlation(covariance: np.ndarray) -> float:
-    """KL divergence in nats of a Gaussian from the product of its marginals; the latents' units have no part in it."""
+    """Return the KL divergence in nats of a Gaussian from the product of its marginals; it does not depend on units."""
     deviations = np.sqrt(np.diag(covariance))
     correlations = covariance / np.outer(deviations, deviations)
     sign, logarithm = np.linalg.slogdet(correlations)
@@ -50,8 +50,8 @@ def total_correlation(covariance: np.ndarray) -> float:
 
 
 def wasserstein_correlation(covariance: np.ndarray) -> float:
-    """Squared Wasserstein-2 distance of a Gaussian from the product of its marginals."""
+    """Return the squared Wasserstein-2 distance of a Gaussian from the product of its marginals."""
     deviations = np.sqrt(np.diag(covariance))
-    # The product of covariance and marginals has the eigenvalues of this symmetric matrix, whose root is safe to take.
+    # The product of covariance and marginals has the same eigenvalues as this symmetric matrix, whose root is safe to take.
     eigenvalues = np.linalg.eigvalsh(covariance * np.outer(deviations, deviations))
     return float(2 * np.trace(covariance) - 2 * np.sqrt(np.maximum(eigenvalues, 0)).sum())

@@ -1,1 +1,1 @@
-"""The perturbation network m_ψ: what it is, what it minimises, how it is trained, how it is applied."""
+"""The perturbation network m_ψ: its architecture, its objectives, its training, and its application to images."""

@@ -1,14 +1,14 @@
-"""m_ψ's objective without a game: make the axes of disentangled codes expensive (our forms `alignment…`).
+"""Objectives of m_ψ without a game: make the axes of disentangled codes expensive (our forms `alignment…`).
 
-What a VAE's axes do after retraining is decided by which axes are cheapest once the widths of its posterior are free again
-(local_metric.py). So ψ is trained on that directly. With D(codes) the mean over smoothing widths of what turning the axes
-would save on the modified images, the forms minimise
+After retraining, a VAE's axes depend on which axes are cheapest once its posterior widths can change again
+(local_metric.py). So ψ is trained on that cost directly. Let D(codes) be the saving from rotating the axes on the modified
+images, averaged over smoothing widths. The forms minimise
 
 alignment            −D(disentangled codes)
-alignment_contrast   D(entangled codes) − D(disentangled codes), the nearest to the thesis's two ensembles
-alignment_factors    −D(the factors themselves), an upper bound: no model is involved, so a pattern of it is no adversary
+alignment_contrast   D(entangled codes) − D(disentangled codes), the closest to the thesis's two ensembles
+alignment_factors    −D(the factors themselves), an upper bound: no model is involved, so its pattern is not adversarial
 
-all three with the frozen encoders' means of the *original* images. No decoder plays; a step is linear algebra.
+The codes are the frozen encoders' means of the *original* images. No decoder is involved; each step is linear algebra.
 """
 
 from collections.abc import Sequence
@@ -31,38 +31,39 @@ from perturb.random.seeds import numpy_generator
 from perturb.training.checkpoint import Tensors
 
 POOL = 20_000
-"""The largest number of images that are encoded; points are drawn from them."""
+"""Maximum number of images to encode; points are drawn from these."""
 
 
 @dataclass(frozen=True)
 class Codes:
-    """Standardised codes of the images that a training draws from."""
+    """One model's standardised codes of the images that a training draws from."""
 
     values: Tensor
     """The codes, float32 (images, latents)."""
     weight: float
-    """Positive where ψ raises what turning their axes would save, negative where it lowers it; 1 in all for each kind."""
+    """Weight of their saving in ψ's objective: positive if ψ raises it, negative if ψ lowers it. The absolute weights of
+    each kind sum to 1."""
 
 
 def pool_of(grid: FactorGrid, seed: int) -> np.ndarray:
-    """Numbers of the images that get codes, ascending: the whole grid, or 20,000 images of it."""
+    """Return the indices of the images to encode, ascending: the whole grid, or 20,000 random images from it."""
     if len(grid) <= POOL:
         return np.arange(len(grid))
     return np.sort(numpy_generator(seed, "pool").choice(len(grid), POOL, replace=False))
 
 
 class Alignment:
-    """m_ψ against the axes of frozen codes.
+    """Training of m_ψ against the axes of frozen codes.
 
     Args:
-        config: form, ε, and the section `alignment`.
-        network: m_ψ, changed in place.
-        codes: of the pool.
-        pool: numbers of the images that have codes, (images,).
-        pixels: original images.
-        grid: their factors.
-        generator: draws points and anchors, on the CPU.
-        device: where the network lives.
+        config: Settings: the form, ε, and the section `alignment`.
+        network: The network m_ψ, changed in place.
+        codes: Codes of the images in the pool.
+        pool: Indices of the encoded images, (images,).
+        pixels: The original images.
+        grid: Factor grid of the images.
+        generator: Generator that draws points and anchors, on the CPU.
+        device: Device of the network.
 
     """
 
@@ -88,7 +89,10 @@ class Alignment:
         self._directions = principal_directions(pixels, grid).to(device) if spanned else None
 
     def update(self, step: int) -> tuple[dict[str, float], Tensor]:
-        """One step of ψ, on fresh points every so often. Noted is the `gain`, what turning the axes would save."""
+        """Make one step of ψ, on new points every `redraw_every` steps.
+
+        The logged `gain` is the saving from rotating the axes.
+        """
         if (step - 1) % self.config.alignment.redraw_every == 0:
             self._draw()
         elif not self._operators:
@@ -108,23 +112,23 @@ class Alignment:
         return {"gain": gain.item()}, pattern.detach()
 
     def held(self) -> Tensors:
-        """Return the state of the generator, and the points and anchors in use."""
+        """Return the state of the generator, and the current points and anchors."""
         return {"generator": self.generator.get_state(), "points": self._chosen, "anchors": self._anchors}
 
     def take_back(self, held: Tensors) -> None:
-        """Restore the generator, and the points and anchors in use."""
+        """Restore the generator, and the current points and anchors."""
         self.generator.set_state(held["generator"])
         self._chosen, self._anchors = held["points"], held["anchors"]
 
     def _draw(self) -> None:
-        """Other points, and other anchors among them."""
+        """Draw new points, and new anchors among them."""
         settings = self.config.alignment
         self._chosen = torch.randperm(len(self.pool), generator=self.generator)[: settings.points]
         self._anchors = torch.randperm(len(self._chosen), generator=self.generator)[: settings.anchors]
         self._prepare()
 
     def _prepare(self) -> None:
-        """Images, factors and operators of the points in use: fixed until others are drawn."""
+        """Prepare images, factors and operators for the current points; they stay fixed until new points are drawn."""
         numbers = self.pool[self._chosen.numpy()]
         images = self.pixels.batch(numbers, device=self.device)
         self._images = Movable(images, epsilon=self.config.epsilon, bound=self.config.bound)

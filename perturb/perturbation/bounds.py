@@ -1,7 +1,7 @@
-"""The bound ε: in the network's arithmetic, and in what is stored.
+"""The bound ε, enforced in the network's arithmetic and in the stored images.
 
-Thesis 4.3.1 prints the normalisation with x on its right side; the only reading that keeps [0, 1] is a mirror at 0 and at 1
-of x′ = x + ε·δ. The mirror never moves a value away from x, so |x′ − x| ≤ ε still holds.
+Thesis 4.3.1 prints the normalisation with x on its right-hand side. The only reading that stays in [0, 1] is to reflect
+x′ = x + ε·δ at 0 and at 1. The reflection never moves a value away from x, so |x′ − x| ≤ ε still holds.
 """
 
 import math
@@ -15,7 +15,10 @@ from torch import Tensor
 def reflect_or_clip(
     images: Float[Tensor, "*shape"], pattern: Float[Tensor, "*shape"], *, epsilon: float, bound: str
 ) -> Float[Tensor, "*shape"]:
-    """x′ in [0, 1] from images in [0, 1] and a pattern δ in [-1, 1], all (n, height, width, channels); differentiable."""
+    """Return x′ in [0, 1] for images in [0, 1] and a pattern δ in [-1, 1]; differentiable.
+
+    All have the shape (n, height, width, channels).
+    """
     moved = images + epsilon * pattern
     if bound == "clip":
         return moved.clamp(0, 1)
@@ -25,9 +28,9 @@ def reflect_or_clip(
 def quantise(
     moved: Float[np.ndarray, "*shape"], original: UInt8[np.ndarray, "*shape"], *, epsilon: float
 ) -> UInt8[np.ndarray, "*shape"]:
-    """x′ in [0, 1] as uint8, so that |stored − original| ≤ ε · 255 for every pixel.
+    """Convert x′ in [0, 1] to uint8, such that |stored − original| ≤ ε · 255 for every pixel.
 
-    Rounding could pass the bound by half a grey level; where it would, the last allowed level is stored.
+    Rounding could exceed the bound by half a grey level. In that case the last allowed level is stored.
     """
     reach = largest_step(epsilon)
     levels = np.rint(moved.astype(np.float32) * 255).astype(np.int16)
@@ -38,12 +41,12 @@ def quantise(
 def apply_pattern(
     images: UInt8[np.ndarray, "*shape"], pattern: Float32[np.ndarray, "*shape"], *, epsilon: float, bound: str
 ) -> UInt8[np.ndarray, "*shape"]:
-    """Images moved by ε times a pattern, as they are stored, uint8 (n, height, width, channels).
+    """Add ε times a pattern to images and return them as they are stored, uint8 (n, height, width, channels).
 
     Args:
-        images: originals, uint8.
-        pattern: float32 in [-1, 1], same shape.
-        epsilon: largest change, of pixels in [0, 1].
+        images: The original images, uint8.
+        pattern: The pattern, float32 in [-1, 1], of the same shape.
+        epsilon: Largest change of a pixel, for pixels in [0, 1].
         bound: "reflect" or "clip".
 
     """
@@ -52,5 +55,5 @@ def apply_pattern(
 
 
 def largest_step(epsilon: float) -> int:
-    """The most grey levels that a stored pixel may move: ⌊255 ε⌋, with room for the binary rounding of ε itself."""
+    """Return the maximum change of a stored pixel in grey levels: ⌊255 ε⌋, with tolerance for the rounding of ε itself."""
     return math.floor(255 * epsilon + 1e-9)

@@ -1,4 +1,4 @@
-"""A penalty for a scalar that leaves a factor out, which it then does not mix."""
+"""A penalty for a scalar that ignores a factor: such a scalar cannot mix it with others."""
 
 import torch
 from torch import Tensor
@@ -11,14 +11,14 @@ SMALLEST = 1e-12
 def raise_objective(
     objective: Tensor, network: PerturbationNetwork, factors: Tensor, optimiser: torch.optim.Optimizer, *, coverage: float
 ) -> None:
-    """Make one step of ψ that raises an objective, and with the weight `coverage` the entropy of the scalar's effects.
+    """Make one step of ψ that increases an objective plus `coverage` times the entropy of the scalar's effects.
 
     Args:
-        objective: a scalar that depends on ψ.
-        network: m_ψ.
-        factors: of the batch, (n, factors), scaled.
-        optimiser: of ψ.
-        coverage: weight of the entropy, in units of the objective a nat; 0 leaves it out.
+        objective: A scalar tensor that depends on ψ.
+        network: The network m_ψ.
+        factors: Scaled factors of the batch, (n, factors).
+        optimiser: Optimiser of ψ.
+        coverage: Weight of the entropy, in units of the objective per nat; 0 leaves it out.
 
     """
     if coverage:
@@ -29,14 +29,14 @@ def raise_objective(
 
 
 def entropy_of_effects(network: PerturbationNetwork, factors: Tensor) -> Tensor:
-    """Entropy in nats of the scalar's linear effects as shares of their sum; differentiable, at most log(factors).
+    """Return the entropy in nats of the scalar's linear effects, normalised to sum 1; differentiable, at most log(factors).
 
-    The linear effect of a factor is what its slope explains of the scalar's variance. Total effects would not do: a jitter
-    along a factor raises them, and a VAE, whose posteriors are wide while its axes settle, does not see it.
+    The linear effect of a factor is the part of the scalar's variance that its slope explains. Total effects would not work:
+    jitter along a factor raises them, but a VAE does not see it, because its posteriors are wide while its axes settle.
 
     Args:
-        network: m_ψ.
-        factors: (n, factors), scaled, of images drawn at random, so that factors are independent.
+        network: The network m_ψ.
+        factors: Scaled factors (n, factors) of randomly drawn images, so that factors are independent.
 
     """
     scalar = network.neuron(factors)

@@ -1,9 +1,10 @@
-"""The thesis's game without its decoders: they are put at their optimum, once (form `literal_exact`).
+"""The thesis's game with decoders replaced by their optimum in closed form (form `literal_exact`).
 
-The best decoder of a code z answers E[t | z]. With N images and posteriors q(z | i) that is Σ_j q(z | j) t_j / Σ_k q(z | k),
-linear in the targets: the operator K with K_ij = E_{z ~ q(· | i)} q(z | j) / Σ_k q(z | k). So the objective of game.py
-is mean_ent (E‖t‖² − ⟨t, K t⟩) − mean_dis (…) = −⟨t, (K_ent − K_dis) t⟩, with t = x′ and inner products that average over
-images. K depends on the frozen encoders alone. Targets are means of 8 × 8 cells, which is all of a coarse pattern.
+The optimal decoder of a code z returns E[t | z]. For N images with posteriors q(z | i) this is
+Σ_j q(z | j) t_j / Σ_k q(z | k), which is linear in the targets. In expectation over an image's codes it is the operator K
+with K_ij = E_{z ~ q(· | i)} q(z | j) / Σ_k q(z | k). So the objective of game.py is
+mean_ent (E‖t‖² − ⟨t, K t⟩) − mean_dis (…) = −⟨t, (K_ent − K_dis) t⟩, where t = x′ and inner products average over images.
+K depends on the frozen encoders only. Targets are means over 8 × 8 cells, which represent a coarse pattern completely.
 """
 
 from collections.abc import Sequence
@@ -22,14 +23,14 @@ from perturb.perturbation.training import adam
 from perturb.training.checkpoint import Tensors
 
 MOST_IMAGES = 16_384
-"""The largest grid that the form accepts: its operator has an entry for each pair of images."""
+"""The largest grid that this form accepts, since its operator has an entry for each pair of images."""
 BATCH = 1_024
 
 
 def explained(mean: Tensor, std: Tensor, *, samples: int, generator: torch.Generator) -> Tensor:
-    """K, float32 (images, images), rows summing to 1, of posteriors with means and deviations (images, latents).
+    """Return K, float32 (images, images) with rows that sum to 1, for posteriors with mean and std (images, latents).
 
-    `samples` codes an image stand for the expectation over its posterior.
+    The expectation over each image's posterior is estimated from `samples` codes.
     """
     total = torch.zeros(len(mean), len(mean))
     precision, logs = std**-2, std.log().sum(dim=1)
@@ -43,15 +44,15 @@ def explained(mean: Tensor, std: Tensor, *, samples: int, generator: torch.Gener
 
 
 class ExactGame:
-    """m_ψ against two ensembles whose decoders are at their optimum.
+    """Training of m_ψ against two ensembles whose decoders are at their optimum.
 
     Args:
-        config: ε, bound, learning rate, weight of coverage.
-        network: m_ψ, changed in place.
-        difference: K_ent − K_dis, each the mean over its ensemble, (images, images).
-        pixels: original images, all of the grid.
-        grid: their factors.
-        device: where the network lives.
+        config: Settings: ε, bound, learning rate and weight of the coverage term.
+        network: The network m_ψ, changed in place.
+        difference: The difference K_ent − K_dis, where each K is the mean over its ensemble, (images, images).
+        pixels: All original images of the grid.
+        grid: Factor grid of the images.
+        device: Device of the network.
 
     """
 
@@ -74,7 +75,10 @@ class ExactGame:
         self._images = Movable(pixels.batch(numbers, device=device), epsilon=config.epsilon, bound=config.bound)
 
     def update(self, step: int) -> tuple[dict[str, float], Tensor]:
-        """One step of ψ on all images. Noted is the `gap`, the disentangled side's loss less the entangled side's."""
+        """Make one step of ψ on all images.
+
+        The logged `gap` is the loss of the disentangled side minus that of the entangled side.
+        """
         pattern = self.network.coarse_pattern(self._factors)
         target = self._images.pooled(pattern)
         gap = (target * (self._difference @ target)).sum() / len(target)
@@ -84,13 +88,13 @@ class ExactGame:
         return {"gap": gap.item()}, pattern.detach()
 
     def held(self) -> Tensors:
-        """Nothing: a step draws nothing."""
+        """Return an empty state, because steps are deterministic."""
         return {}
 
     def take_back(self, held: Tensors) -> None:
-        """Restore nothing, as `held` returned nothing."""
+        """Do nothing, because `held` returns an empty state."""
 
 
 def mean_operator(operators: Sequence[Tensor]) -> Tensor:
-    """The mean of the operators of an ensemble, (images, images)."""
+    """Return the mean of an ensemble's operators, (images, images)."""
     return torch.stack(list(operators)).mean(dim=0)

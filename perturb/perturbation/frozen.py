@@ -1,4 +1,4 @@
-"""The selected models as m_ψ's training sees them: frozen posteriors of the original images."""
+"""The selected models in the training of m_ψ: frozen posteriors of the original images."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from perturb.objectives.encode import encode
 
 
 class FrozenEncoder:
-    """Posterior means and standard deviations of the whole dataset, each image encoded when it is first asked for."""
+    """Posterior means and standard deviations of the whole dataset, encoded lazily and cached."""
 
     def __init__(self, objective: Objective, pixels: Pixels, latents: int) -> None:
         self._objective, self._pixels = objective, pixels
@@ -19,7 +19,7 @@ class FrozenEncoder:
         self._std = np.empty_like(self._mean)
 
     def sample(self, indices: Tensor, count: int, *, generator: torch.Generator) -> Tensor:
-        """Codes by reparametrisation, float32 (count, n, latents), of image numbers (n,)."""
+        """Sample codes by reparameterisation, float32 (count, n, latents), for image indices (n,)."""
         numbers = indices.numpy()
         missing = np.unique(numbers[~self._known[numbers]])
         if len(missing):
@@ -30,15 +30,15 @@ class FrozenEncoder:
         return mean + std * torch.randn((count, *mean.shape), generator=generator)
 
     def known(self) -> dict[str, Tensor]:
-        """Return what is encoded so far: `numbers` (k,) of images, their `mean` and `std` (k, latents).
+        """Return the cached posteriors: image indices as `numbers` (k,), with `mean` and `std` (k, latents).
 
-        A training that goes on needs the very same: encoded again, in other batches, codes may round otherwise.
+        A resumed training needs exactly these values. Encoding the images again in other batches could round differently.
         """
         numbers = np.flatnonzero(self._known)
-        found = {"numbers": numbers, "mean": self._mean[numbers], "std": self._std[numbers]}
-        return {name: torch.from_numpy(values) for name, values in found.items()}
+        arrays = {"numbers": numbers, "mean": self._mean[numbers], "std": self._std[numbers]}
+        return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
     def remember(self, known: dict[str, Tensor]) -> None:
-        """Take over what `known` told."""
+        """Restore the cached posteriors that `known` returned."""
         numbers = known["numbers"].numpy()
         self._mean[numbers], self._std[numbers], self._known[numbers] = known["mean"].numpy(), known["std"].numpy(), True

@@ -1,16 +1,16 @@
-"""m_ψ's objective as a game with decoders (thesis 4.2.4): the forms `literal` and `residual`.
+"""The objective of m_ψ as a game with decoders (thesis 4.2.4): the forms `literal` and `residual`.
 
-Encoders are frozen and fed the original images, so codes z do not depend on ψ; each player decodes z and is trained to
-come close to a target t that ψ sets. ψ minimises mean_ent E‖t − D(z)‖² − mean_dis E‖t − D(z)‖². The squares of t cancel:
-the gradient with respect to t is 2 (mean_dis E D(z) − mean_ent E D(z)), which needs no gradient through any decoder.
+Encoders are frozen and see the original images, so codes z do not depend on ψ. Each player decodes z and is trained to match
+a target t that depends on ψ. ψ minimises mean_ent E‖t − D(z)‖² − mean_dis E‖t − D(z)‖². The squares of t cancel: the
+gradient with respect to t is 2 (mean_dis E D(z) − mean_ent E D(z)), which needs no gradient through any decoder.
 
-literal    t = x′, players are the trained decoders (the means of their likelihoods), as the thesis writes it.
-residual   t = δ before the mirror, players are fresh small networks. Not the thesis's objective but ours.
+literal    t = x′, and the players are the trained decoders (the means of their likelihoods), as in the thesis.
+residual   t = δ before the reflection, and the players are new small networks. This objective is ours, not the thesis's.
 
-With players at their optimum, and K = K_ent − K_dis the difference of the operators t ↦ E[t | z], the objective is
-−⟨t, K t⟩. For t = x + εδ that is −⟨x, K x⟩ − 2ε ⟨δ, K x⟩ − ε² ⟨δ, K δ⟩. The residual form keeps the last term alone. It
-drops the first, which ψ cannot influence, and also the second, which is first order in ε and by which the thesis motivates
-the method.
+Let the players be at their optimum, and let K = K_ent − K_dis be the difference of the operators t ↦ E[t | z]. Then the
+objective is −⟨t, K t⟩. For t = x + εδ this is −⟨x, K x⟩ − 2ε ⟨δ, K x⟩ − ε² ⟨δ, K δ⟩. The residual form keeps only the last
+term. It drops the first, which ψ cannot influence, but also the second, which is first order in ε and is the thesis's
+motivation for the method.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,8 +37,9 @@ class LiteralPlayer(nn.Module):
     """A trained decoder that reconstructs x′ from z.
 
     Args:
-        decoder: changed in place.
-        mean: makes expected images of its outputs, as the likelihood it was trained with; by default of logits.
+        decoder: The decoder, changed in place.
+        mean: Function from its outputs to expected images, given by the likelihood that it was trained with. The default
+            takes the outputs as logits.
 
     """
 
@@ -47,12 +48,12 @@ class LiteralPlayer(nn.Module):
         self.decoder, self._mean = decoder, mean
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Reconstructions, (n, height, width, channels), of codes (n, latents)."""
+        """Return reconstructions (n, height, width, channels) for codes (n, latents)."""
         return self._mean(self.decoder(codes[None])[0])
 
 
 class ResidualPlayer(nn.Module):
-    """A fresh small network that predicts only the pattern from z."""
+    """A new small network that predicts only the pattern from z."""
 
     def __init__(self, latents: int, pattern_shape: Sequence[int], *, generator: torch.Generator) -> None:
         super().__init__()
@@ -66,12 +67,12 @@ class ResidualPlayer(nn.Module):
         glorot_uniform_(self, generators=[generator])
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Predicted patterns, (n, *pattern_shape), of codes (n, latents)."""
+        """Return predicted patterns (n, *pattern_shape) for codes (n, latents)."""
         return self.layers(codes[None])[0]
 
 
 def target(network: PerturbationNetwork, images: Tensor, factors: Tensor, config: PerturbationConfig) -> Tensor:
-    """Return the players' target, with gradient to ψ: x′ (literal), or δ before enlarging and mirror (residual)."""
+    """Return the players' target, differentiable in ψ: x′ (literal), or δ before enlarging and reflection (residual)."""
     pattern = network.coarse_pattern(factors)
     if config.form == "residual":
         return pattern
@@ -79,12 +80,12 @@ def target(network: PerturbationNetwork, images: Tensor, factors: Tensor, config
 
 
 def player_loss(player: nn.Module, codes: Tensor, goal: Tensor) -> Tensor:
-    """Squared error summed over the target's values, mean over images and samples.
+    """Return the squared error, summed over the target's values and averaged over images and samples.
 
     Args:
-        player: decodes a batch of codes.
-        codes: (samples, n, latents).
-        goal: (n, ...), detached.
+        player: Network that decodes a batch of codes.
+        codes: Codes, (samples, n, latents).
+        goal: Target, (n, ...), detached.
 
     """
     predicted = player(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
@@ -95,37 +96,37 @@ def player_loss(player: nn.Module, codes: Tensor, goal: Tensor) -> Tensor:
 def target_gradient(
     entangled: Sequence[tuple[nn.Module, Tensor]], disentangled: Sequence[tuple[nn.Module, Tensor]]
 ) -> Tensor:
-    """d(L_ent − L_dis)/dt, (n, ...), for players each with its codes (samples, n, latents); exact, and cheap."""
+    """Return d(L_ent − L_dis)/dt, (n, ...), in closed form; each player comes with its codes (samples, n, latents)."""
     difference = _mean_prediction(disentangled) - _mean_prediction(entangled)
     return 2 * difference / len(difference)
 
 
 def _mean_prediction(players: Sequence[tuple[nn.Module, Tensor]]) -> Tensor:
-    """Predictions (n, ...) averaged over samples and over the ensemble."""
+    """Return predictions (n, ...) averaged over samples and over the ensemble."""
     means = [player(codes.flatten(0, 1)).unflatten(0, codes.shape[:2]).mean(dim=0) for player, codes in players]
     return torch.stack(means).mean(dim=0)
 
 
 @dataclass(frozen=True)
 class Player:
-    """A selected model: its frozen encoder, and the network that plays for it."""
+    """A selected model: its frozen encoder, and its network in the game."""
 
     encoder: FrozenEncoder
     network: nn.Module
 
 
 class Game:
-    """m_ψ against two ensembles: three batches for the decoders, then one for ψ (thesis 4.3.1).
+    """Training of m_ψ against two ensembles: three batches for the decoders, then one for ψ (thesis 4.3.1).
 
     Args:
-        config: schedule, form, bound.
-        network: m_ψ, changed in place.
-        entangled: models whose loss ψ lowers.
-        disentangled: models whose loss ψ raises.
-        pixels: original images.
-        grid: their factors.
-        generator: draws batches and codes, on the CPU.
-        device: where the networks live.
+        config: Settings: schedule, form and bound.
+        network: The network m_ψ, changed in place.
+        entangled: Models whose loss ψ lowers.
+        disentangled: Models whose loss ψ raises.
+        pixels: The original images.
+        grid: Factor grid of the images.
+        generator: Generator that draws batches and codes, on the CPU.
+        device: Device of the networks.
 
     """
 
@@ -152,17 +153,17 @@ class Game:
         }
 
     def update(self, step: int) -> tuple[dict[str, float], Tensor]:
-        """Some steps of the decoders, then one of ψ.
+        """Make `decoder_steps` steps of the decoders, then one of ψ.
 
-        Noted are `loss_entangled` and `loss_disentangled`, squared error per image before the ψ update, and their `gap`,
-        disentangled − entangled.
+        The logged values are `loss_entangled` and `loss_disentangled`, the squared errors per image before the ψ update, and
+        their `gap`, disentangled − entangled.
         """
         for _ in range(self.config.decoder_steps):
             losses = self._update_players()
         return losses, self._update_network()
 
     def held(self) -> Tensors:
-        """The generator, and the codes that are known."""
+        """Return the state of the generator, and the cached codes."""
         codes = {
             f"codes/{index}/{name}": value
             for index, player in self._players()
@@ -171,17 +172,17 @@ class Game:
         return codes | {"generator": self.generator.get_state()}
 
     def take_back(self, held: Tensors) -> None:
-        """Restore the generator, and the codes that are known."""
+        """Restore the generator, and the cached codes."""
         self.generator.set_state(held["generator"])
         for index, player in self._players():
             player.encoder.remember(strip_prefix(f"codes/{index}/", held))
 
     def _players(self) -> Iterator[tuple[int, Player]]:
-        """Players with the numbers that a checkpoint knows them by."""
+        """Return the players with their indices in checkpoints."""
         return enumerate((*self.entangled, *self.disentangled))
 
     def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Image numbers, images and factors of a fresh batch."""
+        """Return image indices, images and factors of a new batch."""
         indices = torch.randint(len(self.pixels), (self.config.batch_size,), generator=self.generator)
         factors = torch.from_numpy(self.grid.scaled(indices.numpy())).to(self.device)
         return indices, self.pixels.batch(indices, device=self.device), factors
@@ -191,7 +192,7 @@ class Game:
         return codes.to(self.device)
 
     def _update_players(self) -> dict[str, float]:
-        """One step of every decoder on its own loss; ψ stands still."""
+        """Make one step of every decoder on its own loss, with ψ fixed."""
         indices, images, factors = self._batch()
         with torch.no_grad():
             goal = target(self.network, images, factors, self.config)
@@ -208,7 +209,7 @@ class Game:
         }  # fmt: skip
 
     def _update_network(self) -> Tensor:
-        """One step of ψ; the decoders stand still. The coarse pattern of its batch, detached."""
+        """Make one step of ψ with the decoders fixed, and return the coarse pattern of its batch, detached."""
         indices, images, factors = self._batch()
         goal = target(self.network, images, factors, self.config)
         entangled, disentangled = (

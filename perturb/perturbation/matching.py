@@ -1,9 +1,9 @@
-"""Controls, matched to a trained m_ψ in what is stored: as much variance, and as rough.
+"""Controls whose stored patterns match those of a trained m_ψ in variance and roughness.
 
-A pattern may cost a model its alignment because it has variance, because it changes much from one image to the next, or
-because of the scalar that it follows. For a control to tell the last apart, the first two must be alike
-(`PatternStatistics`). The handles are the gain before tanh, which sets the variance, and the scale of the scalar, which sets
-how far along the curve the data reach and thereby the roughness.
+A pattern may destroy a model's alignment because it adds variance, because it changes a lot from one image to the next, or
+because of the scalar that it follows. A control isolates the third cause only if the first two are matched
+(`PatternStatistics`). Two parameters are tuned: the gain before tanh sets the variance, and the scale of the scalar sets how
+much of the curve the data cover, and thereby the roughness.
 """
 
 import copy
@@ -22,31 +22,31 @@ from perturb.perturbation.stored import Images, PatternStatistics, Probe
 from perturb.variants import Redraw
 
 ROUNDS = 3
-"""Searches on a small sample at most, each corrected by what the one before reached on all that is measured."""
+"""Maximum number of searches on a small sample; each is corrected by the full measurement of the previous result."""
 NEAR = 0.02
-"""Sum of the two errors, as shares, at which no further search is made."""
+"""The search stops when the sum of the two relative errors is below this."""
 FEW = {"sample": 320, "steps": 96, "values": 192}
 LOG_GAINS = np.arange(-4.0, 14.1, 1.5)
 OCTAVES = np.arange(-4.0, 4.1)
-"""Octaves of the scale that are tried, beside that at which the control starts."""
+"""Scales that are tried, in octaves relative to the control's initial scale."""
 NOTHING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """The variance and the roughness that a control is to have."""
+    """The target variance and roughness of a control."""
 
     variance: float
-    """The variance that the control should have, in the unit of `PatternStatistics.variance`."""
+    """Target variance, in the unit of `PatternStatistics.variance`."""
     roughness: float
-    """The roughness that it should have, in the unit of `PatternStatistics.roughness`."""
+    """Target roughness, in the unit of `PatternStatistics.roughness`."""
 
     def missed_by(self, found: PatternStatistics) -> float:
-        """Sum of the two logarithmic errors."""
+        """Return the sum of the two absolute log errors."""
         return _apart(found.variance, self.variance) + _apart(found.roughness, self.roughness)
 
     def corrected(self, goal: "Goal", found: PatternStatistics) -> "Goal":
-        """Return what to ask of the sample next, where asking this of it led to `found` and not to `goal`."""
+        """Return the next target for the sample, given that this target led to `found` instead of `goal`."""
         return Goal(
             variance=self.variance * _ratio(goal.variance, found.variance),
             roughness=self.roughness * _ratio(goal.roughness, found.roughness),
@@ -56,14 +56,14 @@ class Goal:
 def control_of(
     trained: PerturbationNetwork, fresh: PerturbationNetwork, grid: FactorGrid, *, redraw: Redraw
 ) -> PerturbationNetwork:
-    """A network with a part of a trained one, calibrated and not yet matched.
+    """Build a control that keeps part of a trained network; it is calibrated but not yet matched.
 
     Args:
-        trained: calibrated.
-        fresh: of the same form, never trained; what is drawn anew comes from it.
-        grid: of the data.
-        redraw: "both" the scalar and the curve, the "curve" g alone, or the "scalar" s alone. A kept curve keeps the
-            statistics that standardise it too, and the fresh scalar gets the trained one's mean and variance.
+        trained: The trained network, calibrated.
+        fresh: An untrained network of the same form, which supplies the redrawn parts.
+        grid: Factor grid of the data.
+        redraw: What to redraw: "both" the scalar and the curve, only the "curve" g, or only the "scalar" s. If the curve is
+            kept, so are its standardisation statistics, and the new scalar gets the mean and variance of the trained one.
 
     """
     control = copy.deepcopy(fresh)
@@ -83,7 +83,7 @@ def control_of(
 
 
 def _place(network: PerturbationNetwork, grid: FactorGrid) -> tuple[float, float]:
-    """Mean and standard deviation of the scalar over the data."""
+    """Return the mean and standard deviation of the scalar over the data."""
     scalars = scalars_of(network, grid)
     return scalars.mean().item(), scalars.std(unbiased=False).item()
 
@@ -92,19 +92,20 @@ def _place(network: PerturbationNetwork, grid: FactorGrid) -> tuple[float, float
 def match(
     network: PerturbationNetwork, images: Images, grid: FactorGrid, goal: Goal, *, epsilon: float, bound: str, centre: bool
 ) -> PatternStatistics:
-    """Bring a calibrated network to a variance and a roughness by its handles; its statistics then.
+    """Tune a calibrated network to a target variance and roughness, and return its resulting statistics.
 
-    Where the two cannot be had together the nearest roughness is taken; the statistics tell. Nothing is random.
+    If both cannot be reached together, the nearest possible roughness is used, as the returned statistics show. The search
+    is deterministic.
 
     Args:
-        network: changed in its buffers scale, shift, gain and offset.
-        images: the originals.
-        grid: of the data.
-        goal: what is wanted.
-        epsilon: what the pattern is multiplied by, of pixels in [0, 1].
+        network: The network; its buffers scale, shift, gain and offset are changed in place.
+        images: The original images.
+        grid: Factor grid of the data.
+        goal: Target variance and roughness.
+        epsilon: Scale of the pattern, for pixels in [0, 1].
         bound: "reflect" or "clip".
-        centre: whether every value may be moved to its median before tanh, so that it spends half of the images on either
-            side and any variance is in reach; not for a curve that is to be kept.
+        centre: Whether to shift every value to its median before tanh. Each value then lies on either side for half of the
+            images, so that any variance can be reached. Must be False if the curve is to be kept.
 
     """
     search = _Search(network, Probe(images, grid, epsilon=epsilon, bound=bound, **FEW), grid, centre=centre)
@@ -124,7 +125,7 @@ def match(
 
 
 class _Search:
-    """The handles of a network that a goal needs, on a small sample."""
+    """Search for the parameters of a network that reach a goal on a small sample."""
 
     def __init__(self, network: PerturbationNetwork, probe: Probe, grid: FactorGrid, *, centre: bool) -> None:
         self._network, self._probe, self._centre = network, probe, centre
@@ -138,16 +139,16 @@ class _Search:
         self._raw = torch.empty(0)
 
     def handles(self) -> dict[str, Tensor]:
-        """Copies of the four tensors that matching changes, by name."""
+        """Return copies of the four buffers that matching changes, by name."""
         return {name: getattr(self._network, name).clone() for name in ("scale", "shift", "gain", "offset")}
 
     def restore(self, handles: dict[str, Tensor]) -> None:
-        """Put the kept values of the handles back."""
+        """Restore saved values of the four buffers."""
         for name, value in handles.items():
             getattr(self._network, name).copy_(value)
 
     def run(self, goal: Goal) -> None:
-        """Set the handles such that the goal is reached, or its roughness as nearly as possible."""
+        """Set the buffers so that the goal is reached, or its roughness as closely as possible."""
 
         def excess(octave: float) -> float:
             return self._at(octave, goal.variance).roughness - goal.roughness
@@ -156,7 +157,7 @@ class _Search:
         self._at(octave, goal.variance)
 
     def _at(self, octave: float, variance: float) -> PatternStatistics:
-        """Statistics at a scale, with the gain that gives the variance."""
+        """Return the statistics at a scale, with the gain that gives the variance."""
         stretch = 2.0**octave
         self._network.scale.fill_(self._first_scale * stretch)
         self._network.shift.fill_(self._mean + stretch * (self._first_shift - self._mean))
@@ -180,17 +181,17 @@ class _Search:
 
 
 def matched_levels(probe: Probe, variance: float) -> tuple[int, int]:
-    """The two values of noise whose stored variance is as near as grey levels allow to one that is asked for.
+    """Return the two noise values whose stored variance is as close to a target as grey levels allow.
 
-    Of a pixel that the noise moves by either with equal chance, the variance over images and draws follows from both
-    changes; none is drawn for it.
+    The noise changes each pixel by one of the two values with equal probability, so the variance over images and draws is
+    computed from the two changes, without drawing noise.
 
     Args:
-        probe: of the data.
-        variance: in units of ε², as `PatternStatistics.variance`.
+        probe: Probe of the data.
+        variance: Target variance in units of ε², as `PatternStatistics.variance`.
 
     Returns:
-        Grey levels (-a, a), or on black and white images, where the mirror leaves no sign, (0, a); a ≤ 255 ε.
+        Grey levels (-a, a), or (0, a) for black and white images, where the reflection removes the sign; a ≤ 255 ε.
 
     """
     pairs = [(0 if probe.binary else -level, level) for level in range(1, probe.reach + 1)]
@@ -198,13 +199,13 @@ def matched_levels(probe: Probe, variance: float) -> tuple[int, int]:
 
 
 def _nearest_root(excess: Callable[[float], float], places: np.ndarray, *, start: float, tolerance: float) -> float:
-    """Return the zero of `excess` nearest to `start`, or, without one, the place at which its absolute value is smallest."""
+    """Return the zero of `excess` nearest to `start`, or, without one, the place where its absolute value is smallest."""
     from scipy.optimize import brentq
 
-    found = np.array([excess(place) for place in places])
-    crossed = np.flatnonzero(np.sign(found[:-1]) != np.sign(found[1:]))
+    excesses = np.array([excess(place) for place in places])
+    crossed = np.flatnonzero(np.sign(excesses[:-1]) != np.sign(excesses[1:]))
     if not len(crossed):
-        return float(places[np.abs(found).argmin()])
+        return float(places[np.abs(excesses).argmin()])
     left = min(crossed, key=lambda i: abs((places[i] + places[i + 1]) / 2 - start))
     root = brentq(excess, places[left], places[left + 1], xtol=tolerance)
     assert isinstance(root, float)
@@ -216,5 +217,5 @@ def _apart(found: float, wanted: float) -> float:
 
 
 def _ratio(wanted: float, found: float) -> float:
-    """Wanted over found, at most a factor of two either way."""
+    """Return wanted / found, clamped to a factor of two either way."""
     return min(max((wanted + NOTHING) / (found + NOTHING), 0.5), 2.0)

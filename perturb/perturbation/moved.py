@@ -1,4 +1,4 @@
-"""Images that a network's pattern moves as they are asked for, so that they are looked at before a file is written."""
+"""Images with a network's pattern applied on the fly, for use before a file is written."""
 
 import numpy as np
 import torch
@@ -12,13 +12,13 @@ from perturb.perturbation.network import PerturbationNetwork
 
 
 class MovedPixels(Pixels):
-    """The images that a network's file would have, with the same bytes.
+    """The images that a network's file would contain, byte for byte.
 
     Args:
-        originals: all original images of the grid.
-        network: draws the pattern, on the CPU and calibrated.
-        grid: factors of the originals.
-        epsilon: largest change, of pixels in [0, 1].
+        originals: All original images of the grid.
+        network: The calibrated network that generates the pattern, on the CPU.
+        grid: Factor grid of the originals.
+        epsilon: Largest change of a pixel, for pixels in [0, 1].
         bound: "reflect" or "clip".
 
     """
@@ -32,21 +32,21 @@ class MovedPixels(Pixels):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, height, width, channels)."""
+        """The shape (n, height, width, channels)."""
         return len(self), self._network.image_side, self._network.image_side, self.channels
 
     @property
     def channels(self) -> int:
-        """The number of channels of an image."""
+        """Number of channels of an image."""
         return self._originals.channels
 
     def resident(self, device: torch.device | str) -> Pixels:
-        """Return the images themselves: they are made on the CPU, and each batch travels."""
+        """Return self: images are generated on the CPU, and each batch is transferred."""
         return self
 
     @torch.no_grad()
     def images(self, numbers: np.ndarray | slice) -> np.ndarray:
-        """Return images by number, uint8 (..., height, width, channels) of numbers (...)."""
+        """Return images by index, uint8 (..., height, width, channels) for indices (...)."""
         wanted = np.arange(len(self))[numbers]
         flat = wanted.reshape(-1)
         pattern = self._network(torch.from_numpy(self._grid.scaled(flat))).numpy()
@@ -55,6 +55,6 @@ class MovedPixels(Pixels):
         return moved.reshape(*wanted.shape, *moved.shape[1:])
 
     def stored(self, numbers: Tensor | np.ndarray, *, device: torch.device | str = "cpu") -> Tensor:
-        """Return images by number on a device, uint8 (..., height, width, channels) of numbers (...)."""
+        """Return images by index on a device, uint8 (..., height, width, channels) for indices (...)."""
         wanted = numbers.cpu().numpy() if isinstance(numbers, Tensor) else numbers
         return torch.from_numpy(self.images(wanted)).to(device)

@@ -1,8 +1,8 @@
 """m_ψ: factors → one neuron → pattern in [-1, 1] (thesis 4.3.1 and Figure 4.2).
 
-The text extends the decoder's input MLP by a hidden layer of a single neuron. By default we read: w → 256 ReLU → 1 (linear)
-→ decoder with a one-dimensional input → tanh; `bottleneck` has the other readings. Without the ReLU layer in front, the
-neuron could only be a linear projection of w; with a ReLU on the neuron, it could die.
+The thesis extends the decoder's input MLP by a hidden layer with a single neuron. Our default reading is: w → 256 ReLU → 1
+(linear) → decoder with a one-dimensional input → tanh. `bottleneck` selects other readings. Without the ReLU layer in front,
+the neuron could only be a linear projection of w. With a ReLU on the neuron, it could die.
 """
 
 from collections.abc import Mapping
@@ -19,23 +19,23 @@ from perturb.perturbation.pooling import COARSE, enlarged
 
 HIDDEN = 256
 STANDARDISED_GAIN = 2.0
-"""The gain before tanh, where the pattern is standardised: most values then come close to ±1."""
+"""The gain before tanh if the pattern is standardised; most values then come close to ±1."""
 
 
 class PerturbationNetwork(nn.Module):
-    """Draws the pattern δ of an image from its factors.
+    """Network that generates the pattern δ of an image from its factors.
 
     Args:
-        config: form of the network.
-        num_factors: length of w.
-        image_shape: (height, width, channels).
-        architecture: key in ARCHITECTURES whose decoder `deconv` extends.
-        generator: draws the initial weights.
-        one_sided: whether δ is in [0, 1] and not in [-1, 1], for images that are black and white: mirrored at 0 or 1 they
-            only show |δ|, so that a pattern of both signs would lose them, and with them most of what varies.
+        config: Settings of the network's form.
+        num_factors: Length of w.
+        image_shape: Image shape (height, width, channels).
+        architecture: Key in ARCHITECTURES of the decoder that `deconv` extends.
+        generator: Generator that draws the initial weights.
+        one_sided: Whether δ is in [0, 1] instead of [-1, 1], for black and white images. Reflected at 0 or 1, they only show
+            |δ|, so a pattern with both signs would lose the signs and with them most of its variation.
 
-    Its buffers `scale` and `shift` (of the scalar) and `gain` and `offset` (before tanh) are the handles by which a control
-    is matched to the trained network. The buffer `one_sided` lets the weights alone say what the pattern's range is.
+    A control is matched to the trained network through the buffers `scale` and `shift` (of the scalar) and `gain` and
+    `offset` (before tanh). The buffer `one_sided` is saved with the weights, so that they determine the pattern's range.
 
     """
 
@@ -93,10 +93,10 @@ class PerturbationNetwork(nn.Module):
         self.register_buffer("one_sided", torch.tensor(one_sided))
 
     def restore(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over saved weights; a handle that they lack keeps its value, as it had before there was one.
+        """Load saved weights. Older files lack some buffers: `scale` and `shift` keep their values, `one_sided` is False.
 
         Raises:
-            RuntimeError: they are another network's.
+            RuntimeError: If the weights belong to another network.
 
         """
         missing = {name: getattr(self, name) for name in ("scale", "shift") if name not in weights}
@@ -104,47 +104,47 @@ class PerturbationNetwork(nn.Module):
         self.load_state_dict({**weights, **missing})
 
     def neuron(self, factors: Tensor) -> Tensor:
-        """The single neuron, (n, 1), of factors (n, factors) in [-1, 1], before it is standardised."""
+        """Return the single neuron's value (n, 1) for factors (n, factors) in [-1, 1], before standardisation."""
         return self.squeeze(factors[None])[0]
 
     def scalar(self, factors: Tensor) -> Tensor:
-        """The scalar, (n, 1), of factors (n, factors) in [-1, 1]: the neuron, standardised or not, as the curve gets it."""
+        """Return the scalar (n, 1) for factors (n, factors) in [-1, 1]: the curve's input, standardised or not."""
         return self.scale * self.standardise(self.neuron(factors)) + self.shift
 
     def drawn(self, scalar: Tensor) -> Tensor:
-        """The pattern, (n, *pattern_shape), of scalars (n, 1), before anything standardises or bounds it."""
+        """Return the raw pattern (n, *pattern_shape) for scalars (n, 1), before it is standardised or bounded."""
         return self.draw(scalar[None])[0]
 
     def coarse_pattern(self, factors: Tensor) -> Tensor:
-        """δ before it is enlarged, (n, *pattern_shape), in [-1, 1], or one-sided in [0, 1]."""
+        """Return δ before it is enlarged, (n, *pattern_shape), in [-1, 1], or in [0, 1] if one-sided."""
         return self.pattern_of(self.scalar(factors))
 
     def pattern_of(self, scalar: Tensor) -> Tensor:
-        """δ of scalars (n, 1) before it is enlarged, as `coarse_pattern`."""
+        """Return δ for scalars (n, 1) before it is enlarged, as `coarse_pattern` does for factors."""
         return self.squashed(self.before_tanh(scalar) - self.offset)
 
     def squashed(self, raw: Tensor) -> Tensor:
-        """Return what `before_tanh` and `offset` leave, of any shape, brought into the pattern's range."""
+        """Squash values, of any shape, from `before_tanh` minus `offset` into the pattern's range."""
         pattern = torch.tanh(self.gain * raw)
         return (pattern + 1) / 2 if self.one_sided else pattern
 
     def before_tanh(self, scalar: Tensor) -> Tensor:
-        """Return what tanh bounds, (n, *pattern_shape), before gain and offset, of scalars (n, 1)."""
+        """Return the pattern before offset, gain and tanh, (n, *pattern_shape), for scalars (n, 1)."""
         return self.standardise_pattern(self.drawn(scalar).flatten(1)).unflatten(1, self.pattern_shape)
 
     def enlarged(self, pattern: Tensor) -> Tensor:
-        """A pattern at the size of the image; the bound is not touched."""
+        """Enlarge a pattern to the size of the image; its range stays the same."""
         return enlarged(pattern, self.image_side)
 
     def forward(self, factors: Tensor) -> Tensor:
-        """δ, (n, height, width, channels), in [-1, 1], or one-sided in [0, 1]."""
+        """Return δ, (n, height, width, channels), in [-1, 1], or in [0, 1] if one-sided."""
         return self.enlarged(self.coarse_pattern(factors))
 
 
 def network_for(
     truth: GroundTruth, config: PerturbationConfig, *, architecture: str, generator: torch.Generator
 ) -> PerturbationNetwork:
-    """m_ψ for the factors and the images of a ground truth, before its training; arguments as the network's own."""
+    """Build an untrained m_ψ for the factors and images of a ground truth; arguments as for `PerturbationNetwork`."""
     return PerturbationNetwork(
         config,
         num_factors=truth.grid.num_factors,
@@ -156,7 +156,7 @@ def network_for(
 
 
 def _squeeze(num_factors: int, hidden: int | None) -> nn.Sequential:
-    """The layers from the factors to the neuron, by a hidden layer or without one."""
+    """Return the layers from the factors to the neuron, with or without a hidden layer."""
     if hidden is None:
         return nn.Sequential(Linear(1, num_factors, 1))
     return nn.Sequential(Linear(1, num_factors, hidden), nn.ReLU(), Linear(1, hidden, 1))

@@ -1,4 +1,4 @@
-"""m_ψ after its training: its scalar and its pattern calibrated over the data, and what it changes measured."""
+"""Calibrate a trained m_ψ's scalar and pattern over the data, and measure the changes that it makes."""
 
 from collections.abc import Iterator
 
@@ -15,14 +15,14 @@ BATCH = 1_000
 
 
 def sample_of(grid: FactorGrid) -> np.ndarray:
-    """The whole grid, or 10,000 images of it, evenly apart in a fixed shuffled order: image numbers."""
+    """Return image indices, sorted: the whole grid, or a fixed random sample of 10,000 images."""
     if grid.num_images <= SAMPLE:
         return np.arange(grid.num_images)
     return np.sort(np.random.default_rng(0).choice(grid.num_images, SAMPLE, replace=False))
 
 
 def _factors(grid: FactorGrid) -> Iterator[Tensor]:
-    """Scaled factors of the sample, in batches."""
+    """Yield the scaled factors of the sample, in batches."""
     indices = sample_of(grid)
     for start in range(0, len(indices), BATCH):
         yield torch.from_numpy(grid.scaled(indices[start : start + BATCH]))
@@ -30,7 +30,7 @@ def _factors(grid: FactorGrid) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def calibrate(network: PerturbationNetwork, grid: FactorGrid) -> None:
-    """Replace the running statistics of scalar and pattern by those of the data, and switch to evaluation."""
+    """Replace the running statistics of scalar and pattern by those of the data, and switch to evaluation mode."""
     calibrate_scalar(network, grid)
     drawn = torch.cat([network.drawn(network.scalar(factors)).flatten(1) for factors in _factors(grid)])
     _set_statistics(network.standardise_pattern, drawn)
@@ -38,19 +38,19 @@ def calibrate(network: PerturbationNetwork, grid: FactorGrid) -> None:
 
 @torch.no_grad()
 def calibrate_scalar(network: PerturbationNetwork, grid: FactorGrid) -> None:
-    """Replace the running statistics of the scalar alone; the pattern stays as it is over the scalar."""
+    """Replace the running statistics of the scalar only; the pattern as a function of the scalar stays the same."""
     network.eval()
     _set_statistics(network.standardise, torch.cat([network.neuron(factors) for factors in _factors(grid)]))
 
 
 @torch.no_grad()
 def scalars_of(network: PerturbationNetwork, grid: FactorGrid) -> Tensor:
-    """The scalar over the sample of the data, (n,)."""
+    """Return the scalar over the sample of the data, (n,)."""
     return torch.cat([network.scalar(factors)[:, 0] for factors in _factors(grid)])
 
 
 def _set_statistics(layer: nn.Module, values: Tensor) -> None:
-    """Mean and variance of values (n, features), where the layer keeps any."""
+    """Set the layer's running mean and variance to those of values (n, features), if it has any."""
     if isinstance(layer, nn.BatchNorm1d):
         assert layer.running_mean is not None
         assert layer.running_var is not None
@@ -62,9 +62,10 @@ def _set_statistics(layer: nn.Module, values: Tensor) -> None:
 def measure(
     network: PerturbationNetwork, images: Images, grid: FactorGrid, *, epsilon: float, bound: str
 ) -> PatternStatistics:
-    """Return what the pattern changes over the data as it is stored; arguments as of a `Probe`.
+    """Measure the stored pattern over the data; arguments as for `Probe`.
 
-    Exact on grids of up to 4,096 images, an estimate from 2,048 images and their neighbours beyond.
+    The statistics are exact on grids of up to 4,096 images. On larger grids they are estimates from 2,048 images and their
+    neighbours.
     """
     probe = Probe(images, grid, epsilon=epsilon, bound=bound)
     return probe.statistics(lambda rows: network(torch.from_numpy(grid.scaled(probe.numbers[rows]))).flatten(1))

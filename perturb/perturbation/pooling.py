@@ -1,4 +1,4 @@
-"""Images at the resolution of a coarse pattern: what is finer, a VAE learns late, when its axes are settled."""
+"""Images at the resolution of a coarse pattern: a VAE learns finer details only late, when its axes have settled."""
 
 import math
 
@@ -9,38 +9,38 @@ from torch import Tensor
 from perturb.perturbation.bounds import reflect_or_clip
 
 COARSE = 8
-"""Cells along each side."""
+"""Number of cells along each side."""
 
 
 def cells_of(images: Float[Tensor, "n height width channels"]) -> Float[Tensor, "n cells pixels"]:
-    """Images (n, height, width, channels) by cell, (n, 8 · 8 · channels, pixels of a cell)."""
+    """Group the pixels of images (n, height, width, channels) by cell, (n, 8 · 8 · channels, pixels of a cell)."""
     cell = images.shape[1] // COARSE
     parts = images.unflatten(1, (COARSE, cell)).unflatten(3, (COARSE, cell))
     return parts.permute(0, 1, 3, 5, 2, 4).flatten(4).flatten(1, 3)
 
 
 def pooled(images: Float[Tensor, "n height width channels"]) -> Float[Tensor, "n cells"]:
-    """Means of 8 × 8 cells, (n, 8 · 8 · channels), of images (n, height, width, channels), differentiable.
+    """Average images (n, height, width, channels) over 8 × 8 cells, (n, 8 · 8 · channels); differentiable.
 
-    They are multiplied by the side of a cell, so that the squared norm of what is constant in each cell is the image's own.
+    The means are multiplied by the side of a cell. An image that is constant in each cell thus keeps its squared norm.
     """
     cells = cells_of(images)
     return cells.mean(dim=2) * math.isqrt(cells.shape[2])
 
 
 def enlarged(pattern: Shaped[Tensor, "n size size channels"], side: int) -> Shaped[Tensor, "n {side} {side} channels"]:
-    """A pattern (n, size, size, channels) with each of its values repeated until the image is `side` pixels high."""
+    """Enlarge a pattern (n, size, size, channels) to `side` pixels by repeating each of its values."""
     for axis in (1, 2):
         pattern = pattern.repeat_interleave(side // pattern.shape[axis], dim=axis)
     return pattern
 
 
 class Movable:
-    """Images that patterns will be added to again and again.
+    """Images to which many different patterns will be added.
 
     Args:
-        images: originals in [0, 1], (n, height, width, channels).
-        epsilon: largest change of a pixel.
+        images: The original images in [0, 1], (n, height, width, channels).
+        epsilon: Largest change of a pixel.
         bound: "reflect" or "clip".
 
     """
@@ -50,11 +50,11 @@ class Movable:
         self._epsilon, self._bound = epsilon, bound
 
     def pooled(self, pattern: Tensor) -> Tensor:
-        """`pooled` of the images moved by ε times a pattern δ in [-1, 1], (n, size, size, channels); differentiable in δ."""
+        """Add ε times a pattern δ in [-1, 1], (n, size, size, channels), and pool the images; differentiable in δ."""
         if pattern.shape[1] != COARSE:
             whole = enlarged(pattern, self._images.shape[1])
             return pooled(reflect_or_clip(self._images, whole, epsilon=self._epsilon, bound=self._bound))
-        # A pattern of one value a cell: the derivative of a cell's mean is a number, and autograd need not walk all pixels.
+        # With one value per cell, the derivative of a cell's mean is a single number, so autograd need not visit all pixels.
         flat = pattern.flatten(1)
         with torch.no_grad():
             moved = self._cells + self._epsilon * flat[..., None]

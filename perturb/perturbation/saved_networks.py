@@ -1,4 +1,4 @@
-"""Trained perturbation networks, and their controls, in run directories."""
+"""Trained perturbation networks and their controls in run directories."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,37 +21,38 @@ FILE_NAME = "psi.safetensors"
 
 
 class PerturbationRun(Section):
-    """The training of m_ψ, or (kind `untrained`) a control of a trained one."""
+    """The training of m_ψ, or (kind `untrained`) a control for a trained one."""
 
     dataset: DatasetConfig
     perturbation: PerturbationConfig
     architecture: Architecture
-    """The models' architecture, whose decoder m_ψ extends."""
+    """Architecture of the models; m_ψ extends its decoder."""
     seed: int
     redraw: Redraw | None = Field(default=None, exclude_if=lambda redraw: redraw is None)
-    """The part of the trained network that a control draws anew; None for m_ψ itself."""
+    """The part of the trained network that a control redraws; None for m_ψ itself."""
     in_span: bool = Field(default=False, exclude_if=lambda in_span: not in_span)
     """True if a control's new curve is confined to the images' own directions."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatternResult:
-    """The pattern of a network as it is stored, and what its scalar follows."""
+    """Statistics of a network's stored pattern, and the effects of the factors on its scalar."""
 
     pattern: PatternStatistics
     scalar: ScalarEffects
     last: dict[str, float] | None = None
     """The last point of a training's curve; None for a control."""
     wanted: Goal | None = None
-    """The trained pattern's variance and roughness, to which a control is matched; None for a trained network."""
+    """Variance and roughness of the trained pattern, to which a control is matched; None for a trained network."""
     predicted: tuple[float, ...] = ()
-    """The predicted MIG of each try, the lowest of which was taken unless there were trials; empty where there was one."""
+    """Predicted MIG of each candidate pattern; empty if there was only one. Without trials, the lowest was selected."""
     trials: tuple[float | None, ...] = ()
-    """The MIG that a trial training had on each try, the lowest of which was taken; empty where there were none."""
+    """MIG of a trial training on each candidate pattern, None if it has none; the lowest was selected. Empty without
+    trials."""
 
 
 def load_network(run: Path, ground_truth: GroundTruth) -> PerturbationNetwork:
-    """m_ψ of a finished run, calibrated."""
+    """Load the calibrated m_ψ of a finished run."""
     config = read_config(run, PerturbationRun)
     network = network_for(ground_truth, config.perturbation, architecture=config.architecture, generator=torch.Generator())
     network.restore(load_file(run_file(run, FILE_NAME)))

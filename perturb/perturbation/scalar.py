@@ -1,13 +1,13 @@
-"""Sobol effects of the factors on the scalar of m_ψ, and the effective number of factors that it follows.
+"""Sobol indices of the factors for the scalar of m_ψ, and the effective number of factors that it depends on.
 
-With s(w) the scalar and w uniform over the grid,
+For a scalar s(w) with w uniform over the grid,
 
     main effect of k    Var(E[s | w_k]) / Var(s)            what factor k explains alone
-    total effect of k   E[Var(s | all factors but w_k)] / Var(s)    what is lost when k is not known: with interactions
+    total effect of k   E[Var(s | all factors but w_k)] / Var(s)    what is lost without k, including interactions
     effective number    exp(entropy of the total effects, normalised to sum 1)
 
 (Sobol 1993, Homma and Saltelli 1996.) A scalar of a single factor has an effective number of 1. Its pattern moves images
-along that factor's own axis and cannot mix it with another, whatever its variance.
+along that factor's own axis and cannot mix the factor with another, whatever the pattern's variance.
 """
 
 from collections.abc import Callable
@@ -21,43 +21,43 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.perturbation.network import PerturbationNetwork
 
 EXACT = 65_536
-"""Points; up to here the whole grid is read, beyond it a sample."""
+"""Largest grid, in points, that is evaluated completely; larger ones are sampled."""
 SAMPLE = 8_192
-"""Pairs of points behind an estimate, whose standard error is about 0.01."""
+"""Pairs of points per estimate, which gives a standard error of about 0.01."""
 BATCH = 1 << 16
 CONSTANT = 1e-10
-"""Share of the mean square below which a variance is rounding."""
+"""Share of the mean square up to which a variance counts as rounding error."""
 REACHABLE = 2 / 3
 
 Scalars = Callable[[np.ndarray], np.ndarray]
-"""Image numbers (n,) → s, (n,)."""
+"""A function from image indices (n,) to scalars s, (n,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScalarEffects:
-    """The effects of the factors on a scalar; all zeros when it is constant."""
+    """The effects of the factors on a scalar; all zeros if it is constant."""
 
     main: tuple[float, ...]
     """Main effect of each factor, in the grid's order, in [0, 1]; they sum to at most 1."""
     total: tuple[float, ...]
-    """Total effect of each, from its main effect up; they sum to at least 1."""
+    """Total effect of each factor, at least its main effect; they sum to at least 1."""
     linear: float
     """R² of the best linear function of the factors scaled to [-1, 1]."""
 
     @property
     def effective(self) -> float:
-        """Effective number of factors, from 1 to the number of factors; 0 of a constant."""
+        """Effective number of factors, from 1 to the number of factors; 0 for a constant scalar."""
         shares = np.array(self.total) / sum(self.total) if sum(self.total) > 0 else np.zeros(len(self.total))
         shares = shares[shares > 0]
         return float(np.exp(-(shares * np.log(shares)).sum())) if len(shares) else 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """The effects as the manifest keeps them."""
+        """Return the effects in the form in which the manifest stores them."""
         return asdict(self) | {"effective": self.effective}
 
 
 def scalar_effects(network: PerturbationNetwork, grid: FactorGrid) -> ScalarEffects:
-    """Effects of the scalar of a calibrated network over a grid."""
+    """Compute the effects of the factors on a calibrated network's scalar over a grid."""
 
     @torch.no_grad()
     def scalars(numbers: np.ndarray) -> np.ndarray:
@@ -68,15 +68,15 @@ def scalar_effects(network: PerturbationNetwork, grid: FactorGrid) -> ScalarEffe
 
 
 def effects_of(scalars: Scalars, grid: FactorGrid) -> ScalarEffects:
-    """Effects of any function of the factors: exact up to 65,536 points, else estimated from a fixed sample."""
+    """Compute the effects on any function of the factors: exact up to 65,536 points, else estimated from a fixed sample."""
     return _exact(scalars, grid) if grid.num_images <= EXACT else _estimated(scalars, grid)
 
 
 def fewest_factors(asked: float, grid: FactorGrid) -> float:
-    """The effective number of factors that may be asked of a scalar on a grid.
+    """Return the effective number of factors to require of a scalar on a grid, at most `asked`.
 
-    n factors reach n only when their total effects are all alike, so that a fixed limit could not be met on a small grid:
-    no more than two thirds of the factors that have several values are asked for, which is 2 of 3 and 1.3 of 2.
+    n factors have an effective number of n only if their total effects are all equal. A fixed threshold could thus be out of
+    reach on a small grid. The requirement is capped at two thirds of the factors with several values: 2 of 3, or 1.3 of 2.
     """
     return min(asked, REACHABLE * sum(size > 1 for size in grid.sizes))
 
@@ -110,7 +110,7 @@ def _estimated(scalars: Scalars, grid: FactorGrid) -> ScalarEffects:
 def _effects(
     values: np.ndarray, numbers: np.ndarray, main: list[float], total: list[float], grid: FactorGrid
 ) -> ScalarEffects:
-    """Variances as shares of that of the values."""
+    """Divide the effects' variances by the variance of the values."""
     variance = values.var()
     if variance <= CONSTANT * np.square(values).mean():
         nothing = (0.0,) * grid.num_factors
@@ -126,12 +126,12 @@ def _effects(
 
 @torch.no_grad()
 def main_curves(network: PerturbationNetwork, grid: FactorGrid, *, images: int = 1_000) -> list[np.ndarray]:
-    """E[s | w_k] over the values of each factor, in standard deviations of s: float64 (values of k,) for each factor k.
+    """Return E[s | w_k] over the values of each factor k, in standard deviations of s, float64 (values of k,) each.
 
     Args:
-        network: calibrated.
-        grid: of its factors.
-        images: points over whose other factors is averaged, drawn with a fixed seed.
+        network: The calibrated network.
+        grid: Factor grid of the network.
+        images: Number of points over which the other factors are averaged, drawn with a fixed seed.
 
     """
     drawn = np.random.default_rng(0).integers(grid.sizes, size=(images, grid.num_factors))

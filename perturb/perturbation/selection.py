@@ -1,4 +1,4 @@
-"""Selecting the most and the least entangled of scored restarts (thesis 4.2.3 and 4.3.6)."""
+"""Select the most and the least entangled of the scored restarts (thesis 4.2.3 and 4.3.6)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,28 +9,28 @@ from perturb.metrics import METRICS
 
 
 class SelectionRun(Section):
-    """The choice of the most and the least entangled restarts."""
+    """The selection of the most and the least entangled restarts."""
 
     selection: SelectionConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredRestart:
-    """The properties of a restart on which the selection decides."""
+    """The properties of a restart that the selection uses."""
 
     index: int
-    """Number of the restart."""
+    """Index of the restart."""
     score: float | None
     """Score by the selection's metric; None for a failed restart."""
     unit_variances: tuple[float, ...]
     """E[σ²] of each latent unit; empty for a failed restart."""
     failure: str | None
-    """The reason for which the training was given up, or None."""
+    """The reason why the training was given up, or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Restart numbers, each group from the most extreme inwards."""
+    """Indices of the selected restarts, each group starting with the most extreme."""
 
     disentangled: tuple[int, ...]
     entangled: tuple[int, ...]
@@ -41,19 +41,19 @@ class Selection:
 
     @property
     def sides(self) -> dict[str, tuple[int, ...]]:
-        """The two groups by their names."""
+        """The two groups by name."""
         return {"disentangled": self.disentangled, "entangled": self.entangled}
 
 
 def over_pruned(unit_variances: Sequence[float], *, limit: float, factors: int) -> bool:
     """Return whether fewer units are active than there are factors (thesis 4.3.4).
 
-    Units beyond the number of factors may be unused. Of a model that has fewer units than factors, all must be active.
+    Units beyond the number of factors may be unused. If a model has fewer units than factors, all must be active.
 
     Args:
-        unit_variances: posterior variance of each latent unit, averaged over the data; empty where a model has none.
-        limit: from which a unit is not active.
-        factors: of the dataset.
+        unit_variances: Posterior variance of each latent unit, averaged over the data; empty if a model has none.
+        limit: Units with at least this posterior variance are not active.
+        factors: Number of factors of the dataset.
 
     """
     return _active(unit_variances, limit) < min(factors, len(unit_variances))
@@ -66,17 +66,16 @@ def _active(unit_variances: Sequence[float], limit: float) -> int:
 def select(restarts: list[ScoredRestart], config: SelectionConfig, *, factors: int) -> Selection:
     """Rank the eligible restarts by the metric and keep `config.keep` at each end.
 
-    A restart is eligible when its training did not fail and it is not over-pruned: a collapsed model has a low score without
-    being entangled. Restarts with equal scores keep their order in that one ranking: the lower number counts as
-    less entangled.
+    A restart is eligible if its training did not fail and it is not over-pruned: a collapsed model has a low score without
+    being entangled. Ties are broken by index: the restart with the lower index counts as less entangled.
 
     Args:
-        restarts: all of them.
-        config: which metric, how many, and from where on a unit is not active.
-        factors: of the dataset.
+        restarts: All restarts.
+        config: Settings: the metric, how many to keep, and the limit for active units.
+        factors: Number of factors of the dataset.
 
     Raises:
-        UserError: fewer than 2 · keep restarts are eligible.
+        UserError: If fewer than 2 · keep restarts are eligible.
 
     """
     reasons = {restart.index: _why_not(restart, config, factors) for restart in restarts}

@@ -1,8 +1,8 @@
-"""A pattern that repaints what is already there: its values vary together where those of the images do.
+"""Patterns confined to the directions in which the images vary: cells that vary together in the images do so in the pattern.
 
-A curve that was never trained gives every cell of the image a course of its own. Where each factor of a scene has a region,
-images never look like that, while a trained curve may. A control confined to the images' own directions shares this with the
-trained pattern.
+An untrained curve changes every cell of the image independently. If each factor of a scene has its own image region, images
+never vary like that, while a trained curve may vary as they do. A control confined to the images' own directions shares this
+property with the trained pattern.
 """
 
 import numpy as np
@@ -17,23 +17,23 @@ from perturb.perturbation.pooling import pooled
 from perturb.perturbation.stored import Images
 
 HELD = 0.95
-"""Share of the variance of the images' cells that the directions hold which are kept."""
+"""Share of the variance of the images' cells that the retained directions explain."""
 
 
 @torch.no_grad()
 def confine(network: PerturbationNetwork, images: Images, grid: FactorGrid) -> int:
-    """Project what a network draws, before anything standardises or bounds it, on the images' principal directions.
+    """Project a network's raw pattern, before it is standardised or bounded, onto the images' principal directions.
 
-    The projection becomes part of the weights of its last layer. What follows, tanh above all, leaves the directions a
-    little; what stays is that cells which the images never tell apart change together.
+    The projection is folded into the weights of its last layer. Later operations, mainly tanh, leave these directions
+    slightly, but cells that are always equal in the images still change together.
 
     Args:
-        network: with the generator "coarse", not calibrated yet; changed in place.
-        images: the originals.
-        grid: of the data.
+        network: A network with the generator "coarse", not calibrated yet; changed in place.
+        images: The original images.
+        grid: Factor grid of the data.
 
     Returns:
-        The number of directions, the fewest that hold 95 % of the variance of the images' 8 × 8 cells.
+        The number of directions, the smallest that explains 95 % of the variance of the images' 8 × 8 cells.
 
     """
     directions = principal_directions(images, grid)
@@ -44,7 +44,10 @@ def confine(network: PerturbationNetwork, images: Images, grid: FactorGrid) -> i
 
 
 def principal_directions(images: Images, grid: FactorGrid) -> Tensor:
-    """Orthonormal directions of the images' cells, float32 (directions, 8 · 8 · channels), the strongest first."""
+    """Return the principal directions of the images' cells, orthonormal float32 (directions, 8 · 8 · channels).
+
+    They are in descending order of variance, and as few as explain 95 % of it.
+    """
     levels = images.images(sample_of(grid)).astype(np.float32) / 255
     cells = pooled(torch.from_numpy(levels)).double()
     _, strengths, directions = torch.linalg.svd(cells - cells.mean(dim=0), full_matrices=False)

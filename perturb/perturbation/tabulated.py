@@ -1,9 +1,9 @@
-"""Patterns of a whole grid by linear interpolation: m_ψ's pattern depends on one number, so a table of it is enough.
+"""Patterns of a whole grid by linear interpolation: m_ψ's pattern depends on one number, so a lookup table is enough.
 
-Along that number every value of the pattern is a curve, of straight pieces before tanh. It is evaluated at equidistant
-knots, whose number is doubled until halfway between two of them the straight line misses the curve by less than `TOLERANCE`
-grey levels everywhere. For 737,280 images that is a hundred times less work than evaluating each of them, and one pixel in
-thousands is rounded to another grey level (benchmarks/files.py counts them).
+Every value of the pattern is a curve over that number, piecewise linear before tanh. It is evaluated at equidistant knots.
+Their number is doubled until, halfway between neighbouring knots, interpolation is off by less than `TOLERANCE` grey levels
+everywhere. For 737,280 images this is a hundred times less work than evaluating each of them, and one pixel in thousands is
+rounded to another grey level (benchmarks/files.py counts them).
 """
 
 from collections.abc import Callable
@@ -16,26 +16,26 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.perturbation.network import PerturbationNetwork
 
 SMALL_GRID = 65_536
-"""Images; up to here each pattern is drawn."""
+"""Largest grid, in images, for which each pattern is evaluated directly."""
 FIRST_KNOTS, MOST_KNOTS = 1_025, 8_193
 TOLERANCE = 0.1
-"""Grey levels of 255."""
+"""Interpolation tolerance, in grey levels of 255."""
 BATCH = 128
 Patterns = Callable[[np.ndarray], np.ndarray]
-"""Image numbers (n,) → δ, float32 (n, height, width, channels), in [-1, 1]."""
+"""A function from image indices (n,) to δ, float32 (n, height, width, channels), in [-1, 1]."""
 
 
 def patterns_of(network: PerturbationNetwork, grid: FactorGrid, *, epsilon: float) -> Patterns:
     """Return a function that gives the patterns of a grid's images.
 
     Args:
-        network: calibrated.
-        grid: of the images.
-        epsilon: what the pattern will be multiplied by, of pixels in [0, 1].
+        network: The calibrated network.
+        grid: Factor grid of the images.
+        epsilon: Scale of the pattern, for pixels in [0, 1].
 
     Returns:
-        Patterns interpolated in a table, or evaluated one by one where that is less work: on a small grid, or where a curve
-        is too crooked for a table.
+        A function that interpolates patterns in a table, or that evaluates each one directly if the grid is small or the
+        curve is too irregular for a table.
 
     """
     return _tabulated(network, grid, epsilon) or (lambda numbers: _drawn_each(network, grid, numbers))
@@ -48,7 +48,7 @@ def _drawn_each(network: PerturbationNetwork, grid: FactorGrid, numbers: np.ndar
 
 @torch.no_grad()
 def _tabulated(network: PerturbationNetwork, grid: FactorGrid, epsilon: float) -> Patterns | None:
-    """The table of a network over a grid; None where it does not pay."""
+    """Return the table of a network over a grid; None if it is not worthwhile."""
     if grid.num_images <= SMALL_GRID:
         return None
     low, high = _range(network, grid)
@@ -63,14 +63,14 @@ def _tabulated(network: PerturbationNetwork, grid: FactorGrid, epsilon: float) -
 
 
 class TabulatedPattern:
-    """Marks, and the pattern at each; called with image numbers, gives their patterns."""
+    """Knots with the pattern at each; calling it with image indices returns their patterns."""
 
     def __init__(self, network: PerturbationNetwork, grid: FactorGrid, first: float, step: float, drawn: Tensor) -> None:
         self._network, self._grid, self._first, self._step, self._drawn = network, grid, first, step, drawn
 
     @torch.no_grad()
     def __call__(self, numbers: np.ndarray) -> np.ndarray:
-        """Patterns δ, float32 (n, height, width, channels), in [-1, 1], of image numbers (n,)."""
+        """Return patterns δ, float32 (n, height, width, channels) in [-1, 1], for image indices (n,)."""
         scalars = self._network.scalar(torch.from_numpy(self._grid.scaled(numbers)))[:, 0].double()
         places = ((scalars - self._first) / self._step).clamp(0, len(self._drawn) - 1)
         below = places.long().clamp(max=len(self._drawn) - 2)
@@ -79,26 +79,26 @@ class TabulatedPattern:
 
 
 def _range(network: PerturbationNetwork, grid: FactorGrid) -> tuple[float, float]:
-    """Smallest and largest scalar over the grid."""
+    """Return the smallest and the largest scalar over the grid."""
     numbers = torch.arange(grid.num_images).split(2**16)
-    found = [torch.aminmax(network.scalar(torch.from_numpy(grid.scaled(part.numpy())))) for part in numbers]
-    return min(part.min.item() for part in found), max(part.max.item() for part in found)
+    ranges = [torch.aminmax(network.scalar(torch.from_numpy(grid.scaled(part.numpy())))) for part in numbers]
+    return min(part.min.item() for part in ranges), max(part.max.item() for part in ranges)
 
 
 def _curve(network: PerturbationNetwork, first: float, step: float, count: int) -> Tensor:
-    """Patterns before they are enlarged, (count, *pattern_shape), of scalars evenly apart."""
+    """Return patterns before they are enlarged, (count, *pattern_shape), for evenly spaced scalars."""
     scalars = first + step * torch.arange(count, dtype=torch.float64)
     return torch.cat([network.pattern_of(part[:, None].float()) for part in scalars.split(BATCH)])
 
 
 def _largest_miss(drawn: Tensor, halfway: Tensor) -> float:
-    """Return how far the curve is from the straight line, halfway between neighbouring knots, at most."""
+    """Return the largest interpolation error halfway between neighbouring knots."""
     pairs = zip(drawn[:-1].split(BATCH), drawn[1:].split(BATCH), halfway.split(BATCH), strict=True)
     return max((torch.lerp(left, right, 0.5) - middle).abs().max().item() for left, right, middle in pairs)
 
 
 def _interleaved(drawn: Tensor, halfway: Tensor) -> Tensor:
-    """Knots and those halfway between them, in order."""
+    """Return the patterns at the knots and halfway between them, in order."""
     both = drawn.new_empty(len(drawn) + len(halfway), *drawn.shape[1:])
     both[0::2], both[1::2] = drawn, halfway
     return both

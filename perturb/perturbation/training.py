@@ -1,4 +1,4 @@
-"""The training of m_ψ: one loop for every form of its objective, with a curve and checkpoints."""
+"""The training of m_ψ: one loop for every form of its objective, with a training curve and checkpoints."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,20 +20,20 @@ from perturb.training.checkpoint import (
 from perturb.training.curve import is_logged
 
 CHECKPOINT_FORM = 3
-"""Bump when the format of a checkpoint changes. Older checkpoints are then ignored, and the training restarts."""
+"""Bump this if the format of checkpoints changes. Older checkpoints are then ignored, and the training restarts."""
 
 
 class Adversary(Protocol):
-    """A form of m_ψ's objective, and how a step lowers it."""
+    """A form of m_ψ's objective, with the steps that minimise it."""
 
     @property
     def network(self) -> PerturbationNetwork:
-        """m_ψ, changed in place."""
+        """The network m_ψ, changed in place."""
         ...
 
     @property
     def networks(self) -> nn.Module:
-        """m_ψ, and whatever is trained along with it."""
+        """The network m_ψ, and whatever is trained along with it."""
         ...
 
     @property
@@ -42,24 +42,24 @@ class Adversary(Protocol):
         ...
 
     def update(self, step: int) -> tuple[dict[str, float], Tensor]:
-        """Make step number 1, 2, …: what the curve notes, and the coarse pattern of the batch, (n, ...), detached."""
+        """Make step number 1, 2, …, and return the values to log and the batch's coarse pattern (n, ...), detached."""
         ...
 
     def held(self) -> Tensors:
-        """Return what a resumed training needs besides weights and moments."""
+        """Return the state that a resumed training needs besides weights and optimiser moments."""
         ...
 
     def take_back(self, held: Tensors) -> None:
-        """Restore what `held` returned."""
+        """Restore the state that `held` returned."""
         ...
 
 
 def train_network(
     adversary: Adversary, *, steps: int, checkpoint: Path, checkpoint_every: int, progress: Progress | Part
 ) -> list[dict[str, float]]:
-    """Train m_ψ to the end, resuming from `checkpoint` when it is there; the curve, at up to 100 points.
+    """Train m_ψ to the end, resuming from `checkpoint` if it exists, and return the curve, with up to 100 points.
 
-    Its columns: `step`, those of the adversary, and `variation` (share of the pattern's mean square that varies over the
+    Its columns are `step`, those of the adversary, and `variation` (share of the pattern's mean square that varies over the
     batch).
     """
     state = _resumed(adversary, checkpoint) or {"form": CHECKPOINT_FORM, "step": 0, "curve": []}
@@ -78,21 +78,21 @@ def train_network(
 
 
 def _resumed(adversary: Adversary, checkpoint: Path) -> dict[str, Any] | None:
-    """Restore a checkpoint and answer its step and curve; None when there is none of this form."""
-    if (found := read_checkpoint(checkpoint)) is None or found[1].get("form") != CHECKPOINT_FORM:
+    """Restore a checkpoint and return its state, with step and curve; None if there is none of this format."""
+    if (saved := read_checkpoint(checkpoint)) is None or saved[1].get("form") != CHECKPOINT_FORM:
         return None
-    tensors, state = found
+    tensors, state = saved
     load_state_tensors(adversary.networks, adversary.optimisers, tensors)
     adversary.take_back({n.removeprefix("held/"): value for n, value in tensors.items() if n.startswith("held/")})
     return state
 
 
 def variation(pattern: Tensor) -> float:
-    """Share of a pattern's mean square that varies over images (n, ...), in [0, 1]; 0 is a constant pattern."""
+    """Return the share of a pattern's mean square that varies over images (n, ...), in [0, 1]; 0 if it is constant."""
     total = pattern.square().mean().item()
     return pattern.var(dim=0, unbiased=False).mean().item() / total if total > 0 else 0.0
 
 
 def adam(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
-    """Adam as thesis 4.3.1 sets it."""
+    """Return Adam with the settings of thesis 4.3.1."""
     return torch.optim.Adam(parameters, lr=learning_rate, betas=(0.9, 0.999), eps=1e-7, fused=True)

@@ -1,1 +1,1 @@
-"""The report of an experiment: findings, sentences, tables, figures, one page."""
+"""The report of an experiment: findings, sentences, tables and figures on one page."""

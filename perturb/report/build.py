@@ -1,4 +1,4 @@
-"""Tables, figures and the page of an experiment, from its finished runs."""
+"""Build the tables, figures and page of an experiment from its finished runs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,21 +25,21 @@ from perturb.statistics.scores import BASELINE
 
 TITLE = "Does it disentangle, or does it lean on the data?"
 PAGE = "report.html"
-"""Name of the page, whose foot line is filled in where it is copied to."""
+"""File name of the page. Its foot line is filled in when the page is copied elsewhere."""
 ROWS = "rows.json"
-"""Name of a report's file for programs."""
+"""Name of the report's machine-readable file."""
 ENTRIES = "entries"
-"""Folder of what a leaderboard reads."""
+"""Folder of the entries that a leaderboard reads."""
 
 
 class ReportRun(ConfigSection):
-    """Tables, figures and the page."""
+    """The run that builds tables, figures and the page."""
 
     experiment: ExperimentConfig
 
 
 def build_report(context: StageContext[ReportRun]) -> dict[str, int]:
-    """Inputs are those that `report_inputs` of the plan names."""
+    """Build the report. The inputs are those that `report_inputs` of the plan names."""
     config = context.spec.config.experiment
     findings = Findings(config, grid_of(config.dataset), context.inputs)
     made_by, to_be_known = provenance(findings), notes(findings)
@@ -86,7 +86,7 @@ def build_report(context: StageContext[ReportRun]) -> dict[str, int]:
 
 
 def _answers(findings: Findings) -> Iterator[str]:
-    """A sentence on each group of methods; what other patterns change for the first of them; contrasts of two variants."""
+    """Yield a sentence for each group of methods, one on other patterns for the first group, and one for each contrast."""
     metric, averages = findings.config.evaluation.metrics[0], findings.averages
     for names in findings.groups:
         changes = [a for a in averages if a.methods == names and a.second == BASELINE and a.first in MAIN]
@@ -100,5 +100,5 @@ def _answers(findings: Findings) -> Iterator[str]:
 
 
 def report_files(folder: Path) -> list[str]:
-    """Names of a finished report's files, each as it was written, without the rows for machines; raises as `run_files`."""
+    """Return the names of a finished report's files, without the machine-readable rows; errors as for `run_files`."""
     return [name for name in run_files(folder) if name != ROWS]

@@ -1,4 +1,4 @@
-"""Caveats: what a reader of an experiment's numbers must not overlook; and their provenance."""
+"""Caveats that a reader of an experiment's numbers must not overlook, and the numbers' provenance."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -20,11 +20,11 @@ from perturb.statistics.scores import BASELINE, Score
 from perturb.variants import CONTROLS, MATCHED_NOISES, ONE_PATTERN
 
 MATCHED = 0.05
-"""Share of what was wanted by which a control may miss it without being named."""
+"""Relative deviation from its target up to which a control counts as matched."""
 
 
 def notes(findings: Findings) -> list[str]:
-    """Sentences, the most important first."""
+    """Return the caveats as sentences, the most important first."""
     return [
         *_selection(findings),
         *_patterns(findings),
@@ -50,7 +50,7 @@ def _selection(findings: Findings) -> Iterator[str]:
 
 
 def _patterns(findings: Findings) -> Iterator[str]:
-    """Yield how many patterns there are, and what those of each m_ψ are like."""
+    """Yield the number of patterns, and the properties of each m_ψ's patterns."""
     config = findings.config
     yield from _how_many(config)
     for variant in ("modified", *config.alternatives):
@@ -59,12 +59,12 @@ def _patterns(findings: Findings) -> Iterator[str]:
 
 
 def _trained(findings: Findings, variant: str, found: Sequence[PatternResult]) -> Iterator[str]:
-    """Strength and scalar of a variant's trained patterns, and which of them have collapsed."""
+    """Yield strength and scalar of a variant's trained patterns, and how many of them have collapsed."""
     form, rule, grid = findings.config.form(variant), findings.config.collapse, findings.grid
     patterns, factors = [one.pattern for one in found], [one.scalar.effective for one in found]
     yield (
-        f"The perturbation of {variant} ({form.form} form, ε = {form.epsilon:g}), as stored, varies over the data with "
-        f"{_span([pattern.variation for pattern in patterns], '.0%')} of its mean square. Its variance is "
+        f"The perturbation of {variant} ({form.form} form, ε = {form.epsilon:g}), as stored: the part that varies over the "
+        f"data is {_span([pattern.variation for pattern in patterns], '.0%')} of its mean square. Its variance is "
         f"{_span([pattern.variance for pattern in patterns], '.2f')} ε² (uniform noise has 0.33 ε² before the mirror), "
         f"{_span([pattern.share for pattern in patterns], '.0%')} of the images' own. Its scalar follows "
         f"{_span(factors, '.1f')} of {grid.num_factors} factors in effect."
@@ -88,8 +88,8 @@ def _controls(findings: Findings) -> Iterator[str]:
     for variant in CONTROLS:
         if found := findings.networks(variant):
             parts = [
-                f"{quantity} {_span([getattr(one.pattern, quantity) for one in found], '.2f')}{unit} of "
-                f"{_span([getattr(one.wanted, quantity) for one in found], '.2f')}{unit} wanted"
+                f"{quantity} {_span([getattr(one.pattern, quantity) for one in found], '.2f')}{unit} "
+                f"(target {_span([getattr(one.wanted, quantity) for one in found], '.2f')}{unit})"
                 for quantity, unit in (("variance", " ε²"), ("roughness", ""))
             ]
             missed = sum(_is_missed(one) for one in found)
@@ -99,27 +99,24 @@ def _controls(findings: Findings) -> Iterator[str]:
         found = findings.file_results(variant)
         reached = [one.variance for one in found if one.variance is not None]
         wanted = [one.wanted["variance"] for one in found if one.wanted is not None]
-        yield (
-            f"Noise of {variant} has a stored variance of {_span(reached, '.2f')} ε², and {_span(wanted, '.2f')} ε² was "
-            "wanted."
-        )
+        yield f"Noise of {variant} has a stored variance of {_span(reached, '.2f')} ε² (target {_span(wanted, '.2f')} ε²)."
 
 
 def _is_missed(found: PatternResult) -> bool:
-    """Return whether a control's variance or roughness is not the one wanted."""
+    """Return whether a control's variance or roughness misses its target."""
     wanted = asdict(found.wanted) if found.wanted else {}
     return any(abs(getattr(found.pattern, name) - goal) > MATCHED * goal for name, goal in wanted.items())
 
 
 def _how_many(config: ExperimentConfig) -> Iterator[str]:
-    """Yield what the intervals are over."""
+    """Yield what the intervals account for: trainings, and patterns if there are several."""
     drawn = {variant: config.draws(variant) for variant in config.evaluation.variants if variant not in ONE_PATTERN}
     several = [f"{count} of {variant}" for variant, count in drawn.items() if count > 1]
     alone = [variant for variant, count in drawn.items() if count == 1]
     if several:
         yield (
-            f"Independent patterns: {listed(several)}. Of n patterns seed k meets pattern k modulo n (counted from 0), so "
-            "that intervals are over trainings and patterns."
+            f"Independent patterns: {listed(several)}. With n patterns, seed k uses pattern k modulo n (counted from 0), so "
+            "intervals are over trainings and patterns."
         )
     if alone:
         which = f"of {listed(alone)}" if several else "a variant"
@@ -127,13 +124,13 @@ def _how_many(config: ExperimentConfig) -> Iterator[str]:
 
 
 def _span(numbers: Sequence[float], form: str) -> str:
-    """`0.31`, or `0.28 to 0.33` of several."""
+    """Format a number as `0.31`, or a range as `0.28 to 0.33`."""
     low, high = f"{min(numbers):{form}}", f"{max(numbers):{form}}"
     return low if low == high else f"{low} to {high}"
 
 
 def _failed(findings: Findings) -> Iterator[str]:
-    """Trainings without scores, those that failed for the same reason together."""
+    """Yield trainings without scores, grouped by the reason of failure."""
     reasons: dict[str, list[Score]] = {}
     for score in [*findings.scores, *findings.searched.values()]:
         if score.failure is not None:
@@ -142,7 +139,7 @@ def _failed(findings: Findings) -> Iterator[str]:
 
 
 def _refused(findings: Findings) -> Iterator[str]:
-    """Metrics that some trainings have no value of: they are missing in the means."""
+    """Yield metrics without a value for some trainings, which the means therefore leave out."""
     reasons: dict[tuple[str, str], list[Score]] = {}
     for score in [*findings.scores, *findings.searched.values()]:
         for name, reason in score.refused.items():
@@ -151,7 +148,10 @@ def _refused(findings: Findings) -> Iterator[str]:
 
 
 def runs_in_words(scores: Sequence[Score]) -> str:
-    """`AE on noise, seed 3; β-VAE on modified, seeds 0, 2 and 2`: a run of the line search has its seed's number, too."""
+    """List runs as `AE on noise, seed 3; β-VAE on modified, seeds 0, 2 and 2`.
+
+    A seed can occur twice, because runs of the line search share seeds with the others.
+    """
     seeds: dict[tuple[str, str], list[str]] = {}
     for score in scores:
         seeds.setdefault((score.method, score.variant), []).append(str(score.seed))
@@ -162,28 +162,28 @@ def runs_in_words(scores: Sequence[Score]) -> str:
 
 
 def _over_pruned(findings: Findings) -> Iterator[str]:
-    """Trainings with fewer active units than factors: in the means, and marked."""
+    """Yield trainings with fewer active units than factors, which the means include."""
     scored = [score for score in findings.scores if score.values is not None]
     pruned = [score for score in scored if score.over_pruned]
     if pruned:
         named = runs_in_words(pruned)
-        yield f"{len(pruned)} of {len(scored)} runs are over-pruned, and in the means all the same: {named}."
+        yield f"{len(pruned)} of {len(scored)} runs are over-pruned, but are included in the means: {named}."
 
 
 def _files(findings: Findings) -> Iterator[str]:
-    """Return a sentence about the pixels that the first file of each variant changes."""
+    """Yield a sentence about the pixels that the first file of each variant changes."""
     variants = [variant for variant in findings.config.evaluation.variants if variant != BASELINE]
     found = {variant: findings.file_results(variant)[0] for variant in variants}
     if found:
         largest = _span([file.largest_change for file in found.values()], "d")
         yield (
             f"No pixel moved by more than {largest} of 255 grey levels. "
-            f"Of the pixels, there moved {listed([f'{file.changed_share:.1%} in {v}.h5' for v, file in found.items()])}."
+            f"Share of pixels that moved: {listed([f'{file.changed_share:.1%} in {v}.h5' for v, file in found.items()])}."
         )
 
 
 def provenance(findings: Findings) -> dict[str, str]:
-    """Return what made the numbers: config, data, versions."""
+    """Return the provenance of the numbers: config, data, versions."""
     config, images = findings.config, findings.result(inputs.IMAGES, ImagesResult)
     found = {
         "config": config_hash(config),
@@ -196,6 +196,6 @@ def provenance(findings: Findings) -> dict[str, str]:
 
 
 def _trained_on(findings: Findings) -> str:
-    """Devices and versions of torch that trained the models in the tables: not always those that write the report."""
+    """Return the devices and torch versions that trained the models; they may differ from those that write the report."""
     built = (read_manifest(run)["built"] for name, run in findings.runs.items() if name.startswith("training/"))
     return "; ".join(sorted({f"{made['device']}, torch {made['torch']}" for made in built}))

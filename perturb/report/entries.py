@@ -1,4 +1,4 @@
-"""The rows of an experiment as entries: what anybody's model is held against on a leaderboard."""
+"""The rows of an experiment as leaderboard entries, which other models are compared with."""
 
 import inspect
 from collections.abc import Iterator
@@ -23,21 +23,21 @@ from perturb.names import one_line
 from perturb.report.findings import Findings
 
 LONGEST_FILE_NAME = 200
-"""Bytes of a method's name in that of its file: file systems take 255 for the whole."""
+"""Maximum bytes of a method's name in its file name; file systems allow 255 in total."""
 
 
 def entries(findings: Findings) -> Iterator[Entry]:
-    """An entry a method."""
+    """Yield one entry per method."""
     config = findings.config
     for method in config.evaluation.methods:
         yield _entry(config, method, tuple(_files(findings, method)), tuple(_runs(findings, method)))
 
 
 def check_entries(config: ExperimentConfig) -> None:
-    """Refuse an experiment whose results could not be written as entries, before any of its runs.
+    """Check before any run that an experiment's results can be written as entries.
 
     Raises:
-        UserError: a name, a seed or a number of runs is none that an entry may have.
+        UserError: If a name, a seed or a number of runs is not allowed in an entry.
 
     """
     for method in config.evaluation.methods:
@@ -64,7 +64,7 @@ def _entry(config: ExperimentConfig, method: MethodConfig, files: tuple[FileHash
 
 
 def _pending(config: ExperimentConfig, method: MethodConfig) -> tuple[tuple[FileHash, ...], tuple[Run, ...]]:
-    """Files and runs as they will be, with a hash and scores that stand for those to come."""
+    """Return files and runs as they will be, with placeholders for hashes and scores."""
     met = {
         variant: [seed % config.draws(variant) for seed in config.evaluation.seeds_of(method)]
         for variant in config.evaluation.variants
@@ -84,13 +84,16 @@ def _pending(config: ExperimentConfig, method: MethodConfig) -> tuple[tuple[File
 
 
 def file_name(number: int, method: str) -> str:
-    """`01-AE.json`: the number keeps the tables' order and names apart; letters and digits of any script stay."""
+    """Return a file name such as `01-AE.json`.
+
+    The number keeps the tables' order and makes names unique. Letters and digits of any script are kept.
+    """
     letters = "".join(letter if letter.isalnum() else "-" for letter in method)
     return f"{number + 1:02d}-{letters.encode()[:LONGEST_FILE_NAME].decode(errors='ignore')}.json"
 
 
 def _files(findings: Findings, method: MethodConfig) -> Iterator[FileHash]:
-    """Hashes of every variant and pattern that the method was trained on."""
+    """Yield the hashes of every variant and pattern that the method was trained on."""
     met = len(findings.config.evaluation.seeds_of(method))
     for variant in findings.config.evaluation.variants:
         for draw, run in enumerate(findings.files(variant)[:met]):

@@ -1,4 +1,4 @@
-"""One experiment at several ε: what is left of each score as the nudge grows."""
+"""One experiment at several ε: how scores fall as the perturbation grows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,9 +32,9 @@ class AtEpsilon:
     """The results of one experiment, run at one ε."""
 
     epsilon: float
-    """Largest change of a pixel, of pixels in [0, 1]."""
+    """Largest change of a pixel, for pixels in [0, 1]."""
     share: float
-    """Variance of the trained patterns as stored, as a share of the images' own; mean over patterns."""
+    """Variance of the trained patterns as stored, as a share of the images' own, averaged over patterns."""
     rows: tuple[Row, ...]
     comparisons: tuple[Comparison, ...]
     provenance: dict[str, str]
@@ -42,14 +42,14 @@ class AtEpsilon:
 
 
 def read_results(paths: Sequence[Path]) -> list[AtEpsilon]:
-    """Results of one experiment at several ε, by ascending ε.
+    """Read the results of one experiment at several ε, by ascending ε.
 
     Args:
-        paths: of results.json files.
+        paths: Paths of results.json files.
 
     Raises:
-        UserError: a file is missing or no results.json, they are of different datasets, two have the same ε, or they
-            have no method in common.
+        UserError: If a file is missing or is not a results.json, the datasets differ, two have the same ε, or they have no
+            method in common.
 
     """
     found = [(path, _read(path)) for path in paths]
@@ -89,7 +89,7 @@ def _at(results: dict[str, Any]) -> AtEpsilon:
 
 
 def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> TextTable:
-    """Methods and ε down; original, every variant, and modified − each of its controls with the interval across."""
+    """Build a table with methods and ε as rows; its columns are original, variants, and modified − each of its controls."""
     variants = list(dict.fromkeys(row.variant for at in results for row in at.rows if row.variant != BASELINE))
     controls = list(dict.fromkeys(c.second for at in results for c in at.comparisons if c.first == "modified"))
     lines = []
@@ -105,12 +105,13 @@ def epsilon_table(results: Sequence[AtEpsilon], metric: str) -> TextTable:
         corner="Method",
         columns=("share of variance", BASELINE, *variants, *(f"modified − {control}" for control in controls)),
         lines=tuple(lines),
-        note="Share of variance: of the trained patterns as stored, of the images' own. 95 % intervals, paired by seed.",
+        note="Share of variance: variance of the trained patterns as stored, relative to the images' own. 95 % intervals, "
+        "paired by seed.",
     )
 
 
 def made_of(results: Sequence[AtEpsilon]) -> list[str]:
-    """A line for each experiment: its ε, the hash of its config, what trained its models, versions."""
+    """Return a line for each experiment: its ε, the hash of its config, what trained its models, and versions."""
     return [
         f"ε = {at.epsilon:g}: " + ", ".join(f"{name} {at.provenance[name]}" for name in NAMED if name in at.provenance)
         for at in results
@@ -118,7 +119,7 @@ def made_of(results: Sequence[AtEpsilon]) -> list[str]:
 
 
 def _methods(results: Sequence[AtEpsilon]) -> list[str]:
-    """Methods that were trained at every ε; an experiment may bring further ones at its own."""
+    """Return the methods that were trained at every ε; single experiments may have others."""
     at_each = [{row.method for row in at.rows} for at in results]
     return [method for method in dict.fromkeys(row.method for row in results[0].rows) if all(method in at for at in at_each)]
 
@@ -129,14 +130,17 @@ def _scores(at: AtEpsilon, rows: dict[str, Row], variants: Sequence[str]) -> tup
 
 
 def _difference(at: AtEpsilon, method: str, metric: str, control: str) -> Cell:
-    """Return the cell with the difference modified − control, which is what training m_ψ adds to the control."""
+    """Return the cell with the difference modified − control, the effect of training m_ψ beyond the control."""
     wanted = method, metric, "modified", control
     found = [c for c in at.comparisons if (c.method, c.metric, c.first, c.second) == wanted]
     return Cell(signed(found[0].difference), (interval(found[0]),)) if found else Cell("–")
 
 
 def draw_epsilon(path: Path, results: Sequence[AtEpsilon], metric: str) -> None:
-    """A panel a method: mean score over ε, a line a variant, bars of one standard deviation; ε = 0 is the original."""
+    """Plot mean scores over ε: one panel per method, one line per variant, bars of one standard deviation.
+
+    ε = 0 is the original.
+    """
     methods = _methods(results)
     variants = list(dict.fromkeys(row.variant for at in results for row in at.rows if row.variant != BASELINE))
     figure = style.new_figure(0.5 + 2.1 * len(methods))
@@ -162,7 +166,7 @@ def _line(
     *,
     shift: float,
 ) -> None:
-    """Means of one variant, beginning with the original's at ε = 0; shifted a little, so that bars stand side by side."""
+    """Plot the means of one variant, starting with the original at ε = 0, slightly shifted so that bars do not overlap."""
     points = []
     for at in results:
         rows = {row.variant: row for row in at.rows if (row.method, row.metric) == (method, metric)}

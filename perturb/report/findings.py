@@ -24,7 +24,7 @@ from perturb.statistics.scores import BASELINE, Comparison, Row, Score, compare,
 from perturb.variants import UNTRAINED, VariantPattern
 
 GROUPS = "falls", "stands", "baseline"
-"""Methods of one claim are averaged in sentences."""
+"""Claims about methods; sentences average over the methods of one claim."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,10 @@ class Findings:
     config: ExperimentConfig
     grid: FactorGrid
     runs: Mapping[str, Path]
-    """Folders of the finished runs, by the names of inputs.py."""
+    """Folders of the finished runs, by their names from inputs.py."""
 
     def result(self, name: str, kind: type[ResultT]) -> ResultT:
-        """The result of a run."""
+        """Return the result of a run."""
         return read_result(self.runs[name], kind)
 
     @cached_property
@@ -59,17 +59,20 @@ class Findings:
 
     @cached_property
     def rows(self) -> list[Row]:
-        """Cells of the tables of scores."""
+        """The cells of the score tables."""
         return self.family.judged(self._rows)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
-        """Method by method by the first metric, the pairs of variants of `comparisons_of`."""
+        """Comparisons of the pairs of variants in `comparisons_of`, for each method, by the first metric."""
         return self.family.judged(self._comparisons)
 
     @cached_property
     def averages(self) -> list[Comparison]:
-        """Means over each of the `groups`: variants − original by the first metric; of the first what training adds too."""
+        """Means over each of the `groups` by the first metric: variants − original.
+
+        For the first group also modified − each of its controls.
+        """
         return self.family.judged(self._averages)
 
     @cached_property
@@ -89,12 +92,12 @@ class Findings:
 
     @cached_property
     def family(self) -> Family:
-        """The family of all comparisons but the primary contrasts."""
+        """The family of all comparisons except the primary contrasts."""
         return Family([*self._rows, *self._comparisons, *self._averages], primary=self.primary)
 
     @property
     def groups(self) -> list[tuple[str, ...]]:
-        """Names of the methods that sentences speak of together; of an evaluation that has none of them, all methods."""
+        """Names of the methods that sentences describe together; if no method has one of these claims, all methods."""
         methods = self.config.evaluation.methods
         found = [tuple(method.name for method in methods if method.objective.claim == claim) for claim in GROUPS]
         return [names for names in found if names] or [tuple(method.name for method in methods)]
@@ -124,13 +127,13 @@ class Findings:
         ]
 
     def readouts(self, variant: str) -> list[tuple[FactorReadout, ...]]:
-        """Return what each supervised network on a variant reads, factor by factor; nothing without a readout."""
+        """Return the readouts of each supervised network on a variant, factor by factor; empty without a readout."""
         seeds = range(self.config.readout.seeds) if self.config.readout else ()
         return [self.result(inputs.readout(variant, seed), ReadoutResult).factors for seed in seeds]
 
     @cached_property
     def variances(self) -> dict[str, Variances]:
-        """The variances that factors and perturbation induce, by variant but the original; empty without a readout."""
+        """The variances that factors and perturbation induce, by variant except the original; empty without a readout."""
         variants = (variant for variant in self.config.evaluation.variants if variant != BASELINE)
         names = {variant: inputs.of_pattern("variances", VariantPattern(variant)) for variant in variants}
         return {variant: self.result(name, Variances) for variant, name in names.items() if name in self.runs}
@@ -141,21 +144,21 @@ class Findings:
         return self.result(inputs.SELECTION, Selection)
 
     def networks(self, variant: str) -> list[PatternResult]:
-        """Results of the networks that draw a variant's patterns; none of a variant that no network draws."""
+        """Return the results of the networks that generate a variant's patterns; empty if no network does."""
         names = [inputs.of_pattern("pattern", column) for column in self._columns(variant)]
         return [self.result(name, PatternResult) for name in names if name in self.runs]
 
     @property
     def share(self) -> float:
-        """Variance of the trained patterns as stored, as a share of the images' own; mean over patterns."""
+        """Variance of the trained patterns as stored, as a share of the images' own, averaged over patterns."""
         return float(np.mean([result.pattern.share for result in self.networks("modified")]))
 
     def file_results(self, variant: str) -> list[FileResult]:
-        """Results of a variant's files, a pattern each."""
+        """Return the results of a variant's files, one per pattern."""
         return [self.result(inputs.of_pattern("file", column), FileResult) for column in self._columns(variant)]
 
     def files(self, variant: str) -> list[Path]:
-        """Folders of a variant's benchmark files, a pattern each."""
+        """Return the folders of a variant's benchmark files, one per pattern."""
         return [self.runs[inputs.of_pattern("file", column)] for column in self._columns(variant)]
 
     def _columns(self, variant: str) -> list[VariantPattern]:

@@ -1,7 +1,7 @@
-"""The foot line of a report's page: when, by what command and version, in how many hours and where it was made.
+"""The foot line of a report's page: when, where, with which command and version, and in how many hours it was made.
 
-The page in a run's folder has an open place for it, so that the same config gives the same bytes; whoever copies the page to
-where people look for it fills it in.
+The page in a run's folder has a placeholder for it, so that the same config gives the same bytes. The placeholder is filled
+in when the page is copied to where people look for it.
 """
 
 from collections.abc import Sequence
@@ -11,33 +11,33 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 FOOT = Markup("<!-- foot line -->")
-"""The open place. What people have named cannot hold it, since the page escapes that."""
+"""The placeholder. User-chosen names cannot contain it, because the page escapes them."""
 _LINE = """<p class="made">{{ parts | join(" · ") }}</p>"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Making:
-    """The facts about how a report was made that its page states; unknown ones are left out."""
+    """The facts about a report's making that its page states; unknown ones are left out."""
 
     version: str
     """Version of perturb that wrote the report."""
     config_hash: str
     hours: float
-    """Hours that the runs behind the report took, one after the other."""
+    """Total hours of the runs behind the report."""
     runs: int
     """Number of these runs."""
     date: str = ""
-    """Day on which the report was written, ISO 8601."""
+    """Date on which the report was written, in ISO 8601."""
     machine: str = ""
     """The machine that wrote it: its cores and system."""
     devices: Sequence[str] = ()
-    """Devices of torch that the runs were built on."""
+    """Torch devices that the runs were built on."""
     command: str = ""
     """The command that made it."""
 
 
 def with_foot(page: str, making: Making) -> str:
-    """Return a page with its foot line in the open place; a page that has none stays as it is."""
+    """Return a page with the placeholder replaced by the foot line; a page without a placeholder stays the same."""
     devices = ", ".join(making.devices)
     parts = [
         making.date,
@@ -52,5 +52,5 @@ def with_foot(page: str, making: Making) -> str:
 
 
 def _hours(hours: float) -> str:
-    """`0.12 core hours`, with two digits."""
+    """Format hours as `0.12 core hours`, with two digits."""
     return f"{hours:,.0f} core hours" if hours >= 10 else f"{hours:.2g} core hours"

@@ -1,4 +1,4 @@
-"""Names of the runs that a report reads: the plan of an experiment gives them, the report finds its runs by them."""
+"""Names of the runs that a report reads: an experiment's plan assigns them, and the report finds its runs by them."""
 
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
@@ -7,41 +7,41 @@ from perturb.variants import VariantPattern
 
 IMAGES, SELECTION = "images", "selection"
 OfPattern = Literal["pattern", "file", "pixels", "variances", "prediction"]
-"""Kinds of runs of which each variant's patterns have one each."""
+"""Kinds of runs that exist once per pattern of a variant."""
 
 
 def restart(index: int) -> str:
-    """The scores of a restart."""
+    """Name the scores of a restart."""
     return f"restart/{index}"
 
 
 def trained(index: int) -> str:
-    """The training of a restart."""
+    """Name the training of a restart."""
     return f"trained/{index}"
 
 
 def of_pattern(kind: OfPattern, column: VariantPattern) -> str:
-    """A run that a pattern has one of."""
+    """Name a run that exists once per pattern."""
     return f"{kind}/{column.name}"
 
 
 def scores(method: str, variant: str, seed: int) -> str:
-    """The scores of a method on a variant."""
+    """Name the scores of a method on a variant."""
     return f"scores/{method}/{variant}/{seed}"
 
 
 def training(method: str, variant: str, seed: int) -> str:
-    """The training of a method on a variant."""
+    """Name the training of a method on a variant."""
     return f"training/{method}/{variant}/{seed}"
 
 
 def readout(variant: str, seed: int) -> str:
-    """A supervised network on a variant."""
+    """Name the run of a supervised network on a variant."""
     return f"readout/{variant}/{seed}"
 
 
 class Searched(NamedTuple):
-    """One run of the line search: its method, the factor on the primary hyper-parameter, the variant and the seed."""
+    """One run of the line search: method, factor on the primary hyper-parameter, variant and seed."""
 
     method: str
     factor: float

@@ -1,4 +1,4 @@
-"""Many entries in one place: a page that can be sorted, and the same as Markdown."""
+"""A leaderboard of many entries: a sortable page, and the same as Markdown."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -24,11 +24,11 @@ from perturb.statistics.scores import BASELINE, Row
 
 PAGE, TABLE = "leaderboard.html", "leaderboard.md"
 BUILT_IN = "built in"
-"""Stands where a file's name would."""
+"""Shown instead of a file's name for built-in methods."""
 FILTERS = {"images": "images alone", "pairs": "pairs of images", "labels": "labels", NOT_KNOWN: "not known"}
-"""Boxes of the page's filter by what a model's training saw, in their order."""
+"""Labels of the page's filter by what a model saw in training, in their order."""
 LONGEST = 12
-"""Characters of a hash that are shown."""
+"""Number of characters of a hash to show."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,17 @@ class Line:
     rows: dict[str, Row]
     """Rows by variant."""
     kept: dict[str, Retained]
-    """Shares that are kept by variant, without the original; where there are pairs."""
+    """Retained shares by variant, without the original and without variants that have no pairs."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """Entries that can be compared: the same images, the same metric with the same settings."""
+    """Comparable entries: on the same images, by the same metric with the same settings."""
 
     dataset: str
     epsilon: float
     images: str
-    """The suffix that tells this benchmark from others of its name: the beginning of a hash."""
+    """Beginnings of the images' hashes, which distinguish this benchmark from others of the same name."""
     metric: str
     settings: str
     variants: list[str]
@@ -58,31 +58,31 @@ class Board:
 
     @property
     def title(self) -> str:
-        """The name as a heading has it."""
+        """The board's heading."""
         return f"{self.dataset}, ε = {self.epsilon:g}: {METRICS[self.metric].title}"
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A file that is no entry."""
+    """A file that is not a valid entry."""
 
     file: str
     reasons: list[str]
 
 
 def write_leaderboard(folder: Path, out: Path, *, built_in: bool = True) -> tuple[list[Path], list[Refused]]:
-    """Write leaderboard.html and leaderboard.md of all entries of a folder.
+    """Write leaderboard.html and leaderboard.md for all entries in a folder.
 
     Args:
-        folder: holds `*.json`, or folders with an entry.json each.
-        out: where the two files go.
-        built_in: put the built-in methods that come with the package beside those with which they can be compared.
+        folder: Folder with `*.json`, or with folders that contain an entry.json each.
+        out: Folder for the two files.
+        built_in: Whether to include the package's built-in methods where they can be compared.
 
     Returns:
-        The two files, and what was refused; they say so too.
+        The two files, and the refused files, which the leaderboard lists too.
 
     Raises:
-        UserError: there is no file that could be an entry.
+        UserError: If there is no file that could be an entry.
 
     """
     entries, refused = entries_in(folder)
@@ -93,7 +93,7 @@ def write_leaderboard(folder: Path, out: Path, *, built_in: bool = True) -> tupl
 
 
 def entries_in(folder: Path) -> tuple[dict[str, Entry], list[Refused]]:
-    """The entries of a folder by their files' names, and the files that are none; errors as `write_leaderboard`."""
+    """Return a folder's entries by file name, and the files that are not valid entries; errors as `write_leaderboard`."""
     paths = [*sorted(folder.glob("*.json")), *sorted(folder.glob("*/entry.json"))]
     if not paths:
         raise UserError(f"{folder} must hold entries, *.json or */entry.json, and there is none.")
@@ -111,14 +111,14 @@ def entries_in(folder: Path) -> tuple[dict[str, Entry], list[Refused]]:
 
 
 def beside_built_in(entries: dict[str, Entry]) -> list[Board]:
-    """The tables of some entries, with the built-in methods on the same images, by the same metrics and settings."""
+    """Build the tables of some entries, with the built-in methods on the same images, metrics and settings."""
     others = {f"{BUILT_IN}: {e.model} on {e.dataset.name}": e for e in published_entries() if e not in entries.values()}
     boards = boards_of(entries | others)
     return [board for board in boards if any(line.file in entries for line in board.lines)]
 
 
 def boards_of(entries: dict[str, Entry]) -> list[Board]:
-    """Entries sorted into tables, best first: by the metric on the modified images, else on the original."""
+    """Sort entries into tables, best first: by the metric on the modified images, or else on the original."""
     groups: dict[tuple[str, ...], list[tuple[str, Entry]]] = {}
     for file, entry in entries.items():
         for metric in entry.metrics:
@@ -131,7 +131,7 @@ def boards_of(entries: dict[str, Entry]) -> list[Board]:
 
 
 def _images_of(entry: Entry) -> tuple[str, str]:
-    """ε, and hashes of the original and, where it was scored, of what makes the modified images."""
+    """Return ε, and hashes of the original images and, if scored, of the recipe of the modified images."""
     found = {file.variant: file.recipe_sha256 or file.images_sha256 for file in entry.dataset.files if file.draw == 0}
     return f"{entry.dataset.epsilon:g}", " ".join(found[v][:LONGEST] for v in (BASELINE, "modified") if v in found)
 
@@ -158,7 +158,7 @@ def _line(file: str, entry: Entry, metric: str) -> Line:
 
 
 def as_markdown(boards: Iterable[Board], refused: Sequence[Refused]) -> str:
-    """A table for each board, then what was refused."""
+    """Format a table for each board, then the list of refused files."""
     parts = ["# Leaderboard", ""]
     for board in boards:
         head = ["Model", *board.variants, "kept", "How", "Could see", "Runs"]
@@ -185,13 +185,13 @@ def _markdown_of_refused(refused: Sequence[Refused]) -> list[str]:
 
 
 def seen_in_words(entry: Entry) -> str:
-    """`labels`, or `images, as stated (could: labels)` where an author says something else than what is known."""
+    """Format what a model saw: `labels`, or `images, as stated (could: labels)` if the author's statement differs."""
     could, seen = could_see(entry), seen_by(entry)
     return could if seen == could else f"{seen}, as stated (could: {could})"
 
 
 def retained_in_words(found: Retained | None) -> str:
-    """A share and its interval as a cell shows them, for example `59% [52%, 66%]`."""
+    """Format a share and its interval for a cell, for example `59% [52%, 66%]`."""
     if found is None or found.share is None:
         return "–"
     if found.low is None or found.high is None:
@@ -200,18 +200,18 @@ def retained_in_words(found: Retained | None) -> str:
 
 
 def _told(row: Row) -> list[str]:
-    """The score, and what must be read with it."""
+    """Return the score with the remarks that must be read with it."""
     return [score(row), *remarks(row)]
 
 
 def compared_in_words(row: Row) -> str:
-    """`−0.25 [−0.30, −0.20]`, of a row with a difference; a line may end before the interval and not in it."""
+    """Format a row's difference as `−0.25 [−0.30, −0.20]`; a line can break before the interval but not within it."""
     unbroken = interval(row).replace(" ", "\u00a0")
     return signed(row.difference) + (f" {unbroken}" if row.ci_low is not None else "")
 
 
 def as_page(boards: Sequence[Board], refused: Sequence[Refused]) -> str:
-    """HTML that asks nobody for anything; columns are sorted by buttons in their heads, and boxes hide lines."""
+    """Render self-contained HTML, with buttons in the header to sort columns and checkboxes to hide rows."""
     template = files("perturb.report").joinpath("leaderboard.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     seen = dict.fromkeys(seen_by(line.entry) for board in boards for line in board.lines)
@@ -233,17 +233,17 @@ def as_page(boards: Sequence[Board], refused: Sequence[Refused]) -> str:
 
 
 def seen_by_class(seen: str) -> str:
-    """A key of FILTERS as the page's style names it."""
+    """Return the CSS class for a key of FILTERS."""
     return seen.replace(" ", "-")
 
 
 def _first(board: Board) -> str:
-    """Return how the column is sorted that decides the order at first, as `aria-sort` has it."""
+    """Return the `aria-sort` value of the column that determines the initial order."""
     return "descending" if METRICS[board.metric].higher_is_better else "ascending"
 
 
 def _cells(board: Board, line: Line) -> dict[str, Any]:
-    """Return what a table shows of an entry: for each variant the score, what it must be read with, and what to sort by."""
+    """Return what a table shows of an entry: for each variant the score, its remarks and its sort key."""
     variants = []
     for variant in board.variants:
         row, head = line.rows.get(variant), variant.replace("_", " ")

@@ -1,4 +1,4 @@
-"""One self-contained page: what was asked, what came out, what made it."""
+"""A self-contained page: the question, the results and their provenance."""
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -11,7 +11,7 @@ from perturb.report.glossary import Glossary
 from perturb.report.section import Section
 
 LONG = 15
-"""Lines of a table above which it is folded, be it the first of its section."""
+"""Number of lines above which a table is folded even if it is the first of its section."""
 
 
 def render_page(
@@ -23,18 +23,18 @@ def render_page(
     sections: Sequence[Section],
     provenance: Mapping[str, Any],
 ) -> str:
-    """HTML that needs no network.
+    """Render a page as HTML that needs no network.
 
-    Words of the glossary are marked where the page first has them, and defined at its end. The place of the foot line is
-    left open (foot.py).
+    Terms of the glossary are marked at their first occurrence, and defined at the end of the page. The foot line is left as
+    a placeholder (foot.py).
 
     Args:
-        name: of the browser's tab.
-        title: the question.
-        asked: what was done to answer it.
-        answers: sentences; the first stands out.
-        sections: in their order.
-        provenance: what made the numbers, at the end.
+        name: Name in the browser's tab.
+        title: The question.
+        asked: What was done to answer it.
+        answers: The answer in sentences; the first is emphasised.
+        sections: Sections in their order.
+        provenance: Provenance of the numbers, shown at the end.
 
     """
     template = files("perturb.report").joinpath("page.html.j2").read_text(encoding="utf-8")

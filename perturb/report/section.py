@@ -11,7 +11,7 @@ from perturb.escapes import in_markdown
 from perturb.report.table import TextTable, markdown_lines
 
 WIDE = 800
-"""Pixels of width above which a figure takes two columns of the page; style.py makes figures for one."""
+"""Width in pixels above which a figure spans two columns of the page; style.py makes figures for one column."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Picture:
     """Path of the PNG."""
     caption: str
     alt: str
-    """Alternative text for readers who cannot see the picture: its kind, its content, and the result that it shows."""
+    """Alternative text: the kind of figure, its content, and the result that it shows."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -32,35 +32,35 @@ class Picture:
 
     @property
     def wide(self) -> bool:
-        """True if it needs two columns."""
+        """True if it spans two columns."""
         return self.size[0] > WIDE
 
     @property
     def uri(self) -> str:
-        """The whole PNG, so that the page needs nobody to ask for it."""
+        """The whole PNG as a data URI, so that the page is self-contained."""
         return f"data:image/png;base64,{base64.b64encode(self.path.read_bytes()).decode()}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A heading and what stands below it, in this order; empty parts are left out."""
+    """A heading and the content below it; empty parts are left out."""
 
     title: str
     text: Sequence[str] = ()
-    """Paragraphs of its text."""
+    """Paragraphs of text."""
     explained: Sequence[str] = ()
-    """Paragraphs on how the numbers are made and read, folded on the page."""
+    """Paragraphs on how to read the numbers and how they are computed, folded on the page."""
     points: Sequence[str] = ()
-    """Points of a list."""
+    """Bullet points."""
     figures: Sequence[Picture] = ()
     tables: Sequence[TextTable] = ()
-    """On the page the first is open, unless it is long, and the others are folded."""
+    """Tables. On the page, the first is open unless it is long, and the others are folded."""
     folded: bool = False
-    """True if the page shows the heading alone until it is asked for more: what other sections tell, too."""
+    """True if the page shows only the heading until the section is opened: for content that other sections cover, too."""
 
 
 def as_markdown(sections: Sequence[Section]) -> str:
-    """Sections as Markdown, which names the figures' files."""
+    """Format sections as Markdown, with links to the figures' files."""
     lines = []
     for section in sections:
         lines += [f"## {in_markdown(section.title)}", ""]

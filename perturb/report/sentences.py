@@ -1,6 +1,6 @@
-"""Results in sentences: scores on the original, and what each variant and each contrast changes.
+"""Results in sentences: scores on the original, and the effect of each variant and each contrast.
 
-A change is first − second with its sign, as its interval has it.
+A change is first − second and signed, consistent with its interval.
 """
 
 from collections.abc import Sequence
@@ -17,29 +17,29 @@ from perturb.variants import CONTROLS, UNTRAINED
 MAIN = "modified", "noise"
 """Variants that the claim is about."""
 TOLD = {
-    ("modified", "untrained"): "What training m_ψ adds to a pattern of its kind, variance and roughness.",
+    ("modified", "untrained"): "What training m_ψ adds beyond an untrained pattern of its kind, variance and roughness.",
     ("modified", "redrawn_scalar"): "What the trained scalar adds to the trained curve.",
     ("modified", "redrawn_curve"): "What the trained curve adds to the trained scalar.",
     ("redrawn_curve", "untrained"): "What the trained scalar adds to an untrained curve.",
     ("redrawn_scalar", "untrained"): "What the trained curve adds to an untrained scalar.",
-    ("modified", "untrained_in_span"): "What training adds to an untrained pattern that repaints what is there.",
-    ("modified", "redrawn_curve_in_span"): "What the trained curve adds to one that repaints what is there.",
+    ("modified", "untrained_in_span"): "What training adds beyond an untrained pattern that repaints what is there.",
+    ("modified", "redrawn_curve_in_span"): "What the trained curve adds beyond one that repaints what is there.",
     ("untrained_in_span", "untrained"): "What repainting adds to an untrained pattern.",
     ("redrawn_curve_in_span", "redrawn_curve"): "What repainting adds to an untrained curve under the trained scalar.",
     ("redrawn_curve_in_span", "untrained_in_span"): "What the trained scalar adds to an untrained curve that repaints.",
-    ("modified", "matched_noise"): "What a pattern of the factors takes more than noise of its variance.",
+    ("modified", "matched_noise"): "What a pattern that depends on the factors costs beyond noise of its variance.",
 }
-"""The meaning of the difference between two variants, first − second, for each pair that reports compare."""
+"""The meaning of the difference first − second between two variants, for each pair that reports compare."""
 
 
 def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], changes: Sequence[Comparison]) -> str:
-    """Return what a score is on the original, mean over some methods, and by how much variants change it.
+    """Word a score on the original, averaged over some methods, and how much variants change it.
 
     Args:
-        scores: of all runs.
-        metric: key in METRICS.
-        methods: whose mean is told, as the variational ones.
-        changes: of these methods, each a variant against the original.
+        scores: Scores of all runs.
+        metric: Key in METRICS.
+        methods: Methods to average over, such as the variational ones.
+        changes: Comparisons for these methods, each of a variant with the original.
 
     Returns:
         One sentence.
@@ -50,21 +50,21 @@ def headline(scores: Sequence[Score], metric: str, *, methods: Sequence[str], ch
         if score.method in methods and score.variant == BASELINE:
             started.setdefault(score.method, []).append(value)
     if not started:
-        return f"{_whose(methods, metric)} cannot be told: {_why_none(scores, metric)}."
+        return f"{_whose(methods, metric)} cannot be computed: {_why_none(scores, metric)}."
     before = np.mean([np.mean(values) for values in started.values()])
-    told = f"; it {_told(changes)}" if changes else ""
-    return f"{_whose(methods, metric)} is {before:.2f} on the original{told}."
+    effect = f"; it {_told(changes)}" if changes else ""
+    return f"{_whose(methods, metric)} is {before:.2f} on the original{effect}."
 
 
 def further(changes: Sequence[Comparison]) -> str | None:
-    """One sentence on what further variants change, each against the original; None without any."""
+    """Word the effect of further variants, each against the original, in one sentence; None without any."""
     if not changes:
         return None
     return f"{_whose(changes[0].methods, changes[0].metric)} {_told(changes)}."
 
 
 def contrast(found: Comparison) -> str | None:
-    """One sentence on a difference of two variants; None where nothing can be compared."""
+    """Word the difference between two variants in one sentence; None if nothing can be compared."""
     if found.difference is None:
         return None
     if found.second == BASELINE:
@@ -79,7 +79,7 @@ def contrast(found: Comparison) -> str | None:
 
 
 def _why_none(scores: Sequence[Score], metric: str, *, there: str = "all runs on the original") -> str:
-    """Return the reason for which no run on the original has a score."""
+    """Return the reason why no run on the original has a score."""
     refused = any(metric in score.refused for score in scores if score.variant == BASELINE)
     return f"{there} have no value of {METRICS[metric].title}" if refused else f"{there} failed"
 
@@ -90,18 +90,18 @@ def _whose(methods: Sequence[str], metric: str) -> str:
 
 
 def _told(changes: Sequence[Comparison]) -> str:
-    """`changes by −0.40 on the modified images (…) and by +0.01 under noise of the same maximum (…)`."""
+    """Format as `changes by −0.40 on the modified images (…) and by +0.01 under noise of the same maximum (…)`."""
     there = [change for change in changes if change.difference is not None]
     parts = [f"by {signed(c.difference)} {where(c.first)} ({certainty(c, few='seeds')})" for c in there]
     missing = [where(change.first) for change in changes if change.difference is None]
-    told = [f"changes {listed(parts)}"] if parts else []
-    return " and ".join([*told, *([f"cannot be compared {listed(missing)}"] if missing else [])])
+    known = [f"changes {listed(parts)}"] if parts else []
+    return " and ".join([*known, *([f"cannot be compared {listed(missing)}"] if missing else [])])
 
 
 def method_sentences(rows: Sequence[Row], metric: str) -> list[str]:
-    """A sentence a method: its score on the original and the share that each variant leaves.
+    """Return a sentence per method: its score on the original and the retained share on each variant.
 
-    A change that `may_be_chance` is marked.
+    Changes for which `may_be_chance` is true are marked.
     """
     sentences = []
     for original in (row for row in rows if row.variant == BASELINE and row.metric == metric):
@@ -125,7 +125,7 @@ def _of_row(row: Row) -> str:
 
 
 def model_sentence(scores: Sequence[Score], metric: str) -> str:
-    """One sentence: what the model reaches on the original, and how much of it each variant leaves."""
+    """Word in one sentence what a model reaches on the original, and how much of it each variant retains."""
     model, title = scores[0].method, METRICS[metric].title
     variants = [v for v in dict.fromkeys(score.variant for score in scores) if v != BASELINE]
     originals = [value for score, value in scored(scores, metric) if score.variant == BASELINE]
@@ -150,9 +150,9 @@ def _of_retained(variant: str, metric: str, found: Retained | None) -> str:
 
 
 def comparisons_of(config: ExperimentConfig) -> dict[tuple[str, str], str]:
-    """Pairs of an experiment's variants, first − second, with what each tells."""
-    told, main = dict(TOLD), config.perturbation.form
+    """Return the pairs of an experiment's variants, first − second, with the meaning of each difference."""
+    meanings, main = dict(TOLD), config.perturbation.form
     for name, form in config.alternatives.items():
-        told[name, "modified"] = f"Another m_ψ ({form.form} form) beside the main one ({main} form)."
-        told[name, "untrained"] = "What the training of that one adds."
-    return {pair: text for pair, text in told.items() if set(pair) <= set(config.evaluation.variants)}
+        meanings[name, "modified"] = f"Another m_ψ ({form.form} form) compared with the main one ({main} form)."
+        meanings[name, "untrained"] = "What training that m_ψ adds beyond the untrained pattern."
+    return {pair: text for pair, text in meanings.items() if set(pair) <= set(config.evaluation.variants)}

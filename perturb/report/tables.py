@@ -1,4 +1,4 @@
-"""Rows as tables: the thesis's Tables 4.2 to 4.5 for people, CSV and Markdown for files, rich for the terminal."""
+"""Rows as tables: the thesis's Tables 4.2 to 4.5 for readers, CSV and Markdown for files, rich for the terminal."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from perturb.statistics.scores import BASELINE, Comparison, Row
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """One line a row, with every field; draws as `0:-0.31 1:-0.27`."""
+    """Format rows as CSV, one line per row with every field; draws as `0:-0.31 1:-0.27`."""
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0].as_json()), lineterminator="\n")
     writer.writeheader()
@@ -26,7 +26,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(rows: Sequence[Row], *, thesis: ThesisNumbers | None = None) -> str:
-    """A table for each metric in the layout of Table 4.2, then the paired differences."""
+    """Format a table for each metric in the layout of Table 4.2, then the paired differences."""
     parts = []
     for table in score_tables(rows, thesis=thesis):
         parts += [f"### {in_markdown(table.title)}", "", *markdown_lines(table), ""]
@@ -35,20 +35,20 @@ def as_markdown(rows: Sequence[Row], *, thesis: ThesisNumbers | None = None) -> 
 
 
 def as_terminal(rows: Sequence[Row], *, title: str, thesis: ThesisNumbers | None = None) -> list[Table]:
-    """A rich table for each metric; under each mean its difference to the original with its interval."""
+    """Return a rich table for each metric; below each mean is its difference from the original with its interval."""
     return [rich_table(table) for table in score_tables(rows, title=title, thesis=thesis, compared=True)]
 
 
 def score_tables(
     rows: Sequence[Row], *, title: str = "", thesis: ThesisNumbers | None = None, compared: bool = False
 ) -> list[TextTable]:
-    """A table for each metric: methods down, variants across, mean ± standard deviation over runs.
+    """Build a table for each metric, with methods as rows and variants as columns: mean ± standard deviation over runs.
 
     Args:
-        rows: of `summarise`.
-        title: added to the metric's.
-        thesis: numbers to show beside ours.
-        compared: also show the difference to the original, and in the original's own column the number of runs.
+        rows: Rows from `summarise`.
+        title: Text to append to the metric's title.
+        thesis: The thesis's numbers to show beside ours.
+        compared: Whether to show the difference from the original, and in the original's column the number of runs.
 
     """
     return [
@@ -72,7 +72,7 @@ def _score_table(rows: Sequence[Row], metric: str, *, title: str, thesis: Thesis
 
 
 def difference_table(rows: Sequence[Row]) -> TextTable:
-    """Every variant's change against the original, its interval and p-values, and each draw's where there are several."""
+    """Build a table of every variant's change from the original, with interval and p-values, and by draw if several."""
     header = ["Method", "Variant", "Metric", "Change", *CERTAINTY, "Pairs"]
     compared = [row for row in rows if row.variant != BASELINE]
     lines = [
@@ -83,27 +83,27 @@ def difference_table(rows: Sequence[Row]) -> TextTable:
     if any(1 < row.draws < row.n for row in compared):
         header.append("By pattern")
         lines = [[*line, ", ".join(signed(mean) for _, mean in row.by_draw)] for line, row in zip(lines, compared)]
-        note = "Where seeds share a pattern, intervals are over patterns: three of them tell little of how others fall."
+        note = "Where seeds share a pattern, intervals are over patterns: three of them say little about other patterns."
     elif any(row.draws > 1 for row in compared):
-        note = "Each seed met a pattern of its own: the intervals are over seeds and patterns."
+        note = "Each seed has its own pattern: the intervals are over seeds and patterns."
     return plain_table("Variant − original, paired by seed", header, lines, note=note)
 
 
 def score(row: Row) -> str:
-    """`0.60 ± 0.31`; a dash where the metric is not defined for any run."""
+    """Format a score as `0.60 ± 0.31`; a dash if the metric is not defined for any run."""
     if row.mean is None:
         return "–" if row.refused else f"all {row.failed} failed"
     return spread(row.mean, row.std)
 
 
 def spread(mean: float, std: float | None, *, places: int = 2) -> str:
-    """`0.60 ± 0.31`, or `0.60` where there is no deviation; a real minus."""
+    """Format mean and deviation as `0.60 ± 0.31`, or `0.60` without a deviation, with a proper minus sign."""
     shown = f"{mean:,.{places}f}" + (f" ± {std:,.{places}f}" if std is not None else "")
     return shown.replace("-", "−")
 
 
 def remarks(row: Row) -> list[str]:
-    """Return what must not be overlooked beside a score."""
+    """Return remarks that must be read with a score."""
     draws = [f"{row.draws} draws"] if 1 < row.draws < row.n else []
     failed = [f"{row.failed} failed"] if row.failed and (row.mean is not None or row.refused) else []
     failed += [f"{row.refused} without a value"] if row.refused else []
@@ -120,16 +120,16 @@ def _cell(row: Row, thesis: ThesisNumbers | None, *, compared: bool) -> Cell:
 
 
 def _retained(row: Row) -> list[str]:
-    """`keeps 27%`, where more is better and the original has something to keep."""
+    """Return `keeps 27%`, if higher is better and the original's mean is positive."""
     return [f"keeps {share(row.retained)}"] if row.retained is not None and METRICS[row.metric].higher_is_better else []
 
 
 CERTAINTY = "95 % interval", "p", "p, Holm"
-"""Columns that tell how sure a change is."""
+"""Columns that show how certain a change is."""
 
 
 def _certainty(found: Row | Comparison) -> list[str]:
-    """The p-values, with the verdict beside the one that decides it."""
+    """Return the interval and p-values, with the verdict beside the p-value that determines it."""
     verdict = " (may be chance)" if may_be_chance(found) else ""
     if found.p_holm is None:
         return [interval(found), probability(found.p) + verdict, "–"]
@@ -137,7 +137,7 @@ def _certainty(found: Row | Comparison) -> list[str]:
 
 
 def comparison_table(comparisons: Sequence[Comparison]) -> TextTable:
-    """Two variants other than the original, a line a method."""
+    """Build a table that compares two variants other than the original, one line per method."""
     lines = [
         [c.method, METRICS[c.metric].title, signed(c.difference), *_certainty(c), str(c.seeds), _patterns(c)]
         for c in comparisons
@@ -151,7 +151,7 @@ def _patterns(found: Comparison) -> str:
 
 
 def contrast_table(contrasts: Sequence[Comparison]) -> TextTable:
-    """The primary contrasts, a line each."""
+    """Build a table of the primary contrasts, one line each."""
     header = ["Contrast", "Methods", "Metric", "Change", "95 % interval", "p", "Seeds", "Patterns"]
     lines = [
         [

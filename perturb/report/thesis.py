@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 Number = tuple[float, float]
-"""Mean and standard deviation over ten seeds, two digits, as printed."""
+"""Mean and standard deviation over ten seeds, with two digits as printed."""
 
 DATASETS = "dsprites", "shapes3d"
 """Columns of the tables."""
 VARIANTS = "original", "modified", "noise"
 """Columns below each dataset in the thesis's tables."""
 TABLES = {"mig": "4.2", "dci": "4.3", "factor_vae": "4.4", "sap": "4.5"}
-"""Metric → number of its table. Which of DCI's three numbers Table 4.3 holds is not said; disentanglement is likely."""
+"""Metric → number of its table. The thesis does not say which DCI score Table 4.3 shows; disentanglement is likely."""
 
 FIGURES = {"mig": "4.4", "dci": "4.5", "factor_vae": "4.6", "sap": "4.7"}
 """Metric → number of the figure that shows its line search."""
@@ -48,7 +48,7 @@ _PRINTED = {
         "pcl": "0.07 0.03  0.10 0.03  0.10 0.03    0.07 0.01  0.07 0.01  0.07 0.01",
     },
 }
-"""Metric → kind of objective → mean and deviation, three variants of dSprites and then three of Shapes3D."""
+"""Metric → kind of objective → means and deviations, for three variants of dSprites and then three of Shapes3D."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +56,21 @@ class ThesisNumbers:
     """The thesis's numbers for the methods of one table of ours, on the same dataset."""
 
     numbers: Mapping[tuple[str, str, str], Number]
-    """Numbers by (metric, method as our table calls it, variant)."""
+    """Numbers by (metric, method name in our table, variant)."""
 
     def get(self, metric: str, method: str, variant: str) -> Number | None:
-        """Mean and deviation, or None where the thesis has none."""
+        """Return mean and deviation, or None if the thesis has none."""
         return self.numbers.get((metric, method, variant))
 
 
 def thesis_number(dataset: str, metric: str, method: str, variant: str) -> Number | None:
-    """Mean and standard deviation that the thesis prints, or None where it prints none.
+    """Return the mean and standard deviation printed in the thesis, or None if there are none.
 
     Args:
         dataset: "dsprites" or "shapes3d"; others have no numbers.
-        metric: key in METRICS.
-        method: kind of an objective (perturb/config/objectives.py). Autoencoder and GAN stand in the MIG table only.
-        variant: of the data; `untrained` is ours and has no numbers.
+        metric: Key in METRICS.
+        method: Kind of an objective (perturb/config/objectives.py). Autoencoder and GAN are only in the MIG table.
+        variant: Variant of the data; `untrained` is ours and has no numbers.
 
     """
     line = _PRINTED.get(metric, {}).get(method)
@@ -82,11 +82,11 @@ def thesis_number(dataset: str, metric: str, method: str, variant: str) -> Numbe
 
 
 def thesis_numbers(dataset: str, kinds: Mapping[str, str]) -> ThesisNumbers | None:
-    """Return the thesis's numbers for a dataset, to stand beside ours in a table; None when the thesis has none.
+    """Return the thesis's numbers for a dataset, to show beside ours in a table; None if the thesis has none.
 
     Args:
-        dataset: of our table.
-        kinds: method as our table calls it → kind of its objective.
+        dataset: Dataset of our table.
+        kinds: Method name in our table → kind of its objective.
 
     """
     numbers = {

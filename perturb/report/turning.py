@@ -1,4 +1,4 @@
-"""Panels of figures on turning the axes: what it would save on each variant's images, and how scores changed."""
+"""Figure panels on rotating the axes: the saving on each variant's images, and the change of scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SPREAD = 0.5
-"""Height over which the marks of a line are spread, in lines."""
+"""Height over which the marks of a line are spread, as a fraction of a line."""
 MOST_TICKS = 4
-"""Intervals of the horizontal axis, whose panels are half as wide as a phone."""
+"""Maximum number of tick intervals on the horizontal axis, since the panels are half as wide as a phone."""
 
 
 def lines_of_variants(axes: "Axes", variants: Sequence[str]) -> None:
-    """Lay a panel out with a line for each variant, the first at the top."""
+    """Lay out a panel with a line for each variant, the first at the top."""
     axes.set_yticks(range(len(variants)), [in_figure(variant.replace("_", " ")) for variant in variants])
     axes.set_ylim(len(variants) - 0.5, -0.5)
     axes.locator_params(axis="x", nbins=MOST_TICKS)
@@ -27,7 +27,7 @@ def lines_of_variants(axes: "Axes", variants: Sequence[str]) -> None:
 
 
 def draw_savings(axes: "Axes", savings: Mapping[str, Sequence[float]]) -> None:
-    """A line for each variant: a mark for each of its savings, in nats per unit of β, and the mean as a bar."""
+    """Plot a line for each variant: a mark for each of its savings, in nats per unit of β, and a bar for the mean."""
     for place, (variant, values) in enumerate(savings.items()):
         colour = style.colour(variant)
         if not values:
@@ -50,14 +50,14 @@ def draw_changes(
     title: str,
     losses: Mapping[str, float] | None = None,
 ) -> None:
-    """A line for each variant: the change of a score against the original with its interval, for each group of methods.
+    """Plot a line for each variant: the change of a score from the original with its interval, per group of methods.
 
     Args:
-        axes: the panel.
-        variants: a line each.
-        groups: changes by variant; the marks of the first group are filled, those of others are open.
-        title: of the metric.
-        losses: by variant, a loss that was predicted, drawn as a cross.
+        axes: The panel.
+        variants: The variants, one line each.
+        groups: Changes by variant for each group; marks of the first group are filled, those of the others open.
+        title: Title of the metric.
+        losses: Predicted losses by variant, drawn as crosses.
 
     """
     axes.axvline(0, color="#444444", linewidth=1)

@@ -8,36 +8,36 @@ from perturb.variants import VARIANTS
 
 
 def where(variant: str) -> str:
-    """The variant in a sentence: `on the modified images`; an alternative m_ψ is `on` its name."""
+    """Return a phrase for a variant, such as `on the modified images`; for an alternative m_ψ, `on` and its name."""
     return VARIANTS[variant].where if variant in VARIANTS else f"on {variant}"
 
 
 def signed(value: float | None) -> str:
-    """The number with two decimals and its sign, with a real minus; a dash for None."""
+    """Format a number with its sign and two decimals, with a proper minus sign; a dash for None."""
     return "–" if value is None else f"{value:+.2f}".replace("-", "−")
 
 
 def interval(found: Row | Comparison) -> str:
-    """An interval as a text shows it, for example `[−0.43, −0.31]`; a dash where there is none."""
+    """Format an interval, for example `[−0.43, −0.31]`; a dash if there is none."""
     return "–" if found.ci_low is None else f"[{signed(found.ci_low)}, {signed(found.ci_high)}]"
 
 
 def probability(p: float | None) -> str:
-    """A p-value: `0.043`, `<0.001`."""
+    """Format a p-value: `0.043`, `<0.001`."""
     if p is None:
         return "–"
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def share(value: float, decimals: int = 0) -> str:
-    """A share in per cent, for example `27%`."""
+    """Format a share as a percentage, for example `27%`."""
     return f"{value:.{decimals}%}".replace("-", "−")
 
 
 def may_be_chance(found: Row | Comparison) -> bool:
     """Return whether a change may be chance.
 
-    A comparison that belongs to a family is judged by its Holm-adjusted p-value, any other by whether the interval holds 0.
+    A comparison in a family is judged by its Holm-adjusted p-value, any other by whether its interval contains 0.
     """
     if found.p_holm is not None:
         return found.p_holm >= SIGNIFICANCE
@@ -45,11 +45,11 @@ def may_be_chance(found: Row | Comparison) -> bool:
 
 
 def certainty(found: Row | Comparison, *, few: str) -> str:
-    """`95 % interval [−0.43, −0.31]`, and whether the change may be chance; `too few seeds for an interval`.
+    """Return `95 % interval [−0.43, −0.31]` and whether the change may be chance, or `too few seeds for an interval`.
 
     Args:
-        found: with a difference.
-        few: of what there are too few: "seeds", "pairs".
+        found: A row or comparison with a difference.
+        few: What there may be too few of: "seeds" or "pairs".
 
     """
     if found.ci_low is None:
@@ -62,5 +62,5 @@ def certainty(found: Row | Comparison, *, few: str) -> str:
 
 
 def listed(names: Sequence[str]) -> str:
-    """`A`, `A and B`, `A, B and C`."""
+    """Join names as `A`, `A and B`, or `A, B and C`."""
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -1,1 +1,1 @@
-"""Scores of runs, their means and differences, intervals, and families of comparisons."""
+"""Scores of runs, their means and differences, confidence intervals, and families of comparisons."""

@@ -1,4 +1,4 @@
-"""The comparisons of a report as a family that shares one error rate, apart from the primary contrasts."""
+"""The comparisons of a report, except the primary contrasts, as one family with a common error rate."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,28 +12,28 @@ Identity = tuple[frozenset[str], str, frozenset[str]]
 
 
 class Family:
-    """All comparisons of a report but its primary contrasts, each once; their p-values are adjusted by Holm's method.
+    """All comparisons of a report except its primary contrasts, each once, with p-values adjusted by Holm's method.
 
-    So the chance to call any difference real in the whole family where there is none is at most 5 %.
+    The family-wise error rate, the probability of any false positive in the whole family, is therefore at most 5 %.
     """
 
     def __init__(self, found: Iterable[Row | Comparison], *, primary: Sequence[Comparison]) -> None:
-        """Take what a report compares; what has no p-value, or is one of the primary contrasts, is left out."""
+        """Collect the comparisons of a report, except those without a p-value and the primary contrasts."""
         alone = {identity(contrast) for contrast in primary}
         values = {identity(one): one.p for one in found if one.p is not None and identity(one) not in alone}
         self._adjusted = dict(zip(values, holm(list(values.values())), strict=True))
 
     def __len__(self) -> int:
-        """Number of comparisons."""
+        """Return the number of comparisons."""
         return len(self._adjusted)
 
     def judged(self, found: Iterable[Found]) -> list[Found]:
-        """Copies of rows or comparisons, with `p_holm` where they belong to the family."""
+        """Return copies of rows or comparisons, with `p_holm` set for those that belong to the family."""
         return [replace(one, p_holm=self._adjusted.get(identity(one))) for one in found]
 
 
 def identity(found: Row | Comparison) -> Identity:
-    """Methods, metric and variants: the same for a table's cell, for the sentence about it, and turned round."""
+    """Return methods, metric and variants: equal for a table cell, the sentence about it, and the reversed comparison."""
     if isinstance(found, Row):
         return frozenset([found.method]), found.metric, frozenset([found.variant, BASELINE])
     return frozenset(found.methods), found.metric, frozenset([found.first, found.second])

@@ -1,8 +1,8 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false
 """Standard errors, intervals and p-values of mean differences: over clusters, over crossed draws and seeds, over methods.
 
-Everything is Student's t on a standard error with its degrees of freedom; nothing is resampled. A cluster is what was drawn
-independently: a pattern with the seeds that met it, or, where there is one pattern, a seed.
+Everything uses Student's t with a standard error and its degrees of freedom; nothing is resampled. A cluster is a unit that
+was drawn independently: a pattern with the seeds trained on it, or, with a single pattern, a seed.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ import numpy as np
 
 CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
-"""1 − CONFIDENCE: a difference whose p-value is this or more may be chance."""
+"""1 − CONFIDENCE: a difference with a p-value of at least this may be chance."""
 MOST_ITERATIONS = 10_000
-"""Iterations of the fit of missing cells; of tables that are not nearly empty it takes a few dozen."""
+"""Maximum iterations of the fit for missing cells. Tables that are not nearly empty need a few dozen."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, how far off it may be, and on how many degrees of freedom that is known."""
+    """A mean with its standard error and degrees of freedom."""
 
     mean: float
     error: float | None = None
@@ -28,20 +28,20 @@ class Estimate:
 
     @property
     def half_width(self) -> float | None:
-        """Half the width of the 95 % interval; None where the error is not known."""
+        """Half the width of the 95 % interval; None if the error is unknown."""
         from scipy.special import stdtrit
 
         return None if self.error is None else float(stdtrit(self.df, (1 + CONFIDENCE) / 2)) * self.error
 
     @property
     def interval(self) -> tuple[float, float] | tuple[None, None]:
-        """Lower and upper end of the 95 % interval; (None, None) where the error is not known."""
+        """Lower and upper end of the 95 % interval; (None, None) if the error is unknown."""
         width = self.half_width
         return (None, None) if width is None else (self.mean - width, self.mean + width)
 
     @property
     def p(self) -> float | None:
-        """Two-sided p-value of a mean of 0, below 0.05 exactly when the interval excludes 0; None without an error."""
+        """Two-sided p-value for a mean of 0, below 0.05 exactly when the interval excludes 0; None without an error."""
         from scipy.special import stdtr
 
         if self.error is None:
@@ -52,11 +52,11 @@ class Estimate:
 
 
 def over_clusters(differences: np.ndarray) -> Estimate:
-    """Mean over methods of each method's mean over clusters, with the standard error that the clusters' spread gives.
+    """Estimate the mean over methods of each method's mean over clusters, with a standard error from the clusters' spread.
 
-    The clusters are what is independent: one pattern, or one seed, changes all methods alike. For one method that has every
-    cluster this is the one-sample t-interval. How often it holds the truth, nominally 95 %, in simulations (t: 10,000
-    samples; the bootstraps: 2,000 with 599 resamples each; tests/statistics/test_intervals.py repeats the part about t):
+    Clusters are the independent units: a pattern, or a seed, affects all methods in the same way. For one method with a
+    value in every cluster this is the one-sample t-interval. The table gives its coverage, nominally 95 %, in simulations
+    (t: 10,000 samples; bootstraps: 2,000 with 599 resamples each; tests/statistics/test_intervals.py repeats the t column):
 
     | differences                     | clusters | t    | percentile | BCa  | bootstrap-t |
     |---------------------------------|----------|------|------------|------|-------------|
@@ -73,13 +73,13 @@ def over_clusters(differences: np.ndarray) -> Estimate:
     | −0.05, the others near −0.50,   | 5        | 0.86 | 0.80       | 0.82 | 0.89        |
     | each ± 0.08                     | 10       | 0.94 | 0.90       | 0.94 | 0.97        |
 
-    Bootstrap-t covers skewed samples of five or more better, at up to twice the width, and fails at three. The published
-    differences (four VAEs, three variants, ten seeds, standardised) are hardly skewed; so the t-interval is taken. Where
-    three to five clusters may fall in modes far apart, it holds the truth less often than it says: what a sample has not
-    seen, no interval can know.
+    Bootstrap-t has better coverage for skewed samples of five or more, at up to twice the width, and fails at three. The
+    published differences (four VAEs, three variants, ten seeds, standardised) are hardly skewed, so we use the t-interval.
+    With three to five clusters from well-separated modes, its coverage is below nominal. No interval can account for modes
+    that the sample has missed.
 
     Args:
-        differences: (methods, clusters); NaN where a method has none, but a difference at least in every row.
+        differences: Differences (methods, clusters). NaN where a method has none, but at least one difference in every row.
 
     """
     there = np.isfinite(differences)
@@ -94,17 +94,17 @@ def over_clusters(differences: np.ndarray) -> Estimate:
 
 
 def over_methods(together: Estimate, each: Sequence[Estimate]) -> Estimate:
-    """The wider of two estimates of a mean over methods: from the clusters' means, or from the methods' own errors.
+    """Return the wider of two estimates of a mean over methods: from the clusters' means, or from the methods' own errors.
 
-    The mean over methods of a cluster may spread less than its parts, because deviations of different methods happen to
-    cancel. Methods are trained independently given the pattern, so that cancellation is luck: at best they are independent,
+    A cluster's mean over methods may vary less than its parts, because deviations of different methods happen to cancel.
+    Methods are trained independently given the pattern, so such cancellation is luck. At best the methods are independent,
     and then the variance of their mean is the sum of their variances over the squared number of methods
-    (Welch-Satterthwaite degrees of freedom). What they share, as a pattern that is hard for all, shows in the clusters'
-    means alone. The interval is the wider of both, and its error so at least as large as independence implies.
+    (Welch-Satterthwaite degrees of freedom). Shared effects, such as a pattern that is hard for all methods, only show in
+    the clusters' means. Taking the wider interval makes the error at least as large as independence implies.
 
     Args:
-        together: of the mean over methods, cluster by cluster.
-        each: of every method by itself; where one has no error, only `together` is left.
+        together: Estimate of the mean over methods, cluster by cluster.
+        each: Estimate for every single method. If one has no error, `together` is returned.
 
     """
     variances = np.array([np.nan if one.error is None else one.error**2 for one in each])
@@ -116,24 +116,24 @@ def over_methods(together: Estimate, each: Sequence[Estimate]) -> Estimate:
 
 
 def over_draws_and_seeds(first: np.ndarray, second: np.ndarray) -> Estimate:
-    """mean(first) − mean(second), both (draws, seeds), where draws and seeds are two crossed random effects.
+    """Estimate mean(first) − mean(second), both (draws, seeds), with draws and seeds as two crossed random effects.
 
-    Seed s starts and draws alike in every run, and one original run of it stands against all draws of a pattern, so runs are
-    crossed, not nested. Of a table of D draws × S seeds, the variance of the grand mean is (MS_draws + MS_seeds −
-    MS_residual) / (D S) by the mean squares of the two-way layout, but at least what draws or seeds alone give; degrees of
-    freedom are Satterthwaite's. Of two sides with draws of their own, each adds its draws and takes off its residual, and
-    the seeds' mean square is that of their differences.
+    Seed s gives the same initial weights and batches in every run, and its one original run is compared with all draws of a
+    pattern, so runs are crossed, not nested. For a table of D draws × S seeds, the variance of the grand mean is
+    (MS_draws + MS_seeds − MS_residual) / (D S), from the mean squares of the two-way layout, but at least that from draws or
+    seeds alone. Degrees of freedom are Satterthwaite's. If both sides have draws of their own, each side adds its draws'
+    mean square and subtracts its residual, and the seeds' mean square is that of the differences.
 
-    In simulations (4,000 tables of 3, 5 or 10 draws × 3 or 10 seeds, normal effects; standard deviations of draws, seeds and
-    residual) the interval holds the truth in 94 to 98 % where draws or seeds matter, and in up to 99.9 % where neither does,
-    the price of never falling below one of the mean squares.
+    In simulations (4,000 tables of 3, 5 or 10 draws × 3 or 10 seeds, with normal effects of draws, seeds and residual) the
+    coverage is 94 to 98 % if draws or seeds matter, and up to 99.9 % if neither does. This is the price of never falling
+    below one of the mean squares.
 
     Args:
-        first: scores; NaN where a run has none.
-        second: the same for what it is compared with; the same seeds. Zeros of shape (1, seeds) for a mean by itself.
+        first: Scores; NaN where a run has none.
+        second: Scores to compare with, for the same seeds. Zeros of shape (1, seeds) estimate the mean of `first` itself.
 
     Returns:
-        An estimate without an error when fewer than two seeds have a score on both sides.
+        The estimate, without an error if fewer than two seeds have a score on both sides.
 
     """
     mean = mean_of_draws(first) - mean_of_draws(second)
@@ -152,13 +152,19 @@ def over_draws_and_seeds(first: np.ndarray, second: np.ndarray) -> Estimate:
 
 
 def mean_of_draws(scores: np.ndarray) -> float:
-    """Mean over draws of the mean over their seeds, of (draws, seeds): draws weigh alike, whatever failed in them."""
+    """Return the mean over draws of each draw's mean over seeds: draws have equal weight, whatever runs failed.
+
+    The scores are (draws, seeds).
+    """
     means: list[float] = [np.nanmean(draw) for draw in scores if np.isfinite(draw).any()]
     return float(np.mean(means))
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment (1979) of p-values, in their order: significant ones hold together at any level."""
+    """Adjust p-values by Holm's step-down method (1979), which controls the family-wise error rate at any level.
+
+    The order is kept.
+    """
     order: list[int] = np.argsort(values, kind="stable").tolist()
     adjusted, largest = [1.0] * len(values), 0.0
     for place, index in enumerate(order):
@@ -169,14 +175,17 @@ def holm(values: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of a variance: an independent mean square, scaled, and its degrees of freedom."""
+    """A component of a variance: a scaled independent mean square with its degrees of freedom."""
 
     value: float
     df: int
 
 
 def _from_parts(mean: float, added: Sequence[_Part], taken: Sequence[_Part]) -> Estimate:
-    """Satterthwaite's degrees of freedom of a sum of mean squares, no fewer than those of its smallest part."""
+    """Combine mean squares into an estimate.
+
+    Degrees of freedom are Satterthwaite's, but at least the smallest among the added parts.
+    """
     largest = max(part.value for part in added)
     variance = max(sum(part.value for part in added) - sum(part.value for part in taken), largest)
     uncertainty = sum(part.value**2 / part.df for part in (*added, *taken) if part.df > 0)
@@ -185,14 +194,14 @@ def _from_parts(mean: float, added: Sequence[_Part], taken: Sequence[_Part]) -> 
 
 
 def _residual(table: np.ndarray, *, missing: int) -> _Part:
-    """Mean square of what rows and columns leave of (draws, seeds), as it adds to the variance of the grand mean."""
+    """Return the residual mean square of the two-way layout (draws, seeds), scaled to the variance of the grand mean."""
     left = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0, keepdims=True) + table.mean()
     df = (table.shape[0] - 1) * (table.shape[1] - 1) - missing
     return _Part(float(np.sum(left**2)) / df / table.size if df > 0 else 0.0, max(df, 0))
 
 
 def _filled(scores: np.ndarray) -> np.ndarray:
-    """(draws, seeds) without draws that have no score, missing cells by the least-squares fit of draw + seed."""
+    """Drop draws without scores from (draws, seeds), and fill missing cells by a least-squares fit of draw + seed."""
     from scipy.sparse import coo_array
     from scipy.sparse.linalg import lsqr
 
@@ -200,7 +209,7 @@ def _filled(scores: np.ndarray) -> np.ndarray:
     there = np.isfinite(scores)
     if there.all():
         return scores
-    # Sparse, because an entry of a leaderboard may have thousands of seeds: a dense design would take a hundred gigabytes.
+    # Sparse, because a leaderboard entry may have thousands of seeds: a dense design matrix would take a hundred gigabytes.
     draws, seeds = np.nonzero(there)
     rows = np.arange(len(draws)).repeat(2)
     columns = np.stack([draws, len(scores) + seeds], axis=1).ravel()

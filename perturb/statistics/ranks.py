@@ -1,5 +1,5 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
-"""Rank correlation: the agreement of two measurements about the order of the same things."""
+"""Rank correlation: how well two measurements agree on the order of the same items."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def rank_correlation(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> float | None:
-    """Return Spearman's rank correlation, in [-1, 1]; None below three pairs, or where a side does not vary."""
+    """Return Spearman's rank correlation, in [-1, 1]; None for fewer than three pairs, or if one side does not vary."""
     from scipy import stats
 
     if len(first) < 3 or min(np.ptp(first), np.ptp(second)) == 0:

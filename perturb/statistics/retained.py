@@ -1,4 +1,4 @@
-"""The share of a model's score that survives a perturbation, with its interval."""
+"""The retained share: how much of a model's score survives a perturbation, with its interval."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,27 +11,28 @@ from perturb.statistics.scores import BASELINE, Score, estimate_of, scored
 
 @dataclass(frozen=True, kw_only=True)
 class Retained:
-    """The share of one metric that is retained on one variant, over seeds with scores there and on the original."""
+    """The retained share of one metric on one variant, over seeds with scores on both the variant and the original."""
 
     original: float
     """Mean score on the original."""
     variant: float
     """Mean score on the variant."""
     share: float | None
-    """variant / original; None where there is nothing to retain."""
+    """The ratio variant / original; None if the original's mean is not positive."""
     low: float | None
     high: float | None
-    """95 % t-interval of the share over patterns, or of one pattern over seeds; None below two, and without a share."""
+    """95 % t-interval of the share, over patterns, or over seeds if there is one pattern. None with fewer than two of them,
+    and without a share."""
     pairs: int
 
 
 def retained(scores: Sequence[Score], metric: str, variant: str) -> Retained | None:
-    """The share of a metric that a variant leaves to one model; None where no pair has scores.
+    """Compute the share of a metric that one model retains on a variant; None if no pair has scores.
 
     Args:
-        scores: of one model's runs.
-        metric: key of `Score.values`.
-        variant: which one.
+        scores: Scores of one model's runs.
+        metric: Key of `Score.values`.
+        variant: Name of the variant.
 
     """
     found = scored(scores, metric)
@@ -48,7 +49,7 @@ def retained(scores: Sequence[Score], metric: str, variant: str) -> Retained | N
 
 
 def _means(pairs: Mapping[tuple[int, int], tuple[float, float]]) -> np.ndarray:
-    """Means of original and variant: over draws, the means of their seeds."""
+    """Return the means of original and variant: the mean over draws of each draw's mean over seeds."""
     found: dict[int, list[tuple[float, float]]] = {}
     for (draw, _), both in pairs.items():
         found.setdefault(draw, []).append(both)
@@ -56,10 +57,10 @@ def _means(pairs: Mapping[tuple[int, int], tuple[float, float]]) -> np.ndarray:
 
 
 def _estimate(pairs: Mapping[tuple[int, int], tuple[float, float]], share: float, original: float) -> Estimate:
-    """The share with the error of a ratio of means: that of mean(variant − share · original) / mean(original).
+    """Return the share with the error of a ratio of means: that of mean(variant − share · original) / mean(original).
 
-    In simulations of 2 to 10 clusters whose originals have 1/6 to 1/2 of their mean as standard deviation, 95 % of such
-    intervals hold the truth.
+    In simulations with 2 to 10 clusters, where the originals' standard deviation is 1/6 to 1/2 of their mean, 95 % of such
+    intervals contain the true value.
     """
     left = {key: variant - share * before for key, (before, variant) in pairs.items()}
     found = estimate_of([(left, {(0, seed): 0.0 for _, seed in pairs})])

@@ -1,4 +1,4 @@
-"""Scores of trained models in run directories."""
+"""Configs and results of scoring runs."""
 
 from dataclasses import dataclass, field
 
@@ -6,13 +6,13 @@ from perturb.config import DatasetConfig, MetricsConfig, Section
 
 
 class ScoresRun(Section):
-    """The scores of one trained model."""
+    """Scoring of one trained model."""
 
     dataset: DatasetConfig
     metrics: tuple[str, ...]
     settings: MetricsConfig
     seed: int
-    """Draws the sample of the grid."""
+    """Seed for the sample of the grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +21,9 @@ class ScoresResult:
 
     failure: str | None
     scores: dict[str, float] | None
-    """Score by metric, without those that are refused; None for a failed run."""
+    """Score by metric, without refused metrics; None for a failed run."""
     details: dict[str, dict[str, float]] | None
-    """All that each metric returns, by its names; None for a failed run."""
+    """All values that each metric returns, by metric and name; None for a failed run."""
     unit_variances: tuple[float, ...]
     """E[σ²] of each latent unit; empty for a failed run."""
     refused: dict[str, str] = field(default_factory=dict[str, str])

@@ -1,4 +1,4 @@
-"""Mean, spread and paired differences of scores over seeds, and over draws of a pattern."""
+"""Means, standard deviations and paired differences of scores over seeds and over draws of a pattern."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,21 +12,21 @@ BASELINE = "original"
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """The score of one training by one metric."""
+    """The scores of one training."""
 
     method: str
     variant: str
     seed: int
-    """Number of the seed: runs with equal numbers are pairs."""
+    """Index of the seed; runs with equal indices are pairs."""
     values: Mapping[str, float] | None
-    """Scores by metric, without those that are refused; None when the run failed."""
+    """Scores by metric, without refused metrics; None if the run failed."""
     failure: str | None
     over_pruned: bool = False
     """True if fewer units are active than there are factors (`perturb.perturbation.selection.over_pruned`)."""
     refused: Mapping[str, str] = field(default_factory=dict[str, str])
     """The reason for each metric that has no value for the run, by the metric's name."""
     draw: int = 0
-    """Number of the pattern's draw, of a variant that has several; the original is always 0."""
+    """Index of the pattern's draw, for variants with several; always 0 for the original."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,79 +37,79 @@ class Row:
     variant: str
     metric: str
     mean: float | None
-    """Mean over the runs that have a score; None when none has."""
+    """Mean over the runs that have a score; None if none has."""
     std: float | None
-    """Standard deviation of the sample (n − 1); None below two runs."""
+    """Sample standard deviation (n − 1); None for fewer than two runs."""
     n: int
-    """Runs with a score, of all draws."""
+    """Number of runs with a score, over all draws."""
     failed: int
     over_pruned: int
     """Number of over-pruned runs among the n; they are counted, not dropped."""
     pairs: int | None = None
-    """Runs that have a score here while their seed has one on the original; None for the original."""
+    """Number of runs with a score whose seed also has a score on the original; None for the original."""
     difference: float | None = None
-    """Mean over pairs of variant − original, of several draws the mean of their means; None for the original."""
+    """Mean of variant − original over pairs; with several draws, the mean of the draws' means. None for the original."""
     ci_low: float | None = None
     ci_high: float | None = None
-    """95 % t-interval of the difference, None below two clusters: draws with their seeds, or of one draw the seeds. Where
-    seeds meet several draws, both vary (`over_draws_and_seeds`)."""
+    """95 % t-interval of the difference over clusters; None for fewer than two. Clusters are draws with their seeds, or
+    seeds if there is one draw. If seeds are crossed with draws, both vary (`over_draws_and_seeds`)."""
     p: float | None = None
-    """Two-sided p-value of no difference, as the interval."""
+    """Two-sided p-value for no difference, consistent with the interval."""
     p_holm: float | None = None
-    """Holm-adjusted over a family of comparisons; None where a comparison stands by itself."""
+    """p-value adjusted by Holm's method over a family of comparisons; None for a comparison outside the family."""
     retained: float | None = None
-    """mean / the original's mean; None for the original and where that has nothing to retain."""
+    """mean / the original's mean; None for the original, and if the original's mean is not positive."""
     refused: int = 0
-    """Number of runs that did not fail and have no value of this metric."""
+    """Number of runs that did not fail but have no value of this metric."""
     draws: int = 1
-    """Draws of the pattern that have a run."""
+    """Number of draws of the pattern with a run."""
     by_draw: tuple[tuple[int, float], ...] = ()
-    """Number of each draw that has pairs, and its mean difference."""
+    """Index and mean difference of each draw that has pairs."""
 
     def as_json(self) -> dict[str, object]:
-        """The row as results.json and the CSV keep it."""
+        """Return the row as it is stored in results.json and the CSV."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One method, or the mean of several, on two variants."""
+    """A comparison of two variants for one method, or for the mean over several methods."""
 
     method: str
-    """The name of the only method, or how many methods the mean is over."""
+    """The name of the only method, or `mean of N methods`."""
     methods: tuple[str, ...]
-    """The names of all methods that the mean is over."""
+    """The names of all methods in the mean."""
     metric: str
     first: str
     second: str
     difference: float | None
-    """Mean of first − second over the seeds with a score on both, draws weighing alike; None without such a seed."""
+    """Mean of first − second over seeds with a score on both, with equal weight per draw; None without such a seed."""
     ci_low: float | None
     ci_high: float | None
     """Ends of the 95 % t-interval of the difference, as in `Row`."""
     p: float | None = None
     p_holm: float | None = None
-    """The two p-values mean what they mean in `Row`."""
+    """The two p-values, as in `Row`."""
     seeds: int
     draws: tuple[int, int]
-    """Numbers of patterns of the first and of the second variant."""
+    """Number of patterns of the first and of the second variant."""
 
     def as_json(self) -> dict[str, object]:
-        """The comparison as results.json keeps it."""
+        """Return the comparison as it is stored in results.json."""
         return asdict(self)
 
 
 Runs = dict[tuple[int, int], Score]
 Values = Mapping[tuple[int, int], float]
-"""Scores and values by draw and seed."""
+"""Runs and Values map (draw, seed) to a score."""
 
 
 def summarise(scores: Sequence[Score], metrics: Sequence[str]) -> list[Row]:
-    """A row for each metric, method and variant, in the order in which the scores name them.
+    """Return a row for each metric, method and variant, in the order in which they appear in the scores.
 
     Args:
-        scores: of all runs, failed ones included.
-        metrics: keys of `Score.values`.
+        scores: Scores of all runs, including failed ones.
+        metrics: Keys of `Score.values`.
 
     """
     groups = _groups(scores)
@@ -124,14 +124,15 @@ def summarise(scores: Sequence[Score], metrics: Sequence[str]) -> list[Row]:
 
 
 def scored(scores: Iterable[Score], metric: str) -> list[tuple[Score, float]]:
-    """The runs that have a score by one metric, each with it."""
+    """Return the runs that have a score by one metric, each with that score."""
     return [(score, score.values[metric]) for score in scores if score.values is not None and metric in score.values]
 
 
 def compare(scores: Sequence[Score], metric: str, *, first: str, second: str) -> list[Comparison]:
-    """First − second for every method that has runs on both, paired by seed.
+    """Compare first − second for every method with runs on both variants, paired by seed.
 
-    Modified − untrained is what the training of a pattern adds to a pattern of the same kind and variance.
+    For example, modified − untrained is the effect of training a pattern, beyond that of an untrained pattern of the same
+    kind and variance.
     """
     methods = dict.fromkeys(score.method for score in scores)
     there = {(score.method, score.variant) for score in scores}
@@ -142,10 +143,10 @@ def compare(scores: Sequence[Score], metric: str, *, first: str, second: str) ->
 def pooled(
     scores: Sequence[Score], metric: str, *, methods: Sequence[str], first: str, second: str = BASELINE
 ) -> Comparison:
-    """First − second, mean over methods: paired by seed within each; methods weigh alike, whatever runs they lack.
+    """Compare first − second averaged over methods, paired by seed within each method.
 
-    The interval is over the patterns or seeds that all methods met, and no narrower than methods that are independent of
-    each other would have it (`over_methods`).
+    Methods have equal weight, whatever runs are missing. The interval is over the patterns or seeds that the methods share,
+    and is at least as wide as it would be for independent methods (`over_methods`).
     """
     groups = _groups(scores)
     runs = [(groups.get((method, first), {}), groups.get((method, second), {})) for method in methods]
@@ -170,7 +171,7 @@ def pooled(
 
 
 def _groups(scores: Sequence[Score]) -> dict[tuple[str, str], Runs]:
-    """Runs by method and variant."""
+    """Group runs by method and variant."""
     groups: dict[tuple[str, str], Runs] = {}
     for score in scores:
         groups.setdefault((score.method, score.variant), {})[score.draw, score.seed] = score
@@ -197,7 +198,7 @@ def _row(runs: Runs, baseline: Runs, metric: str) -> Row:
 
 
 def _compared(row: Row, values: Values, against: Values) -> Row:
-    """The row, held against the original."""
+    """Return the row with its comparison to the original."""
     pairs, estimate = _pairs(values, against), estimate_of([(values, against)])
     low, high = estimate.interval if estimate else (None, None)
     before = float(np.mean(list(against.values()))) if against else 0.0
@@ -214,7 +215,7 @@ def _compared(row: Row, values: Values, against: Values) -> Row:
 
 
 def estimate_of(sides: Sequence[tuple[Values, Values]]) -> Estimate | None:
-    """First − second, mean over methods, of both sides' values for each method; None where no method has a pair."""
+    """Estimate first − second averaged over methods, from each method's values on both sides; None if there are no pairs."""
     sides = [both for both in sides if _pairs(*both)]
     if not sides:
         return None
@@ -230,7 +231,7 @@ def estimate_of(sides: Sequence[tuple[Values, Values]]) -> Estimate | None:
 
 
 def _crossing(first: Values, second: Values) -> tuple[Values, Values]:
-    """The two sides; where one has a single draw, the pairs as the other and zeros in its place."""
+    """Return the two sides; if one has a single draw, return the paired differences and zeros in its place."""
     one, other = (len({draw for draw, _ in values}) for values in (first, second))
     if other == 1:
         return _pairs(first, second), {(0, seed): 0.0 for _, seed in second}
@@ -240,13 +241,13 @@ def _crossing(first: Values, second: Values) -> tuple[Values, Values]:
 
 
 def _averaged(sides: Sequence[Values]) -> Values:
-    """Mean over methods by draw and seed."""
+    """Average over methods, by draw and seed."""
     keys = sorted({key for values in sides for key in values})
     return {key: float(np.mean([values[key] for values in sides if key in values])) for key in keys}
 
 
 def _tables(both: Sequence[Values]) -> list[np.ndarray]:
-    """Draws × seeds of either side, with the seeds that both have; NaN where there is no value."""
+    """Return a table draws × seeds for each side, with the seeds that both share; NaN for missing values."""
     seeds = sorted({seed for _, seed in both[0]} & {seed for _, seed in both[1]})
     columns, tables = {seed: column for column, seed in enumerate(seeds)}, list[np.ndarray]()
     for values in both:
@@ -260,10 +261,10 @@ def _tables(both: Sequence[Values]) -> list[np.ndarray]:
 
 
 def _pairs(first: Values, second: Values) -> Values:
-    """First − second by draw and seed, where both have a score; of a second side with several draws a seed, their mean.
+    """Return first − second by draw and seed, where both have a score; several draws per seed of the second are averaged.
 
-    Draws are those of the side with fewer patterns, unless it has but one: pairs that share a pattern are one cluster.
-    Where neither number of patterns divides the other, the finer side's may still be shared by several clusters.
+    Pairs that share a pattern form one cluster, so draws are those of the side with fewer patterns, unless it has only one.
+    If neither number of patterns divides the other, several clusters may still share a pattern of the finer side.
     """
     against: dict[int, list[float]] = {}
     for (_, seed), value in second.items():
@@ -279,30 +280,30 @@ def _pairs(first: Values, second: Values) -> Values:
 
 
 def _crossed(values: Values) -> bool:
-    """Return whether a seed meets several draws."""
+    """Return whether some seed has several draws."""
     return len({seed for _, seed in values}) < len(values)
 
 
 def _by_draw(values: Values) -> tuple[tuple[int, float], ...]:
-    """Number and mean of each draw."""
-    found: dict[int, list[float]] = {}
+    """Return the index and mean of each draw."""
+    of_draw: dict[int, list[float]] = {}
     for (draw, _), value in values.items():
-        found.setdefault(draw, []).append(value)
-    return tuple((draw, float(np.mean(found[draw]))) for draw in sorted(found))
+        of_draw.setdefault(draw, []).append(value)
+    return tuple((draw, float(np.mean(of_draw[draw]))) for draw in sorted(of_draw))
 
 
 def _clusters(pairs: Sequence[Values]) -> np.ndarray:
-    """Mean difference of each method in each cluster, (methods, clusters), NaN where it has none.
+    """Return each method's mean difference in each cluster, (methods, clusters); NaN where it has none.
 
-    Clusters are the draws, each with its seeds; of one draw, the seeds.
+    Clusters are the draws, each with its seeds, or the seeds if there is only one draw.
     """
-    several = len({draw for found in pairs for draw, _ in found}) > 1
+    several = len({draw for of_method in pairs for draw, _ in of_method}) > 1
     means = [
-        dict(_by_draw({(draw if several else seed, seed): difference for (draw, seed), difference in found.items()}))
-        for found in pairs
+        dict(_by_draw({(draw if several else seed, seed): difference for (draw, seed), difference in of_method.items()}))
+        for of_method in pairs
     ]
-    clusters = sorted({cluster for found in means for cluster in found})
-    return np.array([[found.get(cluster, np.nan) for cluster in clusters] for found in means])
+    clusters = sorted({cluster for of_method in means for cluster in of_method})
+    return np.array([[of_method.get(cluster, np.nan) for cluster in clusters] for of_method in means])
 
 
 def _values(runs: Runs, metric: str) -> Values:

@@ -100,8 +100,8 @@ def test_settings_are_set_for_experiments_only(capsys: pytest.CaptureFixture[str
     ("migs", "gaps", "said"),
     [
         ([[0.1, 0.38, 0.4], [0.1, 0.38, 0.4]], [0.8, 0.05],
-         r"^After 30 steps, MIG is 0\.40 \(95 % interval 0\.40 to 0\.40\), and nine tenths of it from step 20 on\. In no "
-         r"latent .*: wall hue\.$"),
+         r"^After 30 steps, MIG is 0\.40 \(95 % interval 0\.40 to 0\.40\), and nine tenths of it from step 20 on\. Without "
+         r"a latent .*: wall hue\.$"),
         ([[0.4, 0.1, 0.4], [0.4, 0.1, 0.4]], [0.5, 0.3], r"from step 30 on\.$"),
         ([[np.nan, 0.4, 0.4], [0.4, 0.4, 0.4]], [0.5, 0.3], r"from step 20 on\.$"),
         ([[np.nan, 0.1, np.nan], [0.4, 0.1, 0.4]], [0.5, 0.3], r"^MIG is not defined for all"),

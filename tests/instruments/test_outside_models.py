@@ -67,7 +67,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_orthogonal_columns_have_no_distance_and_turned_ones_have(settings: Settings) -> None:
     distance, verdict = _distance("Known", settings)
     assert distance == pytest.approx(0, abs=1e-3)
-    assert "of turns of its own columns; 1 of 1 models is nearer" in verdict
+    assert "for random turns of its own columns; 1 of 1 models is nearer" in verdict
     assert _distance("turned", settings)[0] > 0.3
 
 

@@ -92,7 +92,7 @@ def test_orthogonality_is_of_active_latents_beside_random_decoders(subjects: Sub
     assert three["mig"] == pytest.approx(0.1)
     assert answer.section.figures[0].path.is_file()
     nearer = sum(np.mean(one["distances"]) < np.mean(one["random_distances"]) for one in (three, plain))
-    assert f"of random decoders at the same codes; {nearer} of 2 models" in answer.verdict
+    assert f"for random decoders at the same codes; {nearer} of 2 models" in answer.verdict
 
 
 def test_the_polarized_regime_is_of_models_with_a_kl_term(subjects: Subjects, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_too_few_seeds_and_failures_are_told() -> None:
         "cannot be compared under noise of the same maximum."
     )
     assert headline(made_scores("A", "original", None), "mig", methods=["A"], changes=[]) == (
-        "A's MIG cannot be told: all runs on the original failed."
+        "A's MIG cannot be computed: all runs on the original failed."
     )
 
 

@@ -225,13 +225,13 @@ def test_several_draws_are_told_in_every_form() -> None:
     tables = tables_of(as_markdown(rows).split("Where seeds share")[0])
     assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 draws"
     assert tables["Variant − original, paired by seed"][0]["By pattern"] == "−0.30, −0.20"
-    assert "three of them tell little" in as_markdown(rows)
+    assert "three of them say little" in as_markdown(rows)
 
 
 def test_where_every_run_has_a_draw_of_its_own_draws_are_not_listed() -> None:
     rows = [_row(), _row("AE", "modified", difference=-0.25, n=2, draws=2, by_draw=((0, -0.3), (1, -0.2)))]
     text = as_markdown(rows)
-    assert "Each seed met a pattern of its own" in text
+    assert "Each seed has its own pattern" in text
     assert "2 draws" not in text
     assert "By pattern" not in text
 

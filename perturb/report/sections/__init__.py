@@ -1,8 +1,8 @@
-"""The sections of a report, in the order of the page: one file a section, with its figures, tables and text.
+"""The sections of a report, in the order of the page: one file per section, with its figures, tables and text.
 
-To add one, write a module with a function like the others' `sections`, which yields nothing where the experiment has not
-asked for it, and put it into the table. Raise the version of the stage `report`
-(perturb/experiment/stages/__init__.py), so that reports are made again.
+To add one, write a module with a function like the others' `sections`, which yields nothing if the experiment does not ask
+for it, and add it to the table. Increase the version of the stage `report` (perturb/experiment/stages/__init__.py), so that
+reports are rebuilt.
 """
 
 from collections.abc import Iterator
@@ -42,12 +42,12 @@ SECTIONS = (
 
 
 def sections_of(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """The sections of an experiment's report.
+    """Yield the sections of an experiment's report.
 
     Args:
-        findings: of the finished runs.
-        out: folder that figures are drawn into.
-        device: of torch, for the models that are looked at.
+        findings: Findings of the finished runs.
+        out: Folder for the figures.
+        device: Torch device for the models that sections load.
 
     """
     for sections in SECTIONS:

@@ -1,4 +1,4 @@
-"""The primary contrasts, and how changes are told from chance."""
+"""The primary contrasts, and how changes are distinguished from chance."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from perturb.report.tables import contrast_table
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield the section with the primary contrasts, which also says how changes are told from chance."""
+    """Yield the section with the primary contrasts, which also explains how changes are distinguished from chance."""
     primary, others = findings.primary, len(findings.family)
     text = []
     if primary:

@@ -1,4 +1,4 @@
-"""Training curves: the losses along the way, and what they ended with."""
+"""Training curves: the losses during training, and the final losses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 LAST = 0.2
-"""Share of the steps, the last ones, over which a final loss is averaged: single batches scatter."""
+"""Final share of the steps over which a final loss is averaged, since single batches are noisy."""
 NOT_A_LOSS = "step", "active_units", "delta_kl"
 RECONSTRUCTION, UNDRAWN = "reconstruction", "undrawn"
 DRAWN = "loss", "discriminator"
-"""Parts that get a panel where a method has them."""
+"""Parts that get their own panel if a method has them."""
 ACROSS = 2
 FIRST = 0.1
-"""Share of the steps, the first ones, whose losses may lie outside a panel: they would flatten the rest."""
+"""Initial share of the steps whose losses may lie outside a panel, because they would flatten the rest."""
 MARGIN = 0.06
 
 
@@ -44,17 +44,17 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
         "trainings dotted. The first tenth may lie outside."
     )
     tables = [final_losses(curves)]
-    alt = f"Lines of the loss over the steps, a panel a method, a colour a variant. {_ends(curves)}"
+    alt = f"Lines of the loss over the steps, one panel per method, one colour per variant. {_ends(curves)}"
     yield Section(title="Training curves", figures=[Picture(path, caption, alt)], tables=tables, folded=True)
 
 
 def _ends(curves: Sequence["Curve"]) -> str:
-    """Final losses of each method, from the lowest training to the highest."""
-    told = []
+    """Word the range of each method's final losses over its trainings."""
+    ranges = []
     for method in dict.fromkeys(curve.method for curve in curves):
         finals = [curve.final("loss") for curve in curves if curve.method == method and not curve.failed]
-        told.append(f"{method} from {min(finals):.4g} to {max(finals):.4g}" if finals else f"{method} failed throughout")
-    return f"They end at: {'; '.join(told)}."
+        ranges.append(f"{method} from {min(finals):.4g} to {max(finals):.4g}" if finals else f"{method} failed throughout")
+    return f"They end at: {'; '.join(ranges)}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,22 +64,22 @@ class Curve:
     method: str
     variant: str
     columns: Mapping[str, np.ndarray]
-    """`step`, `loss` and its parts, (points,) each: the values of single batches."""
+    """`step`, `loss` and its parts, (points,) each, with the values of single batches."""
     failed: bool
-    """True if it has no scores: its losses are drawn, and not in the means."""
+    """True if it has no scores: its losses are drawn, but not included in means."""
     floor: float | None = 0.0
-    """The least that the reconstruction's cross-entropy can be on its images, which is their own entropy, in nats; None
-    where the reconstruction is no cross-entropy."""
+    """The minimum of the reconstruction's cross-entropy, which is the images' own entropy in nats; None if the
+    reconstruction loss is not a cross-entropy."""
 
     @property
     def parts(self) -> list[str]:
-        """`loss`, then what else was noted; after the reconstruction, what of the images it leaves undrawn."""
+        """`loss`, then the other logged parts; after the reconstruction loss, its excess over the minimum."""
         names = [name for name in self.columns if name not in NOT_A_LOSS]
         followed = RECONSTRUCTION if self.floor is not None else None
         return [part for name in names for part in ([name, UNDRAWN] if name == followed else [name])]
 
     def final(self, part: str) -> float:
-        """Mean of a part over the last fifth of the steps."""
+        """Return the mean of a part over the last fifth of the steps."""
         if part == UNDRAWN and self.floor is not None:
             return self.final(RECONSTRUCTION) - self.floor
         steps = self.columns["step"]
@@ -87,7 +87,10 @@ class Curve:
 
 
 def final_losses(curves: Sequence[Curve]) -> TextTable:
-    """Method and part of its loss down, variants across: mean ± standard deviation over the trainings that did not fail."""
+    """Build a table with methods and parts of the loss as rows and variants as columns.
+
+    Cells are mean ± standard deviation over the trainings that did not fail.
+    """
     finished = [curve for curve in curves if not curve.failed]
     variants = tuple(dict.fromkeys(curve.variant for curve in curves))
     lines = []
@@ -102,12 +105,12 @@ def final_losses(curves: Sequence[Curve]) -> TextTable:
         columns=variants,
         lines=tuple(lines),
         note="Means over the last fifth of the steps. Likelihoods are sums over pixels, divergences over units, in nats. "
-        "Undrawn is the reconstruction's loss beyond the images' own entropy, the least that it can be.",
+        "Undrawn is the reconstruction loss minus its minimum, the images' own entropy.",
     )
 
 
 def _cell(values: Sequence[float]) -> Cell:
-    """Two digits of the deviation, the mean to the same place; of a single training, three digits."""
+    """Format with two digits of the deviation, and the mean to the same place; three digits for a single training."""
     if not values:
         return Cell("–")
     mean, deviation = float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
@@ -116,19 +119,19 @@ def _cell(values: Sequence[float]) -> Cell:
 
 
 def _places(value: float, *, digits: int) -> int:
-    """Decimal places, none to three, that show so many digits of a value."""
+    """Return how many decimal places, 0 to 3, show the given number of digits of a value."""
     return int(np.clip(digits - 1 - np.floor(np.log10(max(abs(value), 1e-9))), 0, 3))
 
 
 def draw_curves(path: Path, curves: Sequence[Curve]) -> None:
-    """A panel for each method's loss, and for its discriminator's; a line for each variant.
+    """Plot one panel per method for its loss, and one for its discriminator's loss, with a line for each variant.
 
-    Lines are means over trainings, bands go from the lowest to the highest. A failed training is a dotted line of its own,
-    up to where it ended.
+    Lines are means over trainings, and bands go from the lowest to the highest. Each failed training is a separate dotted
+    line, up to where it ended.
 
     Args:
-        path: of the PNG.
-        curves: of all trainings; those without a point are left out.
+        path: Path of the PNG.
+        curves: Curves of all trainings; those without a point are left out.
 
     """
     curves = [curve for curve in curves if len(curve.columns["step"])]
@@ -167,7 +170,7 @@ def _draw_variant(axes: "Axes", curves: Sequence[Curve], part: str, colour: str)
 
 
 def _limits(curves: Sequence[Curve], part: str) -> tuple[float, float]:
-    """Limits of the axis: from the lowest to the highest loss after the first steps, with a margin."""
+    """Return the axis limits: from the lowest to the highest loss after the first steps, with a margin."""
     kept = np.concatenate([c.columns[part][c.columns["step"] > FIRST * c.columns["step"][-1]] for c in curves])
     low, high = np.quantile(kept[np.isfinite(kept)], [0, 1]) if np.isfinite(kept).any() else (0.0, 0.0)
     margin = MARGIN * (high - low) or 1.0
@@ -175,7 +178,7 @@ def _limits(curves: Sequence[Curve], part: str) -> tuple[float, float]:
 
 
 def _curves(findings: Findings) -> list[Curve]:
-    """The losses of every evaluation run's training."""
+    """Read the losses of every evaluation run's training."""
     numbers, floors, config = sample_of(findings.grid), {}, findings.config
     with_entropy = {m.name for m in config.evaluation.methods if (m.training or config.training).likelihood is None}
     for column in {VariantPattern(score.variant, score.draw) for score in findings.scores}:

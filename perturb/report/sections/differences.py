@@ -1,4 +1,4 @@
-"""Differences of the scores to the original, and of variants to each other."""
+"""Differences of scores from the original, and between variants."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -18,57 +18,58 @@ from perturb.report.words import signed
 from perturb.statistics.scores import BASELINE, Row, Score, scored
 
 MOST_PANELS = 4
-"""Methods whose runs are drawn one by one."""
+"""Maximum number of methods for which single runs are drawn."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield the section with the difference of each score to the original, and of the variants to each other."""
+    """Yield the section with the difference of each score from the original, and between variants."""
     config, figures = findings.config, []
     for metric in config.evaluation.metrics:
         title = METRICS[metric].title
         if len(config.evaluation.methods) <= MOST_PANELS:
             draw_scores(out / f"{metric}.png", findings.scores, findings.rows, metric)
-            caption = f"{title} of every run: a dot a seed, pairs joined, the mean as a bar."
+            caption = f"{title} of every run: one dot per seed, pairs joined, the mean as a bar."
             figures.append(Picture(out / f"{metric}.png", caption, _alt_of_scores(findings.rows, metric)))
         in_main_figure = metric == config.evaluation.metrics[0] and all(len(names) == 1 for names in findings.groups)
         if len(config.evaluation.variants) > 1 and not in_main_figure:
             draw_forest(out / f"{metric}_differences.png", findings.rows, metric)
             caption = f"{title}: variant − original with its 95 % interval, paired by seed."
             figures.append(Picture(out / f"{metric}_differences.png", caption, _alt_of_forest(findings.rows, metric)))
-    told, tables = comparisons_of(config), []
+    meanings, tables = comparisons_of(config), []
     for pair, found in groupby(findings.comparisons, lambda comparison: (comparison.first, comparison.second)):
-        tables.append(replace(comparison_table(list(found)), note=told[pair]))
+        tables.append(replace(comparison_table(list(found)), note=meanings[pair]))
     yield Section(title="Differences", figures=figures, tables=[*tables, difference_table(findings.rows)])
 
 
 def _alt_of_scores(rows: Sequence[Row], metric: str) -> str:
     means = [row for row in rows if row.metric == metric and row.mean is not None]
-    told = "; ".join(
+    by_method = "; ".join(
         f"{method}: " + ", ".join(f"{row.variant} {row.mean:.2f}" for row in means if row.method == method)
         for method in dict.fromkeys(row.method for row in means)
     )
-    return f"Dots of the runs' {METRICS[metric].title} over the variants, a panel a method. Means of {told or 'no run'}."
+    return f"Dots of the runs' {METRICS[metric].title} over the variants, by method. Means: {by_method or 'no run'}."
 
 
 def _alt_of_forest(rows: Sequence[Row], metric: str) -> str:
-    """The lowest and the highest change, and how many intervals leave 0 out."""
-    found = [row for row in rows if row.metric == metric and row.difference is not None]
-    kind = f"Marks with bars, methods down, a colour a variant: the change of {METRICS[metric].title}"
-    if not found:
+    """Return alternative text: the lowest and the highest change, and how many intervals exclude 0."""
+    compared = [row for row in rows if row.metric == metric and row.difference is not None]
+    kind = f"Marks with bars, methods down, one colour per variant: the change of {METRICS[metric].title}"
+    if not compared:
         return f"{kind}. Nothing could be compared."
-    low, high = (pick(found, key=lambda row: row.difference or 0.0) for pick in (min, max))
-    bounds = [(row.ci_low, row.ci_high) for row in found if row.ci_low is not None and row.ci_high is not None]
+    low, high = (pick(compared, key=lambda row: row.difference or 0.0) for pick in (min, max))
+    bounds = [(row.ci_low, row.ci_high) for row in compared if row.ci_low is not None and row.ci_high is not None]
     apart = sum(not bottom <= 0 <= top for bottom, top in bounds)
     return (
         f"{kind}, from {signed(low.difference)} ({low.method}, {low.variant}) to {signed(high.difference)} ({high.method}, "
-        f"{high.variant}). {apart} of {len(bounds)} intervals leave out 0."
+        f"{high.variant}). {apart} of {len(bounds)} intervals exclude 0."
     )
 
 
 def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric: str) -> None:
-    """Each run's score as a dot, pairs joined by lines, mean as a bar: a panel a method, variants across.
+    """Plot each run's score as a dot, with lines between pairs and the mean as a bar: one panel per method.
 
-    Of several draws of a pattern, all runs are dots and lines go through the mean of a seed's.
+    Variants are on the horizontal axis. With several draws of a pattern, all runs are dots, and lines go through the mean
+    over each seed's runs.
     """
     from matplotlib.figure import Figure
 
@@ -102,9 +103,9 @@ def draw_scores(path: Path, scores: Sequence[Score], rows: Sequence[Row], metric
 
 
 def draw_forest(path: Path, rows: Sequence[Row], metric: str) -> None:
-    """Methods down, a line for each variant: the mean paired difference as a mark, its 95 % interval as a bar.
+    """Plot a forest plot: per method a line for each variant, with the mean paired difference and its 95 % interval.
 
-    Of several draws of a pattern, each has a small tick at its own mean difference.
+    With several draws of a pattern, each draw has a small tick at its own mean difference.
     """
     shown = [row for row in rows if row.metric == metric and row.variant != BASELINE]
     methods, variants = (list(dict.fromkeys(getattr(row, key) for row in shown)) for key in ("method", "variant"))

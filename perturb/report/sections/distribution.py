@@ -15,11 +15,11 @@ from perturb.statistics.saved_scores import ScoresResult
 from perturb.statistics.scores import BASELINE, Score, scored
 
 BINS = 20
-"""Bins between 0 and the top of the scale."""
+"""Number of bins between 0 and the top of the scale."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Figures 4.8 and 4.9: every run's MIG, and factor by factor for the first β-VAE that has runs."""
+    """Yield Figures 4.8 and 4.9: every run's MIG, and the MIG of each factor for the first β-VAE with runs."""
     config = findings.config
     if "mig" not in config.evaluation.metrics or len(config.evaluation.variants) == 1:
         return
@@ -55,22 +55,22 @@ def _alt_of_histogram(scores: Sequence[Score], metric: str, *, variant: str = "m
             parts.append(f"{name} {min(values):.2f} to {max(values):.2f}" if values else f"{name} none")
         told.append(f"{method}: {', '.join(parts)}")
     title = METRICS[metric].title
-    return f"Histograms of {title}, a panel a method, {variant} filled and original as an outline. {'; '.join(told)}."
+    return f"Histograms of {title}, one panel per method, {variant} filled and original outlined. {'; '.join(told)}."
 
 
 def _alt_by_factor(gaps: Mapping[str, np.ndarray], factors: Sequence[str]) -> str:
-    """The mean of each factor on each variant."""
+    """Return alternative text: the mean of each factor on each variant."""
     told = [
         f"{variant}: " + ", ".join(f"{name} {mean:.2f}" for name, mean in zip(factors, values.mean(axis=0), strict=True))
         for variant, values in gaps.items()
     ]
-    return f"Marks of the runs, factors down, a colour a variant. Means on {'; '.join(told)}."
+    return f"Marks of the runs, factors down, one colour per variant. Means on {'; '.join(told)}."
 
 
 def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant: str = "modified") -> None:
-    """A panel a method: share of runs by score on a variant, filled, and on the original, as an outline.
+    """Plot one panel per method: the share of runs by score on a variant, filled, and on the original, outlined.
 
-    The thesis asks whether some models disentangle the altered data all the same.
+    The thesis asks whether some models still disentangle the altered data.
     """
     from matplotlib.ticker import PercentFormatter
 
@@ -100,14 +100,14 @@ def draw_histogram(path: Path, scores: Sequence[Score], metric: str, *, variant:
 def draw_by_factor(
     path: Path, gaps: Mapping[str, np.ndarray], factors: Sequence[str], *, title: str, axis: str = "MIG of the factor"
 ) -> None:
-    """Factors down, variants below each other: a mark a run, the mean as a bar.
+    """Plot the runs' values by factor and variant: one mark per run, the mean as a bar.
 
     Args:
-        path: of the PNG.
-        gaps: variant → (runs, factors), as `mig_factor_0`, … of the scores' details.
-        factors: their names.
-        title: which method.
-        axis: what the numbers are.
+        path: Path of the PNG.
+        gaps: Variant → (runs, factors), such as `mig_factor_0`, … from the scores' details.
+        factors: Names of the factors.
+        title: Title of the figure: the method.
+        axis: Label of the horizontal axis.
 
     """
     step = 0.8 / len(gaps)
@@ -135,7 +135,7 @@ def draw_by_factor(
 
 
 def _gaps(findings: Findings, method: MethodConfig) -> dict[str, np.ndarray]:
-    """Per-factor MIG of a method's runs, variant → (runs, factors), failed runs left out."""
+    """Return the per-factor MIG of a method's runs, variant → (runs, factors), without failed runs."""
     found: dict[str, list[list[float]]] = {}
     for variant in findings.config.evaluation.variants:
         for seed in findings.config.evaluation.seeds_of(method):

@@ -1,4 +1,4 @@
-"""The agreement of the restarts that m_ψ is trained against: are they of one kind?"""
+"""The agreement of the restarts that m_ψ is trained against: do they represent one kind of solution?"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,26 +16,26 @@ from perturb.report.table import Cell, TextTable
 from perturb.training.saved_models import load_model
 
 CODED = 2_000
-"""Images whose codes are compared."""
+"""Number of images whose codes are compared."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield how far the codes of each side's models agree; nothing where a side is a single model."""
+    """Yield the agreement of the codes of each side's models; nothing if both sides are single models."""
     found = {
         side: _agreement(findings, chosen, device) for side, chosen in findings.selection.sides.items() if len(chosen) > 1
     }
     if not found:
         return
     text = (
-        "m_ψ is trained against ensembles. An ensemble stands for one kind of solution if its models have the same latents "
-        "up to order and sign. Models that agree only after a rotation are turned against each other, and what they explain "
-        "on average has no common axes."
+        "m_ψ is trained against ensembles. An ensemble represents one kind of solution if its models have the same latents "
+        "up to order and sign. Models that agree only after a rotation have different axes, so what they explain on average "
+        "has no common axes."
     )
     yield Section(title="Do the chosen models agree?", tables=[_table(found)], explained=[text], folded=True)
 
 
 def _agreement(findings: Findings, restarts: Sequence[int], device: str) -> list[Agreement]:
-    """The agreement of every pair of some restarts, on the same images."""
+    """Measure the agreement of every pair of some restarts, on the same images."""
     total = findings.grid.num_images
     rng = numpy_generator(findings.config.seed, "agreement")
     numbers = np.sort(rng.choice(total, min(CODED, total), replace=False))

@@ -1,4 +1,4 @@
-"""Pictures of the images: originals, what a variant adds, what results."""
+"""Pictures of the images: originals, the change by each variant, and the result."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 EXAMPLES = 4
-"""Images in the picture of the perturbation."""
+"""Number of images in the picture of the perturbation."""
 LETTERS = 16
-"""Letters of a title that fit above an image."""
+"""Number of characters of a title that fit above an image."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
@@ -49,13 +49,13 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
 
 
 def draw_images(path: Path, originals: np.ndarray, variants: Mapping[str, np.ndarray], *, epsilon: float) -> None:
-    """Originals, perturbations and perturbed images side by side, as in thesis Figure 4.3.
+    """Draw originals, perturbations and perturbed images side by side, as in thesis Figure 4.3.
 
     Args:
-        path: of the PNG.
-        originals: uint8 (n, height, width, channels), one row of the picture each.
-        variants: by name, the same images changed; each gets two columns, its difference and itself.
-        epsilon: the differences are drawn from −ε (black) over 0 (grey) to ε (white).
+        path: Path of the PNG.
+        originals: Original images, uint8 (n, height, width, channels), one row of the picture each.
+        variants: The perturbed images by variant. Each variant gets two columns, the difference and the image.
+        epsilon: Scale of the differences, which are drawn from −ε (black) through 0 (grey) to ε (white).
 
     """
     from matplotlib.figure import Figure

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 FEWEST = 3
-"""Runs that a violin is drawn of; below, dots alone."""
+"""Minimum number of runs for a violin; with fewer, only dots are drawn."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield the section on whether another value of the hyper-parameter would have saved the score."""
+    """Yield the section on whether another value of the hyper-parameter would have preserved the score."""
     wanted = findings.config.search
     if wanted is None:
         return
@@ -45,7 +45,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
 
 
 def _picture(findings: Findings, out: Path, points: Sequence["SearchPoint"], metric: str) -> Picture:
-    """One metric's figure: search.png, and of a further metric search_<metric>.png."""
+    """Draw one metric's figure: search.png for the first metric, search_<metric>.png for others."""
     levels = {
         row.method: row.mean
         for row in findings.rows
@@ -58,8 +58,8 @@ def _picture(findings: Findings, out: Path, points: Sequence["SearchPoint"], met
     spread_of_kept = f" Scores of the runs kept lie from {min(kept):.2f} to {max(kept):.2f}." if kept else ""
     pruned = sum(point.over_pruned for point in points)
     alt = (
-        f"Violins and dots of {METRICS[metric].title}, a panel a method, the factor on the hyper-parameter across, a "
-        f"colour a variant.{spread_of_kept} {pruned} of {len(points)} runs are over-pruned."
+        f"Violins and dots of {METRICS[metric].title}, one panel per method, the factor on the hyper-parameter across, one "
+        f"colour per variant.{spread_of_kept} {pruned} of {len(points)} runs are over-pruned."
     )
     alike = f" (as the thesis's Figure {FIGURES[metric]})" if metric in FIGURES else ""
     return Picture(path, f"{METRICS[metric].title} over the line search{alike}.", alt)
@@ -75,22 +75,25 @@ class SearchPoint:
 
     @property
     def over_pruned(self) -> bool:
-        """True if it has a score that the thesis discards: fewer active units than factors."""
+        """True if it has a score but fewer active units than factors; the thesis discards such runs."""
         return self.score.values is not None and self.score.over_pruned
 
 
 def not_pruned(points: Sequence[SearchPoint], metric: str) -> list[float]:
-    """Scores of the runs that neither failed nor over-pruned."""
+    """Return the scores of the runs that neither failed nor are over-pruned."""
     return [value for _, value in scored([point.score for point in points if not point.over_pruned], metric)]
 
 
 def chosen(points: Sequence[SearchPoint], **wanted: str | float) -> list[SearchPoint]:
-    """Points of a `method`, a `variant`, a `factor`."""
+    """Select the points with the given `method`, `variant` or `factor`."""
     return [p for p in points if all(getattr(p if k == "factor" else p.score, k) == v for k, v in wanted.items())]
 
 
 def search_table(points: Sequence[SearchPoint], metric: str) -> TextTable:
-    """Method and variant down, factors across: mean ± deviation of the runs kept, and what was not kept."""
+    """Build a table with methods and variants as rows and factors as columns.
+
+    Cells are mean ± deviation of the runs kept, with the numbers of over-pruned and failed runs.
+    """
     factors = sorted({point.factor for point in points})
     lines = []
     for method in dict.fromkeys(point.score.method for point in points):
@@ -102,7 +105,7 @@ def search_table(points: Sequence[SearchPoint], metric: str) -> TextTable:
         corner="Method, variant",
         columns=tuple(f"×{factor:g}" for factor in factors),
         lines=tuple(lines),
-        note="Over-pruned runs are counted and, as in the thesis, not in the means.",
+        note="Over-pruned runs are counted but, as in the thesis, not included in the means.",
     )
 
 
@@ -120,16 +123,16 @@ def _cell(points: Sequence[SearchPoint], metric: str) -> Cell:
 def draw_search(
     path: Path, points: Sequence[SearchPoint], metric: str, *, levels: Mapping[str, float] | None = None
 ) -> None:
-    """A panel a method; across, the factor on its hyper-parameter; at each, a violin and its runs for every variant.
+    """Plot one panel per method over the factor on its hyper-parameter, with a violin and dots for every variant.
 
-    Violins and filled dots are of runs with all units active. Over-pruned runs, which the thesis discards, are crosses, with
-    their number at the upper edge.
+    Violins and filled dots show runs that are not over-pruned. Over-pruned runs, which the thesis discards, are crosses,
+    with their number at the upper edge.
 
     Args:
-        path: of the PNG.
-        points: of all runs.
-        metric: key of their scores.
-        levels: method → a score to hold them against, its mean on the original with the usual setting; a dashed line.
+        path: Path of the PNG.
+        points: Points of all runs.
+        metric: Key of their scores.
+        levels: Method → reference score, its mean on the original with the usual setting; drawn as a dashed line.
 
     """
     methods = list(dict.fromkeys(point.score.method for point in points))
@@ -158,7 +161,7 @@ def draw_search(
 
 
 def _draw_one(axes: "Axes", place: float, width: float, points: Sequence[SearchPoint], metric: str, variant: str) -> None:
-    """One violin, its dots, its crosses and their number."""
+    """Draw one violin, its dots, its crosses and their number."""
     colour, values = style.colour(variant), not_pruned(points, metric)
     if len(values) >= FEWEST and np.ptp(values) > 1e-9:
         bodies = axes.violinplot([values], [place], widths=width, showextrema=False)["bodies"]

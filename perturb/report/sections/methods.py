@@ -11,5 +11,5 @@ from perturb.report.sentences import method_sentences
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     """Yield the section with a sentence for every method and metric."""
     metrics = findings.config.evaluation.metrics
-    points = [told for metric in metrics for told in method_sentences(findings.rows, metric)]
+    points = [sentence for metric in metrics for sentence in method_sentences(findings.rows, metric)]
     yield Section(title="Method by method", points=points, folded=True)

@@ -1,4 +1,4 @@
-"""The section “What the perturbation did”: each pattern's scalar, the pull of its images on a VAE's axes, the scores."""
+"""The section “What the perturbation did”: each pattern's scalar, its pull on a VAE's axes, and the scores."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -41,21 +41,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SAMPLE = 2_000
-"""Images behind local variances, at most, where the experiment has not measured them itself."""
+"""Maximum number of images for local variances, if the experiment has not measured them itself."""
 CURVES = "modified", "untrained"
-"""Variants whose scalars are drawn over each factor."""
+"""Variants whose scalars are plotted over each factor."""
 HATCHES = "", "////", "....", "xxxx", "----"
-"""Fillings of the bars of variants that share a colour."""
+"""Hatches of the bars of variants that share a colour."""
 CAPTION = (
     "1: main effects of the factors on the scalar, a mean over patterns. 2: what one step of each factor changes, before "
     "and after. 3: what a VAE would save by turning its axes, predicted. 4: how the score changed."
 )
 PANEL, LINE, LETTERS = 1.9, 0.17, 68
-"""Heights of a panel of bars and of a line of a legend, in inches, and the number of letters in such a line."""
+"""Heights in inches of a panel of bars and of a line of a legend, and the number of characters in such a line."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield the section that explains the scores: from the scalar over the pixels to what retrained models lost."""
+    """Yield the section that explains the scores, from the scalar through the pixels to the loss of retrained models."""
     networks, patterns = _networks(findings), list(predicted_patterns(findings))
     savings, groups = _savings(findings, device), _changes(findings)
     metric, methods = findings.config.evaluation.metrics[0], [listed(names) for names in findings.groups]
@@ -76,17 +76,17 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     draw_scalars(scalars, curves, truth.grid.names)
     caption = "The scalar of the first pattern of each kind over each factor."
     figures.append(Picture(scalars, caption, alt_of_scalars(curves, truth.grid.names)))
-    told = correlations(patterns)
-    if told:
+    agreement = correlations(patterns)
+    if agreement:
         draw_prediction(out / "prediction.png", patterns)
-        caption = "A mark for each pattern: the MIG that it was predicted to take, and the MIG that it took."
+        caption = "A mark for each pattern: the predicted loss of MIG, and the measured loss."
         figures.append(Picture(out / "prediction.png", caption, alt_of_prediction(patterns)))
     tables = [scalar_table(networks, findings.grid.names), *([pattern_table(patterns)] if patterns else [])]
-    yield Section(title="What the perturbation did", text=_text(findings, told), figures=figures, tables=tables)
+    yield Section(title="What the perturbation did", text=_text(findings, agreement), figures=figures, tables=tables)
 
 
-def _text(findings: Findings, told: str) -> list[str]:
-    """Paragraphs: how the four steps hang together, how the prediction is made, and how good it was."""
+def _text(findings: Findings, agreement: str) -> list[str]:
+    """Return paragraphs on how the four steps are connected, how the prediction is made, and how good it was."""
     count = len(findings.selection.disentangled)
     whose = "the chosen β-VAE" if count == 1 else f"the {count} chosen β-VAEs"
     text = [
@@ -94,11 +94,11 @@ def _text(findings: Findings, told: str) -> list[str]:
         "variances and makes another set of axes cheaper to encode; one of a single factor moves images along that factor's "
         "own axis. A VAE that takes the saving turns its axes, and its score falls.",
         f"The saving is read off the codes that {whose} made of the original images, before anything is trained on a "
-        "variant, and within the directions in which those vary, since a VAE draws little of what lies outside them. "
-        "The predicted loss is the MIG that these codes lose on the cheapest axes. No retrained model has a part in either: "
-        "where they agree with the measured change, that is evidence, and no proof, that turned axes are its cause.",
+        "variant, and within the directions in which those vary, since a VAE reconstructs little of what lies outside them. "
+        "The predicted loss is the MIG that these codes lose on the cheapest axes. No retrained model is involved in "
+        "either: where they agree with the measured change, that is evidence, but no proof, that turned axes are its cause.",
     ]
-    return [*text, *([told] if told else [])]
+    return [*text, *([agreement] if agreement else [])]
 
 
 def _alt(savings: Mapping[str, Sequence[float]], changes: Mapping[str, Comparison]) -> str:
@@ -109,13 +109,13 @@ def _alt(savings: Mapping[str, Sequence[float]], changes: Mapping[str, Compariso
 
 
 def _networks(findings: Findings) -> dict[str, list[PatternResult]]:
-    """Results of the networks that draw patterns, by variant."""
+    """Return the results of the networks that generate patterns, by variant."""
     drawn = dict.fromkeys(("modified", *findings.config.evaluation.variants))
     return {variant: found for variant in drawn if (found := findings.networks(variant))}
 
 
 def _local(findings: Findings, variants: Sequence[str]) -> dict[str, Variances]:
-    """Local variances under the first pattern of each variant, as the experiment measured them, or from a sample."""
+    """Return local variances for the first pattern of each variant, from the experiment if measured, or from a sample."""
     known, seed = findings.variances, child_seed(findings.config.seed, "variances")
     columns = {variant: inputs.of_pattern("pixels", VariantPattern(variant)) for variant in variants}
     measured = partial(
@@ -129,9 +129,9 @@ def _local(findings: Findings, variants: Sequence[str]) -> dict[str, Variances]:
 
 
 def _savings(findings: Findings, device: str) -> dict[str, list[float]]:
-    """Return the saving by turning the axes on each variant's images, one per pattern, in nats per unit of β.
+    """Return the saving from rotating the axes on each variant's images, one per pattern, in nats per unit of β.
 
-    Of patterns that a network draws it has been predicted by a run of its own; the originals and noise are looked at here.
+    For patterns that a network generates, a separate run has predicted it. For originals and noise it is computed here.
     """
     config, runs = findings.config, findings.runs
     originals = open_images(runs[inputs.IMAGES])
@@ -159,7 +159,7 @@ def _changes(findings: Findings) -> list[dict[str, Comparison]]:
 
 
 def _losses(patterns: Sequence[PredictedPattern]) -> dict[str, float]:
-    """The loss that was predicted for each variant, a mean over its patterns."""
+    """Return the predicted loss for each variant, averaged over its patterns."""
     found: dict[str, list[float]] = {}
     for pattern in patterns:
         found.setdefault(pattern.variant, []).append(pattern.predicted)
@@ -178,20 +178,20 @@ def draw_perturbation(
     losses: Mapping[str, float],
     title: str,
 ) -> None:
-    """Four panels: main effects on the scalar and local variances by factor, savings and changes of the score by variant.
+    """Draw four panels: main effects on the scalar and local variances by factor, savings and score changes by variant.
 
-    Above them stands what each variant is, below them what the marks mean.
+    A legend above them explains the variants, and a legend below them the marks.
 
     Args:
-        path: of the PNG.
-        factors: their names.
-        networks: results of the networks that draw a variant's patterns.
-        local: what the factors induce in the variants' pixels; the original's stand beside them.
-        savings: by variant, a number for each pattern, in nats per unit of β.
-        groups: for each group of methods, the change of each variant.
-        methods: for each group, the names of its methods in words.
-        losses: by variant, the loss of the score that was predicted for the first group.
-        title: of the metric.
+        path: Path of the PNG.
+        factors: Names of the factors.
+        networks: Results of the networks that generate a variant's patterns.
+        local: Variances that the factors induce in the variants' pixels, and in the original's.
+        savings: Savings by variant, one number per pattern, in nats per unit of β.
+        groups: For each group of methods, the change of each variant.
+        methods: For each group, the names of its methods in words.
+        losses: Predicted loss of the score for the first group, by variant.
+        title: Title of the metric.
 
     """
     panels = _panels_of_bars(networks, local)
@@ -219,7 +219,7 @@ def draw_perturbation(
 def _panels_of_bars(
     networks: Mapping[str, Sequence[PatternResult]], local: Mapping[str, Variances]
 ) -> list[tuple[str, str, dict[str, Sequence[float] | np.ndarray]]]:
-    """Return title, unit and heights of the bars by variant of the panels that can be drawn."""
+    """Return title, unit and bar heights by variant, for each panel that can be drawn."""
     panels = []
     if networks:
         effects = {name: np.mean([one.scalar.main for one in found], axis=0) for name, found in networks.items()}
@@ -234,7 +234,7 @@ def _panels_of_bars(
 
 
 def _looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Colour and filling of each variant's bars; variants of one colour differ in their filling."""
+    """Return colour and hatch of each variant's bars; variants with the same colour have different hatches."""
     looks, seen = {}, dict.fromkeys(map(style.colour, names), 0)
     for name in names:
         colour = style.colour(name)
@@ -245,7 +245,7 @@ def _looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def _variant_handles(names: Sequence[str]) -> "list[Artist]":
-    """Entries of the legend above the panels: each variant, and the pattern that its images have."""
+    """Return the entries of the legend above the panels: each variant with its pattern in words."""
     from matplotlib.patches import Patch
 
     looks = _looks(names)
@@ -254,7 +254,7 @@ def _variant_handles(names: Sequence[str]) -> "list[Artist]":
 
 
 def _pattern_in_words(variant: str) -> str:
-    """Return what is added to a variant's images."""
+    """Return a phrase for what is added to a variant's images."""
     if variant not in VARIANTS:
         return "another trained pattern"
     facts = VARIANTS[variant]
@@ -265,7 +265,7 @@ def _pattern_in_words(variant: str) -> str:
 def _mark_handles(
     savings: Mapping[str, Sequence[float]], methods: Sequence[str], losses: Mapping[str, float], title: str
 ) -> "list[Artist]":
-    """Entries of the legend below the panels: what bars, dots, marks and crosses of the last two stand for."""
+    """Return the entries of the legend below the panels, which explain the marks of the last two."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -292,7 +292,7 @@ def _bars(
     title: str,
     unit: str,
 ) -> None:
-    """Draw bars for each factor, one a variant."""
+    """Draw bars for each factor, one per variant."""
     width = 0.8 / len(heights)
     for number, (name, values) in enumerate(heights.items()):
         places = np.arange(len(factors)) + (number - (len(heights) - 1) / 2) * width

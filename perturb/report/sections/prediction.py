@@ -1,4 +1,4 @@
-"""The loss predicted for each pattern before any training on it, against the loss that was measured."""
+"""The loss predicted for each pattern before any training on it, compared with the measured loss."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,35 +18,35 @@ from perturb.variants import VariantPattern
 
 METRIC = "mig"
 FEWEST = 5
-"""Patterns of a kind of which a rank correlation is told."""
+"""Minimum number of patterns of a kind for a rank correlation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictedPattern:
-    """A pattern with the loss that was predicted for it and the loss that was measured."""
+    """A pattern with its predicted and its measured loss."""
 
     variant: str
     name: str
-    """The column's name: the variant, and from the second pattern on its number, as in `modified-3`."""
+    """Name of the column: the variant, with a number from the second pattern on, as in `modified-3`."""
     saving: float
-    """Nats per unit of β that turning the axes would save: 0 where they are already the cheapest."""
+    """Nats per unit of β that rotating the axes would save; 0 if they are already the cheapest."""
     predicted: float
-    """The MIG of the original codes, less their MIG on the axes that the pattern makes cheapest. Saving and prediction are
-    of the images' part within the directions in which the originals vary (analysis/prediction.py)."""
+    """The MIG of the original codes minus their MIG on the axes that the pattern makes cheapest. Saving and prediction use
+    the images' projection onto the directions in which the originals vary (analysis/prediction.py)."""
     predicted_whole: float
-    """The prediction from the images as they are."""
+    """The prediction from the whole images."""
     measured: float
-    """The MIG that retrained models lose, variant against original."""
+    """The loss of MIG of retrained models, original minus variant."""
 
 
 def pattern_table(patterns: Sequence[PredictedPattern]) -> TextTable:
-    """A line for each pattern: what turning would save, and the MIG that is predicted to be lost, and was."""
+    """Build a table with a line for each pattern: the saving, and the predicted and measured loss of MIG."""
     lines = [
         [one.name, f"{one.saving:.2f}", *(spread(loss, None) for loss in (one.predicted, one.predicted_whole, one.measured))]
         for one in patterns
     ]
     columns = ["Pattern", "Saving", "Predicted loss", "Predicted from the whole image", "Measured loss"]
-    note = "Saving in nats per unit of β. Losses of MIG; measured: the mean over the methods of the claim, each retrained."
+    note = "Saving in nats per unit of β. Losses of MIG; measured: mean over the retrained methods that the claim is about."
     return plain_table("Each pattern", columns, lines, note=note)
 
 
@@ -56,28 +56,29 @@ def alt_of_prediction(patterns: Sequence[PredictedPattern]) -> str:
     losses = ", ".join(
         f"{name} losses from {signed(min(values))} to {signed(max(values))}" for name, values in spans.items()
     )
-    return f"A scatter plot of a mark a pattern, with a dashed line where both are equal: {losses}."
+    return f"A scatter plot with one mark per pattern, and a dashed line where both are equal: {losses}."
 
 
 def correlations(patterns: Sequence[PredictedPattern]) -> str:
-    """Sentences with the rank correlations over all patterns and within each kind; empty where there are none.
+    """Word the rank correlations over all patterns and within each kind; empty if there are none.
 
-    Two kinds that are apart in both numbers correlate, even where the criterion tells patterns of neither kind apart.
+    Over two kinds that differ in both numbers there is a correlation even if the prediction does not rank patterns within
+    either kind.
     """
     values = [_correlation(patterns, name) for name in ("predicted", "predicted_whole", "saving")]
-    found = [spread(value, None) for value in values if value is not None]
-    if len(found) < len(values):
+    formatted = [spread(value, None) for value in values if value is not None]
+    if len(formatted) < len(values):
         return ""
-    overall, whole, saving = found
+    overall, whole, saving = formatted
     kinds = {one.variant: [other for other in patterns if other.variant == one.variant] for one in patterns}
     within = {kind: _correlation(those, "predicted") for kind, those in kinds.items() if len(those) >= FEWEST}
-    told = [
+    by_kind = [
         f"{spread(value, None)} over the {len(kinds[kind])} of {kind}" for kind, value in within.items() if value is not None
     ]
-    apart = f"; within a kind it is {listed(told)}" if told and len(kinds) > 1 else ""
+    apart = f"; within a kind it is {listed(by_kind)}" if by_kind and len(kinds) > 1 else ""
     return (
         f"Over these {len(patterns)} patterns, Spearman's rank correlation of predicted and measured loss is {overall}"
-        f"{apart}. Predicted from the whole image it is {whole}; that of the saving with the measured loss is {saving}."
+        f"{apart}. Predicted from the whole image it is {whole}; the correlation of saving and measured loss is {saving}."
     )
 
 
@@ -86,13 +87,13 @@ def _correlation(patterns: Sequence[PredictedPattern], name: str) -> float | Non
 
 
 def _methods(findings: Findings) -> list[str]:
-    """Return the methods that the claim is about, or all if there is none of these."""
+    """Return the methods that the claim is about, or all methods if there are none of these."""
     evaluation = findings.config.evaluation
     return list(evaluation.thesis_vaes) or [method.name for method in evaluation.methods]
 
 
 def predicted_patterns(findings: Findings) -> Iterator[PredictedPattern]:
-    """Yield every pattern of which there are a prediction and scores of the MIG."""
+    """Yield every pattern with a prediction and MIG scores."""
     values: dict[tuple[str, str, int], list[float]] = {}
     for score in findings.scores:
         if score.values is not None and METRIC in score.values:
@@ -120,7 +121,7 @@ def predicted_patterns(findings: Findings) -> Iterator[PredictedPattern]:
 
 
 def draw_prediction(path: Path, patterns: Sequence[PredictedPattern]) -> None:
-    """A mark for each pattern: predicted loss of MIG across, measured loss up; equal on the dashed line."""
+    """Plot the measured over the predicted loss of MIG, one mark per pattern; they are equal on the dashed line."""
     figure = style.new_figure(3.8)
     axes = figure.subplots()
     variants = list(dict.fromkeys(pattern.variant for pattern in patterns))

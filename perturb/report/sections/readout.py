@@ -1,4 +1,4 @@
-"""The factors are still in the images: supervised networks read them, and the variance is elsewhere."""
+"""The factors are still in the images: supervised networks can predict them, and only the variance has moved."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from perturb.report.table import Cell, TextTable
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield the section on what supervised networks read, and on where the variance went; nothing without a readout."""
+    """Yield the section on the accuracy of supervised networks, and on the variance; nothing without a readout."""
     if not findings.config.readout:
         return
     variants = findings.config.evaluation.variants
@@ -22,16 +22,16 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     variances = findings.variances
     count = findings.config.readout.seeds
     text = (
-        f"The factors are still in the images: {count} small supervised network{'s' if count > 1 else ''} a variant, asked "
-        f"about combinations of factors that they never saw. Mean accuracies.",
-        "Global variance is what a factor moves over the whole grid, local variance what one step of it moves.",
+        f"The factors are still in the images: {count} small supervised network{'s' if count > 1 else ''} per variant, "
+        f"tested on combinations of factors that they never saw. Mean accuracies.",
+        "Global variance is what a factor changes over the whole grid, local variance what one step of it changes.",
     )
     tables = (readout_table(readouts), *((global_table(variances), local_table(variances)) if variances else ()))
     yield Section(title="The factors are still there", text=text, tables=tables)
 
 
 def _averaged(readouts: Sequence[Sequence[FactorReadout]]) -> list[FactorReadout]:
-    """Mean accuracy and chance over networks."""
+    """Average accuracy and chance over networks."""
     return [
         replace(
             found[0],
@@ -43,10 +43,10 @@ def _averaged(readouts: Sequence[Sequence[FactorReadout]]) -> list[FactorReadout
 
 
 def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> TextTable:
-    """Factors down, variants across: held-out accuracy of the supervised network, chance in a column of its own.
+    """Build a table with factors as rows and variants as columns: held-out accuracies, with chance in the last column.
 
     Args:
-        readouts: variant → a readout for each factor; the first names the factors.
+        readouts: Variant → one readout per factor; the first variant's readouts name the factors.
 
     """
     first = next(iter(readouts.values()))
@@ -68,7 +68,7 @@ def readout_table(readouts: Mapping[str, Sequence[FactorReadout]]) -> TextTable:
 
 
 def global_table(variances: Mapping[str, Variances]) -> TextTable:
-    """Variant and part down, factors across: V_k, and its share of the part's total."""
+    """Build a table with variants and parts as rows and factors as columns: V_k, and its share of the part's total."""
     return _table(
         variances,
         "Global variance: main effect of each factor, and its share of the total",
@@ -81,7 +81,7 @@ def global_table(variances: Mapping[str, Variances]) -> TextTable:
 
 
 def local_table(variances: Mapping[str, Variances]) -> TextTable:
-    """Variant and part down, factors across: L_k; for the perturbation also as a multiple of the original's."""
+    """Build a table with variants and parts as rows and factors as columns: L_k, for δ also relative to the original's."""
 
     def cell(found: Variances, factor: FactorVariance, part: str) -> Cell:
         local = factor.locally
@@ -106,7 +106,7 @@ def _table(
     whole: Callable[[Variances, str], float | None],
     note: str = "",
 ) -> TextTable:
-    """One line for the original, of which all variants tell the same, then two lines a variant."""
+    """Build a table with one line for the original, which is the same for all variants, and two lines per variant."""
     found = next(iter(variances.values()))
     lines = [("original", found, "original")]
     for name, variant in variances.items():

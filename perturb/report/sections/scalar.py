@@ -1,4 +1,4 @@
-"""The scalar of each pattern: its curve over each factor, and a table of the factors that it follows."""
+"""The scalar of each pattern: its curve over each factor, and a table of the factors that it depends on."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from perturb.report.table import Cell, TextTable
 FACTOR_COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa8800", "#66ccee", "#aa3377", "#777777")
 LINES = ("-", "--", "-.", ":")
 MOST_LINES = 3
-"""Patterns of a variant that have lines of their own."""
+"""Maximum number of a variant's patterns that are listed individually."""
 
 
 def alt_of_scalars(curves: Mapping[str, Sequence[np.ndarray]], factors: Sequence[str]) -> str:
@@ -26,16 +26,16 @@ def alt_of_scalars(curves: Mapping[str, Sequence[np.ndarray]], factors: Sequence
             f"on {variant} it spans {spans[most]:.1f} standard deviations over {names[most]}, the most, and "
             f"{spans[least]:.1f} over {names[least]}, the least"
         )
-    return f"Lines, one a factor, of the scalar's mean over the factor's values: {'; '.join(told)}."
+    return f"Lines, one per factor, of the scalar's mean over the factor's values: {'; '.join(told)}."
 
 
 def draw_scalars(path: Path, curves: Mapping[str, Sequence[np.ndarray]], factors: Sequence[str]) -> None:
-    """A panel a variant: the scalar over each factor.
+    """Plot one panel per variant: the scalar over each factor.
 
     Args:
-        path: of the PNG.
-        curves: variant → for each factor E[s | w_k] over its values, in standard deviations of s.
-        factors: their names.
+        path: Path of the PNG.
+        curves: Variant → for each factor E[s | w_k] over its values, in standard deviations of s.
+        factors: Names of the factors.
 
     """
     figure = style.new_figure(0.5 + 1.7 * len(curves))
@@ -57,12 +57,12 @@ def draw_scalars(path: Path, curves: Mapping[str, Sequence[np.ndarray]], factors
 
 
 def scalar_table(networks: Mapping[str, Sequence[PatternResult]], factors: Sequence[str]) -> TextTable:
-    """Patterns down, factors across: main effect of each factor on the scalar, and its total effect.
+    """Build a table with patterns as rows and factors as columns: main and total effect of each factor on the scalar.
 
     Args:
-        networks: variant → results of the networks that draw its patterns; more than `MOST_LINES` of a variant are
+        networks: Variant → results of the networks that generate its patterns; if there are more than `MOST_LINES`, they are
             averaged.
-        factors: names, in the order of the effects.
+        factors: Names of the factors, in the order of the effects.
 
     """
     lines = []
@@ -84,14 +84,14 @@ def scalar_table(networks: Mapping[str, Sequence[PatternResult]], factors: Seque
         ),
         lines=tuple(lines),
         note="Main effect of each factor on the scalar, below it the total effect, as shares of the scalar's variance; "
-        "factors in effect: exp(entropy of the total effects); linear: R² of the best linear function. Of x′ − x as stored: "
-        "its variance as a share of the images' own, and its roughness, what one step of every factor changes over the "
-        "variance.",
+        "factors in effect: exp(entropy of the total effects); linear: R² of the best linear function. For x′ − x as "
+        "stored: its variance as a share of the images' own, and its roughness, the change by one step of every factor "
+        "divided by the variance.",
     )
 
 
 def _scalar_cells(found: Sequence[PatternResult]) -> tuple[Cell, ...]:
-    """One line, the mean over patterns."""
+    """Return the cells of one line, with means over patterns."""
     scalars, patterns = [one.scalar for one in found], [one.pattern for one in found]
     mains, totals = (np.mean([getattr(scalar, kind) for scalar in scalars], axis=0) for kind in ("main", "total"))
     return (

@@ -20,11 +20,11 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     kinds = {method.name: method.objective.kind for method in config.evaluation.methods}
     thesis = thesis_numbers(config.dataset.name, kinds)
     text = (
-        "Mean ± standard deviation over fresh trainings; below it variant − original, paired by seed, with its 95 % "
+        "Mean ± standard deviation over new trainings; below it variant − original, paired by seed, with its 95 % "
         "interval, and the share of the original's mean that is kept."
     )
     if thesis:
-        text += " Beside ours, where there is one, the number of the thesis that the paper is part of (Tables 4.2 to 4.5)."
+        text += " Beside ours, if there is one, the number from the thesis that the paper is part of (Tables 4.2 to 4.5)."
     tables = score_tables(findings.rows, thesis=thesis, compared=True)
     if found := _informativeness(findings):
         tables.append(informativeness_table(found))
@@ -32,22 +32,24 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
 
 
 def informativeness_table(found: Mapping[str, Mapping[str, Sequence[float]]]) -> TextTable:
-    """Methods down, variants across: how well all latents together tell the factors, mean ± standard deviation.
+    """Build a table of how well all latents together predict the factors, mean ± standard deviation.
+
+    Methods are rows, variants are columns.
 
     Args:
-        found: method → variant → DCI's informativeness of each run, the share of held-out factor values that its trees name.
+        found: Method → variant → DCI's informativeness of each run, its trees' accuracy on held-out factor values.
 
     """
     variants = tuple(dict.fromkeys(variant for of_method in found.values() for variant in of_method))
     return TextTable(
-        title="How well all latents together tell the factors",
+        title="How well all latents together predict the factors",
         corner="Method",
         columns=variants,
         lines=tuple(
             (method, tuple(_mean_cell(of_method.get(v, ())) for v in variants)) for method, of_method in found.items()
         ),
-        note="DCI's informativeness: the share of held-out factor values that its trees name, mean over factors. With few "
-        "trees it falls where a code mixes factors, too.",
+        note="DCI's informativeness: the accuracy of its trees on held-out factor values, mean over factors. With few trees "
+        "it also falls if a code mixes factors.",
     )
 
 
@@ -58,7 +60,7 @@ def _mean_cell(values: Sequence[float]) -> Cell:
 
 
 def _informativeness(findings: Findings) -> dict[str, dict[str, list[float]]]:
-    """DCI's informativeness of every run that has scores, by method and variant; nothing where DCI is not scored."""
+    """Return DCI's informativeness of every run with scores, by method and variant; empty if DCI is not scored."""
     found: dict[str, dict[str, list[float]]] = {}
     for score in findings.scores:
         details = findings.result(inputs.scores(score.method, score.variant, score.seed), ScoresResult).details or {}

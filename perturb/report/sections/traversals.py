@@ -1,4 +1,4 @@
-"""Traversals of the latents of the models that m_ψ was trained against (thesis Figures 4.10 and 4.11)."""
+"""Latent traversals of the models that m_ψ was trained against (thesis Figures 4.10 and 4.11)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,15 +16,15 @@ from perturb.statistics.saved_scores import ScoresResult
 from perturb.training.saved_models import load_model
 
 CODED = 2_000
-"""Images behind a traversal."""
+"""Number of encoded images that determine a traversal's range and order."""
 STEPS = 9
-"""Along each latent of a traversal."""
+"""Number of steps along each latent of a traversal."""
 GAP = 2
-"""White pixels between images."""
+"""Number of white pixels between images."""
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield Figures 4.10 and 4.11: what the latents of the most and the least entangled restarts draw."""
+    """Yield Figures 4.10 and 4.11: latent traversals of the most and the least entangled restarts."""
     chosen, grid = findings.selection, findings.grid
     if grid.num_factors < 2:
         return
@@ -40,10 +40,10 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
                 rows, path = traverse_rows(book, decode, steps=STEPS), out / f"latents_{side}.png"
                 draw_latents(path, rows.images, latent_labels(rows.variances), title=f"{side}, restart {index}")
                 alt = (
-                    f"Rows of {STEPS} images that a decoder draws as one latent of restart {index} grows from low to high, "
-                    f"{len(rows.variances)} latents down, that with the smallest posterior variance first."
+                    f"Rows of {STEPS} decoded images as one latent of restart {index} grows from low to high, one row for "
+                    f"each of {len(rows.variances)} latents, the smallest posterior variance first."
                 )
-                caption = f"Most {side}: one latent a row, by ascending posterior variance (eq. 4.8)."
+                caption = f"Most {side}: one latent per row, by ascending posterior variance (eq. 4.8)."
                 figures.append(Picture(path, caption, alt))
     names = [grid.names[k].replace("_", " ") for k in pair]
     draw_planes(out / "planes.png", planes, down=names[0], across=names[1])
@@ -57,7 +57,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
 
 
 def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:
-    """The two factors that a restart separates least, in the grid's order."""
+    """Return the two factors that a restart separates least, in the grid's order."""
     details = findings.result(inputs.restart(restart), ScoresResult).details or {}
     gaps = details.get("mig", {})
     ranked = sorted(range(findings.grid.num_factors), key=lambda k: gaps.get(f"mig_factor_{k}", k))
@@ -66,14 +66,14 @@ def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:
 
 
 def draw_planes(path: Path, planes: Mapping[str, np.ndarray], *, down: str, across: str, columns: int = 2) -> None:
-    """Each model's images over two latents, as tiles without ticks.
+    """Draw each model's images over two latents, as tiles without ticks.
 
     Args:
-        path: of the PNG.
-        planes: title → uint8 (rows, columns, height, width, channels).
-        down: what changes from row to row, for all of them.
-        across: what changes from column to column.
-        columns: of models.
+        path: Path of the PNG.
+        planes: Title → images, uint8 (rows, columns, height, width, channels).
+        down: Name of what changes from row to row, for all models.
+        across: Name of what changes from column to column.
+        columns: Number of models per row.
 
     """
     columns = min(columns, len(planes))
@@ -93,13 +93,13 @@ def draw_planes(path: Path, planes: Mapping[str, np.ndarray], *, down: str, acro
 
 
 def draw_latents(path: Path, images: np.ndarray, labels: Sequence[str], *, title: str = "") -> None:
-    """A row a latent, from the most to the least important.
+    """Draw one row of images per latent, from the most to the least important.
 
     Args:
-        path: of the PNG.
-        images: uint8 (latents, steps, height, width, channels).
-        labels: of the rows, as `latent_labels` makes them.
-        title: which model.
+        path: Path of the PNG.
+        images: Images, uint8 (latents, steps, height, width, channels).
+        labels: Labels of the rows, from `latent_labels`.
+        title: Title of the figure: the model.
 
     """
     latents, steps = images.shape[:2]
@@ -116,14 +116,14 @@ def draw_latents(path: Path, images: np.ndarray, labels: Sequence[str], *, title
 
 
 def latent_labels(variances: Sequence[float]) -> list[str]:
-    """`σ² 0.013`, a method without a posterior has none: its variances are all alike and tiny."""
+    """Return labels such as `σ² 0.013`, or plain numbers for methods without a posterior, whose variances are tiny."""
     if max(variances) < 1e-6:
         return [str(number + 1) for number in range(len(variances))]
     return [f"σ² {variance:.2g}" for variance in variances]
 
 
 def tiled(images: np.ndarray) -> np.ndarray:
-    """Images (rows, columns, height, width, channels) as one, with white between them."""
+    """Tile images (rows, columns, height, width, channels) into one, with white gaps."""
     rows, columns, height, width, channels = images.shape
     sheet = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels), 255, dtype=np.uint8)
     for row, column in np.ndindex(rows, columns):

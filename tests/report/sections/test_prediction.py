@@ -18,8 +18,8 @@ WEAK = _patterns("untrained", [0.1, 0.11, 0.12, 0.13, 0.14], [0.24, 0.23, 0.22, 
 def test_correlations_are_told_over_all_patterns_and_within_each_kind() -> None:
     assert correlations([*STRONG, *WEAK]) == (
         "Over these 10 patterns, Spearman's rank correlation of predicted and measured loss is 0.76; within a kind it is "
-        "1.00 over the 5 of modified and −1.00 over the 5 of untrained. Predicted from the whole image it is 1.00; that of "
-        "the saving with the measured loss is −1.00."
+        "1.00 over the 5 of modified and −1.00 over the 5 of untrained. Predicted from the whole image it is 1.00; the "
+        "correlation of saving and measured loss is −1.00."
     )
 
 
