@@ -19,7 +19,7 @@ Redraw = Literal["both", "curve", "scalar"]
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """How a control's pattern differs from the trained one, which it matches in variance and roughness."""
+    """The difference between a control's pattern and the trained pattern that it matches in variance and roughness."""
 
     redraw: Redraw
     beyond: str | None = None

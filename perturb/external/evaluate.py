@@ -99,7 +99,7 @@ def benchmark(
         UserError: an argument cannot be used, or the model follows no protocol. A run that fails does not raise.
 
     """
-    stated = _checked_words(name, method)
+    given = _checked_words(name, method)
     variants = usual_variants(dataset) if variants is None else variants
     chosen, training = chosen_settings(metrics, settings, fast=fast), training or Training()
     of_codes, factory = _sides(model, way)
@@ -121,9 +121,7 @@ def benchmark(
             unpack(path, cache)
         context = replace(context, images={column: BenchmarkImages(path) for column, path in found.files.items()})
         others, folder = rows_beside(found, metrics_of(asked.metrics, asked.settings)), Path(out or nowhere).resolve()
-        entry, seen = _evaluated(
-            asked, found, context, runner_in(folder, context), folder=folder, retry=retry, stated=stated
-        )
+        entry, seen = _evaluated(asked, found, context, runner_in(folder, context), folder=folder, retry=retry, given=given)
     return Result(entry, others, Path(out) if out else None, without_axes=seen.missing)
 
 
@@ -168,7 +166,7 @@ def _evaluated(
     *,
     folder: Path,
     retry: bool,
-    stated: dict[str, str],
+    given: dict[str, str],
 ) -> tuple[Entry, Look]:
     """Finish all runs, measure the images in the models' axes, and write entry.json and the picture."""
     busy = f"another evaluation is writing to {folder}; wait for it, or name another folder."
@@ -178,7 +176,7 @@ def _evaluated(
             if context.codes
             else runner.inspect_model()
         )
-        about = _checked_name(about | stated)
+        about = _checked_name(about | given)
         specs = plan_runs(asked, context.images, *_hashes(context, about), about["settings"])
         pending = ExternalResult(scores=dict.fromkeys(asked.metrics, PENDING_SCORE), details=None)
         expected = [(spec.config, pending, 0.0) for spec in specs.values()]

@@ -75,11 +75,11 @@ class ExternalResult:
     traceback: str | None = None
     """Traceback of the exception that the model raised; None for any other failure."""
     refused: dict[str, str] = field(default_factory=dict[str, str])
-    """For each metric that is not defined for the codes or could not be computed, the reason."""
+    """The reason for each metric that is not defined for the codes or could not be computed, by metric."""
     seconds: float = 0.0
     """Seconds of training and encoding, in a process of their own; scoring is not included."""
     without_axes: str | None = None
-    """Why no codes of a run on the originals were stored to measure other images in their axes; None if they were."""
+    """The reason why a run on the originals stored no codes to measure other images in their axes, if it stored none."""
 
 
 @dataclass(frozen=True)

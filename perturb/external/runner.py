@@ -153,7 +153,7 @@ class Runner:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _close(self, spec: RunSpec[ExternalRun], child: Child) -> None:
-        """If a run's process left no result, record that the run failed."""
+        """Record that a run failed, if its process left no result."""
 
         def build(context: StageContext[ExternalRun]) -> ExternalResult:
             with suppress(FileNotFoundError):
