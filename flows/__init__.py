@@ -1,1 +1,1 @@
-"""Prefect flows over the run directories. Installed as `perturb_flows`; the library never imports it."""
+"""Prefect flows over the run directories. They are installed as `perturb_flows`; the library never imports them."""

@@ -1,4 +1,4 @@
-"""Artifacts on Prefect's page: the progress of a flow run, then its tables, report and picture, and their paths."""
+"""Artifacts on Prefect's page: the progress of a flow run, then its tables, report and figures, and their paths."""
 
 import base64
 import logging
@@ -22,7 +22,7 @@ from perturb.files import read_json
 
 SECONDS_BETWEEN_UPDATES = 5.0
 LARGEST_IMAGE = 3_000_000
-"""Bytes; what is larger is a link."""
+"""Bytes; larger images are linked instead of embedded."""
 COLUMNS = ("metric", "method", "variant", "mean", "std", "n", "failed", "difference", "ci_low", "ci_high")
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def progress_shown(name: str, fraction: Callable[[], float]) -> Iterator[None]:
-    """Keep a progress bar of `fraction`, in [0, 1], on Prefect's page; what goes wrong with it does not end the flow."""
+    """Show `fraction`, in [0, 1], as a progress bar on Prefect's page; errors in doing so do not end the flow."""
     stop = threading.Event()
     context = copy_context()
     thread = threading.Thread(target=lambda: context.run(_keep, _key(name, "progress"), fraction, stop), daemon=True)
@@ -53,7 +53,7 @@ def _keep(key: str, fraction: Callable[[], float], stop: threading.Event) -> Non
 
 
 def show_results(name: str, results: Path) -> None:
-    """Put the files beside a finished results.json on Prefect's page; what goes wrong with it does not end the flow."""
+    """Show the files next to a finished results.json on Prefect's page; errors in doing so do not end the flow."""
     try:
         _show(name, results)
     except Exception as error:
@@ -74,5 +74,5 @@ def _show(name: str, results: Path) -> None:
 
 
 def _key(name: str, what: str) -> str:
-    """Prefect takes lower-case letters, digits and dashes."""
+    """Return an artifact key, for which Prefect allows lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", f"{name}-{what}".lower()).strip("-")

@@ -1,4 +1,4 @@
-"""A check of Prefect and Dask: server, schedules, scheduler and its workers."""
+"""Checks of Prefect and Dask: the server, schedules, the scheduler and its workers."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ SECONDS_TO_FIRE = 180
 
 
 def check_orchestration(*, dask: str | None, deep: bool) -> Iterator[Check]:
-    """Prefect's server, Dask's scheduler, and, where asked to look deep, whether schedules fire."""
+    """Check Prefect's server, Dask's scheduler if one is given, and with `deep` whether schedules fire."""
     yield _server()
     if dask:
         yield from _dask(dask)
@@ -35,7 +35,7 @@ def check_orchestration(*, dask: str | None, deep: bool) -> Iterator[Check]:
 
 def _server() -> Check:
     if not PREFECT_API_URL.value():
-        return Check("ok", "prefect", "no PREFECT_API_URL: flows start a server of their own; schedules need one that stays")
+        return Check("ok", "prefect", "no PREFECT_API_URL: flows start their own server; schedules need a permanent one")
     try:
         api = require_server()
     except UserError as error:
@@ -68,7 +68,7 @@ def _dask(address: str) -> Iterator[Check]:
 
 
 def _schedule() -> Check:
-    """A server, a flow that is due every five seconds, and whether the server starts it."""
+    """Start a server and a flow that is due every five seconds, and check whether the server runs the flow."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perturb-doctor-", ignore_cleanup_errors=True)))
         port = free_port()
@@ -82,8 +82,8 @@ def _schedule() -> Check:
                 return Check("wrong", "schedules", f"a Prefect server did not start within {SECONDS_TO_FIRE} s")
             time.sleep(0.5)
         stack.enter_context(_running([sys.executable, "-m", "perturb_flows.trial"], environment))
-        asked = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
-        while not httpx.post(f"{api}/flow_runs/filter", json=asked, timeout=30).raise_for_status().json():
+        completed = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+        while not httpx.post(f"{api}/flow_runs/filter", json=completed, timeout=30).raise_for_status().json():
             if time.monotonic() > deadline:
                 note = f"a flow that was due every 5 s did not run within {SECONDS_TO_FIRE} s; are versions as above?"
                 return Check("wrong", "schedules", note)
@@ -93,7 +93,7 @@ def _schedule() -> Check:
 
 
 def _running(command: list[str], environment: dict[str, str]) -> ExitStack:
-    """A process that ends with the block."""
+    """Start a process that is killed when the returned stack is closed."""
     process = subprocess.Popen(
         command,
         env=os.environ | environment,

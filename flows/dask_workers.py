@@ -1,4 +1,4 @@
-"""Workers of a Dask cluster: one that runs already, or one of processes on this machine."""
+"""Workers of a Dask cluster: one that is already running, or one of processes on this machine."""
 
 import time
 import uuid
@@ -20,16 +20,16 @@ from perturb.execution.settings import RunSettings
 
 SECONDS_TO_CONNECT = 10.0
 SECONDS_WITHOUT_WORKERS = 60.0
-"""The time for which all workers may be away while a flow runs, for example because they are being restarted."""
+"""The time for which all workers may be missing while a flow runs, for example because they are being restarted."""
 
 
 class DaskWorkers:
-    """A connection to a scheduler.
+    """A connection to a Dask scheduler.
 
     Args:
-        address: of a scheduler, as `tcp://HOST:PORT`; None starts one with `settings.workers` processes.
-        settings: their device decides whether workers must offer the resource GPU.
-        origin: of the work, which every worker is asked about before it gets any.
+        address: address of the scheduler, `tcp://HOST:PORT`; None: start one with `settings.workers` processes.
+        settings: run settings; the device decides whether workers must offer the resource GPU.
+        origin: the flow's code and folder, which every worker checks before it gets any work.
 
     """
 
@@ -43,12 +43,12 @@ class DaskWorkers:
             cluster = None if self.address else stack.enter_context(_local(self.settings.workers, self._resources))
             self._client = stack.enter_context(_connected(cluster or self.address))
             self.address = self._client.scheduler.address
-            found = self._suited()
-            if not found:
+            suited = self._suited()
+            if not suited:
                 raise UserError(self._nobody())
             self._ask_all()
             per_host = Counter()
-            for worker in found.values():
+            for worker in suited.values():
                 per_host[worker["host"]] += self._units(worker)
             self.slots, self._last_seen = per_host.total(), time.monotonic()
             self.settings = self.settings.model_copy(update={"workers": max(per_host.values())})
@@ -59,11 +59,11 @@ class DaskWorkers:
         self._stack.close()
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
-        """Have a worker do it, and wait for the answer; Dask itself gives it to another when a worker dies.
+        """Have a worker do the work, and wait for the result; if the worker dies, Dask gives the work to another one.
 
         Raises:
-            WorkerLost: several workers died of it.
-            UserError: the worker has no perturb, or the scheduler is gone.
+            WorkerLost: several workers died doing this work.
+            UserError: the worker cannot load perturb, or the scheduler is gone.
 
         """
         future = self._client.submit(work, *args, key=f"perturb-{uuid.uuid4().hex}", resources=self._resources or None)
@@ -81,28 +81,28 @@ class DaskWorkers:
             future.release()
 
     def check(self) -> None:
-        """Raise a UserError when the scheduler is gone, or all workers for a minute."""
+        """Raise a UserError if the scheduler is gone, or if all workers have been gone for SECONDS_WITHOUT_WORKERS."""
         if self._client.status not in ("running", "connecting"):
             raise UserError(self._gone())
         try:
-            found = self._client.sync(self._suited_now, callback_timeout=SECONDS_TO_CONNECT)
+            suited = self._client.sync(self._suited_now, callback_timeout=SECONDS_TO_CONNECT)
         except (OSError, TimeoutError, CommClosedError):
-            found = {}
-        if found:
+            suited = {}
+        if suited:
             self._last_seen = time.monotonic()
         elif time.monotonic() - self._last_seen > SECONDS_WITHOUT_WORKERS:
-            raise UserError(f"{self._nobody()} What is done is kept, and running again goes on from there.")
+            raise UserError(f"{self._nobody()} What is done is kept; run the same command again to resume.")
 
     async def _suited_now(self) -> dict[str, Any]:
         identity = await self._client.scheduler.identity(n_workers=-1)
         return {name: worker for name, worker in identity["workers"].items() if self._units(worker) >= 1}
 
     def _suited(self) -> dict[str, Any]:
-        """Workers that offer what the work needs, by address."""
+        """Return the workers that offer what the work needs, by address."""
         return self._client.sync(self._suited_now, callback_timeout=SECONDS_TO_CONNECT)
 
     def _units(self, worker: dict[str, Any]) -> int:
-        """Units that a worker takes at a time."""
+        """Return the number of units that a worker can do at a time."""
         return min([worker["nthreads"], *(int(worker["resources"].get(name, 0)) for name in self._resources)])
 
     def _ask_all(self) -> None:
@@ -126,8 +126,8 @@ class DaskWorkers:
 
     def _gone(self) -> str:
         return (
-            f"the Dask scheduler at {self.address.removeprefix('tcp://')} does not answer any more; what is done is kept, "
-            "and running again goes on from there."
+            f"the Dask scheduler at {self.address.removeprefix('tcp://')} does not answer any more; what is done is kept. "
+            "Run the same command again to resume."
         )
 
 
@@ -147,7 +147,7 @@ def _connected(where: str | LocalCluster) -> Client:
 
 
 def _local(workers: int, resources: dict[str, int]) -> LocalCluster:
-    """Processes of this machine; one that dies is started again, and what killed three in a row is given up."""
+    """Start processes on this machine; one that dies is restarted, and work that killed TRIES in a row is given up."""
     with dask.config.set({"distributed.scheduler.allowed-failures": TRIES - 1}):
         return LocalCluster(
             n_workers=workers, threads_per_worker=1, dashboard_address=None, resources=resources, silence_logs="ERROR"

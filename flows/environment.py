@@ -1,4 +1,4 @@
-"""Prefect's environment, set before Prefect is imported; what the user has set wins."""
+"""Default environment variables for Prefect, set before Prefect is imported; the user's own settings take precedence."""
 
 import logging
 import os
@@ -9,13 +9,13 @@ DEFAULTS = {
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",
-    # Pauses double from 2 s on: a server that is gone is given half a minute, and a busy one asks for pauses of its own.
+    # Pauses start at 2 s and double: a server that is gone gets half a minute; a busy one states its own pauses.
     "PREFECT_CLIENT_MAX_RETRIES": "4",
 }
 
 
 def prepare() -> None:
-    """Fill in the defaults."""
+    """Set each default that the environment does not have."""
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
 
@@ -23,7 +23,7 @@ def prepare() -> None:
 def silence() -> None:
     """Keep Prefect from printing exceptions that it raises anyway and events that it cannot deliver.
 
-    The logs of tasks go to its page alone.
+    Task logs go only to Prefect's page.
     """
     for name in ("prefect.flow_runs", "prefect._internal.concurrency", "prefect.events.clients"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -1,7 +1,7 @@
-"""The end of a flow at Ctrl-C or SIGTERM: soon, and in one sentence.
+"""End a flow soon after Ctrl-C or SIGTERM, with one sentence.
 
-Prefect reports the end of a flow to its server and sends what is left of its logs, for half a minute where no server
-answers. All that matters is in the run directories by then, so that nothing is lost by not waiting for it.
+Prefect reports the end of a flow to its server and sends the remaining logs, which takes half a minute if no server answers.
+By then everything that matters is in the run directories, so nothing is lost by not waiting.
 """
 
 import os
@@ -22,11 +22,12 @@ SIGNALS = signal.SIGINT, signal.SIGTERM
 
 @contextmanager
 def ends_soon() -> Iterator[None]:
-    """Leave the process at a signal inside the block: when the block has ended, after four seconds, or at a second signal.
+    """Exit the process on a signal inside the block: once the block has ended, after four seconds, or at a second signal.
 
-    The signals are SIGINT, which is Ctrl-C, and SIGTERM, by which a cluster ends a job.
+    The signals are SIGINT, which is Ctrl-C, and SIGTERM, with which a cluster ends a job.
 
-    Worker processes and a temporary server die with this one. In a thread, where no signals arrive, nothing is changed.
+    Worker processes and a temporary server die with this process. Outside the main thread, where no signals arrive, nothing
+    changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -51,9 +52,9 @@ def ends_soon() -> Iterator[None]:
 
 
 def _leave() -> NoReturn:
-    """Say the sentence and go, without waiting for Prefect's threads."""
+    """Print the sentence and exit without waiting for Prefect's threads."""
     if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h")  # the cursor, which a progress bar hides
+        sys.stderr.write("\x1b[?25h")  # show the cursor, which a progress bar hides
     sys.stderr.write(INTERRUPTED + "\n")
     sys.stderr.flush()
     util._run_finalizers(0)  # pyright: ignore[reportAttributeAccessIssue]  # else pools' semaphores are reported as leaked

@@ -1,4 +1,4 @@
-"""Parameters of the flow: the library's configs. Prefect makes a form of their schema, and hands over what JSON can hold."""
+"""Parameters of the flow: the library's configs. Prefect builds a form from their schema, and passes values as in JSON."""
 
 import json
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from perturb.execution.settings import RunSettings
 
 
 def _read(kind: type[Section]) -> BeforeValidator:
-    """JSON has no tuples and no paths; in strict Python these would have to be there already."""
+    """Return a validator that reads dicts as JSON, which has no tuples or paths; strict validation would demand those."""
 
     def convert(value: Any) -> Any:  # noqa: ANN401
         return kind.model_validate_json(json.dumps(value)) if isinstance(value, dict) else value

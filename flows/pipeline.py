@@ -1,6 +1,6 @@
-"""The experiment as a Prefect flow. It reads from top to bottom; a task makes sure that some run directories are there.
+"""The experiment as a Prefect flow. It reads from top to bottom; each task ensures that some run directories exist.
 
-Prefect's own cache stays off: the run directories are the one source of truth, for every runner and for plain Python.
+Prefect's own cache stays off: the run directories are the single source of truth, for every runner and for plain Python.
 """
 
 from perturb_flows.environment import prepare, silence
@@ -42,12 +42,12 @@ from perturb.runs import RunSpec, Store  # noqa: E402
 DEFAULTS = RunSettings()
 log = logging.getLogger(__name__)
 MOST_EDGES = 40
-"""The most dependencies of a task that Prefect's page draws; the report alone may have more than a thousand."""
+"""Maximum number of a task's dependencies to draw on Prefect's page; the report alone may have more than a thousand."""
 
 
 @task(task_run_name="{title}", cache_policy=NO_CACHE, persist_result=False)
 def ensure(work: Callable[[], list[Finished]], title: str) -> State:
-    """Have a worker build runs; `Reused` when all are there. What a person is told has no traceback in the log."""
+    """Have a worker build runs; the state is `Reused` if all exist. User-facing errors are logged without a traceback."""
     logger = get_run_logger()
     logger.info("handed to a worker")
     try:
@@ -62,9 +62,10 @@ def ensure(work: Callable[[], list[Finished]], title: str) -> State:
 
 
 class Tasks:
-    """Submits units of work as tasks that carry their stage's name and tag, each after the tasks that built its inputs.
+    """Submits units of work as tasks with their stage's name and tag, each after the tasks that built its inputs.
 
-    The scheduler has seen to it that inputs are there: Prefect is told of dependencies so that its page shows the graph.
+    The scheduler has already ensured that the inputs exist; Prefect is told of the dependencies only so that its page shows
+    the graph.
     """
 
     def __init__(self, plan: Plan, workers: Workers, origin: Origin) -> None:
@@ -73,7 +74,7 @@ class Tasks:
         self._futures: dict[str, PrefectFuture] = {}
 
     def submit(self, unit: list[RunSpec]) -> PrefectFuture:
-        """The future of a task that builds a unit's runs."""
+        """Submit a task that builds a unit's runs; return its future."""
         work = partial(self._workers.run, execute_unit, WorkUnit.pack(unit, self._workers.settings, self._origin))
         stage = self._stages[unit[0].id]
         title = title_of(stage, [spec.label for spec in unit])
@@ -82,7 +83,7 @@ class Tasks:
         return future
 
     def _built_inputs_of(self, unit: list[RunSpec]) -> list[PrefectFuture]:
-        """The tasks of this flow that built a unit's inputs, without those that failed and were tried again."""
+        """Return the tasks of this flow that built a unit's inputs, without those that failed and were retried."""
         needed, waiting = {}, [needed for spec in unit for needed in spec.inputs.values()]
         while waiting:
             spec = waiting.pop()
@@ -156,8 +157,8 @@ def run_with_prefect(
             store = Store(settings.artifacts, STAGES)
             if not all(store.is_complete(spec) for stage, _ in stages for spec in stage.runs):
                 raise UserError(
-                    f"{gone}; what is done is kept, and running again goes on from there, as does plain Python without any "
-                    "server."
+                    f"{gone}; what is done is kept. Run the same command again to resume, or use plain Python, which needs "
+                    "no server."
                 ) from error
             log.warning("%s, so its page does not show the end of this flow; all runs are there.", gone)
     return plan

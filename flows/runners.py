@@ -1,7 +1,7 @@
 """The workers of a flow, chosen when it is called.
 
-Prefect's tasks are threads of the flow that wait for a worker. So a worker needs neither Prefect nor a way to its server,
-and one that dies is noticed and replaced in the same manner everywhere.
+Prefect's tasks are threads of the flow that wait for a worker. A worker therefore needs neither Prefect nor access to its
+server, and a worker that dies is noticed and replaced in the same way everywhere.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ class Workers(Protocol):
     """A backend that does units of work while it is open as a context."""
 
     slots: int
-    """Units at a time."""
+    """Number of units of work at a time."""
     settings: RunSettings
-    """The settings as the workers need them."""
+    """The run settings, adjusted for the workers."""
 
     def run(self, work: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
-        """Have a worker do the work, and wait for its answer.
+        """Have a worker do the work, and wait for the result.
 
         Raises:
             WorkerLost: the worker died.
@@ -31,18 +31,18 @@ class Workers(Protocol):
         """
 
     def check(self) -> None:
-        """Raise a UserError when nobody is left to work."""
+        """Raise a UserError if no worker is left."""
 
 
 class LocalProcesses(Processes):
-    """Processes of this machine."""
+    """Processes on this machine."""
 
     def __init__(self, number: int, settings: RunSettings) -> None:
         super().__init__(number)
         self.settings = settings.model_copy(update={"workers": number})
 
     def check(self) -> None:
-        """A process that dies is replaced."""
+        """Do nothing: a process that dies is replaced."""
 
 
 class Threads(nullcontext):
@@ -58,14 +58,14 @@ class Threads(nullcontext):
         return work(*args)
 
     def check(self) -> None:
-        """They live as long as the flow."""
+        """Do nothing: the threads live as long as the flow."""
 
 
 def make_workers(text: str | None, settings: RunSettings, origin: Origin) -> AbstractContextManager[Workers]:
-    """Workers for `thread:N`, `process:N`, `dask` or `dask://HOST:PORT`; None is `process:WORKERS`.
+    """Return the workers for `thread:N`, `process:N`, `dask` or `dask://HOST:PORT`; None means `process:WORKERS`.
 
     Raises:
-        UserError: the text is none of these, or what it names is not installed or cannot be reached.
+        UserError: the text is none of these, or Dask is not installed; on entering, if the scheduler cannot be reached.
 
     """
     kind, where = parsed(text, settings)
@@ -82,7 +82,7 @@ def make_workers(text: str | None, settings: RunSettings, origin: Origin) -> Abs
 
 
 def parsed(text: str | None, settings: RunSettings) -> tuple[str, str]:
-    """Kind of runner, and its number or address."""
+    """Return the kind of runner, and its number or address; raise a UserError if the text is not a runner."""
     text = text or f"process:{settings.workers}"
     if text == "dask":
         return text, ""

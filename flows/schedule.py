@@ -1,4 +1,4 @@
-"""An experiment that Prefect starts by itself, again and again."""
+"""Run an experiment repeatedly on a Prefect schedule."""
 
 import sys
 import warnings
@@ -29,12 +29,13 @@ def serve(
     cron: str | None = None,
     every: timedelta | None = None,
 ) -> None:
-    """Offer the flow to the server that PREFECT_API_URL names, and run it when its time comes, until interrupted.
+    """Register the flow with the server in PREFECT_API_URL, and run it on schedule until interrupted.
 
-    One run at a time; a run finds what earlier ones have built. Parameters can be changed on Prefect's page.
+    Only one run is active at a time, and a run reuses what earlier ones have built. Parameters can be changed on Prefect's
+    page.
 
     Raises:
-        UserError: no server, or no such schedule.
+        UserError: there is no server, or the schedule or runner is invalid.
 
     """
     parsed(runner, settings)
@@ -47,7 +48,7 @@ def serve(
     when = f"at {cron} (UTC)" if cron else f"every {every}"
     parameters = {"config": config.model_dump(mode="json"), "settings": settings.model_dump(mode="json"), "runner": runner}
     try:
-        # Prefect warns of its own end at SIGTERM.
+        # At SIGTERM, Prefect warns about its own shutdown.
         with suppress(KeyboardInterrupt), warnings.catch_warnings(action="ignore", category=RuntimeWarning):
             page = f"{page_of(server)}/deployments"
             print(f"{config.name} runs {when}, one run at a time, until this is interrupted; its page: {page}", flush=True)

@@ -1,6 +1,6 @@
-"""A temporary Prefect server for a flow, where the user has none of their own.
+"""A temporary Prefect server for a flow, if the user has none.
 
-Prefect would start one by itself, and a kill -9 of the flow would leave it behind. This one dies with the process that
+Prefect would start one by itself, but a kill -9 of the flow would leave it behind. This one dies with the process that
 started it.
 """
 
@@ -32,7 +32,7 @@ PORTS = {"http": 80, "https": 443}
 
 @contextmanager
 def server() -> Iterator[None]:
-    """Have PREFECT_API_URL name a running server inside the block: the user's, or a temporary one.
+    """Point PREFECT_API_URL to a running server inside the block: the user's, or a temporary one.
 
     Raises:
         UserError: the user's server does not answer, or the temporary one did not start.
@@ -46,7 +46,7 @@ def server() -> Iterator[None]:
     process = _start(address)
     try:
         _wait_until_healthy(address, process)
-        # Through the environment, because Prefect's own threads do not see temporary settings, and workers neither.
+        # Set in the environment, because neither Prefect's own threads nor workers see temporary settings.
         os.environ["PREFECT_API_URL"] = f"{address}/api"
         refresh_global_settings_context()
         yield
@@ -61,16 +61,16 @@ def server() -> Iterator[None]:
 
 
 def require_server() -> str:
-    """The address of the server's API.
+    """Return the address of the user's server API.
 
     Raises:
-        UserError: none is named, or none answers.
+        UserError: PREFECT_API_URL is not set, or no server answers there.
 
     """
     address = PREFECT_API_URL.value()
     if not address:
         raise UserError(
-            "schedules need a Prefect server that stays: start one with `prefect server start`, and set "
+            "schedules need a permanent Prefect server: start one with `prefect server start`, and set "
             "PREFECT_API_URL=http://127.0.0.1:4200/api."
         )
     _require_answer(address)
@@ -120,7 +120,7 @@ def _place(address: str) -> tuple[str | None, int | None]:
 
 
 def free_port() -> int:
-    """A port of this machine that is free at this moment."""
+    """Return a port of this machine that is free right now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
@@ -136,10 +136,11 @@ def is_healthy(api: str) -> bool:
 
 
 def _start(address: str) -> subprocess.Popen:
-    """The command line that Prefect uses for its own temporary server, but for the folder that comes first in the path.
+    """Start a server with the command that Prefect uses for its own temporary server, except for the app folder.
 
-    Prefect has site-packages come first, where a backport such as `dataclasses` hides a module of Python's own; without any,
-    uvicorn would take the current folder. Python's own folder hides nothing.
+    uvicorn puts that folder first in the path. Prefect names site-packages, where a backport such as `dataclasses` hides a
+    standard-library module; without any, uvicorn would use the current folder. The standard library's own folder hides
+    nothing.
     """
     port, own = address.rpartition(":")[2], sysconfig.get_path("stdlib")
     command = [sys.executable, "-m", "uvicorn", "--app-dir", own, "--factory"]
@@ -151,7 +152,7 @@ def _start(address: str) -> subprocess.Popen:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         preexec_fn=die_with_parent,
-        start_new_session=True,  # a terminal's Ctrl-C reaches the flow alone, which still has its end to report
+        start_new_session=True,  # a terminal's Ctrl-C reaches only the flow, which still has to report its end to the server
     )
 
 

@@ -1,4 +1,4 @@
-"""The smallest flow on a schedule: `perturb doctor --deep` sees whether it is ever run."""
+"""A minimal flow on a schedule: `perturb doctor --deep` checks whether it is ever run."""
 
 from perturb_flows.environment import prepare
 
@@ -11,7 +11,7 @@ from prefect import flow  # noqa: E402
 
 @flow(name="perturb-doctor")
 def beat() -> None:
-    """Run a flow that does nothing, to see whether flows run."""
+    """Do nothing; the flow's completion shows that schedules fire."""
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
 """Perturbed disentanglement benchmarks: does a model disentangle, or does it lean on the data?
 
-What most users need is here. `load_benchmark` gives the images of a variant as a torch Dataset; `evaluate_model` trains and
-scores a model on every variant; `score` and `score_encoder` score codes and encoders; `Coded` holds codes and their factors;
-`GroundTruth` and `FactorGrid` are what a dataset of one's own is made of.
+The names below cover what most users need. `load_benchmark` returns the images of a variant as a torch Dataset;
+`evaluate_model` trains and scores a model on every variant; `score` and `score_encoder` score codes and encoders; `Coded`
+holds codes and their factors; `GroundTruth` and `FactorGrid` define a custom dataset.
 
-Importing this package imports nothing else; each name brings its subpackage when it is first used.
+Subpackages load lazily: importing this package imports none of them, and each name imports its own on first use.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # for type checkers and editors; at run time each name comes when it is first used
+if TYPE_CHECKING:  # for type checkers and editors; at run time each name is imported on first use
     from perturb.datasets import FactorGrid, GroundTruth
     from perturb.external import benchmark as evaluate_model
     from perturb.external import load_benchmark
@@ -27,7 +27,7 @@ _PUBLIC = {
     "GroundTruth": ("perturb.datasets", "GroundTruth"),
     "FactorGrid": ("perturb.datasets", "FactorGrid"),
 }
-"""Public names, with the module and the name there."""
+"""Public names, each with its module and its name in that module."""
 __all__ = [
     "Coded",
     "FactorGrid",

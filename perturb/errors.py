@@ -1,4 +1,4 @@
-"""Messages for people: the exception that carries one, the line at Ctrl-C, and guesses at misspelled names."""
+"""User-facing messages: the exception that carries one, the line printed at Ctrl-C, and suggestions for misspelled names."""
 
 import difflib
 from collections.abc import Iterable
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from perturb.escapes import greek_spelled_out
 
 LONGEST = 80
-"""Characters of a name that are looked at: it may be anybody's."""
-INTERRUPTED = "perturb: interrupted; running the same command again goes on from here."
+"""Number of characters of a name to compare; a name is untrusted input of any length."""
+INTERRUPTED = "perturb: interrupted; run the same command again to resume."
 
 
 class UserError(Exception):
-    """Input that cannot be used, said in one sentence: what was given, which rule it breaks, what to do.
+    """Raised for unusable input. One sentence says what was given, which rule it breaks, and what to do.
 
     The command line prints the sentence without a traceback and exits with code 2.
     """
@@ -24,7 +24,10 @@ def not_among(given: Iterable[str], known: Iterable[str]) -> str:
 
 
 def guess(given: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean seeds?)` if a known name looks like the given one, however it is written, and else nothing."""
+    """Return ` (did you mean seeds?)` if a known name resembles the given one, else an empty string.
+
+    Case and punctuation are ignored, and Greek letters match their spelled-out names.
+    """
     by_letters = {_letters(name): name for name in known}
     near = difflib.get_close_matches(_letters(given[:LONGEST]), by_letters, n=1)
     return f" (did you mean {by_letters[near[0]]}?)" if near else ""

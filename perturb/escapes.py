@@ -1,7 +1,7 @@
-"""Text from outside, written such that it means itself: an escape for each language that results are written in.
+"""Escape untrusted text for each format that results are written in.
 
-Names of methods and datasets, licences, paths and reasons may be anybody's. Pages escape by Jinja's autoescape, words of a
-shell by shlex.quote, JSON and TOML by their own strings.
+Names of methods and datasets, licences, paths and failure reasons are untrusted. HTML pages rely on Jinja's autoescape,
+shell words on shlex.quote, and JSON and TOML on their own string syntax.
 """
 
 import re
@@ -12,23 +12,24 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MARKDOWN = re.compile(
-    r"(\[[−+]?[\d.]+, [−+]?[\d.]+\](?![(\[:]))"  # an interval, which stays as it is
+    r"(\[[−+]?[\d.]+, [−+]?[\d.]+\](?![(\[:]))"  # an interval, which is left as it is
     r"|[\\`*\[\]|~$#]|<(?=[A-Za-z/!?])|&(?=[#\w])|(?<![^\W_])_|_(?![^\W_])"
 )
-"""Intervals, and the signs that Markdown, GitHub's included, may read something into. An underscore within a word, a `<`
-before a number and a `>` within a line are not among them."""
+"""Matches intervals, and the characters that Markdown (including GitHub's) may interpret. It does not match an underscore
+within a word, a `<` before a number, or a `>` within a line."""
 MARKDOWN_START = re.compile(r"^(\d{1,9}(?=[.)](?: |$))|(?=>|[-+=]+(?: |$)))")
-"""The place before a sign that begins a quotation or a list, or underlines a heading, where it begins a line."""
+"""Matches, at the start of a line, where an escape is needed before a character that would begin a quotation or a list, or
+underline a heading."""
 FORMULA = "=", "+", "-", "@", "\t", "\r"
-"""Beginnings of a cell that spreadsheets compute instead of showing it."""
+"""Prefixes that make a spreadsheet evaluate a cell instead of displaying it."""
 
 
 def in_line(text: object, longest: int | None = None) -> str:
-    """Text as part of a line, in a terminal too: what is not printable, line breaks included, is spelled out.
+    """Return text that is safe within one line, also in a terminal: unprintable characters and line breaks are escaped.
 
     Args:
-        text: from anywhere.
-        longest: characters; an ellipsis stands for what follows. None: all are kept.
+        text: any object; its `str()` is used.
+        longest: maximum number of characters; an ellipsis replaces the rest. None: no limit.
 
     """
     whole = str(text)
@@ -39,14 +40,14 @@ def in_line(text: object, longest: int | None = None) -> str:
 
 
 def in_markdown(text: object) -> str:
-    """Text as a paragraph, a heading, a point or a table's cell of Markdown, or as a part of one; line breaks are spaces."""
+    """Escape text for (part of) a Markdown paragraph, heading, list item or table cell; line breaks become spaces."""
     line = in_line(" ".join(str(text).split()))
-    escaped = MARKDOWN.sub(lambda found: found[1] or f"\\{found[0]}", line)
+    escaped = MARKDOWN.sub(lambda match: match[1] or f"\\{match[0]}", line)
     return MARKDOWN_START.sub(r"\1\\", escaped)
 
 
 def in_markdown_code(text: object) -> str:
-    """Text as a code span of Markdown, with the backticks; it may stand in a table's cell."""
+    """Return text as a Markdown code span, including the backticks; it is safe in a table cell."""
     line = in_line(" ".join(str(text).split())).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
     padding = " " if line.startswith("`") or line.endswith("`") or not line else ""
@@ -54,19 +55,19 @@ def in_markdown_code(text: object) -> str:
 
 
 def in_csv(value: object) -> object:
-    """A value as a cell of CSV: text that a spreadsheet would compute begins with an apostrophe; numbers stay numbers."""
+    """Return a value as a CSV cell. Text that a spreadsheet would evaluate gets a leading apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def in_terminal(*lines: object) -> "Text":
-    """Lines for rich, which reads neither markup nor emoji into them."""
+    """Return lines as a rich Text, in which rich interprets neither markup nor emoji codes."""
     from rich.text import Text
 
     return Text("\n".join(map(in_line, lines)))
 
 
 def in_figure(text: object) -> str:
-    """Text as a title or label of matplotlib, which would set what is between dollars as a formula."""
+    """Escape a matplotlib title or label, in which text between dollar signs would be set as a formula."""
     return in_line(text).replace("$", r"\$")
 
 

@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all.
+"""Atomic file writes.
 
-Everything is written to a temporary sibling, flushed to the disk, and renamed; a reader never sees half a file, whatever
-killed the writer.
+Every file is written to a temporary sibling, flushed to disk, and renamed. A reader never sees a partial file, even if the
+writer is killed.
 """
 
 import errno
@@ -22,11 +22,11 @@ from perturb.errors import UserError
 from perturb.reading import bytes_of, opened, reading, reason_of
 
 HINT = 48
-"""Characters of a file's name in that of its temporary sibling: a name has 255 bytes at most, a character four."""
+"""Characters of a file's name to repeat in its temporary sibling's name. A name may have 255 bytes, and a character 4."""
 
 
 class Unwritable(UserError):
-    """A place that cannot be written to; `errno` is the system's."""
+    """Raised for a path that cannot be written to; `errno` is the system's error code."""
 
     def __init__(self, sentence: str, code: int | None) -> None:
         super().__init__(sentence)
@@ -37,12 +37,13 @@ class Unwritable(UserError):
 def atomic_write(path: Path, *, needed: int | None = None) -> Iterator[Path]:
     """Yield a temporary file to write to; rename it to `path` when the block ends without an exception.
 
-    The temporary file is a sibling. A link stays a link: what it leads to is replaced. What is no regular file, such as
-    /dev/null, a pipe or one of this process's own streams, is never replaced: the finished content is written to it.
+    The temporary file is a sibling of `path`. A symbolic link stays a link, and its target is replaced. Anything that is not
+    a regular file (/dev/null, a pipe, one of this process's own streams) is never replaced; the finished content is written
+    to it instead.
 
     Args:
-        path: of the finished file; its folder is made where it is missing.
-        needed: bytes that the file takes, for the message.
+        path: path of the finished file; its folder is created if missing.
+        needed: bytes that the file takes, for the error message.
 
     Raises:
         Unwritable: the file cannot be written; nothing is left behind.
@@ -67,7 +68,7 @@ def atomic_write(path: Path, *, needed: int | None = None) -> Iterator[Path]:
 
 @contextmanager
 def _sibling_of(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling, and rename it to `path` in the end."""
+    """Yield a temporary sibling of `path`, and rename it to `path` at the end."""
     part = path.with_name(f"{path.name[:HINT]}.{uuid.uuid4().hex[:8]}.part")
     with made_folder(path.parent):
         try:
@@ -78,13 +79,13 @@ def _sibling_of(path: Path) -> Iterator[Path]:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
-    with suppress(OSError):  # not every file system flushes folders, and one may have the right to write but not to list
+    with suppress(OSError):  # not every file system can flush folders, and a folder may be writable but not readable
         flush_to_disk(path.parent)
 
 
 @contextmanager
 def made_folder(folder: Path) -> Iterator[None]:
-    """Make a folder where it is missing; if the block fails, what was made and is empty goes again."""
+    """Create a folder if it is missing; if the block fails, remove those of the created folders that are empty."""
     missing = [each for each in (folder, *folder.parents) if not _is_there(each)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,21 +98,24 @@ def made_folder(folder: Path) -> Iterator[None]:
 
 
 def _is_stream(path: Path) -> bool:
-    """Return whether a path leads to something that is written through: no regular file, or a stream of this process."""
+    """Return whether to write through a path, not replace it: it is not a regular file, or is a stream of this process."""
     try:
-        found = path.stat()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return False
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    return not stat.S_ISREG(found.st_mode) or _own_stream(found) is not None
+    return not stat.S_ISREG(status.st_mode) or _own_stream(status) is not None
 
 
-def _own_stream(found: os.stat_result) -> int | None:
-    """The descriptor, 1 or 2, of the standard stream that a file is, as /dev/stdout is one that may lead to a file."""
+def _own_stream(status: os.stat_result) -> int | None:
+    """Return the descriptor (1 or 2) if a file is one of this process's standard streams.
+
+    The file may still be a regular one: /dev/stdout can lead to a file.
+    """
     for descriptor in (1, 2):
         with suppress(OSError):
-            if os.path.samestat(os.fstat(descriptor), found):
+            if os.path.samestat(os.fstat(descriptor), status):
                 return descriptor
     return None
 
@@ -126,15 +130,15 @@ def _opened_stream(path: Path) -> IO[bytes]:
 
 
 def require_writable(path: Path, name: str, *, folder: bool = False) -> None:
-    """Refuse a place, before any work is done for it, where a file or a folder cannot be made.
+    """Check, before any work is done, that a file or folder can be written at a path.
 
     Args:
-        path: of a file that will be written, or of a folder that will be written to; existing or not.
-        name: of the option or argument that gave it, for the message.
-        folder: whether it is a folder.
+        path: file that will be written, or folder that will be written to; it need not exist.
+        name: option or argument that gave the path, for the error message.
+        folder: whether the path is a folder.
 
     Raises:
-        UserError: it is of the other kind, its name cannot be, or nothing can be written there.
+        UserError: the path exists as the other kind, its name is invalid, or nothing can be written there.
 
     """
     try:
@@ -144,7 +148,7 @@ def require_writable(path: Path, name: str, *, folder: bool = False) -> None:
 
 
 def _try_place(path: Path, *, folder: bool) -> None:
-    """Raise what the system would later, at the nearest folder that is there: a folder is made in it and removed."""
+    """Raise what the system would raise later, by creating and removing a folder in the nearest existing folder."""
     if _is_there(path) and not (folder and path.is_dir()):
         if folder:
             raise NotADirectoryError(errno.ENOTDIR, "it is a file")
@@ -167,7 +171,7 @@ def _try_place(path: Path, *, folder: bool) -> None:
 
 
 def _is_there(path: Path) -> bool:
-    """Return whether there is something at a path; unlike Path.exists it raises where nobody may look."""
+    """Return whether something exists at a path; unlike Path.exists, raise an OSError if that cannot be determined."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -176,16 +180,16 @@ def _is_there(path: Path) -> bool:
 
 
 def require_free_space(path: Path, needed: int, *, total: int, folder: Path | None = None) -> None:
-    """Refuse to go on writing a file for which the disk has too little room.
+    """Check that the disk has room for the next part of a file.
 
     Args:
-        path: what is being written.
-        needed: bytes that must fit at this moment.
-        total: bytes that the whole file may need, for the message.
-        folder: on the disk; None: that of the path.
+        path: file that is being written.
+        needed: bytes that must fit now.
+        total: bytes that the whole file may need, for the error message.
+        folder: a folder on the disk; None: the path's folder.
 
     Raises:
-        UserError: there is too little room.
+        UserError: the disk has too little room.
 
     """
     folder = folder or path.parent
@@ -198,11 +202,11 @@ def require_free_space(path: Path, needed: int, *, total: int, folder: Path | No
 
 @contextmanager
 def disk_full_as_user_error(folder: Path, what: str) -> Iterator[None]:
-    """Turn the many errors that a full disk raises in libraries into one sentence.
+    """Turn the many errors that libraries raise on a full disk into one sentence.
 
     Args:
-        folder: on the disk.
-        what: is being written.
+        folder: a folder on the disk.
+        what: name of what is being written, for the error message.
 
     Raises:
         UserError: the disk is full.
@@ -216,12 +220,12 @@ def disk_full_as_user_error(folder: Path, what: str) -> Iterator[None]:
             raise
         raise UserError(
             f"{what}: the disk of {folder} is full; {before / 1e9:,.3f} GB were free when this began, and it needs more; "
-            "make room and run again, it goes on from what is kept."
+            "make room and run the same command again to resume."
         ) from error
 
 
 def flush_to_disk(path: Path) -> None:
-    """Ask the system to put a file's content, or a folder's entries, on the disk now."""
+    """Flush a file's content, or a folder's entries, to disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -230,18 +234,18 @@ def flush_to_disk(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text whole or not at all."""
+    """Write UTF-8 text atomically."""
     with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401
-    """Write indented JSON with sorted keys; NaN and infinity are refused, because JSON has none."""
+    """Write indented JSON with sorted keys, atomically; NaN and infinity raise a ValueError, because JSON has neither."""
     write_text(path, as_json(value))
 
 
 def as_json(value: Any) -> str:  # noqa: ANN401
-    """The text that `write_json` writes."""
+    """Return the text that `write_json` writes."""
     return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
@@ -249,11 +253,11 @@ def read_json(path: Path, remedy: str = "make it again") -> Any:  # noqa: ANN401
     """Read a JSON file.
 
     Args:
-        path: of the file.
-        remedy: what to do if it cannot be read.
+        path: path of the file.
+        remedy: what to do if it cannot be read, for the error message.
 
     Raises:
-        UserError: it cannot be read, or is no JSON.
+        UserError: the file cannot be read or is not JSON.
 
     """
     content = bytes_of(path, remedy)
@@ -262,15 +266,15 @@ def read_json(path: Path, remedy: str = "make it again") -> Any:  # noqa: ANN401
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal; errors as `digests_of`."""
+    """Return the SHA-256 of a file's bytes in hexadecimal; raise as `digests_of` does."""
     return digests_of(path, ["sha256"])["sha256"]
 
 
 def digests_of(path: Path, kinds: Sequence[str]) -> dict[str, str]:
-    """Several digests of a file's bytes, in hexadecimal, by their names in hashlib; the file is read once.
+    """Return several digests of a file's bytes in hexadecimal, keyed by their names in hashlib; the file is read once.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: the file cannot be read.
 
     """
     hashes = {kind: hashlib.new(kind, usedforsecurity=False) for kind in kinds}

@@ -1,4 +1,4 @@
-"""Locks that the system takes back when their holder dies, of kill -9 too: on the folder of a run, or on a file."""
+"""Locks on a run's folder or on a file. The system releases them when the holder dies, even by kill -9."""
 
 import errno
 import fcntl
@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def exclusive_folder(folder: Path) -> Iterator[Path | None]:
-    """Work in a folder alone: yields where to work, or None while another process or thread does.
+    """Take exclusive use of a folder: yield the folder to work in, or None while another process or thread holds it.
 
-    The folder is made where it is missing; whoever has finished removes it, before letting go. On a file system without
-    locks everybody gets a folder of their own, which is removed in the end: work may then be done twice, and what was
-    killed begins anew, but nobody ever writes to another's files.
+    The folder is created if missing. Whoever finishes the work removes the folder before releasing it. On a file system
+    without locks, every caller gets a folder of its own, which is removed at the end. Work may then be done twice, and
+    killed work starts over, but nobody ever writes to another caller's files.
     """
     try:
         descriptor = open_locked(folder / LOCK)
@@ -51,7 +51,7 @@ def exclusive_folder(folder: Path) -> Iterator[Path | None]:
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether somebody works in a folder at this moment."""
+    """Return whether somebody is working in a folder right now."""
     try:
         descriptor = os.open(folder / LOCK, os.O_RDONLY)
     except OSError:
@@ -68,14 +68,14 @@ def is_locked(folder: Path) -> bool:
 
 
 def open_locked(path: Path, flags: int = 0) -> int | None:
-    """Open a file, made where it is missing, under a lock that ends with the descriptor or the process; None if it is taken.
+    """Open a file under a lock that ends with the descriptor or the process; return None if the lock is taken.
 
-    The file may be renamed or removed by whoever has the lock: a lock on a file that has lost its name keeps nobody out, so
-    another is opened then.
+    The holder of the lock may rename or remove the file. A lock on a file that has lost its name keeps nobody out, so the
+    path is opened again in that case.
 
     Args:
-        path: of the file; its folder is made where it is missing.
-        flags: of `os.open`, beside reading, writing and creating.
+        path: path of the file; the file and its folder are created if missing.
+        flags: further flags of `os.open`, besides those for reading, writing and creating.
 
     """
     while True:
@@ -83,7 +83,7 @@ def open_locked(path: Path, flags: int = 0) -> int | None:
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | flags, 0o666)
         except FileNotFoundError:
-            continue  # the folder was removed between the two lines by whoever has just finished
+            continue  # whoever has just finished removed the folder between the two lines
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, path):
@@ -106,7 +106,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def can_lock(folder: Path) -> bool:
-    """Return whether the file system of an existing folder has locks; OSError where nothing can be written."""
+    """Return whether an existing folder's file system has locks; raise OSError if nothing can be written there."""
     probe = folder / f".{uuid.uuid4().hex}.probe"
     try:
         with exclusive_folder(probe) as own:
@@ -117,16 +117,16 @@ def can_lock(folder: Path) -> bool:
 
 @contextmanager
 def locked(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
-    """Keep others out who lock the same file; the system lifts the lock when the process ends, however.
+    """Hold a lock on a file; the system releases it however the process ends.
 
     On a file system without locks nobody is kept out, and a warning says so.
 
     Args:
-        path: of a file that nobody ever removes.
-        otherwise: what to say if someone else has the lock; None: wait.
+        path: path of a file that nobody ever removes.
+        otherwise: error message if somebody else holds the lock; None: wait for it.
 
     Raises:
-        UserError: someone else has the lock, and `otherwise` is given.
+        UserError: somebody else holds the lock, and `otherwise` is given.
 
     """
     descriptor = _locked_or_warned(path, otherwise)
@@ -138,7 +138,7 @@ def locked(path: Path, *, otherwise: str | None = None) -> Iterator[None]:
 
 
 def _locked_or_warned(path: Path, otherwise: str | None) -> int | None:
-    """The descriptor of the locked file; None where the file system has no locks."""
+    """Return the descriptor of the locked file; warn and return None if the file system has no locks."""
     try:
         while (descriptor := open_locked(path)) is None:
             if otherwise is not None:

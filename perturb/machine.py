@@ -1,4 +1,4 @@
-"""The environment of a process: its cores, its devices, the versions of its software, and what ends it."""
+"""The environment of a process: its cores, devices, software versions, and the signals that end it."""
 
 import os
 import platform
@@ -14,12 +14,12 @@ from perturb.supervisor import PR_SET_PDEATHSIG, ask_linux
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def checked_device(name: str | None) -> str:
-    """The device a user asks for, or the best there is: `cuda`, else `cpu`.
+    """Return the device that the user named, or else the default: `cuda` if available, otherwise `cpu`.
 
     Raises:
         UserError: torch does not know the device, or this machine does not have it.
@@ -39,9 +39,10 @@ def checked_device(name: str | None) -> str:
 
 @contextmanager
 def terminated_as_interrupted() -> Iterator[None]:
-    """Raise KeyboardInterrupt at SIGTERM inside the block: a cluster ends a job by it, and the work is left as at Ctrl-C.
+    """Raise KeyboardInterrupt on SIGTERM inside the block.
 
-    In a thread, where no signals arrive, nothing is changed.
+    Clusters end jobs with SIGTERM; the work is then left as Ctrl-C would leave it. Outside the main thread, where no signals
+    arrive, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -54,7 +55,7 @@ def terminated_as_interrupted() -> Iterator[None]:
 
 
 def die_with_parent() -> None:
-    """Ask Linux to kill this worker when the process that started it dies, so that a kill -9 leaves no orphans."""
+    """Ignore Ctrl-C, and ask Linux to kill this worker when its parent dies, so that a kill -9 leaves no orphans."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ask_linux(PR_SET_PDEATHSIG, signal.SIGKILL)
 
@@ -65,17 +66,17 @@ def made_here() -> dict[str, str]:
 
 
 def machine_in_words() -> str:
-    """The kind of machine, without its name: `2 cores, x86_64, Linux`."""
+    """Describe the kind of machine, without its name: `2 cores, x86_64, Linux`."""
     cores = available_cores()
     return ", ".join(filter(None, [f"{cores} core{'s' * (cores > 1)}", platform.machine(), platform.system()]))
 
 
 def software_versions() -> dict[str, str]:
-    """Versions of what a result may depend on."""
-    found = {"python": platform.python_version()}
+    """Return the versions of the software that a result may depend on."""
+    versions = {"python": platform.python_version()}
     for package in ("perturb", "torch", "numpy", "scikit-learn", "h5py"):
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions

@@ -1,6 +1,7 @@
-"""Finished runs as they are read: the manifest first, and of the files only what it records, byte for byte.
+"""Read finished runs: first the manifest, then only files that it records, each verified byte for byte.
 
-Who reads a file of a run asks for it here. So damage is found before it is used, and nothing is hashed that nobody reads.
+All readers get a run's files through this module. Damage is therefore found before it is used, and only files that are read
+are hashed.
 """
 
 import hashlib
@@ -26,12 +27,12 @@ SEAL = "sha256"
 
 
 class DamagedRun(UserError):
-    """A finished run of which something is not as it was recorded.
+    """Raised for a finished run that does not match its record.
 
     Args:
-        run: its folder.
-        file: name of the damaged file below the folder.
-        finding: what is wrong with it.
+        run: the run's folder.
+        file: path of the damaged file, relative to the folder.
+        finding: what is wrong with the file.
 
     """
 
@@ -42,22 +43,22 @@ class DamagedRun(UserError):
     def __str__(self) -> str:
         return (
             f"{self.run / self.file} {self.finding}, so this run is damaged; remove the folder {self.run} and run the same "
-            "command again, which makes it again."
+            "command again to rebuild it."
         )
 
 
 def write_manifest(run: Path, content: Mapping[str, Any]) -> None:
-    """Write a run's manifest, with a hash of all that it says."""
-    # As it will be read: numbers as keys sort otherwise than the text that JSON makes of them (2 < 10, but "10" < "2").
+    """Write a run's manifest, with a hash of its content."""
+    # Hash the content as it will be read back: JSON turns numeric keys into text, which sorts differently ("10" < "2").
     plain = json.loads(as_json(content))
     write_json(run / MANIFEST, {**plain, SEAL: _seal(plain)})
 
 
 def read_manifest(run: Path) -> dict[str, Any]:
-    """A finished run's manifest.
+    """Return a finished run's manifest.
 
     Raises:
-        DamagedRun: it cannot be read, has changed since it was written, or is another run's.
+        DamagedRun: it cannot be read, has changed since it was written, or belongs to another run.
 
     """
     try:
@@ -65,26 +66,26 @@ def read_manifest(run: Path) -> dict[str, Any]:
     except OSError as error:
         raise DamagedRun(run, MANIFEST, f"cannot be read ({error.strerror or error})") from None
     except (ValueError, RecursionError):
-        raise DamagedRun(run, MANIFEST, "is no JSON any more") from None
+        raise DamagedRun(run, MANIFEST, "is no longer valid JSON") from None
     if not isinstance(content, dict):
-        raise DamagedRun(run, MANIFEST, "holds no object any more")
-    said = content.pop(SEAL, None)
-    if said is not None and said != _seal(content):
-        raise DamagedRun(run, MANIFEST, "says something else than was written")
+        raise DamagedRun(run, MANIFEST, "is no longer a JSON object")
+    recorded = content.pop(SEAL, None)
+    if recorded is not None and recorded != _seal(content):
+        raise DamagedRun(run, MANIFEST, "has changed since it was written")
     if content.get("id", run.name) != run.name:
-        raise DamagedRun(run, MANIFEST, f"is that of {content['id']}")
+        raise DamagedRun(run, MANIFEST, f"belongs to {content['id']}")
     return content
 
 
 def run_file(run: Path, pattern: str) -> Path:
-    """The one file of a finished run that a pattern fits, with the bytes that were recorded.
+    """Return the path of the one file of a finished run that matches a pattern, verified against the record.
 
     Args:
-        run: its folder.
-        pattern: the file's name below the folder, or for example `*.h5`; also that of the manifest.
+        run: the run's folder.
+        pattern: the file's path relative to the folder, or a glob such as `*.h5`; the manifest's name is allowed too.
 
     Raises:
-        DamagedRun: the file is missing or has other bytes, or the manifest lists none or several.
+        DamagedRun: the file is missing or its bytes have changed, or the manifest lists no match or several.
 
     """
     listed = read_manifest(run).get("files", {})
@@ -99,10 +100,10 @@ def run_file(run: Path, pattern: str) -> Path:
 
 
 def run_files(run: Path) -> list[str]:
-    """Names of all files of a finished run below its folder, each with the bytes that were recorded.
+    """Return the names of all files of a finished run, relative to its folder, each verified against the record.
 
     Raises:
-        DamagedRun: one is missing or has other bytes.
+        DamagedRun: a file is missing or its bytes have changed.
 
     """
     listed = read_manifest(run).get("files", {})
@@ -117,22 +118,25 @@ def _prove(run: Path, name: str, recorded: Mapping[str, Any]) -> None:
 
 
 def _seal(content: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest's content, whatever the layout of its text."""
+    """Return the SHA-256 of a manifest's content, independent of the text's layout."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_config(run: Path, kind: type[ConfigT]) -> ConfigT:
-    """The config in a finished run's manifest. As JSON: in Python, strict validation would refuse a path that is text."""
+    """Return the config in a finished run's manifest.
+
+    It is validated as JSON, because strict validation of Python values would refuse a path given as a string.
+    """
     return kind.model_validate_json(json.dumps(read_manifest(run)["config"]))
 
 
 def read_result(run: Path, kind: type[ResultT]) -> ResultT:
-    """The result in a finished run's manifest.
+    """Return the result in a finished run's manifest.
 
     Args:
-        run: its folder.
-        kind: the class that its stage returns; a manifest may have more fields.
+        run: the run's folder.
+        kind: the class that the run's stage returns; the manifest may have further fields.
 
     """
     return _adapter(kind).validate_json(json.dumps(read_manifest(run)["result"]))

@@ -1,4 +1,4 @@
-"""Damaged runs: they are set aside and made again, and the new run is compared with the record of the old one."""
+"""Damaged runs: they are set aside and rebuilt, and the new run is compared with the old run's record."""
 
 import logging
 import os
@@ -11,21 +11,21 @@ from perturb.locks import exclusive_folder
 from perturb.manifests import DamagedRun, read_manifest, run_file
 
 SECONDS_BETWEEN_TRIES = 0.2
-"""Pause between looks while another process builds or moves a run."""
+"""Polling interval while another process builds or moves a run."""
 
 log = logging.getLogger(__name__)
 
 
 def set_aside(damage: DamagedRun, *, scratch: Path, folder: Path) -> Path | None:
-    """Move a damaged run out of the way, alone: somebody else may find the damage, or make the run again, at the same time.
+    """Move a damaged run out of the way, under a lock: others may find the damage or rebuild the run at the same time.
 
     Args:
-        damage: what was found.
-        scratch: the run's scratch folder, whose lock keeps others from building it.
+        damage: the damage that was found.
+        scratch: the run's scratch folder; its lock keeps others from building the run.
         folder: where to keep the damaged run.
 
     Returns:
-        Where the damaged run is now; None if it is not damaged any more.
+        The damaged run's new path; None if it is no longer damaged, or somebody else has moved it.
 
     """
     while True:
@@ -46,27 +46,27 @@ def _moved(damage: DamagedRun, folder: Path) -> Path | None:
         place.parent.mkdir(parents=True)
         try:
             os.rename(damage.run, place)
-        except FileNotFoundError:  # somebody else has moved it, and not made it again yet
+        except FileNotFoundError:  # somebody else has moved it and not rebuilt it yet
             place.parent.rmdir()
             return None
-        found = damage.run / damage.file, damage.finding
-        log.warning("%s %s: the run is set aside in %s, to be made again.", *found, place)
+        details = damage.run / damage.file, damage.finding
+        log.warning("%s %s: the run is set aside in %s and will be rebuilt.", *details, place)
         return place
     return None
 
 
 def hold_against(old: Path, new: Path) -> None:
-    """Warn if a run that was made again differs from its record, and finished runs were made from the earlier content."""
+    """Warn if a rebuilt run differs from its record and finished runs were made from the earlier content."""
     try:
-        recorded, found = read_manifest(old)["files"], read_manifest(new)["files"]
+        recorded, rebuilt = read_manifest(old)["files"], read_manifest(new)["files"]
     except DamagedRun:
-        return  # nobody knows what the damaged run was
-    differing = sorted(name for name in recorded | found if recorded.get(name) != found.get(name))
+        return  # without both records there is nothing to compare
+    differing = sorted(name for name in recorded | rebuilt if recorded.get(name) != rebuilt.get(name))
     readers = [path.parent.name for path in new.parent.glob("*/manifest.json") if new.name in _inputs(path.parent)]
     if differing and readers:
         log.warning(
-            "%s: made again, %s came out otherwise than recorded, as it may with another device, stack or version; finished "
-            "runs that were made of the earlier content are kept: %s. Remove them to have them made again.",
+            "%s: rebuilt, but %s differs from the record, as can happen with another device, stack or version; finished "
+            "runs made from the earlier content are kept: %s. Remove them to have them rebuilt.",
             *(new, ", ".join(differing), ", ".join(readers)),
         )
 

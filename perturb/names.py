@@ -1,7 +1,7 @@
-"""The rule for names and one-line descriptions: of methods, models, datasets and failures, wherever they come from.
+"""The rule for names and one-line descriptions of methods, models, datasets and failures, wherever they come from.
 
-A name that breaks it is refused before anything is trained; what only a run can say, the reason of its failure, is made to
-keep it.
+A name that breaks the rule is refused before anything is trained. The reason for a failure, which is only known after the
+run, is edited to fit it.
 """
 
 from typing import Annotated
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 SHORTEST_NAME, LONGEST_NAME, LONGEST_TEXT = 1, 80, 600
 LONGEST_REASON = 500
-"""Characters of what a failed process said of itself that are kept."""
+"""Number of characters to keep of a failed process's own message."""
 
 
 def _printable(text: str) -> str:
@@ -27,19 +27,19 @@ Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)
 
 
 def _web_address(text: str) -> str:
-    rule = "must be an address of the web, http:// or https:// with a host and without spaces or a user's name"
+    rule = "must be a web address: http:// or https:// with a host, and without spaces or a user name"
     try:
-        found = urlsplit(text)
-        fine = found.scheme in ("http", "https") and found.hostname and found.username is None and found.port != 0
+        url = urlsplit(text)
+        valid = url.scheme in ("http", "https") and url.hostname and url.username is None and url.port != 0
     except ValueError:
         raise ValueError(rule) from None
-    if not fine or not text.isprintable() or any(sign in text for sign in " \"'<>\\`"):
+    if not valid or not text.isprintable() or any(sign in text for sign in " \"'<>\\`"):
         raise ValueError(rule)
     return text
 
 
 Link = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_web_address)]
-"""An address that pages may link to."""
+"""A URL that pages may link to."""
 
 
 def is_name(text: str) -> bool:
@@ -48,7 +48,7 @@ def is_name(text: str) -> bool:
 
 
 def one_line(text: str) -> str:
-    """Any text as a `Text`: printable, one line, cut where it is long, without a full stop."""
+    """Return any text as a `Text`: printable, on one line, truncated if long, without a final full stop."""
     printable = "".join(character if character.isprintable() else " " for character in text[: LONGEST_REASON + 1])
     shown = printable if len(printable) <= LONGEST_REASON else f"{printable[:LONGEST_REASON]}…"
     return shown.strip().rstrip(".")

@@ -1,4 +1,4 @@
-"""The old name of `perturb.external`. It works until version 0.3, with a warning."""
+"""The old name of `perturb.external`. It works with a warning until version 0.4."""
 
 import warnings
 
@@ -6,7 +6,7 @@ from perturb import external
 
 
 def __getattr__(name: str) -> object:
-    """Hand on what `perturb.external` offers (PEP 562)."""
+    """Return a name of `perturb.external`, with a warning (PEP 562)."""
     if name not in external.__all__:
         raise AttributeError(f"module 'perturb.outside' has no attribute {name!r}")
     warnings.warn(

@@ -1,7 +1,7 @@
-"""Progress through the file system.
+"""Report progress through the file system.
 
-Whoever builds a run writes a small file in its scratch folder now and then; whoever watches reads it. That works the same
-for threads, processes, Dask workers and Prefect, and a watcher may come and go.
+The process that builds a run writes a small file in the run's scratch folder now and then, and watchers read it. That works
+the same for threads, processes, Dask workers and Prefect, and watchers may come and go.
 """
 
 import json
@@ -20,7 +20,7 @@ FILE_NAME = "progress.json"
 
 
 class Progress:
-    """Reports how far the building of one run is."""
+    """Reports the progress of building one run."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
@@ -34,7 +34,7 @@ class Progress:
         self._path.unlink(missing_ok=True)
 
     def report(self, done: int, total: int, note: str = "") -> None:
-        """Say that `done` of `total` is done; cheap, written at most twice a second."""
+        """Report that `done` of `total` is done. This is cheap: the file is written at most twice a second."""
         now = time.monotonic()
         if now - self._last_write < SECONDS_BETWEEN_WRITES:
             return
@@ -44,18 +44,18 @@ class Progress:
             part.write_text(json.dumps({"done": done, "total": total, "note": note}))
             os.replace(part, self._path)
         except FileNotFoundError:
-            # Another process has built the same run faster and removed the folder; there is nobody left to tell.
+            # Another process has finished the same run first and removed the folder; nobody is left to read a report.
             return
 
 
 class Part:
-    """The progress of one of several equal pieces of work, told as that of the whole."""
+    """The progress of one of several equal pieces of work, reported as progress of the whole."""
 
     def __init__(self, whole: Progress, number: int, count: int) -> None:
         self._whole, self._number, self._count = whole, number, count
 
     def report(self, done: int, total: int, note: str = "") -> None:
-        """The pieces before this one are done."""
+        """Report progress within this piece; all pieces before it count as done."""
         self._whole.report(self._number * total + done, self._count * total, note)
 
 
@@ -66,14 +66,14 @@ class ProgressGroup:
         self._each = each
 
     def report(self, done: int, total: int, note: str = "") -> None:
-        """All are as far."""
+        """Report the same progress for every run."""
         for progress in self._each:
             progress.report(done, total, note)
 
 
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar with the time left, on the error output where that is a terminal; yields what to tell (done, total)."""
+    """Show a progress bar with the time left on stderr if it is a terminal; yield a function to call with (done, total)."""
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress as Bars
@@ -85,14 +85,14 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def duration(seconds: float) -> str:
-    """A duration in words: `45 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Return a duration in words: `45 s`, `3 min 05 s`, `2 h 10 min`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
 
 
 def read_fraction(folder: Path) -> tuple[float, str]:
-    """Return how much of a run is done, in [0, 1], and its note; (0, "") when nothing is known."""
+    """Return the fraction of a run that is done, in [0, 1], and its note; (0, "") if nothing is known."""
     try:
         state = json.loads((folder / FILE_NAME).read_text())
         return min(1.0, state["done"] / max(1, state["total"])), str(state["note"])

@@ -1,13 +1,12 @@
-"""Proof that a file still has the content that was recorded when it was written.
+"""Verify that a file still has the content that was recorded when it was written.
 
-A process proves a file once, by all of its bytes, and remembers the file's stamp: device, inode, size, and the times at
-which content and inode last changed. While the stamp is the same, the file is not read again.
+A process verifies a file once, by reading all of its bytes, and remembers the file's stamp: device, inode, size, and the
+times at which content and inode last changed (mtime, ctime). While the stamp is unchanged, the file is not read again.
 
-A stamp gives away every write, truncation and replacement that goes through the file system, also where a program sets the
-modification time back, because the system alone sets the time of the inode's change. It does not give away bits that decay
-on a disk, writes to a disk below its file system, a clock that is set back, or writes through a shared memory map where the
-file system notes no times for them (tmpfs). So stamps are never kept on a disk: every process proves what it reads, unless
-the process that started it hands over what it has proved itself.
+A stamp reveals every write, truncation and replacement that goes through the file system, even if a program sets mtime back,
+because only the system sets ctime. It does not reveal bit rot, writes to the disk beneath the file system, a clock that is
+set back, or writes through a shared memory map on a file system that records no times for them (tmpfs). Stamps are therefore
+never stored on disk: every process verifies what it reads, unless its parent process hands over what it has verified itself.
 """
 
 import os
@@ -19,23 +18,23 @@ from perturb.errors import UserError
 from perturb.files import sha256_of
 
 COARSEST_CLOCK = 2_000_000_000
-"""Nanoseconds in which two writes may leave the same times behind, on the coarsest of file systems; a file that has changed
-more recently is proved anew each time."""
+"""Nanoseconds within which two writes may leave the same times on the coarsest file systems. A file that has changed more
+recently is verified anew each time."""
 
 Stamp = tuple[int, ...]
 Proofs = Mapping[str, tuple[Stamp, str]]
-"""The files that a process has checked: for each path, the file's stamp and the claim that held."""
+"""The files that a process has verified: for each path, the file's stamp and the claim that held."""
 
 _proved: dict[str, tuple[Stamp, str]] = {}
 
 
 def proved(path: Path, claim: str, check: Callable[[], bool]) -> bool:
-    """Return whether a claim about a file's content holds; it is checked once for each process and content.
+    """Return whether a claim about a file's content holds. Each process checks it once, until the content changes.
 
     Args:
-        path: of the file.
-        claim: what is claimed, in a form of its own for each kind of claim.
-        check: reads the file and answers.
+        path: path of the file.
+        claim: the claim as text, in a distinct format for each kind of claim.
+        check: reads the file and returns whether the claim holds.
 
     """
     key, before, began = os.path.abspath(path), _stamp_of(path), time.time_ns()
@@ -49,20 +48,20 @@ def proved(path: Path, claim: str, check: Callable[[], bool]) -> bool:
 
 
 def damage_of(path: Path, *, size: int, sha256: str) -> str | None:
-    """Return what is wrong with a file, in words, or None if it has the bytes that were recorded.
+    """Return what is wrong with a file, in words, or None if it has the recorded bytes.
 
     Args:
-        path: of the file.
-        size: recorded, in bytes.
-        sha256: recorded, in hexadecimal.
+        path: path of the file.
+        size: recorded size in bytes.
+        sha256: recorded SHA-256 in hexadecimal.
 
     """
     try:
-        found = path.stat().st_size
-        if found != size:
-            return f"has {found:,} bytes and must have {size:,}"
+        actual = path.stat().st_size
+        if actual != size:
+            return f"has {actual:,} bytes and must have {size:,}"
         if not proved(path, sha256, lambda: sha256_of(path) == sha256):
-            return "has other bytes than were recorded when it was written"
+            return "does not have the bytes that were recorded when it was written"
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
     except UserError:
@@ -71,12 +70,12 @@ def damage_of(path: Path, *, size: int, sha256: str) -> str | None:
 
 
 def proofs() -> Proofs:
-    """Return the files that this process has checked, so that a process that it starts need not check them again."""
+    """Return the files that this process has verified, so that its child processes need not verify them again."""
     return dict(_proved)
 
 
 def adopt(handed_over: Proofs) -> None:
-    """Take over the files that the parent process has checked."""
+    """Trust the files that the parent process has verified."""
     _proved.update(handed_over)
 
 

@@ -1,7 +1,8 @@
-"""Files from elsewhere: whatever goes wrong while one is read is one sentence, and nothing of it acts on a terminal.
+"""Read untrusted files: any failure becomes one sentence, and no control character reaches a terminal.
 
-The libraries that read for us raise whatever they like at a damaged file (h5py alone: OSError, KeyError, TypeError,
-ValueError, RuntimeError …), so nobody lists their exceptions: the calls that read stand in a `reading` block, alone.
+A damaged file can make a library raise almost anything (h5py alone: OSError, KeyError, TypeError, ValueError,
+RuntimeError …), so their exceptions are not listed. Instead, the calls that read, and nothing else, go into a `reading`
+block.
 """
 
 import errno
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import h5py
 
 LONGEST_MESSAGE = 240
-"""Characters of a library's message that are shown: it may quote the file."""
+"""Number of characters to show of a library's message, which may quote the file."""
 LARGEST_TEXT = 1 << 26
 """Bytes; a larger text file is not read."""
 LARGEST_ATTRIBUTE = 1 << 20
@@ -30,12 +31,12 @@ UNREADABLE = "(cannot be shown)"
 
 @contextmanager
 def reading(path: Path, remedy: str, finding: str = "cannot be read") -> Iterator[None]:
-    """Turn whatever is raised while a file is read into one sentence. What is no reading does not belong into the block.
+    """Turn anything raised while a file is read into one sentence. Only code that reads belongs in the block.
 
     Args:
-        path: of the file.
-        remedy: what to do, the end of the sentence.
-        finding: what is wrong, its beginning.
+        path: path of the file.
+        remedy: what to do; the end of the sentence.
+        finding: what is wrong; the beginning of the sentence.
 
     Raises:
         UserError: the file cannot be read.
@@ -55,10 +56,10 @@ def reading(path: Path, remedy: str, finding: str = "cannot be read") -> Iterato
 
 
 def bytes_of(path: Path, remedy: str, *, largest: int = LARGEST_TEXT) -> bytes:
-    """A regular file's bytes.
+    """Return a regular file's bytes.
 
     Raises:
-        UserError: it is no such file, is larger, or cannot be read.
+        UserError: it is not a regular file, has more than `largest` bytes, or cannot be read.
 
     """
     with reading(path, remedy):
@@ -66,14 +67,14 @@ def bytes_of(path: Path, remedy: str, *, largest: int = LARGEST_TEXT) -> bytes:
 
 
 def read_regular(path: Path, largest: int) -> bytes:
-    """Return all bytes of a regular file that anybody may have put there.
+    """Return all bytes of an untrusted regular file.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or has more than `largest` bytes; `strerror` says which.
+        OSError: it cannot be read, is not a regular file, or has more than `largest` bytes; `strerror` says which.
 
     """
     with opened(path) as file:
-        content = file.read(largest + 1) or b""  # None: nothing is there yet, in a file that the system makes up
+        content = file.read(largest + 1) or b""  # None: no data yet, in a file that the system generates
     if len(content) > largest:
         raise OSError(errno.EFBIG, f"it has more than {largest:,} bytes")
     return content
@@ -81,7 +82,7 @@ def read_regular(path: Path, largest: int) -> bytes:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a regular file; anything else is an OSError, because a device may have no end, and a pipe no writer."""
+    """Open a regular file; raise OSError for anything else, because a device may have no end, and a pipe no writer."""
     with open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is no regular file")
@@ -89,12 +90,12 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file, and do not wait for somebody to write where it is a pipe."""
+    """Open a file; if it is a pipe, do not wait for a writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def text_of(path: Path, remedy: str, *, largest: int = LARGEST_TEXT) -> str:
-    """A UTF-8 file's text, without the byte-order mark that some editors begin it with; errors as `bytes_of`."""
+    """Return a UTF-8 file's text, without the byte-order mark that some editors add; raise as `bytes_of` does."""
     content = bytes_of(path, remedy, largest=largest)
     with reading(path, remedy):
         return content.decode("utf-8-sig")
@@ -102,13 +103,13 @@ def text_of(path: Path, remedy: str, *, largest: int = LARGEST_TEXT) -> str:
 
 @contextmanager
 def opened_hdf5(path: Path, remedy: str, finding: str = "cannot be read as HDF5") -> Iterator["h5py.File"]:
-    """Open an HDF5 file; whatever is raised in the block is a sentence too, for h5py reads when it is asked for a value.
+    """Open an HDF5 file. Errors in the block become one sentence too, because h5py reads values lazily.
 
-    Without a lock: files get their names when they are finished, so nobody writes to one that is read, and some file
-    systems have no locks.
+    The file is opened without a lock: files get their names when they are finished, so nobody writes to a file while it is
+    read, and some file systems have no locks.
 
     Raises:
-        UserError: it is no HDF5 file, its writer has not closed it, or it is damaged.
+        UserError: it is not an HDF5 file, its writer has not closed it, or it is damaged.
 
     """
     import h5py
@@ -118,9 +119,9 @@ def opened_hdf5(path: Path, remedy: str, finding: str = "cannot be read as HDF5"
 
 
 def attributes_of(file: "h5py.File") -> dict[str, Any]:
-    """Attributes of any HDF5 file as plain values, those that are arrays as lists; UNREADABLE where there is no such value.
+    """Return the attributes of any HDF5 file as plain values, arrays as lists; UNREADABLE replaces all other values.
 
-    An attribute may have a type that Python lacks (HDF5's times and opaque types), and its header may promise any size.
+    An attribute may have a type that Python lacks (HDF5's times and opaque types), and its header may claim any size.
     """
     return {name: _attribute(file, name) for name in file.attrs}
 
@@ -129,11 +130,11 @@ def _attribute(file: "h5py.File", name: str) -> Any:  # noqa: ANN401
     import numpy as np
 
     try:
-        held = file.attrs.get_id(name)
-        if np.prod(held.shape or (), dtype=float) * held.dtype.itemsize > LARGEST_ATTRIBUTE:
+        stored = file.attrs.get_id(name)
+        if np.prod(stored.shape or (), dtype=float) * stored.dtype.itemsize > LARGEST_ATTRIBUTE:
             return UNREADABLE
         value = file.attrs[name]
-    except Exception:  # h5py's mapping of types raises whatever numpy does
+    except Exception:  # h5py's type conversion raises whatever numpy raises
         return UNREADABLE
     return _plain(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
 
@@ -147,15 +148,15 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
 
 
 def reason_of(error: Exception) -> str:
-    """Return what went wrong in the words of the system or of a library, one line."""
+    """Return what went wrong, in one line, in the words of the system or library."""
     if isinstance(error, MemoryError):
         return "it asks for more memory than there is"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     if isinstance(error, UnicodeDecodeError):
         return f"it is not UTF-8, at byte {error.start:,}"
-    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    lines = said.strip().splitlines() or [type(error).__name__]
+    message = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    lines = message.strip().splitlines() or [type(error).__name__]
     return in_line(lines[0].strip().rstrip("."), LONGEST_MESSAGE)
 
 

@@ -1,9 +1,9 @@
 """Run directories: the durable unit of work.
 
-A run is named by its kind and a hash of (kind, the stage's version, its config, the ids of its inputs). `ensure` answers
-that it is there, or builds it in a scratch folder, writes the manifest last and renames the folder into place. Resuming,
-sharing between machines and never training a model twice all follow from that; nothing else needs to remember anything.
-An input of which a stage finds that it is damaged is set aside and made again.
+A run is named by its kind and a hash of (kind, stage version, config, ids of its inputs). `ensure` reuses a finished run, or
+else builds it in a scratch folder, writes the manifest last and renames the folder into place. Resuming, sharing between
+machines and never training a model twice all follow from that; no other state is needed. If a stage finds that an input is
+damaged, the input is set aside and rebuilt.
 """
 
 import hashlib
@@ -30,26 +30,26 @@ from perturb.mending import SECONDS_BETWEEN_TRIES, hold_against, set_aside
 from perturb.progress import Progress
 
 DAMAGED = "damaged"
-"""Folder of runs that were set aside."""
+"""Folder for runs that were set aside."""
 ConfigT = TypeVar("ConfigT", bound=Section, covariant=True)
 ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunSpec(Generic[ConfigT]):
-    """The specification of a run, enough to name it and to build it before it exists."""
+    """The specification of a run: enough to name it before it exists, and to build it."""
 
     kind: str
-    """The kind of run, a key of `STAGES`, which says how it is built."""
+    """The kind of run, a key of `STAGES`, which defines how the run is built."""
     version: int
     """Version of the stage's code; raised by hand when its results change."""
     config: ConfigT
     inputs: Mapping[str, "RunSpec[Any]"] = field(default_factory=dict)
-    """Runs whose files this one reads, by the name the stage gives them."""
+    """Runs whose files this one reads, keyed by the stage's names for them."""
     label: str = ""
-    """A name for people; not part of the identity."""
+    """A human-readable name; not part of the identity."""
     cost: float = 1.0
-    """Expected work in arbitrary units, for the estimate of the remaining time; not part of the identity."""
+    """Expected work in arbitrary units, for estimating the remaining time; not part of the identity."""
 
     @cached_property
     def id(self) -> str:
@@ -64,9 +64,9 @@ class RunSpec(Generic[ConfigT]):
 
     @cached_property
     def family(self) -> str:
-        """A hash that a run shares with all that differ from it only in the config's seed, here and in their inputs.
+        """A hash shared by all runs that differ only in the config's seed, their own or their inputs'.
 
-        They have the same work to do, each on inputs of its own.
+        Such runs do the same work, each on its own inputs.
         """
         config = json.loads(canonical_json(self.config))
         config.pop("seed", None)
@@ -80,7 +80,7 @@ def _short_hash(identity: Any) -> str:  # noqa: ANN401
 
 @dataclass(frozen=True, kw_only=True)
 class StageContext(Generic[ConfigT]):
-    """Everything that a stage gets to build its run with."""
+    """Everything that a stage needs to build its run."""
 
     spec: RunSpec[ConfigT]
     inputs: Mapping[str, Path]
@@ -88,7 +88,7 @@ class StageContext(Generic[ConfigT]):
     out: Path
     """The folder for the run's files."""
     scratch: Path
-    """Folder for checkpoints: it survives a kill, all tries share it in turn, and it goes when the run is there."""
+    """Folder for checkpoints. It survives a kill, successive attempts share it, and it is removed once the run exists."""
     device: str
     progress: Progress
     compile: bool = False
@@ -96,18 +96,18 @@ class StageContext(Generic[ConfigT]):
 
 
 Build = Callable[[StageContext[Any]], object]
-"""Writes a run's files to `out` and returns its result, a small dataclass or mapping that the manifest keeps as JSON."""
+"""Writes a run's files to `out` and returns its result, a small dataclass or mapping that the manifest stores as JSON."""
 BuildTogether = Callable[[Sequence[StageContext[Any]]], Sequence[object]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """The version and the functions by which runs of one kind are built."""
+    """The version of one kind of run, and the functions that build it."""
 
     version: int
     build: Build
     build_together: BuildTogether | None = None
-    """Builds several runs of one family at once, where that is faster; None where it is not."""
+    """Builds several runs of one family at once; None if that is not faster."""
 
 
 class Store:
@@ -115,10 +115,10 @@ class Store:
 
     Args:
         root: the folder.
-        stages: how runs of each kind are built.
-        device: where.
-        stack: runs of one family that are built together, at most.
-        compile: whether networks are compiled.
+        stages: how to build runs of each kind.
+        device: torch device to build on.
+        stack: maximum number of runs of one family to build together.
+        compile: whether to compile the networks.
         threads: cores that a run is built on, for its manifest.
 
     """
@@ -135,35 +135,35 @@ class Store:
         self.threads = threads
 
     def path(self, spec: RunSpec) -> Path:
-        """Return where a run is, or will be."""
+        """Return the folder where a run is, or will be."""
         return self.root / "runs" / spec.id
 
     def scratch(self, spec: RunSpec) -> Path:
-        """Return where a run's checkpoints and progress are while it is being built."""
+        """Return the folder with a run's checkpoints and progress while it is being built."""
         return self.root / "scratch" / spec.id
 
     def is_complete(self, spec: RunSpec) -> bool:
-        """Return whether the run is there, finished; its files are proved when they are read."""
+        """Return whether the run is finished; its files are verified when they are read."""
         return (self.path(spec) / MANIFEST).is_file()
 
     def is_being_built(self, spec: RunSpec) -> bool:
-        """Return whether somebody builds the run at this moment, this flow or another."""
+        """Return whether this flow or another is building the run right now."""
         return is_locked(self.scratch(spec))
 
     def result(self, spec: RunSpec, kind: type[ResultT]) -> ResultT:
-        """A finished run's result, as `read_result`."""
+        """Return a finished run's result; see `read_result`."""
         return read_result(self.path(spec), kind)
 
     def seconds(self, spec: RunSpec) -> float:
-        """Seconds that building a finished run took."""
+        """Return the seconds that it took to build a finished run."""
         return read_manifest(self.path(spec))["built"]["seconds"]
 
     def ensure(self, spec: RunSpec) -> str:
-        """Build the run, and before it its inputs, unless they are there; "built" or "reused"."""
+        """Build the run, after its inputs, unless they exist; return "built" or "reused"."""
         return self.ensure_all([spec])[0]
 
     def ensure_all(self, specs: Sequence[RunSpec]) -> list[str]:
-        """Build several runs as `ensure` does; those of one family are built together where their stage can."""
+        """Build several runs as `ensure` does; runs of one family are built together if their stage supports it."""
         missing = {spec.id: spec for spec in specs if not self.is_complete(spec)}
         for spec in missing.values():
             if self.path(spec).is_dir() and any(self.path(spec).iterdir()):
@@ -174,7 +174,7 @@ class Store:
         return ["built" if spec.id in built else "reused" for spec in specs]
 
     def _groups(self, specs: Iterable[RunSpec]) -> Iterator[list[RunSpec]]:
-        """Runs that are built together."""
+        """Yield groups of runs to build together."""
         families: dict[str, list[RunSpec]] = {}
         for spec in specs:
             key = spec.family if self.stages[spec.kind].build_together else spec.id
@@ -183,12 +183,12 @@ class Store:
             yield from (family[i : i + self.stack] for i in range(0, len(family), self.stack))
 
     def _build(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
-        """Build one run, or some of a family together; wait for those that another process builds. What was built here."""
+        """Build one run, or several of a family together; wait for runs that others build. Return those built here."""
         built, open_runs = [], list(specs)
         while open_runs:
             with ExitStack() as stack:
-                found = {spec: stack.enter_context(exclusive_folder(self.scratch(spec))) for spec in open_runs}
-                own = {spec: scratch for spec, scratch in found.items() if scratch is not None}
+                claims = {spec: stack.enter_context(exclusive_folder(self.scratch(spec))) for spec in open_runs}
+                own = {spec: scratch for spec, scratch in claims.items() if scratch is not None}
                 if missing := {spec: scratch for spec, scratch in own.items() if not self.is_complete(spec)}:
                     self._build_claimed(missing)
                     built += missing
@@ -200,7 +200,7 @@ class Store:
         return built
 
     def _build_claimed(self, specs: Mapping[RunSpec, Path]) -> None:
-        """Build runs in their scratch folders; inputs that turn out to be damaged are made again first, each once."""
+        """Build runs in their scratch folders; inputs that turn out to be damaged are rebuilt first, each at most once."""
         inputs, mended = {self.path(needed): needed for spec in specs for needed in spec.inputs.values()}, set()
         while True:
             try:
@@ -215,11 +215,11 @@ class Store:
                     hold_against(place, damage.run)
 
     def set_aside(self, spec: RunSpec, damage: DamagedRun) -> Path | None:
-        """Move a damaged run out of the way, unless somebody has made it again by now; where it is then."""
+        """Move a damaged run out of the way, unless somebody has rebuilt it by now; return its new path, or None."""
         return set_aside(damage, scratch=self.scratch(spec), folder=self.root / DAMAGED)
 
     def set_aside_damaged(self, specs: Iterable[RunSpec], *, whole: Sequence[RunSpec] = ()) -> None:
-        """Set aside finished runs whose manifest is damaged, and those of `whole` of which any file is."""
+        """Set aside finished runs whose manifest is damaged, and runs in `whole` with any damaged file."""
         for spec in filter(self.is_complete, specs):
             try:
                 run_files(self.path(spec)) if spec in whole else read_manifest(self.path(spec))
@@ -227,7 +227,7 @@ class Store:
                 self.set_aside(spec, damage)
 
     def _build_from_inputs(self, specs: Mapping[RunSpec, Path]) -> None:
-        """Build runs, whose inputs are there, in their scratch folders, which nobody else uses."""
+        """Build runs whose inputs exist, in their scratch folders, which nobody else uses."""
         started, stage = time.time(), self.stages[next(iter(specs)).kind]
         with ExitStack() as stack:
             stack.enter_context(disk_full_as_user_error(self.root, ", ".join(spec.label for spec in specs)))
@@ -240,7 +240,7 @@ class Store:
 
     @contextmanager
     def _context(self, spec: RunSpec, scratch: Path) -> Iterator[StageContext[Any]]:
-        """Folders for building a run; what is still in `out` afterwards goes, checkpoints stay."""
+        """Yield what a stage needs to build a run; afterwards remove what is left in `out`, but keep checkpoints."""
         out = self.root / "scratch" / f"{spec.id}.{os.getpid()}-{uuid.uuid4().hex[:8]}.out"
         out.mkdir()
         inputs = {name: self.path(needed) for name, needed in spec.inputs.items()}
@@ -259,7 +259,7 @@ class Store:
             shutil.rmtree(out, ignore_errors=True)
 
     def _seal(self, spec: RunSpec, out: Path, result: object, *, seconds: float) -> None:
-        """Write the manifest, after every other file is on the disk."""
+        """Write the manifest, after flushing every other file to disk."""
         files = {}
         for path in sorted(p for p in out.rglob("*") if p.is_file()):
             flush_to_disk(path)
@@ -285,7 +285,7 @@ class Store:
         )
 
     def _publish(self, out: Path, final: Path) -> None:
-        """Rename into place; when another process was faster, its run stays and ours goes."""
+        """Rename the run into place; if another process was faster, keep its run and drop ours."""
         final.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.rename(out, final)
@@ -296,7 +296,7 @@ class Store:
         flush_to_disk(final.parent)
 
     def collect_garbage(self, *, older_than_hours: float) -> list[Path]:
-        """Remove what killed processes left in scratch and nothing has touched for so long; the folders removed."""
+        """Remove scratch folders that killed processes left and nothing has touched for this long; return those removed."""
         limit, scratch = time.time() - older_than_hours * 3600, self.root / "scratch"
         folders = [p for p in scratch.glob("*") if p.is_dir() and not is_locked(scratch / p.name.partition(".")[0])]
         stale = [p for p in folders if last_touched(p) < limit]
@@ -306,14 +306,14 @@ class Store:
 
 
 def _built(stage: Stage, contexts: Sequence[StageContext[Any]]) -> Sequence[object]:
-    """The results of runs that are built one by one or, where their stage can, together."""
+    """Build runs together if their stage supports it, else one by one; return their results."""
     if len(contexts) == 1 or stage.build_together is None:
         return [stage.build(context) for context in contexts]
     return stage.build_together(contexts)
 
 
 def last_touched(folder: Path) -> float:
-    """Return when anything in a folder last changed, in seconds since the epoch; what vanishes meanwhile does not count."""
+    """Return when anything in a folder last changed, in seconds since the epoch; ignore files that vanish meanwhile."""
     times = [0.0]
     for path in [folder, *folder.rglob("*")]:
         with suppress(FileNotFoundError):

@@ -1,9 +1,10 @@
-"""The process above a run: every process that the run starts stays below it, and ends with it.
+"""The supervisor process above a run: every process that the run starts stays below it and ends with it.
 
-Linux gives orphans to their nearest ancestor that asks for them (PR_SET_CHILD_SUBREAPER), so a process that leaves its group
-and its session, as daemons do, is still found from here, counted and ended. That needs no rights; a cgroup would hold the
-same processes, and where nobody has delegated one only root may make it. Out of reach is what others start on request:
-systemd, a container engine, another machine. On other systems than Linux there is nothing but the process group.
+Linux reparents orphans to their nearest ancestor that is a subreaper (PR_SET_CHILD_SUBREAPER), so a process that leaves its
+group and its session, as daemons do, can still be found, counted and killed from here. That needs no privileges; a cgroup
+would hold the same processes, but unless one has been delegated, only root may create it. Processes that others start on
+request are out of reach: systemd, a container engine, another machine. On systems other than Linux there is only the process
+group.
 """
 
 import ctypes
@@ -17,13 +18,13 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STATE, THREADS = 0, 17
-"""Places in /proc/PID/stat, behind the name."""
+"""Positions of fields in /proc/PID/stat, counted after the name."""
 SECONDS_BETWEEN_LOOKS = 0.01
 SECONDS_TO_DIE = 10.0
 
 
 def holds_all() -> bool:
-    """Return whether processes that leave their group are found on this system."""
+    """Return whether processes that leave their group can be found on this system."""
     return sys.platform == "linux" and Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
@@ -38,7 +39,7 @@ def below(pid: int) -> list[int]:
 
 
 def kill_below(pid: int) -> None:
-    """End all processes below one; they are stopped first, so that none starts others meanwhile."""
+    """Kill all descendants of a process; they are stopped first, so that none can start others meanwhile."""
     end = time.monotonic() + SECONDS_TO_DIE
     while (processes := below(pid)) and time.monotonic() < end:
         for sent in (signal.SIGSTOP, signal.SIGKILL):
@@ -49,7 +50,7 @@ def kill_below(pid: int) -> None:
 
 
 def kill_all(supervisor: int) -> None:
-    """End a supervisor, with its group if it leads one, and all processes below it; it must not have been waited for."""
+    """Kill a supervisor, its group if it leads one, and all its descendants; it must not have been waited for yet."""
     kill_below(supervisor)
     for end in (os.killpg, os.kill):
         with suppress(ProcessLookupError, PermissionError):
@@ -57,7 +58,7 @@ def kill_all(supervisor: int) -> None:
 
 
 def is_gone(pid: int) -> bool:
-    """Return whether a process has ended with all of its threads, which hold its files; nobody may have asked yet how."""
+    """Return whether a process has ended with all of its threads, which hold its files; it may still be a zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
@@ -75,12 +76,12 @@ def _children(pid: int) -> list[int]:
 
 
 def supervise(parent: int) -> None:
-    """Fork: the child returns, and this process stays above it as its supervisor and never does.
+    """Fork: only the child returns from this call; this process stays above it as its supervisor and never returns.
 
-    The supervisor ends what the child leaves behind, and ends as it has ended, by an exit code or by a signal.
+    The supervisor kills what the child leaves behind, then ends as the child has ended, by an exit code or by a signal.
 
     Args:
-        parent: number of the process that asked for this one; the supervisor dies with it.
+        parent: PID of the process that started this one; the supervisor dies with it.
 
     """
     ask_linux(PR_SET_CHILD_SUBREAPER, 1)
@@ -96,7 +97,7 @@ def supervise(parent: int) -> None:
         if os.getppid() != supervisor:
             os._exit(1)
         if sys.platform == "linux":
-            os.setsid()  # elsewhere it stays in the group, by which alone it is found there
+            os.setsid()  # elsewhere it stays in the group, the only way to find it there
         return
     ended, status = 0, 0
     while ended != child:
@@ -111,7 +112,7 @@ def _end_all() -> None:
 
 
 def end_as(code: int) -> None:
-    """End this process as another one has ended: by an exit code or, where that is negative, by a signal."""
+    """End this process as another one has ended: with its exit code or, if that is negative, by its signal."""
     if code >= 0:
         os._exit(code)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -121,6 +122,6 @@ def end_as(code: int) -> None:
 
 
 def ask_linux(option: int, value: int) -> None:
-    """Set an option of this process by prctl(2); other systems have none of them."""
+    """Set an option of this process with prctl(2); do nothing on systems other than Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)

@@ -1,7 +1,7 @@
-"""Variants of the images: whatever differs between them is in one table.
+"""Variants of the images: one table holds everything that differs between them.
 
-To add one, give it a row here and, where its pattern is of a new kind, a way of drawing it (perturb/benchmark/recipe.py) and
-a stage that builds what draws it. Tables, figures, cards, configs and the plan of an experiment read the table.
+To add a variant, add a row here. If its pattern is of a new kind, also add a way of drawing it (perturb/benchmark/recipe.py)
+and a stage that builds whatever draws it. Tables, figures, cards, configs and experiment plans read this table.
 """
 
 import re
@@ -19,13 +19,13 @@ Redraw = Literal["both", "curve", "scalar"]
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """The difference between a control's pattern and the trained one to which it is matched in variance and roughness."""
+    """The difference between a control's pattern and the trained pattern that it matches in variance and roughness."""
 
     redraw: Redraw
     beyond: str | None = None
-    """The control's name in a sentence on what training m_ψ does beyond it; given where nothing of it is trained."""
+    """The control's name in a sentence about what training m_ψ does beyond it; given if none of the control is trained."""
     in_span: bool = False
-    """True if the curve that is drawn anew is confined to the images' own directions (perturb.perturbation.span)."""
+    """True if the redrawn curve is confined to the images' own directions (perturb.perturbation.span)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +33,18 @@ class Facts:
     """One row of the table of variants."""
 
     where: str
-    """Its place in a sentence, after "MIG falls by 0.57": "on the modified images"."""
+    """The phrase that follows "MIG falls by 0.57" in a sentence: "on the modified images"."""
     meaning: str
-    """The change to the images as a dataset card describes it; δ is the pattern."""
+    """The change to the images, as a dataset card describes it; δ is the pattern."""
     colour: str
-    """Its colour in all figures, apart also for colour-blind eyes and in print (Paul Tol's schemes, the yellow darker)."""
+    """Its colour in all figures, distinct for colour-blind readers and in print (Paul Tol's schemes, yellow darkened)."""
     marker: str
-    """Its marker in all figures, which says the same as the colour."""
+    """Its marker in all figures; it carries the same information as the colour."""
     pattern: Literal["none", "trained", "control", "noise", "matched noise"]
-    """The kind of its pattern: that of a trained network, of a network matched to a trained one, noise as large as ε allows,
-    or noise of a trained pattern's variance."""
+    """The kind of its pattern: none, that of a trained network, that of a network matched to a trained one, noise as large
+    as ε allows, or noise with a trained pattern's variance."""
     control: Control | None = None
-    """Given where the pattern is a control."""
+    """Given if the pattern is a control."""
 
 
 VARIANTS: dict[Variant, Facts] = {
@@ -99,33 +99,33 @@ VARIANTS: dict[Variant, Facts] = {
 }  # fmt: skip
 
 CONTROLS = {name: facts.control for name, facts in VARIANTS.items() if facts.control is not None}
-"""Variants whose patterns are controls of the trained ones."""
+"""Variants whose patterns are controls for the trained ones."""
 UNTRAINED = tuple(name for name, control in CONTROLS.items() if control.beyond is not None)
-"""Controls of which nothing is trained: modified less one of them is what the training of m_ψ adds."""
+"""Controls with no trained part: modified minus one of them is what training m_ψ adds."""
 DRAWN = ("modified", *CONTROLS)
 """Variants whose pattern a network draws."""
 NOISES = tuple(name for name, facts in VARIANTS.items() if facts.pattern in ("noise", "matched noise"))
 """Variants whose pattern is drawn anew for every image."""
 MATCHED_NOISES = tuple(name for name, facts in VARIANTS.items() if facts.pattern == "matched noise")
-"""The noises that have the variance of a trained pattern."""
+"""Noises with the variance of a trained pattern."""
 FOLLOWING = (*CONTROLS, *MATCHED_NOISES)
-"""Variants that take something from a trained pattern, and so have at most as many patterns as there are trained ones."""
+"""Variants derived from a trained pattern, which therefore have at most as many patterns as there are trained ones."""
 ONE_PATTERN = tuple(name for name in VARIANTS if name not in (*DRAWN, *MATCHED_NOISES))
-"""Variants of which one file is enough: noise is drawn anew for every image."""
+"""Variants that need only one file: noise is drawn anew for every image."""
 
 
 def kind_of(variant: str) -> str:
-    """Return the kind of a variant's files: of an alternative m_ψ, which has a name of its own, `modified`."""
+    """Return the kind of a variant's files; for an alternative m_ψ, which has its own name, that is `modified`."""
     return variant if variant in VARIANTS else "modified"
 
 
 def pattern_in_name(stem: str, variant: str) -> int | None:
-    """Return the number of the pattern that a file's name states: 0 of `modified` or `mine-modified`, 1 of `modified-2`.
+    """Return the pattern number in a file's name: 0 for `modified` or `mine-modified`, 1 for `modified-2`.
 
-    None of any other name.
+    Return None for any other name.
     """
-    said = re.search(rf"(?:^|-){variant}(?:-(\d{{1,3}}))?$", stem)
-    return said and max(0, int(said[1] or 1) - 1)
+    match = re.search(rf"(?:^|-){variant}(?:-(\d{{1,3}}))?$", stem)
+    return match and max(0, int(match[1] or 1) - 1)
 
 
 @dataclass(frozen=True, order=True)
@@ -133,11 +133,11 @@ class VariantPattern:
     """A variant of the images with one of its patterns."""
 
     variant: str
-    """Kind of file, or name of an alternative m_ψ."""
+    """A key of `VARIANTS`, or the name of an alternative m_ψ."""
     pattern: int = 0
-    """Number of the pattern."""
+    """Number of the pattern, from 0."""
 
     @property
     def name(self) -> str:
-        """`modified`; further patterns are `modified-2`, `modified-3`, …"""
+        """Return `modified` for the first pattern, and `modified-2`, `modified-3`, … for further ones."""
         return f"{self.variant}-{self.pattern + 1}" if self.pattern else self.variant

@@ -239,7 +239,7 @@ def test_without_prefect_a_sentence_says_what_to_install(arguments: tuple[str, .
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     asked = (
         "prefect is not installed: `pip install 'perturb[flows]'` adds it; `perturb run` without --prefect and --runner "
-        "does without it."
+        "does not need it."
     )
     if arguments == ("doctor",):
         assert done.returncode == 0, done.stderr

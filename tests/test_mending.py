@@ -60,7 +60,7 @@ def test_a_damaged_input_is_set_aside_and_made_again(
     (aside,) = (store.root / "damaged").glob("*/*")
     (message,) = caplog.messages
     assert message.startswith(f"{store.path(second) / 'word.txt'} ")
-    assert message.endswith(f": the run is set aside in {aside}, to be made again.")
+    assert message.endswith(f": the run is set aside in {aside} and will be rebuilt.")
     assert names_in(store.root / "scratch") == []
 
 
@@ -103,7 +103,7 @@ def test_the_manifest_of_another_run_is_damage(tmp_path: Path) -> None:
     store, other = small_store(tmp_path), word_spec("z")
     store.ensure_all([word_spec(), other])
     (store.path(other) / MANIFEST).write_bytes((store.path(word_spec()) / MANIFEST).read_bytes())
-    with pytest.raises(DamagedRun, match=f"is that of {word_spec().id}"):
+    with pytest.raises(DamagedRun, match=f"belongs to {word_spec().id}"):
         store.result(other, dict)
 
 
@@ -165,8 +165,8 @@ def test_a_run_that_nobody_can_make_again_is_named_with_what_to_do(tmp_path: Pat
     with pytest.raises(UserError) as caught:
         run_file(run, "word.txt")
     expected = (
-        f"{run}/word.txt has other bytes than were recorded when it was written, so this run is damaged; remove the folder "
-        f"{run} and run the same command again, which makes it again."
+        f"{run}/word.txt does not have the bytes that were recorded when it was written, so this run is damaged; remove the "
+        f"folder {run} and run the same command again to rebuild it."
     )
     assert str(caught.value) == expected
     travelled = pickle.loads(pickle.dumps(caught.value))
@@ -224,9 +224,8 @@ def test_other_content_than_before_is_told_with_the_runs_that_were_made_of_the_e
     assert (store.path(third) / "word.txt").read_text() == "twoc"
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert warnings[1] == (
-        f"{store.path(first)}: made again, word.txt came out otherwise than recorded, as it may with another device, stack "
-        f"or version; finished runs that were made of the earlier content are kept: {second.id}. Remove them to have them "
-        "made again."
+        f"{store.path(first)}: rebuilt, but word.txt differs from the record, as can happen with another device, stack or "
+        f"version; finished runs made from the earlier content are kept: {second.id}. Remove them to have them rebuilt."
     )
 
 

@@ -61,7 +61,7 @@ def test_damage_is_told_in_words(tmp_path: Path) -> None:
     path.write_bytes(b"right")
     recorded = {"size": 5, "sha256": sha256_of(path)}
     path.write_bytes(b"wrong")
-    assert damage_of(path, **recorded) == "has other bytes than were recorded when it was written"
+    assert damage_of(path, **recorded) == "does not have the bytes that were recorded when it was written"
     path.write_bytes(b"no")
     assert damage_of(path, **recorded) == "has 2 bytes and must have 5"
     path.unlink()

@@ -1,1 +1,1 @@
-"""The product: benchmark files that open in the code people already have."""
+"""Benchmark files that existing code can open."""

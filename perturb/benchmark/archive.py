@@ -1,7 +1,7 @@
-"""NumPy archives (.npz) larger than the memory, as disentanglement_lib reads them.
+"""Write NumPy archives (.npz) that may be larger than memory, in the format that disentanglement_lib reads.
 
-The archive of dSprites has a member `metadata` besides, a pickled dictionary, because that library reads the factors' sizes
-from there; we only ever write it.
+The dSprites archive also has a member `metadata`, a pickled dictionary, because that library reads the factors' sizes from
+it; we only ever write it.
 """
 
 import math
@@ -16,8 +16,8 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.files import atomic_write
 
 LEVEL_OF_FLOATS = 1
-"""Compression level of floats: the usual 6 would take fourteen minutes instead of two for 12 GB of noisy dSprites, and
-save a quarter."""
+"""Compression level of floats: the default of 6 would take fourteen minutes instead of two for 12 GB of noisy dSprites, and
+save a quarter of the size."""
 
 
 def write_archive(
@@ -28,15 +28,15 @@ def write_archive(
     blocks: Iterable[np.ndarray],
     others: Mapping[str, np.ndarray],
 ) -> None:
-    """Write one large array, block by block, and small ones after it; whole or not at all.
+    """Write one large array, block by block, and small arrays after it; the archive appears atomically.
 
     Args:
-        path: of the finished archive.
+        path: path of the finished archive.
         images: name of the large array.
-        shape: of the large array.
-        dtype: of the large array.
-        blocks: its values in C order, in arrays of that type.
-        others: the small arrays by their names.
+        shape: shape of the large array.
+        dtype: dtype of the large array.
+        blocks: the large array's values in C order, in arrays of that dtype.
+        others: the small arrays by name.
 
     """
     level = LEVEL_OF_FLOATS if np.issubdtype(dtype, np.floating) else None
@@ -55,7 +55,7 @@ def write_archive(
 
 
 def sprites_metadata(dataset: str, grid: FactorGrid, values: tuple[np.ndarray, ...]) -> np.ndarray:
-    """The member `metadata`: names and sizes of the latents, colour first, and their values, in an object array ()."""
+    """Return the member `metadata`: an object array () of the latents' names, sizes and values, with colour first."""
     names = ("color", *grid.names)
     return np.array(
         {

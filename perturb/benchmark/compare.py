@@ -1,4 +1,4 @@
-"""The difference of two benchmark files of one grid."""
+"""Compare two benchmark files of the same grid."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +16,13 @@ class Difference:
     """The difference between all pixels of two files."""
 
     images: int
+    """Number of images compared."""
     pixels: int
+    """Number of pixel values compared."""
     differing: int
+    """Number of pixel values that differ."""
     largest: int
-    """The largest difference of a pixel, in grey levels of 255."""
+    """The largest difference of a pixel value, in grey levels of 255."""
 
 
 def compare(first: Path, second: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Difference:
@@ -27,11 +30,11 @@ def compare(first: Path, second: Path, *, report: Callable[[int, int], None] = l
 
     Args:
         first: a benchmark file.
-        second: another one.
-        report: told (images compared, images in all).
+        second: another benchmark file.
+        report: called with (images compared, total images).
 
     Raises:
-        UserError: one cannot be read, or their grids or image sizes differ.
+        UserError: a file cannot be read, or their grids or image sizes differ.
 
     """
     left, right = BenchmarkFile(first), BenchmarkFile(second)

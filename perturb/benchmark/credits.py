@@ -1,4 +1,4 @@
-"""Credits of the images in a benchmark file: titles, addresses, licences, citations."""
+"""Credits for the images in a benchmark file: titles, addresses, licences, citations."""
 
 from perturb.datasets import DATASETS
 from perturb.datasets.credit import Credit
@@ -22,11 +22,11 @@ PAPER = f"""\
 
 
 def credit_of(dataset: str, source: str) -> Credit:
-    """Return what is known of the images of a benchmark file.
+    """Return the credit for the images of a benchmark file.
 
     Args:
-        dataset: name of its ground truth. One of a user's own has that for a title, and no licence that we could know.
-        source: what made the originals; a user's own code may have any name.
+        dataset: name of its ground truth. For a user's own ground truth, the title is this name and the licence is unknown.
+        source: the source of the originals; a user's own code may have any name.
 
     """
     known = None if "source=code" in source.split(", ") or dataset not in DATASETS else DATASETS[dataset].kind.credit

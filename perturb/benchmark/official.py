@@ -1,6 +1,6 @@
-"""A ground truth as the file that its authors publish: for code that reads nothing else.
+"""Write a ground truth in the layout of its authors' file, for code that reads no other.
 
-HDF5 files take the official keys; binary images are 0 and 1 in them, as in dSprites' own.
+HDF5 files use the official keys; binary images hold 0 and 1, as in dSprites' own file.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,16 +22,16 @@ Report = Callable[[int, int], None]
 
 
 def write_named(path: Path, name: str, *, seed: int = 0, report: Report = lambda done, total: None) -> None:
-    """Write what a dataset's key names: a rendered ground truth in its official layout, or samples of a synthetic set.
+    """Write a dataset by its key: a rendered ground truth in its official layout, or samples of a synthetic set.
 
     Args:
-        path: of the file.
+        path: path of the file.
         name: key in DATASETS or in SYNTHETIC.
-        seed: of the samples; what is rendered needs none.
-        report: told (images written, images in all).
+        seed: seed for the samples; rendering needs none.
+        report: called with (images written, total images).
 
     Raises:
-        UserError: the name is unknown, or of a dataset without a renderer; or as `write_official` and `write_vectors`.
+        UserError: the name is unknown, or the dataset has no renderer; or as for `write_official` and `write_vectors`.
 
     """
     if name in SYNTHETIC:
@@ -46,12 +46,12 @@ def write_official(path: Path, truth: GroundTruth, *, report: Report = lambda do
     """Write all images and labels of a ground truth in its official layout.
 
     Args:
-        path: ends in .h5 or .hdf5, or, of dSprites, in .npz.
+        path: path of the file, ending in .h5 or .hdf5, or for dSprites also in .npz.
         truth: a renderer, or an official file.
-        report: told (images written, images in all).
+        report: called with (images written, total images).
 
     Raises:
-        UserError: another ending, or a disk that is full.
+        UserError: the path has another ending, or the disk is full.
 
     """
     endings = [".h5", ".hdf5"] + [".npz"] * (truth.layout == "dsprites")
@@ -87,7 +87,7 @@ def _blocks(truth: GroundTruth, report: Report) -> Iterator[np.ndarray]:
 
 
 def _levels(truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
-    """Images as the official file has them: binary ones are 0 and 1."""
+    """Return images with the official file's values: binary images hold 0 and 1."""
     images = truth.images(numbers)
     return images // WHITE if truth.binary else images
 
@@ -95,15 +95,15 @@ def _levels(truth: GroundTruth, numbers: np.ndarray) -> np.ndarray:
 def write_vectors(path: Path, made: Synthetic, *, seed: int) -> None:
     """Write 50,000 samples as an archive of two arrays.
 
-    `observations` is float32 (50000, dimensions) and `factors` float64 (50000, 2), row by row the same samples.
+    `observations` is float32 (50000, dimensions) and `factors` float64 (50000, 2); their rows are the same samples.
 
     Args:
-        path: ends in .npz.
-        made: the set.
-        seed: of the samples.
+        path: path of the file, ending in .npz.
+        made: the synthetic set.
+        seed: seed for the samples.
 
     Raises:
-        UserError: another ending, or a place that cannot be written to.
+        UserError: the path has another ending, or cannot be written to.
 
     """
     if path.suffix != ".npz":

@@ -1,4 +1,4 @@
-"""The originals that a benchmark file or its recipe says it was made from."""
+"""The originals that a benchmark file or its recipe names as its source."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from perturb.errors import UserError
 
 
 def originals(asker: Path, dataset: str, made_from: str, origin: Path | None) -> GroundTruth:
-    """The ground truth whose images a file was made from.
+    """Return the ground truth whose images a file was made from.
 
     Args:
-        asker: the file, for messages.
+        asker: the file, for error messages.
         dataset: name of the ground truth.
         made_from: the file's attribute `source`.
-        origin: the official file, or the Python file of a ground truth of one's own; None: the renderer.
+        origin: the official file, or the Python file of a user's own ground truth; None: the renderer.
 
     Raises:
-        UserError: that ground truth needs an `origin`, or is another one now.
+        UserError: the ground truth needs an `origin`, or the one found is not the one that the file was made from.
 
     """
     if origin is None and "source=renderer" not in made_from:
@@ -27,5 +27,5 @@ def originals(asker: Path, dataset: str, made_from: str, origin: Path | None) ->
     else:
         truth = reader_of(dataset, origin) if dataset in DATASETS else load_own(origin)
     if (found := source(truth)) != made_from:
-        raise UserError(f"{asker}: its originals must be {made_from}; what is there is {found}.")
+        raise UserError(f"{asker}: its originals must be {made_from}, got {found}.")
     return truth

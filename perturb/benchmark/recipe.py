@@ -1,8 +1,8 @@
-"""Recipes: all that a benchmark file is made from, in a few kilobytes and the weights of m_ψ.
+"""Recipes: everything that a benchmark file is made from, in a few kilobytes and the weights of m_ψ.
 
-`<variant>.recipe.json` stands beside a file, and where a network draws the pattern `<variant>.safetensors` does too. With
-the ground truth they make the file again: on the same machine and versions every byte, elsewhere every pixel but for
-roundings of the network, which move a pixel by one grey level at most (`python benchmarks/rebuilding.py` counts them).
+`<variant>.recipe.json` is next to a file, and so is `<variant>.safetensors` if a network draws the pattern. Together with
+the ground truth they rebuild the file: byte for byte on the same machine and versions; elsewhere pixel for pixel, except
+for rounding in the network, which moves a pixel by one grey level at most (`python benchmarks/rebuilding.py` counts these).
 """
 
 import hashlib
@@ -39,7 +39,7 @@ from perturb.reading import bytes_of, reading
 from perturb.variants import DRAWN, MATCHED_NOISES, NOISES, Variant
 
 LARGEST_RECIPE = 1 << 20
-"""Bytes; a larger one is not read."""
+"""Bytes; a larger recipe is not read."""
 SHA256 = r"^[0-9a-f]{64}$"
 Report = Callable[[int, int], None]
 Images = Callable[[np.ndarray], np.ndarray]
@@ -47,10 +47,10 @@ Level = Annotated[int, Field(ge=-255, le=255)]
 
 
 class Network(Section):
-    """m_ψ of a recipe."""
+    """The network m_ψ of a recipe."""
 
     architecture: Architecture
-    """Key in ARCHITECTURES, whose decoder it extends."""
+    """Key in ARCHITECTURES; m_ψ extends the decoder of that architecture."""
     perturbation: PerturbationConfig
     """The form of m_ψ and the settings that it was trained with."""
     sha256: str = Field(pattern=SHA256)
@@ -72,13 +72,13 @@ class Recipe(Section):
     bound: Bound
     """The treatment of values outside [0, 1]."""
     noise_seed: int | None = Field(default=None, ge=0, lt=2**64)
-    """The seed that draws the noise; given for `noise` and `matched_noise`, and for no other variant."""
+    """Seed for the noise; given for `noise` and `matched_noise`, and for no other variant."""
     noise_levels: tuple[Level, Level] | None = Field(default=None, exclude_if=lambda levels: levels is None)
-    """The two numbers of grey levels, before the bound, of which `matched_noise` adds one to each value; None elsewhere."""
+    """Two numbers of grey levels, one of which `matched_noise` adds to each value before the bound; None otherwise."""
     network: Network | None = None
-    """The network that draws the pattern; None for variants that have no pattern or are noise."""
+    """The network that draws the pattern; None for noise and for variants without a pattern."""
     config_hash: str
-    """Hash of the config of the run that wrote the file first."""
+    """Hash of the config of the run that first wrote the file."""
     run: str
     """Id of that run."""
 
@@ -99,7 +99,7 @@ class Recipe(Section):
 
 
 class Published(Section):
-    """A recipe and what came out of it."""
+    """A recipe with the hashes of the file made from it."""
 
     recipe: Recipe
     images_sha256: str = Field(pattern=SHA256)
@@ -118,14 +118,14 @@ class Published(Section):
 def write_from(
     recipe: Recipe, path: Path, truth: GroundTruth, network: PerturbationNetwork | None, *, report: Report
 ) -> str:
-    """Write the file of a recipe; SHA-256 of its images' bytes in order.
+    """Write the file of a recipe; return the SHA-256 of its images' bytes in order.
 
     Args:
-        recipe: what to do.
-        path: of the file.
+        recipe: the recipe.
+        path: path of the file.
         truth: the originals.
-        network: m_ψ, calibrated, where the recipe has one.
-        report: told (images written, images in all).
+        network: the calibrated m_ψ, if the recipe has one.
+        report: called with (images written, total images).
 
     """
     attributes = {
@@ -147,12 +147,12 @@ def write_from(
 def _images_of(
     recipe: Recipe, truth: GroundTruth, network: PerturbationNetwork | None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """The variant's images by number; a recipe has what its variant needs and nothing else."""
+    """Return a function from image numbers to the variant's images; a recipe has exactly what its variant needs."""
     if network is not None:
         patterns = patterns_of(network, truth.grid, epsilon=recipe.epsilon)
     elif recipe.noise_levels is not None:
         low, high = (level / (255 * recipe.epsilon) for level in recipe.noise_levels)
-        assert recipe.noise_seed is not None  # `Recipe` asks for both
+        assert recipe.noise_seed is not None  # `Recipe` requires both
         patterns = partial(two_valued_noise, shape=truth.image_shape, low=low, high=high, seed=recipe.noise_seed)
     elif recipe.noise_seed is not None:
         patterns = partial(uniform_noise, shape=truth.image_shape, seed=recipe.noise_seed)
@@ -163,15 +163,15 @@ def _images_of(
 
 
 def weights_of(path: Path) -> Path:
-    """Return where the weights of a recipe `<variant>.recipe.json` are."""
+    """Return the path of the weights that belong to a recipe `<variant>.recipe.json`."""
     return path.with_name(path.name.removesuffix(RECIPE) + WEIGHTS)
 
 
 def read_recipe(path: Path) -> Published:
-    """A recipe from its file.
+    """Read a recipe from its file.
 
     Raises:
-        UserError: there is none, or it is not one of ours.
+        UserError: there is no such file, or it is not a recipe.
 
     """
     content = bytes_of(path, "name a recipe, <variant>.recipe.json", largest=LARGEST_RECIPE)
@@ -182,36 +182,36 @@ def read_recipe(path: Path) -> Published:
 
 
 def on_other_originals(recipe: Recipe, original: Path) -> Recipe:
-    """The same pattern on other images of the same grid, such as the authors' own instead of our renderer's.
+    """Return a recipe for the same pattern on other images of the same grid, such as the authors' instead of our renderer's.
 
     Args:
-        recipe: of a named dataset.
-        original: its official file, a folder that tensorflow_datasets has prepared, or a benchmark file of originals.
+        recipe: a recipe of a named dataset.
+        original: the dataset's official file, a folder prepared by tensorflow_datasets, or a benchmark file of originals.
 
     Raises:
-        UserError: it is none of these.
+        UserError: `original` is none of these.
 
     """
     truth = reader_of(recipe.dataset, original)
     if isinstance(truth, BenchmarkFile) and truth.epsilon > 0:
-        raise UserError(f"{original}: must hold original images, and is of the variant {truth.variant}.")
+        raise UserError(f"{original}: must hold original images, and is the variant {truth.variant}.")
     return recipe.model_copy(update={"source": source_of(truth)})
 
 
 def build(path: Path, out: Path, *, origin: Path | None = None, report: Report = lambda done, total: None) -> bool:
-    """Make a benchmark file again from its recipe.
+    """Rebuild a benchmark file from its recipe.
 
     Args:
-        path: the recipe; the weights stand beside it.
-        out: of the file.
-        origin: the official file, or the Python file of a user's own ground truth, where the originals came from one.
-        report: told (images written, images in all).
+        path: the recipe, with the weights next to it.
+        out: path of the file to write.
+        origin: the official file, or the Python file of a user's own ground truth, if the originals came from one.
+        report: called with (images written, total images).
 
     Returns:
-        Whether every pixel is the published one.
+        Whether every pixel equals the published one.
 
     Raises:
-        UserError: the recipe, its weights or the originals cannot be used, or are other ones.
+        UserError: the recipe, its weights or the originals cannot be used, or do not belong together.
 
     """
     published = read_recipe(path)
@@ -219,20 +219,20 @@ def build(path: Path, out: Path, *, origin: Path | None = None, report: Report =
 
 
 def build_from(recipe: Recipe, path: Path, out: Path, *, origin: Path | None, report: Report) -> str:
-    """Make the file of a recipe that has been read, or of what `on_other_originals` makes of it.
+    """Make the file of a recipe that is already read, possibly changed by `on_other_originals`.
 
     Args:
-        recipe: what the file is made from.
-        path: of the recipe's own file; the weights stand beside it.
-        out: of the file.
-        origin: as in `build`.
-        report: as in `build`.
+        recipe: the recipe.
+        path: path of the recipe's own file, with the weights next to it.
+        out: path of the file to write.
+        origin: as for `build`.
+        report: as for `build`.
 
     Returns:
         SHA-256 of the images' bytes in order.
 
     Raises:
-        UserError: as `build`.
+        UserError: as for `build`.
 
     """
     truth = originals(path, recipe.dataset, recipe.source, origin)
@@ -241,7 +241,7 @@ def build_from(recipe: Recipe, path: Path, out: Path, *, origin: Path | None, re
 
 
 def _network(wanted: Network, weights: Path, truth: GroundTruth) -> PerturbationNetwork:
-    """m_ψ with the weights of a recipe."""
+    """Return m_ψ with the weights of a recipe."""
     if not weights.is_file():
         raise UserError(f"{weights}: there is no such file; the recipe needs its weights beside it.")
     if (found := sha256_of(weights)) != wanted.sha256:

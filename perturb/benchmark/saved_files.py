@@ -8,14 +8,14 @@ from perturb.variants import Variant
 
 
 class FileRun(Section):
-    """A benchmark file."""
+    """The run that writes a benchmark file."""
 
     dataset: DatasetConfig
     variant: Variant
     epsilon: float
     bound: Bound
     seed: int
-    """The seed that noise is drawn by."""
+    """Seed for drawing noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +23,14 @@ class FileResult:
     """The result of writing and verifying one file."""
 
     files: dict[str, str]
-    """SHA-256 of the file, its recipe and its weights, by their names."""
+    """SHA-256 of the file, its recipe and its weights, by file name."""
     sha256: str
     """SHA-256 of the HDF5 file, in hexadecimal."""
     largest_change: int
-    """The most grey levels by which a pixel moved."""
+    """The largest change of a pixel, in grey levels."""
     changed_share: float
-    """Share of the pixels that moved."""
+    """Share of the pixels that changed."""
     variance: float | None = None
     """Stored variance of matched noise, in units of ε²; None for other variants."""
     wanted: dict[str, float] | None = None
-    """The variance to which it was matched, in the same units."""
+    """The variance that it was matched to, in the same units."""

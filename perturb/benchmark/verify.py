@@ -1,4 +1,4 @@
-"""Proof, pixel by pixel, that a benchmark file keeps its promise."""
+"""Verify a benchmark file pixel by pixel against its originals."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,23 +22,23 @@ class Verified:
 
     images: int
     largest_change: int
-    """The largest change of a pixel against the original, in grey levels of 255."""
+    """The largest change of a pixel from the original, in grey levels of 255."""
     changed_share: float
-    """Share of the pixels that moved, in [0, 1]."""
+    """Share of the pixels that changed, in [0, 1]."""
 
 
 def verify(
     path: Path, ground_truth: GroundTruth, *, report: Callable[[int, int], None] = lambda done, total: None
 ) -> Verified:
-    """Check completeness, layout, labels and the bound ε for every stored pixel, streaming.
+    """Check completeness, layout, labels and, for every stored pixel, the bound ε, streaming.
 
     Args:
-        path: of the file.
+        path: path of the file.
         ground_truth: the originals.
-        report: told (images checked, images in all).
+        report: called with (images checked, total images).
 
     Raises:
-        UserError: the first thing that is not as promised.
+        UserError: a check fails; the message names the first failure.
 
     """
     stored = BenchmarkFile(path)
@@ -88,15 +88,15 @@ def verify_file(
     """Check a file against the originals that its attributes name.
 
     Args:
-        path: of the file.
-        origin: the official file, where the originals came from one; None: the renderer.
-        report: told (images checked, images in all).
+        path: path of the file.
+        origin: the official file, if the originals came from one; None: the renderer.
+        report: called with (images checked, total images).
 
     Raises:
-        UserError: the file fails, its originals are not these, or images unpacked beside it are damaged.
+        UserError: a check fails, the originals are not those of the file, or images unpacked next to it are damaged.
 
     """
-    said = BenchmarkFile(path)
-    found = verify(path, originals(path, said.name, said.source, origin), report=report)
-    said.require_sound_cache()
-    return found
+    file = BenchmarkFile(path)
+    verified = verify(path, originals(path, file.name, file.source, origin), report=report)
+    file.require_sound_cache()
+    return verified

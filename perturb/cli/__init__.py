@@ -1,4 +1,4 @@
-"""The `perturb` command: reads arguments, calls the library, prints. No logic lives here."""
+"""The `perturb` command: parse arguments, call the library, print. No logic lives here."""
 
 import io
 import logging
@@ -47,11 +47,11 @@ app.command()(schedule)
 app.command()(doctor)
 
 STOPPED = 130
-"""Exit code of a process that Ctrl-C has ended, as shells have it."""
+"""Exit code of a process ended by Ctrl-C, as in shells."""
 WIDE = 160
-"""Columns of a table that goes to a file."""
+"""Width in columns of a table that goes to a file."""
 NARROW = 80
-"""Columns of a sentence, at most."""
+"""Maximum width in columns of a sentence."""
 STAGES_IN_HELP = (
     "ground-truth, restarts, selection, perturbation, benchmark-files, prediction, evaluation, line-search, readout, report"
 )
@@ -64,19 +64,19 @@ BudgetOption = Annotated[float, typer.Option(help="Multiply all steps and counts
 def run(
     config: ConfigArgument,
     artifacts: ArtifactsOption = Path("artifacts"),
-    workers: Annotated[int | None, typer.Option(help="Trainings at a time; default: one a core.", min=1)] = None,
-    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Trainings at a time; default: one per core.", min=1)] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda if available.")] = None,
     strategy: Annotated[
         str | None, typer.Option(help="processes, stacked or sequential; default: stacked on a GPU, else processes.")
     ] = None,
-    stack: Annotated[int | None, typer.Option(help="Restarts that a worker trains at once, at most.", min=1)] = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="Have torch compile the networks.")] = False,
+    stack: Annotated[int | None, typer.Option(help="Maximum number of restarts a worker trains at once.", min=1)] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Compile the networks with torch.")] = False,
     changes: SetOption = None,
     budget: BudgetOption = 1.0,
     methods: Annotated[str | None, typer.Option(help="Only these rows of the tables, separated by commas.")] = None,
     until: UntilOption = None,
     runner: Annotated[
-        str | None, typer.Option(help="Where a flow works: process:N, thread:N, dask or dask://HOST:PORT.")
+        str | None, typer.Option(help="Where a flow runs: process:N, thread:N, dask or dask://HOST:PORT.")
     ] = None,
     time_limit: Annotated[float | None, typer.Option(help="Minutes for each training or other run; default: none.")] = None,
     prefect: Annotated[
@@ -87,20 +87,20 @@ def run(
         Path | None,
         typer.Option(
             readable=False,
-            help="Put report, recipes and weights into this folder too, with an index.json.",
+            help="Also copy report, recipes and weights to this folder, with an index.json.",
             callback=for_folder,
         ),
     ] = None,
-    patterns: Annotated[int | None, typer.Option(help="Publish so many patterns a variant at most; 0: none.", min=0)] = None,
+    patterns: Annotated[int | None, typer.Option(help="Maximum patterns per variant to publish; 0: none.", min=0)] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Run an experiment end to end; whatever is already there is reused."""
+    """Run an experiment end to end, reusing every run that is already finished."""
     from perturb.config import load_experiment, scaled_down, with_methods
 
     experiment = scaled_down(load_experiment(config, changes or ()), budget)
     if methods is not None:
         experiment = with_methods(experiment, [name.strip() for name in methods.split(",")])
-    # Now that the config has been found good: these import torch, which takes seconds.
+    # Imported only after the config has been validated: these import torch, which takes seconds.
     from perturb.execution.local import run_locally
     from perturb.execution.settings import run_settings
     from perturb.experiment.publish import publish_experiment, publish_results
@@ -130,7 +130,7 @@ def run(
 
 
 def _through_prefect(prefect: bool | None, runner: str | None, *, quiet: bool) -> bool:
-    """Return whether a run goes through Prefect; options that contradict each other are a UserError."""
+    """Return whether a run goes through Prefect; contradictory options raise a UserError."""
     if prefect is False and runner is not None:
         raise UserError(f"--runner {runner} chooses how Prefect runs the flow; leave out --no-prefect or --runner.")
     chosen = bool(prefect) or runner is not None
@@ -140,7 +140,7 @@ def _through_prefect(prefect: bool | None, runner: str | None, *, quiet: bool) -
 
 
 def _command(words: list[str]) -> str:
-    """Return what was typed, as others may type it, without what is a matter of this machine or hides the progress."""
+    """Return the command as others can type it, without options that concern only this machine or hide the progress."""
     pairs = pairwise(["", *words])
     left_out = ("--artifacts", "--quiet", "-q")
     kept = [word for before, word in pairs if before != "--artifacts" and not word.startswith(left_out)]
@@ -148,17 +148,17 @@ def _command(words: list[str]) -> str:
 
 
 def _show(results: Path, name: str) -> None:
-    """The tables in the terminal, then the files worth opening; the path of results.json is the last line."""
+    """Print the tables, then the files worth opening; the last line is the path of results.json."""
     from perturb.files import read_json
     from perturb.report.tables import as_terminal
     from perturb.statistics.scores import Row
 
-    found = read_json(results)
-    rows = [Row(**row) for row in found["rows"]]
+    content = read_json(results)
+    rows = [Row(**row) for row in content["rows"]]
     console = Console(width=None if sys.stdout.isatty() else WIDE)
     for table in as_terminal(rows, title=name):
         console.print(table)
-    for sentence in found["answers"]:
+    for sentence in content["answers"]:
         console.print(in_terminal(sentence), highlight=False, width=min(console.width, NARROW))
     print()
     for title, name_of_file in (("Picture", "images.png"), ("Report", "report.html")):
@@ -172,15 +172,15 @@ def score(
     codes: Annotated[
         Path, typer.Argument(readable=False, help="An .npz with the arrays codes (n, latents) and factors (n, factors).")
     ],
-    metrics: Annotated[str | None, typer.Option(help="Keys separated by commas, or all; default: the tables' four.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated keys, or all; default: the tables' four.")] = None,
     out: JsonOption = None,
     picture: Annotated[
         Path | None,
-        typer.Option(readable=False, help="Draw what each latent knows of each factor (PNG).", callback=for_file),
+        typer.Option(readable=False, help="Draw how informative each latent is of each factor (PNG).", callback=for_file),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
-    fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings: for a look, not for a table.")] = False,
-    library: Annotated[bool, typer.Option("--library", help="Rows as disentanglement_lib draws them.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed for drawing samples.", min=0)] = 0,
+    fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings, for a quick look and not for tables.")] = False,
+    library: Annotated[bool, typer.Option("--library", help="Draw rows as disentanglement_lib does.")] = False,
 ) -> None:
     """Score codes from any framework."""
     from perturb.files import sha256_of
@@ -208,9 +208,9 @@ def score(
 def epsilon(
     results: Annotated[list[Path], typer.Argument(readable=False, help="The results.json of one experiment at several ε.")],
     out: Annotated[Path, typer.Option(readable=False, help="Folder for epsilon.md and epsilon.png.", callback=for_folder)],
-    metric: Annotated[str, typer.Option(help="Key of a metric that they have.")] = "mig",
+    metric: Annotated[str, typer.Option(help="Key of a metric in these results.")] = "mig",
 ) -> None:
-    """Set an experiment at several ε side by side: a table, and scores over ε."""
+    """Compare an experiment at several ε side by side: a table, and scores over ε."""
     from perturb.files import write_text
     from perturb.metrics import check_names
     from perturb.report.epsilon import draw_epsilon, epsilon_table, made_of, read_results
@@ -239,7 +239,7 @@ def list_metrics(out: JsonOption = None) -> None:
 @app.command()
 def gc(
     artifacts: ArtifactsOption = Path("artifacts"),
-    hours: Annotated[float, typer.Option(help="Leave alone what was touched within so many hours.", min=0)] = 24.0,
+    hours: Annotated[float, typer.Option(help="Keep everything touched within this many hours.", min=0)] = 24.0,
 ) -> None:
     """Remove checkpoints and half-built runs that killed processes left behind."""
     from perturb.runs import Store
@@ -270,32 +270,32 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: a user's error is one sentence and exit code 2; anything else keeps its traceback.
+    """Entry point: a UserError becomes one sentence and exit code 2; anything else keeps its traceback.
 
     Args:
-        arguments: of the command line; None: those of this process.
+        arguments: command-line arguments; None: those of this process.
 
     """
     logging.basicConfig(level=logging.WARNING)
-    os.environ["MPLBACKEND"] = "agg"  # figures go to files alone, and a notebook's backend may not be installed here
+    os.environ["MPLBACKEND"] = "agg"  # figures only go to files, and a notebook's backend may not be installed here
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what an encoding lacks is spelt out
+        if isinstance(stream, io.TextIOWrapper):  # characters that the encoding lacks are escaped
             stream.reconfigure(errors="backslashreplace")
     try:
         with terminated_as_interrupted():
             app(args=arguments)
     except UserError as error:
         _leave(str(error))
-    except OSError as error:  # what no reader or writer has put into words of its own
+    except OSError as error:  # not already turned into a UserError by a reader or writer
         place = f"{error.filename}: " if error.filename is not None else ""
-        _leave(f"{place}{reason_of(error)}; see that the place is there, and what you may do there.")
+        _leave(f"{place}{reason_of(error)}; check that the path exists and that you have access to it.")
     except SystemExit as end:
-        if end.code == STOPPED:  # Typer ends so, without a word, at Ctrl-C
+        if end.code == STOPPED:  # at Ctrl-C, Typer exits with this code and prints nothing
             print(INTERRUPTED, file=sys.stderr)
         raise
 
 
 def _leave(sentence: str) -> NoReturn:
-    """Say what is wrong in a line and end; of what a file or an argument brought into it, nothing acts on the terminal."""
+    """Print an error in one line and exit; control characters from files or arguments are escaped."""
     print(f"perturb: {in_line(sentence)}", file=sys.stderr)
     sys.exit(2)

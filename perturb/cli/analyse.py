@@ -1,4 +1,4 @@
-"""`perturb analyse`: instruments of the theory, on models of ours or from outside."""
+"""`perturb analyse`: run instruments of the theory on built-in or external models."""
 
 import sys
 from pathlib import Path
@@ -23,18 +23,18 @@ def analyse(
         str | None,
         typer.Argument(help="A finished training's directory, an experiment's .toml, or a factory package.module:name."),
     ] = None,
-    benchmark: Annotated[str, typer.Option(help="Whose original images a model from outside is shown.")] = "mini",
+    benchmark: Annotated[str, typer.Option(help="Benchmark whose original images an external model is shown.")] = "mini",
     changes: SetOption = None,
-    seeds: Annotated[int, typer.Option(help="Repetitions, where the instrument trains or draws something.", min=2)] = 5,
-    seed: Annotated[int, typer.Option(help="Root of all randomness.", min=0)] = 0,
+    seeds: Annotated[int, typer.Option(help="Repetitions, if the instrument trains or draws something.", min=2)] = 5,
+    seed: Annotated[int, typer.Option(help="Root seed.", min=0)] = 0,
     artifacts: ArtifactsOption = Path("artifacts"),
     out: Annotated[
         Path, typer.Option(readable=False, help="Folder for the page, the figure and the numbers.", callback=for_folder)
     ] = Path("analyses"),
     json_out: JsonOption = None,
-    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda if available.")] = None,
 ) -> None:
-    """Put a question of the theory to a model; `perturb analyse list` shows the questions."""
+    """Ask one of the theory's questions about a model; `perturb analyse list` lists the questions."""
     from perturb.instruments import INSTRUMENTS
     from perturb.instruments.record import analysed, page_of
     from perturb.machine import checked_device
@@ -63,12 +63,13 @@ def analyse(
 
 
 def _table() -> Table:
-    """A row an instrument: name, question, subjects, cost, source."""
+    """Return a table with one row per instrument: name, question and source, subjects, cost."""
     from perturb.instruments import INSTRUMENTS
 
     table = Table(show_lines=True, box=box.HORIZONTALS, pad_edge=False)
     for header in ("instrument", "question", "of", "cost"):
         table.add_column(header, no_wrap=header == "instrument")
-    for found in INSTRUMENTS.values():
-        table.add_row(found.name, f"{found.question}\n{found.source}", " or ".join(found.takes), found.cost)
+    for instrument in INSTRUMENTS.values():
+        question = f"{instrument.question}\n{instrument.source}"
+        table.add_row(instrument.name, question, " or ".join(instrument.takes), instrument.cost)
     return table

@@ -20,8 +20,8 @@ FileArgument = Annotated[Path, typer.Argument(readable=False, help="A benchmark 
 dataset_app = typer.Typer(help="Ground truths and benchmark files.", no_args_is_help=True)
 
 DIFFERS = (
-    "Some pixels are not the published ones: other machines and versions round otherwise, by one grey level at most. "
-    "`perturb dataset compare` counts them where you have the published file too; `perturb dataset verify` proves ε."
+    "Some pixels differ from the published ones: other machines and versions round differently, by one grey level at most. "
+    "`perturb dataset compare` counts them if you also have the published file; `perturb dataset verify` checks ε."
 )
 
 
@@ -36,9 +36,9 @@ def list_datasets(out: JsonOption = None) -> None:
 
 @dataset_app.command("info")
 def describe_dataset(
-    what: Annotated[str, typer.Argument(help="A dataset of the list, or a benchmark file.")], out: JsonOption = None
+    what: Annotated[str, typer.Argument(help="A dataset from the list, or a benchmark file.")], out: JsonOption = None
 ) -> None:
-    """Describe a ground truth by its factors, or a benchmark file by what it says of itself."""
+    """Describe a ground truth by its factors, or a benchmark file by its arrays and attributes."""
     from perturb.cli.describe import described, described_as_json
 
     if out is None or put_json(out, described_as_json(what)):
@@ -47,7 +47,7 @@ def describe_dataset(
 
 @dataset_app.command("render")
 def render_dataset(
-    name: Annotated[str, typer.Argument(help="A dataset of the list.")],
+    name: Annotated[str, typer.Argument(help="A dataset from the list.")],
     out: Annotated[
         Path,
         typer.Option(
@@ -56,9 +56,9 @@ def render_dataset(
             callback=for_file,
         ),
     ],
-    seed: Annotated[int, typer.Option(help="Of the samples of a synthetic set.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for the samples of a synthetic set.", min=0)] = 0,
 ) -> None:
-    """Render a ground truth into a file of its official layout, for code that reads nothing else."""
+    """Render a ground truth into a file of its official layout, for code that reads no other."""
     from perturb.benchmark.official import write_named
 
     with bar(f"rendering {name}") as report:
@@ -73,7 +73,7 @@ def verify_file(
         Path | None, typer.Option(readable=False, help="The official file, if the originals came from one.")
     ] = None,
 ) -> None:
-    """Check a benchmark file: complete, undamaged, labels in grid order, and ε held by every pixel against the originals."""
+    """Check a benchmark file: complete, undamaged, labels in grid order, every pixel within ε of the originals."""
     from perturb.benchmark.verify import verify_file
 
     with bar(f"verifying {path.name}") as report:
@@ -86,7 +86,7 @@ def verify_file(
 
 @dataset_app.command("cache")
 def cache_file(path: FileArgument) -> None:
-    """Unpack a benchmark file beside itself, so that reading images at random is as fast as memory."""
+    """Unpack a benchmark file next to it, so that random access to its images is as fast as memory."""
     from perturb.datasets.hdf5.reader import write_cache
 
     require_writable(path.parent, "PATH", folder=True)
@@ -97,13 +97,13 @@ def cache_file(path: FileArgument) -> None:
 
 @dataset_app.command("build")
 def build_file(
-    recipe: Annotated[Path, typer.Argument(readable=False, help="A <variant>.recipe.json, its .safetensors beside it.")],
-    out: Annotated[Path, typer.Option(readable=False, help="Where the benchmark file goes.", callback=for_file)],
+    recipe: Annotated[Path, typer.Argument(readable=False, help="A <variant>.recipe.json next to its .safetensors.")],
+    out: Annotated[Path, typer.Option(readable=False, help="Path of the benchmark file to write.", callback=for_file)],
     origin: Annotated[
         Path | None, typer.Option(readable=False, help="The official file, if the originals came from one.")
     ] = None,
 ) -> None:
-    """Make a benchmark file again from its recipe."""
+    """Rebuild a benchmark file from its recipe."""
     from perturb.benchmark.recipe import build
 
     with bar(f"building {out.name}") as report:
@@ -115,7 +115,7 @@ def build_file(
 @dataset_app.command("compare")
 def compare_files(
     first: FileArgument,
-    second: Annotated[Path, typer.Argument(readable=False, help="Another one of the same grid.")],
+    second: Annotated[Path, typer.Argument(readable=False, help="Another benchmark file of the same grid.")],
 ) -> None:
     """Count the pixels in which two benchmark files differ."""
     from perturb.benchmark.compare import compare
@@ -135,7 +135,7 @@ def get_benchmark_file(
     ],
     original: OriginalOption = None,
 ) -> None:
-    """Make a file of a benchmark that comes with perturb, verified, in the cache (PERTURB_CACHE), or find it there."""
+    """Make and verify a file of a built-in benchmark in the cache (PERTURB_CACHE), or find it there; print its path."""
     from perturb.external.benchmarks import get_file
 
     print(get_file(name, original=original))
@@ -147,7 +147,7 @@ def fetch_dataset(
     to: Annotated[Path, typer.Option(readable=False, help="Folder for the file.", callback=for_folder)] = Path(),
     origin: Annotated[str | None, typer.Option("--from", help="A mirror: address or path of the file.")] = None,
 ) -> None:
-    """Download the file that a dataset's authors publish, check it, and say how a config names it; goes on after a break."""
+    """Download the file that a dataset's authors publish, check it, and print its config entry; resumes if interrupted."""
     from perturb.distribution.downloads import fetch_official
 
     with transfer_bars() as report:
@@ -159,13 +159,13 @@ def fetch_dataset(
 @dataset_app.command("download")
 def download_files(
     name: Annotated[str, typer.Argument(help="A name that the index lists, for example dsprites-modified, or all.")],
-    origin: Annotated[str, typer.Option("--from", help="Address or path of the folder that has the index.")],
+    origin: Annotated[str, typer.Option("--from", help="Address or path of the folder with the index.")],
     to: Annotated[Path, typer.Option(readable=False, help="Folder for the files.", callback=for_folder)] = Path(),
     recipe: Annotated[
-        bool, typer.Option("--recipe", help="Bring what `build` makes the file from: megabytes at most.")
+        bool, typer.Option("--recipe", help="Download only what `build` needs to make the file: megabytes at most.")
     ] = False,
 ) -> None:
-    """Download benchmark files that somebody publishes, each whole and checked or not at all; goes on after a break."""
+    """Download published benchmark files and check each before it gets its name; resumes if interrupted."""
     from perturb.distribution.downloads import download_published
 
     with transfer_bars() as report:
@@ -189,10 +189,10 @@ def index_folder(folder: Annotated[Path, typer.Argument(readable=False, help="A 
 def serve_folder(
     folder: Annotated[Path, typer.Argument(readable=False, help="A folder with an index.json.")],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets the whole network read.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0: any that is free.", min=0, max=65535)] = 8000,
+    port: Annotated[int, typer.Option(help="Port; 0: any free one.", min=0, max=65535)] = 8000,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not log requests.")] = False,
 ) -> None:
-    """Serve a folder's index.json and the files that it lists over HTTP, read-only, with ranges, until Ctrl-C."""
+    """Serve a folder's index.json and the files that it lists over HTTP, read-only, with range requests, until Ctrl-C."""
     from perturb.distribution.server import serve
 
     serve(folder, host=host, port=port, quiet=quiet)
@@ -205,9 +205,9 @@ def publish_files(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(readable=False, help="Of a results.json: the folder to gather its files in.", callback=for_folder),
+        typer.Option(readable=False, help="Folder to gather the files of a results.json in.", callback=for_folder),
     ] = None,
-    url: Annotated[str | None, typer.Option(help="Where the folder will be found, for the card and croissant.json.")] = None,
+    url: Annotated[str | None, typer.Option(help="Future address of the folder, for the card and croissant.json.")] = None,
 ) -> None:
     """Describe a folder of benchmark files for other people: dataset card, croissant.json, index.json."""
     from datetime import UTC, datetime
@@ -230,7 +230,7 @@ def export_file(
     path: Annotated[Path, typer.Argument(readable=False, help="A benchmark file of dSprites or Shapes3D.")],
     out: Annotated[Path, typer.Option(readable=False, help="An .npz file.", callback=for_file)],
 ) -> None:
-    """Write a benchmark file as the archive that disentanglement_lib's own classes load."""
+    """Export a benchmark file as an archive that disentanglement_lib's own classes load."""
     from perturb.distribution.export_dlib import export
 
     with bar(f"exporting {path}") as report:
@@ -243,7 +243,7 @@ def prepare_tfds(
     path: FileArgument,
     out: Annotated[Path, typer.Option(readable=False, help="A data folder of TensorFlow Datasets.", callback=for_folder)],
 ) -> None:
-    """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow: `tfds.data_source` then reads it."""
+    """Prepare a benchmark file for TensorFlow Datasets, without TensorFlow; `tfds.data_source` can then read it."""
     from perturb.distribution.export_tfds import prepare
 
     with bar(f"preparing {path}") as report:
@@ -253,7 +253,7 @@ def prepare_tfds(
 
 @contextmanager
 def transfer_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar a file: bytes, speed, time left; yields what to tell (name, done, total)."""
+    """Show a bar per file with bytes, speed and time left; yield a function to call with (name, done, total)."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -1,4 +1,4 @@
-"""Ground truths, benchmark files and metrics, for people to look at."""
+"""Tables and JSON that describe ground truths, benchmark files and metrics."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,26 +21,29 @@ from perturb.progress import duration
 from perturb.reading import attributes_of, opened_hdf5
 
 LONGEST_VALUE = 4_000
-"""Characters of a name or a value in a file that are shown."""
+"""Number of characters to show of a name or value in a file."""
 
 
 def table_of_datasets() -> Table:
-    """A row a dataset: key, number and size of images, factors (the last runs fastest) with numbers of values, sources."""
+    """Return a table with one row per dataset.
+
+    Columns: key, number of images, their size, factors with their numbers of values (the last varies fastest), sources.
+    """
     table = Table(show_lines=True, box=box.HORIZONTALS, pad_edge=False)
     for header in ("dataset", "images", "of", "factors", "from"):
         table.add_column(header, justify="right" if header == "images" else "left", no_wrap=header in ("dataset", "of"))
     for name, dataset in DATASETS.items():
         grid = dataset.kind.grid
         factors = "\n".join(f"{factor} {size}" for factor, size in zip(grid.names, grid.sizes, strict=True))
-        named = "\n".join(source for source, there in _sources(dataset).items() if there)
-        table.add_row(name, f"{grid.num_images:,}", _size(dataset.kind.image_shape), factors, named)
+        sources = "\n".join(source for source, there in _sources(dataset).items() if there)
+        table.add_row(name, f"{grid.num_images:,}", _size(dataset.kind.image_shape), factors, sources)
     return table
 
 
 def table_of_benchmarks(benchmarks: Iterable[str] = BENCHMARKS) -> Table:
-    """A row a variant that the package can make: names to ask for, ε, size of a file, time that making one took."""
-    said = "`perturb dataset get NAME` makes a file; `made in` is what it took where it was made first."
-    table = Table(box=box.HORIZONTALS, pad_edge=False, caption=said, caption_justify="left")
+    """Return a table with one row per variant that the package can make: file names, ε, file size, time to make one."""
+    caption = "`perturb dataset get NAME` makes a file; `made in` is the time it took on the machine that first made it."
+    table = Table(box=box.HORIZONTALS, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column("benchmark file")
     for header in ("ε", "size", "made in"):
         table.add_column(header, justify="right", no_wrap=True)
@@ -56,13 +59,13 @@ def table_of_benchmarks(benchmarks: Iterable[str] = BENCHMARKS) -> Table:
 
 
 def _cost(entry: Entry) -> tuple[str, str]:
-    """Size and time as people read them."""
+    """Return an entry's size and time in human-readable form."""
     size = filesize.decimal(entry.bytes) if entry.bytes else "–"
     return size, duration(entry.seconds) if entry.seconds is not None else "–"
 
 
 def table_of_vectors() -> Table:
-    """A row a synthetic set: key, number of samples, size of an observation, what it is."""
+    """Return a table with one row per synthetic set: key, number of samples, size of an observation, description."""
     table = Table(box=box.HORIZONTALS, pad_edge=False)
     for header in ("synthetic set", "samples", "of", "what"):
         table.add_column(header, justify="right" if header == "samples" else "left", no_wrap=header != "what")
@@ -99,12 +102,12 @@ def described_as_json(name_or_file: str) -> dict[str, Any]:
     """Return the contents of `described`: a dataset's factors and their values, or a file's arrays and attributes.
 
     Raises:
-        UserError: as `described`.
+        UserError: as for `described`.
 
     """
     if name_or_file in DATASETS:
         truth = DATASETS[name_or_file].kind
-        values = (found.tolist() for found in truth.factor_values)
+        values = (each.tolist() for each in truth.factor_values)
         factors = dict(zip(truth.grid.names, values, strict=True))
         return {"name": truth.name, "images": truth.grid.num_images, "image_shape": truth.image_shape, "factors": factors}
     if name_or_file in SYNTHETIC:
@@ -116,7 +119,7 @@ def described_as_json(name_or_file: str) -> dict[str, Any]:
 
 
 def described(name_or_file: str) -> list[Table]:
-    """A dataset by its key, with the benchmark files that can be made of it, or a benchmark file by its path.
+    """Describe a dataset by its key, with the benchmark files that can be made from it, or a benchmark file by its path.
 
     Raises:
         UserError: it is neither, or the file cannot be read.
@@ -173,7 +176,7 @@ def _of_file(path: Path) -> Table:
 
 
 def _shown(value: object) -> Text:
-    """A name or a value of anybody's file: neither markup nor escape codes in it do anything."""
+    """Return an untrusted name or value from a file as text in which neither markup nor escape codes take effect."""
     return Text(in_line(str(value), LONGEST_VALUE), overflow="fold")
 
 
@@ -183,7 +186,10 @@ def _size(shape: tuple[int, int, int]) -> str:
 
 
 def table_of_metrics() -> Table:
-    """A row a metric: key, title and source; range with an arrow towards better; cost; settings and fast ones."""
+    """Return a table with one row per metric.
+
+    Columns: key, title and source; range, with an arrow towards better; cost; settings, with the fast ones in brackets.
+    """
     table = Table(show_lines=True)
     for header in ("metric", "range", "cost", "settings (fast)"):
         table.add_column(header, no_wrap=header != "metric")

@@ -1,4 +1,4 @@
-"""`perturb evaluate`, `leaderboard`, `entry`: other people's models."""
+"""`perturb evaluate`, `leaderboard` and `entry`: external models."""
 
 import sys
 from pathlib import Path
@@ -13,18 +13,18 @@ from perturb.escapes import in_line, in_terminal
 from perturb.files import require_writable
 
 CodesOption = Annotated[
-    Path | None, typer.Option(readable=False, help="Folder with original.npz, modified.npz …; instead of a model.")
+    Path | None, typer.Option(readable=False, help="Folder with original.npz, modified.npz …, instead of a model.")
 ]
 OutOption = Annotated[
     Path | None, typer.Option(readable=False, help="Folder for entry.json and finished runs.", callback=for_folder)
 ]
 VariantsOption = Annotated[
     str | None,
-    typer.Option(help="Separated by commas, the first is original; default: original, modified and a control."),
+    typer.Option(help="Comma-separated variants, original first; default: original, modified and a control."),
 ]
 SettingsOption = Annotated[
     Path | None,
-    typer.Option(readable=False, help="An experiment whose metrics' settings are used; default: disentanglement_lib's."),
+    typer.Option(readable=False, help="Experiment with the metrics' settings to use; default: disentanglement_lib's."),
 ]
 entry_app = typer.Typer(help="Entries: one model's runs on one benchmark, as JSON.", no_args_is_help=True)
 
@@ -34,48 +34,50 @@ def evaluate(
     benchmark: Annotated[
         str, typer.Option(help="mini, dsprites, shapes3d, a folder of benchmark files, or a results.json.")
     ] = "mini",
-    encoder: Annotated[bool, typer.Option("--encoder", help="The model is fitted already: score it as it is.")] = False,
+    encoder: Annotated[bool, typer.Option("--encoder", help="The model is already trained: score it as it is.")] = False,
     codes: CodesOption = None,
     variants: VariantsOption = None,
     seeds: Annotated[int, typer.Option(help="Trainings on each variant.", min=1)] = 3,
     patterns: Annotated[
-        int | None, typer.Option(help="Of each variant's patterns, meet so many in turn; default: all there are.", min=1)
+        int | None, typer.Option(help="Patterns per variant, which the seeds cycle through; default: all available.", min=1)
     ] = None,
-    metrics: Annotated[str, typer.Option(help="Keys separated by commas, table for the tables' four, or all.")] = "mig",
-    fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings of the metrics: for a look.")] = False,
+    metrics: Annotated[str, typer.Option(help="Comma-separated keys, table for the tables' four, or all.")] = "mig",
+    fast: Annotated[bool, typer.Option("--fast", help="Cheaper settings of the metrics, for a quick look.")] = False,
     settings_of: SettingsOption = None,
-    seed: Annotated[int, typer.Option(help="Root of all randomness.", min=0)] = 0,
-    steps: Annotated[int, typer.Option(help="Of our loop, for models with module and loss.", min=1)] = 10_000,
-    batch_size: Annotated[int, typer.Option(help="Of our loop.", min=1)] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Of our loop.")] = 1e-4,
+    seed: Annotated[int, typer.Option(help="Root seed.", min=0)] = 0,
+    steps: Annotated[int, typer.Option(help="Training steps of our loop, for models with module and loss.", min=1)] = 10_000,
+    batch_size: Annotated[int, typer.Option(help="Batch size of our loop.", min=1)] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Learning rate of our loop.")] = 1e-4,
     time_limit: Annotated[float | None, typer.Option(help="Seconds a run may take.")] = None,
     memory_limit: Annotated[float | None, typer.Option(help="GiB a run may use.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Runs at a time; default: one a core, one with a GPU.", min=1)] = None,
-    retry: Annotated[bool, typer.Option("--retry", help="Try runs again that have failed before.")] = False,
-    name: Annotated[str | None, typer.Option(help="Of the model, in tables.")] = None,
-    method: Annotated[str | None, typer.Option(help="What it is, in a line.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Runs at a time; default: one per core, or one with a GPU.", min=1)
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Retry runs that failed before.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the model in tables.")] = None,
+    method: Annotated[str | None, typer.Option(help="The method in one line.")] = None,
     out: OutOption = None,
-    download: Annotated[bool, typer.Option("--download", help="Bring benchmark files that are not there.")] = False,
-    url: Annotated[str | None, typer.Option(help="From where; default: PERTURB_BENCHMARK_URL.")] = None,
+    download: Annotated[bool, typer.Option("--download", help="Download missing benchmark files.")] = False,
+    url: Annotated[str | None, typer.Option(help="Where to download from; default: PERTURB_BENCHMARK_URL.")] = None,
     original: OriginalOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Train your model on every variant of a benchmark, score it, and see what survives; a killed evaluation goes on."""
+    """Train your model on every variant of a benchmark, score it, and see what survives; resumes if interrupted."""
     from perturb.config import load_experiment
     from perturb.external import Training
     from perturb.external import benchmark as evaluated
     from perturb.metrics import METRICS, TABLE_METRICS
 
-    asked = _asked(model, codes, encoder=encoder)
+    subject = _subject(model, codes, encoder=encoder)
     if learning_rate <= 0:
         raise UserError(f"--learning-rate must be above 0, got {learning_rate:g}.")
     sys.path.insert(0, str(Path.cwd()))
     settings = None if settings_of is None else load_experiment(settings_of).metrics
-    called = codes.resolve().name if codes else str(asked).replace(":", ".")
+    called = codes.resolve().name if codes else str(subject).replace(":", ".")
     place = _writable(out or Path("evaluations") / f"{called}-{Path(benchmark).stem}")
     named = {"table": list(TABLE_METRICS), "all": list(METRICS)}
     result = evaluated(
-        asked,
+        subject,
         benchmark,
         way="codes" if codes else "encoder" if encoder else "train",
         variants=None if variants is None else _listed(variants),
@@ -92,14 +94,14 @@ def evaluate(
     _show(result, place)
 
 
-def _asked(model: str | None, codes: Path | None, *, encoder: bool) -> str | Path:
-    """Return what is to be evaluated: a model or a folder of codes, and one of them alone."""
-    asked = model if codes is None else codes
-    if asked is None or (model is not None and codes is not None):
+def _subject(model: str | None, codes: Path | None, *, encoder: bool) -> str | Path:
+    """Return what to evaluate: either a model or a folder of codes."""
+    subject = model if codes is None else codes
+    if subject is None or (model is not None and codes is not None):
         raise UserError("name either a model, my_package.my_module:name, or a folder of codes with --codes.")
     if encoder and codes is not None:
         raise UserError("--encoder is for a model; codes need none.")
-    return asked
+    return subject
 
 
 def _writable(place: Path) -> Path:
@@ -112,7 +114,7 @@ def _listed(text: str) -> list[str]:
 
 
 def _show(result, place: Path) -> None:  # noqa: ANN001
-    """The table, what failed, the sentence; the path of the entry is the last line. No score at all is an error."""
+    """Print the tables, the failures and the sentence, then the entry's path; raise a UserError if every run failed."""
     from perturb.external.evaluate import PICTURE
     from perturb.report.table import rich_table
     from perturb.report.tables import as_terminal
@@ -137,17 +139,17 @@ def _show(result, place: Path) -> None:  # noqa: ANN001
 
 def leaderboard(
     folder: Annotated[
-        Path, typer.Argument(readable=False, help="Holds entries: *.json, or folders with an entry.json each.")
+        Path, typer.Argument(readable=False, help="Folder of entries: *.json, or folders with an entry.json each.")
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            readable=False, help="Folder for the page and the Markdown table; default: the same.", callback=for_folder
+            readable=False, help="Folder for the page and the Markdown table; default: FOLDER.", callback=for_folder
         ),
     ] = None,
-    built_in: Annotated[bool, typer.Option(help="Show the built-in methods beside, where they can be compared.")] = True,
+    built_in: Annotated[bool, typer.Option(help="Also show the built-in methods where they are comparable.")] = True,
 ) -> None:
-    """Write leaderboard.html, sortable and without network, and leaderboard.md from a folder of entries."""
+    """Write leaderboard.html, sortable and usable offline, and leaderboard.md from a folder of entries."""
     from perturb.report.leaderboard import write_leaderboard
 
     require_writable(out or folder, "--out", folder=True)
@@ -160,7 +162,7 @@ def leaderboard(
 
 @entry_app.command("check")
 def check(files: Annotated[list[Path], typer.Argument(readable=False, help="Entries.")]) -> None:
-    """Accept entries, or say everything that is wrong with them."""
+    """Check entries, and report everything that is wrong with them."""
     from perturb.entries.packaged import known_files
     from perturb.entries.rules import check_entry
 
@@ -177,7 +179,7 @@ def check(files: Annotated[list[Path], typer.Argument(readable=False, help="Entr
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add them to the program."""
+    """Add the commands to the program."""
     app.command()(evaluate)
     app.command()(leaderboard)
     app.add_typer(entry_app, name="entry")

@@ -1,6 +1,6 @@
-"""`perturb schedule`, `perturb doctor`, and what else `perturb[flows]` adds to the commands.
+"""`perturb schedule`, `perturb doctor`, and whatever else `perturb[flows]` adds to the commands.
 
-The flows are found through entry points, since perturb itself never imports Prefect.
+The flows are found through entry points, because perturb itself never imports Prefect.
 """
 
 import os
@@ -20,44 +20,44 @@ from perturb.errors import UserError
 from perturb.escapes import in_line
 
 GROUP = "perturb.flows"
-"""Group of the entry points."""
+"""Entry-point group."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 COLOURS = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 
 def from_flows(name: str) -> Callable:
-    """`run`, `serve` or `check` of the flows.
+    """Return a function of the flows: `run`, `serve` or `check`.
 
     Raises:
-        UserError: they, or something that they need, are not installed.
+        UserError: the flows, or something that they need, are not installed.
 
     """
-    for found in entry_points(group=GROUP, name=name):
+    for entry_point in entry_points(group=GROUP, name=name):
         try:
-            return found.load()
+            return entry_point.load()
         except ModuleNotFoundError as error:
             package = (error.name or str(error)).partition(".")[0]
             if package.startswith("perturb"):
-                raise UserError(f"perturb and its flows do not fit together (no {error.name}); reinstall perturb.") from None
+                raise UserError(f"perturb and its flows are incompatible (no {error.name}); reinstall perturb.") from None
             raise UserError(
                 f"{package} is not installed: `pip install 'perturb[flows]'` adds it; `perturb run` without --prefect "
-                "and --runner does without it."
+                "and --runner does not need it."
             ) from None
     raise UserError("the flows are not installed; reinstall perturb with `pip install 'perturb[flows]'`.")
 
 
 def schedule(
     config: ConfigArgument,
-    cron: Annotated[str | None, typer.Option(help="When, in five fields: minute hour day month weekday.")] = None,
-    every: Annotated[str | None, typer.Option(help="How often, for example 30m, 12h or 7d.")] = None,
+    cron: Annotated[str | None, typer.Option(help="When to run: minute hour day month weekday.")] = None,
+    every: Annotated[str | None, typer.Option(help="How often to run, for example 30m, 12h or 7d.")] = None,
     artifacts: ArtifactsOption = Path("artifacts"),
-    workers: Annotated[int | None, typer.Option(help="Trainings at a time; default: one a core.", min=1)] = None,
-    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
-    runner: Annotated[str | None, typer.Option(help="As of perturb run.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Trainings at a time; default: one per core.", min=1)] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda if available.")] = None,
+    runner: Annotated[str | None, typer.Option(help="As for perturb run.")] = None,
     time_limit: Annotated[float | None, typer.Option(help="Minutes for each run; default: none.")] = None,
     changes: SetOption = None,
 ) -> None:
-    """Run an experiment whenever its time comes, on a Prefect server, until interrupted."""
+    """Run an experiment on a schedule through a Prefect server, until interrupted."""
     from perturb.config import load_experiment
     from perturb.execution.settings import run_settings
 
@@ -73,33 +73,31 @@ def schedule(
 
 
 def _interval(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d+)([smhd])", text)
-    if found is None or int(found[1]) == 0:
+    match = re.fullmatch(r"(\d+)([smhd])", text)
+    if match is None or int(match[1]) == 0:
         raise UserError(f"--every must be a number above 0 and one of s, m, h, d, for example 12h; got {text}.")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 def doctor(
-    config: Annotated[
-        Path | None, typer.Argument(readable=False, help="An experiment, whose data file is looked for.")
-    ] = None,
+    config: Annotated[Path | None, typer.Argument(readable=False, help="An experiment whose data file to check.")] = None,
     artifacts: Annotated[Path, typer.Option(readable=False, help="Folder for run directories and results.")] = Path(
         "artifacts"
     ),
-    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda where there is one.")] = None,
+    device: Annotated[str | None, typer.Option(help="Torch device; default: cuda if available.")] = None,
     dask: Annotated[str | None, typer.Option(help="HOST:PORT of a Dask scheduler; default: PERTURB_DASK.")] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Also start a Prefect server and see a schedule fire (a minute).")
+        bool, typer.Option("--deep", help="Also start a Prefect server and wait for a schedule to fire (a minute).")
     ] = False,
     out: JsonOption = None,
 ) -> None:
-    """Check versions, device, disk, data, Prefect and Dask; exit code 1 when something is wrong."""
+    """Check versions, device, disk, data, Prefect and Dask; exit with code 1 if something is wrong."""
     from perturb.execution.checkup import Check, check_machine
 
-    console, found = Console(highlight=False, soft_wrap=True, quiet=out == STANDARD_OUTPUT), list[Check]()
+    console, shown = Console(highlight=False, soft_wrap=True, quiet=out == STANDARD_OUTPUT), list[Check]()
 
     def show(check: Check) -> None:
-        found.append(check)
+        shown.append(check)
         console.print(f"[{COLOURS[check.verdict]}]{check.verdict:8}[/]", end="")
         console.print(in_line(f"{check.name:12}{check.note}"), markup=False)
 
@@ -112,5 +110,5 @@ def doctor(
     else:
         for check in checks(dask=dask or os.environ.get("PERTURB_DASK"), deep=deep):
             show(check)
-    put_json(out, [asdict(check) for check in found])
-    raise typer.Exit(int(any(check.verdict == "wrong" for check in found)))
+    put_json(out, [asdict(check) for check in shown])
+    raise typer.Exit(int(any(check.verdict == "wrong" for check in shown)))

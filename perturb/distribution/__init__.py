@@ -1,1 +1,1 @@
-"""Benchmark files handed to other people: published with an index and a card, exported, served, fetched."""
+"""Distribution of benchmark files: publishing with an index and a card, exporting, serving, downloading."""

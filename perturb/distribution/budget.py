@@ -1,8 +1,8 @@
-"""A limit on the whole of a conversation with a server: the bytes that it may send, and the time that it may take.
+"""A limit on a whole exchange with a server: the bytes that it may send, and the time that it may take.
 
-Time-outs of sockets are for single reads, so that a byte a second passes them, and the standard library's HTTP client reads
-interim answers, chunk lines and trailers for as long as they come. Here everything that arrives is counted where it is read
-from the socket, whatever it is.
+Socket timeouts apply to single reads, so a server that sends one byte a second never hits them, and the standard library's
+HTTP client reads interim responses, chunk lines and trailers for as long as they arrive. Here, everything that arrives is
+counted where it is read from the socket.
 """
 
 import io
@@ -15,19 +15,19 @@ from requests.adapters import HTTPAdapter
 from perturb.errors import UserError
 
 PATIENCE = 30.0
-"""Seconds of waiting that any conversation may take."""
+"""Seconds of waiting allowed for any exchange."""
 SLOWEST = 4_000
-"""Bytes a second that must come beyond that, on average."""
+"""Minimum average rate in bytes a second beyond that time."""
 OVERHEAD = 1 << 20
-"""Bytes of headers, redirects and trailers that may come besides content."""
+"""Bytes of headers, redirects and trailers allowed besides content."""
 
 
 class Budget:
-    """The bytes and the time that are left to a conversation, redirects included.
+    """The bytes and the time left for an exchange, redirects included.
 
     Args:
-        address: for the messages.
-        content: bytes of content that are wanted, at most.
+        address: the address, for error messages.
+        content: maximum bytes of content that are wanted.
 
     """
 
@@ -37,10 +37,10 @@ class Budget:
         self._came, self._waited = 0, 0.0
 
     def spend(self, count: int, seconds: float) -> None:
-        """Account for bytes that have come, after so many seconds of waiting.
+        """Account for bytes that have arrived after a number of seconds of waiting.
 
         Raises:
-            UserError: they are too many, or come too slowly.
+            UserError: too many bytes have arrived, or they arrive too slowly.
 
         """
         self._came, self._waited = self._came + count, self._waited + seconds
@@ -48,22 +48,22 @@ class Budget:
             raise UserError(f"{self._address}: the server sends more than the file and its headers take; use another one.")
         if self._waited > PATIENCE + self._came / SLOWEST:
             raise UserError(
-                f"{self._address}: the server sent {self._came:,} bytes in {self._waited:.0f} s, and fewer than "
-                f"{SLOWEST:,} a second are not waited for; try again later, or use another one."
+                f"{self._address}: the server sent {self._came:,} bytes in {self._waited:.0f} s, which is below the minimum "
+                f"of {SLOWEST:,} a second; try again later, or use another one."
             )
 
 
 def session_with(budget: Budget) -> requests.Session:
-    """A session whose answers are paid for from a budget, and that takes nothing but proxies from its surroundings."""
+    """Return a session whose responses count against a budget, and which takes nothing from the environment."""
     session = _Session()
-    session.trust_env = False  # no password of a .netrc is sent to anybody
+    session.trust_env = False  # never send a password from a .netrc
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(budget))
     return session
 
 
 class _Session(requests.Session):
-    """A session that leaves redirects to its caller: requests would read where they lead even when told not to follow."""
+    """A session that leaves redirects to its caller: requests would read their targets even when told not to follow."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
@@ -81,7 +81,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _metered(kind: Any, budget: Budget) -> Any:  # noqa: ANN401
-    """A class of connections that reads through a meter; `kind` is urllib3's for http or https."""
+    """Return a connection class that reads through a meter; `kind` is urllib3's class for http or https."""
 
     class Connection(kind):
         def connect(self) -> None:
@@ -92,7 +92,7 @@ def _metered(kind: Any, budget: Budget) -> Any:  # noqa: ANN401
 
 
 class _Socket:
-    """A connected socket of http.client, which reads from nothing else than its `makefile`."""
+    """A connected socket for http.client, which reads only from its `makefile`."""
 
     def __init__(self, inner: Any, budget: Budget) -> None:  # noqa: ANN401
         self._inner, self._budget = inner, budget

@@ -1,6 +1,6 @@
-"""The dataset card: a README in Markdown, with the header that the Hugging Face Hub reads.
+"""The dataset card: a Markdown README with the header that the Hugging Face Hub reads.
 
-Everything in it comes from the files' own attributes and labels; a test runs its code.
+Everything in it comes from the files' own attributes and labels; a test executes its code examples.
 """
 
 import re
@@ -24,16 +24,22 @@ from perturb.perturbation.bounds import largest_step
 from perturb.variants import VARIANTS
 
 MARK = "<!-- Written by `perturb dataset publish`"
-"""The mark by which a card of ours is told from a README of the user's."""
+"""The mark that distinguishes our card from a README of the user's."""
 MADE = ("source", "bound", "run", "config_hash", "perturb_version", "torch_version", "recipe", "images_sha256")
-"""Attributes of how a file was made, shown where a file has them."""
+"""Provenance attributes of a file, shown if present."""
 LONGEST = 100
 SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 LIBRARY_CLASSES = {"dsprites": "DSprites([1, 2, 3, 4, 5])", "shapes3d": "Shapes3D()"}
 
 
 def render_card(listing: Listing, *, url: str | None = None) -> str:
-    """The card of a folder, as its README.md; `url`: where the folder will be found, if that is known."""
+    """Return the card of a folder, the text of its README.md.
+
+    Args:
+        listing: the folder's published content.
+        url: future address of the folder, if known.
+
+    """
     template = files("perturb.distribution").joinpath("card.md.j2").read_text(encoding="utf-8")
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     environment.filters |= {"text": in_markdown, "code": in_markdown_code, "shell": shlex.quote}
@@ -49,7 +55,7 @@ def render_card(listing: Listing, *, url: str | None = None) -> str:
 
 
 def _about(listing: Listing) -> dict[str, Any]:
-    """Return what is said of the folder as a whole."""
+    """Return the template variables that describe the folder as a whole."""
     found, licences = listing.files[0], listing.licences
     images, hub = found.grid.num_images, licences[0].lower()
     rendered = "source=renderer" in found.source
@@ -72,7 +78,7 @@ def _about(listing: Listing) -> dict[str, Any]:
 
 
 def _made(listing: Listing) -> dict[str, Any]:
-    """Every file with its size, its hash and what made it."""
+    """Return every file with its size, hash and provenance."""
     keys = [key for key in MADE if any(key in found.attributes for found in listing.files)]
     rows = []
     for entry, found in zip(listing.index.entries, listing.files, strict=True):
@@ -88,7 +94,7 @@ def _made(listing: Listing) -> dict[str, Any]:
 
 
 def _grid(found: BenchmarkFile) -> dict[str, Any]:
-    """Factors, arrays and attributes, which all files share."""
+    """Return the factors, arrays and attributes, which all files share."""
     meanings = {
         found.keys.images: f"images; black is 0, white is {found.white}",
         found.keys.values: "real values of the factors" + (", colour first" if found.keys.has_colour else ""),
@@ -109,7 +115,7 @@ def _grid(found: BenchmarkFile) -> dict[str, Any]:
 
 
 def _reading(found: BenchmarkFile, entry: Entry) -> dict[str, Any]:
-    """Return what the code needs that reads one of the files."""
+    """Return what the code examples need to read one of the files."""
     height, width, channels = found.image_shape
     return {
         "example": entry.file,
@@ -135,7 +141,7 @@ def _reading(found: BenchmarkFile, entry: Entry) -> dict[str, Any]:
 
 
 def _library(found: BenchmarkFile) -> dict[str, Any] | None:
-    """Return how the class that disentanglement_lib has of the dataset is fed, where it has one."""
+    """Return how to use the file with disentanglement_lib's class for the dataset; None if it has no such class."""
     if found.name not in ARCHIVES:
         return None
     in_floats = found.keys.has_colour and found.white == WHITE

@@ -1,7 +1,8 @@
 """croissant.json: the files of a folder for tools that read Croissant 1.0 (https://docs.mlcommons.org/croissant).
 
-Written without a library, so that publishing needs none; a test has mlcroissant validate it and load its records. These are
-the files' facts: Croissant does not read HDF5, so that images are for the readers that the card shows.
+It is written without a library, so that publishing needs none; a test validates it with mlcroissant and loads its records.
+The records are facts about the files: Croissant does not read HDF5, so the images are left to the readers that the card
+shows.
 """
 
 import re
@@ -15,7 +16,7 @@ from perturb.distribution.listing import Listing
 
 ENCODINGS = {".h5": "application/x-hdf5", ".json": "application/json", ".safetensors": "application/octet-stream"}
 FACTS = {"variant": "sc:Text", "epsilon": "sc:Float", "images": "sc:Integer", "bytes": "sc:Integer", "sha256": "sc:Text"}
-"""Fields of an entry of the index that a record has, with their types."""
+"""Fields of an index entry that a record includes, with their types."""
 AS_JSON = ("data", "examples")
 AS_VOCABULARY = ("dataType",)
 TERMS = (
@@ -23,16 +24,16 @@ TERMS = (
     "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex",
     "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
 )  # fmt: skip
-"""The vocabulary of Croissant; its specification wants all of them in every file's context."""
+"""The vocabulary of Croissant; its specification requires all of it in every file's context."""
 
 
 def croissant_of(listing: Listing, *, published: date, url: str | None = None) -> dict[str, Any]:
-    """Metadata of a folder as JSON-LD.
+    """Return the metadata of a folder as JSON-LD.
 
     Args:
-        listing: what is in the folder.
-        published: today.
-        url: where the folder will be found; without one, the addresses of the files are relative to croissant.json.
+        listing: the folder's published content.
+        published: date of publication.
+        url: future address of the folder; without it, the files' addresses are relative to croissant.json.
 
     """
     found = listing.files[0]
@@ -79,13 +80,13 @@ def _context() -> dict[str, Any]:
 
 
 def _variants(listing: Listing) -> list[dict[str, Any]]:
-    """A record a benchmark file."""
+    """Return one record per benchmark file."""
     facts = ("name", "file", *FACTS)
     return [{fact: getattr(entry, fact) for fact in facts} for entry in listing.index.entries]
 
 
 def _factors(found: BenchmarkFile) -> list[dict[str, Any]]:
-    """A record a factor, in the order of the grid, whose last one runs fastest."""
+    """Return one record per factor in grid order, where the last factor varies fastest."""
     return [
         {"name": name, "values": len(values), "first": float(values[0]), "last": float(values[-1])}
         for name, values in zip(found.grid.names, found.factor_values, strict=True)
@@ -93,7 +94,7 @@ def _factors(found: BenchmarkFile) -> list[dict[str, Any]]:
 
 
 def _records(name: str, fields: dict[str, str], records: list[dict[str, Any]]) -> dict[str, Any]:
-    """A record set with its records in it; `fields` have types of schema.org."""
+    """Return a record set including its records; the types of `fields` are schema.org's."""
     return {
         "@type": "cr:RecordSet",
         "@id": name,
@@ -121,6 +122,6 @@ def _file(path: str, size: int, sha256: str, url: str | None) -> dict[str, Any]:
 
 
 def _licence(name: str) -> str:
-    """The address of an SPDX licence; other words as they are."""
+    """Return the URL of an SPDX licence; other names are returned unchanged."""
     known = re.fullmatch(r"[A-Za-z0-9.+-]+-[A-Za-z0-9.+-]+", name)
     return f"https://spdx.org/licenses/{name}" if known else name

@@ -1,4 +1,4 @@
-"""Downloads by name: the authors' files, and what an index lists."""
+"""Downloads by name: the authors' files, and files that an index lists."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,19 +21,19 @@ def _silent(name: str, done: int, total: int) -> None:
 
 
 def fetch_official(name: str, folder: Path, *, origin: str | None = None, report: Report = _silent) -> tuple[Path, bool]:
-    """The file that the authors of a dataset publish.
+    """Download the file that the authors of a dataset publish, unless it exists.
 
     Args:
         name: key of the dataset.
-        folder: to put the file into.
-        origin: address of the file, or with a slash at its end of its folder, instead of the authors' own.
-        report: told (name, bytes here, bytes in all).
+        folder: folder for the file.
+        origin: address of the file or, with a trailing slash, of its folder, instead of the authors' own.
+        report: called with (name, bytes so far, total bytes).
 
     Returns:
-        The file, and whether it had to be brought.
+        The file, and whether it was downloaded.
 
     Raises:
-        UserError: there is no such download, or as `fetch`.
+        UserError: there is no such download, or as for `fetch`.
 
     """
     if name not in OFFICIAL_SOURCES:
@@ -49,20 +49,22 @@ def fetch_official(name: str, folder: Path, *, origin: str | None = None, report
 def download_published(
     name: str, origin: str, folder: Path, *, recipe: bool = False, report: Report = _silent
 ) -> list[tuple[Path, bool]]:
-    """Files that an index lists, as `<name>.h5`: names in an index are safe and differ, those of its files may not.
+    """Download files that an index lists and save them as `<name>.h5`, unless they exist.
+
+    Entry names are safe and unique within an index, which the names of its files may not be.
 
     Args:
-        name: of an entry, or `all`.
+        name: name of an entry, or `all`.
         origin: address of the folder with the index, or of the index.
-        folder: to put the files into.
-        recipe: bring `<name>.recipe.json` and the weights instead, which make the file again.
-        report: told (name, bytes here, bytes in all).
+        folder: folder for the files.
+        recipe: download `<name>.recipe.json` and the weights instead, from which the file can be rebuilt.
+        report: called with (name, bytes so far, total bytes).
 
     Returns:
-        Each file, and whether it had to be brought.
+        Each file, and whether it was downloaded.
 
     Raises:
-        UserError: there is no index, it does not list the name or a recipe for it, or as `fetch`.
+        UserError: there is no index, it does not list the name or a recipe for it, or as for `fetch`.
 
     """
     base = origin.removesuffix(f"/{INDEX}")
@@ -74,11 +76,11 @@ def download_published(
 
 
 def _parts(entry: Entry, *, recipe: bool) -> list[tuple[str, Listed]]:
-    """Ending of the name to save it by, and the file."""
+    """Return the files to download, each with the suffix of the name to save it under."""
     if not recipe:
         if (whole := entry.listed) is None:
             raise UserError(
-                f"{entry.name} is published there as its recipe alone; bring that with --recipe, and make the file of it "
+                f"{entry.name} is published there only as a recipe; download that with --recipe, and make the file from it "
                 "with `perturb dataset build`."
             )
         return [(".h5", whole)]

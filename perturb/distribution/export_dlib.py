@@ -1,7 +1,7 @@
-"""A benchmark file as the archive that disentanglement_lib's own classes load, unmodified.
+"""Export a benchmark file as an archive that disentanglement_lib's own classes load, unmodified.
 
-Its class of dSprites hands out what the archive holds, as float32, and its models expect [0, 1]: the archive of a file whose
-white is 255 therefore holds float32 in [0, 1]. Its class of Shapes3D divides by 255 itself, and gets the bytes.
+The library's dSprites class returns the archive's values as float32, and its models expect [0, 1]. The archive of a file
+whose white is 255 therefore holds float32 in [0, 1]. The Shapes3D class divides by 255 itself, so its archive holds bytes.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ ARCHIVES = {
     "dsprites": "dsprites/dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz",
     "shapes3d": "3dshapes/look-at-object-room_floor-hueXwall-hueXobj-hueXobj-sizeXobj-shapeXview-azi.npz",
 }
-"""The paths at which the library looks for a dataset's archive, below the folder that DISENTANGLEMENT_LIB_DATA names."""
+"""The paths where the library looks for a dataset's archive, below the folder in DISENTANGLEMENT_LIB_DATA."""
 Report = Callable[[int, int], None]
 
 
@@ -28,12 +28,13 @@ def export(source: Path, out: Path, *, report: Report = lambda done, total: None
 
     Args:
         source: the benchmark file.
-        out: ends in .npz. Of dSprites it has `imgs`, float32 (n, 64, 64) in [0, 1], `latents_values`, `latents_classes` and
-            `metadata`; of Shapes3D `images`, uint8 (factor sizes …, 64, 64, 3), and `labels` (factor sizes …, 6).
-        report: told (images written, images in all).
+        out: path of the archive, ending in .npz. For dSprites it has `imgs`, float32 (n, 64, 64) in [0, 1],
+            `latents_values`, `latents_classes` and `metadata`; for Shapes3D `images`, uint8 (factor sizes …, 64, 64, 3),
+            and `labels` (factor sizes …, 6).
+        report: called with (images written, total images).
 
     Raises:
-        UserError: another ending, another dataset, a damaged file, or a disk that is full.
+        UserError: the path has another ending, the file is damaged or of another dataset, or the disk is full.
 
     """
     if out.suffix != ".npz":

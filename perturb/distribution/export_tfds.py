@@ -1,9 +1,9 @@
-"""A benchmark file as a dataset of TensorFlow Datasets, prepared and read without TensorFlow.
+"""Export a benchmark file as a TensorFlow Datasets dataset, prepared and read without TensorFlow.
 
-The features have the names of TFDS's own `dsprites` and `shapes3d`, so that code written for those runs. Records are
-array_record: `tfds.data_source` reads them at random and needs no TensorFlow, `tfds.load` cannot. They are written shard by
-shard in the order of the file, because the builders that shuffle keep up to a gigabyte in memory and call TensorFlow beyond.
-Never prepare as parquet: TFDS 4.9.10 loses rows then.
+The features have the names of TFDS's own `dsprites` and `shapes3d`, so code written for those works. Records are stored as
+array_record, which `tfds.data_source` reads with random access and without TensorFlow; `tfds.load` cannot read them. They
+are written shard by shard in file order, because the shuffling builders keep up to a gigabyte in memory and call TensorFlow
+beyond that. Never prepare as parquet: TFDS 4.9.10 then loses rows.
 """
 
 import contextlib
@@ -26,24 +26,24 @@ from perturb.files import sha256_of
 from perturb.locks import NO_LOCK_ERRORS, open_locked
 
 SHARD = 4096
-"""Images of a shard, which TFDS holds in memory: 50 MB of Shapes3D."""
+"""Images per shard; TFDS holds a shard in memory, which is 50 MB for Shapes3D."""
 Example = tuple[int, dict[str, Any]]
 
 
 def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lambda done, total: None) -> Path:
-    """Prepare a benchmark file below a TFDS data folder: row i is row i of the file. What is there already is left as it is.
+    """Prepare a benchmark file below a TFDS data folder; row i is row i of the file. An existing dataset is left unchanged.
 
     Args:
         source: the benchmark file.
         out: the data folder; `tfds.data_source("<dataset>_<variant>", split="train", data_dir=out)` then reads it.
-        report: told (images written, images in all).
+        report: called with (images written, total images).
 
     Returns:
-        The folder of the dataset, <out>/<dataset>_<variant>/1.0.0; it is there whole or not at all.
+        The folder of the dataset, <out>/<dataset>_<variant>/1.0.0, which is created atomically.
 
     Raises:
-        UserError: tensorflow-datasets is not installed, the file is damaged, another file is prepared there, another process
-            is at it, or the folder cannot be written to.
+        UserError: tensorflow-datasets is not installed, the file is damaged, another file is already prepared there, another
+            process is preparing it, or the folder cannot be written to.
 
     """
     found, sha256 = BenchmarkFile(source), sha256_of(source)
@@ -67,9 +67,9 @@ def prepare(source: Path, out: Path, *, report: Callable[[int, int], None] = lam
 
 @contextlib.contextmanager
 def _alone(place: Path) -> Iterator[None]:
-    """Let one of several processes prepare a folder; it first removes what killed ones have left beside it.
+    """Let only one process prepare a folder; it first removes what killed processes have left next to it.
 
-    On a file system without locks nothing is removed, for it may be another's that is at work.
+    On a file system without locks nothing is removed, because it may belong to another process that is still running.
     """
     lock = place.with_name(f".{place.name}.lock")
     try:
@@ -96,13 +96,13 @@ def _unwritable(out: Path, found: BenchmarkFile, reason: str) -> UserError:
 
 
 def name_of(dataset: str, variant: str) -> str:
-    """Return what TFDS calls the dataset of a file: small letters, digits and underscores."""
+    """Return the TFDS name of a file's dataset: lower-case letters, digits and underscores."""
     return re.sub(r"[^a-z0-9]+", "_", f"{dataset}_{variant}".lower())
 
 
 @cache
 def _builder_class() -> type:
-    """TFDS is imported by those who prepare, not by everyone who imports perturb."""
+    """Return the builder class; TFDS is imported here, so that importing perturb does not import it."""
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -113,7 +113,7 @@ def _builder_class() -> type:
 
         VERSION = tfds.core.Version("1.0.0")
         name: str
-        """The name of the file's dataset; elsewhere in TFDS it belongs to the class."""
+        """The name of the file's dataset, set per instance; elsewhere in TFDS it belongs to the class."""
 
         def __init__(self, found: BenchmarkFile, *, data_dir: Path, sha256: str, report: Callable[[int, int], None]) -> None:
             self.name = name_of(found.name, found.variant)
@@ -122,7 +122,7 @@ def _builder_class() -> type:
 
         def _info(self) -> tfds.core.DatasetInfo:
             found = self._found
-            said = {key: str(value) for key, value in found.attributes.items() if key != "complete"}
+            attributes = {key: str(value) for key, value in found.attributes.items() if key != "complete"}
             return tfds.core.DatasetInfo(
                 builder=self,
                 description=f"{found.name}, {found.variant}, ε = {found.epsilon:g}; white pixels are {found.white}. "
@@ -130,7 +130,7 @@ def _builder_class() -> type:
                 features=_features(tfds, found),
                 citation=found.attributes.get("citation"),
                 disable_shuffling=True,
-                metadata=tfds.core.MetadataDict({"sha256": self._sha256} | said),
+                metadata=tfds.core.MetadataDict({"sha256": self._sha256} | attributes),
             )
 
         def _shard_iterators_per_split(self, dl_manager: object) -> Mapping[str, list[Callable[[], Iterator[Example]]]]:
@@ -144,7 +144,7 @@ def _grid(found: BenchmarkFile) -> str:
 
 
 def _features(tfds: Any, found: BenchmarkFile) -> Any:  # noqa: ANN401
-    """`image`, and a `label_` and a `value_` of each factor."""
+    """Return the features: `image`, and a `label_` and a `value_` for each factor."""
     image = tfds.features.Tensor(shape=found.image_shape, dtype=np.uint8, encoding=tfds.features.Encoding.BYTES)
     features = {"image": image}
     for name, size in zip(found.grid.names, found.grid.sizes, strict=True):
@@ -155,7 +155,7 @@ def _features(tfds: Any, found: BenchmarkFile) -> Any:  # noqa: ANN401
 
 
 def _shards(found: BenchmarkFile, report: Callable[[int, int], None]) -> list[Callable[[], Iterator[Example]]]:
-    """A function for each shard that yields (number, example) of its images in order."""
+    """Return, for each shard, a function that yields (number, example) for its images in order."""
     total, names = found.grid.num_images, found.grid.names
 
     def shard(start: int) -> Iterator[Example]:
@@ -174,7 +174,7 @@ def _shards(found: BenchmarkFile, report: Callable[[int, int], None]) -> list[Ca
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """TFDS announces on stdout what it does, and warns that what it is about to prepare is not there."""
+    """Silence TFDS, which prints its steps to stdout and warns that the dataset it is about to prepare does not exist."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,6 +1,6 @@
-"""Downloads that end in a whole, verified file or in none, and go on where they stopped.
+"""Resumable downloads that end with a complete, verified file or with none.
 
-pooch, the usual library for this, has no way to go on and leaves a temporary file of a random name when it is killed.
+pooch, the usual library for this, cannot resume, and leaves a temporary file with a random name when it is killed.
 """
 
 import time
@@ -14,28 +14,29 @@ from perturb.files import made_folder, sha256_of
 
 Report = Callable[[int, int], None]
 ATTEMPTS = 5
-"""Connections in a row that may be lost without much progress."""
+"""A download gives up after this many lost connections in a row without PROGRESS in between."""
 PROGRESS = 1 << 20
-"""Bytes that are much."""
+"""Bytes that count as progress, which resets the number of losses."""
 PAUSE = 0.5
-"""Seconds before asking again after a first loss; twice as long after each further one."""
+"""Seconds before retrying after the first lost connection; doubles after each further one."""
 
 
 def fetch(address: str, target: Path, *, sha256: str, size: int, report: Report = lambda done, total: None) -> bool:
-    """Bring a file here, unless it is here.
+    """Download a file, unless it exists.
 
     Args:
         address: http://, https://, file:// or a path.
-        target: of the finished file; until then there are only `<target>.part` and `<target>.part.json`.
-        sha256: of the file, in hexadecimal.
-        size: of the file, in bytes; no byte more is ever written.
-        report: told (bytes here, bytes in all).
+        target: path of the finished file; until then there are only `<target>.part` and `<target>.part.json`.
+        sha256: SHA-256 of the file in hexadecimal.
+        size: size of the file in bytes; more bytes are never written.
+        report: called with (bytes so far, total bytes).
 
     Returns:
-        Whether it had to be brought.
+        Whether the file was downloaded.
 
     Raises:
-        UserError: nobody answers, another file comes, another file is there, no room, or another process is at it.
+        UserError: the server does not answer or sends another file, another file exists at the target, the disk is full, or
+            another process is downloading it.
 
     """
     try:
@@ -57,12 +58,12 @@ def _is_there(target: Path, sha256: str, size: int) -> bool:
     if not target.exists():
         return False
     if not target.is_file() or target.stat().st_size != size or sha256_of(target) != sha256:
-        raise UserError(f"{target}: is there already and is another file than the published one; move it away.")
+        raise UserError(f"{target}: already exists and is not the published file; move it away.")
     return True
 
 
 def _bring(part: Part, address: str, report: Report) -> None:
-    """Complete, check and name a file; one that went on from a damaged part is brought once more."""
+    """Complete, check and rename a file; if it was resumed from a damaged part, download it once more from the start."""
     for _ in range(2 if part.size else 1):
         _fill(part, address, report)
         if part.is_right():
@@ -70,11 +71,11 @@ def _bring(part: Part, address: str, report: Report) -> None:
             return
         part.restart(None)
     part.discard()
-    raise UserError(f"{address}: its sha256 must be {part.sha256}, and is another; nothing was kept, try another source.")
+    raise UserError(f"{address}: its sha256 must be {part.sha256}, but is not; nothing was kept, try another source.")
 
 
 def _fill(part: Part, address: str, report: Report) -> None:
-    """Add what is missing, asking again after a loss as long as that makes progress."""
+    """Download the missing bytes, retrying after lost connections as long as there is progress."""
     part.require_free_space()
     report(part.size, part.whole_size)
     furthest, losses = part.size, 0

@@ -1,4 +1,4 @@
-"""Bytes from an address: http, https, or a path on this machine. Whatever goes wrong is one sentence, or `Dropped`."""
+"""Read bytes from an http or https address or a local path. Every failure is a one-sentence UserError, or `Dropped`."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -19,18 +19,18 @@ from perturb.distribution.budget import Budget, session_with
 from perturb.errors import UserError
 
 CHUNK = 1 << 16
-"""Bytes read at a time, at most: what has arrived is handed on at once, so that a lost connection loses none."""
+"""Maximum bytes read at a time. Bytes are passed on as soon as they arrive, so that a lost connection loses none."""
 TIMEOUT = (10, 30)
 """Seconds to wait for a connection, and for the next bytes."""
 MOST_REDIRECTS = 5
 NUMBER = "[0-9]{1,19}"
 """Pattern of a number of bytes."""
 CERTIFICATES = "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"
-"""Variables that name a file of certificates, as requests knows them."""
+"""Environment variables that name a certificate file, as in requests."""
 
 
 class Dropped(Exception):
-    """The connection was lost midway; asking for the rest may help."""
+    """Raised when the connection is lost midway; requesting the rest may succeed."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Answer:
     """A server's answer to a request."""
 
     start: int
-    """Place of its first byte in the file: the one asked for, or 0."""
+    """Offset of its first byte in the file: the requested one, or 0."""
     validator: str | None
-    """The validator that an If-Range may name later: a strong ETag or a date."""
+    """The validator for a later If-Range header: a strong ETag or a date."""
     chunks: Iterator[bytes]
-    """Pieces to the end of the file; raises Dropped when the connection breaks."""
+    """Chunks to the end of the file; the iterator raises Dropped when the connection breaks."""
 
 
 def address_below(base: str, name: str) -> str:
-    """Address of a file by its path, with forward slashes, below a folder."""
+    """Return the address of a file below a folder, given its relative path with forward slashes."""
     path = PurePosixPath(name).as_posix()
     if (folder := _local_path(base)) is not None:
         return str(folder / path)
@@ -55,7 +55,7 @@ def address_below(base: str, name: str) -> str:
 
 
 def is_web_address(text: str) -> bool:
-    """Return whether text is an address of http or https, in one printable word."""
+    """Return whether text is an http or https address without spaces or unprintable characters."""
     try:
         return text.isprintable() and " " not in text and bool(urlsplit(text).hostname) and _local_path(text) is None
     except (ValueError, UserError):
@@ -71,18 +71,18 @@ def ask(
     most: int = 0,
     validator: str | None = None,
 ) -> Iterator[Answer]:
-    """Ask for a file from a byte on.
+    """Request a file from an offset on.
 
     Args:
         address: http://, https://, file:// or a path.
-        offset: of the first byte wanted. Servers that cannot, or whose file is another by now, begin at 0.
-        size: of the whole file, in bytes; None: any.
-        most: bytes that are read of a file of any size.
-        validator: of the file that the bytes before `offset` came from.
+        offset: offset of the first wanted byte. Servers that do not support ranges, or whose file has changed, begin at 0.
+        size: size of the whole file in bytes; None: any.
+        most: maximum bytes to read if `size` is None.
+        validator: validator of the file that the bytes before `offset` came from.
 
     Raises:
-        UserError: nobody there, an answer that is no success, a file of another size, another scheme; also while reading, a
-            server that sends too slowly or too much (perturb/distribution/budget.py).
+        UserError: the server cannot be reached or answers with an error, the file has another size, or the scheme is not
+            supported; also while reading, if the server sends too slowly or too much (perturb/distribution/budget.py).
 
     """
     if (path := _local_path(address)) is not None:
@@ -103,7 +103,7 @@ def ask(
 
 
 def read_at_most(address: str, limit: int) -> bytes:
-    """The first `limit` bytes of a small file; errors as of `ask`."""
+    """Return the first `limit` bytes of a small file; raise as `ask` does."""
     text = b""
     try:
         with ask(address, most=limit) as answer:
@@ -117,7 +117,7 @@ def read_at_most(address: str, limit: int) -> bytes:
 
 
 def _local_path(address: str) -> Path | None:
-    """The path that an address means on this machine; None for http and https."""
+    """Return the local path that an address means; None for http and https."""
     try:
         scheme, host, path, *_ = urlsplit(address) if "://" in address else ("", "", address)
     except ValueError:
@@ -144,7 +144,7 @@ def _read(path: Path, offset: int, size: int | None) -> Iterator[Answer]:
 
 
 def _requested(address: str, headers: dict[str, str], session: requests.Session) -> requests.Response:
-    """The beginning of an answer. Redirects are followed here: requests would read their bodies, however long."""
+    """Return a response after redirects. They are followed here, because requests would read their bodies, however long."""
     url = address
     for _ in range(MOST_REDIRECTS + 1):
         response = _got(url, headers, session)
@@ -158,13 +158,13 @@ def _requested(address: str, headers: dict[str, str], session: requests.Session)
 def _redirected(url: str, target: str) -> str:
     """Return the URL that a redirect leads to. Only http and https are followed, and never from https to http."""
     try:
-        found = urljoin(url, target)
-        scheme, before = urlsplit(found).scheme, urlsplit(url).scheme
+        joined = urljoin(url, target)
+        scheme, before = urlsplit(joined).scheme, urlsplit(url).scheme
     except ValueError:
         raise UserError(f"{url}: redirects to {target[:80]!r}, which is no address; check the address.") from None
     if scheme not in ("http", "https") or (scheme, before) == ("http", "https"):
-        raise UserError(f"{url}: redirects from {before} to {scheme[:20]!r}, and that is not followed; check the address.")
-    return found
+        raise UserError(f"{url}: redirects from {before} to {scheme[:20]!r}, which is not followed; check the address.")
+    return joined
 
 
 def _got(url: str, headers: dict[str, str], session: requests.Session) -> requests.Response:
@@ -186,7 +186,7 @@ def _got(url: str, headers: dict[str, str], session: requests.Session) -> reques
     except requests.ConnectionError as error:
         raise UserError(f"{url}: {_why_not_connected(error)}") from None
     except (requests.RequestException, HTTPError, ValueError):
-        raise UserError(f"{url!r} is no address that can be asked; check it.") from None
+        raise UserError(f"{url!r} is not an address that can be requested; check it.") from None
 
 
 def _why_not_connected(error: requests.ConnectionError) -> str:
@@ -199,27 +199,27 @@ def _why_not_connected(error: requests.ConnectionError) -> str:
 
 
 def _checked_start(response: requests.Response, address: str, offset: int, size: int | None) -> int | None:
-    """Return where an answer begins; None for one that is of no use, when asking for everything may be."""
+    """Return the offset where a response begins; None if it is unusable, but requesting the whole file may work."""
     status, headers = response.status_code, response.headers
     if status not in (200, 206) and not (status == 416 and offset):
         phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "(unknown)"
         raise UserError(f"{address}: the server answers {status} {phrase}; check the address, or try again later.")
     if headers.get("Content-Encoding", "identity") != "identity":
-        raise UserError(f"{address}: the server sends another encoding than asked for; use another one.")
+        raise UserError(f"{address}: the server sends another encoding than requested; use another one.")
     if status == 200:
         length = headers.get("Content-Length")
         if length is not None and not fullmatch(NUMBER, length):
-            raise UserError(f"{address}: the server states a size that is no number of bytes; use another one.")
+            raise UserError(f"{address}: the server states a size that is not a number of bytes; use another one.")
         if length is not None:
             _require_size(address, int(length), size)
         return 0
-    found = fullmatch(rf"bytes ({NUMBER})-{NUMBER}/({NUMBER}|\*)", headers.get("Content-Range", ""))
-    if status == 416 or not found or int(found[1]) != offset:
+    match = fullmatch(rf"bytes ({NUMBER})-{NUMBER}/({NUMBER}|\*)", headers.get("Content-Range", ""))
+    if status == 416 or not match or int(match[1]) != offset:
         if not offset:
-            raise UserError(f"{address}: the server sends a part of the file where all was asked for; use another one.")
+            raise UserError(f"{address}: the server sends part of the file although all was requested; use another one.")
         return None
-    if found[2] != "*":
-        _require_size(address, int(found[2]), size)
+    if match[2] != "*":
+        _require_size(address, int(match[2]), size)
     return offset
 
 

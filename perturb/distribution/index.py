@@ -1,8 +1,8 @@
-"""index.json: which benchmark files a folder publishes, with their sizes and hashes.
+"""index.json: the benchmark files that a folder publishes, with their sizes and hashes.
 
-Whoever downloads trusts nothing else: a file that is not listed, or whose bytes differ, does not get its name. Names of
-files are relative to the index and may not leave its folder. A folder may have recipes alone: an experiment's results are
-published so, with its tables and figures as further files.
+Downloads trust nothing else: a file that is not listed, or whose bytes differ, does not get its final name. File names are
+relative to the index and may not leave its folder. A folder may hold only recipes: an experiment's results are published
+this way, with its tables and figures as further files.
 """
 
 import json
@@ -23,11 +23,11 @@ from perturb.variants import VariantPattern, pattern_in_name
 
 INDEX = "index.json"
 LARGEST_INDEX = 1 << 20
-"""Bytes; a larger one is not read."""
+"""Bytes; a larger index is not read."""
 
 
 def stays_below(file: str) -> bool:
-    """Return whether a relative path, with forward slashes, leads to somewhere below the folder that it starts from."""
+    """Return whether a path with forward slashes is relative and stays below the folder that it starts from."""
     path = PurePosixPath(file)
     outside = "\\" in file or not file.isprintable() or path.is_absolute() or {"..", "~"} & set(path.parts)
     return bool(path.parts) and not outside
@@ -46,7 +46,7 @@ Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Listed(Section):
-    """A file that is listed."""
+    """A listed file."""
 
     file: Below
     bytes: Size
@@ -59,32 +59,32 @@ class Made(Listed):
     """A file that a command makes."""
 
     command: str
-    """The command, to be run where the index is, or at the top of the project."""
+    """The command, to be run in the index's folder or at the top of the project."""
 
 
 class Entry(Section):
-    """A published benchmark file, or what makes it again."""
+    """A published benchmark file, or the recipe to rebuild it."""
 
     file: Below | None = Field(default=None, exclude_if=lambda file: file is None)
-    """Path below the index, with forward slashes; None where the recipe alone is published."""
+    """Path below the index, with forward slashes; None if only the recipe is published."""
     bytes: Size | None = Field(default=None, exclude_if=lambda size: size is None)
-    """Size of the file; without a file, as it was where the recipe was written."""
+    """Size of the file; if only the recipe is published, the size where the recipe was written."""
     sha256: Hash | None = None
-    """SHA-256 of the file's bytes; without a file, as it was there."""
+    """SHA-256 of the file's bytes; if only the recipe is published, the hash where the recipe was written."""
     seconds: float | None = Field(default=None, ge=0, exclude_if=lambda seconds: seconds is None)
-    """Time that making and verifying the file took there, where that is known."""
+    """Seconds that making and verifying the file took where the recipe was written, if known."""
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
-    """The name by which people ask for it: `<dataset>-<variant>`, and of further patterns `<dataset>-<variant>-2`, …"""
+    """The name used to request the file: `<dataset>-<variant>`, and for further patterns `<dataset>-<variant>-2`, …"""
     dataset: str
     """Key of the ground truth."""
     variant: str
-    """original, modified, noise, untrained or another of its kind."""
+    """The variant: original, modified, noise, untrained or another one."""
     epsilon: float = Field(ge=0, le=1)
     """Largest change of a pixel in [0, 1]."""
     images: int = Field(ge=1)
     """Number of images."""
     recipe: list[Listed] = Field(default=[], max_length=2)
-    """The files from which it can be made again: its recipe and, where there is one, the network's weights."""
+    """The files to rebuild it from: its recipe and, if there is a network, the network's weights."""
 
     @model_validator(mode="after")
     def _is_a_file_or_has_a_recipe(self) -> "Entry":
@@ -110,7 +110,7 @@ class Origin(Section):
     config_hash: str
     """Hash of the experiment's config."""
     command: str
-    """The command that ran and published it."""
+    """The command that ran and published the experiment."""
     made_with: dict[str, JsonValue]
     """Versions, machine and time of its report."""
 
@@ -123,7 +123,7 @@ class Index(Section):
     entries: list[Entry]
     """The files that the folder publishes, each name once."""
     origin: Origin | None = Field(default=None, exclude_if=lambda origin: origin is None)
-    """Given where the folder has the results of an experiment."""
+    """Given if the folder has the results of an experiment."""
     others: list[Made] = Field(default=[], exclude_if=lambda others: not others)
     """The experiment's tables, figures and pages."""
 
@@ -136,13 +136,13 @@ class Index(Section):
 
     @property
     def files(self) -> dict[str, Listed]:
-        """All listed files by their path below the index, normalised."""
+        """All listed files by their normalised path below the index."""
         whole = [listed for entry in self.entries if (listed := entry.listed)]
         parts = [part for entry in self.entries for part in entry.recipe]
         return {PurePosixPath(each.file).as_posix(): each for each in (*whole, *parts, *self.others)}
 
     def entry(self, name: str) -> Entry:
-        """The file of that name; an unknown one is a UserError that lists those there are."""
+        """Return the entry with a name; for an unknown name, raise a UserError that lists the known ones."""
         for entry in self.entries:
             if entry.name == name:
                 return entry
@@ -151,14 +151,14 @@ class Index(Section):
 
 
 def write_index(folder: Path) -> Index:
-    """Write what `index_of` says of all files of a folder into its index.json; raises as it and `files_below` do."""
+    """Write a folder's index.json with all of its benchmark files; raise as `index_of` and `files_below` do."""
     index = index_of(folder, files_below(folder))
     write_json(folder / INDEX, index.model_dump(mode="json"))
     return index
 
 
 def files_below(folder: Path) -> list[BenchmarkFile]:
-    """Every benchmark file below a folder, sorted by path.
+    """Return all benchmark files below a folder, sorted by path.
 
     Raises:
         UserError: there is none, or one is unfinished or damaged.
@@ -171,10 +171,10 @@ def files_below(folder: Path) -> list[BenchmarkFile]:
 
 
 def index_of(folder: Path, files: Iterable[BenchmarkFile]) -> Index:
-    """List files of a folder, hashing each and its recipe.
+    """Return an index of a folder's files, with hashes of each file and its recipe.
 
     Raises:
-        UserError: two are the same variant of the same dataset, or their names cannot be asked for.
+        UserError: two files are the same variant of the same dataset, or a name is not valid in an index.
 
     """
     try:
@@ -184,14 +184,14 @@ def index_of(folder: Path, files: Iterable[BenchmarkFile]) -> Index:
 
 
 def parse_index(text: bytes, origin: str) -> Index:
-    """The index in a file or an answer.
+    """Return the index in the bytes of a file or a response.
 
     Args:
-        text: its bytes.
-        origin: path or address, for the message.
+        text: the bytes.
+        origin: path or address, for the error message.
 
     Raises:
-        UserError: it is none.
+        UserError: the bytes are not an index.
 
     """
     if len(text) > LARGEST_INDEX:
@@ -205,7 +205,7 @@ def parse_index(text: bytes, origin: str) -> Index:
 
 
 def _entry(file: BenchmarkFile, folder: Path) -> Entry:
-    """Return what a benchmark file says of itself, and what lies beside it."""
+    """Return the entry of a benchmark file, including the recipe and weights next to it."""
     beside = [file.path.with_suffix(suffix) for suffix in (RECIPE, WEIGHTS)]
     column = VariantPattern(file.variant, pattern_in_name(file.path.stem, file.variant) or 0)
     return Entry(
@@ -220,10 +220,10 @@ def _entry(file: BenchmarkFile, folder: Path) -> Entry:
 
 
 def asked_by(dataset: str, column: str) -> str:
-    """Return the name by which people ask for a file: its dataset's, in letters that an address may have, and the column."""
+    """Return the name used to request a file: its dataset's name, in characters safe in an address, and the column."""
     return f"{re.sub('[^a-z0-9_-]+', '-', dataset.lower()).strip('-_') or 'own'}-{column}"
 
 
 def listed_in(folder: Path, path: Path) -> dict[str, Any]:
-    """Return what an index says of a file in its folder: the fields of `Listed`."""
+    """Return the fields of `Listed` for a file in a folder."""
     return {"file": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": sha256_of(path)}

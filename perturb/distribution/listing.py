@@ -10,7 +10,7 @@ from perturb.distribution.index import Index, Listed, files_below, index_of
 from perturb.errors import UserError
 
 RECIPES = (RECIPE, WEIGHTS)
-"""Endings of files that belong to benchmark files."""
+"""Suffixes of the files that accompany benchmark files."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Listing:
 
     @property
     def recipes(self) -> list[Listed]:
-        """The recipes and weights from which the files can be made again."""
+        """The recipes and weights from which the files can be rebuilt."""
         return [part for entry in self.index.entries for part in entry.recipe]
 
     @property
@@ -48,23 +48,23 @@ class Listing:
 
     @property
     def licences(self) -> list[str]:
-        """Licences of the files, each once: what they state, else what is known of their images."""
+        """Licences of the files, each once: as the files state, else as known for their images."""
         return sorted(
             {str(file.attributes.get("licence") or credit_of(file.name, file.source).licence) for file in self.files}
         )
 
     @property
     def citation(self) -> str:
-        """BibTeX of the paper and, where they are known, of the original images."""
+        """BibTeX of the paper and, if known, of the original images."""
         return "\n".join(entry for entry in (PAPER, self.credit.bibtex) if entry)
 
 
 def list_folder(folder: Path) -> Listing:
-    """Look into every file of a folder, and hash it.
+    """Open and hash every benchmark file of a folder.
 
     Raises:
-        UserError: there is no benchmark file, one is unfinished or damaged, two are the same variant, or they are of several
-            datasets.
+        UserError: there is no benchmark file, one is unfinished or damaged, two are the same variant, or they belong to
+            several datasets.
 
     """
     if not folder.is_dir():

@@ -1,7 +1,7 @@
-"""The `.part` file of a download: it grows under a lock, is found again after a kill, and gets its name when it is whole.
+"""The `.part` file of a download: it grows under a lock, survives a kill, and is renamed when it is complete.
 
-Beside NAME.part lies NAME.part.json, which says what it is a part of. These two are all that a killed download leaves; the
-next one goes on from them. Bytes go to the file as they come, so that a kill loses none that were reported.
+Next to NAME.part is NAME.part.json, which identifies the file that it is a part of. These two are all that a killed download
+leaves, and the next one resumes from them. Bytes are written as they arrive, so a kill loses none that were reported.
 """
 
 import errno
@@ -19,16 +19,16 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Part:
-    """The part of a file that has arrived so far.
+    """The part of a file that has arrived so far. Entering it keeps an existing part only if it is of the same file.
 
     Args:
-        target: where the whole file will be.
-        sha256: of the whole file.
-        size: of the whole file, in bytes.
+        target: path of the whole file.
+        sha256: SHA-256 of the whole file.
+        size: size of the whole file in bytes.
 
     Raises:
-        UserError: on entering: another process is at it. Of what lies there, only parts of the same file are kept.
-        OSError: the folder cannot be written to.
+        UserError: on entering, if another process is downloading the file.
+        OSError: on entering, if the folder cannot be written to.
 
     """
 
@@ -36,10 +36,10 @@ class Part:
         self.target, self.sha256, self.whole_size = target, sha256, size
         self.path = target.with_name(f"{target.name}.part")
         self.validator: str | None = None
-        """ETag or date of the file that the bytes came from, as its server gave it."""
+        """ETag or date of the file that the bytes came from, as sent by the server."""
         self._state = target.with_name(f"{target.name}.part.json")
         self._is_ours = True
-        """True if the two names still stand for this part; after `finish` and `discard` others may take them."""
+        """True while the two names belong to this part; after `finish` and `discard` others may take them."""
 
     def __enter__(self) -> "Part":
         self._descriptor = _opened_alone(self.path)
@@ -59,7 +59,7 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Number of bytes that are there."""
+        """Number of bytes so far."""
         return os.fstat(self._descriptor).st_size
 
     @property
@@ -70,10 +70,10 @@ class Part:
     @property
     def what_stays(self) -> str:
         """The end of a sentence about a download that has to stop; empty if there is nothing to keep."""
-        return f"what has come stays in {self.path}, and the same command goes on from there" if self.size else ""
+        return f"what has arrived stays in {self.path}, and the same command resumes from there" if self.size else ""
 
     def restart(self, validator: str | None) -> None:
-        """Forget the bytes so far; those to come are of the file that `validator` stands for."""
+        """Discard the bytes so far; those to come are of the file that `validator` identifies."""
         os.ftruncate(self._descriptor, 0)
         self.validator = validator
         self._state.unlink(missing_ok=True)
@@ -83,12 +83,14 @@ class Part:
         """Add the next bytes.
 
         Raises:
-            UserError: they are more than the whole file has, or the disk is full.
+            UserError: there are more bytes than the whole file has, or the disk is full.
 
         """
         if len(data) > self.missing:
             self.discard()
-            raise UserError(f"{self.target}: more came than the {self.whole_size:,} bytes of this file; nothing was kept.")
+            raise UserError(
+                f"{self.target}: received more than the {self.whole_size:,} bytes of this file; nothing was kept."
+            )
         rest = memoryview(data)
         try:
             while rest:
@@ -104,11 +106,11 @@ class Part:
             raise self._no_room()
 
     def is_right(self) -> bool:
-        """Return whether the bytes so far are those of the whole file."""
+        """Return whether the part is complete and its SHA-256 is right."""
         return self.missing == 0 and sha256_of(self.path) == self.sha256
 
     def finish(self) -> None:
-        """Give the file its name. The state goes first: a part that is complete is recognised without it."""
+        """Rename the part to the file. The state is removed first: a complete part is recognised without it."""
         os.fsync(self._descriptor)
         self._state.unlink(missing_ok=True)
         os.replace(self.path, self.target)
@@ -139,7 +141,7 @@ class Part:
 
 
 def _opened_alone(path: Path) -> int:
-    """A descriptor of the file, locked against all others; the system lifts the lock when the process ends, however."""
+    """Return a descriptor of the file, locked exclusively; the system releases the lock however the process ends."""
     descriptor = open_locked(path, os.O_APPEND | os.O_NOFOLLOW)
     if descriptor is None:
         raise UserError(f"{path}: another process is downloading this file; wait for it, or end it.")

@@ -1,4 +1,4 @@
-"""A folder of benchmark files made ready for other people: dataset card, croissant.json, index.json."""
+"""Prepare a folder of benchmark files for publication: dataset card, croissant.json, index.json."""
 
 import os
 import shutil
@@ -19,15 +19,16 @@ CARD, CROISSANT = "README.md", "croissant.json"
 
 
 def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
-    """Describe the benchmark files of a folder in a card, in croissant.json and, last, in index.json; their paths.
+    """Describe the benchmark files of a folder in a card, in croissant.json and, last, in index.json; return their paths.
 
     Args:
-        folder: holds finished benchmark files of one dataset.
-        today: for croissant.json.
-        url: where the folder will be found, for the card and croissant.json.
+        folder: folder with finished benchmark files of one dataset.
+        today: date for croissant.json.
+        url: future address of the folder, for the card and croissant.json.
 
     Raises:
-        UserError: as `list_folder`; or the address is none, the folder has a README.md of the user's, or cannot be written.
+        UserError: as for `list_folder`; or the address is invalid, the folder has a README.md of the user's, or it cannot be
+            written to.
 
     """
     if url is not None and not is_web_address(url):
@@ -43,14 +44,15 @@ def publish(folder: Path, *, today: date, url: str | None = None) -> list[Path]:
 
 
 def gather(results: Path, folder: Path) -> None:
-    """Put the benchmark files that an experiment's results.json names into a folder, as hard links where the disk allows.
+    """Put the benchmark files that an experiment's results.json names into a folder, as hard links if possible, else copies.
 
     Args:
-        results: written by `perturb run`; its `files` have `name`, `path` and `sha256`.
-        folder: made when it is not there.
+        results: a results.json of `perturb run`; its `files` have `name`, `path` and `sha256`.
+        folder: the folder; created if missing.
 
     Raises:
-        UserError: it is no such file, names no benchmark file, or one is missing, has changed since, or cannot be copied.
+        UserError: `results` is no such file or names no benchmark file, or a benchmark file is missing, has changed since,
+            or cannot be copied.
 
     """
     ours = (".h5", RECIPE, WEIGHTS)
@@ -76,11 +78,11 @@ def _listed(results: Path) -> list[tuple[str, str, str]]:
 
 
 def _place(source: Path, target: Path, sha256: str) -> None:
-    """One file under its new name, if its bytes are those expected."""
+    """Link or copy a file to its new path, if it has the expected bytes."""
     if sha256_of(source) != sha256:
         raise UserError(f"{source}: has changed since results.json was written; run the experiment again.")
     if target.exists() and target.samefile(source):
-        return  # a rename of one link onto another of the same file would leave both
+        return  # renaming a hard link onto another one of the same file would leave both
     with atomic_write(target, needed=source.stat().st_size) as part:
         try:
             os.link(source, part)

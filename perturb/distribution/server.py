@@ -1,7 +1,7 @@
-"""A small HTTP server for a folder of benchmark files: read-only, with ranges, on loopback unless asked otherwise.
+"""A small HTTP server for a folder of benchmark files: read-only, with range requests, on loopback by default.
 
-Starlette answers and uvicorn listens; any static host would do as well. What is public is the folder's index, the files
-that it lists, and a few companions by name.
+It uses Starlette and uvicorn; any static host would do as well. Public are the folder's index, the files that it lists, and
+a few companions by name.
 """
 
 import errno
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 MOST_CONNECTIONS = 64
-"""Connections at a time; further ones are told to come back."""
+"""Maximum number of connections at a time; further ones are told to come back."""
 PATIENCE = 30
 """Seconds that an idle connection stays open."""
 COMPANIONS = ("README.md", "croissant.json")
-"""Public where they lie beside the index or a listed file."""
+"""Files that are public if they are next to the index or a listed file."""
 TYPES = {".h5": "application/x-hdf5", ".md": "text/markdown; charset=utf-8"}
 NOT_PUBLIC = "404 Not Found: this server has index.json and the files that it lists, nothing else\n"
 BROKEN_INDEX = "503 Service Unavailable: the index of this server is broken\n"
 
 
 def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: bool = False) -> None:
-    """Serve a folder until Ctrl-C or SIGTERM; prints where on stdout.
+    """Serve a folder until Ctrl-C or SIGTERM; print its address to stdout.
 
     Raises:
         UserError: as for `file_server`.
 
     """
     server, listener = file_server(folder, host=host, port=port, quiet=quiet)
-    with listener, terminated_as_interrupted():  # uvicorn ends, and then hands its signal on
+    with listener, terminated_as_interrupted():  # uvicorn shuts down, and then raises its signal again
         print(f"{folder} is at {url_of(listener)}, read-only; Ctrl-C ends it.", flush=True)
         try:
             server.run(sockets=[listener])
@@ -54,16 +54,16 @@ def serve(folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: boo
 def file_server(
     folder: Path, *, host: str = "127.0.0.1", port: int = 8000, quiet: bool = False
 ) -> tuple["uvicorn.Server", socket.socket]:
-    """A server of a folder's public files, and the socket on which it listens once it runs.
+    """Return a server of a folder's public files, and the socket that it listens on once it runs.
 
     Args:
-        folder: with an index.
-        host: address to listen at.
-        port: to listen at; 0: any that is free.
-        quiet: whether requests are not logged.
+        folder: a folder with an index.
+        host: address to listen on.
+        port: port to listen on; 0: any free one.
+        quiet: whether to log no requests.
 
     Raises:
-        UserError: the folder has no index, one cannot listen there, or Starlette or uvicorn are not installed.
+        UserError: the folder has no index, the address cannot be listened on, or Starlette or uvicorn is not installed.
 
     """
     published_index(folder)
@@ -90,7 +90,7 @@ def file_server(
 
 
 def _log_requests() -> None:
-    """Print a line for each request on the error output."""
+    """Print a line for each request to stderr."""
     log, lines = logging.getLogger("uvicorn.access"), logging.StreamHandler()
     lines.setFormatter(logging.Formatter("%(asctime)s  %(message)s"))
     log.handlers, log.propagate = [lines], False
@@ -98,13 +98,13 @@ def _log_requests() -> None:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The address of a server that listens there."""
+    """Return the URL of a server that listens on a socket."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def application(folder: Path) -> "Starlette":
-    """The ASGI application that answers GET and HEAD with a folder's public files, and nothing else."""
+    """Return an ASGI application that serves GET and HEAD requests for a folder's public files, and nothing else."""
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import FileResponse, PlainTextResponse, Response
@@ -127,10 +127,15 @@ def application(folder: Path) -> "Starlette":
 
 
 def public_file(folder: Path, name: str) -> tuple[Path, os.stat_result, str | None]:
-    """A public file by its path below the folder, with forward slashes; its state, and its SHA-256 if the index has it.
+    """Return a public file's path, its stat result, and its SHA-256 if the index lists it.
+
+    Args:
+        folder: the served folder.
+        name: path of the file below the folder, with forward slashes.
 
     Raises:
-        FileNotFoundError: it is not public, is missing, leads out of the folder, is no file, or not of the size listed.
+        FileNotFoundError: it is not public, is missing, leads out of the folder, is not a file, or does not have the listed
+            size.
         UserError: the index has become unreadable.
 
     """
@@ -150,10 +155,10 @@ def public_file(folder: Path, name: str) -> tuple[Path, os.stat_result, str | No
 
 
 def published_index(folder: Path) -> Index:
-    """The index of a folder as it is now.
+    """Return a folder's current index.
 
     Raises:
-        UserError: there is none, or it is broken.
+        UserError: there is no index, or it is broken.
 
     """
     path = folder / INDEX
@@ -176,12 +181,12 @@ def _is_companion(name: str, listed: dict) -> bool:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket at an address of this machine."""
+    """Return a socket that listens on an address of this machine."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-        listener.listen()  # a port that another one listens at is refused only now
+        listener.listen()  # only this fails if another process listens on the port
     except (OSError, UnicodeError) as error:
         listener.close()
         raise UserError(_why_not_listening(error, host, port)) from None

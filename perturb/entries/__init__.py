@@ -1,1 +1,1 @@
-"""Entries of a leaderboard: their format, the rules that they keep, and those that come with the package."""
+"""Leaderboard entries: their format, the rules that they must follow, and the entries that come with the package."""

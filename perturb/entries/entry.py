@@ -1,6 +1,6 @@
-"""An entry: one model's runs on one benchmark, as JSON that others can check and put beside theirs.
+"""An entry: one model's runs on one benchmark, as JSON that others can check and compare with their own.
 
-An entry holds single runs, no means: whoever reads it computes the statistics.
+An entry holds single runs and no means: the reader computes the statistics.
 """
 
 import json
@@ -27,12 +27,12 @@ from perturb.statistics.scores import Row, Score, summarise
 LARGEST_ENTRY = 4 << 20
 """Bytes; a larger file is not read."""
 MOST_PROBLEMS = 10_000
-"""Largest number of malformed values that are named one by one: a small file can have millions, each many times its size in
-memory."""
+"""Maximum number of malformed values to report one by one. A small file can have millions, and each report takes many times
+the value's size in memory."""
 SHA256 = r"^[0-9a-f]{64}$"
 LARGEST_SEED = 2**63
 PENDING_HASH, PENDING_SCORE = "0" * 64, 1 / 3
-"""Placeholders for a hash and a score that are to come, as long as any, in an entry that is tried before the first run."""
+"""Placeholders for a hash and a score, at least as long as any real one, in an entry that is tried before the first run."""
 HOW = {
     "pipeline": "trained by an experiment of perturb",
     "fit": "trained by its own fit(dataset, seed)",
@@ -43,10 +43,10 @@ HOW = {
 """The ways in which the runs of an entry may have been made."""
 NOT_KNOWN = "not known"
 SEEN_BY = {"fit": "labels", "loop": "images", "encoder": NOT_KNOWN, "codes": NOT_KNOWN}
-"""The data that a training could read, by key in HOW: `fit` gets a dataset with labels, perturb's loop hands over images."""
+"""The data that a training could read, by key in HOW: `fit` gets a dataset with labels, our loop passes images only."""
 
 Sees = Literal["images", "pairs", "labels"]
-"""Images alone, pairs of images that are close, or labels, too."""
+"""Only images, also pairs of similar images, or also labels."""
 
 Hash = Annotated[str, Field(pattern=SHA256)]
 VariantName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -58,18 +58,18 @@ class FileHash(Section):
 
     variant: VariantName
     draw: int = Field(default=0, ge=0, lt=1000)
-    """Number of the pattern: another m_ψ, another untrained network."""
+    """Number of the pattern; each number is a different m_ψ or untrained network."""
     images_sha256: Hash
     """SHA-256 of the images' bytes in order, as the benchmark file states it."""
     recipe_sha256: Hash | None = None
-    """SHA-256 of the recipe in the file, where there is one: the same on every machine, when networks round otherwise."""
+    """SHA-256 of the recipe in the file, if it has one; it is the same on machines whose networks round differently."""
 
 
 class DatasetOfEntry(Section):
     """The benchmark that a model was evaluated on."""
 
     name: Name
-    """`mini`, `dsprites`, `shapes3d` as they are published, or what its owner calls it."""
+    """`mini`, `dsprites` or `shapes3d` for the published benchmarks, or a name given by its owner."""
     ground_truth: Name
     """Name of the ground truth in the files."""
     epsilon: float = Field(ge=0, le=1)
@@ -86,13 +86,13 @@ class MetricOfEntry(Section):
 
 
 class AxesOfRun(Section):
-    """A run's images in the axes of another code: the one that the model of the same seed has of the original images.
+    """A run's images measured along the axes of another code: that of the same seed's model on the original images.
 
-    The numbers are about pixels and that code, before anything is trained on the run's images (perturb/analysis/axes.py).
+    The numbers describe the pixels and that code, before anything is trained on the run's images (perturb/analysis/axes.py).
     """
 
     images: int = Field(ge=1)
-    """Number of images that were looked at."""
+    """Number of images measured."""
     latents: int = Field(ge=2)
     """Number of latents in use."""
     price: float = Field(gt=0)
@@ -102,7 +102,7 @@ class AxesOfRun(Section):
     saving_whole: float = Field(ge=0)
     """The saving on the whole images, not only within the directions in which the originals vary."""
     angle: float = Field(ge=0, le=90)
-    """Degrees by which the best axes within these directions are turned, at most."""
+    """Largest angle in degrees between an axis and the best one, within the directions in which the originals vary."""
 
 
 class Run(Section):
@@ -114,29 +114,29 @@ class Run(Section):
     seed: Seed
     """Number of the seed: runs with equal numbers are pairs."""
     scores: dict[str, float] | None
-    """Scores by metric, without those that are refused; None when the run failed."""
+    """Scores by metric, without refused metrics; None if the run failed."""
     refused: dict[str, Text] = Field(default={}, exclude_if=lambda refused: not refused)
-    """The reason for each metric that has no value for the run's codes, by the metric's name."""
+    """The reason for each metric without a value for the run's codes, by metric."""
     failure: Text | None = None
-    """The reason for which the run failed, in a sentence."""
+    """The reason why the run failed, in one sentence."""
     over_pruned: bool | None = None
-    """True if fewer units are active than there are factors; None where nobody can know."""
+    """True if fewer units are active than there are factors; None if unknown."""
     pruned_units: int | None = Field(default=None, ge=0, exclude_if=lambda units: units is None)
-    """Pruned units in entries written before `over_pruned`, whose latents were as many as the factors: any makes a run
-    over-pruned."""
+    """Number of pruned units, in entries that predate `over_pruned`. Those had as many latents as factors, so any pruned
+    unit makes the run over-pruned."""
     seconds: float | None = Field(default=None, ge=0)
     """Seconds that the run took."""
     axes: AxesOfRun | None = Field(default=None, exclude_if=lambda axes: axes is None)
-    """The images in the axes of the model; None where nobody looked, or nothing could be measured."""
+    """The images measured along the model's axes; None if this was not measured or could not be."""
 
 
 class Confidence(Section):
-    """Confidence level of the intervals that are made from the runs (perturb/statistics/intervals.py), in (0, 1)."""
+    """Confidence level, in (0, 1), of the intervals computed from the runs (perturb/statistics/intervals.py)."""
 
     level: float = Field(default=CONFIDENCE, gt=0, lt=1)
     resamples: int | None = Field(default=None, ge=100, le=1_000_000, exclude_if=lambda count: count is None)
     seed: Seed | None = Field(default=None, exclude_if=lambda seed: seed is None)
-    """This and `resamples` stand in entries that were written when intervals were bootstrapped, and change nothing."""
+    """This and `resamples` occur in entries from when intervals were bootstrapped; both are ignored."""
 
 
 class Entry(Section):
@@ -152,32 +152,32 @@ class Entry(Section):
     """The way in which the model was run, a key of `HOW`."""
     dataset: DatasetOfEntry
     seed: Seed
-    """Root of all randomness."""
+    """Root seed."""
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=10_000)
-    """Numbers of the seeds; every variant has a run of each, on one pattern or on several."""
+    """Numbers of the seeds; every variant has a run of each seed, on one pattern or on several."""
     metrics: tuple[MetricOfEntry, ...] = Field(min_length=1, max_length=100)
-    """The first is the one that sentences speak of."""
+    """The metrics; sentences are about the first."""
     runs: tuple[Run, ...] = Field(min_length=1, max_length=100_000)
     confidence: Confidence = Confidence()
     versions: dict[Name, Name]
     """Versions of the software."""
     date: Date | None = Field(default=None, exclude_if=lambda date: date is None)
-    """Day on which the entry was made."""
+    """Day when the entry was made."""
     paper: Link | None = Field(default=None, exclude_if=lambda link: link is None)
     """Address of the paper that describes the model."""
     code: Link | None = Field(default=None, exclude_if=lambda link: link is None)
     """Address of the model's code."""
     sees: Sees | None = Field(default=None, exclude_if=lambda sees: sees is None)
-    """The data that the training read, as the author states it: of a training outside perturb nobody else knows."""
+    """The data that the training read, as the author states it; for trainings outside perturb, nobody else knows."""
 
 
 def seen_by(entry: Entry) -> str:
-    """Return the data that the training of an entry's model read, as its author states it, else what it could read."""
+    """Return the data that an entry's model was trained on, as its author states it, else the data it could read."""
     return could_see(entry) if entry.how == "pipeline" or entry.sees is None else entry.sees
 
 
 def could_see(entry: Entry) -> str:
-    """Return the data that the training of an entry's model could read: images, pairs, labels, or that it is not known."""
+    """Return the data that an entry's model could read in training: images, pairs, labels or `NOT_KNOWN`."""
     if entry.how != "pipeline":
         return SEEN_BY[entry.how]
     objective = entry.settings.get("objective")
@@ -186,16 +186,16 @@ def could_see(entry: Entry) -> str:
 
 
 def metrics_of(names: Iterable[str], settings: MetricsConfig) -> tuple[MetricOfEntry, ...]:
-    """Metrics with their settings, as entries state them."""
+    """Return metrics with their settings, in the form of entries."""
     return tuple(MetricOfEntry(name=name, settings=getattr(settings, name).model_dump(mode="json")) for name in names)
 
 
 @contextmanager
 def as_user_error(what: str) -> Iterator[None]:
-    """Turn what keeps an entry from being made into one sentence.
+    """Turn a validation error while an entry is made into one sentence.
 
     Raises:
-        UserError: a field of `what` breaks the form of entries.
+        UserError: a field of `what` does not have the form of entries.
 
     """
     try:
@@ -205,22 +205,22 @@ def as_user_error(what: str) -> Iterator[None]:
 
 
 def require_readable(entry: Entry) -> None:
-    """Refuse an entry that would be too large to be read again, with a UserError."""
+    """Raise a UserError for an entry that would be too large to be read again."""
     size = len(as_json(entry.model_dump(mode="json")).encode())
     if size > LARGEST_ENTRY:
         raise UserError(
-            f"the results of {entry.model} would be an entry of {size:,} bytes, and {LARGEST_ENTRY:,} are the most; ask "
+            f"the results of {entry.model} would be an entry of {size:,} bytes, and the limit is {LARGEST_ENTRY:,}; ask "
             "for fewer seeds, variants or metrics, or give the model shorter settings."
         )
 
 
 def write_entry(path: Path, entry: Entry) -> None:
-    """Write an entry whole or not at all."""
+    """Write an entry atomically."""
     write_json(path, entry.model_dump(mode="json"))
 
 
 def parse_entry(path: Path) -> tuple[Entry | None, list[str]]:
-    """Return what a file holds, and a sentence for everything that is not in the form of an entry."""
+    """Return a file's entry, or None and a sentence for everything that does not have the form of an entry."""
     try:
         text = read_regular(path, LARGEST_ENTRY)
     except OSError as error:
@@ -234,7 +234,7 @@ def parse_entry(path: Path) -> tuple[Entry | None, list[str]]:
 
 
 def scores_of(entry: Entry) -> list[Score]:
-    """An entry's runs as the statistics take them."""
+    """Return an entry's runs in the form that the statistics take."""
     return [
         Score(
             method=entry.model,
@@ -251,22 +251,22 @@ def scores_of(entry: Entry) -> list[Score]:
 
 
 def label_of(variant: str, pattern: int) -> str:
-    """`modified`, and `modified, pattern 1` for a pattern that is not the variant's first."""
+    """Return `modified` for a variant's first pattern, and `modified, pattern 1` and so on for others."""
     return variant if pattern == 0 else f"{variant}, pattern {pattern}"
 
 
 def rows_of(entry: Entry) -> list[Row]:
-    """Rows of the tables."""
+    """Return an entry's rows of the tables."""
     return summarise(scores_of(entry), [metric.name for metric in entry.metrics])
 
 
 def refusal(path: Path, reasons: list[str]) -> UserError:
-    """All reasons against a file, as one error."""
+    """Return one error with all reasons against a file."""
     return UserError(f"{path} is not an entry that can be used: {' '.join(reasons)}")
 
 
 def _sentence(problem: ErrorDetails) -> str:
-    """Return what pydantic found, in words; of a value at most 80 characters are shown."""
+    """Return a pydantic error as a sentence; at most 80 characters of a value are shown."""
     key = ".".join(str(part) for part in problem["loc"])
     key = repr(key if len(key) <= LONGEST_NAME else f"{key[:LONGEST_NAME]}…")[1:-1]
     given = json.dumps(problem["input"], default=str)

@@ -1,4 +1,4 @@
-"""The part of the published studies that is installed: recipes of benchmark files, and the built-in methods' entries."""
+"""The published results that come with the package: recipes of benchmark files, and the built-in methods' entries."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -14,37 +14,37 @@ from perturb.statistics.scores import Row
 from perturb.variants import VariantPattern
 
 BENCHMARKS = ("mini", "dsprites", "shapes3d")
-"""Benchmarks that have a name. Files of those that have recipes in the package are made from them."""
+"""The named benchmarks. If the package has recipes of a benchmark, its files are made from them."""
 BUILT_IN = "built_in"
-"""The folder of entries that `perturb evaluate` has written: models of other libraries, beside the studies' methods."""
+"""The folder of entries written by `perturb evaluate`: models of other libraries, in addition to the studies' methods."""
 
 
 def published_folder(benchmark: str) -> Path:
-    """Recipes, weights and entries/*.json of a benchmark; there may be none."""
+    """Return the folder of a benchmark's recipes, weights and entries/*.json; it may not exist."""
     return Path(str(files("perturb.entries.published"))) / benchmark
 
 
 def published_index(benchmark: str) -> Index:
-    """Return the index of a benchmark's files that come with the package; where none do, it has no entries."""
+    """Return the index of a benchmark's files that come with the package; without any, it has no entries."""
     path = published_folder(benchmark) / INDEX
     return parse_index(path.read_bytes(), str(path)) if path.is_file() else Index(entries=[])
 
 
 def recipes(benchmark: str) -> dict[VariantPattern, Path]:
-    """Recipes of a benchmark's files; its study has met more patterns than come with the package."""
+    """Return the recipes of a benchmark's files that come with the package; its study used more patterns than these."""
     columns = [VariantPattern(file.variant, file.draw) for file in known_files().get(benchmark, ())]
     paths = {column: published_folder(benchmark) / f"{column.name}{RECIPE}" for column in columns}
     return {column: path for column, path in paths.items() if path.is_file()}
 
 
 def recipe_hash(file: BenchmarkFile) -> str | None:
-    """SHA-256 of the recipe that a benchmark file carries."""
+    """Return the SHA-256 of the recipe in a benchmark file; None if it has none."""
     text = str(file.attributes.get("recipe", ""))
     return sha256(text.encode()).hexdigest() if text else None
 
 
 def is_published(name: str, column: VariantPattern, file: BenchmarkFile) -> bool:
-    """Return whether a file's images, or its recipe, are those published of a benchmark, or nothing is published of it."""
+    """Return whether a file's images or recipe are the published ones; True if nothing is published of the benchmark."""
     known = {VariantPattern(each.variant, each.draw): each for each in known_files().get(name, ())}
     if not known:
         return True
@@ -55,7 +55,7 @@ def is_published(name: str, column: VariantPattern, file: BenchmarkFile) -> bool
 
 
 def published_entries() -> tuple[Entry, ...]:
-    """The built-in methods' entries, in the order of the tables: those of the studies, then models of other libraries."""
+    """Return the built-in methods' entries in table order: those of the studies, then models of other libraries."""
     return (*_entries_of_studies(), *_entries_in(published_folder(BUILT_IN)))
 
 
@@ -65,7 +65,7 @@ def _entries_of_studies() -> tuple[Entry, ...]:
 
 @cache
 def _entries_in(folder: Path) -> tuple[Entry, ...]:
-    """Return the entries of a folder in the order of their files' names; a UserError where one cannot be read."""
+    """Return the entries of a folder, sorted by file name; raise a UserError if one cannot be read."""
     found = []
     for path in sorted(folder.glob("*.json")):
         entry, reasons = parse_entry(path)
@@ -76,7 +76,7 @@ def _entries_in(folder: Path) -> tuple[Entry, ...]:
 
 
 def known_files() -> dict[str, tuple[FileHash, ...]]:
-    """Every published file, by the benchmark's name; a method with fewer seeds has met fewer of them."""
+    """Return every published file by benchmark, from all entries: methods with fewer seeds were trained on fewer files."""
     found: dict[str, dict[FileHash, None]] = {}
     for entry in _entries_of_studies():
         found.setdefault(entry.dataset.name, {}).update(dict.fromkeys(entry.dataset.files))
@@ -84,7 +84,7 @@ def known_files() -> dict[str, tuple[FileHash, ...]]:
 
 
 def published_rows(name: str, metrics: Sequence[MetricOfEntry]) -> list[Row]:
-    """The built-in methods' rows of a benchmark, of the metrics that they were scored by with the same settings."""
+    """Return the built-in methods' rows on a benchmark, for the metrics that were computed with the same settings."""
     return [
         row
         for entry in published_entries()
@@ -95,7 +95,7 @@ def published_rows(name: str, metrics: Sequence[MetricOfEntry]) -> list[Row]:
 
 
 def beside(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
-    """Rows of other methods, of each metric those of the methods that have all variants which some rows have."""
+    """Return, for each metric, the rows of other methods that have all variants in `rows`."""
     variants = list(dict.fromkeys(row.variant for row in rows))
     taken = {row.method for row in rows}
     found = {(row.metric, row.method, row.variant): row for row in others if row.method not in taken}

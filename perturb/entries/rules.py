@@ -1,4 +1,4 @@
-"""The rules that an entry must keep beyond its form; every violation is a sentence of its own."""
+"""The rules that an entry must follow beyond its form; each violation is reported in its own sentence."""
 
 import json
 from collections import Counter
@@ -17,9 +17,9 @@ from perturb.statistics.intervals import CONFIDENCE
 from perturb.statistics.scores import BASELINE
 
 TOLERANCE = 1e-6
-"""The tolerance for scores that rounding takes out of their range."""
+"""Tolerance for scores that rounding moves out of their range."""
 MOST_REASONS = 20
-"""The most violations that are listed; an entry may have thousands of runs."""
+"""Maximum number of violations to list; an entry may have thousands of runs."""
 
 
 Known = Mapping[str, Sequence[FileHash]]
@@ -27,11 +27,11 @@ Known = Mapping[str, Sequence[FileHash]]
 
 
 def check_entry(path: Path, known: Known | None = None) -> tuple[Entry | None, list[str]]:
-    """An entry, or the reasons why a file is none: all of them, in sentences.
+    """Return a file's entry, or None and all reasons against it, in sentences.
 
     Args:
-        path: of the file.
-        known: published files; entries of benchmarks that it does not name may be of any images.
+        path: path of the file.
+        known: published files; entries of benchmarks that are not in it may be of any images.
 
     """
     entry, reasons = parse_entry(path)
@@ -43,10 +43,10 @@ def check_entry(path: Path, known: Known | None = None) -> tuple[Entry | None, l
 
 
 def read_entry(path: Path, known: Known | None = None) -> Entry:
-    """An entry from its file.
+    """Read an entry from its file.
 
     Raises:
-        UserError: it is none; with all reasons.
+        UserError: the file is not a valid entry; the message has all reasons.
 
     """
     entry, reasons = check_entry(path, known)
@@ -56,7 +56,7 @@ def read_entry(path: Path, known: Known | None = None) -> Entry:
 
 
 def reasons_against(entry: Entry, known: Known) -> list[str]:
-    """Rules that an entry breaks, a sentence each."""
+    """Return one sentence for each violation of a rule."""
     rules = (_metrics, _pairs, _files, _scores)
     reasons = [sentence for rule in rules for sentence in rule(entry)]
     return [*reasons, *_ground_truth(entry, known), *_known_files(entry, known.get(entry.dataset.name, ()))]
@@ -79,7 +79,7 @@ def _metrics(entry: Entry) -> Iterator[str]:
 
 
 def _pairs(entry: Entry) -> Iterator[str]:
-    """Every variant has a run of every seed, and one only; the original is among them."""
+    """Check that every variant has exactly one run of every seed, and that the original is among the variants."""
     wanted = set(entry.seeds)
     if len(wanted) < len(entry.seeds):
         yield "The numbers in `seeds` must differ."
@@ -96,13 +96,13 @@ def _pairs(entry: Entry) -> Iterator[str]:
                 yield f"The variant {label_of(variant, pattern)} has {times} runs of seed {seed}."
         if (seeds := {seed for _, seed in runs}) != wanted:
             yield (
-                f"The seeds of the variant {variant} are no pairs with the others: `seeds` are {_listed(entry.seeds)}, "
+                f"The seeds of the variant {variant} do not pair with the others: `seeds` are {_listed(entry.seeds)}, "
                 f"and it has runs of {_listed(sorted(seeds))}."
             )
 
 
 def _files(entry: Entry) -> Iterator[str]:
-    """Each variant that has runs has the hash of its images, once."""
+    """Check that each variant and pattern with runs has the hash of its images exactly once."""
     hashed = Counter((file.variant, file.draw) for file in entry.dataset.files)
     for (variant, pattern), times in hashed.items():
         if times > 1:
@@ -119,7 +119,7 @@ def _scores(entry: Entry) -> Iterator[str]:
     for run in entry.runs:
         place = f"{label_of(run.variant, run.draw)}, seed {run.seed}"
         if (run.scores is None) == (run.failure is None):
-            yield f"The run on {place} must have either scores or the reason of its failure."
+            yield f"The run on {place} must have either scores or the reason for its failure."
         if run.scores is None:
             continue
         given = sorted([*run.scores, *run.refused])
@@ -143,7 +143,7 @@ def _is_in_range(metric: str, value: float) -> bool:
 
 
 def _ground_truth(entry: Entry, known: Known) -> Iterator[str]:
-    """A benchmark by name has its own ground truth and images, and not those of another; changed images have an ε."""
+    """Check that a named benchmark has its own ground truth and images, and that changed images have an ε."""
     dataset = entry.dataset
     if dataset.name in BENCHMARKS and dataset.ground_truth != dataset.name:
         yield f"dataset.ground_truth must be {dataset.name}, as that benchmark's, got {_shown(dataset.ground_truth)}."
@@ -156,12 +156,12 @@ def _ground_truth(entry: Entry, known: Known) -> Iterator[str]:
 
 
 def _known_files(entry: Entry, known: Sequence[FileHash]) -> Iterator[str]:
-    """Images of a benchmark by name are the published ones, or made from the published recipe on another machine."""
+    """Check that the images of a named benchmark are published, or made from the published recipe on another machine."""
     published = {(file.variant, file.draw): file for file in known}
     for file in entry.dataset.files if known else ():
         label, wanted = label_of(file.variant, file.draw), published.get((file.variant, file.draw))
         if wanted is None:
-            yield f"{entry.dataset.name} has no variant {label}; images of one's own need another name of the dataset."
+            yield f"{entry.dataset.name} has no variant {label}; your own images need another dataset name."
         elif file.images_sha256 != wanted.images_sha256 and not _same_recipe(file, wanted):
             yield (
                 f"The images of {entry.dataset.name}'s variant {label} are not the published ones: their sha256 must be "
@@ -174,7 +174,7 @@ def _same_recipe(file: FileHash, wanted: FileHash) -> bool:
 
 
 def _listed(values: Iterable[object]) -> str:
-    """List the values, ten of them at most."""
+    """Return at most ten of the values as text."""
     shown = [_shown(value) for value in values]
     return (", ".join(shown[:10]) + (", …" if len(shown) > 10 else "")) or "none"
 

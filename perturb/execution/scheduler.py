@@ -199,5 +199,5 @@ class Scheduler:
 def _given_up(spec: RunSpec, error: WorkerLost) -> UserError:
     return UserError(
         f"{spec.label}: {TRIES} workers died while they built it ({error}), so it is given up; if memory is short, use "
-        "fewer --workers or a smaller batch. Everything else is kept, and running again goes on from there."
+        "fewer --workers or a smaller batch. Everything else is kept; run the same command again to resume."
     )

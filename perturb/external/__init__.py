@@ -1,7 +1,7 @@
-"""Other people's models: the benchmark as a torch Dataset, and a score for any architecture.
+"""External models: the benchmark as a torch Dataset, and scores for any architecture.
 
-`load_benchmark("mini", variant="modified")` gives the images with their factors; `benchmark(factory, dataset="mini")` trains
-what the factory makes on every variant and scores it.
+`load_benchmark("mini", variant="modified")` returns the images with their factors; `benchmark(factory, dataset="mini")`
+trains the factory's models on every variant and scores them.
 """
 
 from perturb.external.dataset import BenchmarkImages, load_benchmark

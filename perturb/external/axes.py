@@ -1,8 +1,8 @@
-"""The cost of each variant's images along a model's own axes, those of its codes of the original images.
+"""The cost of each variant's images along a model's own axes, which are the axes of its codes of the original images.
 
-While a run on the originals is scored, some of its codes are kept with it (`keep`). When all runs have ended, the images of
-every variant are held against them (`look`): their local metric in these codes, and what turning the axes would save. Only
-arrays are read, the user's encoder is not asked again, and nothing is trained.
+When a run on the originals is scored, some of its codes are stored with it (`keep`). When all runs have ended, the images of
+every variant are compared with these codes (`look`): their local metric in the codes, and what rotating the axes would save.
+Only arrays are read; the user's encoder is not called again, and nothing is trained.
 """
 
 from collections.abc import Mapping
@@ -28,23 +28,23 @@ from perturb.reading import reading
 from perturb.statistics.scores import BASELINE
 
 CODES = "axes.npz"
-"""Name of a run's file with the codes that are kept: arrays `numbers` (n,) of images, `codes` (n, latents in use)."""
+"""Name of a run's file of stored codes, with the arrays `numbers` (n,) of images and `codes` (n, latents in use)."""
 SAMPLE = 2_000
-"""Images whose codes are kept, at most."""
+"""Maximum number of images whose codes are stored."""
 FEWEST = 100
-"""Images with codes, at least."""
+"""Minimum number of images with codes."""
 MOST_LATENTS = 20
-"""Latents in use, at most: in more dimensions a neighbourhood of 2,000 codes holds too few of them to fit slopes."""
+"""Maximum number of latents in use: in more dimensions, a neighbourhood within 2,000 codes holds too few to fit slopes."""
 MOST_READ = 1_000
-"""Latents whose use is looked into, at most."""
+"""Maximum number of latents to check for being in use."""
 MOST_MODELS = 10
-"""Models that are looked at, one a seed, so that hundreds of seeds do not take minutes."""
+"""Maximum number of models to measure, one per seed, so that hundreds of seeds do not take minutes."""
 DECIMALS = 4
 PRICE = AlignmentConfig().price
 PENDING_AXES = AxesOfRun(
     images=SAMPLE, latents=MOST_LATENTS, price=PRICE, saving=99.1234, saving_whole=99.1234, angle=89.1234
 )
-"""Placeholder as long as any, as those of entries/entry.py."""
+"""Placeholder at least as long as any real value, like those of entries/entry.py."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,22 @@ class Look:
     """Measurements of variants along the axes of the models' codes of the originals."""
 
     found: Mapping[tuple[str, int], AxesOfRun]
-    """Measurements by variant and by the seed's number."""
+    """Measurements, keyed by variant and seed number."""
     missing: Mapping[int, str] = field(default_factory=dict[int, str])
-    """Reasons for which nothing could be measured in a model's axes, by the seed's number."""
+    """Reasons why nothing could be measured along a model's axes, by seed number."""
 
 
 def keep(out: Path, coded: Coded, numbers: np.ndarray, *, seed: int) -> str | None:
-    """Keep codes of a sample of images with their run, or return the reason for which they are of no use.
+    """Store the codes of a sample of images with their run, or return the reason why they cannot be used.
 
     Args:
         out: the run's folder.
-        coded: what was scored.
-        numbers: the image of each of its codes, (n,).
-        seed: draws the sample.
+        coded: the codes and factors that were scored.
+        numbers: the number of each code's image, (n,).
+        seed: seed for drawing the sample.
+
+    Returns:
+        None if the codes were stored, else the reason.
 
     """
     rng = numpy_generator(seed, "axes", "images")
@@ -90,49 +93,49 @@ def look(
     refused: Mapping[int, str],
     seed: int,
 ) -> Look:
-    """Hold the images of every run against the codes that the model of the same seed has of the originals.
+    """Measure the images of every run along the axes of the codes that the model of the same seed has of the originals.
 
     Args:
-        originals: folders of the finished runs on the originals that have scores, by number of the seed.
-        images: of every run, by variant and number of the seed.
-        refused: reasons of `keep`, by number of the seed.
-        seed: draws the anchors.
+        originals: folders of the finished, scored runs on the originals, by seed number.
+        images: the images of every run, by variant and seed number.
+        refused: reasons returned by `keep`, by seed number.
+        seed: seed for drawing the anchors.
 
     """
     found: dict[tuple[str, int], AxesOfRun] = {}
     missing: dict[int, str] = {}
-    looked_at = _Images()
+    prepared = _Images()
     for number, run in list(originals.items())[:MOST_MODELS]:
         try:
             if number in refused:
                 raise UserError(refused[number])
             numbers, codes = _kept(run)
             slopes = slopes_around(codes, torch_generator(seed, "axes", "anchors"))
-            directions = looked_at.directions(images[BASELINE, number])
+            directions = prepared.directions(images[BASELINE, number])
             for (variant, of), file in images.items():
                 if of == number:
-                    found[variant, number] = _measured(slopes, looked_at.pooled(file, numbers), directions)
+                    found[variant, number] = _measured(slopes, prepared.pooled(file, numbers), directions)
         except UserError as error:
             missing[number] = one_line(str(error))
     return Look(found, missing)
 
 
 class _Images:
-    """Images as models are held against them, each file's read once for a sample."""
+    """Pooled images to measure along models' axes; each file is read once per sample."""
 
     def __init__(self) -> None:
         self._pooled: dict[tuple[Path, bytes], Tensor] = {}
         self._directions: dict[Path, Tensor] = {}
 
     def pooled(self, file: BenchmarkFile, numbers: np.ndarray) -> Tensor:
-        """Pooled images, float32 (n, cells)."""
+        """Return the pooled images with these numbers, float32 (n, cells)."""
         key = file.path, numbers.tobytes()
         if key not in self._pooled:
             self._pooled[key] = pooled_images(file, numbers)
         return self._pooled[key]
 
     def directions(self, file: BenchmarkFile) -> Tensor:
-        """The directions in which the images of a file vary; a UserError where they cannot be pooled."""
+        """Return the directions in which the images of a file vary; raise a UserError if they cannot be pooled."""
         height, width, _ = file.image_shape
         if height != width or height % COARSE:
             raise UserError(f"images are pooled to {COARSE} × {COARSE} cells, and these have {height} × {width} pixels")
@@ -142,7 +145,7 @@ class _Images:
 
 
 def _kept(run: Path) -> tuple[np.ndarray, Tensor]:
-    """Numbers of images, and their codes."""
+    """Return the stored numbers of images, and their codes."""
     if CODES not in read_manifest(run)["files"]:
         raise UserError("its run on the originals was finished by a perturb that kept no codes")
     path = run_file(run, CODES)

@@ -1,4 +1,4 @@
-"""Table, sentence and picture of what the variants' images look like in the axes of a model's codes of the originals."""
+"""Table, sentence and figure of the variants' images measured along the axes of a model's codes of the originals."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,8 +17,9 @@ from perturb.statistics.scores import BASELINE
 NOTE = (
     "Saving: nats per unit of β that a VAE with these codes of the original images would save on each variant's images by "
     "turning its axes; within the directions in which the original images vary, and for the whole image. Turned by: the "
-    "largest angle between an axis and the best one; it means little near a saving of 0. All this is read off pixels and "
-    "the codes of the originals. It does not say that this model turns its axes in training, nor why a score changed."
+    "largest angle between an axis and the best one; it means little near a saving of 0. All of this is computed from the "
+    "pixels and the codes of the originals. It does not say that this model turns its axes in training, nor why a score "
+    "changed."
 )
 
 
@@ -32,7 +33,7 @@ def axes_of(entry: Entry) -> dict[str, list[AxesOfRun]]:
 
 
 def axes_table(entry: Entry) -> TextTable | None:
-    """A line for each variant: what turning would save, and by how much; None where nothing was measured."""
+    """Return a table with a line for each variant: what rotating would save, and the angle; None if nothing was measured."""
     found = axes_of(entry)
     if not found:
         return None
@@ -51,7 +52,10 @@ def axes_table(entry: Entry) -> TextTable | None:
 
 
 def axes_sentence(entry: Entry) -> str | None:
-    """One sentence: what other axes would save on each variant's images, and what that adds to the original images'."""
+    """Return one sentence on what other axes would save on each variant's images, and the change against the originals.
+
+    Return None if nothing was measured on the originals.
+    """
     means = {variant: float(np.mean([one.saving for one in looks])) for variant, looks in axes_of(entry).items()}
     if BASELINE not in means:
         return None
@@ -64,10 +68,10 @@ def axes_sentence(entry: Entry) -> str | None:
 
 
 def draw_axes(path: Path, entry: Entry) -> None:
-    """Draw, for each variant, what turning would save beside the change of the first metric; nothing without a look."""
+    """Draw, for each variant, what rotating would save next to the change of the first metric; nothing if not measured."""
     found = axes_of(entry)
     if not found:
-        path.unlink(missing_ok=True)  # of an evaluation that went before in this folder
+        path.unlink(missing_ok=True)  # an earlier evaluation may have left one in this folder
         return
     metric = entry.metrics[0].name
     changes = {row.variant: row for row in rows_of(entry) if row.metric == metric and row.variant != BASELINE}
@@ -82,5 +86,5 @@ def draw_axes(path: Path, entry: Entry) -> None:
 
 
 def _mean(values: Sequence[float]) -> str:
-    """Mean ± standard deviation over models."""
+    """Return the mean ± standard deviation over models, as text."""
     return spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)

@@ -1,4 +1,4 @@
-"""The files of a benchmark: made from recipes, downloaded, or in a folder of one's own."""
+"""The files of a benchmark: made from recipes, downloaded, or in the user's own folder."""
 
 import hashlib
 import os
@@ -23,14 +23,14 @@ CACHE_VARIABLE = "PERTURB_CACHE"
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The files of one."""
+    """The files of one benchmark."""
 
     name: str
     """The benchmark's name, as entries state it."""
     files: dict[VariantPattern, Path]
     """Files by variant and pattern."""
     results: Path | None = None
-    """The results.json of the run that wrote them."""
+    """The results.json of the run that wrote the files."""
 
 
 def find_benchmark(
@@ -44,22 +44,22 @@ def find_benchmark(
     original: str | Path | None = None,
     before_making: Callable[[], object] | None = None,
 ) -> Benchmark:
-    """The files of some variants.
+    """Return the files of some variants of a benchmark; make or download those that are missing.
 
     Args:
         what: one of BENCHMARKS, a folder of benchmark files, or the results.json of a run.
-        variants: which ones.
-        draws: numbers of the patterns that are wanted, of variants that have so many.
-        download: bring files that are not there, instead of making them.
-        url: from where: address or path of a folder with an index.json; None: what PERTURB_BENCHMARK_URL says.
-        cache: folder of named benchmarks; None: as `cache_folder`.
+        variants: names of the variants.
+        draws: numbers of the patterns; variants with fewer patterns return those that they have.
+        download: download missing files instead of making them.
+        url: address or path of a folder with an index.json to download from; None: the value of PERTURB_BENCHMARK_URL.
+        cache: folder of named benchmarks; None: see `cache_folder`.
         original: the authors' own file of a named benchmark's images (or a folder of tensorflow_datasets, or a benchmark
-            file), whose images take the place of our renderer's.
-        before_making: called if a named benchmark's file is not there, before the first is made or brought, which may take
-            minutes.
+            file), whose images replace our renderer's.
+        before_making: called if a file of a named benchmark is missing, before the first is made or downloaded, which may
+            take minutes.
 
     Raises:
-        UserError: there is no such benchmark, or it has no such variant or none of the patterns; or the original is none.
+        UserError: there is no such benchmark, it lacks a variant or all of the patterns, or `original` cannot be used.
 
     """
     name, original = str(what), None if original is None else Path(original)
@@ -69,10 +69,10 @@ def find_benchmark(
         return _of_ones_own(Path(what), variants, draws)
     made_of, folder = recipes(name), cache_folder(cache) / name
     if original is not None and not made_of:
-        raise UserError(f"{original}: {name} has no recipes in the package that could be laid on it.")
+        raise UserError(f"{original}: the package has no recipes of {name} that could be applied to it.")
     columns = _wanted(name, made_of or [VariantPattern(variant) for variant in variants], variants, draws)
-    told_apart = "" if original is None else f"-on-{hashlib.sha256(str(original.resolve()).encode()).hexdigest()[:8]}"
-    paths = {column: folder / f"{name}-{column.name}{told_apart}.h5" for column in columns}
+    suffix = "" if original is None else f"-on-{hashlib.sha256(str(original.resolve()).encode()).hexdigest()[:8]}"
+    paths = {column: folder / f"{name}-{column.name}{suffix}.h5" for column in columns}
     origin = url or os.environ.get(URL_VARIABLE)
     if before_making is not None and not all(path.is_file() for path in paths.values()):
         before_making()
@@ -81,48 +81,48 @@ def find_benchmark(
             cached.make(path, made_of[column], name, column, original)
         else:
             _fetch(path, name, column, download=download, origin=origin)
-    # Scores on other images are others, and so is the benchmark.
+    # Scores on other originals are not comparable, so the benchmark gets a name of its own.
     return Benchmark(name if original is None else f"{name}, other originals", paths)
 
 
 def usual_variants(what: str | Path) -> tuple[str, ...]:
-    """The variants of a benchmark that a model meets if nobody says which: original, modified and a control.
+    """Return the default variants of a benchmark: original, modified and a control.
 
-    The control is noise or, where there is none, the untrained pattern. Of a benchmark that has no recipes and of one's own
-    files, nothing is looked at: it is noise.
+    The control is noise or, if the benchmark has none, the untrained pattern. For benchmarks without recipes and for the
+    user's own files, nothing is checked and the control is noise.
     """
     there = {column.variant for column in recipes(str(what))} if str(what) in BENCHMARKS else set()
     return "original", "modified", next((control for control in ("noise", "untrained") if control in there), "noise")
 
 
 def get_file(name: str, *, cache: Path | None = None, original: Path | None = None) -> Path:
-    """The file of a benchmark by its name, made where it is not there yet.
+    """Return a benchmark file by its name, and make it if it is missing.
 
     Args:
-        name: `mini-modified`; further patterns are `mini-modified-2`, `mini-modified-3`, …
-        cache: folder of named benchmarks; None: as `cache_folder`.
-        original: as in `find_benchmark`.
+        name: for example `mini-modified`; further patterns are `mini-modified-2`, `mini-modified-3`, …
+        cache: folder of named benchmarks; None: see `cache_folder`.
+        original: as for `find_benchmark`.
 
     Raises:
         UserError: there is no such file, or it can neither be made nor found.
 
     """
-    said = re.fullmatch(rf"({'|'.join(BENCHMARKS)})-([a-z_]+)(?:-([1-9]\d{{0,2}}))?", name)
-    if said is None:
+    match = re.fullmatch(rf"({'|'.join(BENCHMARKS)})-([a-z_]+)(?:-([1-9]\d{{0,2}}))?", name)
+    if match is None:
         raise UserError(
-            f"{name} is no file of a benchmark: it must be {', '.join(BENCHMARKS)}, a hyphen and a variant, such as "
-            "mini-modified, or mini-modified-2 for its second pattern."
+            f"{name} is not the name of a benchmark file: it must be one of {', '.join(BENCHMARKS)}, a hyphen and a "
+            "variant, such as mini-modified, or mini-modified-2 for its second pattern."
         )
-    found = find_benchmark(said[1], [said[2]], draws=[int(said[3] or 1) - 1], cache=cache, original=original)
+    found = find_benchmark(match[1], [match[2]], draws=[int(match[3] or 1) - 1], cache=cache, original=original)
     (path,) = found.files.values()
     return path
 
 
 def cache_folder(given: Path | None = None) -> Path:
-    """The folder for benchmark files that is asked for, else that of PERTURB_CACHE, else `perturb` in the user's cache.
+    """Return the folder for benchmark files: the given one, else PERTURB_CACHE, else `perturb` in the user's cache folder.
 
     Raises:
-        UserError: it is a file, or cannot be made.
+        UserError: it is a file, or cannot be created.
 
     """
     named = given or os.environ.get(CACHE_VARIABLE)
@@ -139,7 +139,7 @@ def cache_folder(given: Path | None = None) -> Path:
 def _wanted(
     name: str, there: Iterable[VariantPattern], variants: Sequence[str], draws: Sequence[int]
 ) -> list[VariantPattern]:
-    """The columns of a benchmark that are asked for, at least one of each variant."""
+    """Return the requested patterns of each variant, at least one per variant."""
     there, found = list(there), []
     for variant in variants:
         patterns = [column.pattern for column in there if column.variant == variant]
@@ -148,25 +148,25 @@ def _wanted(
             known = ", ".join(dict.fromkeys(column.variant for column in there))
             raise UserError(f"{name} has no variant {variant}; it has {known or 'none'}.")
         if not chosen:
-            asked = ", ".join(map(str, draws))
-            raise UserError(f"{name} has the patterns 0 to {max(patterns)} of the variant {variant}; got {asked}.")
+            given = ", ".join(map(str, draws))
+            raise UserError(f"{name} has the patterns 0 to {max(patterns)} of the variant {variant}; got {given}.")
         found += chosen
     return found
 
 
 def _fetch(path: Path, name: str, column: VariantPattern, *, download: bool, origin: str | None) -> None:
-    """Bring a file of a benchmark from an address, unless it is there."""
+    """Download a benchmark file, unless it exists."""
     if not path.is_file() and not (download and origin):
-        wish = "ask for a download" if origin else f"ask for a download and say from where ({URL_VARIABLE}, or url)"
+        remedy = "ask for a download" if origin else f"ask for a download and say from where ({URL_VARIABLE}, or url)"
         raise UserError(
-            f"{path} is not there; {wish}, or make it with `perturb run configs/{name}.toml` and name its results.json "
+            f"{path} is not there; {remedy}, or make it with `perturb run configs/{name}.toml` and name its results.json "
             f"instead of {name}."
         )
     cached.fetch(path, name, column, origin if download else None)
 
 
 def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> Benchmark:
-    """Benchmark files in a folder, or those that a results.json lists."""
+    """Return the benchmark files in a folder, or those that a results.json lists."""
     if path.is_dir():
         paths = sorted(path.glob("*.h5"))
     elif path.name.endswith(".json") and path.is_file():
@@ -182,7 +182,7 @@ def _of_ones_own(path: Path, variants: Sequence[str], draws: Sequence[int]) -> B
 
 
 def _by_column(folder: Path, files: Sequence[BenchmarkFile]) -> dict[VariantPattern, BenchmarkFile]:
-    """Files by variant and pattern; one whose name says nothing is the variant's first, if none is named so."""
+    """Return files by variant and pattern; a file whose name states no pattern is the first, unless another one is."""
     found: dict[VariantPattern, BenchmarkFile] = {}
     for file in sorted(files, key=lambda file: pattern_in_name(file.path.stem, file.variant) is None):
         pattern = pattern_in_name(file.path.stem, file.variant)
@@ -200,7 +200,7 @@ def _check_alike(path: Path, files: Sequence[BenchmarkFile]) -> None:
     for file in others:
         if (file.name, file.grid, file.image_shape) != (first.name, first.grid, first.image_shape):
             raise UserError(
-                f"{path} must hold files of one ground truth; {file.path.name} is of another than {first.path.name}."
+                f"{path} must hold files of one ground truth; {file.path.name} and {first.path.name} have different ones."
             )
 
 
@@ -220,7 +220,7 @@ def _listed(results: Path) -> list[Path]:
 
 
 def _name_of(files: dict[VariantPattern, BenchmarkFile]) -> str:
-    """The name of a published benchmark whose files these are, else one that says that they are not."""
+    """Return the name of the published benchmark that these files belong to, else a name that marks them as own files."""
     for name, published in known_files().items():
         hashes = {VariantPattern(known.variant, known.draw): known.recipe_sha256 for known in published}
         if all(column in hashes and recipe_hash(file) == hashes[column] for column, file in files.items()):

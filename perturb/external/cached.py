@@ -1,7 +1,7 @@
-"""The files of named benchmarks in the cache: brought there, recorded, and on every use held against record and name.
+"""The cached files of named benchmarks: made or downloaded, recorded, and checked against record and name on every use.
 
-A record, `records/<file>.json` in the cache, holds size and sha256 of the file as it was made or downloaded. A file that
-somebody has put there by hand has none; its images are held against the hash that it states.
+A record, `records/<file>.json` in the cache, holds the size and sha256 of the file as it was made or downloaded. A file that
+somebody has put there by hand has no record; its images are checked against the hash that the file itself states.
 """
 
 import os
@@ -29,17 +29,17 @@ RECORDS = "records"
 
 
 def make(path: Path, recipe: Path, name: str, column: VariantPattern, original: Path | None = None) -> None:
-    """Make a file from its recipe, with its bound proved, unless it is there as it was made.
+    """Make a file from its recipe and verify its bound ε, unless an intact one exists.
 
     Args:
-        path: of the file, in the benchmark's folder in the cache.
-        recipe: of the package.
-        name: of the benchmark.
+        path: path of the file, in the benchmark's folder in the cache.
+        recipe: a recipe that comes with the package.
+        name: name of the benchmark.
         column: variant and pattern.
-        original: the file or folder with the images that take the place of the renderer's; None: the recipe's own.
+        original: file or folder with the images that replace the renderer's; None: the recipe's own.
 
     Raises:
-        UserError: it cannot be made; or as `on_other_originals`.
+        UserError: the file cannot be made; or as for `on_other_originals`.
 
     """
     wanted = read_recipe(recipe).recipe
@@ -62,10 +62,10 @@ def make(path: Path, recipe: Path, name: str, column: VariantPattern, original: 
 
 
 def require(path: Path, name: str, column: VariantPattern) -> None:
-    """Require that a file is undamaged and what its place says: ground truth, grid, images, variant, ε, published hash.
+    """Check that a file is undamaged and matches its name: ground truth, grid, images, variant, ε, published hash.
 
     Raises:
-        UserError: it is not.
+        UserError: it is damaged or does not match.
 
     """
     if (recorded := _recorded(path)) and (finding := damage_of(path, **recorded)):
@@ -80,16 +80,16 @@ def require(path: Path, name: str, column: VariantPattern) -> None:
 
 
 def fetch(path: Path, name: str, column: VariantPattern, origin: str | None) -> None:
-    """Bring a file where it is not there, or damaged.
+    """Download a file if it is missing or damaged.
 
     Args:
-        path: of the file, in the benchmark's folder in the cache.
-        name: of the benchmark.
+        path: path of the file, in the benchmark's folder in the cache.
+        name: name of the benchmark.
         column: variant and pattern.
-        origin: address of the folder with the index; None: take what is there.
+        origin: address of the folder with the index; None: use the existing file.
 
     Raises:
-        UserError: it is not there and cannot be brought, or as `require`.
+        UserError: the file is missing and cannot be downloaded, or as for `require`.
 
     """
     damaged = bool(_recorded(path)) and not _is_as_recorded(path)
@@ -100,21 +100,21 @@ def fetch(path: Path, name: str, column: VariantPattern, origin: str | None) -> 
     if damaged:
         path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    ((_, brought),) = download_published(f"{name}-{column.name}", origin, path.parent)
+    ((_, downloaded),) = download_published(f"{name}-{column.name}", origin, path.parent)
     _record(path, path)
     try:
         require(path, name, column)
     except UserError:
-        if brought:
+        if downloaded:
             path.unlink()
         raise
     return None
 
 
 def _differences(path: Path, name: str, column: VariantPattern, published: bool = True) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the properties in which a file differs from what its place promises: name, wanted value, found value.
+    """Yield the properties in which a file differs from what its name promises: property, wanted value, found value.
 
-    Only a file that has the `published` originals is held against published hashes.
+    Only a file of the `published` originals is compared with published hashes.
     """
     file, truth = BenchmarkFile(path), DATASETS[name].kind
     pairs = {
@@ -139,7 +139,7 @@ def _differences(path: Path, name: str, column: VariantPattern, published: bool 
 
 
 def _is_of(path: Path, recipe: Recipe) -> bool:
-    """Return whether a file is there, whole, and of this recipe: an older perturb may have left another one."""
+    """Return whether a readable file of this recipe exists: an older perturb may have left one of another recipe."""
     try:
         return BenchmarkFile(path).attributes.get("recipe") == recipe.model_dump_json()
     except UserError:
@@ -152,12 +152,12 @@ def _is_as_recorded(path: Path) -> bool:
 
 
 def _record(path: Path, made: Path) -> None:
-    """Write the record of a file that has just been checked, before or after the file gets its name."""
+    """Write the record of a file that has just been checked, before or after it is renamed to its final path."""
     write_json(_place_of_record(path), {"size": made.stat().st_size, "sha256": sha256_of(made)})
 
 
 def _recorded(path: Path) -> dict[str, Any]:
-    """Return the recorded size and sha256; nothing where there is no record, or none that can be read."""
+    """Return the recorded size and sha256; {} if there is no readable record."""
     try:
         found = read_json(_place_of_record(path))
         return {"size": int(found["size"]), "sha256": str(found["sha256"])}

@@ -27,19 +27,20 @@ Transform = Callable[[Tensor], Any]
 class BenchmarkImages(Dataset):
     """Images with their factors: item i is (image float32 (channels, height, width) in [0, 1], factors int64 (factors,)).
 
-    A slice is the list of its items.
+    Indexing with a slice returns a list of items.
 
-    Beside its items it has `name` of the ground truth, `variant`, `grid`, `epsilon`, `image_shape` (channels, height,
-    width), `sha256` of all images, `path`, and `numbers`, int64 (items,): the grid's image that each item is.
+    Further attributes: `name` of the ground truth, `variant`, `grid`, `epsilon`, `image_shape` (channels, height, width),
+    `sha256` of all images, `path`, and `numbers`, int64 (items,): each item's image number in the grid.
 
     Args:
-        path: of a benchmark file. Where its images have been unpacked beside it, they are mapped, else read from the file.
+        path: path of a benchmark file. If its images have been unpacked next to it, they are memory-mapped; otherwise they
+            are read from the file.
         split: `train`, `valid` or `test` (perturb/datasets/splits.py); None: all images.
-        transform: changes each image; None: as it is.
-        target_transform: changes each item's factors; None: as they are.
+        transform: applied to each image; None: unchanged.
+        target_transform: applied to each item's factors; None: unchanged.
 
     Raises:
-        UserError: it cannot be read, or there is no such split.
+        UserError: the file cannot be read, or there is no such split.
 
     """
 
@@ -76,7 +77,7 @@ class BenchmarkImages(Dataset):
         return self.__getitems__(list(chosen)) if isinstance(chosen, range) else self.__getitems__([chosen])[0]
 
     def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
-        """Several at once, as DataLoaders ask for them."""
+        """Return several items at once; DataLoaders call this for each batch."""
         if not indices:
             return []
         numbers = self.numbers[np.asarray(indices)]
@@ -85,37 +86,37 @@ class BenchmarkImages(Dataset):
         return [(change(image), change_target(target)) for image, target in zip(images, factors, strict=True)]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return what travels to the workers of a DataLoader: the path, not gigabytes of pixels."""
+        """Pickle the path, not gigabytes of pixels, for the workers of a DataLoader."""
         return type(self), (self.path, self.split, self.transform, self.target_transform)
 
     def images(self, indices: np.ndarray | list[int]) -> np.ndarray:
-        """Images by number in the grid, uint8 (n, height, width, channels)."""
+        """Return images by their numbers in the grid, uint8 (n, height, width, channels)."""
         return self.file.images(np.asarray(indices))
 
     def batch(self, indices: np.ndarray | list[int]) -> Tensor:
-        """Images by number in the grid, float32 (n, channels, height, width) in [0, 1]."""
+        """Return images by their numbers in the grid, float32 (n, channels, height, width) in [0, 1]."""
         return as_floats(self.images(indices))
 
     @cached_property
     def factors(self) -> np.ndarray:
-        """Class numbers of all items, int64 (items, factors)."""
+        """The factors of all items as class numbers, int64 (items, factors)."""
         return self.grid.factors_of(self.numbers)
 
     @property
     def pixels(self) -> Pixels:
-        """All images as perturb's own trainings draw them; the file must have been unpacked."""
+        """All images in the form that perturb's own trainings draw from; the file must have been unpacked."""
         if self.file.cache is None:
             raise UserError(f"{self.path}: must be unpacked for this; `perturb dataset cache {self.path}` does that.")
         return self.file.cache
 
 
 def _unchanged(tensor: Tensor) -> Tensor:
-    """Return what came in."""
+    """Return the tensor unchanged."""
     return tensor
 
 
 def as_floats(images: np.ndarray) -> Tensor:
-    """Images uint8 (n, height, width, channels) as float32 (n, channels, height, width) in [0, 1]."""
+    """Convert images from uint8 (n, height, width, channels) to float32 (n, channels, height, width) in [0, 1]."""
     return torch.from_numpy(images).float().div_(255).permute(0, 3, 1, 2)
 
 
@@ -132,22 +133,22 @@ def load_benchmark(
     transform: Transform | None = None,
     target_transform: Transform | None = None,
 ) -> BenchmarkImages:
-    """A variant of a benchmark as a torch Dataset.
+    """Return a variant of a benchmark as a torch Dataset.
 
     Args:
         name_or_path: `mini`, `dsprites`, `shapes3d`, a folder of benchmark files, or the results.json of a run.
         variant: `original`, `modified`, `noise`, `untrained` or another that the benchmark has.
         pattern: number of the variant's pattern, from 0.
-        download: bring the file if it is not there, instead of making it on the spot.
-        url: from where, as `perturb dataset download --from`; None: what PERTURB_BENCHMARK_URL says.
-        cache: folder that keeps files; None: PERTURB_CACHE, else `perturb` in the user's cache folder.
-        original: the authors' own file of dSprites or Shapes3D, whose images take the place of our renderer's.
+        download: download the file if it is missing, instead of making it on the spot.
+        url: where to download from, as for `perturb dataset download --from`; None: the value of PERTURB_BENCHMARK_URL.
+        cache: folder for benchmark files; None: PERTURB_CACHE, else `perturb` in the user's cache folder.
+        original: the authors' own file of dSprites or Shapes3D, whose images replace our renderer's.
         split: `train`, `valid` or `test`, the same images in every variant; None: all images.
-        transform: changes each image, float32 (channels, height, width); None: as it is.
-        target_transform: changes each item's factors, int64 (factors,); None: as they are.
+        transform: applied to each image, float32 (channels, height, width); None: unchanged.
+        target_transform: applied to each item's factors, int64 (factors,); None: unchanged.
 
     Raises:
-        UserError: there is no such benchmark, variant or split, or it cannot be made, brought or read.
+        UserError: there is no such benchmark, variant or split, or the file cannot be made, downloaded or read.
 
     """
     found = find_benchmark(
@@ -159,9 +160,9 @@ def load_benchmark(
 
 
 def unpack(path: Path, cache: Path | None) -> None:
-    """Unpack a file's images beside it, for random access, unless they are there; they are proved either way.
+    """Unpack a file's images next to it for random access, unless they already are; verify them either way.
 
-    Where nothing may be written beside the file, its images are proved and stay as they are.
+    If nothing may be written next to the file, its images are verified but not unpacked.
 
     Raises:
         UserError: the file is damaged.

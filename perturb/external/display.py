@@ -1,4 +1,4 @@
-"""Progress of an evaluation: a line for each run that has ended, and the time that the rest will take."""
+"""Progress of an evaluation: a line for each run that has ended, with the estimated time for the rest."""
 
 import time
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Watcher:
-    """Shows runs on the error output, where that is a terminal with a bar.
+    """Shows the progress of runs on stderr, with a bar if that is a terminal.
 
     Args:
         specs: all runs.
-        store: where they end up.
-        workers: at a time.
-        quiet: show nothing.
+        store: the store of finished runs.
+        workers: number of runs at a time.
+        quiet: whether to show nothing.
 
     """
 
@@ -48,7 +48,7 @@ class Watcher:
         self._bar.stop()
 
     def ended(self, spec: RunSpec, result: ExternalResult, seconds: float) -> None:
-        """Say how a run ended, after how many seconds; of an exception, its traceback."""
+        """Print how a run ended and how long it took, with the traceback if its code raised an exception."""
         self._done += 1
         self._seconds.append(seconds)
         if result.traceback:
@@ -58,7 +58,7 @@ class Watcher:
         self._console.print(in_terminal(line), highlight=False, soft_wrap=True)
 
     def look(self) -> None:
-        """Move the bar, now and then."""
+        """Update the bar, at most once every SECONDS_BETWEEN_LOOKS."""
         if time.monotonic() - self._looked < SECONDS_BETWEEN_LOOKS or self._bar.disable:
             return
         self._looked = time.monotonic()
@@ -67,11 +67,11 @@ class Watcher:
         self._bar.update(self._task, completed=self._done + sum(self._under_way()), note=note)
 
     def _under_way(self) -> list[float]:
-        """Return how much of each run is done that is under way, as far as it says so."""
+        """Return the fraction done of each unfinished run, as far as it is reported."""
         return [read_fraction(self._store.scratch(s))[0] for s in self._specs if not self._store.is_complete(s)]
 
     def _remaining(self) -> float:
-        """Seconds: the runs to come take as long as those that have ended."""
+        """Return the remaining seconds, assuming that the remaining runs take as long as those that have ended."""
         missing = len(self._specs) - self._done - sum(self._under_way())
         return max(0.0, missing) * sum(self._seconds) / len(self._seconds) / self._workers
 

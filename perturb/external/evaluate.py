@@ -54,7 +54,7 @@ from perturb.statistics.scores import BASELINE
 from perturb.variants import VariantPattern
 
 ENTRY, PICTURE = "entry.json", "axes.png"
-"""Names of what an evaluation writes beside its runs; the picture where something could be measured in the model's axes."""
+"""Files that an evaluation writes next to its runs; the picture only if something could be measured in the model's axes."""
 
 
 def benchmark(
@@ -65,41 +65,41 @@ def benchmark(
     memory_limit: float | None = None, workers: int | None = None, retry: bool = False, download: bool = False,
     url: str | None = None, cache: Path | None = None, original: str | Path | None = None, quiet: bool = False,
 ) -> Result:  # fmt: skip
-    """Train and score a model on every variant of a benchmark; every run is a process of its own.
+    """Train and score a model on every variant of a benchmark. Every run is a separate process.
 
     Args:
-        model: a factory (perturb/external/protocols.py says of what), its name `package.module:name`, or a folder of codes.
+        model: a factory (see perturb/external/protocols.py), its name `package.module:name`, or a folder of codes.
         dataset: `mini`, `dsprites`, `shapes3d`, a folder of benchmark files, or the results.json of a run.
-        way: `train`; `encoder`, for a model that is fitted already; `codes`, for a folder with `<variant>.npz` files, or
-            `<variant>-<seed>.npz` of several models.
-        variants: what to train on; the first is `original`. None: original, modified and noise or, of a benchmark that has
+        way: `train`; `encoder`, for a model that is already trained; `codes`, for a folder with `<variant>.npz` files, or
+            `<variant>-<seed>.npz` files of several models.
+        variants: variants to train on; the first is `original`. None: original, modified and noise or, if the benchmark has
             no noise, the untrained pattern.
-        seeds: how many; fitted encoders have one, codes as many as there are files.
-        patterns: number of patterns per variant; seed k trains on pattern k % patterns. None: every pattern that there is,
-            and for precomputed codes the first.
-        metrics: keys of METRICS; the first is the one that the sentence speaks of.
-        seed: root of all randomness.
-        settings: of the metrics; None: disentanglement_lib's.
-        fast: the metrics' cheaper settings instead, for a look.
-        training: of models that perturb's loop trains.
-        name: of the model; None: its class's, or the folder's of codes.
-        method: what it is, in a line; None: the first line of the factory's docstring.
-        out: folder for entry.json and finished runs, from which a killed evaluation goes on; None: nothing is kept.
+        seeds: number of seeds; trained encoders have one, codes as many as there are files.
+        patterns: number of patterns per variant; seed k trains on pattern k % patterns. None: every available pattern, or
+            for precomputed codes the first.
+        metrics: keys of METRICS; the result's sentence is about the first.
+        seed: root seed.
+        settings: settings of the metrics; None: disentanglement_lib's.
+        fast: use the metrics' cheaper settings instead, for a quick look.
+        training: settings for models that perturb's loop trains.
+        name: name of the model; None: its class's name, or the name of the folder of codes.
+        method: the method in one line; None: the first line of the factory's docstring.
+        out: folder for entry.json and finished runs, from which a killed evaluation resumes; None: keep nothing.
         time_limit: seconds a run may take.
         memory_limit: GiB a run may use.
-        workers: runs at a time; None: one a core, or one where there is a GPU.
-        retry: try runs again that have failed before.
-        download: bring files that are not there, instead of making them.
-        url: from where.
+        workers: number of runs at a time; None: one per core, or one if there is a GPU.
+        retry: retry runs that failed before.
+        download: download missing benchmark files instead of making them.
+        url: where to download from.
         cache: folder of benchmark files.
-        original: the authors' own file of dSprites or Shapes3D, whose images take the place of our renderer's.
+        original: the authors' own file of dSprites or Shapes3D, whose images replace our renderer's.
         quiet: show no progress.
 
     Raises:
-        UserError: something that is asked for cannot be, or the model follows no protocol. A run that fails does not raise.
+        UserError: an argument cannot be used, or the model follows no protocol. A run that fails does not raise.
 
     """
-    said = _checked_words(name, method)
+    given = _checked_words(name, method)
     variants = usual_variants(dataset) if variants is None else variants
     chosen, training = chosen_settings(metrics, settings, fast=fast), training or Training()
     of_codes, factory = _sides(model, way)
@@ -121,12 +121,12 @@ def benchmark(
             unpack(path, cache)
         context = replace(context, images={column: BenchmarkImages(path) for column, path in found.files.items()})
         others, folder = rows_beside(found, metrics_of(asked.metrics, asked.settings)), Path(out or nowhere).resolve()
-        entry, seen = _evaluated(asked, found, context, runner_in(folder, context), folder=folder, retry=retry, said=said)
+        entry, seen = _evaluated(asked, found, context, runner_in(folder, context), folder=folder, retry=retry, given=given)
     return Result(entry, others, Path(out) if out else None, without_axes=seen.missing)
 
 
 def _draws(numbers: Sequence[int], patterns: int | None) -> range:
-    """Numbers of the patterns that seeds meet, where there are so many."""
+    """Return the numbers of the patterns that the seeds train on, if the variant has that many."""
     if patterns is not None and patterns < 1:
         raise UserError(f"patterns must be 1 or more, got {patterns}.")
     most = max(numbers) + 1
@@ -134,7 +134,7 @@ def _draws(numbers: Sequence[int], patterns: int | None) -> range:
 
 
 def _checked_words(name: str | None, method: str | None) -> dict[str, str]:
-    """Return what a user says of the model, as an entry takes it: refused now, and not after hours of training."""
+    """Return the user's name and method for the entry; refuse invalid ones now, and not after hours of training."""
     for key, text, longest in (("name", name, LONGEST_NAME), ("method", method, LONGEST_TEXT)):
         if text is not None and not (0 < len(text) <= longest and text.isprintable()):
             raise UserError(f"{key} must be one line of 1 to {longest} printable characters, got {text!r}.")
@@ -142,14 +142,14 @@ def _checked_words(name: str | None, method: str | None) -> dict[str, str]:
 
 
 def _checked_identity(identity: str) -> str:
-    """Return what an evaluation knows a model by; a UserError where it is no line of text, as a folder's name may be."""
+    """Return a model's identity unchanged; raise a UserError if it is not one line of text, as with some folder names."""
     if not identity or not identity.isprintable():
         raise UserError(f"{in_line(identity)!r}: a model or a folder of codes must have a name of printable characters.")
     return identity
 
 
 def _checked_name(about: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known of a model if its name can stand in an entry."""
+    """Return the description of a model unchanged; raise a UserError if its name is not valid in an entry."""
     if not is_name(about["name"]):
         raise UserError(
             f"the model's name must be one line of {SHORTEST_NAME} to {LONGEST_NAME} printable characters, and its class is "
@@ -166,9 +166,9 @@ def _evaluated(
     *,
     folder: Path,
     retry: bool,
-    said: dict[str, str],
+    given: dict[str, str],
 ) -> tuple[Entry, Look]:
-    """All runs finished, what the images look like in the model's axes, and entry.json and the picture of both written."""
+    """Finish all runs, measure the images in the models' axes, and write entry.json and the picture."""
     busy = f"another evaluation is writing to {folder}; wait for it, or name another folder."
     with locked(folder / ".lock", otherwise=busy):
         about = (
@@ -176,12 +176,12 @@ def _evaluated(
             if context.codes
             else runner.inspect_model()
         )
-        about = _checked_name(about | said)
+        about = _checked_name(about | given)
         specs = plan_runs(asked, context.images, *_hashes(context, about), about["settings"])
         pending = ExternalResult(scores=dict.fromkeys(asked.metrics, PENDING_SCORE), details=None)
         expected = [(spec.config, pending, 0.0) for spec in specs.values()]
         axes = {key: PENDING_AXES for key in specs if key[1] in asked.seeds[:MOST_MODELS]}
-        with as_user_error("the results"):  # now, and not after hours of training
+        with as_user_error("the results"):  # fail now, and not after hours of training
             require_readable(_entry(asked, found, context.images, about, expected, axes))
         results = runner.finish(list(specs.values()), retry=retry)
         ended = [(spec.config, results[spec.id], runner.seconds(spec)) for spec in specs.values()]
@@ -199,14 +199,14 @@ def _seen(
     results: Mapping[str, ExternalResult],
     runner: Runner,
 ) -> Look:
-    """Every run's images in the axes of the model of the same seed; nothing of seeds without scores on the original."""
+    """Measure every run's images in the axes of the model of the same seed; skip seeds without scores on the original."""
     on_originals = {number: specs[BASELINE, number] for number in asked.seeds}
     coded = {number: spec for number, spec in on_originals.items() if results[spec.id].scores is not None}
     reasons = {number: results[spec.id].without_axes for number, spec in coded.items()}
     columns = {key: VariantPattern(spec.config.variant, spec.config.draw) for key, spec in specs.items()}
     try:
         for image in context.images.values():
-            unpack(image.path, context.cache)  # a model may have written to what is read now
+            unpack(image.path, context.cache)  # a model may have overwritten the files that are read now
         files = {column: BenchmarkFile(image.path) for column, image in context.images.items()}
     except UserError as error:
         return Look({}, dict.fromkeys(coded, one_line(str(error))))
@@ -219,10 +219,10 @@ def _seen(
 
 
 def _sides(model: Factory | str | Path, way: Way) -> tuple[Path | None, Factory | str]:
-    """The folder of codes, or None with a factory.
+    """Return the folder of codes, or None with the factory.
 
     Raises:
-        UserError: the one is given where the other is needed.
+        UserError: one is given where the other is needed.
 
     """
     if way == "codes":
@@ -230,12 +230,12 @@ def _sides(model: Factory | str | Path, way: Way) -> tuple[Path | None, Factory 
             raise UserError(f'way = "codes" needs a folder of codes, got {type(model).__name__}.')
         return Path(model), ""
     if isinstance(model, Path):
-        raise UserError(f'{model}: a path stands for a folder of codes, which need way = "codes".')
+        raise UserError(f'{model}: a path means a folder of codes, which needs way = "codes".')
     return None, model
 
 
 def _hashes(context: RunContext, about: dict[str, Any]) -> tuple[Any, str | None]:
-    """Return what tells one model, or one set of codes, from another of the same name."""
+    """Return the hashes that distinguish models, or sets of codes, of the same name."""
     if context.codes:
         return {key: sha256_of(path) for key, path in context.codes.items()}, None
     if isinstance(context.model, str):
@@ -251,7 +251,7 @@ def _entry(
     ended: Sequence[tuple[ExternalRun, ExternalResult, float]],
     axes: Mapping[tuple[str, int], AxesOfRun],
 ) -> Entry:
-    """The entry of finished runs, with their results, the seconds that they took, and their images in the model's axes."""
+    """Build the entry of finished runs from their results, durations, and measurements in the models' axes."""
     trained = {"training": asked.training.model_dump(mode="json")} if about["how"] == "loop" else {}
     files = [
         FileHash(variant=c.variant, draw=c.pattern, images_sha256=i.sha256, recipe_sha256=i.recipe_sha256)

@@ -1,7 +1,8 @@
-"""A process that has imported all that runs need, and forks a process for each: importing torch alone takes two seconds.
+"""A process that has imported everything that runs need, and forks one process per run.
 
-It runs no code of a user's, so all runs begin in the same state. What is forked for a run becomes its supervisor
-(perturb/supervisor.py) and forks once more, into the process that does the job.
+Forking saves imports: torch alone takes two seconds. The server runs no user code, so all runs begin in the same state. The
+process forked for a run becomes its supervisor (perturb/supervisor.py) and forks once more, into the process that does the
+job.
 """
 
 import os
@@ -26,11 +27,11 @@ COMMAND = [sys.executable, "-u", "-P", "-c", "from perturb.external.fork_server 
 SECONDS_BETWEEN_LOOKS = 0.02
 KILLED = -9
 GONE = EOFError, BrokenPipeError, ConnectionResetError
-"""The exceptions by which a connection tells that nobody is at its other end."""
+"""The exceptions that a connection raises when its other end is gone."""
 
 
 class ForkServer:
-    """Starts the processes of runs; it is started with the first, and ends with the block."""
+    """Starts the processes of runs. The server itself starts with the first run and ends with the block."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,11 +41,11 @@ class ForkServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """End the server; runs that are under way end with it."""
+        """End the server; unfinished runs end with it."""
         self._close()
 
     def start(self, job: worker.Job) -> int:
-        """Start the process of a job; the number of its supervisor, which leads a group and a session of its own.
+        """Start the process of a job; return the PID of its supervisor, which leads its own process group and session.
 
         Raises:
             UserError: no process can be started.
@@ -63,12 +64,12 @@ class ForkServer:
             raise UserError(f"no process can be started for runs: {self._last_words()}.") from None
 
     def exit_code(self, pid: int) -> int | None:
-        """The code with which a supervisor has ended, −n for signal n, or None while it is there."""
+        """Return the exit code of a supervisor, −n for signal n, or None while it is running."""
         self._look()
         return self._exit_codes.get(pid)
 
     def _look(self) -> None:
-        """Note what has ended; if the server is no longer there, its runs have been killed, and another starts the next."""
+        """Record which runs have ended; if the server is gone, its runs were killed, and the next run starts another."""
         if self._process is not None:
             with suppress(*GONE):
                 while self._connection.poll():
@@ -78,7 +79,7 @@ class ForkServer:
                 self._close()
 
     def _received(self) -> tuple[int, int | None]:
-        """Wait for word of a supervisor, its number and exit code or, of one that has just been forked, None; note it."""
+        """Wait for a message about a supervisor and record it: its PID and exit code, or None if it was just forked."""
         pid, code = self._connection.recv()
         self._exit_codes[pid] = code
         return pid, code
@@ -94,11 +95,11 @@ class ForkServer:
 
     def _last_words(self) -> str:
         self._output.seek(0)
-        said = excerpt_of(self._output.read().decode(errors="replace")).strip().splitlines()
-        return one_line(said[-1]) if said else "it ended without a word"
+        lines = excerpt_of(self._output.read().decode(errors="replace")).strip().splitlines()
+        return one_line(lines[-1]) if lines else "it ended without a message"
 
     def _close(self) -> None:
-        """End the server, if there is one."""
+        """End the server, if it is running."""
         if self._process is not None:
             self._connection.close()
             self._process.wait()
@@ -107,20 +108,20 @@ class ForkServer:
 
 
 def main() -> None:
-    """Serve the process that is named by the first argument, over the connection of the second."""
+    """Serve the parent process: the first argument is its PID, the second the file descriptor of the connection."""
     connection, parent = Connection(int(sys.argv.pop())), int(sys.argv.pop())
     die_with_parent()
     if os.getppid() != parent:
-        # It died before it could have been told that this one dies with it.
+        # The parent died before this process could ask to die with it.
         return
     if (job := _serve(connection)) is not None:
         worker.do(pickle.loads(job))
 
 
 def _serve(connection: Connection) -> bytes | None:
-    """Fork for every job that comes, and tell how each has ended; returns the job in the process that is to do it.
+    """Fork for every job that arrives, and report how each has ended.
 
-    In the server itself, it returns None when nobody is there any more to send jobs.
+    Returns the job in the process that is to do it. In the server itself, returns None once the other end is gone.
     """
     server = os.getpid()
     while True:
@@ -141,7 +142,7 @@ def _serve(connection: Connection) -> bytes | None:
 
 
 def _ended() -> tuple[int, int] | None:
-    """A child that has ended, with its status; None where there is none."""
+    """Return the PID and status of a child that has ended, or None."""
     with suppress(ChildProcessError):
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid:

@@ -23,17 +23,17 @@ def train(
     seed: int,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Update a model's module by Adam on its loss; it is in evaluation mode afterwards.
+    """Train a model's module with Adam on its loss; leave it in evaluation mode.
 
     Args:
-        model: has `module`, or is one, and `loss(batch)`.
+        model: an object with `module` and `loss(batch)`, or a torch module with `loss(batch)`.
         dataset: the images.
         training: steps, batch size, learning rate, device.
-        seed: of the batches, which are the same on every variant.
-        report: told (steps made, steps in all).
+        seed: seed for the batches, which are the same on every variant.
+        report: called with (steps done, total steps).
 
     Raises:
-        UserError: the loss is no finite scalar with a gradient.
+        UserError: the loss is not a finite scalar with a gradient.
 
     """
     module, device = module_of(model), device_of(training)
@@ -54,7 +54,7 @@ def train(
 
 
 def checked_loss(loss: Any) -> Tensor:  # noqa: ANN401
-    """Return what `loss(batch)` returned; a UserError if it is no scalar tensor with a gradient."""
+    """Return the result of `loss(batch)` unchanged; raise a UserError if it is not a scalar tensor with a gradient."""
     if not isinstance(loss, Tensor) or loss.numel() != 1 or not loss.requires_grad:
         given = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         without = " without a gradient" if isinstance(loss, Tensor) and not loss.requires_grad else ""
@@ -63,12 +63,12 @@ def checked_loss(loss: Any) -> Tensor:  # noqa: ANN401
 
 
 def device_of(training: Training) -> torch.device:
-    """Return where the loop trains."""
+    """Return the device that the loop trains on."""
     return torch.device(training.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def rehearse(model: Any, how: str, dataset: BenchmarkImages, training: Training, encode: Callable) -> None:  # noqa: ANN401
-    """Try on a few images what can be tried before a long training; raises what the training would raise after it."""
+    """Try the loss and the encoder on a few images, to raise before a long training what would otherwise be raised later."""
     images = dataset.images(np.arange(min(8, len(dataset))))
     if how == "loop":
         device = device_of(training)

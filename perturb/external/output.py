@@ -1,15 +1,15 @@
-"""Excerpts of the text that a run has printed or raised: its beginning and its end, and how many bytes are left out."""
+"""Excerpts of the text that a run has printed or raised: its beginning, its end, and the number of bytes left out."""
 
 from pathlib import Path
 
 BEGINNING, END = 8_000, 24_000
-"""Bytes that are kept."""
+"""Bytes to keep at each end."""
 LARGEST_OUTPUT = 1 << 30
-"""Bytes on the disk above which a run is ended that goes on printing."""
+"""Bytes of output on disk above which a run is killed."""
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file; 0 where it is not there any more, as happens at the end of a run."""
+    """Return a file's size in bytes; 0 if it no longer exists, as happens at the end of a run."""
     try:
         return path.stat().st_size
     except OSError:
@@ -17,7 +17,7 @@ def size_of(path: Path) -> int:
 
 
 def excerpt_of_file(path: Path) -> str:
-    """Return a text file's content, or an excerpt of a long one; only the parts that are returned are read."""
+    """Return a text file's content, or an excerpt if it is long; only the parts that are returned are read."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(0)
@@ -29,7 +29,7 @@ def excerpt_of_file(path: Path) -> str:
 
 
 def excerpt_of(text: str) -> str:
-    """Return a text, or an excerpt of a long one."""
+    """Return a text, or an excerpt if it is long."""
     whole = text.encode(errors="backslashreplace")
     if len(whole) <= BEGINNING + END:
         return _as_text(whole)

@@ -19,26 +19,26 @@ from perturb.variants import VariantPattern
 
 KIND = "outside"
 VERSION = 1
-"""Version of how outside models are run and scored; raised by hand when the same model would get other scores."""
+"""Version of how external models are run and scored; raised by hand when the same model would get different scores."""
 Way = Literal["train", "encoder", "codes"]
-"""`train`: the model is trained here. `encoder`: it is fitted already. `codes`: only its codes are there."""
+"""`train`: the model is trained here. `encoder`: it is already trained. `codes`: only its codes are given."""
 
 
 class Training(Section):
-    """Settings with which perturb's loop trains a module with a loss: Adam, batches drawn uniformly with replacement."""
+    """Settings of perturb's training loop for a module with a loss: Adam, batches drawn uniformly with replacement."""
 
     steps: int = Field(default=10_000, ge=1)
     """Number of updates."""
     batch_size: int = Field(default=64, ge=1)
     """Images in a batch."""
     learning_rate: float = Field(default=1e-4, gt=0)
-    """Adam's (betas 0.9 and 0.999, eps 1e-8)."""
+    """Adam's learning rate (betas 0.9 and 0.999, eps 1e-8)."""
     device: str | None = None
-    """A torch device; None: cuda where there is one."""
+    """A torch device; None: cuda if available."""
 
 
 class ExternalRun(Section):
-    """One run: all that its scores depend on, and nothing else."""
+    """One run: everything that its scores depend on, and nothing else."""
 
     way: Way
     model: str
@@ -46,9 +46,9 @@ class ExternalRun(Section):
     code_sha256: str | None
     """SHA-256 of the file that defines the model, or of the codes."""
     state_sha256: str | None
-    """SHA-256 of what a factory that is given as an object brings along."""
+    """SHA-256 of the state that a factory given as an object carries."""
     model_settings: dict[str, JsonValue]
-    """Settings that the model states."""
+    """The model's own `settings`."""
     variant: str
     draw: int
     """Number of the pattern."""
@@ -56,7 +56,7 @@ class ExternalRun(Section):
     number: int
     """Number of the seed."""
     seed: int
-    """Seed that the training gets."""
+    """Seed passed to the training."""
     metrics: tuple[str, ...]
     settings: MetricsConfig
     scores_seed: int
@@ -68,18 +68,18 @@ class ExternalResult:
     """The scores of one run of a model, or why it has none."""
 
     scores: dict[str, float] | None
-    """Score by metric, without those that are refused; None for a failed run."""
+    """Score by metric, without refused metrics; None for a failed run."""
     details: dict[str, dict[str, float]] | None
-    """All that each metric returns, by its names; None for a failed run."""
+    """Every value that each metric returns, by name; None for a failed run."""
     failure: str | None = None
     traceback: str | None = None
     """Traceback of the exception that the model raised; None for any other failure."""
     refused: dict[str, str] = field(default_factory=dict[str, str])
-    """The reason for each metric that is not defined for the codes or could not be computed, by the metric's name."""
+    """The reason for each metric that is not defined for the codes or could not be computed, by metric."""
     seconds: float = 0.0
-    """Time that training and encoding took, in a process of their own; not that of scoring."""
+    """Seconds of training and encoding, in a process of their own; scoring is not included."""
     without_axes: str | None = None
-    """The reason for which no codes of a run on the originals are kept to measure other images in their axes."""
+    """The reason why a run on the originals stored no codes to measure other images in their axes, if it stored none."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Asked:
 
 
 def checked(asked: Asked) -> Asked:
-    """Return the request unchanged if it can be met.
+    """Return the request unchanged if it is valid.
 
     Raises:
         UserError: a metric is unknown, the original is not among the variants, or there is no seed.
@@ -119,12 +119,12 @@ def checked(asked: Asked) -> Asked:
 
 
 def training_seed(seed: int, number: int) -> int:
-    """Return what `fit` gets as its seed: the same as the built-in methods get in an experiment with that seed."""
+    """Return the seed passed to `fit`: the one that the built-in methods get in an experiment with the same seed."""
     return child_seed(seed, "evaluation", number)
 
 
 def scores_seed(seed: int) -> int:
-    """The seed of the metrics' draws: the same as in an experiment with that seed."""
+    """Return the seed of the metrics' draws, the same as in an experiment with the same seed."""
     return child_seed(child_seed(seed, "scores"), "scores")
 
 
@@ -135,14 +135,14 @@ def plan_runs(
     state_sha256: str | None,
     model_settings: dict[str, Any],
 ) -> dict[tuple[str, int], RunSpec]:
-    """Every run by variant and number of the seed, pairs one after the other.
+    """Return every run by variant and seed number, with all variants of a seed before the next seed.
 
     Args:
-        asked: what for.
-        images: by variant and pattern; of a variant's n patterns seed k meets number k mod n in this order.
-        code_sha256: of the model's file, or of every file of codes.
-        state_sha256: of a factory that is an object.
-        model_settings: as the model states them.
+        asked: the request.
+        images: images by variant and pattern; of a variant's n patterns, seed k trains on number k mod n in this order.
+        code_sha256: SHA-256 of the model's file, or of every file of codes.
+        state_sha256: SHA-256 of the state of a factory given as an object.
+        model_settings: the model's own `settings`.
 
     """
     runs = {}
@@ -172,10 +172,10 @@ def plan_runs(
 
 
 def codes_in(folder: Path, variants: Sequence[str]) -> dict[tuple[str, int], Path]:
-    """Files of codes by variant and seed number: `<variant>.npz`, or `<variant>-<seed>.npz` for each of several seeds.
+    """Return files of codes by variant and seed number: `<variant>.npz`, or `<variant>-<seed>.npz` for several seeds.
 
     Raises:
-        UserError: a variant has none, or variants have different seeds.
+        UserError: a variant has no codes, or variants have different seeds.
 
     """
     if not folder.is_dir():

@@ -1,16 +1,16 @@
-"""The three protocols of which a user's model must follow one.
+"""The protocols for a user's model, which must follow one of three.
 
-A factory is called once for each run, in the run's own process, after the run's seed has been given to the global
-generators of Python, NumPy and torch. If it has parameters `image_shape`, `num_factors` or `seed` without defaults, it gets
-them. What it returns has
+A factory is called once per run, in the run's own process, after the global generators of Python, NumPy and torch have been
+seeded with the run's seed. Parameters named `image_shape`, `num_factors` or `seed` that have no default are passed to it.
+The model that it returns has
 
 - `fit(dataset, seed)` and `encode(images)`, and trains itself; or
 - `module` (a torch module; may be the object itself), `loss(batch)` and `encode(images)`, and is trained by perturb's
   loop; or
-- `encode(images)` alone, and has been trained before.
+- `encode(images)` only, and has already been trained.
 
 `images` and `batch` are float32 (n, channels, height, width) in [0, 1]; codes are numbers (n, latents), as a tensor or an
-array; the loss is a scalar tensor. A dict `settings` with plain values is put into the entry.
+array; the loss is a scalar tensor. An optional dict `settings` with plain values goes into the entry.
 """
 
 import hashlib
@@ -34,14 +34,14 @@ from perturb.metrics.coded import as_array
 
 Factory = Callable[[], Any]
 LARGEST_SETTINGS, DEEPEST_SETTINGS = 100_000, 30
-"""Bytes and levels of a model's own settings: they stand in every run's manifest, and in the entry."""
+"""Maximum bytes and nesting depth of a model's own settings, which are stored in every run's manifest and in the entry."""
 
 
 def load_factory(name: str) -> Factory:
-    """The factory that `package.module:name` means.
+    """Return the factory named `package.module:name`.
 
     Raises:
-        UserError: there is no such module, it has no such name, or that cannot be called.
+        UserError: there is no such module, it has no such name, or the object is not callable.
 
     """
     module_name, colon, attribute = name.partition(":")
@@ -65,16 +65,16 @@ def load_factory(name: str) -> Factory:
 
 
 def made_by(factory: Factory, offers: Mapping[str, Any], *, fitted: bool) -> tuple[Any, str]:
-    """A model and how it is run: `fit`, `loop` or `encoder`.
+    """Return a factory's model and how to run it: `fit`, `loop` or `encoder`.
 
     Args:
-        factory: a user's.
-        offers: arguments that it may ask for, by name; as `offered` gives them.
-        fitted: whether the model is to be scored as it is.
+        factory: the user's factory.
+        offers: arguments that the factory may take, by name, as returned by `offered`.
+        fitted: whether to score the model as it is.
 
     Raises:
-        UserError: it needs other arguments, or what it returns follows none of the protocols. What the factory raises keeps
-            its traceback.
+        UserError: the factory needs other arguments, or its model follows none of the protocols. Exceptions that the
+            factory raises keep their traceback.
 
     """
     model = factory(**_arguments(factory, offers))
@@ -94,12 +94,12 @@ def made_by(factory: Factory, offers: Mapping[str, Any], *, fitted: bool) -> tup
 
 
 def offered(image_shape: tuple[int, int, int], grid: FactorGrid, seed: int) -> dict[str, Any]:
-    """Return what a factory may ask for, by name: image shape (channels, height, width), number of factors, seed."""
+    """Return what a factory may take, by name: image shape (channels, height, width), number of factors, seed."""
     return {"image_shape": image_shape, "num_factors": grid.num_factors, "seed": seed}
 
 
 def _arguments(factory: Factory, offers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the offered arguments that a factory needs: none, if Python cannot tell its parameters."""
+    """Return the offered arguments that a factory needs; none if Python cannot determine its parameters."""
     try:
         parameters = inspect.signature(factory).parameters.values()
     except (TypeError, ValueError):
@@ -108,19 +108,19 @@ def _arguments(factory: Factory, offers: Mapping[str, Any]) -> dict[str, Any]:
     needed = [p.name for p in parameters if p.default is inspect.Parameter.empty and p.kind not in of_any_number]
     if unknown := [name for name in needed if name not in offers]:
         raise UserError(
-            f"the factory {identity_of(factory)} needs {', '.join(unknown)}, and may ask for {', '.join(offers)} alone; "
-            "name a function that gives it the rest, or functools.partial of it."
+            f"the factory {identity_of(factory)} needs {', '.join(unknown)}, but may only take {', '.join(offers)}; "
+            "wrap it in a function or a functools.partial that supplies the rest."
         )
     return {name: offers[name] for name in needed}
 
 
 def module_of(model: Any) -> Any:  # noqa: ANN401
-    """The torch module that the loop trains: the model itself, or its `module`."""
+    """Return the torch module that the loop trains: the model itself, or its `module`."""
     return model if isinstance(model, nn.Module) else getattr(model, "module", None)
 
 
 def encoder_of(model: Any, device: str | torch.device = "cpu") -> Callable[[np.ndarray], np.ndarray]:  # noqa: ANN401
-    """A model's `encode` as metrics want it: from images uint8 (n, height, width, channels) to an array of codes."""
+    """Adapt a model's `encode` for the metrics: from images uint8 (n, height, width, channels) to an array of codes."""
 
     def encode(images: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -137,12 +137,12 @@ def encoder_of(model: Any, device: str | torch.device = "cpu") -> Callable[[np.n
 
 
 def decoder_of(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:  # noqa: ANN401
-    """A model's `decode`: from codes (n, latents) to images in [0, 1] of any shape (n, ...), each drawn by itself.
+    """Return a model's `decode`: from codes (n, latents) to images in [0, 1] of any shape (n, ...), each independently.
 
-    It must be made of torch operations that autograd can differentiate twice.
+    It must consist of torch operations that autograd can differentiate twice.
 
     Raises:
-        UserError: the model has none.
+        UserError: the model has no `decode`.
 
     """
     if not callable(getattr(model, "decode", None)):
@@ -154,10 +154,10 @@ def decoder_of(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:  # noqa: A
 
 
 def settings_of(model: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A model's own settings, ready for JSON; {} if it has none.
+    """Return a model's own settings, ready for JSON; {} if it has none.
 
     Raises:
-        UserError: they are no dict of plain values, nested too deeply, or too long.
+        UserError: they are not a dict of plain values, are nested too deeply, or are too long.
 
     """
     settings = getattr(model, "settings", {})
@@ -183,7 +183,7 @@ def _depth(value: Any) -> int:  # noqa: ANN401
 
 
 def identity_of(factory: Factory | str) -> str:
-    """Name by which an evaluation knows a factory again: its name, or where it is an object its module and name."""
+    """Return a stable name for a factory: the given name or, for an object, its module and qualified name."""
     if isinstance(factory, str):
         return factory
     inner = _unwrapped(factory)
@@ -191,7 +191,7 @@ def identity_of(factory: Factory | str) -> str:
 
 
 def described(factory: Factory, model: Any) -> str:  # noqa: ANN401
-    """The first line of the docstring of a factory or, where it has none, of the model's class."""
+    """Return the first line of a factory's docstring or, if it has none, of the model's class; "" if neither has one."""
     for text in (inspect.getdoc(_unwrapped(factory)), vars(type(model)).get("__doc__")):
         if text and text.strip():
             return text.strip().splitlines()[0].strip()
@@ -199,7 +199,7 @@ def described(factory: Factory, model: Any) -> str:  # noqa: ANN401
 
 
 def code_hash(factory: Factory) -> str | None:
-    """SHA-256 of the file that defines a factory; None where there is no file."""
+    """Return the SHA-256 of the file that defines a factory; None if there is no file."""
     try:
         path = Path(inspect.getsourcefile(_unwrapped(factory)) or "")
     except (TypeError, OSError):
@@ -208,7 +208,7 @@ def code_hash(factory: Factory) -> str | None:
 
 
 def state_hash(factory: Factory) -> str:
-    """SHA-256 of what a factory brings along beside its code: arguments, defaults, attributes, what it closes over."""
+    """Return the SHA-256 of a factory's state besides its code: bound arguments, defaults, attributes, closure variables."""
     parts: list[Any] = []
     while isinstance(factory, partial):
         parts.append((factory.args, sorted(factory.keywords.items())))

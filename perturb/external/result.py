@@ -1,4 +1,4 @@
-"""The result of an evaluation: an entry, its rows, the table beside the built-in methods, and one sentence."""
+"""The result of an evaluation: an entry, its rows, a table with the built-in methods, and one sentence."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,13 +27,13 @@ class Result:
 
     entry: Entry
     others: Sequence[Row]
-    """Rows of the built-in methods on the same benchmark, those that there are."""
+    """Rows of the built-in methods on the same benchmark, as far as available."""
     folder: Path | None = None
-    """The folder of entry.json and of the finished runs; None where nobody asked to keep them."""
+    """The folder of entry.json and the finished runs; None if they were not kept."""
     without_axes: Mapping[int, str] = field(default_factory=dict[int, str])
-    """Reasons for which no images could be measured in the axes of a model's codes, by the seed's number."""
+    """Reasons why no images could be measured in the axes of a model's codes, by seed number."""
     rows: list[Row] = field(init=False)
-    """A row for each metric and variant: mean, standard deviation, difference to the original with its interval."""
+    """A row for each metric and variant: mean, standard deviation, difference from the original with its interval."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", rows_of(self.entry))
@@ -50,7 +50,7 @@ class Result:
 
     @property
     def axes_sentence(self) -> str | None:
-        """One sentence on that table; None where there is none."""
+        """One sentence on the table `axes`; None if nothing was measured on the originals."""
         return axes_sentence(self.entry)
 
     @property
@@ -65,7 +65,7 @@ class Result:
 
     @property
     def refusals(self) -> list[str]:
-        """A line for each metric that runs have no value of, with the reason and the number of runs."""
+        """A line for each metric without a value in some runs, with the reason and the number of runs."""
         found = Counter((name, reason) for run in self.entry.runs for name, reason in run.refused.items())
         return [
             f"{METRICS[name].title}, {times} of {len(self.entry.runs)} runs: {reason}"
@@ -74,21 +74,24 @@ class Result:
 
     @property
     def unmeasured(self) -> list[str]:
-        """A line for each reason for which images could not be measured in the axes of models, with their number."""
+        """A line for each reason why images could not be measured in models' axes, with the number of models."""
         found = Counter(self.without_axes.values())
         return [f"{times} of {len(self.entry.seeds)} models: {reason}" for reason, times in found.items()]
 
     def table(self) -> str:
-        """The model beside the built-in methods, in Markdown."""
+        """Return a table of the model and the built-in methods, in Markdown."""
         return as_markdown(self.all_rows)
 
 
 def rows_beside(found: Benchmark, metrics: Sequence[MetricOfEntry]) -> list[Row]:
-    """Rows of the built-in methods on a benchmark: those that are published, or those of the run that wrote its files.
+    """Return the rows of the built-in methods on a benchmark: the published rows, or those of the run that wrote its files.
 
     Args:
         found: the benchmark.
-        metrics: which ones; rows by other settings of a metric cannot stand beside.
+        metrics: the metrics; rows with other settings of a metric are not comparable and are left out.
+
+    Raises:
+        UserError: the benchmark's results.json is not one of `perturb run`.
 
     """
     if found.results is None:
@@ -104,5 +107,5 @@ def rows_beside(found: Benchmark, metrics: Sequence[MetricOfEntry]) -> list[Row]
 
 
 def epsilon_of(files: Sequence[BenchmarkFile]) -> float:
-    """The largest ε of some files; that of the original is 0."""
+    """Return the largest ε of some files; the original's is 0."""
     return max(file.epsilon for file in files)

@@ -1,4 +1,4 @@
-"""Runs handed to processes, a few at a time; what they end with, however they end, is kept."""
+"""Execute runs in processes, a few at a time, and store their results, however they end."""
 
 import pickle
 import shutil
@@ -33,31 +33,32 @@ class RunContext:
     """The model, the images and the settings that all runs of an evaluation share."""
 
     model: Factory | str
-    """Empty where there are codes."""
+    """The factory or its name; empty if codes are scored."""
     images: dict[VariantPattern, BenchmarkImages]
     """Images by variant and pattern."""
     codes: dict[tuple[str, int], Path]
-    """Files of codes by variant and number of the seed."""
+    """Files of codes by variant and seed number."""
     fitted: bool
+    """True if the model is already trained."""
     training: Training
     cache: Path | None = None
-    """Folder of benchmark files that was asked for."""
+    """The requested folder of benchmark files."""
 
 
 class Runner:
-    """Finishes runs below a folder.
+    """Executes runs below a folder.
 
     Args:
-        folder: of finished runs, and of those under way.
-        context: what they need.
-        server: starts their processes.
-        workers: at a time; None: one a core, or one where there is a GPU.
-        seconds: that each may take.
-        gibibytes: that each may use.
-        quiet: show nothing.
+        folder: folder of finished and unfinished runs.
+        context: what the runs share.
+        server: starts the runs' processes.
+        workers: number of runs at a time; None: one per core, or one if there is a GPU.
+        seconds: time limit of each run.
+        gibibytes: memory limit of each run.
+        quiet: whether to show nothing.
 
     Raises:
-        UserError: limits that cannot be held, or a factory that cannot be sent to a process.
+        UserError: the limits cannot be enforced, or the factory cannot be sent to a process.
 
     """
 
@@ -79,19 +80,19 @@ class Runner:
         self._factory = _sendable(context.model)
 
     def inspect_model(self) -> dict[str, Any]:
-        """Return how the model is to be run and what it says of itself, found out in a process.
+        """Return how to run the model and how it describes itself, determined in a separate process.
 
-        Without images, the process looks only whether there is such a factory, and the answer says nothing of the model.
+        Without images, the process only checks that the factory exists, and the answer does not describe the model.
 
         Raises:
-            UserError: it follows no protocol, or its code raises; then the traceback has been printed.
+            UserError: the model follows no protocol, or its code raises; the traceback is printed in that case.
 
         """
         workdir = self._store.root / "scratch" / f"{KIND}-look"
         child = self._start(self._job(workdir, None, next(iter(self._context.images), None)))
         _wait(child.has_ended, child)
         if not (workdir / ANSWER).is_file():
-            raise UserError(f"the model cannot be looked at: {child.why_without_result}.")
+            raise UserError(f"the model cannot be inspected: {child.why_without_result}.")
         answer = read_json(workdir / ANSWER)
         shutil.rmtree(workdir)
         if answer["traceback"]:
@@ -102,11 +103,11 @@ class Runner:
         return answer
 
     def finish(self, specs: Sequence[RunSpec], *, retry: bool) -> dict[str, ExternalResult]:
-        """The results of runs by their ids.
+        """Execute the runs that are not finished; return the results of all runs by their ids.
 
         Args:
-            specs: of the runs.
-            retry: forget those that failed before.
+            specs: the runs' specifications.
+            retry: execute runs that failed before again.
 
         """
         self._clear_scratch()
@@ -139,20 +140,20 @@ class Runner:
         return {spec.id: self._result(spec) for spec in specs}
 
     def folder(self, spec: RunSpec[ExternalRun]) -> Path:
-        """The folder of a finished run."""
+        """Return the folder of a finished run."""
         return self._store.path(spec)
 
     def seconds(self, spec: RunSpec[ExternalRun]) -> float:
-        """Seconds that a finished run took."""
+        """Return the seconds that a finished run took."""
         return self._store.seconds(spec) + self._result(spec).seconds
 
     def _clear_scratch(self) -> None:
-        """Remove what killed processes of evaluations have left; nobody else is writing here, for we have the lock."""
+        """Remove what killed evaluations have left; nobody else is writing here, because we hold the lock."""
         for folder in (self._store.root / "scratch").glob(f"{KIND}-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _close(self, spec: RunSpec[ExternalRun], child: Child) -> None:
-        """Give a run whose process left no result the result that it failed."""
+        """Record that a run failed, if its process left no result."""
 
         def build(context: StageContext[ExternalRun]) -> ExternalResult:
             with suppress(FileNotFoundError):
@@ -171,7 +172,7 @@ class Runner:
     def _job(self, workdir: Path, run: RunSpec | None, column: VariantPattern | None) -> Job:
         data = None if column is None else self._context.images[column].path
         if data is not None:
-            unpack(data, self._context.cache)  # a model may have written to what others read
+            unpack(data, self._context.cache)  # an earlier model may have overwritten the shared files
         return Job(
             workdir=workdir,
             threads=max(1, available_cores() // self._workers),
@@ -187,14 +188,14 @@ class Runner:
 
 
 def default_workers() -> int:
-    """Runs at a time: one a core, each with a thread; one where there is a GPU, which they would share."""
+    """Return the number of runs at a time: one per core, each with one thread, or one if there is a GPU to share."""
     import torch
 
     return 1 if torch.cuda.is_available() else available_cores()
 
 
 def _sendable(model: Factory | str) -> bytes | str:
-    """A factory as a process takes it."""
+    """Return a factory in the form that is sent to a process: its name, or pickled by cloudpickle."""
     if isinstance(model, str):
         return model
     if not callable(model):

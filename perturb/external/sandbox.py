@@ -1,9 +1,9 @@
-"""Processes with limits of time, memory and output, for all processes that they start (perturb/supervisor.py).
+"""Processes with limits on time, memory and output, which include all processes that they start (perturb/supervisor.py).
 
-Memory is what a run and the processes that it starts have written to: mapped files, such as the images, do not count, nor do
-addresses that nobody has touched, of which torch reserves many. So a limit of the address space would not do; the resident
-memory is looked at instead, every few hundredths of a second, and a run above its limit is killed. It is read from /proc,
-since psutil tells no more than sums in which mapped files are counted.
+Memory is what a run and the processes that it starts have written to. Mapped files, such as the images, do not count, and
+neither do untouched addresses, of which torch reserves many, so a limit on the address space would not work. Instead, the
+resident memory is polled every few hundredths of a second, and a run above its limit is killed. It is read from /proc,
+because psutil only reports sums that include mapped files.
 """
 
 import signal
@@ -28,10 +28,10 @@ class Child:
     """A process that does a job.
 
     Args:
-        server: starts it.
-        job: what to do.
-        seconds: it may take, from when the server has forked it; None: any.
-        gibibytes: of memory that it may use; None: any.
+        server: starts the process.
+        job: the job.
+        seconds: time limit, from when the server has forked the process; None: no limit.
+        gibibytes: memory limit in GiB; None: no limit.
 
     """
 
@@ -44,7 +44,7 @@ class Child:
         self.began = time.monotonic()
 
     def has_ended(self) -> bool:
-        """Return whether the process is gone; it is killed here when it is above a limit. `ended_because` says so then."""
+        """Return whether the process has ended; kill it if it exceeds a limit, with the reason in `ended_because`."""
         if self._server.exit_code(self._supervisor) is not None:
             return True
         if reason := self._above_limit(self.seconds):
@@ -54,7 +54,7 @@ class Child:
         return False
 
     def kill(self) -> None:
-        """End the process, and those that it has started."""
+        """Kill the process and all processes that it has started."""
         if self._server.exit_code(self._supervisor) is None:
             kill_all(self._supervisor)
 
@@ -65,18 +65,18 @@ class Child:
 
     @property
     def why_without_result(self) -> str:
-        """The reason for which a process ended that has left no result, with the last lines that it printed."""
+        """The reason why the process ended without a result, with the last lines that it printed."""
         if self.ended_because:
             return self.ended_because
         code = self._server.exit_code(self._supervisor) or 0
         if code == -signal.SIGKILL:
-            how = "was killed by the system, as happens where memory is short"
+            how = "was killed by the system, as happens when memory runs out"
         elif code < 0:
             how = f"died of {signal.Signals(-code).name}"
         else:
             how = f"ended by itself with exit code {code}"
-        said = excerpt_of_file(self.job.workdir / OUTPUT).strip().splitlines()
-        last = f"; its last words: {' / '.join(said[-LAST_LINES:])}" if said else ""
+        lines = excerpt_of_file(self.job.workdir / OUTPUT).strip().splitlines()
+        last = f"; its last words: {' / '.join(lines[-LAST_LINES:])}" if lines else ""
         return one_line(f"the process {how}{last}")
 
     def _above_limit(self, taken: float) -> str:
@@ -86,7 +86,7 @@ class Child:
             return f"it printed more than {LARGEST_OUTPUT / GIB:g} GiB"
         if self._gibibytes is None or memory_of(self._supervisor, written) <= self._gibibytes * GIB:
             return ""
-        # What forked processes share was counted for each of them; the exact figure takes longer to get.
+        # Memory that forked processes share was counted once for each of them; the exact figure takes longer to read.
         used = memory_of(self._supervisor, written_or_shared)
         if used <= self._gibibytes * GIB:
             return ""
@@ -94,32 +94,32 @@ class Child:
 
 
 def check_limits(seconds: float | None, gibibytes: float | None) -> None:
-    """Refuse limits that cannot be held, with a UserError."""
+    """Raise a UserError for limits that cannot be enforced."""
     if seconds is not None and seconds <= 0:
         raise UserError(f"the time limit must be above 0 seconds, got {seconds:g}.")
     if gibibytes is not None and gibibytes <= 0:
         raise UserError(f"the memory limit must be above 0 GiB, got {gibibytes:g}.")
     if gibibytes is not None and sys.platform != "linux":
-        raise UserError("a memory limit can be held on Linux only; leave it out.")
+        raise UserError("a memory limit can be enforced on Linux only; leave it out.")
 
 
 def memory_of(pid: int, measure: Callable[[int], int]) -> int:
-    """Bytes of a process and of all below it, as `measure` finds them for one."""
+    """Return the total bytes of a process and all its descendants, where `measure` returns the bytes of one process."""
     return sum(measure(process) for process in (pid, *below(pid)))
 
 
 def written(pid: int) -> int:
-    """Bytes that a process has written to, those that it shares included."""
+    """Return the bytes that a process has written to, including those that it shares."""
     return _sum_of(Path(f"/proc/{pid}/status"), ("RssAnon:", "RssShmem:"))
 
 
 def written_or_shared(pid: int) -> int:
-    """Bytes that a process has written to; memory that several processes share is divided among them."""
+    """Return the bytes that a process has written to; memory shared by several processes is divided among them."""
     return _sum_of(Path(f"/proc/{pid}/smaps_rollup"), ("Pss_Anon:", "Pss_Shmem:"))
 
 
 def _sum_of(path: Path, fields: tuple[str, ...]) -> int:
-    """Sum of fields in kB, in bytes; 0 where the process has just ended."""
+    """Return the sum of fields given in kB, in bytes; 0 if the process has just ended."""
     try:
         lines = path.read_text().splitlines()
     except OSError:

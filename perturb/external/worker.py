@@ -1,8 +1,8 @@
-"""The process of a run: it has a child run the user's code, and scores the codes that the child leaves in a file.
+"""The process of a run: a child runs the user's code, and this process scores the codes that the child leaves in a file.
 
-The process is forked by a server (perturb/external/fork_server.py) that has imported what it needs. So it needs no guard in
-the user's script, and a factory may come from a notebook. The child is forked before any code of the user's is there.
-Whatever that code does to Python, to torch or to the metrics, it does in the child.
+The process is forked by a server (perturb/external/fork_server.py) that has already imported everything. The user's script
+therefore needs no `__main__` guard, and a factory may come from a notebook. The child is forked before any user code is
+loaded, so whatever that code does to Python, to torch or to the metrics affects only the child.
 """
 
 import os
@@ -36,39 +36,39 @@ from perturb.supervisor import end_as
 
 OUTPUT, ANSWER = "output.txt", "answer.json"
 CODES, FAILURE = "codes.npy", "failure.json"
-"""Names of the two files of which the child that runs the user's code leaves one."""
+"""The child that runs the user's code leaves one of these two files."""
 OWN = str(Path(__file__).parent)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """The task of a process: a run, or before all runs a look at the model or at its factory alone."""
+    """The task of a process: a run or, before all runs, inspecting the model or only its factory."""
 
     path: list[str]
-    """sys.path for the user's code; what scores keeps the interpreter's own, so that no module of the user's gets there."""
+    """sys.path for the user's code; the scoring process keeps the interpreter's own, so no user module gets in there."""
     workdir: Path
-    """Folder for `output.txt`, which holds what is printed, and, of a look, for `answer.json`."""
+    """Folder for `output.txt`, the printed output, and, when inspecting, for `answer.json`."""
     threads: int
     factory: bytes | str
     """The factory pickled by cloudpickle, or its name; empty for codes."""
     data: Path | None
-    """The benchmark file; None where the factory is only to be found, before there is one."""
+    """The benchmark file; None to only check that the factory exists, before there is a file."""
     training: Training
     fitted: bool
     run: RunSpec | None
-    """The run; None for a look at the model."""
+    """The run; None to inspect the model."""
     store: Path
     codes: Path | None
-    """File with the codes to be scored; None where a model computes them."""
+    """File with the codes to score; None if a model computes them."""
 
     def images(self) -> BenchmarkImages:
-        """The benchmark file's images."""
+        """Return the benchmark file's images."""
         assert self.data is not None
         return BenchmarkImages(self.data)
 
 
 def do(job: Job) -> None:
-    """Do a job, in a process that is forked for it."""
+    """Do a job, in a process forked for it."""
     with (job.workdir / OUTPUT).open("wb") as output:
         for printed_to in (sys.stdout, sys.stderr):
             os.dup2(output.fileno(), printed_to.fileno())
@@ -93,17 +93,17 @@ def do(job: Job) -> None:
 
 
 def _in_child_that_has_trained(job: Job, config: ExternalRun) -> bool:
-    """Fork a child that trains the model and encodes images, into files of the job's folder, and wait for it.
+    """Fork a child that trains the model and encodes images into a file in the job's folder; wait for the child.
 
-    Returns True in the child, whose work is done then, and False in the parent. If the child ends without a word, the parent
-    ends in the same way.
+    Returns True in the child, whose work is then done, and False in the parent. If the child leaves no file, the parent ends
+    in the same way as the child.
     """
     parent, child = os.getpid(), os.fork()
     if child == 0:
         die_with_parent()
         if os.getppid() == parent:
             sys.path[:] = job.path
-            torch.set_num_threads(job.threads)  # after the last fork, or its pool would wait for threads of the parent's
+            torch.set_num_threads(job.threads)  # after the last fork, or torch's pool would wait for the parent's threads
             _leave_codes_or_failure(job, config)
         return True
     _, status = os.waitpid(child, 0)
@@ -113,7 +113,7 @@ def _in_child_that_has_trained(job: Job, config: ExternalRun) -> bool:
 
 
 def _leave_codes_or_failure(job: Job, config: ExternalRun) -> None:
-    """Train and encode; write the codes, or what went wrong, where the parent looks."""
+    """Train and encode; write the codes, or what went wrong, to the file that the parent reads."""
     try:
         with Progress(job.workdir) as progress:
             codes = _train_and_encode(job, progress, config)
@@ -126,7 +126,7 @@ def _leave_codes_or_failure(job: Job, config: ExternalRun) -> None:
 
 
 def _failure_of(error: BaseException) -> dict[str, str | None]:
-    """Return the reason for which the user's code failed: an exception of theirs is a result, with its traceback."""
+    """Return why the user's code failed; an exception raised by that code is a result, with its traceback."""
     if isinstance(error, UserError):
         return {"failure": one_line(str(error)), "traceback": None}
     text = str(error).strip().splitlines()
@@ -139,7 +139,7 @@ def _factory(job: Job) -> protocols.Factory:
 
 
 def _look(job: Job) -> dict[str, Any]:
-    """Return how the model is to be run, and what it says of itself; nothing where there are no images to try it on."""
+    """Return how to run the model and how it describes itself; {} if there are no images to try it on."""
     seed_globals(0)
     factory = _factory(job)
     if job.data is None:
@@ -153,7 +153,7 @@ def _look(job: Job) -> dict[str, Any]:
 
 
 def _build(job: Job, context: StageContext[ExternalRun], seconds: float) -> ExternalResult:
-    """The run's result. What the user's code has printed stays beside it, its beginning and end where it is much."""
+    """Return the run's result; store the output of the user's code next to it, or its beginning and end if it is long."""
     failure = job.workdir / FAILURE
     result = _failed(read_json(failure)) if failure.exists() else _scored(job, context.spec.config, context.out)
     sys.stdout.flush()
@@ -167,7 +167,7 @@ def _failed(found: dict[str, str | None]) -> ExternalResult:
 
 
 def _scored(job: Job, config: ExternalRun, out: Path) -> ExternalResult:
-    """The scores of the codes that are there; some codes of the originals are kept with the run."""
+    """Score the codes; for a run on the originals, also store some of them with the run."""
     try:
         coded = _codes_of_file(job, job.codes, config) if job.codes else _handed_over(job, config)
         details, refused = score_defined(
@@ -188,7 +188,7 @@ def _scored(job: Job, config: ExternalRun, out: Path) -> ExternalResult:
 
 
 def _handed_over(job: Job, config: ExternalRun) -> PartlyCoded:
-    """The codes that the child has left, of the images that the metrics read."""
+    """Return the codes that the child left, which cover the images that the metrics read."""
     grid = job.images().grid
     encoded = rows_to_encode(config.metrics, config.settings, grid, seed=config.scores_seed)
     with reading(job.workdir / CODES, "run the evaluation again"):
@@ -203,11 +203,11 @@ def _codes_of_file(job: Job, codes: Path, config: ExternalRun) -> Coded:
 
 
 def _train_and_encode(job: Job, progress: Progress, config: ExternalRun) -> np.ndarray:
-    """Codes (images, latents) of the images that the metrics read, by the user's model."""
+    """Train the user's model; return its codes (images, latents) of the images that the metrics read."""
     seed_globals(config.seed)
     dataset, factory = job.images(), _factory(job)
     if dataset.sha256 != config.images_sha256:
-        raise UserError(f"{job.data}: holds other images than when the evaluation began; run it again.")
+        raise UserError(f"{job.data}: its images have changed since the evaluation began; run it again.")
     _require_same(config.code_sha256, protocols.code_hash(factory), "the file that defines the model")
     dataset.file.prove()
     offers = protocols.offered(dataset.image_shape, dataset.grid, config.seed)
@@ -224,13 +224,13 @@ def _train_and_encode(job: Job, progress: Progress, config: ExternalRun) -> np.n
 
 
 def _require_same(wanted: str | None, found: str | None, what: str) -> None:
-    """Require that what was read is what the run is named by; None where nobody can tell."""
+    """Raise a UserError if a hash differs from the one that identifies the run; None means unknown."""
     if wanted is not None and found is not None and wanted != found:
         raise UserError(f"{what} has changed since the evaluation began; run it again.")
 
 
 def users_traceback(error: BaseException) -> str:
-    """A traceback that begins where the user's code does, in part where it is long."""
+    """Return a traceback that begins where the user's code does, shortened if it is long."""
     found = traceback.TracebackException.from_exception(error)
     frames = list(found.stack)
     while frames and (frames[0].filename.startswith(OWN) or frames[0].filename.startswith("<frozen")):

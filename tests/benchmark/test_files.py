@@ -230,5 +230,5 @@ def test_a_file_from_other_originals_is_verified_against_those(tmp_path: Path) -
         verify_file(path)
     assert verify_file(path, origin=code).largest_change == 0
     code.write_text(code.read_text() + "\n")
-    with pytest.raises(UserError, match=r"its originals must be .*source=code; what is there is"):
+    with pytest.raises(UserError, match=r"its originals must be .*source=code, got "):
         verify_file(path, origin=code)

@@ -156,7 +156,7 @@ def _changed(path: Path, **changes: object) -> Path:
         ({"bound": "clip"}, "network.perturbation.bound must be the recipe's own bound = clip, because .*; got reflect"),
         ({"epsilon": 1.5}, "`recipe.epsilon`: input should be less than or equal to 1, got 1.5"),
         ({"extra": 1}, r"unknown key `recipe\.extra` \(value 1\); this is not a recipe of ours"),
-        ({"source": "renderer=mini, source=renderer, version=0"}, "its originals must be renderer=mini, .*version=0; what"),
+        ({"source": "renderer=mini, source=renderer, version=0"}, "its originals must be renderer=mini, .*version=0, got"),
         (
             {"source": "path_name=x.h5, source=file"},
             "was made from path_name=x.h5, source=file; name that file with --origin",

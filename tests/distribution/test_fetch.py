@@ -105,7 +105,7 @@ def test_a_server_that_drops_connections_is_asked_for_the_rest(tmp_path: Path) -
 def test_a_server_that_loses_every_connection_is_not_asked_for_ever(tmp_path: Path) -> None:
     with odd_server(CONTENT, drop_after=50_000) as server:
         with pytest.raises(
-            UserError, match=r"connection was lost after 250,000 of 1,000,000 bytes; what has come stays in .*a\.h5\.part"
+            UserError, match=r"connection was lost after 250,000 of 1,000,000 bytes; what has arrived stays in .*a\.h5\.part"
         ):
             _fetch(server.url, tmp_path / "a.h5")
         assert len(server.asked) == fetching.ATTEMPTS
@@ -195,7 +195,7 @@ def test_a_flipped_bit_is_found_and_nothing_is_kept(tmp_path: Path) -> None:
     flipped[700_000] ^= 4
     with (
         odd_server(bytes(flipped)) as server,
-        pytest.raises(UserError, match=rf"its sha256 must be {SHA256}, and is another"),
+        pytest.raises(UserError, match=rf"its sha256 must be {SHA256}, but is not"),
     ):
         _fetch(server.url, tmp_path / "a.h5")
     assert _names(tmp_path) == []
@@ -218,7 +218,7 @@ def test_no_byte_more_than_expected_is_written(tmp_path: Path, monkeypatch: pyte
     written, write = [], os.write
     monkeypatch.setattr(part.os, "write", lambda descriptor, data: written.append(write(descriptor, data)) or written[-1])
     endless = b"HTTP/1.1 200 OK\r\n\r\n" + CONTENT + bytes(500_000)
-    with raw_server(endless) as address, pytest.raises(UserError, match="more came than the 1,000,000 bytes of this file"):
+    with raw_server(endless) as address, pytest.raises(UserError, match="more than the 1,000,000 bytes of this file"):
         _fetch(address, tmp_path / "a.h5")
     assert 0 < sum(written) <= len(CONTENT)
     assert _names(tmp_path) == []
@@ -258,7 +258,7 @@ def test_a_disk_that_fills_up_midway_is_told_and_the_part_serves_later(
         with monkeypatch.context() as patched:
             patched.setattr(part.os, "write", full)
             with pytest.raises(
-                UserError, match=r"needs 700,000 more bytes, and its disk has [\d,]+ free; make room.*what has come stays in"
+                UserError, match=r"needs 700,000 more bytes, and its disk has [\d,]+ free; make room.*has arrived stays in"
             ):
                 _fetch(server.url, tmp_path / "a.h5")
         assert (tmp_path / "a.h5.part").read_bytes() == CONTENT[:300_000]
@@ -329,7 +329,7 @@ def test_a_part_that_was_removed_while_we_opened_it_is_begun_anew(tmp_path: Path
 @pytest.mark.parametrize("content", [b"mine", bytes(len(CONTENT))])
 def test_another_file_of_that_name_is_never_replaced(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.h5").write_bytes(content)
-    with odd_server(CONTENT) as server, pytest.raises(UserError, match="is there already and is another file"):
+    with odd_server(CONTENT) as server, pytest.raises(UserError, match="already exists and is not the published file"):
         _fetch(server.url, tmp_path / "a.h5")
     assert (tmp_path / "a.h5").read_bytes() == content
     assert _names(tmp_path) == ["a.h5"]

@@ -61,21 +61,21 @@ def test_a_path_without_a_file_is_a_sentence(tmp_path: Path) -> None:
         (b"HTTP/1.1 999 x\r\n\r\n", r"the server answers 999 \(unknown\)"),
         (
             b"HTTP/1.1 206 x\r\nContent-Range: bytes 1-2/3\r\nContent-Length: 2\r\n\r\nab",
-            "a part of the file where all was asked",
+            "sends part of the file although all was requested",
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + GZIPPED,
-            "another encoding than asked for",
+            "another encoding than requested",
         ),
         (b"hello, I speak no HTTP\r\n", "the connection broke before an answer came; is this a web server"),
         (b"", "the connection broke before an answer came"),
         (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 70_000 + b"\r\n\r\n", "the connection broke before an answer came"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello", "the connection was lost after 5 bytes; try again"),
-        (_redirect("ftp://127.0.0.1/a"), "redirects from http to 'ftp', and that is not followed"),
+        (_redirect("ftp://127.0.0.1/a"), "redirects from http to 'ftp', which is not followed"),
         (_redirect("http://["), r"redirects to 'http://\[', which is no address; check the address"),
         (_redirect("//[::1"), r"redirects to '//\[::1', which is no address"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", "states a size that is no number of bytes"),
-        (_redirect("file:///etc/passwd"), "redirects from http to 'file', and that is not followed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", "states a size that is not a number of bytes"),
+        (_redirect("file:///etc/passwd"), "redirects from http to 'file', which is not followed"),
     ],
 )
 def test_an_answer_of_no_use_is_one_sentence(answer: bytes, sentence: str) -> None:
@@ -101,7 +101,7 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
 def test_a_redirect_may_not_leave_https() -> None:
     assert remote._redirected("https://a/x", "//b/y") == "https://b/y"
     assert remote._redirected("http://a/x", "https://b/y") == "https://b/y"
-    with pytest.raises(UserError, match="redirects from https to 'http', and that is not followed"):
+    with pytest.raises(UserError, match="redirects from https to 'http', which is not followed"):
         remote._redirected("https://a/x", "http://a/x")
 
 
@@ -129,7 +129,7 @@ def test_a_name_that_cannot_be_resolved_is_one_sentence(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("address", ["http://..../a", "http://" + "ä" * 70 + ".de/", "http://a:b/"])
 def test_a_malformed_host_is_one_sentence(address: str) -> None:
-    with pytest.raises(UserError, match="is no address that can be asked"):
+    with pytest.raises(UserError, match="is not an address that can be requested"):
         read_at_most(address, 10)
 
 

@@ -125,7 +125,7 @@ def test_a_folder_of_recipes_is_published_as_they_are(tmp_path: Path) -> None:
     assert BenchmarkFile(tmp_path / "modified.h5").epsilon == 0.2
     with pytest.raises(UserError, match=r"^mini-noise is not published there"):
         download_published("mini-noise", str(published), tmp_path)
-    with pytest.raises(UserError, match=r"^mini-original is published there as its recipe alone; bring that with --recipe"):
+    with pytest.raises(UserError, match=r"^mini-original is published there only as a recipe; download that with --recipe"):
         download_published("mini-original", str(published), tmp_path)
 
 

@@ -93,7 +93,7 @@ BAD = {
     ),
     "another draw": (
         lambda e: (e["dataset"]["files"][1].update(draw=1), [r.update(draw=1) for r in e["runs"][2:]]),
-        "discs has no variant modified, pattern 1; images of one's own need another name of the dataset.",
+        "discs has no variant modified, pattern 1; your own images need another dataset name.",
     ),
     "ground truth": (
         lambda e: e["dataset"].update(name="dsprites", ground_truth="mini"),

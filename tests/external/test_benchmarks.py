@@ -117,7 +117,7 @@ def write_raw_results(folder: Path) -> Path:
 def test_files_of_two_ground_truths_are_no_benchmark(sprites: Path) -> None:
     write_small_file(sprites / "noise.h5", SmallShapes(), "noise")
     with pytest.raises(
-        UserError, match=r"must hold files of one ground truth; noise\.h5 is of another than original\.h5\.$"
+        UserError, match=r"must hold files of one ground truth; noise\.h5 and original\.h5 have different ones\.$"
     ):
         find_benchmark(sprites, ["original", "noise"])
 
@@ -135,8 +135,8 @@ def test_one_file_of_a_benchmark_is_made_by_a_command(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("mini", "mini is no file of a benchmark: it must be mini, dsprites, shapes3d, a hyphen and a variant, such as"),
-        ("mini-modified-0", "mini-modified-0 is no file of a benchmark"),
+        ("mini", "mini is not the name of a benchmark file: it must be one of mini, dsprites, shapes3d, a hyphen and"),
+        ("mini-modified-0", "mini-modified-0 is not the name of a benchmark file"),
         ("mini-modified-9", "mini has the patterns 0 to 2 of the variant modified; got 8."),
         ("mini-blurred", "mini has no variant blurred; it has original"),
         ("dsprites-modified", "dsprites-modified.h5 is not there; ask for a download"),

@@ -321,7 +321,7 @@ def test_a_command_whose_runs_all_fail_ends_with_an_error(tmp_path: Path) -> Non
         ({"seed": 2**63}, r"^the results could not be written as an entry, because of `seed`: input should be less than 9"),
         (
             {"seeds": 9_000},
-            r"^the results of Linear would be an entry of 5,\d\d\d,\d\d\d bytes, and 4,194,304 are the most; ",
+            r"^the results of Linear would be an entry of 5,\d\d\d,\d\d\d bytes, and the limit is 4,194,304; ",
         ),
         ({"model": 7}, r"^a factory must be a function or a class that returns a model, got int\.$"),
         ({"model": partial(Linear, LOCK)}, r"^the factory cannot be sent to a process of its own"),

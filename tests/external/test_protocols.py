@@ -49,12 +49,12 @@ def test_a_factory_is_found_by_its_name() -> None:
         (
             partial(Flat.encode, images=IMAGES),
             True,
-            "the factory faulty_models:Flat.encode needs self, and may ask for image_shape, num_factors, seed alone; name",
+            "the factory faulty_models:Flat.encode needs self, but may only take image_shape, num_factors, seed; wrap",
         ),
         (
             lambda width, *more, depth=3: None,
             True,
-            "<lambda> needs width, and may ask for image_shape, num_factors, seed alone",
+            "<lambda> needs width, but may only take image_shape, num_factors, seed",
         ),
     ],
 )

@@ -80,7 +80,7 @@ def test_what_is_no_schedule_is_refused(tiny_toml: Path, perturb: Perturb, optio
 def test_without_a_server_it_says_how_to_start_one(tiny_toml: Path, perturb: Perturb) -> None:
     none = perturb("schedule", tiny_toml, "--every", "1h", PREFECT_API_URL="")
     assert none.returncode == 2
-    assert "schedules need a Prefect server that stays: start one with `prefect server start`" in none.stderr
+    assert "schedules need a permanent Prefect server: start one with `prefect server start`" in none.stderr
     silent = perturb("schedule", tiny_toml, "--every", "1h", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert silent.returncode == 2
     assert "no Prefect server answers at http://127.0.0.1:1/api" in silent.stderr
