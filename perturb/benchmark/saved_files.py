@@ -29,7 +29,7 @@ class FileResult:
     largest_change: int
     """The largest change of a pixel, in grey levels."""
     changed_share: float
-    """Share of the pixels that changed."""
+    """Share of the pixel values that changed, each channel counted on its own."""
     variance: float | None = None
     """Stored variance of matched noise, in units of ε²; None for other variants."""
     wanted: dict[str, float] | None = None

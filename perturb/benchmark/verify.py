@@ -24,7 +24,7 @@ class Verified:
     largest_change: int
     """The largest change of a pixel from the original, in grey levels of 255."""
     changed_share: float
-    """Share of the pixels that changed, in [0, 1]."""
+    """Share of the pixel values that changed, each channel counted on its own, in [0, 1]."""
 
 
 def verify(

@@ -80,7 +80,7 @@ def verify_file(
         found = verify_file(path, origin=origin, report=report)
     print(
         f"{path}: {found.images:,} images, no pixel moved by more than {found.largest_change} of 255 grey levels, "
-        f"{found.changed_share:.1%} of the pixels moved. As promised."
+        f"{found.changed_share:.1%} of the pixel values changed. As promised."
     )
 
 
@@ -117,13 +117,13 @@ def compare_files(
     first: FileArgument,
     second: Annotated[Path, typer.Argument(readable=False, help="Another benchmark file of the same grid.")],
 ) -> None:
-    """Count the pixels in which two benchmark files differ."""
+    """Count the pixel values in which two benchmark files differ."""
     from perturb.benchmark.compare import compare
 
     with bar("comparing") as report:
         found = compare(first, second, report=report)
     print(
-        f"{found.differing:,} of {found.pixels:,} pixels differ ({found.differing / found.pixels:.4%}), "
+        f"{found.differing:,} of {found.pixels:,} pixel values differ ({found.differing / found.pixels:.4%}), "
         f"by {found.largest} of 255 grey levels at most."
     )
 

@@ -191,8 +191,8 @@ class Scheduler:
             names = ", ".join(spec.label for spec, _ in errors)
             first = errors[0][1]
             raise StageError(
-                f"{len(errors)} of {len(own)} runs broke ({names}); the others are kept, and running again goes on from "
-                f"them. The first error: {type(first).__name__}: {first}"
+                f"{len(errors)} of {len(own)} runs broke ({names}); the others are kept; run the same command again to "
+                f"resume. The first error: {type(first).__name__}: {first}"
             ) from first
 
 

@@ -178,7 +178,7 @@ def _files(findings: Findings) -> Iterator[str]:
         largest = _span([file.largest_change for file in found.values()], "d")
         yield (
             f"No pixel moved by more than {largest} of 255 grey levels. "
-            f"Share of pixels that moved: {listed([f'{file.changed_share:.1%} in {v}.h5' for v, file in found.items()])}."
+            f"Share of pixel values that changed: {listed([f'{file.changed_share:.1%} in {v}.h5' for v, file in found.items()])}."
         )
 
 
