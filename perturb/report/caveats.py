@@ -176,10 +176,8 @@ def _files(findings: Findings) -> Iterator[str]:
     found = {variant: findings.file_results(variant)[0] for variant in variants}
     if found:
         largest = _span([file.largest_change for file in found.values()], "d")
-        yield (
-            f"No pixel moved by more than {largest} of 255 grey levels. "
-            f"Share of pixel values that changed: {listed([f'{file.changed_share:.1%} in {v}.h5' for v, file in found.items()])}."
-        )
+        shares = listed([f"{file.changed_share:.1%} in {variant}.h5" for variant, file in found.items()])
+        yield f"No pixel moved by more than {largest} of 255 grey levels. Share of pixel values that changed: {shares}."
 
 
 def provenance(findings: Findings) -> dict[str, str]:
