@@ -40,7 +40,7 @@ TWO_LINES = "two\nlines\r\n\n# with a heading"
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("around", ["{}", "## {}", "- {}", "words\n{}", "| a | b |\n| --- | --- |\n| {} | 2 |"])
-def test_markdown_shows_the_text_itself_wherever_it_stands(text: str, around: str) -> None:
+def test_escaped_text_renders_literally_in_every_markdown_context(text: str, around: str) -> None:
     tokens = READER.parse(around.format(in_markdown(text)))
     shown = [plain(token) for token in tokens if token.type == "inline"]
     assert text in [line.removeprefix("words ") for line in shown]
@@ -48,18 +48,18 @@ def test_markdown_shows_the_text_itself_wherever_it_stands(text: str, around: st
 
 
 @pytest.mark.parametrize("text", [*TEXTS, TWO_LINES, "`", ""])
-def test_a_code_span_shows_the_text_itself(text: str) -> None:
+def test_a_code_span_renders_its_text_literally(text: str) -> None:
     (inline,) = (token for token in READER.parse(f"a {in_markdown_code(text)} b") if token.type == "inline")
     _, code, _ = inline.children or []
     assert code.type == "code_inline"
     assert code.content.replace("\\|", "|").strip() == " ".join(text.split())
 
 
-def test_numbers_stay_readable_in_the_source() -> None:
+def test_numbers_stay_readable_in_the_markdown_source() -> None:
     assert in_markdown("−0.25 [−0.30, −0.20], p <0.001") == "−0.25 [−0.30, −0.20], p <0.001"
 
 
-def test_line_breaks_and_control_codes_stay_within_the_line() -> None:
+def test_text_with_line_breaks_and_control_codes_stays_on_one_line() -> None:
     assert in_markdown(TWO_LINES) == r"two lines \# with a heading"
     assert in_markdown("a\x1b[31mb") == r"a\\x1b\[31mb"
     assert in_line("a\tb\n\x1b[31m\udcff\u202e") == r"a\tb\n\x1b[31m\udcff\u202e"
@@ -67,23 +67,23 @@ def test_line_breaks_and_control_codes_stay_within_the_line() -> None:
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
-def test_text_that_a_spreadsheet_would_compute_begins_with_an_apostrophe(text: str) -> None:
+def test_text_that_a_spreadsheet_would_evaluate_gets_a_leading_apostrophe(text: str) -> None:
     assert in_csv(text) == f"'{text}"
 
 
-def test_numbers_and_other_text_are_cells_as_they_are() -> None:
+def test_numbers_and_harmless_text_are_written_to_csv_unchanged() -> None:
     assert [in_csv(value) for value in (-0.5, 3, None, "β-VAE", "a=b")] == [-0.5, 3, None, "β-VAE", "a=b"]
 
 
 @pytest.mark.parametrize("text", ["[red]a[/red]", "[/x]", ":warning:", "\\[b]", "a\\"])
-def test_a_terminal_shows_markup_and_emoji_codes_as_text(text: str) -> None:
+def test_a_terminal_shows_markup_and_emoji_codes_literally(text: str) -> None:
     console = Console(file=io.StringIO(), width=80)
     console.print(in_terminal(text))
     assert console.file.getvalue() == f"{text}\n"
 
 
 @pytest.mark.parametrize("text", ["$", r"$\frac{$", "a$b$c", r"\$x$"])
-def test_dollars_in_a_figure_are_dollars(text: str, tmp_path: Path) -> None:
+def test_text_with_dollar_signs_can_be_drawn_in_a_figure(text: str, tmp_path: Path) -> None:
     figure = Figure()
     figure.subplots().set_title(in_figure(text))
     figure.savefig(tmp_path / "a.png")
@@ -99,13 +99,13 @@ def test_dollars_in_a_figure_are_dollars(text: str, tmp_path: Path) -> None:
         ("\udcff", "\\udcff"),
     ],
 )
-def test_what_is_not_printable_is_spelt_out(text: str, shown: str) -> None:
+def test_only_unprintable_characters_are_escaped(text: str, shown: str) -> None:
     assert in_line(text) == shown
 
 
-def test_long_text_is_cut() -> None:
+def test_long_text_is_truncated() -> None:
     assert in_line("x" * 100, 5) == "xxxxx…"
 
 
-def test_greek_letters_are_spelled_out_and_all_else_is_as_it_was() -> None:
+def test_greek_letters_are_spelled_out_and_other_text_is_unchanged() -> None:
     assert greek_spelled_out("m_ψ of β-VAE_Σ, 3 × 4, naïve, 北") == "m_psi of beta-VAE_Sigma, 3 × 4, naïve, 北"

@@ -25,7 +25,7 @@ with locked(Path(sys.argv[1])):
 """
 
 
-def test_someone_else_is_kept_out_or_waits(tmp_path: Path) -> None:
+def test_a_held_lock_makes_others_wait_or_fail_at_once(tmp_path: Path) -> None:
     path, order = tmp_path / "folder" / "lock", []
 
     def wait() -> None:
@@ -43,7 +43,7 @@ def test_someone_else_is_kept_out_or_waits(tmp_path: Path) -> None:
     assert order == ["first", "second"]
 
 
-def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+def test_the_lock_of_a_killed_process_is_released(tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLD, tmp_path / "lock"], stdout=subprocess.PIPE)
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"1\n"
@@ -56,7 +56,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_without_locks_the_work_is_done_and_the_risk_is_told(
+def test_without_file_locks_the_work_continues_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
 ) -> None:
     def refused(descriptor: int, operation: int) -> None:
@@ -71,7 +71,7 @@ def test_without_locks_the_work_is_done_and_the_risk_is_told(
     assert caplog.messages == [expected, expected]
 
 
-def test_who_has_the_lock_keeps_others_out_who_do_not_want_to_wait(tmp_path: Path) -> None:
+def test_a_lock_refuses_callers_that_will_not_wait_and_is_released_afterwards(tmp_path: Path) -> None:
     with locked(tmp_path / "a"), pytest.raises(UserError, match=r"^busy$"), locked(tmp_path / "a", otherwise="busy"):
         pass
     with locked(tmp_path / "a", otherwise="busy"):

@@ -45,9 +45,7 @@ def _chain() -> tuple[RunSpec, RunSpec, RunSpec]:
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_input_is_set_aside_and_made_again(
-    damage: Damage, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_input_is_set_aside_and_rebuilt(damage: Damage, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     recorder = Proving()
     store, (_, second, third) = small_store(tmp_path, recorder), _chain()
     store.ensure(second)
@@ -64,7 +62,7 @@ def test_a_damaged_input_is_set_aside_and_made_again(
     assert names_in(store.root / "scratch") == []
 
 
-def test_damage_far_up_is_found_when_a_run_below_is_made_again(tmp_path: Path) -> None:
+def test_damage_further_upstream_is_found_when_a_damaged_run_is_rebuilt(tmp_path: Path) -> None:
     recorder = Proving()
     store, (first, second, third) = small_store(tmp_path, recorder), _chain()
     store.ensure(second)
@@ -87,7 +85,7 @@ def test_damage_far_up_is_found_when_a_run_below_is_made_again(tmp_path: Path) -
     ],
     ids=["torn", "a list", "bytes", "deep", "result", "config"],
 )
-def test_a_manifest_that_says_something_else_is_damage_too(change: Damage, tmp_path: Path) -> None:
+def test_an_unreadable_or_altered_manifest_counts_as_damage(change: Damage, tmp_path: Path) -> None:
     recorder = Proving()
     store, (_, second, third) = small_store(tmp_path, recorder), _chain()
     store.ensure(second)
@@ -99,7 +97,7 @@ def test_a_manifest_that_says_something_else_is_damage_too(change: Damage, tmp_p
     assert store.result(second, dict) == {"letters": 2}
 
 
-def test_the_manifest_of_another_run_is_damage(tmp_path: Path) -> None:
+def test_the_manifest_of_another_run_counts_as_damage(tmp_path: Path) -> None:
     store, other = small_store(tmp_path), word_spec("z")
     store.ensure_all([word_spec(), other])
     (store.path(other) / MANIFEST).write_bytes((store.path(word_spec()) / MANIFEST).read_bytes())
@@ -107,7 +105,7 @@ def test_the_manifest_of_another_run_is_damage(tmp_path: Path) -> None:
         store.result(other, dict)
 
 
-def test_a_layout_of_ones_own_is_no_damage_nor_is_a_manifest_of_before_there_was_a_hash(tmp_path: Path) -> None:
+def test_reformatted_manifests_and_old_manifests_without_a_hash_are_accepted(tmp_path: Path) -> None:
     store, spec = small_store(tmp_path), word_spec()
     store.ensure(spec)
     path = store.path(spec) / MANIFEST
@@ -120,7 +118,7 @@ def test_a_layout_of_ones_own_is_no_damage_nor_is_a_manifest_of_before_there_was
     assert run_files(store.path(spec)) == ["word.txt"]
 
 
-def test_only_what_is_read_is_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_files_that_are_read_are_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, (first, second, third) = small_store(tmp_path, _write_proved), _chain()
     store.ensure(third)
     flip(store.path(second) / "word.txt")
@@ -131,7 +129,7 @@ def test_only_what_is_read_is_proved(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert read_manifest(store.path(second))["kind"] == "word"
 
 
-def test_what_will_be_read_whole_can_be_looked_at_beforehand(tmp_path: Path) -> None:
+def test_runs_that_will_be_read_whole_can_be_verified_in_advance(tmp_path: Path) -> None:
     store, (first, second, third) = small_store(tmp_path, _write_proved), _chain()
     store.ensure(third)
     flip(store.path(second) / "word.txt")
@@ -140,7 +138,7 @@ def test_what_will_be_read_whole_can_be_looked_at_beforehand(tmp_path: Path) -> 
     assert [store.is_complete(spec) for spec in (first, second, third)] == [True, True, False]
 
 
-def test_the_pattern_of_a_file_must_fit_one(tmp_path: Path) -> None:
+def test_a_file_pattern_must_match_exactly_one_file_of_the_run(tmp_path: Path) -> None:
     def build(context: StageContext) -> dict[str, Any]:
         for name in ("one.h5", "two.h5"):
             (context.out / name).write_text(name)
@@ -157,7 +155,7 @@ def test_the_pattern_of_a_file_must_fit_one(tmp_path: Path) -> None:
             run_file(run, pattern)
 
 
-def test_a_run_that_nobody_can_make_again_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_damage_found_outside_a_build_is_reported_with_the_remedy(tmp_path: Path) -> None:
     store, spec = small_store(tmp_path), word_spec()
     store.ensure(spec)
     flip(store.path(spec) / "word.txt")
@@ -173,7 +171,7 @@ def test_a_run_that_nobody_can_make_again_is_named_with_what_to_do(tmp_path: Pat
     assert (str(travelled), travelled.run, travelled.file) == (expected, run, "word.txt")
 
 
-def test_a_disk_that_damages_whatever_is_written_is_given_up(tmp_path: Path) -> None:
+def test_rebuilding_is_given_up_if_the_rebuilt_run_is_damaged_too(tmp_path: Path) -> None:
     def build(context: StageContext) -> dict[str, Any]:
         return _write_proved(context)
 
@@ -189,7 +187,7 @@ def test_a_disk_that_damages_whatever_is_written_is_given_up(tmp_path: Path) -> 
     assert len(names_in(store.root / "damaged")) == 1
 
 
-def test_two_that_find_the_same_damage_make_the_run_again_once(tmp_path: Path) -> None:
+def test_concurrent_readers_of_a_damaged_run_rebuild_it_once(tmp_path: Path) -> None:
     recorder, first = Proving(), word_spec("a")
     small_store(tmp_path, recorder).ensure(first)
     flip(tmp_path / "artifacts" / "runs" / first.id / "word.txt")
@@ -205,7 +203,7 @@ def test_two_that_find_the_same_damage_make_the_run_again_once(tmp_path: Path) -
     assert len(names_in(store.root / "damaged")) == 1
 
 
-def test_other_content_than_before_is_told_with_the_runs_that_were_made_of_the_earlier(
+def test_a_rebuild_with_different_content_warns_about_runs_made_from_the_old_content(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     words = iter(["one", "two"])
@@ -229,7 +227,7 @@ def test_other_content_than_before_is_told_with_the_runs_that_were_made_of_the_e
     )
 
 
-def test_a_run_that_was_removed_under_a_reader_is_made_again(tmp_path: Path) -> None:
+def test_an_input_run_that_disappears_during_a_build_is_rebuilt(tmp_path: Path) -> None:
     store, first = small_store(tmp_path), word_spec("a")
     removed = []
 

@@ -9,20 +9,20 @@ WRONG = ["", "x" * (LONGEST_NAME + 1), "two\nlines", "a\tb", "\x1b[31m", "\udcff
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_no_printable_line_of_the_right_length_is_no_name(name: str) -> None:
+def test_empty_or_overlong_or_unprintable_text_is_not_a_valid_name(name: str) -> None:
     assert not is_name(name)
     with pytest.raises(ValidationError):
         TypeAdapter(Name).validate_python(name)
 
 
 @pytest.mark.parametrize("name", ["β-VAE", "x" * LONGEST_NAME, "<b> | `a`"])
-def test_any_printable_line_is_a_name(name: str) -> None:
+def test_a_printable_line_within_the_length_limit_is_a_valid_name(name: str) -> None:
     assert is_name(name)
     assert TypeAdapter(Name).validate_python(name) == name
 
 
 @pytest.mark.parametrize("text", [*WRONG, "word " * 1000, "a" * 10**6, "ends. "])
-def test_any_text_becomes_one_that_an_entry_takes(text: str) -> None:
+def test_any_text_can_be_turned_into_a_line_that_an_entry_accepts(text: str) -> None:
     found = TypeAdapter(Text).validate_python(one_line(text))
     assert len(found) <= LONGEST_REASON + 1 <= LONGEST_TEXT
     assert not found.endswith(".")

@@ -29,18 +29,18 @@ def _counted(path: Path, claim: str) -> tuple[bool, int]:
     return held, len(reads)
 
 
-def test_a_file_is_read_once(old_file: Path) -> None:
+def test_an_unchanged_file_is_hashed_only_once(old_file: Path) -> None:
     claim = sha256_of(old_file)
     assert [_counted(old_file, claim) for _ in range(3)] == [(True, 1), (True, 0), (True, 0)]
 
 
-def test_another_claim_on_the_same_file_is_checked_for_itself(old_file: Path) -> None:
+def test_a_different_claim_about_the_same_file_is_checked_separately(old_file: Path) -> None:
     assert _counted(old_file, sha256_of(old_file)) == (True, 1)
     assert _counted(old_file, "0" * 64) == (False, 1)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_what_was_proved_is_doubted_after_any_change(damage: object, old_file: Path) -> None:
+def test_damage_to_an_already_verified_file_is_detected(damage: object, old_file: Path) -> None:
     recorded = {"size": old_file.stat().st_size, "sha256": sha256_of(old_file)}
     assert damage_of(old_file, **recorded) is None
     assert damage_of(old_file, **recorded) is None
@@ -48,7 +48,7 @@ def test_what_was_proved_is_doubted_after_any_change(damage: object, old_file: P
     assert damage_of(old_file, **recorded) is not None
 
 
-def test_a_file_that_was_just_written_is_not_trusted_for_its_times(tmp_path: Path) -> None:
+def test_a_recently_written_file_is_hashed_again_even_if_its_timestamps_match(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"right")
     claim = sha256_of(path)
@@ -56,7 +56,7 @@ def test_a_file_that_was_just_written_is_not_trusted_for_its_times(tmp_path: Pat
     assert _counted(path, claim) == (True, 1), "a second write may leave the same times"
 
 
-def test_damage_is_told_in_words(tmp_path: Path) -> None:
+def test_damage_is_described_in_words(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"right")
     recorded = {"size": 5, "sha256": sha256_of(path)}
@@ -68,7 +68,9 @@ def test_damage_is_told_in_words(tmp_path: Path) -> None:
     assert damage_of(path, **recorded) == "cannot be read (No such file or directory)"
 
 
-def test_a_process_may_hand_over_what_it_has_proved_but_not_more(old_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verification_results_can_be_handed_over_and_later_changes_are_still_detected(
+    old_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     claim = sha256_of(old_file)
     assert _counted(old_file, claim) == (True, 1)
     handed_over = proofs.proofs()
@@ -79,7 +81,7 @@ def test_a_process_may_hand_over_what_it_has_proved_but_not_more(old_file: Path,
     assert _counted(old_file, claim) == (False, 1)
 
 
-def test_a_copy_is_another_file(old_file: Path, tmp_path: Path) -> None:
+def test_a_copy_of_a_verified_file_is_verified_separately(old_file: Path, tmp_path: Path) -> None:
     claim = sha256_of(old_file)
     assert _counted(old_file, claim) == (True, 1)
     os.rename(old_file, tmp_path / "moved")

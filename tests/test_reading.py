@@ -32,7 +32,7 @@ from perturb.reading import (
         (ValueError("\x1b[2J" + "x" * 1_000), r"\(\\x1b\[2Jx{236}…\)"),
     ],
 )
-def test_whatever_a_library_raises_is_one_sentence(tmp_path: Path, error: Exception, reason: str) -> None:
+def test_any_exception_from_a_library_is_reported_in_one_sentence(tmp_path: Path, error: Exception, reason: str) -> None:
     with (
         pytest.raises(UserError, match=rf"a\.bin: cannot be read {reason}; make it again\.$"),
         reading(tmp_path / "a.bin", "make it again"),
@@ -40,13 +40,13 @@ def test_whatever_a_library_raises_is_one_sentence(tmp_path: Path, error: Except
         raise error
 
 
-def test_a_web_page_under_a_files_name_is_told_as_such(tmp_path: Path) -> None:
+def test_a_web_page_saved_in_place_of_a_file_is_recognised(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_text("\n <!DOCTYPE html><html>Quota exceeded", encoding="utf-8")
     with pytest.raises(UserError, match="it is a web page"), reading(tmp_path / "a.bin", "make it again"):
         raise ValueError("bad magic number")
 
 
-def test_a_users_error_and_an_interrupt_pass(tmp_path: Path) -> None:
+def test_user_errors_and_interrupts_pass_through_unchanged(tmp_path: Path) -> None:
     for error in (UserError("as it is"), KeyboardInterrupt()):
         with pytest.raises(type(error)) as raised, reading(tmp_path, "make it again"):
             raise error
@@ -54,7 +54,7 @@ def test_a_users_error_and_an_interrupt_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["pipe", "device"])
-def test_what_has_no_end_is_not_read(tmp_path: Path, name: str) -> None:
+def test_pipes_and_devices_are_not_read(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name == "pipe":
         os.mkfifo(path)
@@ -64,7 +64,7 @@ def test_what_has_no_end_is_not_read(tmp_path: Path, name: str) -> None:
         bytes_of(path, "name a file")
 
 
-def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+def test_a_file_above_the_size_limit_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"12345")
     assert bytes_of(path, "name a file", largest=5) == b"12345"
@@ -72,18 +72,18 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         bytes_of(path, "name a file", largest=4)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbfseed = 1")
     assert text_of(tmp_path / "a", "name a file") == "seed = 1"
 
 
-def test_bytes_that_are_no_text_are_told_with_their_place(tmp_path: Path) -> None:
+def test_invalid_utf_8_is_reported_with_its_position(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"ab\xff")
     with pytest.raises(UserError, match="it is not UTF-8, at byte 2"):
         text_of(tmp_path / "a", "name a file")
 
 
-def test_an_hdf5_file_without_its_end_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_hdf5_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["x"] = np.random.default_rng(0).random(1_000)
@@ -92,7 +92,7 @@ def test_an_hdf5_file_without_its_end_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_attributes_that_python_has_no_value_for_are_passed_over(tmp_path: Path) -> None:
+def test_hdf5_attributes_without_a_python_equivalent_are_marked_unreadable(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.attrs["text"], file.attrs["numbers"] = "ψ", [1, 2]
         file.attrs["bytes"] = np.bytes_(b"\xff")
@@ -115,7 +115,7 @@ def test_attributes_that_python_has_no_value_for_are_passed_over(tmp_path: Path)
         }
 
 
-def test_an_attribute_that_promises_more_than_it_may_hold_is_not_read(tmp_path: Path) -> None:
+def test_an_oversized_hdf5_attribute_is_marked_unreadable(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w", libver="latest") as file:
         file.attrs["large"] = np.zeros(LARGEST_ATTRIBUTE // 8 + 1)
         file.attrs["small"] = 1
@@ -123,7 +123,7 @@ def test_an_attribute_that_promises_more_than_it_may_hold_is_not_read(tmp_path: 
         assert attributes_of(file) == {"large": UNREADABLE, "small": 1}
 
 
-def test_a_regular_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
+def test_a_regular_file_is_read_whole_up_to_the_size_limit(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"12345")
     assert read_regular(path, 5) == b"12345"
@@ -132,7 +132,7 @@ def test_a_regular_file_is_read_whole_up_to_the_limit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "without an end"])
-def test_what_is_no_regular_file_or_has_no_end_is_refused_at_once(kind: str, tmp_path: Path) -> None:
+def test_anything_but_a_finite_regular_file_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
     if kind == "pipe":
         os.mkfifo(path)

@@ -50,13 +50,13 @@ def _daemon(folder: Path) -> int:
     return int((folder / "daemon").read_text())
 
 
-def test_what_a_program_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+def test_processes_left_behind_by_a_program_end_with_it(tmp_path: Path) -> None:
     process = _started(DAEMON + "sys.exit(7)", tmp_path)
     assert process.wait(60) == 7
     assert is_gone(_daemon(tmp_path))
 
 
-def test_a_process_that_left_its_group_is_found_and_ended(tmp_path: Path) -> None:
+def test_a_process_that_left_its_group_is_found_and_killed(tmp_path: Path) -> None:
     process = _started(DAEMON + "time.sleep(600)", tmp_path)
     daemon = _daemon(tmp_path)
     _until(lambda: daemon in below(process.pid))
@@ -67,11 +67,11 @@ def test_a_process_that_left_its_group_is_found_and_ended(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
-def test_the_signal_that_ended_a_program_is_told(sent: signal.Signals, tmp_path: Path) -> None:
+def test_the_signal_that_killed_a_program_is_reported(sent: signal.Signals, tmp_path: Path) -> None:
     assert _started(f"import os; os.kill(os.getpid(), {int(sent)})", tmp_path).wait(60) == -sent
 
 
-def test_a_program_that_starts_one_process_after_the_other_is_ended(tmp_path: Path) -> None:
+def test_a_program_that_keeps_forking_is_killed_with_all_its_processes(tmp_path: Path) -> None:
     forks = "import os, time\nfor _ in range(200):\n    if os.fork() == 0:\n        os.setsid()\n    time.sleep(0.005)\n"
     process = _started(DAEMON.replace("time.sleep(600)", f"exec({forks!r}); time.sleep(600)") + "time.sleep(600)", tmp_path)
     _daemon(tmp_path)
@@ -80,7 +80,7 @@ def test_a_program_that_starts_one_process_after_the_other_is_ended(tmp_path: Pa
     assert below(process.pid) == []
 
 
-def test_all_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
+def test_everything_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
     program = (
         "import os, subprocess, sys\n"
         f"command = [sys.executable, '-c', {SUPERVISED!r}, str(os.getpid()), {DAEMON + 'time.sleep(600)'!r}]\n"
@@ -93,7 +93,7 @@ def test_all_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> None:
     _until(lambda: is_gone(daemon))
 
 
-def test_a_process_whose_first_thread_alone_has_ended_is_not_gone() -> None:
+def test_a_process_whose_main_thread_has_ended_is_not_gone_while_other_threads_run() -> None:
     program = (
         "import ctypes, threading, time\n"
         "threading.Thread(target=time.sleep, args=(600,)).start()\n"

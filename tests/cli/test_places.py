@@ -94,7 +94,7 @@ def _outcomes(folder: Path, commands: list[list[str]]) -> list[tuple[int, str]]:
     return json.loads(done.stdout)
 
 
-def test_no_command_begins_work_whose_result_cannot_be_written(folder: Path) -> None:
+def test_no_command_starts_work_if_its_result_cannot_be_written(folder: Path) -> None:
     tried = [
         (name, kind, [place if word == "PLACE" else word for word in words])
         for name, (words, is_folder) in COMMANDS.items()
@@ -109,7 +109,7 @@ def test_no_command_begins_work_whose_result_cannot_be_written(folder: Path) -> 
     assert sorted(folder.rglob("*")) == before
 
 
-def test_commands_that_write_where_they_stand_say_so_too(folder: Path) -> None:
+def test_commands_without_an_output_option_report_an_unwritable_current_folder(folder: Path) -> None:
     """Without an option, in a folder that belongs to others."""
     commands = [
         ["run", "a.toml"],
@@ -125,7 +125,7 @@ def test_commands_that_write_where_they_stand_say_so_too(folder: Path) -> None:
         assert said.count("\n") == 1, (words, said)
 
 
-def test_a_file_that_may_not_be_read_is_one_sentence(folder: Path) -> None:
+def test_an_unreadable_input_file_is_reported_in_one_line(folder: Path) -> None:
     path = folder / "secret.h5"
     path.write_bytes(b"secret")
     path.chmod(0)
@@ -138,7 +138,7 @@ def test_a_file_that_may_not_be_read_is_one_sentence(folder: Path) -> None:
         assert said.count("\n") == 1, (command, said)
 
 
-def test_a_path_below_the_current_folder_is_shown_as_it_may_be_typed_and_any_other_as_it_is(
+def test_paths_below_the_current_folder_are_shown_relative_to_it_and_others_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

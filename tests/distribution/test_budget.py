@@ -27,13 +27,13 @@ SLOW = "bytes in 1 s, which is below the minimum of 4,000 a second; try again la
     ],
     ids=["interim answers", "trailers", "a chunk's size", "headers", "empty lines"],
 )
-def test_a_server_that_sends_what_is_no_content_for_ever_is_left(first: bytes, again: bytes) -> None:
+def test_a_server_that_endlessly_sends_anything_but_content_is_abandoned(first: bytes, again: bytes) -> None:
     with endless_server(first, again * 100) as address, pytest.raises(UserError) as caught:
         read_at_most(address, 1_000)
     assert str(caught.value).startswith(address)
 
 
-def test_interim_answers_and_trailers_are_counted() -> None:
+def test_interim_responses_and_trailers_count_towards_the_byte_budget() -> None:
     for first, again in ((b"", b"HTTP/1.1 100 Continue\r\n\r\n"), (CHUNKED + b"0\r\n", b"X: y\r\n")):
         with endless_server(first, again * 100) as address, pytest.raises(UserError, match=MUCH):
             read_at_most(address, 1_000)
@@ -48,13 +48,17 @@ def test_interim_answers_and_trailers_are_counted() -> None:
     ],
     ids=["content", "headers", "interim answers"],
 )
-def test_a_few_bytes_a_second_are_not_waited_for(first: bytes, again: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_sends_only_a_few_bytes_a_second_is_abandoned(
+    first: bytes, again: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(budget, "PATIENCE", 0.6)
     with endless_server(first, again, pause=0.05) as address, pytest.raises(UserError, match=SLOW):
         read_at_most(address, 1_000)
 
 
-def test_a_slow_download_is_given_up_and_what_came_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_that_is_too_slow_is_abandoned_and_its_partial_file_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(budget, "PATIENCE", 0.6)
     first = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
     with endless_server(first, b"x", pause=0.05) as address, pytest.raises(UserError, match="which is below the minimum"):
@@ -62,7 +66,7 @@ def test_a_slow_download_is_given_up_and_what_came_is_kept(tmp_path: Path, monke
     assert 0 < (tmp_path / "a.h5.part").stat().st_size < 100
 
 
-def test_passwords_of_a_netrc_are_sent_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_passwords_from_a_netrc_file_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
     netrc.chmod(0o600)
@@ -72,7 +76,7 @@ def test_passwords_of_a_netrc_are_sent_to_nobody(tmp_path: Path, monkeypatch: py
     assert "authorization" not in odd.asked[0]
 
 
-def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with odd_server(b"hello") as odd:
         monkeypatch.setenv("http_proxy", odd.url.removesuffix("/file.h5").replace("//", "//me:secret@"))
         monkeypatch.delenv("no_proxy", raising=False)

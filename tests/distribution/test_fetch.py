@@ -55,7 +55,7 @@ def _leave_part(folder: Path, content: bytes, *, sha256: str = SHA256, validator
     (folder / "a.h5.part.json").write_text(json.dumps({"sha256": sha256, "validator": validator}))
 
 
-def test_a_file_comes_whole_and_is_not_brought_twice(tmp_path: Path) -> None:
+def test_a_file_is_downloaded_whole_and_only_once(tmp_path: Path) -> None:
     told = []
     with odd_server(CONTENT) as server:
         assert _fetch(server.url, tmp_path / "new" / "a.h5", report=lambda done, total: told.append((done, total)))
@@ -68,7 +68,7 @@ def test_a_file_comes_whole_and_is_not_brought_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("as_address", [str, Path.as_uri], ids=["path", "file://"])
-def test_a_file_of_this_machine_is_copied(tmp_path: Path, as_address: object) -> None:
+def test_a_local_file_is_copied(tmp_path: Path, as_address: object) -> None:
     (tmp_path / "source é%.h5").write_bytes(CONTENT)
     _leave_part(tmp_path, CONTENT[:1000], validator=None)
     assert _fetch(as_address(tmp_path / "source é%.h5"), tmp_path / "a.h5")
@@ -76,7 +76,7 @@ def test_a_file_of_this_machine_is_copied(tmp_path: Path, as_address: object) ->
     assert _names(tmp_path) == ["a.h5", "source é%.h5"]
 
 
-def test_a_killed_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_killed_download_resumes_where_it_stopped(tmp_path: Path) -> None:
     with odd_server(CONTENT, pause=0.02) as server:
         command = [sys.executable, "-c", KILLED, server.url, str(tmp_path / "a.h5"), SHA256]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -95,14 +95,14 @@ def test_a_killed_download_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["a.h5"]
 
 
-def test_a_server_that_drops_connections_is_asked_for_the_rest(tmp_path: Path) -> None:
+def test_after_a_dropped_connection_only_the_rest_is_requested(tmp_path: Path) -> None:
     with odd_server(CONTENT, drop_after=300_000) as server:
         assert _fetch(server.url, tmp_path / "a.h5")
     assert [asked.get("range") for asked in server.asked] == [None, *(f"bytes={k}00000-" for k in (3, 6, 9))]
     assert (tmp_path / "a.h5").read_bytes() == CONTENT
 
 
-def test_a_server_that_loses_every_connection_is_not_asked_for_ever(tmp_path: Path) -> None:
+def test_a_server_that_drops_every_connection_is_retried_only_a_few_times(tmp_path: Path) -> None:
     with odd_server(CONTENT, drop_after=50_000) as server:
         with pytest.raises(
             UserError, match=r"connection was lost after 250,000 of 1,000,000 bytes; what has arrived stays in .*a\.h5\.part"
@@ -114,7 +114,7 @@ def test_a_server_that_loses_every_connection_is_not_asked_for_ever(tmp_path: Pa
     assert (tmp_path / "a.h5").read_bytes() == CONTENT
 
 
-def test_a_server_without_ranges_that_drops_connections_is_asked_twice(tmp_path: Path) -> None:
+def test_a_server_without_ranges_that_drops_connections_is_tried_twice(tmp_path: Path) -> None:
     with (
         odd_server(CONTENT, drop_after=500_000, ranges=False) as server,
         pytest.raises(UserError, match="after 500,000 of 1,000,000"),
@@ -124,7 +124,7 @@ def test_a_server_without_ranges_that_drops_connections_is_asked_twice(tmp_path:
 
 
 @pytest.mark.parametrize("how", [{"ranges": False}, {"etag": '"second"'}, {"wrong_start": True}], ids=str)
-def test_when_going_on_is_impossible_the_download_begins_anew(tmp_path: Path, how: dict) -> None:
+def test_a_download_that_cannot_be_resumed_starts_over(tmp_path: Path, how: dict) -> None:
     _leave_part(tmp_path, bytes(500_000))
     with odd_server(CONTENT, **how) as server:
         assert _fetch(server.url, tmp_path / "a.h5")
@@ -132,7 +132,7 @@ def test_when_going_on_is_impossible_the_download_begins_anew(tmp_path: Path, ho
     assert (tmp_path / "a.h5").read_bytes() == CONTENT
 
 
-def test_a_file_that_changes_while_it_comes_begins_anew(tmp_path: Path) -> None:
+def test_a_download_starts_over_if_the_file_changes_midway(tmp_path: Path) -> None:
     old = bytes(len(CONTENT))
 
     def change(done: int, total: int) -> None:
@@ -145,7 +145,7 @@ def test_a_file_that_changes_while_it_comes_begins_anew(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").read_bytes() == CONTENT
 
 
-def test_a_file_that_has_become_shorter_is_another_file(tmp_path: Path) -> None:
+def test_a_file_shorter_than_its_partial_download_is_requested_anew_and_refused(tmp_path: Path) -> None:
     _leave_part(tmp_path, CONTENT[:500_000], validator=None)
     with (
         odd_server(CONTENT[:400_000]) as server,
@@ -155,7 +155,7 @@ def test_a_file_that_has_become_shorter_is_another_file(tmp_path: Path) -> None:
     assert [asked.get("range") for asked in server.asked] == ["bytes=500000-", None]
 
 
-def test_weak_tags_are_not_sent_back(tmp_path: Path) -> None:
+def test_weak_etags_are_not_sent_back(tmp_path: Path) -> None:
     with odd_server(CONTENT, drop_after=600_000, etag='W/"first"') as server:
         _fetch(server.url, tmp_path / "a.h5")
     assert [asked.get("if-range") for asked in server.asked] == [None, None]
@@ -165,7 +165,7 @@ def test_weak_tags_are_not_sent_back(tmp_path: Path) -> None:
     ("sha256", "text"),
     [("1" * 64, None), (SHA256, "no JSON"), (SHA256, "[]"), (SHA256, '{"sha256": 1, "validator": 2}'), (SHA256, "")],
 )
-def test_a_part_of_something_else_is_not_gone_on_with(tmp_path: Path, sha256: str, text: str | None) -> None:
+def test_a_partial_file_of_another_download_is_not_resumed(tmp_path: Path, sha256: str, text: str | None) -> None:
     _leave_part(tmp_path, bytes(500_000), sha256=sha256)
     if text is not None:
         (tmp_path / "a.h5.part.json").write_text(text)
@@ -175,7 +175,7 @@ def test_a_part_of_something_else_is_not_gone_on_with(tmp_path: Path, sha256: st
     assert _names(tmp_path) == ["a.h5"]
 
 
-def test_a_damaged_part_is_brought_once_more(tmp_path: Path) -> None:
+def test_a_damaged_partial_file_is_downloaded_again_from_the_start(tmp_path: Path) -> None:
     _leave_part(tmp_path, bytes(500_000))
     with odd_server(CONTENT) as server:
         assert _fetch(server.url, tmp_path / "a.h5")
@@ -183,14 +183,14 @@ def test_a_damaged_part_is_brought_once_more(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").read_bytes() == CONTENT
 
 
-def test_a_complete_part_needs_no_server(tmp_path: Path) -> None:
+def test_a_partial_file_that_is_already_complete_needs_no_server(tmp_path: Path) -> None:
     """What a kill between the last byte and the renaming leaves."""
     (tmp_path / "a.h5.part").write_bytes(CONTENT)
     assert _fetch("http://127.0.0.1:9/none", tmp_path / "a.h5")
     assert _names(tmp_path) == ["a.h5"]
 
 
-def test_a_flipped_bit_is_found_and_nothing_is_kept(tmp_path: Path) -> None:
+def test_a_flipped_bit_is_detected_and_nothing_is_kept(tmp_path: Path) -> None:
     flipped = bytearray(CONTENT)
     flipped[700_000] ^= 4
     with (
@@ -201,7 +201,7 @@ def test_a_flipped_bit_is_found_and_nothing_is_kept(tmp_path: Path) -> None:
     assert _names(tmp_path) == []
 
 
-def test_a_file_of_another_size_is_not_even_begun(tmp_path: Path) -> None:
+def test_a_file_of_the_wrong_size_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with (
         odd_server(CONTENT + b"x") as server,
         pytest.raises(UserError, match="must have 1,000,000 bytes, and has 1,000,001"),
@@ -213,7 +213,7 @@ def test_a_file_of_another_size_is_not_even_begun(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["short"]
 
 
-def test_no_byte_more_than_expected_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_byte_beyond_the_expected_size_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that does not announce how much it sends."""
     written, write = [], os.write
     monkeypatch.setattr(part.os, "write", lambda descriptor, data: written.append(write(descriptor, data)) or written[-1])
@@ -224,14 +224,14 @@ def test_no_byte_more_than_expected_is_written(tmp_path: Path, monkeypatch: pyte
     assert _names(tmp_path) == []
 
 
-def test_an_answer_that_ends_early_without_saying_so_is_kept_for_later(tmp_path: Path) -> None:
+def test_a_response_that_ends_early_is_kept_as_a_partial_file(tmp_path: Path) -> None:
     short = b"HTTP/1.1 200 OK\r\n\r\n" + CONTENT[:10_000]
     with raw_server(short, short) as address, pytest.raises(UserError, match="lost after 10,000 of 1,000,000 bytes"):
         _fetch(address, tmp_path / "a.h5")
     assert _names(tmp_path) == ["a.h5.part", "a.h5.part.json"]
 
 
-def test_a_disk_without_room_is_told_before_anything_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_disk_space_is_reported_before_the_first_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", ["free"])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(999_999))
     with (
@@ -243,7 +243,7 @@ def test_a_disk_without_room_is_told_before_anything_is_asked(tmp_path: Path, mo
     assert _names(tmp_path) == []
 
 
-def test_a_disk_that_fills_up_midway_is_told_and_the_part_serves_later(
+def test_a_disk_that_fills_up_midway_is_reported_and_the_download_can_be_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
@@ -267,7 +267,7 @@ def test_a_disk_that_fills_up_midway_is_told_and_the_part_serves_later(
     assert _names(tmp_path) == ["a.h5"]
 
 
-def test_two_at_once_do_not_touch_each_others_bytes(tmp_path: Path) -> None:
+def test_a_second_download_of_the_same_file_is_refused_and_the_first_completes(tmp_path: Path) -> None:
     begun, outcomes = threading.Event(), []
     with odd_server(CONTENT, pause=0.01) as server:
         first = threading.Thread(
@@ -285,7 +285,7 @@ def test_two_at_once_do_not_touch_each_others_bytes(tmp_path: Path) -> None:
     assert len(server.asked) == 1
 
 
-def test_a_part_that_was_renamed_while_we_opened_it_is_not_written_to(
+def test_a_partial_file_renamed_while_it_is_being_opened_is_not_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another process finishes between our opening of its part and our lock on it."""
@@ -306,7 +306,9 @@ def test_a_part_that_was_renamed_while_we_opened_it_is_not_written_to(
     assert _names(tmp_path) == ["a.h5"]
 
 
-def test_a_part_that_was_removed_while_we_opened_it_is_begun_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_file_removed_while_it_is_being_opened_is_started_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another process finds that what it got is wrong, between our opening of its part and our lock on it."""
     _leave_part(tmp_path, CONTENT[:1000])
     lock, opened = fcntl.flock, []
@@ -327,7 +329,7 @@ def test_a_part_that_was_removed_while_we_opened_it_is_begun_anew(tmp_path: Path
 
 
 @pytest.mark.parametrize("content", [b"mine", bytes(len(CONTENT))])
-def test_another_file_of_that_name_is_never_replaced(tmp_path: Path, content: bytes) -> None:
+def test_an_existing_file_with_other_content_is_not_replaced(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.h5").write_bytes(content)
     with odd_server(CONTENT) as server, pytest.raises(UserError, match="already exists and is not the published file"):
         _fetch(server.url, tmp_path / "a.h5")
@@ -335,14 +337,14 @@ def test_another_file_of_that_name_is_never_replaced(tmp_path: Path, content: by
     assert _names(tmp_path) == ["a.h5"]
 
 
-def test_a_part_that_is_longer_than_the_file_is_none(tmp_path: Path) -> None:
+def test_a_partial_file_longer_than_the_whole_file_is_discarded(tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(CONTENT)
     _leave_part(tmp_path, CONTENT + b"x")
     assert _fetch(str(tmp_path / "source"), tmp_path / "a.h5")
     assert (tmp_path / "a.h5").read_bytes() == CONTENT
 
 
-def test_a_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_a_partial_file_that_is_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "a.h5.part").symlink_to(tmp_path / "precious")
     (tmp_path / "b.h5.part.json").symlink_to(tmp_path / "precious")
@@ -353,7 +355,7 @@ def test_a_part_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_a_place_that_is_no_folder_is_a_sentence(tmp_path: Path) -> None:
+def test_a_target_folder_that_is_a_file_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         odd_server(CONTENT) as server,
@@ -362,7 +364,7 @@ def test_a_place_that_is_no_folder_is_a_sentence(tmp_path: Path) -> None:
         _fetch(server.url, tmp_path / "file" / "a.h5")
 
 
-def test_pythons_own_static_server_will_do(tmp_path: Path) -> None:
+def test_downloads_work_from_pythons_own_static_file_server(tmp_path: Path) -> None:
     """It ignores ranges."""
     (tmp_path / "public").mkdir()
     (tmp_path / "public" / "a.h5").write_bytes(CONTENT)
@@ -387,7 +389,7 @@ def test_pythons_own_static_server_will_do(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["a.h5", "public"]
 
 
-def test_pauses_grow_and_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_between_retries_double_and_retries_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slept = []
     monkeypatch.setattr(fetching, "PAUSE", 0.5)
     monkeypatch.setattr(time, "sleep", slept.append)

@@ -34,19 +34,19 @@ def _redirect(target: str) -> bytes:
         ("file:///data/my%20files", "a.h5", "/data/my files/a.h5"),
     ],
 )
-def test_a_name_is_put_below_a_folder(base: str, name: str, address: str) -> None:
+def test_a_name_is_appended_below_the_base_address(base: str, name: str, address: str) -> None:
     assert address_below(base, name) == address
 
 
 @pytest.mark.parametrize("address", ["ftp://host/a", "http:///a", "file://host/a", "http://[::1/a", "data://x", "", "a\0b"])
-def test_only_http_and_paths_are_asked(address: str) -> None:
+def test_only_http_addresses_and_local_paths_are_accepted(address: str) -> None:
     with pytest.raises(
         UserError, match="must be an address that begins with http:// or https://, or a path on this machine"
     ):
         read_at_most(address, 10)
 
 
-def test_a_path_without_a_file_is_a_sentence(tmp_path: Path) -> None:
+def test_a_local_path_without_a_readable_file_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such file"):
         read_at_most(str(tmp_path), 10)
     with pytest.raises(UserError, match="cannot be read"):
@@ -78,14 +78,14 @@ def test_a_path_without_a_file_is_a_sentence(tmp_path: Path) -> None:
         (_redirect("file:///etc/passwd"), "redirects from http to 'file', which is not followed"),
     ],
 )
-def test_an_answer_of_no_use_is_one_sentence(answer: bytes, sentence: str) -> None:
+def test_an_unusable_response_is_reported_in_one_sentence(answer: bytes, sentence: str) -> None:
     with raw_server(answer) as address, pytest.raises(UserError, match=sentence) as caught:
         read_at_most(address, 100)
     assert str(caught.value).startswith(address)
     assert str(caught.value).isprintable()
 
 
-def test_redirects_are_followed_but_not_for_ever() -> None:
+def test_redirects_are_followed_up_to_a_limit() -> None:
     with raw_server(HELLO) as last, raw_server(_redirect(last)) as first:
         assert read_at_most(first, 100) == b"hello"
     with raw_server(*[_redirect("/again")] * 6) as address, pytest.raises(UserError, match="redirects more than 5 times"):
@@ -98,26 +98,26 @@ def test_the_body_of_a_redirect_is_not_read() -> None:
         assert read_at_most(address, 100) == b"hello"
 
 
-def test_a_redirect_may_not_leave_https() -> None:
+def test_a_redirect_from_https_to_http_is_refused() -> None:
     assert remote._redirected("https://a/x", "//b/y") == "https://b/y"
     assert remote._redirected("http://a/x", "https://b/y") == "https://b/y"
     with pytest.raises(UserError, match="redirects from https to 'http', which is not followed"):
         remote._redirected("https://a/x", "http://a/x")
 
 
-def test_no_more_than_the_limit_is_read() -> None:
+def test_reading_stops_at_the_byte_limit() -> None:
     with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000) as address:
         assert read_at_most(address, 10) == b"x" * 10
 
 
-def test_a_refused_connection_is_one_sentence() -> None:
+def test_a_refused_connection_is_reported_in_one_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}/a"
     with pytest.raises(UserError, match="the connection was refused; is the server running, and the port right"):
         read_at_most(address, 10)
 
 
-def test_a_name_that_cannot_be_resolved_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_name_that_cannot_be_resolved_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*arguments: object, **options: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -128,12 +128,12 @@ def test_a_name_that_cannot_be_resolved_is_one_sentence(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("address", ["http://..../a", "http://" + "ä" * 70 + ".de/", "http://a:b/"])
-def test_a_malformed_host_is_one_sentence(address: str) -> None:
+def test_a_malformed_host_is_reported_in_one_sentence(address: str) -> None:
     with pytest.raises(UserError, match="is not an address that can be requested"):
         read_at_most(address, 10)
 
 
-def test_a_server_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_to_a_silent_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "TIMEOUT", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/a"
@@ -141,7 +141,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_for_ever(monkeypatch: pyte
             read_at_most(address, 10)
 
 
-def test_multipart_answers_are_not_taken_for_the_file() -> None:
+def test_a_multipart_response_is_not_mistaken_for_the_file() -> None:
     parts = b"HTTP/1.1 206 x\r\nContent-Type: multipart/byteranges; boundary=x\r\nContent-Length: 3\r\n\r\n--x"
     with raw_server(parts, HELLO) as address, ask(address, offset=2, size=5) as answer:
         assert (answer.start, b"".join(answer.chunks)) == (0, b"hello")

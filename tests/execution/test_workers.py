@@ -29,7 +29,7 @@ from perturb.files import read_json, sha256_of
 from perturb.runs import MANIFEST, RunSpec, Store
 
 
-def test_a_killed_process_takes_no_others_work_with_it() -> None:
+def test_a_killed_process_does_not_affect_the_work_of_other_processes() -> None:
     with Processes(2) as processes, ThreadPoolExecutor(2) as threads:
         lost, kept = threads.submit(processes.run, os._exit, 1), threads.submit(processes.run, time.sleep, 1.0)
         with pytest.raises(WorkerLost, match="its process was killed"):
@@ -46,7 +46,7 @@ def long(tiny: ExperimentConfig) -> ExperimentConfig:
     return tiny.model_copy(update={"training": training})
 
 
-def test_a_run_that_kills_its_worker_again_and_again_is_given_up_by_name(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_a_run_that_keeps_killing_its_worker_is_given_up_and_named(tiny: ExperimentConfig, tmp_path: Path) -> None:
     """The others are built; nobody is asked a fourth time."""
     asked: list[str] = []
     plan, store = plan_experiment(tiny), Store(tmp_path, STAGES)
@@ -72,7 +72,7 @@ def _build_or_die(store: Store, unit: list[RunSpec], broken: str) -> None:
     store.ensure_all(unit)
 
 
-def test_a_run_that_never_comes_into_sight_is_told(
+def test_a_run_that_a_worker_reports_as_done_but_did_not_store_is_an_error(
     tiny: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheduler, "SECONDS_UNTIL_SEEN", 0.2)
@@ -87,7 +87,7 @@ def test_a_run_that_never_comes_into_sight_is_told(
 
 
 @pytest.mark.slow
-def test_a_killed_worker_process_costs_no_run(long: ExperimentConfig, tmp_path: Path) -> None:
+def test_no_run_is_lost_when_a_worker_process_is_killed(long: ExperimentConfig, tmp_path: Path) -> None:
     """Killed amid a training, it is replaced, and the training goes on from its checkpoint."""
     killed = []
 
@@ -110,7 +110,7 @@ def test_a_killed_worker_process_costs_no_run(long: ExperimentConfig, tmp_path: 
 
 
 @pytest.mark.slow
-def test_two_flows_on_one_config_build_everything_once(tiny_toml: Path, tmp_path: Path) -> None:
+def test_two_flows_on_the_same_config_build_each_run_only_once(tiny_toml: Path, tmp_path: Path) -> None:
     artifacts = tmp_path / "artifacts"
     command = [*COMMAND, "run", str(tiny_toml), "--artifacts", str(artifacts), "--no-prefect", "--workers", "1"]
     with started(command, tmp_path / "one.log") as one, started(command, tmp_path / "two.log") as two:
@@ -136,7 +136,7 @@ def _all_whole(artifacts: Path) -> bool:
     )
 
 
-def test_a_training_that_never_ends_is_ended_and_named(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_a_training_that_exceeds_the_time_limit_is_stopped_and_named(tiny: ExperimentConfig, tmp_path: Path) -> None:
     endless = tiny.training.model_copy(update={"steps": 10**9})
     config = tiny.model_copy(update={"training": endless})
     plan = plan_experiment(config)
@@ -148,13 +148,13 @@ def test_a_training_that_never_ends_is_ended_and_named(tiny: ExperimentConfig, t
     assert not Store(tmp_path, STAGES).is_being_built(plan.restarts[0].inputs["restart"]), "its process is gone"
 
 
-def test_a_run_within_its_time_is_as_without_a_limit(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_a_run_within_the_time_limit_is_built_as_usual(tiny: ExperimentConfig, tmp_path: Path) -> None:
     plan = plan_experiment(tiny)
     (found,) = ensure_within([plan.images], RunSettings(artifacts=tmp_path), 5.0)
     assert (found.run, found.how) == (plan.images.id, "built")
 
 
-def test_a_full_disk_ends_the_flow_with_a_sentence(tiny_toml: Path, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_flow_with_a_message_and_no_traceback(tiny_toml: Path, tmp_path: Path) -> None:
     artifacts = tmp_path / "artifacts"
     with small_disk(artifacts, megabytes=14):
         command = [*COMMAND, "run", str(tiny_toml), "--artifacts", str(artifacts), "--no-prefect", "--workers", "1"]
@@ -165,7 +165,7 @@ def test_a_full_disk_ends_the_flow_with_a_sentence(tiny_toml: Path, tmp_path: Pa
         assert _all_whole(artifacts)
 
 
-def test_another_version_of_the_code_or_another_folder_is_refused(tmp_path: Path) -> None:
+def test_workers_with_another_code_version_or_another_artifacts_folder_are_refused(tmp_path: Path) -> None:
     with origin_at(tmp_path) as origin:
         check_origin(origin)
         assert origin["source"] == source_hash()
@@ -179,7 +179,7 @@ def test_another_version_of_the_code_or_another_folder_is_refused(tmp_path: Path
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_processes_leave_no_thread_of_theirs_to_the_end_of_the_interpreter() -> None:
+def test_closing_the_process_pool_leaves_no_threads_behind() -> None:
     before = threading.active_count()
     with Processes(2) as processes:
         assert processes.run(abs, -3) == 3

@@ -31,7 +31,7 @@ ASK = "from perturb.external import load_benchmark; print(load_benchmark('mini',
 
 
 @pytest.mark.parametrize("column", recipes("mini"), ids=lambda column: column.name)
-def test_every_variant_of_mini_is_made_from_the_package_and_holds_its_bound(column: VariantPattern) -> None:
+def test_every_variant_of_mini_is_built_from_the_package_and_respects_its_bound(column: VariantPattern) -> None:
     data = load_benchmark("mini", column.variant, column.pattern)
     (published,) = [file for file in known_files()["mini"] if VariantPattern(file.variant, file.draw) == column]
     assert data.recipe_sha256 == published.recipe_sha256
@@ -40,14 +40,14 @@ def test_every_variant_of_mini_is_made_from_the_package_and_holds_its_bound(colu
     assert cache_of(data.path).is_dir()
 
 
-def test_a_file_of_mini_is_made_once(cache: Path) -> None:
+def test_a_mini_file_is_built_only_once(cache: Path) -> None:
     first = load_benchmark("mini", "noise").path
     assert first == cache / "mini" / "mini-noise.h5"
     before = first.stat().st_mtime_ns
     assert load_benchmark("mini", "noise").path.stat().st_mtime_ns == before
 
 
-def test_a_file_of_another_recipe_or_a_torn_one_is_made_again(tmp_path: Path) -> None:
+def test_mini_files_of_another_recipe_or_cut_short_are_rebuilt(tmp_path: Path) -> None:
     path = tmp_path / "mini" / "mini-noise.h5"
     write_small_file(path, SmallShapes(), "noise", recipe="an older one")
     assert load_benchmark("mini", "noise", cache=tmp_path).name == "mini"
@@ -55,7 +55,7 @@ def test_a_file_of_another_recipe_or_a_torn_one_is_made_again(tmp_path: Path) ->
     assert len(load_benchmark("mini", "noise", cache=tmp_path).images(np.arange(4096))) == 4096
 
 
-def test_two_processes_may_ask_at_once(tmp_path: Path) -> None:
+def test_two_processes_can_request_the_same_file_at_once(tmp_path: Path) -> None:
     environment = os.environ | {"PERTURB_CACHE": str(tmp_path)}
     command = [sys.executable, "-c", ASK]
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -76,7 +76,7 @@ def _write(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_write, *DAMAGES.values()], ids=["as the hostile model", *DAMAGES])
-def test_damaged_unpacked_images_are_made_again(damage: Callable[[Path], None], sprites: Path) -> None:
+def test_damaged_unpacked_images_are_unpacked_again(damage: Callable[[Path], None], sprites: Path) -> None:
     numbers = np.arange(96)
     before = load_benchmark(sprites, "modified").images(numbers)
     path = cache_of(sprites / "modified.h5") / "images.npy"
@@ -88,7 +88,7 @@ def test_damaged_unpacked_images_are_made_again(damage: Callable[[Path], None], 
     assert np.array_equal(data.pixels.images(numbers), before), "and unpacked anew"
 
 
-def test_a_file_whose_images_are_others_than_it_states_is_refused(sprites: Path) -> None:
+def test_a_file_whose_images_do_not_match_its_hash_is_refused(sprites: Path) -> None:
     with h5py.File(sprites / "modified.h5", "r+") as file:
         file["imgs"][7] = 255 - file["imgs"][7]
     with pytest.raises(UserError, match=r"modified\.h5: the sha256 of its images must be [0-9a-f]{64}, got"):
@@ -97,7 +97,7 @@ def test_a_file_whose_images_are_others_than_it_states_is_refused(sprites: Path)
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_file_of_mini_is_made_again(damage: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_damaged_mini_file_is_rebuilt(damage: Callable[[Path], None], tmp_path: Path) -> None:
     data = load_benchmark("mini", "noise", cache=tmp_path)
     before = data.sha256, data.images(np.array([9])), sha256_of(data.path)
     damage(data.path)
@@ -106,7 +106,7 @@ def test_a_damaged_file_of_mini_is_made_again(damage: Callable[[Path], None], tm
     assert np.array_equal(again.images(np.array([9])), before[1])
 
 
-def test_doctored_images_under_the_published_recipe_are_made_again(tmp_path: Path) -> None:
+def test_doctored_images_under_the_published_recipe_are_rebuilt(tmp_path: Path) -> None:
     path = load_benchmark("mini", "noise", cache=tmp_path).path
     before = sha256_of(path)
     with h5py.File(path, "r+") as file:
@@ -120,7 +120,7 @@ def test_doctored_images_under_the_published_recipe_are_made_again(tmp_path: Pat
 
 @pytest.mark.usefixtures("without_recipes")
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_download_is_refused_or_brought_again(
+def test_a_damaged_download_is_refused_or_downloaded_again(
     damage: Callable[[Path], None], sprites: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(DATASETS, "dsprites", Dataset(SmallSprites, None))
@@ -144,7 +144,7 @@ def test_a_damaged_download_is_refused_or_brought_again(
         ("shapes", "shapes3d-modified", r"the grid must be \(10, 10, 10, 8, 4, 15\), got \(1, 1, 1, 8, 4, 15\)"),
     ],
 )
-def test_another_benchmarks_file_in_its_place_is_refused(
+def test_a_cached_file_of_another_benchmark_is_refused(
     source: str, name: str, what: str, sprites: Path, tmp_path: Path
 ) -> None:
     made = {"sprites": sprites / "modified.h5", "shapes": tmp_path / "shapes.h5"}
@@ -169,7 +169,7 @@ def test_another_benchmarks_file_in_its_place_is_refused(
         ("modified", "modified", {"unordered_factors": ""}, r"the factors without order must be \('shape',\), got \(\)"),
     ],
 )
-def test_another_variant_or_epsilon_in_its_place_is_refused(
+def test_a_cached_file_with_the_wrong_variant_or_metadata_is_refused(
     source: str, column: str, attributes: dict, what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(DATASETS, "dsprites", Dataset(SmallSprites, None))
@@ -180,7 +180,7 @@ def test_another_variant_or_epsilon_in_its_place_is_refused(
         load_benchmark("dsprites", column, cache=tmp_path)
 
 
-def test_verify_and_cache_notice_damaged_unpacked_images() -> None:
+def test_the_verify_command_detects_damaged_unpacked_images_and_cache_repairs_them() -> None:
     path = get_file("mini-original")
     load_benchmark("mini")
     flip(cache_of(path) / "images.npy")

@@ -53,7 +53,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.Complete
     return _evaluate(HELPERS, *arguments), out
 
 
-def test_a_run_that_goes_wrong_is_marked_and_the_others_go_on(mixed: tuple) -> None:
+def test_a_failing_run_is_marked_and_the_others_continue(mixed: tuple) -> None:
     done, out = mixed
     assert done.returncode == 0, done.stderr
     entry = read_entry(out / "entry.json", known_files())
@@ -66,7 +66,7 @@ def test_a_run_that_goes_wrong_is_marked_and_the_others_go_on(mixed: tuple) -> N
     assert used < 1.5
 
 
-def test_an_exception_is_shown_with_a_traceback_that_begins_in_the_users_code(mixed: tuple) -> None:
+def test_the_traceback_of_a_failed_run_begins_in_the_users_code(mixed: tuple) -> None:
     lines = mixed[0].stderr.splitlines()
     start = lines.index("Traceback (most recent call last):")
     assert lines[start + 1].strip().startswith(f'File "{HELPERS / "faulty_models.py"}"')
@@ -75,7 +75,7 @@ def test_an_exception_is_shown_with_a_traceback_that_begins_in_the_users_code(mi
     assert "perturb/external" not in mixed[0].stderr
 
 
-def test_the_output_ends_with_the_failures_the_sentence_and_the_entry(mixed: tuple) -> None:
+def test_the_output_lists_failures_and_ends_with_a_summary_and_the_entrys_path(mixed: tuple) -> None:
     done, out = mixed
     *_, sentence, last = done.stdout.splitlines()
     assert last == str(out / "entry.json")
@@ -89,7 +89,7 @@ def test_the_output_ends_with_the_failures_the_sentence_and_the_entry(mixed: tup
     assert "3 of 3 runs done" in done.stderr
 
 
-def test_the_entry_says_what_was_done(mixed: tuple) -> None:
+def test_the_entry_records_what_was_evaluated_and_how(mixed: tuple) -> None:
     entry = read_entry(mixed[1] / "entry.json")
     assert (entry.model, entry.how, entry.settings) == ("EachInItsWay", "fit", {"pool": 16})
     assert entry.method.startswith("Fits the original, raises on the modified images")
@@ -97,7 +97,7 @@ def test_the_entry_says_what_was_done(mixed: tuple) -> None:
     assert [metric.name for metric in entry.metrics] == ["mig", "mcc"]
 
 
-def test_the_images_of_failed_runs_are_measured_in_the_axes_of_the_originals_code_all_the_same(mixed: tuple) -> None:
+def test_images_of_failed_runs_are_still_measured_in_the_axes_of_the_originals_code(mixed: tuple) -> None:
     original, modified, untrained = (run.axes for run in read_entry(mixed[1] / "entry.json").runs)
     assert original.images == 2_000
     assert {axes.latents for axes in (original, modified, untrained)} == {original.latents}
@@ -105,21 +105,21 @@ def test_the_images_of_failed_runs_are_measured_in_the_axes_of_the_originals_cod
     assert all(0 < axes.saving < 10 for axes in (original, modified, untrained))
 
 
-def test_what_the_model_prints_is_kept_and_it_gets_the_seed_of_the_built_in_methods(mixed: tuple) -> None:
+def test_printed_output_is_kept_and_models_get_the_seed_of_the_built_in_methods(mixed: tuple) -> None:
     printed = [path.read_text() for path in mixed[1].glob("runs/*/output.txt")]
     assert f"fitting modified with {training_seed(0, 0)}\n" in printed
     assert len(printed) == 3
     assert list((mixed[1] / "scratch").iterdir()) == []
 
 
-def test_scores_are_those_of_the_encoder(mixed: tuple) -> None:
+def test_scores_in_the_entry_equal_direct_scores_of_the_encoder(mixed: tuple) -> None:
     entry, data = read_entry(mixed[1] / "entry.json"), load_benchmark("mini")
     expected = score_encoder(encoder_of(faulty_models.Fitted()), data.file, ["mig", "mcc"], seed=scores_seed(0))
     assert entry.runs[0].scores == {name: expected[name][name] for name in ("mig", "mcc")}
 
 
 @pytest.mark.slow
-def test_a_killed_evaluation_leaves_no_process_and_goes_on(tmp_path: Path) -> None:
+def test_a_killed_evaluation_leaves_no_process_behind_and_can_be_resumed(tmp_path: Path) -> None:
     environment = os.environ | {"NOTES": str(tmp_path)}
     arguments = ["faulty_models:Noted", "--seeds", "1", "--workers", "1", "--out", str(tmp_path / "out")]
     with subprocess.Popen([*COMMAND, *arguments], cwd=HELPERS, env=environment, stderr=subprocess.DEVNULL) as first:
@@ -161,7 +161,7 @@ def _until(condition: object) -> None:
 
 
 @pytest.mark.slow
-def test_failed_runs_are_kept_until_they_are_to_be_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_runs_are_kept_until_a_retry_is_requested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTES", str(tmp_path))
     run = partial(benchmark, FailsOnce, variants=["original"], seeds=1, out=tmp_path / "out", quiet=True)
     failed = run()
@@ -176,7 +176,7 @@ def test_failed_runs_are_kept_until_they_are_to_be_tried_again(tmp_path: Path, m
     assert checkpoint.is_file()
 
 
-def test_two_lines_in_a_script_are_enough_for_a_model_of_that_script(tmp_path: Path) -> None:
+def test_a_script_can_benchmark_a_model_that_it_defines_itself(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     text = (HELPERS / "faulty_models.py").read_text().split("class EachInItsWay")[0]
     script.write_text(
@@ -194,7 +194,7 @@ def test_two_lines_in_a_script_are_enough_for_a_model_of_that_script(tmp_path: P
     assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
 
 
-def test_a_module_with_a_loss_is_trained_by_the_loop(tmp_path: Path) -> None:
+def test_a_module_with_a_loss_is_trained_by_the_built_in_loop(tmp_path: Path) -> None:
     training = Training(steps=20, batch_size=16, learning_rate=1e-2)
     arguments = {"variants": PAIR, "seeds": 1, "training": training, "out": tmp_path, "quiet": True}
     result = benchmark(partial(Linear, scale=2.0), **arguments, name="Twice", method="two of them")
@@ -208,7 +208,7 @@ def test_a_module_with_a_loss_is_trained_by_the_loop(tmp_path: Path) -> None:
     assert len(list((tmp_path / "runs").iterdir())) == 3
 
 
-def test_seeds_meet_the_patterns_in_turn() -> None:
+def test_each_seed_trains_on_a_pattern_of_its_own() -> None:
     training = Training(steps=2, batch_size=4, learning_rate=1e-2)
     result = benchmark(Linear, variants=PAIR, seeds=2, patterns=2, training=training, quiet=True)
     draws = {(run.variant, run.seed): run.draw for run in result.entry.runs}
@@ -222,7 +222,7 @@ def test_seeds_meet_the_patterns_in_turn() -> None:
     assert (modified.n, modified.draws, modified.pairs) == (2, 2, 2)
 
 
-def test_a_folder_need_not_hold_every_pattern() -> None:
+def test_seeds_cycle_through_the_patterns_that_are_available() -> None:
     columns = [VariantPattern("original"), VariantPattern("modified"), VariantPattern("modified", 2)]
     images = {column: SimpleNamespace(sha256=column.name) for column in columns}
     asked = Asked("train", "linear", PAIR, (0, 1, 2), ("mig",), MetricsConfig(), 0, Training())
@@ -250,7 +250,7 @@ def test_a_folder_need_not_hold_every_pattern() -> None:
         ("faulty_models:LongNamed", "encoder", NAMED.format("L" * 80)),
     ],
 )
-def test_a_model_that_cannot_be_run_is_refused_before_any_training(
+def test_a_model_that_cannot_run_is_refused_before_any_training(
     factory: str, way: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.syspath_prepend(HELPERS)
@@ -261,7 +261,7 @@ def test_a_model_that_cannot_be_run_is_refused_before_any_training(
     assert ("in raising" in capsys.readouterr().err) == ("raising" in factory)
 
 
-def test_a_metric_that_the_codes_have_no_value_of_takes_no_other_one_along(tmp_path: Path) -> None:
+def test_an_undefined_metric_is_explained_and_the_other_metrics_are_scored(tmp_path: Path) -> None:
     arguments = ["faulty_models:OneLatent", "--encoder", "--variants", "original,modified", "--metrics", "mig,mcc"]
     done = _evaluate(HELPERS, *arguments, "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -280,7 +280,7 @@ def test_a_metric_that_the_codes_have_no_value_of_takes_no_other_one_along(tmp_p
     assert "| OneLatent | –, 1 without a value | –, 1 without a value |" in table
 
 
-def test_whatever_a_run_says_at_its_end_the_entry_is_written(tmp_path: Path) -> None:
+def test_the_entry_is_written_whatever_a_failing_run_prints_or_raises(tmp_path: Path) -> None:
     result = benchmark(faulty_models.Wordy, variants=PAIR, seeds=1, out=tmp_path, quiet=True)
     died, raised = (run.failure for run in read_entry(tmp_path / "entry.json").runs)
     assert died.startswith("the process ended by itself with exit code 3; its last words: loss  [31mstep step step")
@@ -288,12 +288,12 @@ def test_whatever_a_run_says_at_its_end_the_entry_is_written(tmp_path: Path) -> 
     assert result.entry == read_entry(tmp_path / "entry.json")
 
 
-def test_a_class_of_any_name_is_evaluated_under_one_that_is_given() -> None:
+def test_a_class_with_an_overlong_name_can_be_evaluated_under_a_given_name() -> None:
     result = benchmark(faulty_models.LongNamed, way="encoder", variants=PAIR, name="Short", quiet=True)
     assert (result.entry.model, result.failures) == ("Short", [])
 
 
-def test_a_command_whose_runs_all_fail_ends_with_an_error(tmp_path: Path) -> None:
+def test_the_command_exits_with_an_error_if_all_runs_fail(tmp_path: Path) -> None:
     arguments = ["--seeds", "1", "--variants", "original,modified", "--out", str(tmp_path)]
     done = _evaluate(HELPERS, "faulty_models:NaNOrDead", *arguments)
     assert done.returncode == 2
@@ -341,13 +341,13 @@ def test_a_command_whose_runs_all_fail_ends_with_an_error(tmp_path: Path) -> Non
         "lock",
     ],
 )
-def test_what_cannot_be_asked_for_is_told_at_once(arguments: dict, sentence: str, tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused_before_any_run(arguments: dict, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=sentence):
         benchmark(**{"model": Linear, "out": tmp_path, "quiet": True} | arguments)
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_entry_is_json_that_others_can_read(mixed: tuple) -> None:
+def test_the_entry_is_plain_json_with_the_expected_keys(mixed: tuple) -> None:
     found = json.loads((mixed[1] / "entry.json").read_text())
     assert set(found) == {
         "confidence", "dataset", "date", "format_version", "how", "method", "metrics", "model", "runs", "seed", "seeds",
@@ -356,7 +356,7 @@ def test_the_entry_is_json_that_others_can_read(mixed: tuple) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_as_before(tmp_path: Path) -> None:
+def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_unchanged(tmp_path: Path) -> None:
     training = Training(steps=20, batch_size=16, learning_rate=1e-2)
     asked = {"variants": ("original",), "seeds": 1, "training": training, "cache": tmp_path, "quiet": True}
     before = benchmark(Linear, **asked).entry
@@ -367,7 +367,7 @@ def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_as_before(
     assert [run.scores for run in after.runs] == [run.scores for run in before.runs]
 
 
-def test_modules_beside_a_model_do_not_reach_what_scores(tmp_path: Path) -> None:
+def test_modules_next_to_a_model_do_not_shadow_those_that_score_it(tmp_path: Path) -> None:
     (tmp_path / "sklearn.py").write_text("raise ImportError('not the one that is meant')\n")
     (tmp_path / "beside.py").write_text("from faulty_models import Fitted\n")
     command = [sys.executable, "-P", *COMMAND[1:], "beside:Fitted", "--variants", "original", "--seeds", "1", "--encoder"]
@@ -384,7 +384,7 @@ def test_modules_beside_a_model_do_not_reach_what_scores(tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr + done.stdout
 
 
-def test_a_model_that_patches_the_scorer_gets_the_score_of_its_codes() -> None:
+def test_a_model_that_patches_the_scorer_still_gets_the_true_score_of_its_codes() -> None:
     asked = {"variants": ("original",), "seeds": 1, "quiet": True}
     (run,) = benchmark(faulty_models.PatchesTheScorer, **asked).entry.runs
     assert run.failure is None
@@ -394,7 +394,7 @@ def test_a_model_that_patches_the_scorer_gets_the_score_of_its_codes() -> None:
     assert run.seconds > 0
 
 
-def test_a_factory_that_is_not_there_is_found_before_any_file_is_made(tmp_path: Path) -> None:
+def test_a_missing_factory_is_reported_before_any_file_is_built(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^json has no such_model; name a function or a class in it\.$"):
         benchmark("json:such_model", "shapes3d", cache=tmp_path, quiet=True)
     assert not list(tmp_path.iterdir())

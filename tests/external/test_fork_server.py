@@ -15,7 +15,7 @@ from perturb.supervisor import holds_all
 
 
 @pytest.mark.skipif(not holds_all(), reason="needs Linux")
-def test_runs_share_a_server_and_go_on_with_another_when_it_is_killed(
+def test_runs_share_one_server_and_continue_on_a_new_one_if_it_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTES", str(tmp_path))
@@ -30,7 +30,9 @@ def test_runs_share_a_server_and_go_on_with_another_when_it_is_killed(
     assert killed not in servers
 
 
-def test_loading_torch_is_not_of_a_runs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_starting_the_server_does_not_count_towards_the_time_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "COMMAND", [*module.COMMAND[:-1], "import time; time.sleep(5); " + module.COMMAND[-1]])
     job = Job(
         path=[], workdir=tmp_path, threads=1, factory="no.such:factory", data=None, training=Training(), fitted=False,
@@ -42,7 +44,7 @@ def test_loading_torch_is_not_of_a_runs_time(tmp_path: Path, monkeypatch: pytest
         child.kill()
 
 
-def test_a_server_that_cannot_start_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_cannot_start_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COMMAND", [*module.COMMAND[:-1], "import torch.no_such_part"])
     with pytest.raises(UserError, match=r"^no process can be started for runs: ModuleNotFoundError: .*no_such_part'\.$"):
         benchmark(EndsTheServer, variants=["original"], seeds=1, quiet=True)

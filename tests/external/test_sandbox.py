@@ -42,13 +42,13 @@ def forks() -> subprocess.Popen:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_what_forked_processes_share_counts_once(forks: subprocess.Popen) -> None:
+def test_memory_shared_by_forked_processes_is_counted_once(forks: subprocess.Popen) -> None:
     assert memory_of(forks.pid, written) > 3 * 2**28
     assert 2**28 < memory_of(forks.pid, written_or_shared) < 1.3 * 2**28
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_mapped_files_and_untouched_addresses_do_not_count(tmp_path) -> None:
+def test_mapped_files_and_untouched_memory_do_not_count(tmp_path) -> None:
     before = memory_of(os.getpid(), written)
     empty = np.empty(2**27)
     np.save(tmp_path / "a.npy", np.zeros(2**22))
@@ -58,7 +58,7 @@ def test_mapped_files_and_untouched_addresses_do_not_count(tmp_path) -> None:
     assert memory_of(os.getpid(), written) - before < 2**26
 
 
-def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tmp_path: Path) -> None:
+def test_a_run_over_its_time_limit_is_stopped_and_marked_and_its_output_is_kept(tmp_path: Path) -> None:
     images, training = {VariantPattern("noise"): load_benchmark("mini", "noise")}, Training()
     context = RunContext(model=EachInItsWay, images=images, codes={}, fitted=False, training=training)
     asked = Asked("train", "slow", ("noise",), (0,), ("mig",), MetricsConfig(), 0, training)
@@ -73,7 +73,7 @@ def test_a_run_above_its_time_is_ended_and_marked_and_what_it_printed_is_kept(tm
 
 
 @pytest.mark.skipif(not holds_all(), reason="needs Linux")
-def test_a_process_that_leaves_its_group_counts_and_ends_with_the_run(
+def test_a_process_that_leaves_its_group_still_counts_and_ends_with_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTES", str(tmp_path))
@@ -90,7 +90,7 @@ def test_a_process_that_leaves_its_group_counts_and_ends_with_the_run(
     assert printed.stat().st_size < 40_000
 
 
-def test_a_process_that_is_gone_has_no_memory() -> None:
+def test_a_process_that_has_ended_counts_as_using_no_memory() -> None:
     process = multiprocessing.get_context("spawn").Process(target=int)
     process.start()
     process.join()

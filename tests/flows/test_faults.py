@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 Perturb = Callable[..., subprocess.CompletedProcess]
 
 
-def test_a_killed_prefect_server_costs_no_run(long_toml: Path, tmp_path: Path) -> None:
+def test_no_run_is_lost_when_the_prefect_server_is_killed(long_toml: Path, tmp_path: Path) -> None:
     """The trainings go on without it; the flow ends as it should, or with a sentence and nothing lost."""
     artifacts, home = tmp_path / "artifacts", tmp_path / "server"
     options = ["run", str(long_toml), "--artifacts", str(artifacts), "--until", "restarts", "--workers", "2", "--prefect"]
@@ -35,7 +35,7 @@ def test_a_killed_prefect_server_costs_no_run(long_toml: Path, tmp_path: Path) -
     assert "Traceback" not in said
 
 
-def test_a_killed_worker_process_is_replaced(long_toml: Path, tmp_path: Path, api: str) -> None:
+def test_a_flow_completes_after_a_worker_process_is_killed(long_toml: Path, tmp_path: Path, api: str) -> None:
     artifacts = tmp_path / "artifacts"
     options = ["run", str(long_toml), "--artifacts", str(artifacts), "--until", "restarts", "--runner", "process:2"]
     environment = {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")}
@@ -52,7 +52,9 @@ def test_a_killed_worker_process_is_replaced(long_toml: Path, tmp_path: Path, ap
     )
 
 
-def test_the_doctor_lists_what_is_there_and_what_is_wrong(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
+def test_the_doctor_reports_a_working_setup_and_names_what_is_wrong_in_a_broken_one(
+    tiny_toml: Path, tmp_path: Path, perturb: Perturb
+) -> None:
     well = perturb("doctor", tiny_toml, "--artifacts", tmp_path, "--device", "cpu")
     assert well.returncode == 0, well.stdout + well.stderr
     lines = {line.split()[1]: line for line in well.stdout.splitlines()}
@@ -69,13 +71,13 @@ def test_the_doctor_lists_what_is_there_and_what_is_wrong(tiny_toml: Path, tmp_p
     assert "Traceback" not in ill.stderr
 
 
-def test_the_doctor_sees_a_schedule_fire(tmp_path: Path, perturb: Perturb) -> None:
+def test_the_deep_check_of_the_doctor_fires_a_schedule_and_completes_its_run(tmp_path: Path, perturb: Perturb) -> None:
     found = perturb("doctor", "--artifacts", tmp_path, "--device", "cpu", "--deep")
     assert found.returncode == 0, found.stdout
     assert "one fired and its run was completed" in found.stdout
 
 
-def test_prefect_yaml_deploys_the_quickstart() -> None:
+def test_the_deployment_in_prefect_yaml_runs_the_quickstart_config() -> None:
     import yaml
     from perturb_flows.pipeline import study
 

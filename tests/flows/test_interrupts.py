@@ -51,7 +51,7 @@ def _terminated(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
 
 @pytest.mark.parametrize("stop", ["ctrl-c", "terminated"])
 @pytest.mark.parametrize("options", [[], ["--prefect"]], ids=["plain", "prefect"])
-def test_a_run_that_is_stopped_ends_in_one_sentence_and_running_again_goes_on(
+def test_an_interrupted_run_ends_with_one_sentence_and_completes_when_run_again(
     long_toml: Path, tmp_path: Path, api: str, options: list[str], stop: str
 ) -> None:
     arguments = ["run", long_toml, "--artifacts", tmp_path / "artifacts", "--until", "restarts", "--workers", 2, *options]
@@ -66,7 +66,7 @@ def test_a_run_that_is_stopped_ends_in_one_sentence_and_running_again_goes_on(
     assert again.returncode == 0, said
 
 
-def test_ctrl_c_ends_a_flow_whose_server_is_gone(long_toml: Path, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_flow_whose_prefect_server_was_killed(long_toml: Path, tmp_path: Path) -> None:
     arguments = ["run", long_toml, "--artifacts", tmp_path / "artifacts", "--until", "restarts", "--prefect"]
     with (
         prefect_server(tmp_path / "server", free_port()) as (api, server),
@@ -81,7 +81,7 @@ def test_ctrl_c_ends_a_flow_whose_server_is_gone(long_toml: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
-def test_a_schedule_says_what_it_does_and_stops_cleanly(
+def test_a_schedule_states_what_it_does_and_stops_cleanly(
     tiny_toml: Path, tmp_path: Path, api: str, stop: signal.Signals
 ) -> None:
     arguments = ["schedule", tiny_toml, "--every", "12h", "--artifacts", tmp_path / "artifacts"]

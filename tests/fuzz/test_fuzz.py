@@ -138,7 +138,7 @@ def _wrong(code: int, said: str, left: set[str]) -> str:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 @pytest.mark.filterwarnings("ignore")
-def test_mutants_are_read_or_refused_in_one_line(kind: Kind, tmp_path: Path) -> None:
+def test_mutated_files_are_read_or_refused_in_one_line(kind: Kind, tmp_path: Path) -> None:
     (tmp_path / "seeds").mkdir()
     seeds, found = kind.seeds(tmp_path / "seeds"), []
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -162,7 +162,7 @@ def test_mutants_are_read_or_refused_in_one_line(kind: Kind, tmp_path: Path) -> 
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_mutants_of_weights_are_read_or_refused(tmp_path: Path) -> None:
+def test_mutated_weights_are_read_or_refused(tmp_path: Path) -> None:
     recipe, refused = read_recipe(published_folder("mini") / "modified.recipe.json").recipe, []
     assert recipe.network is not None
     seeds = [(published_folder("mini") / "modified.safetensors").read_bytes()]

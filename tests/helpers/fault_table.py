@@ -1,6 +1,7 @@
-"""docs/faults.md: what is proven to happen when something goes wrong, in the words of the tests that prove it.
+"""Generate docs/faults.md, the list of tested failure cases, from the names of the tests.
 
-`python tests/helpers/fault_table.py` writes it; a test holds it against the tests that are there.
+Run `python tests/helpers/fault_table.py` after you add or rename a test in one of the files below. tests/test_docs.py fails
+if the page is out of date.
 """
 
 import ast
@@ -17,20 +18,20 @@ KINDS = {
         "tests/external/test_cached.py",
     ],
     "Lost work": ["tests/flows/test_interrupts.py", "tests/flows/test_faults.py", "tests/execution/test_workers.py"],
-    "Files and input of others": [
+    "Untrusted files and input": [
         "tests/test_reading.py",
         "tests/metrics/test_codes_file.py",
         "tests/test_names.py",
         "tests/test_escapes.py",
         "tests/fuzz/test_fuzz.py",
     ],
-    "Where results go": ["tests/test_files.py", "tests/cli/test_places.py", "tests/test_locks.py"],
+    "Writing results": ["tests/test_files.py", "tests/cli/test_places.py", "tests/test_locks.py"],
     "Downloads": [
         "tests/distribution/test_http.py",
         "tests/distribution/test_budget.py",
         "tests/distribution/test_fetch.py",
     ],
-    "Models of others": [
+    "User-supplied models": [
         "tests/external/test_evaluate.py",
         "tests/external/test_sandbox.py",
         "tests/external/test_fork_server.py",
@@ -38,24 +39,28 @@ KINDS = {
         "tests/test_supervisor.py",
     ],
 }
-"""Files of tests by the kind of fault that they are about."""
+"""Test files by the kind of fault that they cover."""
 WORDS = {
-    "ones own": "one's own", "users error": "user's error", "users code": "user's code", "pythons": "Python's",
-    "ctrl c": "Ctrl-C", "python": "Python", "prefect": "Prefect", "json": "JSON", "hdf5": "HDF5", "toml": "TOML",
-    "csv": "CSV", "markdown": "Markdown",
+    "users code": "user's code", "originals code": "original's code", "entrys path": "entry's path",
+    "pythons": "Python's", "python": "Python", "prefect yaml": "prefect.yaml", "prefect": "Prefect", "ctrl c": "Ctrl-C",
+    "built in": "built-in", "held out": "held-out", "chance level": "chance-level", "utf 8": "UTF-8", "sha256": "SHA-256",
+    "nan": "NaN", "etags": "ETags", "https": "HTTPS", "http": "HTTP", "netrc": ".netrc", "json": "JSON", "hdf5": "HDF5", "csv": "CSV", "png": "PNG", "npz": ".npz",
+    "markdown": "Markdown", "greek": "Greek",
 }  # fmt: skip
-"""Words as the names of functions cannot have them."""
+"""Spellings that function names cannot have. If one key begins with another, the longer one comes first."""
 HEAD = """\
 # Faults
 
-Written by `python tests/helpers/fault_table.py` from the names of tests. Each line is what a test proves. Mutants of valid
-files are tried in `make test` too, the same ones each time; `PERTURB_FUZZ=10 python -m pytest tests/fuzz` tries ten times
-as many.
+What happens when something goes wrong. Each line is the name of a test, and says what that test proves.
+`python tests/helpers/fault_table.py` generates this page from those names.
+
+`make test` also runs the fuzz tests, which read mutated copies of valid files. They use the same mutants every time;
+`PERTURB_FUZZ=10 python -m pytest tests/fuzz` tries ten times as many.
 """
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the text of the page."""
     parts = [HEAD]
     for kind, files in KINDS.items():
         parts.append(f"## {kind}\n")
@@ -66,16 +71,14 @@ def page() -> str:
 
 
 def _tests(path: Path) -> list[str]:
-    """Names of a file's tests, without the prefix."""
+    """Return the names of a file's tests without the prefix `test_`."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
     return [name.removeprefix("test_") for name in names if name.startswith("test_")]
 
 
 def _sentence(name: str) -> str:
-    text = name.replace("_", " ")
-    for word, written in WORDS.items():
-        text = re.sub(rf"\b{word}\b", written, text)
+    text = re.sub(rf"\b({'|'.join(WORDS)})\b", lambda word: WORDS[word[0]], name.replace("_", " "))
     return text[0].upper() + text[1:]
 
 

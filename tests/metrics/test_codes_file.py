@@ -33,7 +33,7 @@ def grid_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_whole_grid_is_scored_as_in_python(grid_file: Path) -> None:
+def test_codes_of_a_whole_grid_get_the_same_scores_as_in_python(grid_file: Path) -> None:
     found = score_each(read_codes(grid_file), ["mig", "factor_vae"], seed=4)
     assert found["whole_grid"]
     assert found["notes"] == []
@@ -42,7 +42,7 @@ def test_a_whole_grid_is_scored_as_in_python(grid_file: Path) -> None:
     assert found["settings"]["mig"] == {"num_train": 10_000, "num_bins": 20}
 
 
-def test_a_sample_with_fewer_rows_is_scored_on_what_there_is_and_says_so(tmp_path: Path) -> None:
+def test_a_sample_with_fewer_rows_than_usual_is_scored_with_a_note(tmp_path: Path) -> None:
     path, case = tmp_path / "sample.npz", CASES["noisy"]
     np.savez(path, codes=case.codes, factors=case.factors)
     found = score_each(read_codes(path), ["mig", "sap", "irs"])
@@ -51,7 +51,7 @@ def test_a_sample_with_fewer_rows_is_scored_on_what_there_is_and_says_so(tmp_pat
     assert "SAP on 2,700 + 1,350 rows, fewer than usual: there are no more." in found["notes"]
 
 
-def test_a_metric_that_is_not_defined_says_why_and_the_others_are_scored(tmp_path: Path) -> None:
+def test_an_undefined_metric_is_explained_and_the_others_are_scored(tmp_path: Path) -> None:
     path, case = tmp_path / "one.npz", CASES["one latent"]
     np.savez(path, codes=case.codes, factors=case.factors)
     found = score_each(read_codes(path), ["mig", "mcc"])
@@ -65,7 +65,7 @@ def test_a_metric_that_is_not_defined_says_why_and_the_others_are_scored(tmp_pat
     assert "at least 2" in text
 
 
-def test_a_factor_whose_classes_have_one_row_each_takes_no_other_metric_along(tmp_path: Path) -> None:
+def test_a_factor_with_one_row_per_class_only_affects_metrics_that_need_more_rows(tmp_path: Path) -> None:
     path, rng = tmp_path / "unique.npz", np.random.default_rng(0)
     np.savez(path, codes=rng.random((60, 4)), factors=np.stack([rng.integers(3, size=60), np.arange(60)], axis=1))
     out = tmp_path / "scores.json"
@@ -77,7 +77,7 @@ def test_a_factor_whose_classes_have_one_row_each_takes_no_other_metric_along(tm
     assert "InfoM" in done.output
 
 
-def test_a_library_that_cannot_compute_a_metric_is_a_reason_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_that_raises_or_returns_nan_is_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> dict[str, float]:
         raise ZeroDivisionError("division\nby zero")
 
@@ -94,7 +94,7 @@ def test_a_library_that_cannot_compute_a_metric_is_a_reason_like_any_other(monke
 
 
 @pytest.mark.parametrize("error", [OSError(24, "Too many open files"), ImportError("libgomp.so.1")])
-def test_what_fails_on_this_machine_and_not_on_these_codes_is_no_reason_to_keep(
+def test_machine_errors_are_raised_instead_of_being_recorded_as_a_refused_metric(
     error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> dict[str, float]:
@@ -106,7 +106,7 @@ def test_what_fails_on_this_machine_and_not_on_these_codes_is_no_reason_to_keep(
         score_defined(Coded(case.codes, case.factors), ["mig", "mcc"], MetricsConfig())
 
 
-def test_a_handful_of_rows_is_scored_where_it_can_be_and_refused_elsewhere(tmp_path: Path) -> None:
+def test_every_metric_either_scores_or_refuses_a_dozen_rows(tmp_path: Path) -> None:
     coded = Coded(CASES["noisy"].codes[:12], CASES["noisy"].factors[:12])
     found = score_each(coded, list(METRICS))
     assert "mcc" in found["scores"]
@@ -114,7 +114,7 @@ def test_a_handful_of_rows_is_scored_where_it_can_be_and_refused_elsewhere(tmp_p
     assert set(found["scores"]) | set(found["refused"]) == set(METRICS)
 
 
-def test_the_picture_shows_both_matrices(grid_file: Path, tmp_path: Path) -> None:
+def test_the_matrices_are_drawn_to_a_single_png_file(grid_file: Path, tmp_path: Path) -> None:
     draw_matrices(tmp_path / "m.png", read_codes(grid_file))
     assert (tmp_path / "m.png").read_bytes().startswith(PNG)
     assert [path.name for path in tmp_path.glob("m*")] == ["m.png"]
@@ -128,13 +128,15 @@ def test_the_picture_shows_both_matrices(grid_file: Path, tmp_path: Path) -> Non
         ({"codes": np.ones((4, 2)), "factors": np.ones((4, 2))}, r"bad\.npz: factors must be class numbers as integers"),
     ],
 )
-def test_files_that_cannot_be_scored_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+def test_archives_without_valid_codes_and_factors_are_refused(
+    tmp_path: Path, arrays: dict[str, np.ndarray], message: str
+) -> None:
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(UserError, match=message):
         read_codes(tmp_path / "bad.npz")
 
 
-def test_other_files_are_refused(tmp_path: Path) -> None:
+def test_missing_files_and_files_other_than_npz_archives_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "one.npy", np.ones(3))
     (tmp_path / "text.npz").write_text("hello", encoding="utf-8")
     for name, message in (("one.npy", "holds one array"), ("text.npz", "cannot be read"), ("none.npz", "no such file")):
@@ -142,7 +144,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
             read_codes(tmp_path / name)
 
 
-def test_the_list_of_metrics_has_every_setting_and_what_is_fast() -> None:
+def test_the_table_of_metrics_lists_every_setting_and_its_fast_value() -> None:
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(table_of_metrics())
     text = console.export_text()
@@ -153,7 +155,7 @@ def test_the_list_of_metrics_has_every_setting_and_what_is_fast() -> None:
     assert "0 to ∞ ↓" in text
 
 
-def test_class_numbers_of_any_size_are_told_apart(tmp_path: Path) -> None:
+def test_large_class_numbers_give_the_same_scores_as_small_ones(tmp_path: Path) -> None:
     """Factors that are the seconds of days score as the days' numbers do."""
     case = CASES["noisy"]
     days = Coded(case.codes, case.factors)
@@ -162,13 +164,13 @@ def test_class_numbers_of_any_size_are_told_apart(tmp_path: Path) -> None:
         assert score_each(seconds, [name], seed=3)["scores"] == score_each(days, [name], seed=3)["scores"] != {}
 
 
-def test_class_numbers_that_floats_cannot_tell_apart_are_refused() -> None:
+def test_class_numbers_beyond_float_precision_are_refused() -> None:
     factors = np.array([[0], [2**63 + 1]], np.uint64)
     with pytest.raises(UserError, match=r"up to 9,007,199,254,740,992, got 9,223,372,036,854,775,809\."):
         Coded(np.zeros((2, 1)), factors)
 
 
-def test_codes_of_any_framework_are_scored() -> None:
+def test_torch_tensors_are_accepted_including_bfloat16() -> None:
     case = CASES["noisy"]
     codes, factors = torch.from_numpy(case.codes).float(), torch.from_numpy(case.factors)
     expected = score(Coded(codes.numpy(), case.factors), ["sap"], fast=True)
@@ -177,7 +179,7 @@ def test_codes_of_any_framework_are_scored() -> None:
     assert np.array_equal(Coded(half, factors).codes, half.float().numpy())
 
 
-def test_what_is_no_array_is_refused() -> None:
+def test_ragged_lists_and_sparse_or_meta_tensors_are_refused() -> None:
     for codes in (torch.zeros(2, 2).to_sparse(), [[1.0, 2.0], [3.0]], torch.zeros(2, 2, device="meta")):
         with pytest.raises(UserError, match=r"codes must be "):
             Coded(codes, np.array([[0], [1]]))

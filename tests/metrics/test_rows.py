@@ -26,20 +26,20 @@ def _rows(length: int, settings: TrainTestConfig, *, is_grid: bool, seed: int = 
     return drawn(length, settings, np.random.default_rng(seed), is_grid=is_grid)
 
 
-def test_every_metric_that_fits_something_is_held_out_unless_the_library_is_asked_for() -> None:
+def test_metrics_that_fit_a_model_use_held_out_rows_except_under_library_settings() -> None:
     assert set(FITTED) == {"dci", "sap", "explicitness", "disentanglement_score", "infomec"}
     for name in FITTED:
         assert getattr(MetricsConfig(), name).protocol == METRICS[name].fast.protocol == "held_out"
         assert getattr(MetricsConfig.library(), name).protocol == "library"
 
 
-def test_settings_of_the_library_are_written_as_they_were_before_there_was_a_choice() -> None:
+def test_library_settings_are_serialised_without_the_protocol_field() -> None:
     assert "protocol" not in MetricsConfig.library().dci.model_dump()
     assert MetricsConfig().dci.model_dump()["protocol"] == "held_out"
 
 
 @pytest.mark.parametrize("is_grid", [True, False], ids=["grid", "sample"])
-def test_of_few_rows_none_is_drawn_twice_and_all_are_split_in_proportion(is_grid: bool) -> None:
+def test_scarce_rows_are_drawn_at_most_once_and_split_in_proportion(is_grid: bool) -> None:
     train, test = _rows(4_096, TrainTestConfig(), is_grid=is_grid)
     assert (len(train), len(test)) == (2_730, 1_365)
     assert len(np.unique([*train, *test])) == len(train) + len(test)
@@ -47,13 +47,13 @@ def test_of_few_rows_none_is_drawn_twice_and_all_are_split_in_proportion(is_grid
 
 
 @pytest.mark.parametrize(("extra", "twice"), [(0, True), (-1, False)])
-def test_a_grid_is_large_from_ten_times_the_rows_that_are_asked_for(extra: int, twice: bool) -> None:
+def test_rows_repeat_only_if_the_grid_has_at_least_ten_times_the_requested_rows(extra: int, twice: bool) -> None:
     settings = TrainTestConfig(num_train=2_000, num_test=1_000)
     rows = np.concatenate(_rows(SMALL_GRID * 3_000 + extra, settings, is_grid=True))
     assert (len(np.unique(rows)) < len(rows)) == twice
 
 
-def test_a_large_grid_is_drawn_from_as_in_the_library() -> None:
+def test_large_grids_are_sampled_exactly_as_under_library_settings() -> None:
     library = TrainTestConfig(protocol="library")
     for length in (DSprites.grid.num_images, 480_000):
         for one, other in zip(
@@ -62,7 +62,7 @@ def test_a_large_grid_is_drawn_from_as_in_the_library() -> None:
             assert np.array_equal(one, other)
 
 
-def test_pure_noise_on_a_small_grid_informs_of_nothing() -> None:
+def test_pure_noise_on_a_small_grid_has_chance_level_informativeness() -> None:
     """With eight values a factor, chance is 0.125; rows that trees were fitted to are recognised."""
     settings = MetricsConfig.model_validate({"dci": {"trees": 8}})
     library = MetricsConfig.model_validate({"dci": {"trees": 8, "protocol": "library"}})
@@ -73,7 +73,7 @@ def test_pure_noise_on_a_small_grid_informs_of_nothing() -> None:
 
 
 @pytest.mark.parametrize("metric", ["explicitness", "disentanglement_score"])
-def test_other_fits_to_noise_are_held_out_too(metric: str) -> None:
+def test_other_fitted_metrics_score_noise_at_chance_unlike_under_library_settings(metric: str) -> None:
     found, as_library = (
         score(Coded(NOISE, GRID), [metric], settings=each)[metric][METRICS[metric].score]
         for each in (MetricsConfig(), MetricsConfig.library())
@@ -83,7 +83,7 @@ def test_other_fits_to_noise_are_held_out_too(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", OF_ONE_SAMPLE)
-def test_a_sample_is_read_whole_in_any_order_by_metrics_of_one_sample(metric: str) -> None:
+def test_metrics_of_a_single_sample_read_every_row_and_ignore_the_order(metric: str) -> None:
     case, order = CASES["noisy"], np.random.default_rng(2).permutation(len(FACTORS))
     found, reordered = (
         score(coded, [metric], settings=SMALL)[metric][METRICS[metric].score] for coded in (case, Coded(*case[order]))
@@ -93,7 +93,7 @@ def test_a_sample_is_read_whole_in_any_order_by_metrics_of_one_sample(metric: st
 
 
 @pytest.mark.parametrize("metric", FITTED)
-def test_sorted_rows_are_no_harm(metric: str) -> None:
+def test_fitted_metrics_are_finite_on_rows_sorted_by_a_factor(metric: str) -> None:
     halves = np.arange(len(FACTORS)) >= len(FACTORS) // 2
     factors = np.stack([halves.astype(int), FACTORS[:, 1]], axis=1)
     found = score(Coded(IDENTITY, factors), [metric], settings=SMALL)[metric]
@@ -101,18 +101,18 @@ def test_sorted_rows_are_no_harm(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", [name for name in FITTED if name != "dci"])
-def test_fewer_rows_than_the_library_asks_for_are_a_sentence(metric: str) -> None:
+def test_fewer_rows_than_library_settings_request_are_reported_in_one_sentence(metric: str) -> None:
     few = Coded(IDENTITY[:100], FACTORS[:100])
     with pytest.raises(UserError, match=r"ask for .* rows, and the codes have 100, which are not a whole grid"):
         score(few, [metric], settings=MetricsConfig.library())
 
 
-def test_too_few_rows_to_split_are_a_sentence() -> None:
+def test_too_few_rows_to_split_are_reported_in_one_sentence() -> None:
     with pytest.raises(UserError, match="needs more than 5 rows"):
         row_counts(5, SAPConfig(), is_grid=False)
 
 
-def test_the_command_and_python_give_one_answer_to_sorted_rows(tmp_path: Path) -> None:
+def test_the_command_and_python_score_sorted_rows_identically(tmp_path: Path) -> None:
     rng, rows = np.random.default_rng(3), 24_000
     factors = np.stack([np.sort(rng.integers(0, 12, rows)), rng.integers(0, 6, rows), rng.integers(0, 7, rows)], axis=1)
     codes = factors + 0.4 * rng.normal(size=(rows, 3))
@@ -122,7 +122,7 @@ def test_the_command_and_python_give_one_answer_to_sorted_rows(tmp_path: Path) -
     assert read_json(tmp_path / "found.json")["scores"] == score(Coded(codes, factors), ["mig", "sap"])
 
 
-def test_the_command_draws_as_the_library_when_it_is_told_to(tmp_path: Path) -> None:
+def test_the_command_can_score_under_library_settings(tmp_path: Path) -> None:
     np.savez(tmp_path / "grid.npz", codes=NOISE, factors=GRID)
     out = tmp_path / "found.json"
     command = ["score", str(tmp_path / "grid.npz"), "--metrics", "sap", "--json", str(out), "--library"]
