@@ -1,4 +1,4 @@
-"""Text from outside in each language that results are written in."""
+"""Untrusted text is escaped for every format that results are written in."""
 
 import io
 from pathlib import Path

@@ -117,7 +117,7 @@ def test_several_digests_of_a_file_can_be_computed_together(tmp_path: Path) -> N
 
 
 def _special(folder: Path, kind: str) -> Path:
-    """A file that is none: a device, made where one may, or a pipe."""
+    """Make a pipe or a device. Skip the test if this user may not make devices."""
     path = folder / kind
     if kind == "pipe":
         os.mkfifo(path)
@@ -146,7 +146,7 @@ def test_pipes_and_devices_are_written_to_and_not_replaced(tmp_path: Path, kind:
     assert _names(tmp_path) == [kind]
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("there", [True, False], ids=["target exists", "dangling"])
 def test_a_symbolic_link_stays_and_its_target_is_replaced_atomically(tmp_path: Path, there: bool) -> None:
     target, link = tmp_path / "folder" / "real.txt", tmp_path / "link.txt"
     target.parent.mkdir()
@@ -180,16 +180,16 @@ def test_the_longest_file_name_that_the_system_allows_can_be_written(tmp_path: P
 BAD_PLACES = {
     "a folder": ("folder", "Is a directory"),
     "below a file": ("file/a.txt", "Not a directory|File exists|is a file"),
-    "a long name": ("x" * 300, "File name too long"),
-    "a long folder": (f"new/{'x' * 300}/a.txt", "File name too long"),
-    "where nothing can be made": ("/proc/x", "No such file or directory|Permission denied"),
-    "a ring of links": ("ring", "Too many levels of symbolic links"),
+    "too long a name": ("x" * 300, "File name too long"),
+    "too long a folder name": (f"new/{'x' * 300}/a.txt", "File name too long"),
+    "in a folder where nothing can be created": ("/proc/x", "No such file or directory|Permission denied"),
+    "a link to itself": ("ring", "Too many levels of symbolic links"),
 }
 
 
 @pytest.fixture
 def places(tmp_path: Path) -> Path:
-    """A folder with a folder, a file, and a link to itself."""
+    """Return a folder that holds a folder, a file, and a link to itself."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("old")
     (tmp_path / "ring").symlink_to("ring")

@@ -1,4 +1,4 @@
-"""Locks on a file: others are kept out, a killed holder is not, and where there are none a warning says so."""
+"""File locks exclude others and are released when their holder is killed. If locks are unavailable, a warning says so."""
 
 import errno
 import fcntl

@@ -1,4 +1,4 @@
-"""Damaged runs: found when they are read, set aside, made again; what nobody reads costs nothing."""
+"""Damaged runs are detected when they are read, set aside and rebuilt. Files that are not read are not verified."""
 
 import json
 import logging
@@ -23,14 +23,14 @@ Damage = Callable[[Path], None]
 
 
 def _write_proved(context: StageContext) -> dict[str, Any]:
-    """Write the word after those of the inputs, which are read as stages read them."""
+    """Write the words of the inputs, read as stages read them, followed by the word of this run."""
     before = "".join(run_file(folder, "word.txt").read_text() for folder in context.inputs.values())
     (context.out / "word.txt").write_text(before + context.spec.config.text)
     return {"letters": len(before) + 1}
 
 
 class Proving(Recorder):
-    """A stage that keeps count of what it built of proved inputs."""
+    """Stage that builds runs from verified inputs and records their labels."""
 
     def __call__(self, context: StageContext) -> dict[str, Any]:
         found = _write_proved(context)
@@ -83,7 +83,7 @@ def test_damage_further_upstream_is_found_when_a_damaged_run_is_rebuilt(tmp_path
         lambda path: path.write_text(path.read_text().replace('"letters": 2', '"letters": 3')),
         lambda path: path.write_text(path.read_text().replace('"text": "b"', '"text": "x"')),
     ],
-    ids=["torn", "a list", "bytes", "deep", "result", "config"],
+    ids=["torn", "a list", "not UTF-8", "nested too deeply", "result changed", "config changed"],
 )
 def test_an_unreadable_or_altered_manifest_counts_as_damage(change: Damage, tmp_path: Path) -> None:
     recorder = Proving()
@@ -147,7 +147,7 @@ def test_a_file_pattern_must_match_exactly_one_file_of_the_run(tmp_path: Path) -
     store = small_store(tmp_path, build)
     store.ensure(word_spec())
     run = store.path(word_spec())
-    (run / "stray.npy").write_text("not of the run")
+    (run / "stray.npy").write_text("not part of the run")
     assert run_file(run, "two.h5") == run / "two.h5"
     assert run_files(run) == ["one.h5", "two.h5"]
     for pattern in ("*.h5", "*.npy"):

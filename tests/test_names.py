@@ -1,4 +1,4 @@
-"""The rule for names."""
+"""Rules for names and for text in entries."""
 
 import pytest
 from pydantic import TypeAdapter, ValidationError

@@ -1,4 +1,4 @@
-"""Proof by content: once a process, and again whenever somebody may have written to the file."""
+"""Files are verified by content once per process, and again whenever they may have been written to."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from perturb.proofs import damage_of, proved
 
 @pytest.fixture
 def old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that nobody has written to for longer than the coarsest clock ticks."""
+    """Return a file whose last write is longer ago than a tick of the coarsest clock."""
     monkeypatch.setattr(proofs, "COARSEST_CLOCK", 20_000_000)
     path = tmp_path / "file"
     path.write_bytes(bytes(range(256)) * 64)
@@ -23,7 +23,7 @@ def old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _counted(path: Path, claim: str) -> tuple[bool, int]:
-    """Whether a claim holds, and how often the file was read for it."""
+    """Return whether a claim holds, and how often the file was read to check it."""
     reads = []
     held = proved(path, claim, lambda: (reads.append(1), sha256_of(path) == claim)[1])
     return held, len(reads)
@@ -53,7 +53,7 @@ def test_a_recently_written_file_is_hashed_again_even_if_its_timestamps_match(tm
     path.write_bytes(b"right")
     claim = sha256_of(path)
     assert _counted(path, claim) == (True, 1)
-    assert _counted(path, claim) == (True, 1), "a second write may leave the same times"
+    assert _counted(path, claim) == (True, 1), "a second write within a clock tick may leave the same timestamps"
 
 
 def test_damage_is_described_in_words(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files from elsewhere: read, or refused in one sentence; and nothing of them acts on a terminal."""
+"""Untrusted files are read or refused in one sentence, and their content cannot send control codes to a terminal."""
 
 import os
 from pathlib import Path
@@ -131,7 +131,7 @@ def test_a_regular_file_is_read_whole_up_to_the_size_limit(tmp_path: Path) -> No
         read_regular(path, 4)
 
 
-@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "without an end"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "endless"])
 def test_anything_but_a_finite_regular_file_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "a"
     if kind == "pipe":

@@ -1,4 +1,4 @@
-"""Nothing that a run starts outlives the supervisor above it."""
+"""No process that a run starts outlives its supervisor."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ if os.fork() == 0:
 while not os.path.exists("daemon"):
     time.sleep(0.01)
 """
-"""A program that leaves a process behind, in a session of its own."""
+"""A program that leaves a process behind in a session of its own."""
 
 
 SUPERVISED = "import sys; from perturb.supervisor import supervise; supervise(int(sys.argv[1])); exec(sys.argv[2])"

@@ -1,4 +1,4 @@
-"""Places that commands write to are looked at before any work begins, for whoever may not do everything."""
+"""Commands check that they can write their results before they start work, also as a user without permissions."""
 
 import json
 import os
@@ -30,8 +30,13 @@ COMMANDS = {
     "export": (["dataset", "export", "a.h5", "--out", "PLACE"], False),
     "to-tfds": (["dataset", "to-tfds", "a.h5", "--out", "PLACE"], True),
 }
-"""Each command, and whether the place is a folder. Their inputs are not there: nothing gets as far as reading them."""
-PLACES = {"no permission": "others/x", "below a file": "file/x", "no place": "/proc/x", "a long name": "x" * 300}
+"""Arguments of each command, and whether PLACE is a folder. The inputs do not exist, and no command tries to read them."""
+PLACES = {
+    "no permission": "others/x",
+    "below a file": "file/x",
+    "nothing can be created there": "/proc/x",
+    "too long a name": "x" * 300,
+}
 BY_KIND = {True: {"a file": "file"}, False: {"a folder": "folder"}}
 AS_ANOTHER = """
 import json, os, sys
@@ -48,7 +53,7 @@ kept, nowhere = (os.dup(1), os.dup(2)), os.open("/dev/null", os.O_WRONLY)
 os.dup2(nowhere, 1), os.dup2(nowhere, 2)
 for words in (["dataset", "verify"], ["dataset", "info"], ["score"], ["run"], ["entry", "check"]):
     try:
-        main([*words, "absent"])  # imports what another user may not be able to find
+        main([*words, "absent"])  # imports what another user may be unable to import
     except SystemExit:
         pass
 sys.stdout.flush(), sys.stderr.flush()
@@ -62,17 +67,17 @@ for arguments in commands:
         os.dup2(writing, 2), os.dup2(nowhere, 1)
         run_and_exit(arguments)
     os.close(writing)
-    with open(reading) as said:
-        text = said.read()
+    with open(reading) as errors:
+        text = errors.read()
     outcomes.append((os.waitstatus_to_exitcode(os.wait()[1]), text))
 print(json.dumps(outcomes))
 """
-"""Commands as a user to whom most belongs to others, each in a process forked off one that has imported what they need."""
+"""Run commands as an unprivileged user, each in a fork of a process that has already imported what they need."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that everybody may write to, with one that nobody else may."""
+    """Return a folder that every user may write to. Its subfolder `others` is read-only."""
     folder = tmp_path_factory.mktemp("places")
     for parent in (folder, *folder.parents):
         if parent.owner() == folder.owner() and parent != Path("/"):
@@ -101,16 +106,16 @@ def test_no_command_starts_work_if_its_result_cannot_be_written(folder: Path) ->
         for kind, place in (PLACES | BY_KIND[is_folder]).items()
     ]
     before = sorted(folder.rglob("*"))
-    for (name, kind, _), (code, said) in zip(tried, _outcomes(folder, [words for _, _, words in tried]), strict=True):
-        assert code == 2, (name, kind, said)
-        assert "cannot be written to (" in said, (name, kind, said)
-        assert said.startswith("perturb: --"), (name, kind, said)
-        assert said.count("\n") == 1, (name, kind, said)
+    for (name, kind, _), (code, stderr) in zip(tried, _outcomes(folder, [words for _, _, words in tried]), strict=True):
+        assert code == 2, (name, kind, stderr)
+        assert "cannot be written to (" in stderr, (name, kind, stderr)
+        assert stderr.startswith("perturb: --"), (name, kind, stderr)
+        assert stderr.count("\n") == 1, (name, kind, stderr)
     assert sorted(folder.rglob("*")) == before
 
 
 def test_commands_without_an_output_option_report_an_unwritable_current_folder(folder: Path) -> None:
-    """Without an option, in a folder that belongs to others."""
+    """The commands run without an output option in a read-only folder."""
     commands = [
         ["run", "a.toml"],
         ["evaluate", "a:b"],
@@ -119,10 +124,10 @@ def test_commands_without_an_output_option_report_an_unwritable_current_folder(f
         ["dataset", "publish", "."],
         ["dataset", "cache", "a.h5"],
     ]
-    for words, (code, said) in zip(commands, _outcomes(folder / "others", commands), strict=True):
-        assert code == 2, (words, said)
-        assert "cannot be written to (Permission denied); name another place." in said, (words, said)
-        assert said.count("\n") == 1, (words, said)
+    for words, (code, stderr) in zip(commands, _outcomes(folder / "others", commands), strict=True):
+        assert code == 2, (words, stderr)
+        assert "cannot be written to (Permission denied); name another place." in stderr, (words, stderr)
+        assert stderr.count("\n") == 1, (words, stderr)
 
 
 def test_an_unreadable_input_file_is_reported_in_one_line(folder: Path) -> None:
@@ -132,10 +137,10 @@ def test_an_unreadable_input_file_is_reported_in_one_line(folder: Path) -> None:
     commands = [["dataset", "verify"], ["dataset", "info"], ["score"], ["run"], ["entry", "check"]]
     outcomes = _outcomes(folder, [[*command, "secret.h5"] for command in commands])
     path.unlink()
-    for command, (code, said) in zip(commands, outcomes, strict=True):
-        assert code == 2, (command, said)
-        assert said.startswith("perturb: "), (command, said)
-        assert said.count("\n") == 1, (command, said)
+    for command, (code, stderr) in zip(commands, outcomes, strict=True):
+        assert code == 2, (command, stderr)
+        assert stderr.startswith("perturb: "), (command, stderr)
+        assert stderr.count("\n") == 1, (command, stderr)
 
 
 def test_paths_below_the_current_folder_are_shown_relative_to_it_and_others_unchanged(

@@ -1,4 +1,4 @@
-"""Servers that go on for ever, fast or slowly, and what is sent to them."""
+"""Servers that send data endlessly, fast or slowly, and the credentials that are sent to servers."""
 
 import base64
 from pathlib import Path
@@ -25,7 +25,7 @@ SLOW = "bytes in 1 s, which is below the minimum of 4,000 a second; try again la
         (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
         (b"", b"\r\n"),
     ],
-    ids=["interim answers", "trailers", "a chunk's size", "headers", "empty lines"],
+    ids=["interim responses", "trailers", "chunk size", "headers", "empty lines"],
 )
 def test_a_server_that_endlessly_sends_anything_but_content_is_abandoned(first: bytes, again: bytes) -> None:
     with endless_server(first, again * 100) as address, pytest.raises(UserError) as caught:
@@ -46,7 +46,7 @@ def test_interim_responses_and_trailers_count_towards_the_byte_budget() -> None:
         (b"HTTP/1.1 200 OK\r\n", b"X"),
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
-    ids=["content", "headers", "interim answers"],
+    ids=["content", "headers", "interim responses"],
 )
 def test_a_server_that_sends_only_a_few_bytes_a_second_is_abandoned(
     first: bytes, again: bytes, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""Downloads from real servers on loopback, good and bad ones."""
+"""Downloads from real servers on the loopback interface, both well-behaved and faulty."""
 
 import errno
 import fcntl
@@ -56,15 +56,15 @@ def _leave_part(folder: Path, content: bytes, *, sha256: str = SHA256, validator
 
 
 def test_a_file_is_downloaded_whole_and_only_once(tmp_path: Path) -> None:
-    told = []
+    progress = []
     with odd_server(CONTENT) as server:
-        assert _fetch(server.url, tmp_path / "new" / "a.h5", report=lambda done, total: told.append((done, total)))
+        assert _fetch(server.url, tmp_path / "new" / "a.h5", report=lambda done, total: progress.append((done, total)))
         assert not _fetch(server.url, tmp_path / "new" / "a.h5")
     assert (tmp_path / "new" / "a.h5").read_bytes() == CONTENT
     assert _names(tmp_path / "new") == ["a.h5"]
     assert len(server.asked) == 1
-    assert told[0] == (0, len(CONTENT))
-    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert progress[0] == (0, len(CONTENT))
+    assert progress[-1] == (len(CONTENT), len(CONTENT))
 
 
 @pytest.mark.parametrize("as_address", [str, Path.as_uri], ids=["path", "file://"])
@@ -87,9 +87,9 @@ def test_a_killed_download_resumes_where_it_stopped(tmp_path: Path) -> None:
         kept = (tmp_path / "a.h5.part").read_bytes()
         assert 200_000 <= len(kept) < len(CONTENT)
         assert kept == CONTENT[: len(kept)]
-        server.pause, told = 0.0, []
-        assert _fetch(server.url, tmp_path / "a.h5", report=lambda done, total: told.append(done))
-    assert told[0] == len(kept)
+        server.pause, progress = 0.0, []
+        assert _fetch(server.url, tmp_path / "a.h5", report=lambda done, total: progress.append(done))
+    assert progress[0] == len(kept)
     assert (server.asked[1]["range"], server.asked[1]["if-range"]) == (f"bytes={len(kept)}-", '"first"')
     assert (tmp_path / "a.h5").read_bytes() == CONTENT
     assert _names(tmp_path) == ["a.h5"]
@@ -184,7 +184,7 @@ def test_a_damaged_partial_file_is_downloaded_again_from_the_start(tmp_path: Pat
 
 
 def test_a_partial_file_that_is_already_complete_needs_no_server(tmp_path: Path) -> None:
-    """What a kill between the last byte and the renaming leaves."""
+    """A process killed between the last byte and the renaming leaves such a file."""
     (tmp_path / "a.h5.part").write_bytes(CONTENT)
     assert _fetch("http://127.0.0.1:9/none", tmp_path / "a.h5")
     assert _names(tmp_path) == ["a.h5"]
@@ -214,7 +214,7 @@ def test_a_file_of_the_wrong_size_is_refused_and_nothing_is_written(tmp_path: Pa
 
 
 def test_no_byte_beyond_the_expected_size_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that does not announce how much it sends."""
+    """The server does not announce the size of its response."""
     written, write = [], os.write
     monkeypatch.setattr(part.os, "write", lambda descriptor, data: written.append(write(descriptor, data)) or written[-1])
     endless = b"HTTP/1.1 200 OK\r\n\r\n" + CONTENT + bytes(500_000)
@@ -288,7 +288,7 @@ def test_a_second_download_of_the_same_file_is_refused_and_the_first_completes(t
 def test_a_partial_file_renamed_while_it_is_being_opened_is_not_written_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process finishes between our opening of its part and our lock on it."""
+    """Another process finishes after we open its partial file and before we lock it."""
     _leave_part(tmp_path, CONTENT)
     lock = fcntl.flock
 
@@ -309,7 +309,7 @@ def test_a_partial_file_renamed_while_it_is_being_opened_is_not_written_to(
 def test_a_partial_file_removed_while_it_is_being_opened_is_started_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process finds that what it got is wrong, between our opening of its part and our lock on it."""
+    """Another process discards its wrong download after we open its partial file and before we lock it."""
     _leave_part(tmp_path, CONTENT[:1000])
     lock, opened = fcntl.flock, []
 
@@ -365,7 +365,7 @@ def test_a_target_folder_that_is_a_file_is_reported_in_one_sentence(tmp_path: Pa
 
 
 def test_downloads_work_from_pythons_own_static_file_server(tmp_path: Path) -> None:
-    """It ignores ranges."""
+    """This server ignores range requests."""
     (tmp_path / "public").mkdir()
     (tmp_path / "public" / "a.h5").write_bytes(CONTENT)
 

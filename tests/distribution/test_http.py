@@ -1,4 +1,4 @@
-"""Addresses and answers: what is refused, in which words."""
+"""Addresses and responses that are refused, and the messages that say why."""
 
 import gzip
 import socket

@@ -1,4 +1,4 @@
-"""Workers that die, hang, or run out of disk, and whoever waits for them."""
+"""Workers that die, hang or run out of disk space, and the code that waits for them."""
 
 import multiprocessing
 import os
@@ -35,19 +35,19 @@ def test_a_killed_process_does_not_affect_the_work_of_other_processes() -> None:
         with pytest.raises(WorkerLost, match="its process was killed"):
             lost.result(timeout=60)
         assert kept.result(timeout=60) is None
-        assert processes.run(sum, [1, 2]) == 3, "another process takes the place of the dead one"
+        assert processes.run(sum, [1, 2]) == 3, "a new process replaces the dead one"
     wait_for(lambda: not multiprocessing.active_children())
 
 
 @pytest.fixture
 def long(tiny: ExperimentConfig) -> ExperimentConfig:
-    """The tiny experiment with trainings of a second or so."""
+    """Return the tiny experiment with trainings that take about a second."""
     training = tiny.training.model_copy(update={"steps": 80, "checkpoint_every": 10})
     return tiny.model_copy(update={"training": training})
 
 
 def test_a_run_that_keeps_killing_its_worker_is_given_up_and_named(tiny: ExperimentConfig, tmp_path: Path) -> None:
-    """The others are built; nobody is asked a fourth time."""
+    """The other runs are built, and the broken one is not tried a fourth time."""
     asked: list[str] = []
     plan, store = plan_experiment(tiny), Store(tmp_path, STAGES)
     broken = plan.restarts[1]
@@ -88,7 +88,7 @@ def test_a_run_that_a_worker_reports_as_done_but_did_not_store_is_an_error(
 
 @pytest.mark.slow
 def test_no_run_is_lost_when_a_worker_process_is_killed(long: ExperimentConfig, tmp_path: Path) -> None:
-    """Killed amid a training, it is replaced, and the training goes on from its checkpoint."""
+    """A worker killed in the middle of a training is replaced, and the training is completed."""
     killed = []
 
     def kill() -> None:
@@ -105,7 +105,7 @@ def test_no_run_is_lost_when_a_worker_process_is_killed(long: ExperimentConfig, 
     assert killed
     assert all(store.is_complete(spec) for spec in plan.restarts)
     assert not [path for path in (tmp_path / "scratch").iterdir() if path.suffix != ".out"], (
-        "the dead one's half run is left"
+        "the unfinished run of the killed process is left behind"
     )
 
 
@@ -121,13 +121,13 @@ def test_two_flows_on_the_same_config_build_each_run_only_once(tiny_toml: Path, 
     assert (one.returncode, two.returncode) == (0, 0), (tmp_path / "one.log").read_text()[-2000:]
     built = [name.partition(".")[0] for name in started_builds]
     assert len(built) > 20
-    assert len(built) == len(set(built)), "no run was begun twice"
+    assert len(built) == len(set(built)), "no build was started twice"
     assert _all_whole(artifacts)
     assert list((artifacts / "scratch").iterdir()) == []
 
 
 def _all_whole(artifacts: Path) -> bool:
-    """Return whether every file of every finished run is as its manifest says; unpacked images are not looked at."""
+    """Return whether every file of every finished run matches its manifest. Unpacked images are not checked."""
     return all(
         sha256_of(run / name) == entry["sha256"]
         for run in (artifacts / "runs").iterdir()

@@ -1,4 +1,4 @@
-"""Files of named benchmarks in the cache are made or brought once, and held against their records and names."""
+"""Files of named benchmarks are built or downloaded into the cache once, and checked against their records and names."""
 
 import os
 import shutil
@@ -68,24 +68,26 @@ def test_two_processes_can_request_the_same_file_at_once(tmp_path: Path) -> None
 
 
 def _write(path: Path) -> None:
-    """Damage that a model may do which was given a path."""
+    """Damage the file, as a model that knows its path could do."""
     path.chmod(0o644)
     with path.open("r+b") as file:
         file.seek(1_000)
         file.write(bytes(200_000))
 
 
-@pytest.mark.parametrize("damage", [_write, *DAMAGES.values()], ids=["as the hostile model", *DAMAGES])
+@pytest.mark.parametrize("damage", [_write, *DAMAGES.values()], ids=["written by a hostile model", *DAMAGES])
 def test_damaged_unpacked_images_are_unpacked_again(damage: Callable[[Path], None], sprites: Path) -> None:
     numbers = np.arange(96)
     before = load_benchmark(sprites, "modified").images(numbers)
     path = cache_of(sprites / "modified.h5") / "images.npy"
-    assert path.stat().st_mode & 0o222 == 0, "nobody writes to it by accident"
+    assert path.stat().st_mode & 0o222 == 0, "the file is read-only, so that nobody writes to it by accident"
     damage(path)
-    assert np.array_equal(BenchmarkFile(sprites / "modified.h5").images(numbers), before), "passed over"
+    assert np.array_equal(BenchmarkFile(sprites / "modified.h5").images(numbers), before), (
+        "the damaged unpacked images are ignored"
+    )
     data = load_benchmark(sprites, "modified")
     assert np.array_equal(data.images(numbers), before)
-    assert np.array_equal(data.pixels.images(numbers), before), "and unpacked anew"
+    assert np.array_equal(data.pixels.images(numbers), before), "and the images are unpacked again"
 
 
 def test_a_file_whose_images_do_not_match_its_hash_is_refused(sprites: Path) -> None:

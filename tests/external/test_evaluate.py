@@ -1,4 +1,4 @@
-"""Whole evaluations in real processes: what fails is told, the rest goes on, a kill loses nothing that was finished."""
+"""Whole evaluations in real processes: failures are reported, other runs continue, and a kill loses no finished run."""
 
 import json
 import os
@@ -34,7 +34,7 @@ NAMED = (
     "another one with name (--name)."
 )
 LOCK = threading.Lock()
-"""An example of what cannot be pickled."""
+"""An object that cannot be pickled."""
 
 
 def _evaluate(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess:
@@ -46,7 +46,7 @@ def _evaluate(folder: Path, *arguments: str, **more: str) -> subprocess.Complete
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess, Path]:
-    """Three variants, two of which go wrong in ways of their own."""
+    """Return the outcome of an evaluation on three variants, two of which fail in different ways."""
     out = tmp_path_factory.mktemp("mixed") / "out"
     arguments = ["faulty_models:EachInItsWay", "--variants", "original,modified,untrained", "--seeds", "1"]
     arguments += ["--time-limit", "500", "--memory-limit", "1", "--out", str(out), "--metrics", "mig,mcc"]
@@ -137,7 +137,7 @@ def test_a_killed_evaluation_leaves_no_process_behind_and_can_be_resumed(tmp_pat
     assert [fit[0] for fit in _fits(tmp_path)] == ["original", "modified", "noise", "noise"]
     assert "2 of 3 runs were there already" in again.stderr
     assert list((tmp_path / "out" / "scratch").iterdir()) == []
-    # The global generators are seeded by the run, so that what a model draws from them is drawn again.
+    # Each run seeds the global generators, so a model draws the same numbers from them when it is run again.
     assert _fits(tmp_path)[2][3] == _fits(tmp_path)[3][3]
 
 
@@ -146,7 +146,7 @@ def _fits(folder: Path) -> list[list[str]]:
 
 
 def _is_gone(pid: str) -> bool:
-    """Whether a process has ended; nobody may have asked yet how."""
+    """Return whether a process has ended, including one that has not been waited for yet."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
@@ -172,7 +172,7 @@ def test_failed_runs_are_kept_until_a_retry_is_requested(tmp_path: Path, monkeyp
     checkpoint.touch()
     assert run().failures == failed.failures
     assert run(retry=True).failures == []
-    # The folder may be that of an experiment, whose checkpoints are none of ours.
+    # The folder may also hold an experiment, whose checkpoints must be left alone.
     assert checkpoint.is_file()
 
 
@@ -202,7 +202,7 @@ def test_a_module_with_a_loss_is_trained_by_the_built_in_loop(tmp_path: Path) ->
     assert result.entry.settings["training"] == training.model_dump(mode="json")
     assert (result.entry.model, result.entry.method, result.failures) == ("Twice", "two of them", [])
     assert len({run.scores["mig"] for run in result.entry.runs}) == 2
-    # Other arguments of the factory are another model; this one's loss is infinite.
+    # A factory with other arguments counts as another model. The loss of this one is infinite.
     other = benchmark(partial(Linear, scale=1e39), **arguments | {"variants": PAIR[:1]})
     assert other.failures == ["original, seed 0: the loss was inf at step 1"]
     assert len(list((tmp_path / "runs").iterdir())) == 3
@@ -269,10 +269,10 @@ def test_an_undefined_metric_is_explained_and_the_other_metrics_are_scored(tmp_p
     for run in read_entry(tmp_path / "entry.json", known_files()).runs:
         assert (list(run.scores), run.refused) == (["mcc"], {"mig": reason})
     assert f"Without a value: MIG, 2 of 2 runs: {reason}" in done.stdout
-    told = (
+    note = (
         "Not measured in the model's axes: 1 of 1 models: turning compares axes and needs at least 2 latents in use, got 1"
     )
-    assert told in done.stdout
+    assert note in done.stdout
     assert not (tmp_path / "axes.png").exists()
     sentence = "OneLatent has no score on the original, because all of its runs there have no value of MIG."
     assert sentence in done.stdout
@@ -368,10 +368,11 @@ def test_a_model_that_writes_to_the_images_fails_and_later_scores_are_unchanged(
 
 
 def test_modules_next_to_a_model_do_not_shadow_those_that_score_it(tmp_path: Path) -> None:
-    (tmp_path / "sklearn.py").write_text("raise ImportError('not the one that is meant')\n")
+    (tmp_path / "sklearn.py").write_text("raise ImportError('the wrong sklearn')\n")
     (tmp_path / "beside.py").write_text("from faulty_models import Fitted\n")
     command = [sys.executable, "-P", *COMMAND[1:], "beside:Fitted", "--variants", "original", "--seeds", "1", "--encoder"]
-    paths = [path for path in (str(HELPERS), os.environ.get("PYTHONPATH")) if path]  # an empty one would mean this folder
+    # An empty entry would mean the current folder.
+    paths = [path for path in (str(HELPERS), os.environ.get("PYTHONPATH")) if path]
     done = subprocess.run(
         [*command, "--metrics", "sap"],
         cwd=tmp_path,

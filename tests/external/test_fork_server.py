@@ -1,4 +1,4 @@
-"""Runs are forked from one process; what becomes of them when it dies, or cannot be started."""
+"""Runs are forked from one server process, which may be killed or fail to start."""
 
 from pathlib import Path
 

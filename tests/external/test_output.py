@@ -1,4 +1,4 @@
-"""Of the output of a run, the beginning and the end are kept."""
+"""The beginning and the end of the output of a run are kept."""
 
 from pathlib import Path
 

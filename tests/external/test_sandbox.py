@@ -1,4 +1,4 @@
-"""Runs have limits of time, memory and output, which hold for all processes below them."""
+"""Limits on the time, memory and output of a run apply to all of its descendant processes."""
 
 import multiprocessing
 import os
@@ -29,12 +29,12 @@ for _ in range(2):
 print("ready", flush=True)
 sys.stdin.read()
 """
-"""A process of 256 MiB, and two forks of it that share these."""
+"""A process that fills 256 MiB, and two forks that share this memory."""
 
 
 @pytest.fixture
 def forks() -> subprocess.Popen:
-    """Those three."""
+    """Start these three processes and return the first."""
     with subprocess.Popen([sys.executable, "-c", FORKS], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
         yield process

@@ -1,4 +1,4 @@
-"""Kill -9 of what a flow relies on, and what `perturb doctor` and prefect.yaml say of the rest."""
+"""Flows survive `kill -9` of the processes they rely on. Also tests `perturb doctor` and prefect.yaml."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ Perturb = Callable[..., subprocess.CompletedProcess]
 
 
 def test_no_run_is_lost_when_the_prefect_server_is_killed(long_toml: Path, tmp_path: Path) -> None:
-    """The trainings go on without it; the flow ends as it should, or with a sentence and nothing lost."""
+    """Trainings continue without the server, and the flow completes with a message."""
     artifacts, home = tmp_path / "artifacts", tmp_path / "server"
     options = ["run", str(long_toml), "--artifacts", str(artifacts), "--until", "restarts", "--workers", "2", "--prefect"]
     with prefect_server(home, free_port()) as (api, server):
@@ -29,10 +29,10 @@ def test_no_run_is_lost_when_the_prefect_server_is_killed(long_toml: Path, tmp_p
             server.kill()
             server.wait()
             assert flow.wait(timeout=400) == 0
-    said = (tmp_path / "flow.log").read_text()
-    assert "restarts: 2 of 2" in said
-    assert "the Prefect server does not answer any more" in said
-    assert "Traceback" not in said
+    output = (tmp_path / "flow.log").read_text()
+    assert "restarts: 2 of 2" in output
+    assert "the Prefect server does not answer any more" in output
+    assert "Traceback" not in output
 
 
 def test_a_flow_completes_after_a_worker_process_is_killed(long_toml: Path, tmp_path: Path, api: str) -> None:
@@ -44,11 +44,11 @@ def test_a_flow_completes_after_a_worker_process_is_killed(long_toml: Path, tmp_
         workers = [pid for pid, line in processes_with(str(tmp_path)).items() if "spawn_main" in line]
         os.kill(workers[0], signal.SIGKILL)
         assert flow.wait(timeout=400) == 0
-    said = (tmp_path / "flow.log").read_text()
-    assert "restarts: 2 of 2" in said
-    assert "Traceback" not in said
+    output = (tmp_path / "flow.log").read_text()
+    assert "restarts: 2 of 2" in output
+    assert "Traceback" not in output
     assert not [path for path in (artifacts / "scratch").iterdir() if path.suffix != ".out"], (
-        "the dead one's half run is left"
+        "the unfinished run of the killed process is left behind"
     )
 
 

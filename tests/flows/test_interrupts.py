@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: work ends soon, in one sentence, and goes on from its checkpoints."""
+"""On Ctrl-C and SIGTERM, commands stop soon, print one sentence, and can be run again."""
 
 import os
 import signal
@@ -15,15 +15,15 @@ from perturb.errors import INTERRUPTED
 
 pytest.importorskip("prefect")
 pytestmark = [pytest.mark.flow, pytest.mark.slow]
-# A shell has its background jobs ignore Ctrl-C, and the tests may be one.
+# Shells make background jobs ignore Ctrl-C, and the tests may run as one.
 CODE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from perturb.cli import main; main()"
 SECONDS_TO_END = 20
-"""Five are meant; a busy machine may take longer."""
+"""The goal is five seconds, but a busy machine may take longer."""
 
 
 @contextmanager
 def _at_a_terminal(*arguments: object, cwd: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """The command in a process group of its own, all of which a terminal's Ctrl-C reaches."""
+    """Run the command in its own process group, because Ctrl-C in a terminal reaches the whole group."""
     environment = os.environ | {"PREFECT_HOME": str(cwd / "home")} | environment
     command = [sys.executable, "-c", CODE, *map(str, arguments)]
     with subprocess.Popen(
@@ -36,17 +36,17 @@ def _at_a_terminal(*arguments: object, cwd: Path, **environment: str) -> Iterato
 
 
 def _interrupted(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
-    """Exit code and the last lines of what is said after Ctrl-C."""
+    """Send Ctrl-C to the process group. Return the exit code and the lines of the error output."""
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=SECONDS_TO_END)
-    return process.returncode, said.rstrip().splitlines()
+    _, stderr = process.communicate(timeout=SECONDS_TO_END)
+    return process.returncode, stderr.rstrip().splitlines()
 
 
 def _terminated(process: subprocess.Popen[str]) -> tuple[int, list[str]]:
-    """Exit code and the last lines of what is said after SIGTERM, which reaches the command alone."""
+    """Send SIGTERM to the command alone. Return the exit code and the lines of the error output."""
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=SECONDS_TO_END)
-    return process.returncode, said.rstrip().splitlines()
+    _, stderr = process.communicate(timeout=SECONDS_TO_END)
+    return process.returncode, stderr.rstrip().splitlines()
 
 
 @pytest.mark.parametrize("stop", ["ctrl-c", "terminated"])
@@ -57,13 +57,13 @@ def test_an_interrupted_run_ends_with_one_sentence_and_completes_when_run_again(
     arguments = ["run", long_toml, "--artifacts", tmp_path / "artifacts", "--until", "restarts", "--workers", 2, *options]
     with _at_a_terminal(*arguments, cwd=tmp_path, PREFECT_API_URL=api) as process:
         wait_for(lambda: list((tmp_path / "artifacts").glob("scratch/restart-*/checkpoint.safetensors")), process)
-        code, said = _interrupted(process) if stop == "ctrl-c" else _terminated(process)
+        code, lines = _interrupted(process) if stop == "ctrl-c" else _terminated(process)
     assert code == 130
-    assert said[-1] == INTERRUPTED
-    assert not [line for line in said[:-1] if "ground truth" not in line], "nothing else but the progress of before"
+    assert lines[-1] == INTERRUPTED
+    assert not [line for line in lines[:-1] if "ground truth" not in line], "nothing but the progress printed before"
     with _at_a_terminal(*arguments, cwd=tmp_path, PREFECT_API_URL=api) as again:
-        _, said = again.communicate(timeout=300)
-    assert again.returncode == 0, said
+        _, stderr = again.communicate(timeout=300)
+    assert again.returncode == 0, stderr
 
 
 def test_ctrl_c_ends_a_flow_whose_prefect_server_was_killed(long_toml: Path, tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_ctrl_c_ends_a_flow_whose_prefect_server_was_killed(long_toml: Path, tmp
         wait_for(lambda: list((tmp_path / "artifacts").glob("scratch/restart-*/checkpoint.safetensors")), process)
         server.kill()
         server.wait()
-        code, said = _interrupted(process)
-    assert (code, said[-1]) == (130, INTERRUPTED)
-    assert "Traceback" not in "\n".join(said)
+        code, lines = _interrupted(process)
+    assert (code, lines[-1]) == (130, INTERRUPTED)
+    assert "Traceback" not in "\n".join(lines)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
@@ -89,7 +89,7 @@ def test_a_schedule_states_what_it_does_and_stops_cleanly(
         first = process.stdout.readline()
         wait_for(lambda: [found for found in post(api, "deployments/filter", {}) if found["status"] == "READY"], process)
         process.send_signal(stop)
-        out, said = process.communicate(timeout=SECONDS_TO_END)
+        out, stderr = process.communicate(timeout=SECONDS_TO_END)
     assert first.startswith("tiny runs every 12:00:00, one run at a time, until this is interrupted; its page: http://")
     assert out == "stopped; the schedule of tiny is paused until `perturb schedule` is started again.\n"
-    assert (process.returncode, said) == (0, "")
+    assert (process.returncode, stderr) == (0, "")

@@ -1,6 +1,6 @@
-"""Mutants of every kind of file that comes from elsewhere: a command does its work, or says in one line why not.
+"""Fuzz tests of every kind of file that users supply: a command succeeds, or says in one line why it cannot.
 
-Some thousand mutants, the same ones each time. PERTURB_FUZZ=20 tries twenty times as many.
+They try about 2,800 mutants, the same ones each time. PERTURB_FUZZ=20 tries twenty times as many.
 """
 
 import contextlib
@@ -32,20 +32,20 @@ from perturb.files import sha256_of
 
 TIMES = int(os.environ.get("PERTURB_FUZZ", "1"))
 MOST_SECONDS, MOST_KILOBYTES = 20, 1_500_000
-"""What a mutant may take, and how much the memory of all may grow by."""
+"""Time limit per command on a mutant, and the limit on memory growth over all mutants of a kind."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Mutants of one kind of file, and the commands that read them."""
+    """Mutants of one kind of file, and the commands that read it."""
 
     name: str
-    """Of the file."""
+    """File name of each mutant."""
     number: int
     structured: Mutator | None
     seeds: Callable[[Path], list[bytes]]
     commands: tuple[tuple[str, ...], ...]
-    """FILE, FOLDER and OUT stand for the mutant, its folder and a place for what comes out."""
+    """Arguments of each command. FILE, FOLDER and OUT stand for the mutant, its folder and the path for output."""
 
 
 def _codes(folder: Path) -> list[bytes]:
@@ -108,14 +108,14 @@ KINDS = (
 
 @pytest.fixture(autouse=True)
 def _commands_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Making the tree of commands from the functions takes longer than most mutants."""
+    """Build the command tree only once: it takes longer than most mutants."""
     monkeypatch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
 
 
 def outcome(arguments: list[str]) -> tuple[int, str]:
-    """Exit code and error output of a command; a traceback is exit code 1."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+    """Return the exit code and error output of a command. A traceback counts as exit code 1."""
+    stderr = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(stderr):
         try:
             main(arguments)
             code = 0
@@ -124,14 +124,14 @@ def outcome(arguments: list[str]) -> tuple[int, str]:
         except Exception:
             traceback.print_exc()
             code = 1
-    return code, said.getvalue()
+    return code, stderr.getvalue()
 
 
-def _wrong(code: int, said: str, left: set[str]) -> str:
-    """Return what is wrong with an outcome, or nothing."""
+def _wrong(code: int, stderr: str, left: set[str]) -> str:
+    """Return what is wrong with an outcome, or an empty string."""
     if code not in (0, 2):
         return f"exit code {code}"
-    if code == 2 and (said.count("\n") != 1 or not said.startswith("perturb: ") or not said[:-1].isprintable()):
+    if code == 2 and (stderr.count("\n") != 1 or not stderr.startswith("perturb: ") or not stderr[:-1].isprintable()):
         return "not one printable line"
     return f"left {sorted(left)}" if code == 2 and left else ""
 
@@ -149,11 +149,11 @@ def test_mutated_files_are_read_or_refused_in_one_line(kind: Kind, tmp_path: Pat
         for words in kind.commands:
             places = {"FILE": path, "FOLDER": folder, "OUT": folder / "out"}
             began = time.monotonic()
-            code, said = outcome([str(places.get(word, word)) for word in words])
+            code, stderr = outcome([str(places.get(word, word)) for word in words])
             left = {each.name for each in folder.rglob("*")} - {kind.name}
-            wrong = _wrong(code, said, left) or (time.monotonic() - began > MOST_SECONDS and "too slow")
+            wrong = _wrong(code, stderr, left) or (time.monotonic() - began > MOST_SECONDS and "too slow")
             if wrong:
-                found.append(f"mutant {number}, {' '.join(words)}: {wrong}: {said[-300:]}")
+                found.append(f"mutant {number}, {' '.join(words)}: {wrong}: {stderr[-300:]}")
             for each in left:
                 (folder / each).is_file() and (folder / each).unlink()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory
@@ -173,4 +173,4 @@ def test_mutated_weights_are_read_or_refused(tmp_path: Path) -> None:
         except UserError as error:
             refused.append(str(error))
     assert refused
-    assert all(said.startswith(f"{path}: does not hold the network of its recipe (") for said in refused)
+    assert all(message.startswith(f"{path}: does not hold the network of its recipe (") for message in refused)

@@ -44,7 +44,8 @@ WORDS = {
     "users code": "user's code", "originals code": "original's code", "entrys path": "entry's path",
     "pythons": "Python's", "python": "Python", "prefect yaml": "prefect.yaml", "prefect": "Prefect", "ctrl c": "Ctrl-C",
     "built in": "built-in", "held out": "held-out", "chance level": "chance-level", "utf 8": "UTF-8", "sha256": "SHA-256",
-    "nan": "NaN", "etags": "ETags", "https": "HTTPS", "http": "HTTP", "netrc": ".netrc", "json": "JSON", "hdf5": "HDF5", "csv": "CSV", "png": "PNG", "npz": ".npz",
+    "nan": "NaN", "etags": "ETags", "https": "HTTPS", "http": "HTTP",
+    "netrc": ".netrc", "json": "JSON", "hdf5": "HDF5", "csv": "CSV", "png": "PNG", "npz": ".npz",
     "markdown": "Markdown", "greek": "Greek",
 }  # fmt: skip
 """Spellings that function names cannot have. If one key begins with another, the longer one comes first."""

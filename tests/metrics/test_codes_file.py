@@ -1,4 +1,4 @@
-"""Codes from elsewhere: read, scored, drawn, or refused in a sentence."""
+"""Codes in users' files are read, scored and drawn, or refused in one sentence."""
 
 import io
 from dataclasses import replace
@@ -26,7 +26,7 @@ PNG = b"\x89PNG"
 
 @pytest.fixture
 def grid_file(tmp_path: Path) -> Path:
-    """Codes of a trained model for the whole grid of mini."""
+    """Return a file with the codes of a trained model for the whole grid of mini."""
     path = tmp_path / "codes.npz"
     with np.load(TRAINED) as file:
         np.savez(path, codes=file["disentangled"], factors=Mini.grid.factors_of(np.arange(Mini.grid.num_images)))
@@ -156,7 +156,7 @@ def test_the_table_of_metrics_lists_every_setting_and_its_fast_value() -> None:
 
 
 def test_large_class_numbers_give_the_same_scores_as_small_ones(tmp_path: Path) -> None:
-    """Factors that are the seconds of days score as the days' numbers do."""
+    """Days given as timestamps in seconds score the same as days given by number."""
     case = CASES["noisy"]
     days = Coded(case.codes, case.factors)
     seconds = Coded(case.codes, case.factors * 86_400 + 1_700_000_000)

@@ -1,4 +1,4 @@
-"""Which rows a metric reads: of grids small and large, of samples in any order."""
+"""Tests of the rows that a metric reads, on small and large grids and on samples in any order."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_large_grids_are_sampled_exactly_as_under_library_settings() -> None:
 
 
 def test_pure_noise_on_a_small_grid_has_chance_level_informativeness() -> None:
-    """With eight values a factor, chance is 0.125; rows that trees were fitted to are recognised."""
+    """Chance is 0.125 for eight values per factor. Trees score higher on the rows that they were fitted to."""
     settings = MetricsConfig.model_validate({"dci": {"trees": 8}})
     library = MetricsConfig.model_validate({"dci": {"trees": 8, "protocol": "library"}})
     found, as_library = (score(Coded(NOISE, GRID), ["dci"], settings=each)["dci"] for each in (settings, library))
