@@ -36,7 +36,7 @@ def test_the_engine_and_the_plain_loop_take_a_step(script: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("script", ["metrics"], indirect=True)
-def test_the_model_whose_scoring_is_timed_trains(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_whose_scoring_is_timed_is_trained(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, weights = Pixels(np.zeros((8, 64, 64, 1), dtype=np.uint8)), []
     for steps in (0, 2):
         monkeypatch.setattr(script, "STEPS", steps)

@@ -17,13 +17,13 @@ def _turned(degrees: float, *eigenvalues: float) -> torch.Tensor:
     return turn @ torch.diag(torch.tensor(eigenvalues, dtype=torch.float64)) @ turn.T
 
 
-def test_a_diagonal_metric_costs_on_its_own_axes_what_it_costs_at_best() -> None:
+def test_a_diagonal_metric_costs_the_same_on_its_own_axes_and_on_the_best_ones() -> None:
     cost = axes_cost(torch.diag(torch.tensor([45.0, 12.0, 0.0])), 3.0)
     assert cost.own == pytest.approx((math.log(48) + math.log(15) + math.log(3)) / 2)
     assert (cost.saving, cost.angle) == pytest.approx((0.0, 0.0), abs=1e-9)
 
 
-def test_two_axes_turned_by_45_degrees_cost_their_mean_twice() -> None:
+def test_two_axes_turned_by_45_degrees_cost_twice_the_log_of_their_mean() -> None:
     cost = axes_cost(_turned(45, 9.0, 1.0), 1.0)
     assert cost.own == pytest.approx(math.log(1 + 5))
     assert cost.best == pytest.approx((math.log(10) + math.log(2)) / 2)
@@ -31,11 +31,11 @@ def test_two_axes_turned_by_45_degrees_cost_their_mean_twice() -> None:
 
 
 @pytest.mark.parametrize("degrees", [10.0, 30.0, 44.0])
-def test_the_angle_of_each_latent_is_that_by_which_its_best_axis_is_turned(degrees: float) -> None:
+def test_the_angle_of_each_latent_is_that_of_its_best_axis(degrees: float) -> None:
     assert turn_angles(_turned(degrees, 9.0, 1.0, 4.0)) == pytest.approx((degrees, degrees, 0.0))
 
 
-def test_axes_that_have_only_changed_their_order_or_sign_are_not_turned() -> None:
+def test_axes_that_differ_only_in_order_or_sign_are_not_turned() -> None:
     assert turn_angles(_turned(90, 9.0, 1.0)) == pytest.approx((0.0, 0.0), abs=1e-6)
     assert turn_angles(_turned(170, 9.0, 1.0)) == pytest.approx((10.0, 10.0))
 
@@ -64,11 +64,11 @@ def test_codes_of_any_scale_are_standardised_and_unused_latents_are_left_out(sca
     assert found.std(dim=0, correction=0).tolist() == pytest.approx([1, 1], rel=1e-5)
 
 
-def test_of_codes_that_do_not_vary_none_are_in_use() -> None:
+def test_constant_codes_have_no_latents_in_use() -> None:
     assert used_codes(np.full((10, 3), 4)).shape == (10, 0)
 
 
-def test_pooled_images_hold_the_energy_of_what_is_constant_in_a_cell() -> None:
+def test_pooling_preserves_the_energy_of_constant_cells() -> None:
     class White:
         def images(self, numbers: np.ndarray) -> np.ndarray:
             return np.full((len(numbers), *Mini.image_shape), 255, np.uint8)

@@ -17,7 +17,7 @@ epsilon = 0.2
 """
 
 
-def test_a_base_gives_what_the_file_leaves_out(tmp_path: Path, tiny_toml: Path) -> None:
+def test_a_base_supplies_what_the_file_leaves_out(tmp_path: Path, tiny_toml: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "base.toml").write_text(BASE)
     whole = tiny_toml.read_text()
@@ -40,7 +40,7 @@ def test_a_base_gives_what_the_file_leaves_out(tmp_path: Path, tiny_toml: Path) 
         ('"base.toml"', "[training]\nstep = 3", r"tiny\.toml: unknown key `training\.step` \(value 3\)"),
     ],
 )
-def test_a_base_that_cannot_be_one_is_a_sentence(
+def test_an_invalid_base_is_refused_in_one_sentence(
     base: str, text: str, sentence: str, tmp_path: Path, tiny_toml: Path
 ) -> None:
     (tmp_path / "base.toml").write_text(text)

@@ -23,7 +23,7 @@ def paper(request: pytest.FixtureRequest) -> ExperimentConfig:
     return load_experiment(CONFIGS / f"{request.param}.toml")
 
 
-def test_they_have_the_methods_and_primary_hyper_parameters_of_table_4_1(paper: ExperimentConfig) -> None:
+def test_the_configs_have_the_methods_and_primary_hyperparameters_of_table_4_1(paper: ExperimentConfig) -> None:
     objectives = {method.objective.kind: method.objective for method in paper.evaluation.methods}
     assert set(objectives) == THESIS_METHODS
     found = {kind: getattr(objectives[kind], objectives[kind].primary) for kind in PRIMARY[paper.name]}
@@ -32,7 +32,7 @@ def test_they_have_the_methods_and_primary_hyper_parameters_of_table_4_1(paper: 
     assert paper.perturbation.epsilon == EPSILON[paper.name]
 
 
-def test_they_make_every_table_and_every_line_search(paper: ExperimentConfig) -> None:
+def test_the_configs_compute_every_table_and_every_line_search(paper: ExperimentConfig) -> None:
     assert set(paper.evaluation.metrics) == set(FIGURES)
     assert paper.search is not None
     assert set(paper.search.metrics) == set(FIGURES)

@@ -9,7 +9,7 @@ from perturb.datasets import DSprites, Shapes3D
 REFERENCE = Path(__file__).parent / "reference"
 
 
-def test_every_real_frame_of_dsprites_is_an_image_of_the_grid_to_the_pixel() -> None:
+def test_every_real_dsprites_frame_equals_the_rendered_image_pixel_for_pixel() -> None:
     with np.load(REFERENCE / "dsprites_frames.npz", allow_pickle=False) as file:
         frames, numbers = np.unpackbits(file["frames"], axis=1).reshape(-1, 64, 64), file["numbers"]
     drawn = DSprites().images(numbers)[..., 0] // 255
@@ -19,7 +19,7 @@ def test_every_real_frame_of_dsprites_is_an_image_of_the_grid_to_the_pixel() -> 
     assert differing.max() == 0
 
 
-def test_real_samples_of_shapes3d_are_close_to_images_of_the_grid() -> None:
+def test_rendered_shapes3d_images_are_close_to_real_samples() -> None:
     with np.load(REFERENCE / "shapes3d_samples.npz", allow_pickle=False) as file:
         images, factors = file["images"].astype(int), file["factors"]
     drawn = Shapes3D().images(Shapes3D.grid.indices_of(factors)).astype(int)

@@ -91,7 +91,7 @@ def changed(prepared: dict[str, Path], kind: str, target: Path, name: str, *keys
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_shuffled_examples_come_back_in_grid_order(prepared, kind, monkeypatch):
+def test_shuffled_examples_are_returned_in_grid_order(prepared, kind, monkeypatch):
     monkeypatch.setattr("perturb.datasets.readers.tfds.BLOCK", 7)
     reader, grid = KINDS[kind]
     truth = reader(prepared[kind], grid=grid)
@@ -115,7 +115,7 @@ def test_the_folder_is_recorded_by_the_digest_of_its_files_digests(prepared):
     assert found == {"source": "file", "path_name": "2.0.0", "sha256": hashlib.sha256(printed.encode()).hexdigest()}
 
 
-def test_a_config_that_names_a_folder_gets_its_reader(prepared, tmp_path):
+def test_a_config_that_names_a_folder_uses_the_folder_reader(prepared, tmp_path):
     with pytest.raises(UserError, match=r"2\.0\.0: its split train must have 737280 examples, got 48; get the folder"):
         open_ground_truth(DatasetConfig(name="dsprites", path=prepared["sprites"]))
     with pytest.raises(UserError, match=r"2\.0\.0: its split train must have 480000 examples, got 24; get the folder"):
@@ -125,7 +125,7 @@ def test_a_config_that_names_a_folder_gets_its_reader(prepared, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_example_that_is_there_twice_is_refused(tmp_path, kind, monkeypatch):
+def test_a_duplicated_example_is_refused(tmp_path, kind, monkeypatch):
     reader, grid = KINDS[kind]
     made = examples(grid)
     made[7] = made[9] | {"image": png(pictures(grid)[7])}
@@ -168,7 +168,7 @@ def test_grey_sprites_and_images_of_another_size_are_refused(tmp_path):
         ("features.json", ("featuresDict",), [], "must be a folder of a version"),
     ],
 )  # fmt: skip
-def test_other_formats_and_features_are_refused_before_anything_is_opened(prepared, tmp_path, name, keys, value, pattern):
+def test_other_formats_and_features_are_refused_before_any_class_is_imported(prepared, tmp_path, name, keys, value, pattern):
     folder = changed(prepared, "sprites", tmp_path / "2.0.0", name, *keys, value=value)
     with pytest.raises(UserError, match=pattern):
         DSpritesFolder(folder, grid=SPRITES)
@@ -193,7 +193,7 @@ def test_damaged_and_missing_examples_are_refused(prepared, tmp_path):
 
 
 @pytest.mark.parametrize("package", ["tensorflow_datasets", "array_record"])
-def test_without_the_package_a_sentence_names_the_extra(prepared, monkeypatch, package):
+def test_a_missing_package_is_reported_with_the_extra_that_installs_it(prepared, monkeypatch, package):
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
@@ -203,7 +203,7 @@ def test_without_the_package_a_sentence_names_the_extra(prepared, monkeypatch, p
         DSpritesFolder(prepared["sprites"], grid=SPRITES)
 
 
-def test_tensorflow_is_not_loaded(prepared):
+def test_tensorflow_is_not_imported(prepared):
     code = (
         "import sys, pathlib, numpy as np\n"
         "from perturb.datasets.readers.tfds import Shapes3DFolder\n"

@@ -65,7 +65,7 @@ def test_disents_own_classes_read_every_image(folders: dict[str, Path], name: st
         data._data.close()
 
 
-def test_disents_file_survives_pickling_as_its_workers_need(folders: dict[str, Path]) -> None:
+def test_disents_file_survives_pickling_as_its_workers_require(folders: dict[str, Path]) -> None:
     raw = disent_data().Hdf5Dataset(str(folders["shapes3d"] / "modified.h5"), "images")
     again = pickle.loads(pickle.dumps(raw))
     assert np.array_equal(again[7], raw[7])
@@ -74,7 +74,7 @@ def test_disents_file_survives_pickling_as_its_workers_need(folders: dict[str, P
 
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
-def test_disentanglement_libs_own_classes_hand_out_every_image(
+def test_disentanglement_libs_own_classes_return_every_image(
     folders: dict[str, Path], name: str, variant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("disentanglement_lib")
@@ -94,7 +94,7 @@ def _library_class(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return module.DSprites([1, 2, 3, 4, 5]) if name == "dsprites" else module.Shapes3D()
 
 
-def test_what_disentanglement_lib_draws_is_what_we_have_there(
+def test_images_sampled_by_disentanglement_lib_match_their_factors(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("disentanglement_lib")
@@ -106,7 +106,7 @@ def test_what_disentanglement_lib_draws_is_what_we_have_there(
     assert np.array_equal(images, _expected(SmallSprites(), "modified")[numbers])
 
 
-def test_an_official_file_of_ones_exports_as_the_authors_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_official_file_of_zeros_and_ones_is_exported_as_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """dSprites' own 0 and 1 need no floats: a quarter of the memory."""
     pytest.importorskip("disentanglement_lib")
     write_official(tmp_path / "official.h5", SmallSprites())
@@ -142,7 +142,7 @@ def card_module(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("start", "workers"), [("fork", 2), ("spawn", 1)])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_workers_of_a_data_loader_see_every_image_once_an_epoch(
+def test_data_loader_workers_see_every_image_once_per_epoch(
     folders: dict[str, Path], card_module: ModuleType, start: str, workers: int
 ) -> None:
     data = card_module.Images(str(folders["shapes3d"] / "noise.h5"))
@@ -166,7 +166,7 @@ def test_workers_of_a_data_loader_see_every_image_once_an_epoch(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_reader_of_tensorflow_datasets_yields_every_image_of_dsprites(folders: dict[str, Path], variant: str) -> None:
+def test_the_tensorflow_datasets_reader_yields_every_dsprites_image(folders: dict[str, Path], variant: str) -> None:
     pytest.importorskip("tensorflow_datasets")
     builder = import_module("tensorflow_datasets.datasets.dsprites.dsprites_dataset_builder").Builder
     path, truth = folders["dsprites"] / f"{variant}.h5", SmallSprites()

@@ -16,14 +16,14 @@ from perturb.files import read_json
 from perturb.manifests import MANIFEST, DamagedRun
 
 
-def test_images_for_which_the_disk_has_no_room_are_told_before_they_are_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_before_any_image_is_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", megabytes=1) as disk:
         with pytest.raises(UserError, match=r"needs up to 0\.01 GB, and .* has 0\.00 GB left; make room"):
             write_images(disk / "run", iter([]), shape=(4096, 32, 32, 3))
         assert not list(disk.rglob("*.npy"))
 
 
-def test_removed_images_are_unpacked_again_where_they_were(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_removed_images_are_unpacked_again_in_place(finished: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(finished[1] / "runs", tmp_path / "runs")
     run = min((tmp_path / "runs").glob("pixels-*"))
     remove_images(run)
@@ -38,7 +38,7 @@ def test_removed_images_are_unpacked_again_where_they_were(finished: tuple[Path,
     assert np.array_equal(mapped.images(slice(None)), expected), "who has mapped them keeps them"
 
 
-def test_unpacked_images_that_have_changed_are_not_read(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_unpacked_images_that_have_changed_are_refused(finished: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(finished[1] / "runs", tmp_path / "runs")
     run = min((tmp_path / "runs").glob("pixels-*"))
     open_images(run)

@@ -53,7 +53,7 @@ def _kept(folder: Path, codes: np.ndarray) -> Path:
     return folder
 
 
-def test_images_that_mix_what_latents_hold_apart_make_turned_axes_cheaper(tmp_path: Path) -> None:
+def test_images_that_mix_the_latents_make_turned_axes_cheaper(tmp_path: Path) -> None:
     found = look({0: _kept(tmp_path / "run", FACTORS * [3.0, 1.0])}, IMAGES, refused={}, seed=0).found
     original, modified = found["original", 0], found["modified", 0]
     assert original.saving == pytest.approx(0, abs=0.01)
@@ -65,7 +65,7 @@ def test_images_that_mix_what_latents_hold_apart_make_turned_axes_cheaper(tmp_pa
     assert modified.saving_whole == pytest.approx(modified.saving, abs=0.01)
 
 
-def test_what_lies_outside_the_original_directions_counts_in_the_whole_image_alone(tmp_path: Path) -> None:
+def test_changes_outside_the_original_directions_count_only_in_the_whole_image(tmp_path: Path) -> None:
     class Tilted(Halves):
         """The same halves, with the upper part brighter by the sum of both factors and the lower part darker by as much."""
 
@@ -93,19 +93,19 @@ def test_what_lies_outside_the_original_directions_counts_in_the_whole_image_alo
     ],
     ids=["one", "one in use", "many", "very many"],
 )
-def test_codes_in_which_no_slopes_can_be_fitted_are_not_kept(codes: np.ndarray, reason: str, tmp_path: Path) -> None:
+def test_codes_to_which_no_slopes_can_be_fitted_are_not_stored(codes: np.ndarray, reason: str, tmp_path: Path) -> None:
     assert keep(tmp_path, Coded(codes, FACTORS), np.arange(256), seed=0) == reason
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_few_rows_are_too_few(tmp_path: Path) -> None:
+def test_codes_of_fewer_than_100_images_are_not_stored(tmp_path: Path) -> None:
     coded = Coded(FACTORS[:99], FACTORS[:99])
     assert keep(tmp_path, coded, np.arange(99), seed=0) == (
         "slopes are fitted to the codes of 100 images or more, and there are 99"
     )
 
 
-def test_a_model_that_cannot_be_looked_at_is_told_with_the_reason_and_others_are_measured(tmp_path: Path) -> None:
+def test_a_model_whose_axes_cannot_be_measured_is_reported_and_the_others_are_measured(tmp_path: Path) -> None:
     runs = {number: _kept(tmp_path / str(number), FACTORS) for number in range(4)}
     (runs[1] / CODES).write_bytes(b"damaged")
     write_manifest(runs[2], {"id": "2", "files": {}})
@@ -117,13 +117,13 @@ def test_a_model_that_cannot_be_looked_at_is_told_with_the_reason_and_others_are
     assert found.missing[3] == "no reason"
 
 
-def test_images_that_cannot_be_pooled_are_told(tmp_path: Path) -> None:
+def test_images_that_cannot_be_pooled_are_reported(tmp_path: Path) -> None:
     odd = {key: Halves(file.path.name, *file._halves, side=12) for key, file in IMAGES.items()}
     found = look({0: _kept(tmp_path / "run", FACTORS)}, odd, refused={}, seed=0)
     assert (found.found, found.missing) == ({}, {0: "images are pooled to 8 × 8 cells, and these have 12 × 12 pixels"})
 
 
-def test_of_many_seeds_the_first_models_are_looked_at(tmp_path: Path) -> None:
+def test_only_the_first_models_are_measured_when_there_are_many_seeds(tmp_path: Path) -> None:
     run = _kept(tmp_path / "run", FACTORS)
     seeds = range(MOST_MODELS + 5)
     found = look(dict.fromkeys(seeds, run), {("original", k): ORIGINAL for k in seeds}, refused={}, seed=0)
@@ -151,7 +151,7 @@ def _entry(**savings: float) -> Entry:
     return Entry.model_validate(value)
 
 
-def test_the_sentence_says_what_each_variant_adds_to_the_original_images() -> None:
+def test_the_axes_sentence_states_what_each_variant_adds_to_the_original_images() -> None:
     assert axes_sentence(_entry(original=0.0, modified=0.43, noise=-0.0)) == (
         "Other axes than those of Mine would be 0.05 nats per unit of β cheaper for a VAE on the original, 0.48 (+0.43) on "
         "the modified images and 0.05 (+0.00) under noise of the same maximum."
@@ -159,7 +159,7 @@ def test_the_sentence_says_what_each_variant_adds_to_the_original_images() -> No
     assert axes_sentence(made_entry()) is None
 
 
-def test_the_table_has_means_over_models_and_says_what_it_does_not_say() -> None:
+def test_the_axes_table_has_means_over_models_and_states_its_limits() -> None:
     table = axes_table(_entry(original=0.0, modified=0.43))
     assert [(name, [cell.text for cell in cells]) for name, cells in table.lines] == [
         ("original", ["0.05 ± 0.07", "0.00 ± 0.00", "40°", "2"]),
@@ -168,14 +168,14 @@ def test_the_table_has_means_over_models_and_says_what_it_does_not_say() -> None
     assert "does not say that this model turns its axes" in table.note
 
 
-def test_the_picture_goes_where_nothing_was_measured(tmp_path: Path) -> None:
+def test_an_outdated_axes_figure_is_removed_when_nothing_was_measured(tmp_path: Path) -> None:
     draw_axes(tmp_path / "axes.png", _entry(original=0.0, modified=0.43))
     assert (tmp_path / "axes.png").stat().st_size > 5_000
     draw_axes(tmp_path / "axes.png", made_entry())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_entries_keep_what_was_measured_and_older_ones_have_no_such_key(tmp_path: Path) -> None:
+def test_entries_store_the_measured_axes_and_entries_without_them_have_no_such_key(tmp_path: Path) -> None:
     write_entry(tmp_path / "new.json", _entry(original=0.1))
     assert read_entry(tmp_path / "new.json").runs[0].axes == AxesOfRun(
         images=2_000, latents=4, price=3.0, saving=0.1, saving_whole=0.2, angle=40.0

@@ -60,7 +60,7 @@ def _the_guides_cluster(folder: Path, environment: dict[str, str]) -> Iterator[s
         open_input.kill()
 
 
-def test_the_guides_slurm_jobs_do_the_work_and_one_that_ends_costs_no_run(
+def test_the_guides_slurm_jobs_do_the_work_and_a_cancelled_job_loses_no_run(
     long_toml: Path, short_path: Path, tmp_path: Path, perturb: Perturb
 ) -> None:
     _needs(*SLURM)
@@ -86,7 +86,7 @@ def test_the_guides_slurm_jobs_do_the_work_and_one_that_ends_costs_no_run(
         assert read_result(run, dict) == read_result(artifacts / "runs" / run.name, dict)
 
 
-def test_workers_over_ssh_give_the_rows_of_plain_python(
+def test_workers_over_ssh_give_the_same_rows_as_plain_python(
     tiny_toml: Path, short_path: Path, tmp_path: Path, perturb: Perturb, scheduler: str
 ) -> None:
     _needs(*SSH)

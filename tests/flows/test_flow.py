@@ -55,7 +55,9 @@ def _check_page(api: str) -> None:
 @pytest.mark.flow
 @pytest.mark.slow
 @pytest.mark.parametrize("runner", ["thread:2", "process:1"])
-def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: Path, perturb: Perturb, runner: str) -> None:
+def test_a_user_error_inside_a_task_is_reported_in_one_sentence(
+    tiny_toml: Path, tmp_path: Path, perturb: Perturb, runner: str
+) -> None:
     strict = tmp_path / "strict.toml"
     strict.write_text(tiny_toml.read_text().replace("max_unit_variance = 100.0", "max_unit_variance = 0.01"))
     found = perturb("run", strict, "--artifacts", tmp_path / "artifacts", "--runner", runner)
@@ -66,7 +68,9 @@ def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: 
 
 @pytest.mark.flow
 @pytest.mark.slow
-def test_a_killed_flow_leaves_no_process_behind_and_goes_on(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
+def test_a_killed_flow_leaves_no_process_behind_and_can_be_resumed(
+    tiny_toml: Path, tmp_path: Path, perturb: Perturb
+) -> None:
     """This one starts a server of its own, which must die with it."""
     artifacts, mark = tmp_path / "artifacts", f"mark-of-{tmp_path.name}-{os.getpid()}"
     command = [*COMMAND, "run", str(tiny_toml), "--prefect", "--workers", "2", "--artifacts", str(artifacts)]

@@ -25,7 +25,7 @@ def _plane() -> tuple[torch.Tensor, np.ndarray]:
     return standardised(torch.from_numpy(factors.astype(np.float32))), factors
 
 
-def test_a_straight_pattern_turns_the_axes_of_bent_images_at_wide_widths_alone() -> None:
+def test_a_straight_pattern_turns_the_axes_of_curved_images_only_at_wide_posteriors() -> None:
     codes, factors = _plane()
     # Each factor goes round a circle. Over a standard deviation its slope averages out, that of the pattern along the sum
     # does not; nearby the circle is straight and steeper. The second circle is larger, so that its axis is preferred.

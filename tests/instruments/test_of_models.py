@@ -30,7 +30,7 @@ def _asked(name: str, finished: tuple[Path, Path], out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("small")
-def test_local_linearity_is_of_every_method_with_a_posterior(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_local_linearity_is_measured_for_every_method_with_a_posterior(finished: tuple[Path, Path], tmp_path: Path) -> None:
     found = _asked("local-linearity", finished, tmp_path)
     restarts, trained = [f"restart {k}" for k in range(2)], [f"β-VAE, original, seed {k}" for k in range(2)]
     assert list(found["numbers"]) == sorted([*restarts, *trained])
@@ -42,7 +42,7 @@ def test_local_linearity_is_of_every_method_with_a_posterior(finished: tuple[Pat
 
 
 @pytest.mark.usefixtures("small")
-def test_posterior_precision_is_of_vaes_alone(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_posterior_precision_is_measured_for_vaes_only(finished: tuple[Path, Path], tmp_path: Path) -> None:
     found = _asked("posterior-precision", finished, tmp_path)
     assert len(found["numbers"]) == 4
     for numbers in found["numbers"].values():
@@ -51,14 +51,14 @@ def test_posterior_precision_is_of_vaes_alone(finished: tuple[Path, Path], tmp_p
     assert "of 4 models the curvature is nearer to diagonal" in found["verdict"]
 
 
-def test_scores_of_a_model_are_those_of_its_experiment(finished: tuple[Path, Path]) -> None:
+def test_the_scores_of_a_model_are_those_of_its_experiment(finished: tuple[Path, Path]) -> None:
     (first, *_) = subjects_of(str(finished[0]), ["config"], artifacts=finished[1]).trained
     assert first.scoring is not None
     assert "mig" in first.scores
     assert first.score(["mig"])["mig"] == first.scores["mig"]
 
 
-def test_the_axes_of_images_are_those_of_every_finished_variant(
+def test_the_axes_of_every_finished_variants_images_are_measured(
     finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pca_axes, "IMAGES", 200)
@@ -75,13 +75,13 @@ def test_the_axes_of_images_are_those_of_every_finished_variant(
     assert (tmp_path / "pca-axes.png").is_file()
 
 
-def test_images_are_looked_at_before_anything_is_trained(tmp_path: Path) -> None:
+def test_datasets_can_be_analysed_before_anything_is_trained(tmp_path: Path) -> None:
     subjects = subjects_of("configs/quickstart.toml", ["dataset"], artifacts=tmp_path)
     assert subjects.truth is not None
     assert (subjects.truth.name, dict(subjects.files), list(subjects.trained)) == ("mini", {}, [])
 
 
-def test_the_trainings_of_an_experiment_are_known_by_method_and_variant(finished: tuple[Path, Path]) -> None:
+def test_the_trainings_of_an_experiment_are_identified_by_method_and_variant(finished: tuple[Path, Path]) -> None:
     subjects = subjects_of(str(finished[0]), ["config"], artifacts=finished[1])
     assert {(model.method, model.variant) for model in subjects.trained} == {
         ("restart", "original"),
@@ -91,13 +91,13 @@ def test_the_trainings_of_an_experiment_are_known_by_method_and_variant(finished
     assert all(len(model.pixels) == len(model.truth.grid) for model in subjects.some(1))
 
 
-def test_a_run_is_looked_at_by_its_directory(finished: tuple[Path, Path]) -> None:
+def test_a_run_can_be_analysed_by_its_directory(finished: tuple[Path, Path]) -> None:
     run = next((finished[1] / "runs").glob("restart-*"))
     subjects = subjects_of(str(run), ["config", "run"], artifacts=finished[1])
     assert [model.run for model in subjects.trained] == [run.resolve()]
 
 
-def test_an_autoencoder_has_no_precision(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_autoencoder_is_refused_because_it_has_no_posterior(finished: tuple[Path, Path], tmp_path: Path) -> None:
     runs = (finished[1] / "runs").glob("restart-*")
     autoencoder = next(
         run for run in runs if "AE" in json.loads((run / "manifest.json").read_text())["label"].split(",")[0][:2]

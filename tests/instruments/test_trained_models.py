@@ -80,7 +80,9 @@ def _asked(name: str, subjects: Subjects, folder: Path) -> Answer:
     return INSTRUMENTS[name].answer(subjects, Settings(folder=folder, seeds=3, seed=0))
 
 
-def test_orthogonality_is_of_active_latents_beside_random_decoders(subjects: Subjects, tmp_path: Path) -> None:
+def test_orthogonality_is_measured_on_active_latents_and_compared_with_random_decoders(
+    subjects: Subjects, tmp_path: Path
+) -> None:
     answer = _asked("orthogonality", subjects, tmp_path)
     assert list(answer.numbers) == ["three", "AE"]
     three, plain = answer.numbers["three"], answer.numbers["AE"]
@@ -95,7 +97,7 @@ def test_orthogonality_is_of_active_latents_beside_random_decoders(subjects: Sub
     assert f"for random decoders at the same codes; {nearer} of 2 models" in answer.verdict
 
 
-def test_the_polarized_regime_is_of_models_with_a_kl_term(subjects: Subjects, tmp_path: Path) -> None:
+def test_the_polarized_regime_is_measured_for_models_with_a_kl_term(subjects: Subjects, tmp_path: Path) -> None:
     answer = _asked("polarized-regime", subjects, tmp_path)
     assert list(answer.numbers) == ["three", "one"]
     three = answer.numbers["three"]
@@ -108,7 +110,7 @@ def test_the_polarized_regime_is_of_models_with_a_kl_term(subjects: Subjects, tm
     assert "in 0 of 2 models" in answer.verdict
 
 
-def test_the_od_score_is_of_models_with_two_active_units_and_divided_by_the_largest(
+def test_the_od_score_needs_two_active_units_and_is_normalised_by_the_largest_deviation(
     subjects: Subjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(od_score, "POINTS", 3)
@@ -135,7 +137,7 @@ def _measured(method: str, active: int, turned: float, mig: float) -> Measured:
     return Measured(method=method, active=active, trained=found, random=(found,), dto=turned, scores=scores)
 
 
-def test_correlations_are_of_models_with_as_many_latents_and_within_methods_of_their_own() -> None:
+def test_correlations_compare_models_with_equally_many_latents_overall_and_within_methods() -> None:
     first = [_measured("first", 4, turned, mig) for turned, mig in ((1, 0.8), (2, 0.9), (3, 0.6), (4, 0.7))]
     second = [_measured("second", 4, turned, mig) for turned, mig in ((5, 0.1), (6, 0.2), (7, 0.3), (8, 0.4))]
     models = [*first, *second, _measured("second", 3, 0.1, 0.0)]
@@ -156,9 +158,7 @@ def test_correlations_are_of_models_with_as_many_latents_and_within_methods_of_t
         ("polarized-regime", 2, "a VAE with a diagonal posterior"),
     ],
 )
-def test_models_that_do_not_suit_are_refused(
-    name: str, chosen: int, lacking: str, subjects: Subjects, tmp_path: Path
-) -> None:
+def test_unsuitable_models_are_refused(name: str, chosen: int, lacking: str, subjects: Subjects, tmp_path: Path) -> None:
     only = Subjects(kind="run", name="made", trained=[subjects.trained[chosen]])
     with pytest.raises(UserError, match=f"made: no finished training .*{lacking}"):
         _asked(name, only, tmp_path)

@@ -103,7 +103,7 @@ def _swap(lib: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_its_44_tests_pass_with_our_functions(library) -> None:
+def test_the_librarys_own_44_tests_pass_with_our_functions(library) -> None:
     count, problems = 0, []
     for name in MODULES:
         module = importlib.import_module(f"disentanglement_lib.evaluation.metrics.{name}")

@@ -99,7 +99,9 @@ def _explained_by(adversary: Adversary, columns: list[int]) -> float:
 
 
 @pytest.mark.parametrize(("form", "steps"), [("residual", 250), ("literal_exact", 40)])
-def test_in_a_game_the_scalar_follows_what_only_the_entangled_side_can_see(form: str, steps: int, tmp_path: Path) -> None:
+def test_in_a_game_the_scalar_follows_the_factors_that_only_the_entangled_side_encodes(
+    form: str, steps: int, tmp_path: Path
+) -> None:
     adversary = _adversary(CONFIG.model_copy(update={"form": form, "steps": steps}))
     curve = _run(adversary, tmp_path, steps=steps)
     # The exact game's gap begins with what the codes explain of the originals themselves.
@@ -109,7 +111,7 @@ def test_in_a_game_the_scalar_follows_what_only_the_entangled_side_can_see(form:
     assert measure(adversary.network, PIXELS, Mini.grid, epsilon=0.175, bound="reflect").variation > 0.3
 
 
-def test_alignment_makes_a_scalar_of_all_factors_that_turning_the_axes_would_pay_for(tmp_path: Path) -> None:
+def test_alignment_trains_a_scalar_of_all_factors_that_makes_turned_axes_cheaper(tmp_path: Path) -> None:
     adversary = _adversary(CONFIG.model_copy(update={"form": "alignment_factors", "learning_rate": 3e-3}))
     curve = _run(adversary, tmp_path)
     assert curve[-1]["gain"] > 3 * curve[0]["gain"]
@@ -118,7 +120,9 @@ def test_alignment_makes_a_scalar_of_all_factors_that_turning_the_axes_would_pay
     assert scalar_effects(adversary.network, Mini.grid).effective > 2
 
 
-def test_alignment_within_the_span_sees_the_images_part_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alignment_in_the_span_only_sees_the_images_projected_onto_their_principal_directions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def first_gain(name: str, *, in_span: bool) -> float:
         alignment = CONFIG.alignment.model_copy(update={"in_span": in_span})
         (tmp_path / name).mkdir()
@@ -132,9 +136,7 @@ def test_alignment_within_the_span_sees_the_images_part_there(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("case", ["factors", "frozen", "alignment_factors", "literal_exact"])
-def test_interrupted_and_uninterrupted_trainings_end_alike(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_training_resumes_bit_exactly(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where an encoder rounds otherwise in other company: what it has encoded comes back with the checkpoint."""
     monkeypatch.setattr("perturb.perturbation.frozen.encode", _encoded)
     form = case if case in ("alignment_factors", "literal_exact") else "residual"

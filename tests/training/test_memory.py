@@ -46,7 +46,7 @@ def test_freed_memory_stays_with_the_process() -> None:
     assert _bytes_held("leave") < freed / 2 < freed <= _bytes_held("keep")
 
 
-def test_the_heap_grows_in_huge_pages() -> None:
+def test_the_heap_uses_huge_pages() -> None:
     if not Path("/sys/kernel/mm/transparent_hugepage").is_dir() or platform.libc_ver()[0] != "glibc":
         pytest.skip("no huge pages here")
     code = [sys.executable, "-c", FLAGS_OF_THE_HEAP]
