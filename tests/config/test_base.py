@@ -1,4 +1,4 @@
-"""A config that takes what it leaves out from another file."""
+"""A config that takes omitted values from a base file."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_a_base_supplies_what_the_file_leaves_out(tmp_path: Path, tiny_toml: Pat
     whole = tiny_toml.read_text()
     tiny_toml.write_text('base = "shared/base.toml"\n' + whole.replace("batch_size = 8\nlearning_rate", "learning_rate", 1))
     assert load_experiment(tiny_toml, ["perturbation.epsilon=0.175"]) == load_experiment(_file(tmp_path, whole))
-    assert load_experiment(tiny_toml).perturbation.epsilon == 0.175, "what the file says comes before its base"
+    assert load_experiment(tiny_toml).perturbation.epsilon == 0.175, "the file must take precedence over its base"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Primary contrasts: what a config declares, what it means, and what is refused."""
+"""Primary contrasts: declarations, defaults and refusals."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ FIRST_METHOD = "[[evaluation.methods]]"
 
 
 def _declared(path: Path, *contrasts: str) -> Path:
-    """The tiny experiment with some contrasts."""
+    """Add contrasts to the tiny experiment."""
     text = path.read_text(encoding="utf-8")
     sections = "".join(f"[[evaluation.contrasts]]\n{contrast}\n\n" for contrast in contrasts)
     path.write_text(text.replace(FIRST_METHOD, sections + FIRST_METHOD, 1), encoding="utf-8")

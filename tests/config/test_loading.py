@@ -18,7 +18,7 @@ BETA_VAE = 'objective = { kind = "beta_vae", beta = 4.0 }'
 
 
 def _error(path: Path, changes: Sequence[str] = ()) -> str:
-    """What is wrong with a file; always one line that begins with the file."""
+    """The error for a file, which must be one line that starts with the path."""
     with pytest.raises(UserError) as caught:
         load_experiment(path, changes)
     message = str(caught.value)
@@ -29,7 +29,7 @@ def _error(path: Path, changes: Sequence[str] = ()) -> str:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configs_shipped_with_perturb_load(path: Path) -> None:
-    assert load_experiment(path).name == path.stem.removesuffix("_short"), "short ones are published under the same name"
+    assert load_experiment(path).name == path.stem.removesuffix("_short"), "short configs are published under the same name"
 
 
 def test_configs_are_shipped_with_perturb() -> None:
@@ -237,7 +237,7 @@ def test_a_config_does_not_depend_on_the_order_and_formatting_of_its_file(
 
 
 def _keys_reversed(section: str) -> str:
-    """A section of a TOML file with its lines in the opposite order, the heading first."""
+    """A section of a TOML file with its lines in reverse order below the heading."""
     lines = section.strip().splitlines()
     heading = [line for line in lines if line.startswith("[")]
     return "\n".join(heading + [line for line in lines[::-1] if not line.startswith("[")])

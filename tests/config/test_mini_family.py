@@ -1,4 +1,4 @@
-"""The configs of the mini scene share what they say that they share, so that nothing is trained twice."""
+"""The configs of the mini scene share what they claim to share, so that nothing is trained twice."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ FAMILY = (
 
 
 def _shared(config: ExperimentConfig) -> dict[str, object]:
-    """What restarts and originals depend on."""
+    """The settings that restarts and originals depend on."""
     return config.model_dump(include={"seed", "dataset", "training", "restarts", "selection"})
 
 

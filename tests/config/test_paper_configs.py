@@ -1,4 +1,4 @@
-"""The configs with the thesis's settings: every table and figure of its section 4.3 comes out of them."""
+"""The configs with the thesis's settings, which reproduce every table and figure of its section 4.3."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ THESIS_METHODS = {"autoencoder", "beta_vae", "factor_vae", "beta_tc_vae", "slow_
 
 @pytest.fixture(params=sorted(PRIMARY))
 def paper(request: pytest.FixtureRequest) -> ExperimentConfig:
-    """Each of the two."""
+    """Each of the two configs."""
     return load_experiment(CONFIGS / f"{request.param}.toml")
 
 

@@ -1,4 +1,4 @@
-"""The configs for a laptop: what differs from the thesis's settings is declared here, and nothing else does."""
+"""The configs for a laptop differ from the thesis's settings only in what is declared here."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ FALLING = {
     "dsprites": {f"restarts.objective.{field}" for field in ("kind", "first_beta", "hold", "fall")},
     "shapes3d": set(),
 }
-"""Settings of the restarts that differ where their β falls."""
+"""Settings of the restarts that also differ where their β falls."""
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _settings(config: ExperimentConfig) -> dict[str, Any]:
-    """Every setting by its path, without methods and alternatives."""
+    """Every setting by its dotted path, without methods and alternatives."""
     whole = config.model_dump(mode="json")
     del whole["evaluation"]["methods"], whole["alternatives"]
     return _flat(whole)
@@ -43,7 +43,7 @@ def _settings(config: ExperimentConfig) -> dict[str, Any]:
 
 @pytest.fixture(params=["dsprites", "shapes3d"])
 def pair(request: pytest.FixtureRequest) -> tuple[ExperimentConfig, ExperimentConfig]:
-    """The thesis's and the short one."""
+    """The config with the thesis's settings and the short one."""
     name = request.param
     return load_experiment(CONFIGS / f"{name}.toml"), load_experiment(CONFIGS / f"{name}_short.toml")
 
@@ -66,7 +66,7 @@ def test_the_short_configs_use_the_thesis_methods_and_hyperparameters(
     falling = short["β-VAE"]
     if pair[1].restarts.objective.kind == "falling_beta_vae":
         assert falling == pair[1].restarts.objective
-        assert falling.beta == thesis["β-VAE"].beta, "β ends where the thesis's is"
+        assert falling.beta == thesis["β-VAE"].beta, "β must end at the thesis's value"
         thesis = thesis | {"β-VAE": falling}
     assert {name: thesis[name] for name in short} == short
     assert all(method.training is None for method in pair[1].evaluation.methods)

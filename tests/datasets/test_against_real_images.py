@@ -15,7 +15,7 @@ def test_every_real_dsprites_frame_equals_the_rendered_image_pixel_for_pixel() -
     drawn = DSprites().images(numbers)[..., 0] // 255
     differing = (drawn != frames).sum(axis=(1, 2))
     assert len(frames) == len(np.unique(numbers)) == 191
-    assert np.bincount(DSprites.grid.factors_of(numbers)[:, 0]).min() > 20, "all three shapes are there"
+    assert np.bincount(DSprites.grid.factors_of(numbers)[:, 0]).min() > 20, "all three shapes must occur"
     assert differing.max() == 0
 
 
@@ -28,4 +28,4 @@ def test_rendered_shapes3d_images_are_close_to_real_samples() -> None:
     assert difference.mean() < 5.5
     assert difference.max() < 9
     others = Shapes3D().images(Shapes3D.grid.indices_of(np.roll(factors, 1, axis=0))).astype(int)
-    assert np.abs(others - images).mean(axis=(1, 2, 3)).min() > 2 * difference.mean(), "any image would not do"
+    assert np.abs(others - images).mean(axis=(1, 2, 3)).min() > 2 * difference.mean(), "other images must differ clearly"

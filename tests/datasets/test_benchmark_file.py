@@ -37,7 +37,7 @@ def _written(path: Path, truth: GroundTruth, images_of: Callable | None = None, 
 
 @pytest.fixture(scope="module")
 def mini_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All images of the mini scene, inverted, so that nobody renders them instead."""
+    """All images of the mini scene, inverted, so that rendering them instead would be noticed."""
     truth = Mini()
     return _written(tmp_path_factory.mktemp("files") / "x.h5", truth, lambda numbers: 255 - truth.images(numbers))
 
@@ -95,7 +95,7 @@ def test_a_cache_is_used_and_gives_the_same_images(mini_file: Path, tmp_path: Pa
     found = BenchmarkFile(path)
     assert np.array_equal(found.images(SCATTERED), 255 - Mini().images(SCATTERED.ravel()).reshape(2, 2, 32, 32, 3))
     monkeypatch.setattr(h5py, "File", None)
-    assert np.array_equal(found.images(np.array([5])), 255 - Mini().images(np.array([5]))), "the cache is what is read"
+    assert np.array_equal(found.images(np.array([5])), 255 - Mini().images(np.array([5]))), "images must come from the cache"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.h5", "x.h5.pixels"]
 
 
@@ -106,7 +106,9 @@ def test_a_cache_is_reused_for_the_same_file_and_rebuilt_for_another(mini_file: 
     write_cache(path)
     assert manifest.stat().st_mtime_ns == made
     _written(path, Mini())
-    assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5]))), "passed over"
+    assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5]))), (
+        "an outdated cache must be ignored"
+    )
     write_cache(path)
     assert read_json(manifest)["images_sha256"] == BenchmarkFile(path).images_sha256
     assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5])))

@@ -1,4 +1,4 @@
-"""The reader of Cars3D's published files, on small files with the same layout."""
+"""The reader of the published Cars3D files, on small files with the same layout."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ NAMES = ("car_007_mesh.mat", "car_012_mesh.mat")
 
 
 def views(number: int) -> np.ndarray:
-    """Smooth pictures of one car, uint8 (128, 128, 3, azimuths, elevations)."""
+    """Smooth images of one car, uint8 (128, 128, 3, azimuths, elevations)."""
     waves = np.random.default_rng(number).uniform(-0.1, 0.1, (3, 3, 2, 2))
     y, x = np.mgrid[:128, :128]
     phase = x[..., None, None, None] * waves[..., 0] + y[..., None, None, None] * waves[..., 1]
@@ -38,7 +38,7 @@ def contents() -> dict[str, bytes]:
 
 
 def write_archive(path: Path, members: dict[str, bytes]) -> Path:
-    """Members stand in the order given; other things of the published archive, and hostile ones, lie around them."""
+    """Write an archive with these members in order, between other members of the published archive and malicious ones."""
     with tarfile.open(path, "w:gz") as archive:
         link = tarfile.TarInfo("data/cars/car_999_mesh.mat")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"

@@ -1,4 +1,4 @@
-"""The dSprites renderer: order, values, and geometry that the factors promise."""
+"""The dSprites renderer: order, values and geometry of the factors."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def dsprites():
 
 
 def drawn(dsprites, *factors):
-    """White pixels, bool (n, 64, 64), of factor tuples."""
+    """White pixels, bool (n, 64, 64), of these factor tuples."""
     return dsprites.images(dsprites.grid.indices_of(np.array(factors)))[..., 0] == 255
 
 

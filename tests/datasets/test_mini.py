@@ -35,7 +35,7 @@ def test_each_hue_changes_only_its_own_region() -> None:
 
 
 def test_the_variances_induced_by_the_hues_are_well_separated() -> None:
-    """The scene is built so that a β-VAE can line up with the factors: their variances must not be alike."""
+    """The variances must differ for a β-VAE to be able to align with the factors."""
     images = MINI.images(INDICES).reshape(8, 8, 8, 8, -1) / 255
     induced = [images.mean(axis=tuple(set(range(4)) - {factor})).var(axis=0).sum() for factor in range(4)]
     ordered = np.sort(induced)

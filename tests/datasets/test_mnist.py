@@ -1,4 +1,4 @@
-"""The reader of MNIST's and FashionMNIST's files, on small files of the same layout."""
+"""The reader of the MNIST and FashionMNIST files, on small files with the same layout."""
 
 import gzip
 import os
@@ -27,7 +27,7 @@ def arrays(part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write(folder: Path, *, zipped: bool = True, **changed: bytes) -> Path:
-    """All four files; `changed` has other contents by name, with underscores for hyphens."""
+    """Write all four files; `changed` overrides contents by name, with underscores for hyphens."""
     folder.mkdir(exist_ok=True)
     for part in COUNTS:
         for kind, array in zip(("images-idx3", "labels-idx1"), arrays(part), strict=True):
@@ -114,7 +114,7 @@ def test_a_damaged_archive_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_header_that_promises_a_gigabyte_is_refused(tmp_path: Path) -> None:
-    """It promises a gigabyte, and little is there."""
+    """The header promises a gigabyte, and only a few bytes follow."""
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(bytes((0, 0, 8, 3)) + np.array([1_369_568, 28, 28], ">u4").tobytes() + b"abc")
     with pytest.raises(UserError, match="must have 1,073,741,312 values by its header, and ends after 3"):

@@ -1,4 +1,4 @@
-"""The reader of MPI3D's published files, on small files with the same layout."""
+"""The reader of the published MPI3D files, on small files with the same layout."""
 
 import hashlib
 import subprocess
@@ -45,7 +45,7 @@ def test_images_are_returned_in_the_requested_order(tmp_path, how, grid):
 
 
 def test_an_archive_with_other_members_extra_fields_and_a_comment_is_read_correctly(tmp_path):
-    """A comment, an extra field in the header and a pickled member that nobody may open."""
+    """The archive has a comment, an extra field in a header and an invalid member that must not be opened."""
     np.savez(tmp_path / "plain.npz", images=pictures(SMALL))
     with zipfile.ZipFile(tmp_path / "plain.npz") as plain, zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("metadata.npy", b"\x93NUMPY\x01\x00 no array at all")
@@ -67,7 +67,7 @@ def test_compressed_images_are_unpacked_into_an_unnamed_temporary_file(tmp_path,
 
 @pytest.mark.parametrize("looks_roomy", [False, True])
 def test_too_little_disk_space_for_unpacking_is_reported_with_what_is_needed(tmp_path, monkeypatch, looks_roomy):
-    """Seen beforehand, and when another program fills the disk meanwhile."""
+    """Both when it is noticed beforehand and when the disk fills up during unpacking."""
     grid = FactorGrid(NAMES, (3, 2, 2, 1, 2, 2, 4), UNORDERED)
     np.savez_compressed(tmp_path / "a.npz", images=pictures(grid))
     truth = opened(tmp_path / "a.npz", grids=(grid,))
@@ -91,7 +91,7 @@ def test_the_md5_is_checked_where_one_is_known(tmp_path):
     pattern = r"a\.npz: md5 must be 0{32}, got \w{32}; get the file again from https://github.com/rr-learning/\w+\.$"
     with pytest.raises(UserError, match=pattern):
         opened(tmp_path / "a.npz", check=True, md5=32 * "0")
-    assert opened(tmp_path / "a.npz", check=True).grid == LARGE, "of a grid that is not the published one none is known"
+    assert opened(tmp_path / "a.npz", check=True).grid == LARGE, "no md5 is known for other grids than the published one"
 
 
 def test_a_file_with_the_published_grid_must_have_the_published_md5(tmp_path, monkeypatch):
@@ -153,7 +153,7 @@ def test_damaged_and_truncated_archives_are_refused(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_images_of_an_uncompressed_archive_are_memory_mapped_and_not_loaded(tmp_path):
-    """106 MB of images, and not 30 MB more memory than before."""
+    """Reading from 106 MB of images must add less than 30 MB of memory."""
     grid = FactorGrid(NAMES, (6, 4, 2, 3, 3, 4, 5), UNORDERED)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("images.npy", "w") as member:
         shape = (grid.num_images, 64, 64, 3)

@@ -1,4 +1,4 @@
-"""NumPy archives from elsewhere: arrays as they were saved, or one sentence before memory is asked for."""
+"""NumPy archives of others are read as saved, or refused in one sentence before memory is allocated."""
 
 import resource
 import zipfile
@@ -14,7 +14,7 @@ REMEDY = "save it again"
 
 
 def _archive(path: Path, header: str, data: bytes = b"", *, version: tuple[int, int] = (1, 0), method: int = 8) -> Path:
-    """An archive with one array `a`, whose header is this text."""
+    """Write an archive with one array `a` that has this text as its header."""
     text = header.encode()
     length = len(text).to_bytes(2 if version == (1, 0) else 4, "little")
     with zipfile.ZipFile(path, "w", method) as archive:
@@ -78,7 +78,7 @@ def test_an_array_beyond_the_budget_is_refused_before_memory_is_allocated(tmp_pa
 
 
 def test_a_central_directory_with_false_sizes_costs_no_memory(tmp_path: Path) -> None:
-    """Header and directory agree on a gigabyte, of which a few bytes are there."""
+    """Header and directory both promise a gigabyte, and only a few bytes are there."""
     path = _archive(tmp_path / "x.npz", _header(f"({LARGEST_ARRAY // 8},)"), b"12345678")
     content = path.read_bytes()
     with zipfile.ZipFile(path) as archive:

@@ -1,4 +1,4 @@
-"""Readers of the published files, on small files with the same layout."""
+"""Readers of the published dSprites and Shapes3D files, on small files with the same layout."""
 
 import hashlib
 import io
@@ -40,13 +40,13 @@ def write_hdf5(path, arrays):
 
 
 def write_published_hdf5(path, arrays):
-    """The file has its classes in a group, as tensorflow_datasets' builder reads them from the published file."""
+    """Write a file with its classes in a group, where tensorflow_datasets' builder reads them in the published file."""
     renamed = {"latents_classes": "latents/classes"}
     return write_hdf5(path, {renamed.get(name, name): array for name, array in arrays.items()})
 
 
 def write_npz(path, arrays):
-    """The archive has a pickled member beside the others, as the official file has."""
+    """Write an archive with an additional pickled member, like the official file."""
     np.savez_compressed(path, **arrays, metadata=np.array({"author": "x"}, dtype=object))
     return path
 

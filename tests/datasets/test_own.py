@@ -1,4 +1,4 @@
-"""A ground truth of a user's own: what it needs, what is refused, and the worked example through the pipeline."""
+"""User-defined ground truths: requirements, refusals, and the worked example through the pipeline."""
 
 import json
 import subprocess

@@ -13,7 +13,7 @@ NUMBERS = np.array([[3, 0], [1, 1]])
 
 @pytest.fixture(params=["colour", "binary"])
 def original(request: pytest.FixtureRequest) -> np.ndarray:
-    """A few images of either sort."""
+    """A few images of either kind."""
     source = Mini() if request.param == "colour" else DSprites()
     return source.images(np.arange(0, 700, 100))
 

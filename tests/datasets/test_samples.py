@@ -1,4 +1,4 @@
-"""Samples without a grid, in the forms that a training takes."""
+"""Samples without a grid, in the forms that training accepts."""
 
 import numpy as np
 import pytest
@@ -72,6 +72,6 @@ def test_a_gaussian_cloud_has_the_given_variances_along_rotated_axes() -> None:
     assert np.var(samples.known, axis=0) == pytest.approx([4.0, 1.0, 0.25], rel=0.05)
     axes = np.linalg.lstsq(samples.known, samples.values.astype(np.float64), rcond=None)[0]
     assert np.allclose(axes @ axes.T, np.eye(3), atol=1e-6)
-    assert np.abs(np.abs(axes) - np.eye(3)).max() > 0.1, "the axes are turned"
+    assert np.abs(np.abs(axes) - np.eye(3)).max() > 0.1, "the axes must be rotated"
     assert np.array_equal(samples.values, gaussian((4.0, 1.0, 0.25), seed=2, n=20_000).values)
     assert not np.array_equal(samples.values, gaussian((4.0, 1.0, 0.25), seed=3, n=20_000).values)

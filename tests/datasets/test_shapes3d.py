@@ -1,4 +1,4 @@
-"""The Shapes3D renderer: order, values, and what each factor may change."""
+"""The Shapes3D renderer: order, values and what each factor may change."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def shapes3d():
 
 
 def drawn(shapes3d, *factors):
-    """Images, int (n, 64, 64, 3), of factor tuples."""
+    """Images, int (n, 64, 64, 3), of these factor tuples."""
     return shapes3d.images(shapes3d.grid.indices_of(np.array(factors))).astype(int)
 
 
@@ -24,7 +24,7 @@ def with_factor(column, value, base=MIDDLE):
 
 
 def object_mask(shapes3d, **changes):
-    """Pixels that an object's hue alone changes, bool (64, 64)."""
+    """Pixels that change with the object's hue, bool (64, 64)."""
     base = tuple(changes.get(name, value) for name, value in zip(shapes3d.grid.names, MIDDLE, strict=True))
     first, second = drawn(shapes3d, with_factor(2, 0, base), with_factor(2, 5, base))
     return (first != second).any(-1)

@@ -1,4 +1,4 @@
-"""The reader of SmallNORB's published files, on small files with the same layout."""
+"""The reader of the published SmallNORB files, on small files with the same layout."""
 
 import gzip
 import hashlib
@@ -17,7 +17,7 @@ CODES = {np.dtype("u1"): 0x1E3D4C55, np.dtype("i4"): 0x1E3D4C54, np.dtype("f4"):
 
 
 def splits() -> list[dict[str, np.ndarray]]:
-    """Both splits, an instance each, in an order of their own."""
+    """Both splits with one instance each, in random order."""
     found = []
     for instance in (1, 0):
         rng = np.random.default_rng(instance)
@@ -32,7 +32,7 @@ def splits() -> list[dict[str, np.ndarray]]:
 
 
 def matrix(array: np.ndarray) -> bytes:
-    """A matrix in the format of the published files: one size of three is always there."""
+    """Encode a matrix in the format of the published files, which always state at least three sizes."""
     sizes = [*array.shape, *[1] * (3 - array.ndim)]
     return np.array([CODES[array.dtype], array.ndim, *sizes], "<i4").tobytes() + array.tobytes()
 
@@ -77,7 +77,7 @@ def test_left_images_are_returned_in_grid_order(tmp_path, zipped, monkeypatch):
 def test_images_equal_those_of_disentanglement_lib_up_to_one_grey_level(tmp_path, monkeypatch):
     library = library_module("norb", monkeypatch)
     template = str(write(tmp_path / "norb", splits(), zipped=False) / "{}-{}.mat")
-    monkeypatch.setattr(library, "int", lambda array: array.item(), raising=False)  # what int() of an array once was
+    monkeypatch.setattr(library, "int", lambda array: array.item(), raising=False)  # int() of an array worked in older NumPy
     theirs, features = library._load_small_norb_chunks(template, SPLITS)
     ours = opened(tmp_path / "norb").images(GRID.indices_of(features))[..., 0]
     off = np.clip(np.rint(255 * theirs), 0, 255) - ours

@@ -1,4 +1,4 @@
-"""The splits: anybody's numbers of images are the published ones."""
+"""The splits have the published image numbers on every machine."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The thesis's synthetic sets: what their embeddings do to a square."""
+"""The thesis's synthetic sets: how their embeddings map the unit square."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_the_nonlinear_set_is_bounded_injective_and_not_linear():
     found = made.embedding(grid)
     assert np.abs(found).max() < (10 + 1) / np.sqrt(10)
     ratios = pdist(found) / pdist(grid)
-    assert ratios.min() > 0.05, "no two points of the square come near each other"
+    assert ratios.min() > 0.05, "distinct points of the square must stay apart"
     with_ones = np.column_stack([grid, np.ones(len(grid))])
     left = found - with_ones @ np.linalg.lstsq(with_ones, found, rcond=None)[0]
     assert left.std() > 0.01 * found.std(axis=0).mean()

@@ -1,4 +1,4 @@
-"""The table of datasets, and what a config may name."""
+"""The table of datasets and the names that configs accept."""
 
 import io
 import struct
@@ -45,7 +45,7 @@ def test_a_dataset_without_a_renderer_needs_a_path(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("grid", [PUBLISHED, CHALLENGE])
 def test_the_grid_of_mpi3d_is_determined_by_its_file_without_reading_images(tmp_path: Path, grid) -> None:
-    """A file of full size that takes no room on the disk: its images are a hole."""
+    """The file has full size and is sparse, so that it takes hardly any disk space."""
     path = tmp_path / "mpi3d_toy.npz"
     _write_archive_with_a_hole(path, (grid.num_images, 64, 64, 3))
     assert path.stat().st_blocks * 512 < 1_000_000

@@ -1,4 +1,4 @@
-"""Readers of folders that tensorflow_datasets has prepared, on folders that it prepares here, without TensorFlow."""
+"""Readers of folders prepared by tensorflow_datasets, which prepares small ones here without TensorFlow."""
 
 import hashlib
 import io
@@ -37,14 +37,14 @@ def png(image: np.ndarray) -> io.BytesIO:
 
 
 def examples(grid: FactorGrid) -> list[dict]:
-    """Examples as tensorflow_datasets' own builders make them; pictures are PNG already, which does without TensorFlow."""
+    """Examples like those of tensorflow_datasets' builders, with images already encoded as PNG to avoid TensorFlow."""
     names = [f"label_{name}" for name in grid.names]
     rows = zip(pictures(grid), grid.factors_of(np.arange(grid.num_images)).tolist(), strict=True)
     return [{"image": png(picture)} | dict(zip(names, row, strict=True)) | {"value_shape": 0.5} for picture, row in rows]
 
 
 def prepare(folder: Path, grid: FactorGrid, made: list[dict]) -> Path:
-    """A folder of a version."""
+    """Prepare a dataset and return the folder of its version."""
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
@@ -73,13 +73,13 @@ def prepare(folder: Path, grid: FactorGrid, made: list[dict]) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder of either dataset."""
+    """Prepared folders of both datasets."""
     root = tmp_path_factory.mktemp("tfds")
     return {kind: prepare(root / kind, grid, examples(grid)) for kind, (_, grid) in KINDS.items()}
 
 
 def changed(prepared: dict[str, Path], kind: str, target: Path, name: str, *keys: str | int, value: object) -> Path:
-    """A copy of a folder with one value of a JSON file changed."""
+    """Copy a folder with one value of a JSON file changed."""
     folder = shutil.copytree(prepared[kind], target)
     content = json.loads((folder / name).read_text())
     place = content
@@ -101,7 +101,7 @@ def test_shuffled_examples_are_returned_in_grid_order(prepared, kind, monkeypatc
         assert images.dtype == np.uint8
         np.testing.assert_array_equal(images, expected[order])
     order = [tuple(example[f"label_{name}"] for name in grid.names) for example in truth._examples(np.arange(20))]
-    assert order != sorted(order), "tensorflow_datasets has shuffled, or this test tests nothing"
+    assert order != sorted(order), "tensorflow_datasets must have shuffled, or this test proves nothing"
     with pytest.raises(ValueError, match="`indices` must lie in 0 …"):
         truth.images(np.array([grid.num_images]))
 

@@ -1,4 +1,4 @@
-"""The whole experiment, tiny: end to end, twice, and after a kill."""
+"""The tiny experiment end to end: once, twice, and after kills."""
 
 import dataclasses
 import json
@@ -49,7 +49,7 @@ def _run(config: Path, artifacts: Path, *options: str) -> subprocess.CompletedPr
 
 
 def _files(artifacts: Path) -> dict[str, str]:
-    """Hashes of all files of all runs, without the manifests, which hold times."""
+    """Hashes of all files of all runs except the manifests, which contain times."""
     return {
         str(path.relative_to(artifacts)): sha256_of(path)
         for path in sorted((artifacts / "runs").rglob("*"))
@@ -84,7 +84,7 @@ def test_the_footer_of_the_report_says_how_it_was_made(finished: tuple[Path, Pat
     assert command == f"perturb run {config} --no-prefect --workers 2"
     assert made_with == f"perturb {version('perturb')}"
     every = len(list((artifacts / "runs").iterdir()))
-    assert re.fullmatch(rf"[\d.e-]+ core hours in {every} runs on cpu", hours), "trainings count, too"
+    assert re.fullmatch(rf"[\d.e-]+ core hours in {every} runs on cpu", hours), "trainings must count, too"
     assert re.match(r"\d+ cores?, ", machine)
     assert config_hash == f"config {json.loads(results.read_text())['config_hash']}"
 
@@ -105,7 +105,7 @@ def test_the_same_config_gives_the_same_bytes(finished: tuple[Path, Path], tmp_p
     kinds = Counter(name.split("/")[1].split("-")[0] for name in found)
     assert kinds.pop("report") >= 16
     assert kinds == {"images": 1, "restart": 36, "perturbation": 2, "untrained": 1, "file": 10}, (
-        "unpacked images are removed"
+        "unpacked images must be removed"
     )
     assert found == expected
 
@@ -142,7 +142,7 @@ def test_the_files_of_a_run_are_published_by_one_command(finished: tuple[Path, P
 def test_an_experiment_killed_three_times_resumes_and_ends_with_the_same_bytes(
     finished: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """Three kill -9, each as soon as so many runs are there; what looks whole is whole, and the end is the same bytes."""
+    """Kill it with SIGKILL at 2, 9 and 20 runs. Every run that looks complete is, and the final bytes are the same."""
     config, artifacts = finished
     target = tmp_path / "killed"
     command = [*COMMAND, str(config), "--artifacts", str(target), "--no-prefect", "--workers", "2"]
@@ -168,7 +168,7 @@ def _wait_for(condition: "callable", process: subprocess.Popen) -> None:
 
 
 def _no_workers_left(target: Path) -> bool:
-    """Workers die with their parent; nothing may still be writing."""
+    """Whether nothing is written any more, because workers die with their parent."""
     for _ in range(50):
         before = sorted(str(path) for path in target.rglob("*"))
         time.sleep(0.1)
@@ -204,7 +204,7 @@ def test_a_collapsed_pattern_stops_the_run_with_advice(tiny: ExperimentConfig, b
 
 
 class OnePattern:
-    """A store in which every pattern is trained and alike."""
+    """A store in which every pattern is trained and has the same result."""
 
     def __init__(self, *total: float) -> None:
         pattern = PatternStatistics(variance=0.45, mean_square=0.5, local=0.5, share=0.3, drawn_variation=0.9)
@@ -367,7 +367,7 @@ def test_damaged_runs_are_rebuilt_and_the_tables_do_not_change(
     assert tables[0] == tables[1]
     assert not list(runs.glob("pixels-*/*.npy"))
     set_aside = {path.name for path in (tmp_path / "artifacts" / "damaged").glob("*/*")}
-    # Images that were unpacked from a file and removed cannot come from there again while there is no file.
+    # Removed images cannot be unpacked again from their file while that is missing.
     assert {name for name in set_aside if not name.startswith("pixels")} == {run.name for run in chosen}
     for run in chosen:
         assert f"{run}/" in done.stderr

@@ -1,4 +1,4 @@
-"""An experiment with everything that a study has: several patterns, another m_ψ, a line search, a readout."""
+"""An experiment with every part of a study: several patterns, an alternative m_ψ, a line search and a readout."""
 
 import json
 import os
@@ -47,7 +47,7 @@ FIGURES |= {"latents_disentangled", "latents_entangled", "curves"}
 
 @pytest.fixture(scope="module")
 def study_toml(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> Path:
-    """The tiny experiment with all of that."""
+    """The tiny experiment with all parts of a study, as a file."""
     path = tmp_path_factory.mktemp("study") / "study.toml"
     text = tiny_text.replace('"noise", "untrained"]', '"literal", "noise", "untrained"]\ndraws = 2')
     path.write_text(text + STUDY, encoding="utf-8")
@@ -56,13 +56,13 @@ def study_toml(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> Path
 
 @pytest.fixture(scope="module")
 def study(study_toml: Path) -> ExperimentConfig:
-    """Its config."""
+    """The config of that study."""
     return load_experiment(study_toml)
 
 
 @pytest.fixture(scope="module")
 def published(study_toml: Path, finished: tuple[Path, Path]) -> Path:
-    """Where it was published after one run from the command line, which finds what the tiny experiment has built."""
+    """The folder published by one run from the command line, which reuses the runs of the tiny experiment."""
     folder = study_toml.parent
     shutil.copytree(finished[1] / "runs", folder / "artifacts" / "runs", copy_function=os.link)
     subprocess.run(
@@ -115,7 +115,7 @@ def test_controls_redraw_the_same_parts_for_each_pattern_and_noise_is_matched_to
 def test_seeds_with_different_patterns_train_the_same_model_alone_and_stacked(
     study: ExperimentConfig, published: Path, tmp_path: Path
 ) -> None:
-    """However many restarts are stacked: seed k is the same alone and in company."""
+    """Seed k gives the same model alone and stacked, however many restarts are stacked."""
     alone, plan = Store(published.parent / "artifacts", STAGES), plan_experiment(study)
     shutil.copytree(alone.root / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("restart-*", "scores-*"))
     stacked = Store(tmp_path, STAGES, stack=8)

@@ -1,4 +1,4 @@
-"""Several tries of m_ψ, of which the one with the lowest MIG is taken, predicted or of a trial training."""
+"""Of several tries of m_ψ, the one with the lowest MIG is taken, either predicted or from a trial training."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def _with(config: ExperimentConfig, tries: int) -> ExperimentConfig:
 
 
 def _built(config: ExperimentConfig, artifacts: Path) -> tuple[PatternResult, np.ndarray]:
-    """The result of the first pattern, and its scalar's weights."""
+    """The result of the first pattern and the weights of its network."""
     store, spec = Store(artifacts, STAGES), plan_experiment(config).patterns[MODIFIED]
     store.ensure(spec)
     weights = load_network(store.path(spec), Mini()).state_dict()
@@ -117,7 +117,7 @@ def test_trials_finished_before_a_run_was_killed_are_not_repeated(
     monkeypatch.setattr(trials, "_mig", lambda *_: 0.25)
     result, weights = _built(_with_trials(tiny), begun)
     assert result.trials == (0.5, 0.25)
-    assert not np.array_equal(weights, _built(tiny, begun)[1]), "the second try is taken"
+    assert not np.array_equal(weights, _built(tiny, begun)[1]), "the second try must be taken"
 
 
 @pytest.mark.parametrize(("migs", "taken"), [([0.3, 0.1, 0.1], 1), ([None, 0.9], 1), ([None, None], 0), ([0.0, None], 0)])

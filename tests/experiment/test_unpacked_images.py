@@ -1,4 +1,4 @@
-"""Unpacked images: written where the disk has room, removed, unpacked again, and proved."""
+"""Unpacked images: written if the disk has room, removed, unpacked again and verified."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -29,13 +29,13 @@ def test_removed_images_are_unpacked_again_in_place(finished: tuple[Path, Path],
     remove_images(run)
     with h5py.File(next((run.parent / read_json(run / MANIFEST)["inputs"]["file"]).glob("*.h5"))) as file:
         expected = file["images"][:]
-    with ThreadPoolExecutor(4) as threads:  # none of them gets a torn file, and only one of them unpacks
+    with ThreadPoolExecutor(4) as threads:  # no thread reads a torn file, and only one of them unpacks
         for pixels in threads.map(open_images, [run] * 4):
             assert np.array_equal(pixels.images(slice(None)), expected)
     assert list((tmp_path / "scratch").iterdir()) == []
     mapped = open_images(run)
     remove_images(run)
-    assert np.array_equal(mapped.images(slice(None)), expected), "who has mapped them keeps them"
+    assert np.array_equal(mapped.images(slice(None)), expected), "existing memory maps must stay valid"
 
 
 def test_unpacked_images_that_have_changed_are_refused(finished: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Codes that are kept of the originals, and images that are held against them."""
+"""Codes stored for the originals, and the cost of their axes on the images of each variant."""
 
 import math
 from collections.abc import Callable
@@ -22,7 +22,7 @@ FACTORS = GRID.factors_of(np.arange(len(GRID)))
 
 
 class Halves:
-    """Images whose halves are grey by functions of the two factors, as `look` reads a benchmark file."""
+    """Stand-in for a benchmark file: the grey level of each half of an image is a function of the two factors."""
 
     grid = GRID
 
@@ -40,12 +40,12 @@ class Halves:
 ORIGINAL = Halves("original", lambda a, b: 40 + 12 * a, lambda a, b: 40 + 6 * b)
 MIXED = Halves("modified", lambda a, b: 40 + 7 * (a + b), lambda a, b: 100 + 3 * (a - b))
 SQUARE = (16**2 - 1) / 12 / 255**2 * 32 * 16
-"""Squared change of half an image by a standard deviation of a factor whose every step is a grey level."""
+"""Squared change of half an image per standard deviation of a factor that moves it by one grey level a step."""
 IMAGES = {("original", 0): ORIGINAL, ("modified", 0): MIXED}
 
 
 def _kept(folder: Path, codes: np.ndarray) -> Path:
-    """A run's folder as it is finished, with codes of all images."""
+    """Write the folder of a finished run with the codes of all images."""
     folder.mkdir()
     assert keep(folder, Coded(codes, FACTORS), np.arange(len(GRID)), seed=0) is None
     path = folder / CODES
@@ -58,7 +58,7 @@ def test_images_that_mix_the_latents_make_turned_axes_cheaper(tmp_path: Path) ->
     original, modified = found["original", 0], found["modified", 0]
     assert original.saving == pytest.approx(0, abs=0.01)
     assert (modified.images, modified.latents) == (256, 2)
-    # G has (7² + 3²) times the square on its diagonal and 7² − 3² beside it.
+    # G has (7² + 3²) times the square on its diagonal and (7² − 3²) times it off the diagonal.
     own, beside = 3 + 58 * SQUARE, 40 * SQUARE
     assert modified.saving == pytest.approx(-math.log(1 - (beside / own) ** 2) / 2, rel=0.2)
     assert modified.angle == pytest.approx(45, abs=5)
@@ -67,7 +67,7 @@ def test_images_that_mix_the_latents_make_turned_axes_cheaper(tmp_path: Path) ->
 
 def test_changes_outside_the_original_directions_count_only_in_the_whole_image(tmp_path: Path) -> None:
     class Tilted(Halves):
-        """The same halves, with the upper part brighter by the sum of both factors and the lower part darker by as much."""
+        """The same halves, brighter in the upper part and darker in the lower part by the sum of both factors."""
 
         def images(self, numbers: np.ndarray) -> np.ndarray:
             found, tilt = super().images(numbers), (3 * FACTORS[numbers].sum(axis=1))[:, None, None, None].astype(np.uint8)
@@ -132,7 +132,7 @@ def test_only_the_first_models_are_measured_when_there_are_many_seeds(tmp_path: 
 
 
 def _entry(**savings: float) -> Entry:
-    """An entry of two seeds, with the same look for both but for 0.1 nats."""
+    """An entry with two seeds whose measured savings differ by 0.1 nats."""
     value = made_entry(original=[0.6, 0.5], modified=[0.3, 0.2], noise=[0.6, 0.4]).model_dump()
     value["runs"] = tuple(
         run

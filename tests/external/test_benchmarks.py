@@ -1,4 +1,4 @@
-"""The files of a benchmark are found by name, in a folder, through a results.json, or made and brought."""
+"""Benchmark files are found by name, in a folder or through a results.json, or else built or downloaded."""
 
 import re
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_an_invalid_benchmark_is_reported_in_one_sentence(sprites: Path, tmp_pat
 
 
 def write_raw_results(folder: Path) -> Path:
-    """A JSON file that is none of ours."""
+    """Write a JSON file that is not a results.json of ours."""
     write_json(folder / "other.json", {"rows": []})
     return folder / "other.json"
 
@@ -157,7 +157,7 @@ def test_a_file_of_a_results_json_must_have_its_recorded_hash(sprites: Path, tmp
 
 
 class _Inverted(Mini):
-    """Mini in negative."""
+    """The mini scene with inverted colours."""
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number."""
@@ -176,11 +176,11 @@ def test_the_published_patterns_can_be_applied_to_other_originals(tmp_path: Path
     moved = made.images(numbers).astype(int) - _Inverted().images(numbers)
     published = ours.images(numbers).astype(int) - Mini().images(numbers)
     inside = np.abs(Mini().images(numbers).astype(int) - 127) < 127 - 64
-    assert np.abs(moved - published)[inside].max() <= 1, "the same pattern, where no border is near"
+    assert np.abs(moved - published)[inside].max() <= 1, "away from 0 and 255 the pattern must be the published one"
     assert find_benchmark("mini", ["modified"], cache=tmp_path, original=other).name == "mini, other originals"
     before = made.path.stat().st_mtime_ns
     assert get_file("mini-modified", cache=tmp_path, original=other) == made.path
-    assert made.path.stat().st_mtime_ns == before, "made once"
+    assert made.path.stat().st_mtime_ns == before, "the file must not be built again"
 
 
 def test_other_originals_must_be_original_images_of_a_named_benchmark(sprites: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Codes computed elsewhere: which file is of what, and whether it is of this benchmark."""
+"""Codes computed elsewhere: how files are matched to variants and seeds, and checked against the benchmark."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_codes_of_all_images_in_any_order_are_scored_like_those_of_an_encoder(tm
 
 def test_codes_of_half_the_grid_are_treated_as_a_sample(tmp_path: Path) -> None:
     coded = codes_on(_save(tmp_path / "a.npz", _codes(0)[:2048], FACTORS[:2048]), GRID)
-    assert not coded.is_grid  # though the first half of the grid is a grid itself
+    assert not coded.is_grid  # although the first half of the grid is itself a grid
     assert len(coded) == 2048
 
 

@@ -1,4 +1,4 @@
-"""A variant of a benchmark as a torch Dataset: items, slices, loaders, splits, transforms."""
+"""A benchmark variant as a torch Dataset: items, slices, loaders, splits and transforms."""
 
 import os
 import pickle

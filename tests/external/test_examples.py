@@ -1,4 +1,4 @@
-"""The worked examples, small; and the built-in method through the same door, to the digit."""
+"""The worked examples with short trainings, and the built-in method through the same interface."""
 
 import importlib.util
 import shutil
@@ -24,7 +24,7 @@ PAIR = ("original", "modified")
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Sums are rounded by the number of threads."""
+    """Use one thread: the rounding of sums depends on their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""A model follows one of three protocols, or is refused in a sentence; the loop trains a module with a loss."""
+"""Models follow one of three protocols or are refused in one sentence; the loop trains a module with a loss."""
 
 import re
 from functools import partial

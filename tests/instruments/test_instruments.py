@@ -1,4 +1,4 @@
-"""The table of instruments, their subjects, and the command that asks them."""
+"""The table of instruments, their subjects, and the command that runs them."""
 
 import importlib
 import json
@@ -72,7 +72,7 @@ def test_an_experiment_without_finished_trainings_is_refused(tmp_path: Path) -> 
 
 
 def main_of(*words: str) -> None:
-    """Run `perturb analyse`, which ends by itself."""
+    """Run `perturb analyse`, which must exit with code 0."""
     with pytest.raises(SystemExit) as end:
         main(["analyse", *words])
     assert end.value.code == 0

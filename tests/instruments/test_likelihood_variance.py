@@ -1,4 +1,4 @@
-"""The instrument of β as the variance of the likelihood: short trainings, and a verdict by the numbers."""
+"""The instrument on β as the likelihood variance: short trainings and the verdict computed from the numbers."""
 
 import re
 

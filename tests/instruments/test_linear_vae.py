@@ -1,4 +1,4 @@
-"""The instrument of Theorem 2: its table, its figure, and a verdict by the numbers."""
+"""The instrument on Theorem 2: its table, its figure, and the verdict computed from the numbers."""
 
 import re
 

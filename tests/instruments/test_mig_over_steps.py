@@ -1,4 +1,4 @@
-"""The instrument that looks at models in the course of their training."""
+"""The instrument that scores models in the course of their training."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def test_a_killed_training_is_resumed_and_no_point_is_scored_twice(
     with pytest.raises(InterruptedError):
         killed.ensure(spec)
     killed.ensure(spec)
-    # The checkpoint is of step 5: the training goes through step 6 again, and finds its score there.
+    # The checkpoint is of step 5. The training repeats step 6 and finds its score already there.
     assert len(calls) == 6
     assert killed.result(spec, OverStepsResult) == whole.result(spec, OverStepsResult)
 

@@ -1,4 +1,4 @@
-"""Instruments that look at the finished trainings of an experiment."""
+"""Instruments that analyse the finished trainings of an experiment."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from perturb.instruments.subject import subjects_of
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few images and draws."""
+    """Let the instruments use few images and draws."""
     for instrument in (local_linearity, posterior_precision):
         monkeypatch.setattr(instrument, "POINTS", 3)
     monkeypatch.setattr(local_linearity, "TRAIN", 20)
@@ -67,7 +67,7 @@ def test_the_axes_of_every_finished_variants_images_are_measured(
     assert set(found["numbers"]) == {"original", "modified", "noise", "untrained"}
     original = found["numbers"]["original"]
     assert original["factors"] == ["floor_hue", "wall_hue", "object_hue", "sky_hue"]
-    # The wall is nearly half of an image, and its hue is what the first component follows.
+    # The wall covers nearly half of an image, so the first component follows its hue.
     assert max(original["explained"][0]) == original["explained"][0][1] > 0.9
     assert [len(there) for there in original["local_explained"]] == [4, 4, 4]
     assert sum(original["variance_shares"]) <= 1

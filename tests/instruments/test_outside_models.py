@@ -1,4 +1,4 @@
-"""Instruments on models from outside, whose decoders are known."""
+"""Instruments on external models with known decoders."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ COLUMNS = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 3)))[0] * [3.0,
 
 
 class Known:
-    """Codes that are three pixels, and a linear decoder with orthogonal columns of distinct lengths."""
+    """Encodes three pixels and decodes linearly, with orthogonal columns of distinct lengths."""
 
     def __init__(self, turn: np.ndarray = AS_THEY_ARE) -> None:
         self.columns = torch.from_numpy(COLUMNS @ turn).float()
@@ -28,7 +28,7 @@ class Known:
 
 
 class Blind(Known):
-    """The same, without a decoder."""
+    """The same model without a decoder."""
 
     decode = None
 
@@ -41,14 +41,14 @@ class Rounding(Known):
 
 
 class Constant(Known):
-    """One latent that varies."""
+    """Only one latent varies."""
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         return super().encode(images) * torch.tensor([1.0, 0.0, 0.0])
 
 
 def turned() -> Known:
-    """Columns that are mixed."""
+    """The same model with mixed columns."""
     return Known(np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0])
 
 

@@ -1,4 +1,4 @@
-"""The instrument of Propositions 1 to 3: numbers that agree with its verdict, and a verdict that can say no."""
+"""The instrument on Propositions 1 to 3: its verdict agrees with its numbers and can be negative."""
 
 import numpy as np
 import pytest

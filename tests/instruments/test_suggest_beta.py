@@ -1,4 +1,4 @@
-"""The instrument that suggests β: trainings through the store, and a verdict by the numbers."""
+"""The instrument that suggests β: trainings in the store and the verdict computed from the numbers."""
 
 import json
 import re
@@ -20,7 +20,7 @@ def test_an_experiment_needs_no_finished_training_and_trainings_are_reused(
     found = [_asked(tiny_toml, tmp_path / "artifacts", tmp_path / out) for out in ("one", "two")]
     assert found[0]["numbers"] == found[1]["numbers"]
     betas = [rung["beta"] for rung in found[0]["numbers"]["rungs"]]
-    assert 1.0 in betas  # an eighth of the experiment's own
+    assert 1.0 in betas  # an eighth of the experiment's β
     assert len(list((tmp_path / "artifacts" / "runs").glob("restart-*"))) == 2 * len(betas)
     for rung in found[0]["numbers"]["rungs"]:
         assert np.shape(rung["unit_variances"]) == (2, 4)

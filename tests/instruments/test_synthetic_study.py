@@ -1,4 +1,4 @@
-"""The study of vectors: its tables, its figure, and a verdict by the numbers."""
+"""The synthetic study: its tables, its figure, and the verdict computed from the numbers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Instruments that look at trained models, on models made by hand: an untrained one whose decoder is set, and its record."""
+"""Instruments for trained models, on hand-made runs: untrained networks with given posterior variances and curves."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ IMAGES = Pixels(Mini().images(np.arange(0, 4096, 64)))
 
 
 class MadeModel(TrainedModel):
-    """A model of images that are not in a run of their own."""
+    """A model whose images are not stored in a run."""
 
     @property
     def pixels(self) -> Pixels:
@@ -44,7 +44,7 @@ def made_model(
     objective: BetaVAEConfig | AutoencoderConfig,
     last: Mapping[str, float],
 ) -> MadeModel:
-    """A finished run of a model with these posterior variances."""
+    """Write the finished run of a model with these posterior variances."""
     config = TrainingRun.model_validate(
         {"dataset": {"name": "mini"}, "objective": objective, "training": TRAINING, "latents": 4, "seed": seed}
     )
@@ -65,7 +65,7 @@ def made_model(
 
 @pytest.fixture
 def subjects(tmp_path: Path) -> Subjects:
-    """A β-VAE with three active units, one with one, and an autoencoder."""
+    """A β-VAE with three active units, a β-VAE with one, and an autoencoder."""
     vae, plain = {"loss": 1.0, "kl": 1.0}, {"loss": 1.0}
     beta, none = BetaVAEConfig(beta=4.0), AutoencoderConfig()
     some = [

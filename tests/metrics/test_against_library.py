@@ -1,4 +1,4 @@
-"""Metrics of disentanglement_lib: ours equal its values, live where the library is installed, and its numbers on file."""
+"""Our metrics equal disentanglement_lib's: the live library's where it is installed, and its stored numbers."""
 
 import json
 import warnings
@@ -83,7 +83,7 @@ def test_our_metric_equals_the_live_librarys(library, metric: str, case: str) ->
 def test_our_metric_equals_the_stored_numbers_of_the_library(metric: str, case: str) -> None:
     found = _ours(metric, case)
     for name, value in ON_FILE[metric][case].items():
-        # What an optimiser ends in varies with the processor.
+        # The result of an optimiser varies with the processor.
         assert found[name] == pytest.approx(value, abs=2e-3 if metric in ("beta_vae", "explicitness", "sap") else 1e-9), name
 
 

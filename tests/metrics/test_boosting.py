@@ -1,4 +1,4 @@
-"""Trees side by side, and models side by side, make scikit-learn's own models."""
+"""Fitting trees and models in parallel gives the same models as scikit-learn."""
 
 import numpy as np
 import pytest

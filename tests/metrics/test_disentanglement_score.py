@@ -1,4 +1,4 @@
-"""DS of factors that take any value."""
+"""The disentanglement score (DS) of continuous factors."""
 
 import numpy as np
 import pytest

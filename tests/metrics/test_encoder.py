@@ -1,4 +1,4 @@
-"""Encoders of any framework: what they hand out is copied."""
+"""Encoders of any framework: the codes they return are copied."""
 
 import numpy as np
 import pytest

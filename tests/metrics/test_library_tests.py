@@ -44,7 +44,7 @@ def library(monkeypatch: pytest.MonkeyPatch):
 
 
 def _swap(lib: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours in place of theirs; theirs have columns for rows."""
+    """Replace the library's functions by ours. The library's arrays are transposed: a column per sample."""
 
     def compute_mig(codes, factors):
         bins = lib.utils.make_discretizer(codes)

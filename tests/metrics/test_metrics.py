@@ -1,4 +1,4 @@
-"""Every metric keeps its bounds and invariances, and copes with degenerate input; none goes without these tests."""
+"""Every metric keeps its bounds and invariances and copes with degenerate input."""
 
 from pathlib import Path
 from typing import get_args
@@ -13,7 +13,7 @@ from perturb.metrics import METRICS, TABLE_METRICS, Coded, Scores, score
 from perturb.metrics.udr import compute_udr
 
 TWO_LATENTS = {"mig", "dci", "sap", "disentanglement_score"}
-"""Gaps between latents, or entropies over them."""
+"""Metrics that need two latents: they use gaps between latents or entropies over them."""
 TWO_FACTORS = {"dci", "modularity", "mig_sup", "infomec"}
 
 
@@ -57,7 +57,7 @@ def test_scores_are_finite_and_within_their_range(metric: str, case: str) -> Non
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_order_of_latents_does_not_matter(metric: str) -> None:
     codes = IDENTITY + 0.1 * NOISE
-    # Among equal splits, trees and gaps of ties depend on the order a little.
+    # Trees with equal splits and gaps between ties depend on the order a little.
     assert _main(metric, codes[:, ::-1]) == pytest.approx(_main(metric, codes), abs=0.02)
 
 
@@ -69,7 +69,7 @@ def test_the_scale_of_the_latents_does_not_matter(metric: str) -> None:
 
 @pytest.mark.parametrize("metric", sorted({"sap", "beta_vae"}))
 def test_metrics_with_a_regularised_model_depend_on_the_scale_but_not_on_a_shift(metric: str) -> None:
-    """As in disentanglement_lib: machines and regressions with a penalty see the scale of what they are fitted to."""
+    """As in disentanglement_lib: support vector machines and regressions with a penalty depend on the scale."""
     codes = IDENTITY + 0.1 * NOISE
     assert _main(metric, 100.0 * codes) != pytest.approx(_main(metric, 0.01 * codes), abs=0.02)
     assert _main(metric, codes + 0.01) == pytest.approx(_main(metric, codes), abs=0.03)
@@ -77,7 +77,7 @@ def test_metrics_with_a_regularised_model_depend_on_the_scale_but_not_on_a_shift
 
 @pytest.mark.parametrize("metric", sorted(set(METRICS) - {"active_units", "explicitness", "unsupervised"}))
 def test_mixing_two_latents_lowers_the_score(metric: str) -> None:
-    # Neighbours tell values apart that lie anywhere, so they need noise to be at a loss.
+    # Nearest neighbours separate values wherever they lie, so only noise lowers this score.
     codes, scores = IDENTITY + (0.05 * NOISE if metric == "disentanglement_score" else 0), []
     for angle in (0, np.pi / 16, np.pi / 4):
         rotation = np.eye(5)
@@ -85,7 +85,7 @@ def test_mixing_two_latents_lowers_the_score(metric: str) -> None:
         scores.append(_main(metric, codes @ rotation))
     assert scores[0] >= scores[1] - 0.03
     assert scores[1] >= scores[2] - 0.03
-    # Two of five factors share two latents now, which a majority of metrics feels strongly.
+    # Two of five factors now share two latents.
     assert scores[0] > scores[2] + 0.005
 
 

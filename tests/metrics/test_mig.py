@@ -1,4 +1,4 @@
-"""MIG, MIG-sup and information by hand."""
+"""MIG, MIG-sup and mutual information against hand calculations."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def _mig(coded: Coded) -> dict[str, float]:
 
 
 def test_mig_of_two_latents_that_share_a_factor_matches_a_hand_calculation() -> None:
-    """One binary factor, held fully by one latent and by the other with a quarter of errors, which is ln 2 − H(1/4)."""
+    """One latent encodes a binary factor fully, the other with 25 % errors: its information is ln 2 − H(1/4)."""
     factors = np.tile([0, 1], 2000)[:, None]
     flipped = factors[:, 0] ^ (np.arange(4000) // 2 % 4 == 0)
     coded = Coded(np.stack([factors[:, 0], flipped], axis=1).astype(float), factors)
@@ -27,7 +27,7 @@ def test_mig_of_two_latents_that_share_a_factor_matches_a_hand_calculation() -> 
 
 
 def test_mig_sup_of_a_latent_that_encodes_two_factors_matches_a_hand_calculation() -> None:
-    """Latent 0 tells two binary factors apart, latent 1 the second only: no gap in one, all of it in the other."""
+    """Latent 0 encodes two binary factors, latent 1 only the second: one gap is 0, the other is 1."""
     factors = np.stack([np.arange(4000) // 2 % 2, np.arange(4000) % 2], axis=1)
     codes = np.stack([factors @ [2.0, 1.0], factors[:, 1]], axis=1)
     found = compute_mig_sup(Coded(codes, factors), SETTINGS, np.random.default_rng(0))

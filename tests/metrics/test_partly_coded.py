@@ -1,4 +1,4 @@
-"""The images that metrics read of a grid are known beforehand, encoded alone, and scored as the whole grid is."""
+"""The images that metrics need are known beforehand; encoding only those gives the scores of the whole grid."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_scores_from_the_required_images_equal_those_of_the_whole_grid(metrics: 
 def test_each_required_image_is_listed_once_in_grid_order() -> None:
     read = rows_to_encode(TABLE_METRICS, MetricsConfig(), DSprites.grid, seed=0)
     assert (np.diff(read) > 0).all()
-    # 15,000 votes of 64 images hit an image 1.3 times on average, and miss exp(−1.3) of them.
+    # 15,000 votes of 64 images each draw an image 1.3 times on average and miss a share of exp(−1.3).
     assert len(read) / DSprites.grid.num_images == pytest.approx(0.73, abs=0.01)
     assert 14_700 < len(rows_to_encode(["mig", "dci"], MetricsConfig(), DSprites.grid, seed=0)) < 15_000
 

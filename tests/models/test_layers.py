@@ -23,7 +23,7 @@ def _images(restarts: int, channels: int, size: int = 8) -> Tensor:
 
 
 def _torchs(layer: nn.Module, images: Tensor) -> Tensor:
-    """The same restart by restart, with torch's own convolutions."""
+    """The same layer restart by restart, with torch's own convolutions."""
     found = []
     for image, weight, bias in zip(images.permute(0, 1, 4, 2, 3), layer.weight, layer.bias, strict=True):
         if isinstance(layer, Conv):

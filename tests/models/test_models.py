@@ -42,11 +42,11 @@ TABLE_3_1 = {
     "mlp28": (1, 6, (784, 400, 6), nn.ReLU, (6, 500, 500, 784)),
     "linear": (3, 2, (3, 2), None, (2, 3)),
 }
-"""Channels, latents, widths of the encoder, its activation and widths of the decoder, whose activation is tanh."""
+"""Channels, latents, encoder widths and activation, and decoder widths (the decoder's activation is tanh)."""
 
 
 def _widths(network: nn.Module) -> tuple[int, ...]:
-    """Widths of what goes into the first dense layer and comes out of each; an encoder's last two stand side by side."""
+    """Input width of the first dense layer and output width of each. The last two of an encoder are its two heads."""
     shapes = [layer.weight.shape[1:] for layer in network.modules() if isinstance(layer, Linear)]
     return shapes[0][0], *(outputs for _, outputs in shapes)
 

@@ -1,4 +1,4 @@
-"""Codes once: what metrics draw from an encoded grid is what they would get from images encoded anew."""
+"""Images are encoded once: metrics draw from the codes what they would get by encoding every draw anew."""
 
 import warnings
 from collections.abc import Callable
@@ -31,7 +31,7 @@ REPEATS = 25
 
 
 class Heard:
-    """What an encoder said of its progress."""
+    """Records the reported progress."""
 
     def __init__(self) -> None:
         self.reports: list[tuple[int, int]] = []
@@ -41,7 +41,7 @@ class Heard:
 
 
 class Images:
-    """A ground truth as the library wants it: it draws factors, and hands out their images."""
+    """A ground truth with the library's interface: it samples factors and returns their images."""
 
     num_factors = GRID.num_factors
 
@@ -68,7 +68,7 @@ def model() -> Objective:
 
 
 def _library_scores(metric: str, model: Objective) -> Callable[[int], float]:
-    """The library's metric, images encoded as it asks for them, by seed."""
+    """The library's metric as a function of the seed; images are encoded whenever it asks for them."""
     library, votes = oracle.library(), SETTINGS.factor_vae
 
     @torch.no_grad()
@@ -94,7 +94,7 @@ def test_codes_do_not_depend_on_the_batch(model: Objective) -> None:
 
 
 def test_codes_are_the_same_with_and_without_gradients(model: Objective) -> None:
-    """Without them, activations are overwritten."""
+    """Without gradients, activations are computed in place."""
     images = PIXELS.batch(ROWS[:64])[None]
     before = images.clone()
     with torch.no_grad():
@@ -123,7 +123,7 @@ def test_scores_from_codes_encoded_once_have_the_distribution_of_freshly_encoded
 
 
 def test_scoring_only_the_required_images_gives_nearly_the_score_of_all_images(model: Objective) -> None:
-    """Nearly: matrix products round differently in another company."""
+    """Scores agree up to the rounding of matrix products, which depends on the batch."""
     metrics = ["mig", "factor_vae"]
     read = rows_to_encode(metrics, SETTINGS, GRID, seed=2)
     part, whole = (
@@ -136,7 +136,7 @@ def test_scoring_only_the_required_images_gives_nearly_the_score_of_all_images(m
 
 
 def _shrunk(images: np.ndarray) -> np.ndarray:
-    """Codes without a network: an image as 3 × 2 × 2 mean colours."""
+    """Encode without a network: 2 × 2 mean colours of an image, 3 channels each."""
     return images.reshape(len(images), 2, 16, 2, 16, 3).mean(axis=(2, 4)).reshape(len(images), -1)
 
 

@@ -1,4 +1,4 @@
-"""Likelihoods, and every method that has one, on vectors."""
+"""Likelihoods, and every method with a likelihood, on vectors."""
 
 import math
 
@@ -79,7 +79,7 @@ def test_a_fixed_variance_stays_and_a_learnt_one_moves_away_from_one() -> None:
 
 @pytest.mark.parametrize("kind", WITH_A_LIKELIHOOD)
 def test_every_reconstruction_uses_the_configured_likelihood(kind: str) -> None:
-    """The same decoder's squared error under two variances."""
+    """The squared error of the same decoder is recovered under two variances."""
     errors = []
     for variance in (0.5, 2.0):
         constant = 1.5 * math.log(2 * math.pi * variance)

@@ -1,4 +1,4 @@
-"""Properties of every method; those of a single one are tested in a file of its own."""
+"""Properties shared by all methods. Those of single methods are tested in separate files."""
 
 import math
 
@@ -71,7 +71,7 @@ def test_every_method_is_tested() -> None:
 
 
 def _losses_on_a_tiny_set(kind: str) -> list[float]:
-    """The losses of a hundred updates on sixteen scenes that differ in two hues."""
+    """Losses of a hundred updates on sixteen scenes that differ in two hues."""
     torch.set_num_threads(1)
     grid = FactorGrid(("a", "b"), (4, 4))
     chosen = np.array([[512 * 2 * a + 64 * 2 * b for b in range(4)] for a in range(4)]).ravel()
@@ -93,7 +93,7 @@ def test_a_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
 
 
 def test_the_gans_encoder_soon_beats_the_entropy_of_the_code_prior() -> None:
-    """Its loss need not fall: what it reads are the pictures of a generator that changes all the time."""
+    """Its loss need not fall, because its inputs come from a generator that keeps changing."""
     of_the_law = 2 * 0.5 * (math.log(2 * math.pi) + 1)
     assert np.mean(_losses_on_a_tiny_set("weakly_supervised_gan")[50:]) < of_the_law - 0.2
 
@@ -112,7 +112,7 @@ def test_a_restart_has_the_same_gradients_alone_and_stacked(kind: str) -> None:
 
 @pytest.mark.parametrize("size", [3, 4, 16, 50])
 def test_equal_gradients_give_bit_identical_steps_alone_and_stacked(size: int) -> None:
-    """Tried on weights that fill a vector of the processor, and of those that do not."""
+    """Sizes include ones that fill the processor's vector registers and ones that do not."""
     objective = _objective(CONFIGS["beta_vae"], SEEDS)
     generator = torch.Generator().manual_seed(0)
     start, gradients = torch.randn(3, size, generator=generator), torch.randn(5, 3, size, generator=generator)
@@ -129,8 +129,8 @@ def test_equal_gradients_give_bit_identical_steps_alone_and_stacked(size: int) -
 
 @pytest.mark.parametrize("kind", sorted(set(OBJECTIVES) - {"pcl", "weakly_supervised_gan"}))
 def test_a_restart_is_the_same_alone_and_stacked(kind: str) -> None:
-    """True gradients of 0 come out as rounding errors, and Adam makes steps of them: a few weights differ, and many more
-    where there is a batch norm.
+    """A few weights differ, because Adam turns the rounding errors of zero gradients into full steps. Methods with a
+    batch norm are left out, as many more of their weights differ.
     """
     found = []
     for seeds in (SEEDS, SEEDS[1:2]):
@@ -179,7 +179,7 @@ def test_in_evaluation_mode_codes_depend_only_on_their_own_image(kind: str) -> N
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_restarts_do_not_affect_each_other(kind: str) -> None:
-    """A restart whose weights are not numbers leaves the others as they are."""
+    """NaN weights in one restart leave the others unchanged."""
     objectives = [_objective(CONFIGS[kind], SEEDS) for _ in range(2)]
     assert not torch.equal(_weights(objectives[0], 0), _weights(objectives[0], 2))
     with torch.no_grad():
@@ -204,7 +204,7 @@ def test_losses_and_codes_stay_in_float32_and_close_under_bfloat16(kind: str) ->
 
 @pytest.mark.parametrize("kind", ["beta_vae", "full_covariance_vae", "pcl", "weakly_supervised_gan"])
 def test_codes_are_not_rounded_to_bfloat16(kind: str) -> None:
-    """Neither those that an encoder writes nor those that a decoder reads."""
+    """Neither the encoder's output nor the decoder's input is rounded."""
     objective = _objective(CONFIGS[kind], SEEDS[:1], TRAINING.model_copy(update={"precision": "bfloat16"}))
     means = objective.posterior(_images(8)).mean
     assert not torch.equal(means, means.bfloat16().float())

@@ -1,4 +1,4 @@
-"""Pair laws against the laws that they state."""
+"""Sampled pairs follow the stated distributions."""
 
 import math
 
@@ -34,7 +34,7 @@ def test_laplace_pairs_follow_the_truncated_distribution() -> None:
     chosen = second[first[:, 3] == present, 3]
     weights = np.exp(-np.abs(np.arange(20) - present) / math.log(20))
     expected = weights / weights.sum()
-    # What would not have moved at all is drawn again, so only values other than the present one follow the law exactly.
+    # Pairs that differ in no factor are drawn again, so only values other than the present one follow the law exactly.
     others = np.arange(20) != present
     found = np.bincount(chosen, minlength=20)[others] / (chosen != present).sum()
     error = 5 * np.sqrt(expected[others] / others.sum() / (chosen != present).sum()) + 0.01

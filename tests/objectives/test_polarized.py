@@ -1,4 +1,4 @@
-"""The KL divergence in the polarized regime, of posteriors for which it is known."""
+"""The KL divergence in the polarized regime for posteriors with a known value."""
 
 import math
 
@@ -9,7 +9,7 @@ from perturb.objectives.polarized import delta_kl, moving_units, polarized_kl
 from perturb.objectives.posterior import DiagonalGaussian
 
 MEANS = torch.tensor([[1.0, 0.4, 0.0], [-1.0, -0.4, 0.0]])[None]
-"""Deviations of 1, 0.4 and 0 over two images."""
+"""Means with standard deviations of 1, 0.4 and 0 over two images."""
 
 
 def test_a_unit_is_active_if_its_means_deviate_by_more_than_one_half() -> None:
@@ -42,5 +42,5 @@ def test_the_polarized_kl_of_a_restart_is_independent_of_the_others() -> None:
 
 @pytest.mark.parametrize(("logvar", "expected"), [(0.0, 0.0), (200.0, 1.0), (float("nan"), 1.0)])
 def test_delta_kl_is_finite_for_any_divergence(logvar: float, expected: float) -> None:
-    """The prior itself has none, and exp(200) is infinite in float32."""
+    """The KL of the prior itself is 0, and exp(200) is infinite in float32."""
     assert delta_kl(DiagonalGaussian(0 * MEANS, torch.full((1, 2, 3), logvar))).item() == expected

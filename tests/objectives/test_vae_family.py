@@ -1,4 +1,4 @@
-"""Each loss against an independent computation."""
+"""Every loss against an independent computation."""
 
 import math
 
@@ -46,7 +46,7 @@ def _posterior(n: int = 6) -> DiagonalGaussian:
 
 
 def _terms_by_hand(objective: MinimisedObjective, draws: CounterRNG) -> tuple[torch.Tensor, torch.Tensor]:
-    """Reconstruction and KL with torch's own distributions."""
+    """Reconstruction and KL computed with torch's own distributions."""
     posterior = objective.posterior(IMAGES)
     codes = posterior.sample(draws.normal("posterior", 6, LATENTS))
     if hasattr(posterior, "factor"):
@@ -161,7 +161,7 @@ def test_the_factor_vae_terms_match_a_hand_calculation() -> None:
 
 
 def test_the_vae_and_the_discriminator_of_factor_vae_do_not_update_each_other() -> None:
-    """One update moves the VAE as if γ's discriminator were constant, and the discriminator as if the codes were."""
+    """An update treats the discriminator as constant for the VAE, and the codes as constant for the discriminator."""
     objective, draws = _objective(FactorVAEConfig(gamma=3.0)), CounterRNG(SEEDS)
     losses = objective.losses(IMAGES, draws)
     vae = [w for name, w in objective.networks.named_parameters() if not name.startswith("discriminator")]

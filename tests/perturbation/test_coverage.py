@@ -10,7 +10,7 @@ FACTORS = torch.cartesian_prod(*[torch.linspace(-1, 1, 7)] * 3)
 
 
 class Scalar(nn.Module):
-    """A network of which only the neuron is asked."""
+    """A network of which only the neuron is used."""
 
     def __init__(self, function) -> None:
         super().__init__()

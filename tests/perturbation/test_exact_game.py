@@ -1,4 +1,4 @@
-"""The operator of decoders at their optimum, against the loss of such decoders written out."""
+"""The operator of optimal decoders against their explicitly computed loss."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""The cheap gradient of m_ψ's objective against plain autograd through the whole graph."""
+"""The fast gradient of m_ψ's objective against plain autograd through the whole graph."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Slopes, metric and gain against what linear images give by hand."""
+"""Slopes, metric and gain against hand calculations, mostly for linear images."""
 
 import math
 from collections.abc import Callable
@@ -21,14 +21,14 @@ def test_the_slopes_of_linear_images_are_their_jacobian(width: float) -> None:
     codes = torch.randn(3_000, 3, generator=generator)
     jacobian = torch.randn(3, 7, generator=generator)
     slopes = slopes_at(codes[:40], codes, width) @ _linear_images(codes, jacobian)
-    # The ridge draws them towards zero by a few per cent.
+    # The ridge shrinks the slopes by a few per cent.
     assert torch.allclose(slopes, jacobian.expand(40, 3, 7), rtol=0.15, atol=0.15)
     metric = mean_metric(slopes_at(codes[:40], codes, width), _linear_images(codes, jacobian))
     assert torch.allclose(metric, jacobian @ jacobian.T, rtol=0.1, atol=0.3)
 
 
 def test_a_circle_cut_open_has_no_jump_in_its_slope() -> None:
-    """A hue held by one latent, cut open: the images at both ends are alike, the codes are far apart."""
+    """One latent encodes a hue: the images at both ends are similar, but their codes are far apart."""
     angle = torch.linspace(-math.pi, math.pi, 2_001)[:-1]
     images = torch.stack([angle.cos(), angle.sin()], dim=1)
     codes = standardised(angle[:, None])
@@ -45,7 +45,7 @@ def test_turning_gains_nothing_for_a_diagonal_metric_and_the_expected_amount_for
 
 
 def test_turning_by_45_degrees_gains_what_the_columns_predict() -> None:
-    """log(1 + (r − 1)² / 4r) for eigenvalues in the ratio r, without a price."""
+    """The gain is log(1 + (r − 1)² / 4r) for eigenvalues with the ratio r and a negligible price."""
     ratio, half = 1.62, math.sqrt(0.5)
     turn = torch.tensor([[half, -half], [half, half]], dtype=torch.float64)
     metric = turn @ torch.diag(torch.tensor([ratio, 1.0], dtype=torch.float64)) @ turn.T

@@ -11,13 +11,13 @@ GRID = FactorGrid(("a", "b", "c", "d"), (9, 9, 9, 1))
 
 
 def _of(grid: FactorGrid, function: "callable") -> Scalars:
-    """A scalar from the factors scaled to [-1, 1]."""
+    """A scalar computed from the factors scaled to [-1, 1]."""
     return lambda numbers: function(*grid.scaled(numbers).astype(float).T)
 
 
 @pytest.fixture(params=["exact", "estimated"])
 def tolerance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
-    """Tolerance of effects read from the whole grid, or from a sample of it."""
+    """Tolerance of effects computed from the whole grid or estimated from a sample of it."""
     if request.param == "exact":
         return 1e-9
     monkeypatch.setattr(scalars, "EXACT", 1)
@@ -62,7 +62,7 @@ def test_estimates_on_a_large_grid_are_deterministic() -> None:
     large = FactorGrid(("a", "b", "c"), (60, 50, 40))
     found = effects_of(_of(large, lambda a, b, c: a + b * c), large)
     assert found == effects_of(_of(large, lambda a, b, c: a + b * c), large)
-    # Var(a) is a third, that of the product a ninth, on fine grids.
+    # On fine grids, the variance of a is 1/3 and that of the product is 1/9.
     assert found.main == pytest.approx((0.75, 0, 0), abs=0.04)
     assert found.total == pytest.approx((0.75, 0.25, 0.25), abs=0.04)
 

@@ -21,7 +21,7 @@ def _fresh(seed: int) -> PerturbationNetwork:
 
 
 def _outside(values: torch.Tensor) -> float:
-    """The share of the variance of (n, values) that lies outside the images' directions."""
+    """Share of the variance of (n, values) outside the principal directions of the images."""
     directions, centred = principal_directions(MINI, MINI.grid), values - values.mean(dim=0)
     return 1 - ((centred @ directions.T).square().sum() / centred.square().sum()).item()
 

@@ -1,4 +1,4 @@
-"""Which comparisons stand by themselves, and how the others are adjusted."""
+"""Which comparisons are exempt from the adjustment, and how the others are adjusted."""
 
 from dataclasses import replace
 

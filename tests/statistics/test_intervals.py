@@ -1,4 +1,4 @@
-"""Intervals that hold the truth as often as they say, and p-values that agree with them."""
+"""Intervals have the stated coverage, and p-values agree with them."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def _two_modes(rng: np.random.Generator, clusters: int) -> np.ndarray:
 
 
 def _coverage(draw: Callable[[np.random.Generator], Estimate]) -> float:
-    """How often the interval of a true 0 holds it."""
+    """How often the interval contains the true value 0."""
     rng = np.random.default_rng(0)
     return float(np.mean([low <= 0 <= high for low, high in (draw(rng).interval for _ in range(REPETITIONS))]))
 

@@ -1,4 +1,4 @@
-"""The share of a score that survives, its interval and its sentence."""
+"""The retained share of a score, its interval and its sentence."""
 
 from dataclasses import replace
 

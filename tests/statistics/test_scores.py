@@ -15,7 +15,7 @@ def _rows(*scores: list[Score]) -> dict[tuple[str, str], Row]:
 
 
 def _of(*clusters: float) -> tuple[float, float, float]:
-    """Mean and interval over clusters."""
+    """Mean and interval over these clusters."""
     found = over_clusters(np.array([clusters]))
     return found.mean, *found.interval
 
@@ -180,7 +180,7 @@ def test_variants_without_a_common_seed_have_no_difference() -> None:
 
 
 def _own_draw(variant: str, *values: float) -> list[Score]:
-    """Seed k meets draw k."""
+    """Scores of which seed k was trained on draw k."""
     return [replace(score, draw=score.seed) for score in made_scores("β-VAE", variant, *values)]
 
 
@@ -213,7 +213,7 @@ def test_variants_whose_seeds_have_their_own_draws_are_compared_by_seed() -> Non
 
 
 def test_pairs_that_share_a_pattern_on_either_side_form_one_cluster() -> None:
-    """However the sides stand: else shared patterns would pass for independent ones."""
+    """This holds for either order of the sides. Otherwise shared patterns would count as independent."""
     own = _own_draw("modified", 0.3, 0.1, 0.3, 0.1)
     shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "untrained", 0.5, 0.5, 0.5, 0.5)]
     (found,) = compare([*own, *shared], "mig", first="modified", second="untrained")

@@ -36,7 +36,7 @@ def _train(
     config: TrainingConfig = CONFIG,
     stop_at: int | None = None,
 ) -> tuple[list[TrainingOutcome], torch.Tensor]:
-    """Outcomes and weights (restarts, all of them in a row)."""
+    """Train and return the outcomes and the flattened weights (restarts, weights)."""
     objective = OBJECTIVES["beta_vae"](
         BetaVAEConfig(beta=4.0), config, channels=3, latents=4, seeds=seeds, device="cpu"
     )  # fmt: skip
@@ -48,12 +48,12 @@ def _train(
 
 
 def _are_alike(weights: torch.Tensor, others: torch.Tensor) -> bool:
-    """Up to rounding: Adam makes whole steps of the few gradients that are nothing but rounding errors."""
+    """Whether weights are equal up to rounding. Adam turns the few gradients that are pure rounding into full steps."""
     return ((weights - others).abs() > 1e-4).float().mean().item() < 0.01
 
 
 class _Stopping(Progress):
-    """Breaks the loop off after a step, as a kill would."""
+    """Interrupts the loop after a step, as a kill would."""
 
     def __init__(self, folder: Path, step: int) -> None:
         super().__init__(folder)
@@ -79,7 +79,7 @@ VECTORS = Samples(np.random.default_rng(0).normal(size=(50, 3)).astype(np.float3
 
 
 def _train_on_vectors(folder: Path, optimiser: str, *seeds: int, stop_at: int | None = None) -> torch.Tensor:
-    """Weights (restarts, all of them in a row), log-variances last: those and AdaGrad's sums are of each restart alone."""
+    """Train and return the flattened weights (restarts, weights), the learnt log-variance last."""
     config = TrainingConfig(
         architecture="linear", steps=20, batch_size=8, learning_rate=1e-2, checkpoint_every=7, optimiser=optimiser,
         likelihood=GaussianConfig(variance="learnt"),
@@ -219,7 +219,7 @@ def test_a_diverging_run_fails_and_reports_the_step_and_the_loss_term(pixels: Pi
 
 def test_a_failing_restart_stops_without_affecting_the_others(pixels: Pixels, tmp_path: Path) -> None:
     class Poisoned(OBJECTIVES["beta_vae"]):
-        """Its second restart starts with a weight that is not a number."""
+        """Its second restart starts with a NaN weight."""
 
         def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **kwargs)

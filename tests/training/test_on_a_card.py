@@ -1,4 +1,4 @@
-"""Training on a card: recorded updates, resumption, agreement with the CPU. Skipped where torch finds no card."""
+"""Training on a GPU: recorded updates, resuming, agreement with the CPU. Skipped where torch finds no GPU."""
 
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def test_training_on_a_gpu_starts_like_training_on_the_cpu(config: ObjectiveConf
         _losses(_objective(config, SEEDS, device), SEEDS, recorded=False, steps=3) for device in (CARD, "cpu")
     )
     assert torch.allclose(on_card[0], on_cpu[0], rtol=1e-4)
-    # Adam makes whole steps of gradients that are hardly more than rounding errors.
+    # Adam turns gradients that are hardly more than rounding errors into full steps.
     assert torch.allclose(on_card, on_cpu, rtol=2e-2)
 
 
@@ -94,7 +94,7 @@ def test_bfloat16_reaches_the_losses_of_float32() -> None:
 
 
 class _Stopping(Progress):
-    """Breaks the loop off after a step, as a kill would."""
+    """Interrupts the loop after a step, as a kill would."""
 
     def report(self, done: int, total: int, note: str = "") -> None:
         if done == 12:

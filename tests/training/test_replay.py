@@ -1,4 +1,4 @@
-"""The memory that a recorded update works on, without a card: fixed draws and images give the plain training."""
+"""The fixed memory of recorded updates, tested without a GPU: it gives the same training as plain updates."""
 
 import pytest
 import torch
