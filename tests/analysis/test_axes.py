@@ -1,4 +1,4 @@
-"""Metrics of which own cost, least cost and turn are known by hand."""
+"""Metrics with known costs on their own and on the best axes, and known angles."""
 
 import math
 
@@ -11,7 +11,7 @@ from perturb.datasets import Mini
 
 
 def _turned(degrees: float, *eigenvalues: float) -> torch.Tensor:
-    """A metric whose first two best axes are turned by an angle."""
+    """A metric with its first two best axes rotated by an angle."""
     turn, angle = torch.eye(len(eigenvalues), dtype=torch.float64), math.radians(degrees)
     turn[:2, :2] = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     return turn @ torch.diag(torch.tensor(eigenvalues, dtype=torch.float64)) @ turn.T
@@ -49,7 +49,7 @@ def test_images_that_mix_two_latents_are_cheaper_along_their_sum_and_difference(
     )
     assert (along.saving, along.angle) == pytest.approx((0.0, 0.0), abs=0.5)
     assert along.saving < 0.01
-    # G has the eigenvalues 36 and 4, which the ridge makes a little smaller.
+    # G has the eigenvalues 36 and 4, slightly shrunk by the ridge.
     assert mixed.saving == pytest.approx(math.log(21) - (math.log(37) + math.log(5)) / 2, rel=0.1)
     assert mixed.angles == pytest.approx((45.0, 45.0), abs=2.0)
 

@@ -1,4 +1,4 @@
-"""The rule for β on ladders whose first pruned unit is known."""
+"""The search for β with a known pruning threshold."""
 
 from math import sqrt
 

@@ -1,4 +1,4 @@
-"""The deterministic ELBO: linear VAEs whose ELBO is known, random decoders, and units that are pruned at known variances."""
+"""The deterministic ELBO: linear VAEs with a known ELBO, random decoders, and pruning at known variances."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Bounds, columns and differences of linear VAEs whose maps are set by hand."""
+"""Bounds, columns and differences of linear VAEs with given weights."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ NOISE = 0.3
 
 
 def _made(config: VAEConfig | FullCovarianceVAEConfig, decoders: np.ndarray = DECODERS) -> Objective:
-    """Two restarts of a linear VAE with maps through the origin and posteriors of these variances."""
+    """Two restarts of a linear VAE without offsets and with these posterior variances."""
     model = OBJECTIVES[config.kind](
         config, training_of(NOISE, steps=1), channels=3, latents=2, seeds=[0, 1], device="cpu"
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Jacobians are held against autograd's, row by row, and against functions whose derivative is known."""
+"""Jacobians against autograd's, row by row, and against known derivatives."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def _codes(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def _rows_by_autograd(decoder: nn.Module, codes: Tensor, rows: slice) -> Tensor:
-    """Some rows of every code's Jacobian, (restarts, n, rows, latents), by reverse mode: a backward pass for each row."""
+    """Some rows of every code's Jacobian, (restarts, n, rows, latents), by one backward pass per row."""
     codes = codes.clone().requires_grad_()
     drawn = decoder(codes).flatten(2)[:, :, rows]
     found = [torch.autograd.grad(drawn[:, :, row].sum(), codes, retain_graph=True)[0] for row in range(drawn.shape[2])]

@@ -1,4 +1,4 @@
-"""Minima of linear models' expected losses against closed forms."""
+"""Minima of the expected losses of linear models against closed forms."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Linear models trained on clouds whose principal axes are known."""
+"""Linear models trained on clouds with known principal axes."""
 
 from collections.abc import Sequence
 

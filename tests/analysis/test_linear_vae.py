@@ -1,4 +1,4 @@
-"""Linear VAEs: the optimum in closed form, and angles to principal directions that are known."""
+"""Linear VAEs: the closed-form optimum, and angles to known principal directions."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def _rotation(degrees: float) -> np.ndarray:
 
 
 def _data(n: int = 200) -> np.ndarray:
-    """Vectors, float64 (n, 5), whose covariance is exactly the one above, about a mean."""
+    """Vectors, float64 (n, 5), with mean 3 and exactly the covariance above."""
     white = np.random.default_rng(0).normal(size=(n, 5))
     white -= white.mean(axis=0)
     white = white @ np.linalg.inv(np.linalg.cholesky(white.T @ white / n)).T
@@ -46,7 +46,7 @@ def test_rotated_principal_directions_have_the_angle_of_their_rotation(degrees: 
 
 
 def test_columns_are_assigned_to_directions_jointly_not_greedily() -> None:
-    """Both columns are nearest to the first direction, and only one may have it."""
+    """Both columns are nearest to the first direction, but only one can be assigned to it."""
     near, nearer = np.array([[np.cos(a), np.sin(a)] for a in np.radians([30.0, 10.0])])
     assert angles(np.column_stack([near, nearer]), np.eye(2)) == pytest.approx([60.0, 10.0])
 

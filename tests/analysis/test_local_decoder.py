@@ -1,4 +1,4 @@
-"""Local approximations of decoders whose answer is known."""
+"""Local approximations of decoders with known answers."""
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ def _approximated(decoder: nn.Module) -> dict[str, Approximated]:
 
 
 class _Behind(nn.Module):
-    """Changes around MEAN: a function of the noise times MATRIX."""
+    """Decodes to a function of the deviation from MEAN times MATRIX."""
 
     def __init__(self, function: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The OD-Score and the polar factor, on matrices whose answer is known."""
+"""The OD-Score and the polar factor on matrices with known answers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Matrices whose distance to orthogonality, cosines and Hadamard deficit are known."""
+"""Matrices with known distance to orthogonality, cosines and Hadamard deficit."""
 
 import itertools
 import math
@@ -85,7 +85,7 @@ def test_orthogonal_columns_have_no_distance_no_cosine_and_no_deficit() -> None:
 
 
 def test_equal_singular_values_are_counted_and_do_not_affect_cosines_and_deficit() -> None:
-    """Any rotation of two equal singular values has orthogonal columns, so V says nothing."""
+    """Two equal singular values give orthogonal columns under any rotation, so V is arbitrary."""
     equal, distinct = _jacobian(_turn(0.6), [2.0, 2.0]), _jacobian(_turn(0.6), [2.0, 1.8])
     found = orthogonality(np.stack([equal, distinct]), (0, 1))
     assert found.degenerate == 0.5
@@ -122,7 +122,7 @@ def test_rotating_the_images_changes_nothing() -> None:
 
 
 def test_a_decoder_is_examined_only_in_its_active_units() -> None:
-    """Of z ↦ M (z₀, z₁ + z₂, 2 z₂) with orthonormal M, the first two are orthogonal and the last two are not."""
+    """For z ↦ M (3 z₀, z₁ + z₂, 2 z₂) with orthonormal M, units 0 and 1 are orthogonal and units 1 and 2 are not."""
     frame = torch.from_numpy(np.linalg.qr(np.random.default_rng(0).normal(size=(6, 3)))[0])
 
     def decode(codes: Tensor) -> Tensor:

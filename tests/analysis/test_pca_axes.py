@@ -1,4 +1,4 @@
-"""Principal axes of images whose factors are known."""
+"""Principal axes of images with known factors."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ FACTORS = GRID.factors_of(np.arange(len(GRID)))
 
 
 def _images(angle: float) -> np.ndarray:
-    """Two factors along two pixels of ten, turned by an angle."""
+    """Two factors along two of ten pixels, rotated by an angle."""
     pixels = np.zeros((len(GRID), 10))
     first, second = 3.0 * (FACTORS[:, 0] - 2), 1.0 * (FACTORS[:, 2] - 3)
     turn = np.radians(angle)

@@ -1,4 +1,4 @@
-"""The regime of posteriors and decoders for which it is known."""
+"""The polarized regime of posteriors and decoders with known answers."""
 
 import math
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ IMAGES = np.random.default_rng(0).integers(64, size=(70, 2, 2, 1), dtype=np.uint
 
 
 class _Decoder(nn.Module):
-    """Logits whose mean images are 1/2 + slope · z + bend · z² in every pixel, for the one latent z."""
+    """Logits of mean images 1/2 + slope · z + bend · z² in every pixel, for a single latent z."""
 
     def __init__(self, slope: float, bend: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Optimal precisions of decoders whose curvature is known."""
+"""Optimal precisions of decoders with known curvature."""
 
 import pytest
 import torch

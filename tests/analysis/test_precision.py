@@ -1,4 +1,4 @@
-"""The precision budget, against the thesis's numbers and cases whose answer is known."""
+"""The precision budget against the thesis's numbers and cases with known answers."""
 
 import numpy as np
 import pytest

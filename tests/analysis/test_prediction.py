@@ -1,4 +1,4 @@
-"""Images of which the cheapest axes are known."""
+"""Predictions for images with known cheapest axes."""
 
 import math
 

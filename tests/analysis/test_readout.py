@@ -14,7 +14,7 @@ SETTINGS = {"steps": 120, "batch_size": 32, "learning_rate": 3e-3, "held_out": 0
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Threads that wait for each other make such small batches ten times slower where others work too."""
+    """Use one thread: on a busy machine, thread synchronisation makes such small batches ten times slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""Propositions 1 to 3 of the thesis, against closed forms."""
+"""Propositions 1 to 3 of the thesis against closed forms."""
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_orthogonal_columns_have_axis_aligned_singular_vectors_and_rotated_ones_
 
 
 def test_columns_of_equal_length_leave_the_singular_vectors_undetermined() -> None:
-    """The proposition asks for distinct singular values."""
+    """The proposition requires distinct singular values."""
     mixings = [largest_cosine_and_mixing(with_orthogonal_columns(RNG, 6, np.ones(3))) for _ in range(5)]
     assert max(cosine for cosine, _ in mixings) < 1e-12
     assert max(mixing for _, mixing in mixings) > 0.1

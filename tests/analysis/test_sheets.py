@@ -1,4 +1,4 @@
-"""Sheets in space: derivatives, what a ripple moves, and which way it turns the axes."""
+"""Sheets in space: derivatives, the size of a ripple, and how it turns the axes."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def test_a_ripple_moves_no_point_farther_than_its_size() -> None:
 
 
 def test_the_metric_is_the_mean_over_the_waves_of_the_ripple() -> None:
-    """Over whole waves along the diagonal, where the sheet itself is flat."""
+    """The mean is taken over whole waves along the diagonal of a flat sheet."""
     flat = Sheet(bend=0.0, ripple=0.1)
     along = np.linspace(0, 2 * np.pi / flat.waves, 1000, endpoint=False)
     jacobians = flat.jacobian(along[:, None] * np.full(2, 1 / np.sqrt(2)))

@@ -31,7 +31,7 @@ def _model(kind: str = "beta_vae") -> Objective:
 
 
 def _book() -> CodeBook:
-    """Latent 2 is factor 0 turned round, latent 0 is factor 1, latent 1 is noise; 2 has the least variance."""
+    """Latent 2 is the negative of factor 0, latent 0 is factor 1, latent 1 is noise; latent 2 has the least variance."""
     rng = np.random.default_rng(0)
     factors = rng.integers(8, size=(500, 2))
     means = np.stack([factors[:, 1], rng.normal(size=500), -factors[:, 0]], axis=1).astype(np.float32)
@@ -39,7 +39,7 @@ def _book() -> CodeBook:
 
 
 def _echo(codes: np.ndarray) -> np.ndarray:
-    """Images of one pixel that has the codes as its channels, moved into 0 … 255."""
+    """Images of one pixel with the codes as its channels, shifted into 0 … 255."""
     return np.rint(codes * 10 + 100).astype(np.uint8)[:, None, None, :]
 
 

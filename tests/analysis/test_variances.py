@@ -98,7 +98,7 @@ def test_noise_has_no_main_effects_in_a_sample_either() -> None:
     variant = original + np.random.default_rng(0).integers(100, size=original.shape, dtype=np.uint8)
     found = _found(original, variant, grid=grid, sample=400)
     for factor in found.factors:
-        # Means of ten images each would leave a tenth of the variance without the correction.
+        # Without the correction, means over ten images each would keep a tenth of the variance.
         assert found.share(factor).perturbation < 0.03
         assert factor.locally.perturbation == pytest.approx(2 * found.total.perturbation, rel=0.1)
 

@@ -1,4 +1,4 @@
-"""DtO and DS of vectors' models whose axes are known."""
+"""DtO and DS of models of vectors with known axes."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ SAMPLES = linear(2.0).samples(0, 4_000)
 
 
 def _turned(degrees: float, variances: tuple[float, float] = (0.1, 0.1)) -> LinearVAE:
-    """A linear VAE along the factors, whose code has the variance 1 on each axis and is then turned."""
+    """A linear VAE aligned with the factors, with unit variance per axis, then rotated by an angle."""
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     decoder = linear_matrix(2.0) / np.sqrt(12) @ turn.T

@@ -1,4 +1,4 @@
-"""Models of vectors, trained side by side, and looked at on the way: looking changes nothing."""
+"""Models of vectors trained in parallel, and inspected on the way without changing the training."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_inspecting_models_at_the_requested_steps_does_not_change_the_training()
 
 
 def test_a_beta_vae_learns_the_same_as_a_vae_with_beta_times_the_variance() -> None:
-    """Theorem 3 of Allen (2024), with Adam; by a power of 2 nothing is rounded differently."""
+    """Theorem 3 of Allen (2024), with Adam. A power of 2 as β avoids different rounding."""
     vae = trained([CLOUD], VAEConfig(), SHORT, latents=2, seeds=[0])
     beta_vae = trained([CLOUD], BetaVAEConfig(beta=4.0), training_of(0.0625, steps=20, batch_size=16), latents=2, seeds=[0])
     other = trained([CLOUD], VAEConfig(), training_of(0.0625, steps=20, batch_size=16), latents=2, seeds=[0])

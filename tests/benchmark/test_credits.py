@@ -1,4 +1,4 @@
-"""Nobody else's images are given a licence that is not theirs."""
+"""Images of others are never given a licence that is not theirs."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_every_dataset_is_credited() -> None:
 
 
 class Mini(GroundTruth):
-    """A user's own ground truth, with a name that perturb has too."""
+    """A user's own ground truth with the name of one of ours."""
 
     grid = DATASETS["mini"].kind.grid
     image_shape = (32, 32, 3)

@@ -48,7 +48,7 @@ def noise_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_pixel_of_a_file_is_within_epsilon_of_the_original(noise_file: Path) -> None:
-    """Checked here without the verifier's own code."""
+    """The bound is checked here independently of the verifier."""
     with h5py.File(noise_file) as file:
         change = np.abs(file["images"][:].astype(int) - Mini().images(np.arange(4096)).astype(int))
     assert change.max() == 44
@@ -78,7 +78,7 @@ def test_the_dsprites_layout_has_imgs_classes_and_values_with_colour_as_the_firs
         assert {name: file["latents"][name] for name in file["latents"]} == {
             "classes": file["latents_classes"],
             "values": file["latents_values"],
-        }, "two names of the same arrays"
+        }, "the group must contain the same arrays under other names"
         assert file["imgs"].shape == (96, 64, 64)
         assert file["latents_classes"].dtype == np.int64
         assert file["latents_values"].dtype == np.float64

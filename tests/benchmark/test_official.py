@@ -1,4 +1,4 @@
-"""Ground truths written as their authors' files, read back by our readers and as others read them."""
+"""Ground truths written in their authors' file formats, read back by our readers and as others read them."""
 
 import io
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_a_dsprites_file_in_the_official_format_is_read_back_unchanged(tmp_path:
 
 
 def test_disentanglement_libs_loader_finds_what_it_needs_in_the_archive(tmp_path: Path) -> None:
-    """Its loader's own lines: pickles allowed, for the sizes of the factors."""
+    """The lines are copied from its loader, which allows pickles to read the factor sizes."""
     write_official(tmp_path / "dsprites.npz", SmallSprites())
     with (tmp_path / "dsprites.npz").open("rb") as file:
         data = np.load(file, encoding="latin1", allow_pickle=True)

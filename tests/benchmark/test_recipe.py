@@ -28,7 +28,7 @@ PERTURBATION = PerturbationConfig(
 
 
 def _publish(folder: Path, variant: str) -> Path:
-    """File, recipe and weights of a variant of the mini scene."""
+    """Write file, recipe and weights of a variant of the mini scene and return the recipe's path."""
     truth, network, used = Mini(), None, None
     recipe_path = folder / f"{variant}.recipe.json"
     if variant == "modified":
@@ -51,7 +51,7 @@ def _publish(folder: Path, variant: str) -> Path:
 
 @pytest.fixture(scope="module")
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A published recipe of each variant, with its file."""
+    """Published recipes by variant, each beside its file."""
     folder = tmp_path_factory.mktemp("recipes")
     return {variant: _publish(folder, variant) for variant in ("original", "noise", "matched_noise", "modified")}
 

@@ -1,4 +1,4 @@
-"""`dataset info` shows anybody's file as text, whatever is in it."""
+"""`dataset info` shows any file as text, whatever its content."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The dataset card: what it says is what the files say, and its code runs as it stands."""
+"""The dataset card: its statements match the files, and its code runs unchanged."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def _blocks(folder: Path, kind: str, of: str) -> list[str]:
-    """The card's code of that kind in which a word occurs."""
+    """Code blocks of the card in this language that contain this word."""
     card = (folder / "README.md").read_text(encoding="utf-8")
     return [code for found, code in BLOCK.findall(card) if found == kind and re.search(rf"\b{of}\b", code)]
 
@@ -87,7 +87,7 @@ def test_the_h5py_example_runs(inside: tuple[GroundTruth, Path], capsys: pytest.
 
 
 def test_the_torch_example_runs(inside: tuple[GroundTruth, Path], tmp_path: Path) -> None:
-    """As a script of its own, because workers import it."""
+    """Run as a separate script, because data loader workers import it."""
     truth, folder = inside
     (code,) = _blocks(folder, "python", "DataLoader")
     (tmp_path / "reading.py").write_text(code, encoding="utf-8")
@@ -111,7 +111,7 @@ def test_the_disent_example_runs(inside: tuple[GroundTruth, Path], capsys: pytes
 def test_the_hugging_face_datasets_example_runs_and_lists_exactly_the_benchmark_files(
     inside: tuple[GroundTruth, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every file is a config of the folder, and only they are data: index.json and croissant.json are not."""
+    """Every benchmark file is a config of the folder; index.json and croissant.json are not treated as data."""
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     datasets = pytest.importorskip("datasets")
     truth, folder = inside
@@ -213,7 +213,7 @@ def test_the_verification_example_runs(inside: tuple[GroundTruth, Path], capsys:
     done = subprocess.run(shlex.split(hashing), capture_output=True, text=True, check=True)
     assert done.stdout.split()[0] == sha256_of(folder / "modified.h5")
     assert verifying == "perturb dataset verify modified.h5"
-    if truth.name == "mini":  # the others are corners of a grid that only the whole of can be verified
+    if truth.name == "mini":  # the others are parts of grids, which can be verified only as a whole
         _command(verifying)
         assert "As promised" in capsys.readouterr().out
 

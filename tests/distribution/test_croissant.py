@@ -1,4 +1,4 @@
-"""croissant.json as mlcroissant, which others read it with, sees it."""
+"""croissant.json as read by mlcroissant."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from perturb.files import sha256_of, write_json
 
 mlc = pytest.importorskip("mlcroissant")
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
-"""A warning of rdflib about itself."""
+"""The warning comes from rdflib and concerns rdflib itself."""
 TODAY = date(2026, 1, 2)
 
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _validated(folder: Path, caplog: pytest.LogCaptureFixture, **options: str) -> "mlc.Dataset":
-    """What mlcroissant reads; anything it warns of fails the test."""
+    """The dataset as mlcroissant reads it; any warning fails the test."""
     write_json(folder / "croissant.json", croissant_of(list_folder(folder), published=TODAY, **options))
     with caplog.at_level(logging.WARNING):
         found = mlc.Dataset(jsonld=folder / "croissant.json")
@@ -76,7 +76,7 @@ def test_files_have_absolute_urls_if_an_address_is_given(folder: Path, caplog: p
 
 
 def test_mlcroissant_rejects_a_missing_hash(folder: Path) -> None:
-    """So that the silence above means something."""
+    """This shows that the absence of warnings in the other tests means something."""
     described = croissant_of(list_folder(folder), published=TODAY)
     del described["distribution"][0]["sha256"]
     with pytest.raises(mlc.ValidationError, match="sha256"):

@@ -1,4 +1,4 @@
-"""Downloads by name: from our own server, a folder, a mirror; official files; the commands."""
+"""Downloads by name from our own server, a folder or a mirror; official files; the commands."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two small benchmark files of the same base name and their index, made by the command."""
+    """Two small benchmark files with the same base name, and their index, written by the command."""
     folder = tmp_path_factory.mktemp("published")
     for variant, grey in (("modified", 1), ("noise", 2)):
         write_benchmark_file(

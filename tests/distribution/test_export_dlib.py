@@ -1,4 +1,4 @@
-"""Export refuses files that the library cannot load, and leaves nothing; test_loaders reads the files that it writes."""
+"""The export refuses files that the library cannot load. What it writes is read in test_loaders."""
 
 import zipfile
 from pathlib import Path
@@ -13,7 +13,7 @@ from perturb.errors import UserError
 
 
 class FewColours(Mini):
-    """A corner of mini."""
+    """A small part of mini."""
 
     grid = FactorGrid(Mini.grid.names, (2, 2, 2, 2))
     factor_values = tuple(values[:2] for values in Mini.factor_values)

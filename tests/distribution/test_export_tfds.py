@@ -1,4 +1,4 @@
-"""TFDS without TensorFlow: prepared row by row, read back by its own data source."""
+"""Export to TFDS without TensorFlow: prepared row by row and read back by TFDS's own data source."""
 
 import errno
 import os
@@ -98,7 +98,7 @@ def report(done, total):
 tfds_builder.prepare(Path({str(source)!r}), Path({str(tmp_path / "data")!r}), report=report)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        # TFDS keeps our output from stdout while it prepares: the folder tells.
+        # TFDS captures stdout while it prepares, so watch the folder instead.
         deadline = time.monotonic() + 60
         while not (left := list((tmp_path / "data").rglob("incomplete.*"))) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Our files opened by the loaders of other people's packages, unmodified, and by h5py and torch.utils.data."""
+"""Our files read by unmodified loaders of other packages, and by h5py and torch.utils.data."""
 
 import multiprocessing
 import pickle
@@ -28,7 +28,7 @@ CASES = [(name, variant) for name in TRUTHS for variant in VARIANTS]
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder for each dataset with a file of each variant."""
+    """One folder per dataset with a file of each variant."""
     made = {name: tmp_path_factory.mktemp(name) for name in TRUTHS}
     for name, variant in CASES:
         write_small_file(made[name] / f"{variant}.h5", TRUTHS[name](), variant)
@@ -41,7 +41,7 @@ def _expected(truth: GroundTruth, variant: str) -> np.ndarray:
 
 
 def _disent_class(disent: ModuleType, name: str, path: Path) -> type:
-    """disent's own class of a dataset with another file, which it neither downloads nor checks."""
+    """disent's own dataset class reading another file, without downloading or checking it."""
     datafile = import_module("disent.dataset.util.datafile").DataFile(path.name)
     base = {"dsprites": disent.DSpritesData, "shapes3d": disent.Shapes3dData}[name]
     datafile.dataset_name = base.datafile.dataset_name
@@ -107,7 +107,7 @@ def test_images_sampled_by_disentanglement_lib_match_their_factors(
 
 
 def test_an_official_file_of_zeros_and_ones_is_exported_as_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """dSprites' own 0 and 1 need no floats: a quarter of the memory."""
+    """The values 0 and 1 of dSprites need no floats, which saves three quarters of the memory."""
     pytest.importorskip("disentanglement_lib")
     write_official(tmp_path / "official.h5", SmallSprites())
     export(tmp_path / "official.h5", tmp_path / ARCHIVES["dsprites"])
@@ -131,7 +131,7 @@ def test_h5py_alone_reads_images_and_labels_of_any_row(folders: dict[str, Path],
 
 @pytest.fixture
 def card_module(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The card's code for PyTorch as a module that workers can import too."""
+    """The PyTorch code of the card as a module that data loader workers can import."""
     card = render_card(list_folder(folders["shapes3d"]))
     blocks = re.findall(r"^```python\n(.*?)^```$", card, re.MULTILINE | re.DOTALL)
     (code,) = [block for block in blocks if "DataLoader" in block]
@@ -146,7 +146,7 @@ def test_data_loader_workers_see_every_image_once_per_epoch(
     folders: dict[str, Path], card_module: ModuleType, start: str, workers: int
 ) -> None:
     data = card_module.Images(str(folders["shapes3d"] / "noise.h5"))
-    data[0]  # the file is open here when the workers are started
+    data[0]  # open the file in this process before the workers start
     loader = DataLoader(
         data, batch_size=64, shuffle=True, generator=torch.Generator().manual_seed(0), num_workers=workers,
         multiprocessing_context=multiprocessing.get_context(start), persistent_workers=True,

@@ -1,4 +1,4 @@
-"""A folder made ready for others: from files that lie there, or from what an experiment left behind."""
+"""A folder is prepared for publication from files that are in it or from the results of an experiment."""
 
 import errno
 import json
@@ -81,7 +81,7 @@ def test_a_folder_must_hold_one_dataset_on_one_grid(folder: Path) -> None:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Results as an experiment leaves them: files in run directories, named in results.json beside files of the report."""
+    """Results as written by an experiment: files in run directories, listed in results.json with those of the report."""
     runs, listed = tmp_path / "artifacts" / "runs", []
     for variant in ("modified", "noise"):
         path = write_small_file(runs / f"file-{variant}" / f"{variant}.h5", SmallSprites(), variant)

@@ -1,4 +1,4 @@
-"""The server of benchmark files, over real connections."""
+"""The server of benchmark files, tested over real connections."""
 
 import hashlib
 import http.client
@@ -42,7 +42,7 @@ def _write_index(folder: Path, *files: str, **changes: object) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with two listed files and much that is none of the public's business."""
+    """A folder with two listed files and many that must not be served."""
     public = tmp_path / "public"
     (public / "sub").mkdir(parents=True)
     (public / "other").mkdir()
@@ -78,7 +78,7 @@ def _ask(server: Address, path: str, method: str = "GET", **headers: str) -> Ans
 
 
 def _raw(server: Address, text: bytes) -> bytes:
-    """All that the server answers to these bytes until it hangs up."""
+    """Everything the server answers to these bytes until it closes the connection."""
     with socket.create_connection(server, timeout=5) as connection:
         connection.sendall(text)
         return b"".join(iter(lambda: connection.recv(1 << 16), b""))
@@ -310,7 +310,7 @@ def test_a_folder_without_a_valid_index_is_not_served(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
 def test_the_command_serves_until_it_is_stopped(folder: Path, stop: signal.Signals) -> None:
-    # A shell has its background jobs ignore Ctrl-C, and the tests may be one.
+    # Background jobs of a shell ignore Ctrl-C, and the tests may run as one.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from perturb.cli import main; main()"
     command = [sys.executable, "-c", code, "dataset", "serve", str(folder), "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

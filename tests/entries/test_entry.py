@@ -1,4 +1,4 @@
-"""Entries: accepted, or refused with every reason; and what is computed from them."""
+"""Entries: validation with all reasons for a refusal, and what is computed from them."""
 
 import json
 from collections.abc import Callable
@@ -123,7 +123,7 @@ BAD = {
         "`dataset.epsilon`: input should be less than or equal to 1, got 1.5.",
     ),
 }
-"""What is done to a valid entry, and part of the reason."""
+"""A change to a valid entry, and part of the expected reason."""
 
 
 @pytest.mark.parametrize("name", BAD)

@@ -1,4 +1,4 @@
-"""The package brings recipes, weights and entries with it."""
+"""The package ships with recipes, weights and entries."""
 
 import tomllib
 from pathlib import Path
@@ -65,7 +65,7 @@ def test_published_methods_are_compared_if_they_have_all_variants_and_another_na
 
 @pytest.fixture
 def only_discs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package that brings the entry of one method on discs."""
+    """A package that ships only the entry of one method on discs."""
     monkeypatch.setattr(packaged, "published_folder", lambda benchmark: tmp_path / benchmark)
     write_entry(tmp_path / "mini" / "entries" / "a.json", made_entry("A"))
 

@@ -1,4 +1,4 @@
-"""The checks of a machine name what does not work, and what to do about it."""
+"""The checks of a machine report what does not work and how to fix it."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The experiment on a real Dask cluster: a scheduler and workers in processes of their own."""
+"""The experiment on a real Dask cluster, with scheduler and workers in separate processes."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def test_the_rows_are_the_same_over_dask_and_in_plain_python(
 def test_a_worker_killed_during_a_training_loses_no_run(
     long_toml: Path, tmp_path: Path, perturb: Perturb, scheduler: str
 ) -> None:
-    """Its training goes on from the checkpoint on the other worker; every finished run is whole."""
+    """Its training resumes from the checkpoint on the other worker, and every finished run is intact."""
     artifacts, lowest = tmp_path / "artifacts", {}
     with dask_worker(scheduler, tmp_path) as first, dask_worker(scheduler, tmp_path), ThreadPoolExecutor(1) as pool:
         done = pool.submit(
@@ -70,7 +70,7 @@ def test_a_worker_killed_during_a_training_loses_no_run(
     assert "restarts: 2 of 2" in result.stdout
     assert time.monotonic() - killed_at < 120
     for folder, before in at_kill.items():
-        assert lowest.get(folder, 1.0) >= before - 2 * 10 / 300, "it began anew instead of going on"
+        assert lowest.get(folder, 1.0) >= before - 2 * 10 / 300, "it started over instead of resuming"
     for run in (artifacts / "runs").iterdir():
         assert all(sha256_of(run / name) == entry["sha256"] for name, entry in read_json(run / MANIFEST)["files"].items())
 
@@ -148,7 +148,7 @@ def _error(work: Callable[..., object], *args: object) -> Exception | None:
 
 @pytest.fixture
 def other_code(tmp_path: Path) -> Path:
-    """A copy of the package in which one file differs."""
+    """A copy of the package with one changed file."""
     root = Path(__file__).parents[2] / "perturb"
     shutil.copytree(root, tmp_path / "other" / "perturb", ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "other" / "perturb" / "random" / "seeds.py").open("a") as file:

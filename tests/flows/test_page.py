@@ -1,4 +1,4 @@
-"""Prefect's page, which asks for its data where its server was told that it is."""
+"""Prefect's page, which requests its data at the address configured in its server."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from perturb_flows.server import page_trouble
 
 @contextmanager
 def _server(settings: Callable[[str], bytes] | None) -> Iterator[str]:
-    """The address of the API of a server whose page has these settings, given that address; None: it has no page."""
+    """API address of a server whose page has these settings, a function of that address. None: no page."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -25,7 +25,7 @@ def _server(settings: Callable[[str], bytes] | None) -> Iterator[str]:
             self.wfile.write(settings(api) if shown else b"")
 
         def log_message(self, *arguments: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         api = f"http://127.0.0.1:{server.server_address[1]}/api"

@@ -1,4 +1,4 @@
-"""Schedules and the form on Prefect's page, against a real server."""
+"""Schedules and the form on Prefect's page, tested with a real server."""
 
 import subprocess
 import urllib.error
@@ -32,7 +32,7 @@ def test_a_schedule_fires_and_its_form_schema_refuses_bad_values(
         (deployment,) = post(api, "deployments/filter", {})
         assert deployment["name"] == "tiny"
         steps = deployment["parameter_openapi_schema"]["definitions"]["TrainingConfig"]["properties"]["steps"]
-        assert steps["type"] == "integer", "the page makes a form of this"
+        assert steps["type"] == "integer", "Prefect's page builds its form from this schema"
         bad = {**deployment["parameters"], "config": {**deployment["parameters"]["config"], "seed": -1}}
         with pytest.raises(urllib.error.HTTPError) as refused:
             post(api, f"deployments/{deployment['id']}/create_flow_run", {"parameters": bad})
