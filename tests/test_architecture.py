@@ -1,4 +1,4 @@
-"""The house: who may import whom."""
+"""The architecture: which package may import which."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ ORDER = (
     "statistics", "perturbation", "analysis", "benchmark", "distribution", "entries", "report", "experiment", "execution",
     "external", "instruments", "outside", "cli",
 )  # fmt: skip
-"""Rooms from top to bottom; a module imports from its own room and from rooms above it."""
+"""Packages and top-level modules from top to bottom. A module imports only from its own package and those above it."""
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "perturb").rglob("*.py"))
 
 
@@ -32,11 +32,11 @@ def _room(module: str) -> str | None:
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_modules_import_only_from_their_own_package_and_those_above(module: Path) -> None:
     if len(module.parts) == 2 and module.name == "__init__":
-        return  # it imports for type checkers alone; test_public_names.py sees that nothing comes with it
+        return  # it imports only for type checkers; test_public_names.py checks that it loads nothing
     own = ORDER.index(module.parts[1])
     rooms = {_room(name) for name in _imports(ROOT / module.with_suffix(".py"))} - {None}
     below = {room for room in rooms if ORDER.index(room) > own}
-    assert not below, f"{module} imports from {below}, which stand below it"
+    assert not below, f"{module} imports from {below}, which are below it"
 
 
 def test_every_package_is_in_the_order() -> None:

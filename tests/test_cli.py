@@ -30,7 +30,7 @@ perturbation = { epsilon = 0.175, steps = 1 }
 seeds = 2
 methods = [{ name = "AE", objective = { kind = "autoencoder" } }]
 """
-"""Nothing is wrong with it yet."""
+"""A valid experiment, which each case of BAD breaks."""
 
 FORKED = """
 import json, os, sys
@@ -53,7 +53,7 @@ for folder, arguments in json.loads(sys.argv[1]).items():
     codes[folder] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 print(json.dumps(codes))
 """
-"""Each command in a process of its own, forked off one that has paid for importing torch: seconds instead of a minute."""
+"""Runs each command in a fork of a process that has already imported torch: seconds instead of a minute."""
 
 BAD = {
     "unknown key": (("seed = 1", "sead = 1"), ["run", "a.toml"], "unknown key `sead` (value 1)"),
@@ -101,12 +101,12 @@ BAD = {
     "export to text": (None, ["dataset", "export", "a.toml", "--out", "a.txt"], "--out must end in .npz, got a.txt"),
     "tfds of text": (None, ["dataset", "to-tfds", "a.toml", "--out", "b"], "a.toml: cannot be read as HDF5"),
 }
-"""What is changed in the experiment, the command, part of the sentence."""
+"""A change to the experiment, the command, and part of the expected sentence."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a command."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -116,7 +116,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def bad_outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """Every command of BAD, executed in a folder of its own that holds a.toml."""
+    """Outcomes of all commands of BAD, each run in its own folder that contains a.toml."""
     root = tmp_path_factory.mktemp("cli")
     commands = {}
     for name, (change, arguments, _) in BAD.items():

@@ -1,4 +1,4 @@
-"""The documents name things that are there, and their code works."""
+"""The documents name things that exist, and their code works."""
 
 import ast
 import importlib
@@ -19,23 +19,23 @@ DOCUMENTS = [
 ]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[;&|(]|\bdo)\s*(?:\.venv/bin/)?perturb ([^|;&#>]+)")
-"""A command of the program in a line of a shell."""
+"""A perturb command within a line of shell code."""
 
 
 def _blocks(document: Path, *languages: str) -> list[str]:
-    """The code blocks of a document in some languages."""
+    """Code blocks of a document in these languages."""
     found = FENCED.findall(document.read_text(encoding="utf-8"))
     return [text for language, text in found if language in languages]
 
 
 def _shell_lines(document: Path) -> Iterator[str]:
-    """The lines of a document's shell blocks, whole where they go on in the next one."""
+    """Lines of a document's shell blocks, with continuation lines joined."""
     for block in _blocks(document, "sh", "bash", ""):
         yield from block.replace("\\\n", " ").splitlines()
 
 
 def _require_command(line: str) -> None:
-    """Hold a command against the program: its name, its options, the configs that it is given."""
+    """Assert that a command, its options and the configs it names exist."""
     from typer.main import get_command
 
     from perturb.cli import app
@@ -75,7 +75,7 @@ def test_the_citation_matches_the_version_and_the_paper_named_in_files() -> None
 
 
 def test_the_table_of_faults_is_up_to_date_with_the_tests() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it again: python tests/helpers/fault_table.py"
+    assert PAGE.read_text(encoding="utf-8") == page(), "regenerate it: python tests/helpers/fault_table.py"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -157,7 +157,7 @@ def test_the_sentence_in_the_tutorial_matches_its_entry() -> None:
 
 
 def _figures(page: str) -> list[tuple[str, str]]:
-    """The figures of a page below docs/, each with the commands in the block under it."""
+    """The figures of a page in docs/, each with the commands in the block below it."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     found = re.findall(r"^!\[[^\]]+\]\(\.\./(\S+)\)\n(?:\n[^`!#]+)?\n```sh\n(.*?)```$", text, re.MULTILINE | re.DOTALL)
     assert len(found) == text.count("![")
@@ -201,6 +201,6 @@ def test_screenshots_are_small_and_every_page_shown_has_one_per_screen_size() ->
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_lists_and_tables_start_after_an_empty_line(document: Path) -> None:
-    # GitHub does not need it, the site's Markdown does.
+    # GitHub does not need the empty line, but the site's Markdown does.
     text = FENCED.sub("", document.read_text(encoding="utf-8"))
     assert re.findall(r"^(?![-*#|>\s]|\d+\. ).+\n(?:[-*] |\d+\. |\|[ -]).*$", text, re.MULTILINE) == []

@@ -1,4 +1,4 @@
-"""Guesses at what a name was meant to be."""
+"""Suggestions for misspelled names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A rename must change no number, hash or file that exists (tests/helpers/frozen_names.py says what is pinned)."""
+"""A rename must not change existing numbers, hashes or files (tests/helpers/frozen_names.py lists what is pinned)."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Progress through the file system, and how a person reads it."""
+"""Progress reported through the file system, and durations in words."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""`import perturb` offers the public names, and loads each when it is first used."""
+"""`import perturb` offers the public names and loads each on first use."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The published files can be used, and are those of the configs."""
+"""The published files can be used and match the configs."""
 
 import csv
 import re
@@ -22,14 +22,14 @@ PUBLISHED = ROOT / "artifacts" / "published"
 QUICKSTART = PUBLISHED / "quickstart"
 STUDY = PUBLISHED / "mini"
 SHOWN = "original", "modified", "untrained", "untrained_in_span", "noise"
-"""Columns of the README's table."""
+"""Variants in the README's table, by column."""
 
 
 @pytest.mark.parametrize("variant", ["original", "modified", "untrained"])
 def test_the_files_of_the_quickstart_can_be_rebuilt_from_their_recipes(variant: str, tmp_path: Path) -> None:
     recipe = QUICKSTART / f"{variant}.recipe.json"
     same = build(recipe, tmp_path / "built.h5")
-    # Networks round otherwise on other machines.
+    # Networks round differently on other machines.
     assert same or variant in ("modified", "untrained")
     assert verify_file(tmp_path / "built.h5").images == 4096
     assert read_recipe(recipe).sha256 in (QUICKSTART / "table.md").read_text(encoding="utf-8")

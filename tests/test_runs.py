@@ -1,4 +1,4 @@
-"""The store: what identifies a run, in which order runs are built, what is kept of them."""
+"""The store: what identifies a run, the order in which runs are built, and what is stored of them."""
 
 import math
 import os
@@ -149,7 +149,7 @@ def test_a_result_that_is_not_valid_json_creates_no_run(tmp_path: Path) -> None:
 
 
 def test_a_result_with_integer_keys_is_read_back_with_string_keys(tmp_path: Path) -> None:
-    scores = {number: number / 20 for number in range(12)}  # 2 comes before 10, but "10" before "2"
+    scores = {number: number / 20 for number in range(12)}  # 2 sorts before 10, but "10" before "2"
     store, spec = small_store(tmp_path, lambda context: write_word(context) | {"scores": scores}), word_spec()
     store.ensure(spec)
     assert read_result(store.path(spec), dict)["scores"] == {str(number): score for number, score in scores.items()}

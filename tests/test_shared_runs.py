@@ -1,4 +1,4 @@
-"""Several processes and threads on one store: what is locked, what a kill or a full disk leaves, who takes over."""
+"""Several processes and threads on one store: locking, what a kill or a full disk leaves behind, and takeover."""
 
 import errno
 import itertools
@@ -27,7 +27,7 @@ def test_two_threads_that_need_the_same_run_end_with_one_complete_run(tmp_path: 
     def build(context: StageContext) -> dict[str, Any]:
         me = next(numbers)
         if me == 0:
-            second_came.wait(timeout=0.5)  # in vain when the store lets one build at a time
+            second_came.wait(timeout=0.5)  # times out if the store lets only one build at a time
         else:
             second_came.set()
         for number in range(20):
@@ -61,7 +61,7 @@ def test_the_slower_of_two_builders_of_one_run_may_still_report_progress(
     def build(context: StageContext) -> dict[str, Any]:
         if next(numbers) == 0:
             slower_is_building.set()
-            faster_is_done.wait(timeout=0.5)  # in vain when the store lets one build at a time
+            faster_is_done.wait(timeout=0.5)  # times out if the store lets only one build at a time
             context.progress.report(1, 2)
         return write_word(context)
 
@@ -126,10 +126,10 @@ def test_a_run_is_built_once_however_many_processes_need_it(tmp_path: Path) -> N
         with ThreadPoolExecutor(1) as pool:
             second = pool.submit(store.ensure, spec)
             time.sleep(0.5)
-            assert not second.done(), "the second waits for the first"
-            assert store.collect_garbage(older_than_hours=0.0) == [], "what is being built is no garbage"
+            assert not second.done(), "the second must wait for the first"
+            assert store.collect_garbage(older_than_hours=0.0) == [], "a run that is being built must not be collected"
             first.send_signal(signal.SIGKILL)
-            assert second.result(timeout=10) == "built", "and takes over when the first dies"
+            assert second.result(timeout=10) == "built", "the second must take over when the first dies"
     assert store.ensure(spec) == "reused"
 
 

@@ -1,6 +1,6 @@
-"""The documentation's site: built without a warning, loading nothing from elsewhere, fit for a phone.
+"""The documentation site: built without warnings, free of external resources, usable on a phone.
 
-Skipped where MkDocs is not installed, unless PERTURB_SITE=required says that it must be.
+Skipped where MkDocs is not installed, unless PERTURB_SITE=required.
 """
 
 import importlib.util
@@ -23,11 +23,11 @@ CONFIG = ROOT / "mkdocs.yml"
 NAVIGATION = re.findall(r"^ +- [^:\n]+: (\S+)$", CONFIG.read_text(encoding="utf-8").partition("\nnav:\n")[2], re.MULTILINE)
 """Paths of the pages in the navigation."""
 SCROLLING = "pre, .md-typeset__scrollwrap, .md-typeset__table, .md-tabs, .md-sidebar, .md-search, .md-skip, .md-dialog"
-"""What scrolls by itself, or is not in sight until it is called for."""
+"""Selector of the elements that have their own scroll bar or are hidden until opened."""
 
 
 def _page(site: Path, source: str) -> Path:
-    """Where the page of a file of the repository is."""
+    """Path of the page for a file of the repository."""
     folder, _, name = source.rpartition("/")
     name = {"README.md": "index.html"}.get(name, name if name.endswith(".ipynb") else name.removesuffix(".md"))
     return site / folder / (name if name.endswith(".html") else f"{name}.html")
@@ -35,7 +35,7 @@ def _page(site: Path, source: str) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, newly built; a warning is an error."""
+    """The site, freshly built with warnings as errors."""
     if importlib.util.find_spec("mkdocs") is None:
         unavailable("mkdocs is not installed: pip install 'perturb[docs]', or make docs", "PERTURB_SITE")
     folder = tmp_path_factory.mktemp("site").resolve()
@@ -48,13 +48,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium of the system's."""
+    """The system's Chromium, headless."""
     with chromium() as found:
         yield found
 
 
 class _Loaded(HTMLParser):
-    """Collects what a browser loads by itself to show a page; links are followed by people."""
+    """Collects the addresses a browser loads to show a page, without links that a reader would have to follow."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -44,7 +44,7 @@ SQUARE = (16**2 - 1) / 12 / 255**2 * 32 * 16
 IMAGES = {("original", 0): ORIGINAL, ("modified", 0): MIXED}
 
 
-def _kept(folder: Path, codes: np.ndarray) -> Path:
+def _finished_run(folder: Path, codes: np.ndarray) -> Path:
     """Write the folder of a finished run with the codes of all images."""
     folder.mkdir()
     assert keep(folder, Coded(codes, FACTORS), np.arange(len(GRID)), seed=0) is None
@@ -54,7 +54,7 @@ def _kept(folder: Path, codes: np.ndarray) -> Path:
 
 
 def test_images_that_mix_the_latents_make_turned_axes_cheaper(tmp_path: Path) -> None:
-    found = look({0: _kept(tmp_path / "run", FACTORS * [3.0, 1.0])}, IMAGES, refused={}, seed=0).found
+    found = look({0: _finished_run(tmp_path / "run", FACTORS * [3.0, 1.0])}, IMAGES, refused={}, seed=0).found
     original, modified = found["original", 0], found["modified", 0]
     assert original.saving == pytest.approx(0, abs=0.01)
     assert (modified.images, modified.latents) == (256, 2)
@@ -77,7 +77,7 @@ def test_changes_outside_the_original_directions_count_only_in_the_whole_image(t
 
     original = Halves("original", lambda a, b: 110 + 3 * a, lambda a, b: 110 + 2 * b)
     tilted = Tilted("modified", *original._halves)
-    run = _kept(tmp_path / "run", FACTORS)
+    run = _finished_run(tmp_path / "run", FACTORS)
     found = look({0: run}, {("original", 0): original, ("modified", 0): tilted}, refused={}, seed=0).found
     assert found["modified", 0].saving == pytest.approx(0, abs=0.01)
     assert found["modified", 0].saving_whole > 0.05
@@ -106,7 +106,7 @@ def test_codes_of_fewer_than_100_images_are_not_stored(tmp_path: Path) -> None:
 
 
 def test_a_model_whose_axes_cannot_be_measured_is_reported_and_the_others_are_measured(tmp_path: Path) -> None:
-    runs = {number: _kept(tmp_path / str(number), FACTORS) for number in range(4)}
+    runs = {number: _finished_run(tmp_path / str(number), FACTORS) for number in range(4)}
     (runs[1] / CODES).write_bytes(b"damaged")
     write_manifest(runs[2], {"id": "2", "files": {}})
     images = {(variant, number): file for (variant, _), file in IMAGES.items() for number in runs}
@@ -119,12 +119,12 @@ def test_a_model_whose_axes_cannot_be_measured_is_reported_and_the_others_are_me
 
 def test_images_that_cannot_be_pooled_are_reported(tmp_path: Path) -> None:
     odd = {key: Halves(file.path.name, *file._halves, side=12) for key, file in IMAGES.items()}
-    found = look({0: _kept(tmp_path / "run", FACTORS)}, odd, refused={}, seed=0)
+    found = look({0: _finished_run(tmp_path / "run", FACTORS)}, odd, refused={}, seed=0)
     assert (found.found, found.missing) == ({}, {0: "images are pooled to 8 × 8 cells, and these have 12 × 12 pixels"})
 
 
 def test_only_the_first_models_are_measured_when_there_are_many_seeds(tmp_path: Path) -> None:
-    run = _kept(tmp_path / "run", FACTORS)
+    run = _finished_run(tmp_path / "run", FACTORS)
     seeds = range(MOST_MODELS + 5)
     found = look(dict.fromkeys(seeds, run), {("original", k): ORIGINAL for k in seeds}, refused={}, seed=0)
     assert len(found.found) == MOST_MODELS

@@ -19,7 +19,7 @@ from perturb.runs import Store
 from perturb.statistics.saved_scores import ScoresResult
 
 
-def _asked(config: Path, folder: Path, *words: str) -> dict:
+def _analyse(config: Path, folder: Path, *words: str) -> dict:
     command = ["analyse", "mig-over-steps", str(config), "--artifacts", str(folder / "artifacts"), "--seeds", "2", *words]
     with pytest.raises(SystemExit) as end:
         main([*command, "--out", str(folder / "out")])
@@ -28,8 +28,8 @@ def _asked(config: Path, folder: Path, *words: str) -> dict:
 
 
 def test_an_experiment_is_trained_with_the_changed_settings_and_its_runs_are_reused(tiny_toml: Path, tmp_path: Path) -> None:
-    found = _asked(tiny_toml, tmp_path, "--set", "training.steps=20")
-    again = _asked(tiny_toml, tmp_path, "--set", "training.steps=20")
+    found = _analyse(tiny_toml, tmp_path, "--set", "training.steps=20")
+    again = _analyse(tiny_toml, tmp_path, "--set", "training.steps=20")
     assert again["numbers"] == found["numbers"]
     assert found["settings"]["set"] == ["training.steps=20"]
     assert found["numbers"]["steps"] == [1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]

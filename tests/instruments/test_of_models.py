@@ -21,7 +21,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posterior_precision, "ACTIVE", 10.0)
 
 
-def _asked(name: str, finished: tuple[Path, Path], out: Path) -> dict[str, Any]:
+def _analyse(name: str, finished: tuple[Path, Path], out: Path) -> dict[str, Any]:
     config, artifacts = finished
     with pytest.raises(SystemExit) as end:
         main(["analyse", name, str(config), "--artifacts", str(artifacts), "--seeds", "2", "--out", str(out)])
@@ -31,7 +31,7 @@ def _asked(name: str, finished: tuple[Path, Path], out: Path) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("small")
 def test_local_linearity_is_measured_for_every_method_with_a_posterior(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    found = _asked("local-linearity", finished, tmp_path)
+    found = _analyse("local-linearity", finished, tmp_path)
     restarts, trained = [f"restart {k}" for k in range(2)], [f"β-VAE, original, seed {k}" for k in range(2)]
     assert list(found["numbers"]) == sorted([*restarts, *trained])
     for errors in found["numbers"].values():
@@ -43,7 +43,7 @@ def test_local_linearity_is_measured_for_every_method_with_a_posterior(finished:
 
 @pytest.mark.usefixtures("small")
 def test_posterior_precision_is_measured_for_vaes_only(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    found = _asked("posterior-precision", finished, tmp_path)
+    found = _analyse("posterior-precision", finished, tmp_path)
     assert len(found["numbers"]) == 4
     for numbers in found["numbers"].values():
         assert 0 <= numbers["off_diagonal"] <= 1
@@ -63,7 +63,7 @@ def test_the_axes_of_every_finished_variants_images_are_measured(
 ) -> None:
     monkeypatch.setattr(pca_axes, "IMAGES", 200)
     monkeypatch.setattr(pca_axes, "CENTRES", 3)
-    found = _asked("pca-axes", finished, tmp_path)
+    found = _analyse("pca-axes", finished, tmp_path)
     assert set(found["numbers"]) == {"original", "modified", "noise", "untrained"}
     original = found["numbers"]["original"]
     assert original["factors"] == ["floor_hue", "wall_hue", "object_hue", "sky_hue"]

@@ -17,7 +17,7 @@ def test_an_experiment_needs_no_finished_training_and_trainings_are_reused(
     tiny_toml: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(suggest_beta, "MOST", 2)
-    found = [_asked(tiny_toml, tmp_path / "artifacts", tmp_path / out) for out in ("one", "two")]
+    found = [_analyse(tiny_toml, tmp_path / "artifacts", tmp_path / out) for out in ("one", "two")]
     assert found[0]["numbers"] == found[1]["numbers"]
     betas = [rung["beta"] for rung in found[0]["numbers"]["rungs"]]
     assert 1.0 in betas  # an eighth of the experiment's β
@@ -28,7 +28,7 @@ def test_an_experiment_needs_no_finished_training_and_trainings_are_reused(
     assert (tmp_path / "one" / "suggest-beta.png").is_file()
 
 
-def _asked(config: Path, artifacts: Path, out: Path) -> dict:
+def _analyse(config: Path, artifacts: Path, out: Path) -> dict:
     with pytest.raises(SystemExit) as end:
         main(["analyse", "suggest-beta", str(config), "--artifacts", str(artifacts), "--seeds", "2", "--out", str(out)])
     assert end.value.code == 0

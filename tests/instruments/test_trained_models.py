@@ -76,14 +76,14 @@ def subjects(tmp_path: Path) -> Subjects:
     return Subjects(kind="config", name="made.toml", trained=some)
 
 
-def _asked(name: str, subjects: Subjects, folder: Path) -> Answer:
+def _analyse(name: str, subjects: Subjects, folder: Path) -> Answer:
     return INSTRUMENTS[name].answer(subjects, Settings(folder=folder, seeds=3, seed=0))
 
 
 def test_orthogonality_is_measured_on_active_latents_and_compared_with_random_decoders(
     subjects: Subjects, tmp_path: Path
 ) -> None:
-    answer = _asked("orthogonality", subjects, tmp_path)
+    answer = _analyse("orthogonality", subjects, tmp_path)
     assert list(answer.numbers) == ["three", "AE"]
     three, plain = answer.numbers["three"], answer.numbers["AE"]
     assert (three["active"], plain["active"]) == ([0, 2, 3], [0, 1, 2, 3])
@@ -98,7 +98,7 @@ def test_orthogonality_is_measured_on_active_latents_and_compared_with_random_de
 
 
 def test_the_polarized_regime_is_measured_for_models_with_a_kl_term(subjects: Subjects, tmp_path: Path) -> None:
-    answer = _asked("polarized-regime", subjects, tmp_path)
+    answer = _analyse("polarized-regime", subjects, tmp_path)
     assert list(answer.numbers) == ["three", "one"]
     three = answer.numbers["three"]
     assert three["posterior_variances"] == pytest.approx([0.1, 1.0, 0.2, 0.7], rel=1e-5)
@@ -116,7 +116,7 @@ def test_the_od_score_needs_two_active_units_and_is_normalised_by_the_largest_de
     monkeypatch.setattr(od_score, "POINTS", 3)
     monkeypatch.setattr(od_score, "DRAWS", 20)
     monkeypatch.setitem(globals(), "IMAGES", mini_pixels())
-    answer = _asked("od-score", subjects, tmp_path)
+    answer = _analyse("od-score", subjects, tmp_path)
     assert answer.numbers["correlations"] == {}
     ((label, three),) = answer.numbers["models"].items()
     assert (label, three["active"], three["od_score_among_trained"]) == ("three", 3, 1.0)
@@ -161,4 +161,4 @@ def test_correlations_compare_models_with_equally_many_latents_overall_and_withi
 def test_unsuitable_models_are_refused(name: str, chosen: int, lacking: str, subjects: Subjects, tmp_path: Path) -> None:
     only = Subjects(kind="run", name="made", trained=[subjects.trained[chosen]])
     with pytest.raises(UserError, match=f"made: no finished training .*{lacking}"):
-        _asked(name, only, tmp_path)
+        _analyse(name, only, tmp_path)
