@@ -225,7 +225,7 @@ def test_a_pattern_that_follows_one_factor_stops_the_run(tiny: ExperimentConfig)
     check_patterns(plan_experiment(tiny), OnePattern(0.878, 0.122))
 
 
-def test_the_untrained_control_records_the_variance_it_had_to_match(finished: tuple[Path, Path]) -> None:
+def test_the_untrained_control_records_and_matches_the_wanted_variance(finished: tuple[Path, Path]) -> None:
     (control,) = (finished[1] / "runs").glob("untrained-*")
     found = read_json(control / MANIFEST)["result"]
     assert found["pattern"]["variance"] == pytest.approx(found["wanted"]["variance"], rel=0.05)

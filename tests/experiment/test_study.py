@@ -176,7 +176,7 @@ def test_a_slow_method_may_have_fewer_seeds(study: ExperimentConfig) -> None:
     assert all(every[key].id == spec.id for key, spec in plan_experiment(large).evaluations.items())
 
 
-def test_estimated_costs_are_ordered_by_actual_effort() -> None:
+def test_estimated_costs_rank_methods_by_effort_and_fast_metrics_below_exact_ones() -> None:
     mini = load_experiment(Path(__file__).parents[2] / "configs" / "mini.toml")
     exact = plan_experiment(mini.model_copy(update={"metrics": MetricsConfig()})).evaluations
     fast, column = plan_experiment(mini).evaluations, VariantPattern("original")

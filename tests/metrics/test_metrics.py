@@ -141,7 +141,7 @@ def test_the_total_correlation_does_not_depend_on_units() -> None:
     assert scaled["gaussian_total_correlation"] == pytest.approx(found["gaussian_total_correlation"], rel=1e-6)
 
 
-def test_duplicated_latents_are_refused_a_total_correlation() -> None:
+def test_the_total_correlation_of_duplicated_latents_is_refused() -> None:
     with pytest.raises(UserError, match="linear combinations"):
         _scores("unsupervised", CASES["duplicated"])
 

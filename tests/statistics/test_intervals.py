@@ -62,7 +62,7 @@ def test_the_interval_over_clusters_has_the_documented_coverage(draw: Draw, clus
         (5, 10, (0, 1, 1)),
     ],
 )
-def test_the_interval_over_draws_and_seeds_has_the_nominal_coverage(
+def test_the_interval_over_draws_and_seeds_has_about_the_nominal_coverage(
     draws: int, seeds: int, spreads: tuple[float, float, float]
 ) -> None:
     def drawn(rng: np.random.Generator) -> Estimate:
@@ -73,7 +73,7 @@ def test_the_interval_over_draws_and_seeds_has_the_nominal_coverage(
     assert 0.92 <= _coverage(drawn) <= 0.995
 
 
-def test_the_interval_of_two_sides_with_separate_draws_has_the_nominal_coverage() -> None:
+def test_the_interval_of_two_sides_with_separate_draws_has_about_the_nominal_coverage() -> None:
     def drawn(rng: np.random.Generator) -> Estimate:
         shared = rng.normal(0, 2, (1, 6))
         sides = (shared + rng.normal(0, 1, (draws, 1)) + rng.normal(0, 1, (draws, 6)) for draws in (3, 5))
@@ -126,7 +126,7 @@ def test_deviations_shared_by_methods_stay_in_the_interval() -> None:
     assert over_methods(together, [over_clusters(row[None]) for row in both]) == together
 
 
-def test_the_interval_of_a_mean_over_independent_methods_has_at_least_nominal_coverage() -> None:
+def test_the_interval_of_a_mean_over_independent_methods_has_about_the_nominal_coverage() -> None:
     def drawn(rng: np.random.Generator) -> Estimate:
         table = rng.normal(0, 1, (4, 5))
         return over_methods(over_clusters(table), [over_clusters(row[None]) for row in table])

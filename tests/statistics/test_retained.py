@@ -43,7 +43,7 @@ def test_seeds_trained_on_several_patterns_contribute_both_sources_of_variance()
     assert (found.low, found.share, found.high) == pytest.approx((0.5 - half_width, 0.5, 0.5 + half_width))
 
 
-def test_the_interval_of_the_retained_share_has_the_nominal_coverage() -> None:
+def test_the_interval_of_the_retained_share_has_about_the_nominal_coverage() -> None:
     rng, hits = np.random.default_rng(0), 0
     for _ in range(500):
         originals = rng.normal(0.7, 0.2, 3)
