@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests: small experiments, stores below a temporary folder."""
+"""Fixtures shared by all tests: small experiments, and stores in temporary folders."""
 
 import os
 import shutil
@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Each test worker has a core to itself; torch with a thread a core in every worker spends most of the time waiting.
+# Each test worker has one core. With one thread per core in every worker, torch would mostly wait.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from filelock import FileLock
 from jaxtyping import install_import_hook
 
-# The shapes and types in these modules' annotations are checked at every call of a test.
+# Annotated shapes and types in these modules are checked at every call.
 SHAPED = [
     "perturb.analysis.prediction",
     "perturb.metrics.coded",
@@ -79,7 +79,7 @@ objective = { kind = "autoencoder" }
 [metrics.mig]
 num_train = 500
 """
-"""A whole experiment in a few seconds."""
+"""A complete experiment that takes a few seconds."""
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +110,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> tuple[Path, Path]:
-    """The tiny experiment's file and its artifacts, after one run from the command line; all workers share it."""
+    """Config file and artifacts folder of the tiny experiment, run once from the command line for all workers."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
     config, artifacts = folder / "tiny.toml", folder / "artifacts"
@@ -125,7 +125,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> tuple[
 
 @pytest.fixture
 def begun(finished: tuple[Path, Path], tmp_path: Path) -> Path:
-    """An artifacts folder of one's own that has the finished experiment's runs, so that only what differs is built."""
+    """A separate artifacts folder with the runs of the finished experiment, so that only what differs is built."""
     artifacts = tmp_path / "artifacts"
     shutil.copytree(finished[1] / "runs", artifacts / "runs", copy_function=os.link)
     return artifacts

@@ -1,4 +1,4 @@
-"""The house: who may import whom."""
+"""The architecture: which package may import which."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ ORDER = (
     "statistics", "perturbation", "analysis", "benchmark", "distribution", "entries", "report", "experiment", "execution",
     "external", "instruments", "outside", "cli",
 )  # fmt: skip
-"""Rooms from top to bottom; a module imports from its own room and from rooms above it."""
+"""Packages and top-level modules from top to bottom. A module imports only from its own package and those above it."""
 MODULES = sorted(path.relative_to(ROOT).with_suffix("") for path in (ROOT / "perturb").rglob("*.py"))
 
 
@@ -30,21 +30,21 @@ def _room(module: str) -> str | None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
-def test_imports_go_upwards_only(module: Path) -> None:
+def test_modules_import_only_from_their_own_package_and_those_above(module: Path) -> None:
     if len(module.parts) == 2 and module.name == "__init__":
-        return  # it imports for type checkers alone; test_public_names.py sees that nothing comes with it
+        return  # it imports only for type checkers; test_public_names.py checks that it loads nothing
     own = ORDER.index(module.parts[1])
     rooms = {_room(name) for name in _imports(ROOT / module.with_suffix(".py"))} - {None}
     below = {room for room in rooms if ORDER.index(room) > own}
-    assert not below, f"{module} imports from {below}, which stand below it"
+    assert not below, f"{module} imports from {below}, which are below it"
 
 
-def test_every_room_is_in_the_order() -> None:
+def test_every_package_is_in_the_order() -> None:
     rooms = {module.parts[1] for module in MODULES} - {"__init__"}
     assert rooms == set(ORDER)
 
 
-def test_the_library_runs_with_prefect_and_the_flows_blocked() -> None:
+def test_the_library_imports_without_prefect_and_the_flows() -> None:
     names = [".".join(module.parts).removesuffix(".__init__") for module in MODULES]
     code = (
         "import sys, importlib\n"
@@ -54,13 +54,13 @@ def test_the_library_runs_with_prefect_and_the_flows_blocked() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_the_config_room_is_torch_free() -> None:
+def test_the_config_package_does_not_import_torch() -> None:
     subprocess.run(
         [sys.executable, "-c", "import perturb.config, sys; assert 'torch' not in sys.modules"], check=True, timeout=60
     )
 
 
-def test_only_seeding_seeds_global_generators() -> None:
+def test_only_the_seeding_module_seeds_global_generators() -> None:
     forbidden = (
         "torch.manual_seed",
         "np.random.seed",
@@ -84,7 +84,7 @@ def test_files_and_functions_stay_small() -> None:
                 assert node.end_lineno - node.lineno <= 65, f"{path}: {node.name}"
 
 
-def test_docstrings_stand_alone_in_a_reference() -> None:
+def test_docstrings_do_not_start_with_a_fragment() -> None:
     fragments = "As", "By", "For", "How", "If", "None", "Of", "What", "When", "Where", "Whether", "Which", "Why"
     for path in [*(ROOT / "perturb").rglob("*.py"), *(ROOT / "flows").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -1,4 +1,4 @@
-"""The scripts in benchmarks/ still fit the package: one step of what they time."""
+"""The scripts in benchmarks/ still work with the package: one step of what they time."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -17,7 +17,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 @pytest.fixture
 def script(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A script by its name, which finds the modules beside it."""
+    """A script by its name, able to import the modules beside it."""
     monkeypatch.syspath_prepend(BENCHMARKS)
     spec = spec_from_file_location(f"benchmark_{request.param}", BENCHMARKS / f"{request.param}.py")
     assert spec is not None
@@ -36,7 +36,7 @@ def test_the_engine_and_the_plain_loop_take_a_step(script: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("script", ["metrics"], indirect=True)
-def test_the_model_whose_scoring_is_timed_trains(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_whose_scoring_is_timed_is_trained(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels, weights = Pixels(np.zeros((8, 64, 64, 1), dtype=np.uint8)), []
     for steps in (0, 2):
         monkeypatch.setattr(script, "STEPS", steps)

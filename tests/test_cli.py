@@ -30,7 +30,7 @@ perturbation = { epsilon = 0.175, steps = 1 }
 seeds = 2
 methods = [{ name = "AE", objective = { kind = "autoencoder" } }]
 """
-"""Nothing is wrong with it yet."""
+"""A valid experiment, which each case of BAD breaks."""
 
 FORKED = """
 import json, os, sys
@@ -53,7 +53,7 @@ for folder, arguments in json.loads(sys.argv[1]).items():
     codes[folder] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 print(json.dumps(codes))
 """
-"""Each command in a process of its own, forked off one that has paid for importing torch: seconds instead of a minute."""
+"""Runs each command in a fork of a process that has already imported torch: seconds instead of a minute."""
 
 BAD = {
     "unknown key": (("seed = 1", "sead = 1"), ["run", "a.toml"], "unknown key `sead` (value 1)"),
@@ -101,12 +101,12 @@ BAD = {
     "export to text": (None, ["dataset", "export", "a.toml", "--out", "a.txt"], "--out must end in .npz, got a.txt"),
     "tfds of text": (None, ["dataset", "to-tfds", "a.toml", "--out", "b"], "a.toml: cannot be read as HDF5"),
 }
-"""What is changed in the experiment, the command, part of the sentence."""
+"""A change to the experiment, the command, and part of the expected sentence."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a command."""
+    """Result of a command."""
 
     code: int
     out: str
@@ -116,7 +116,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def bad_outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
-    """Every command of BAD, executed in a folder of its own that holds a.toml."""
+    """Outcomes of all commands of BAD, each run in its own folder that contains a.toml."""
     root = tmp_path_factory.mktemp("cli")
     commands = {}
     for name, (change, arguments, _) in BAD.items():
@@ -168,7 +168,7 @@ def test_quiet_is_refused_where_it_would_silence_nothing(
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_told_in_one_line_with_exit_code_2_and_nothing_is_written(
+def test_bad_input_is_reported_in_one_line_with_exit_code_2_and_nothing_is_written(
     bad_outcomes: dict[str, Outcome], name: str
 ) -> None:
     found = bad_outcomes[name]
@@ -185,13 +185,13 @@ def _perturb(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([SCRIPT, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
 
 
-def test_version_is_printed(tmp_path: Path) -> None:
+def test_the_version_is_printed(tmp_path: Path) -> None:
     for asked in ("version", "--version"):
         done = _perturb(tmp_path, asked)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{__version__}\n", "")
 
 
-def test_h_helps_and_help_names_every_stage() -> None:
+def test_dash_h_shows_the_help_and_the_help_names_every_stage() -> None:
     plan = plan_experiment(load_experiment(HELPERS.parents[1] / "configs" / "shapes3d.toml"))
     told = CliRunner().invoke(app, ["run", "-h"], env={"COLUMNS": "400"})
     assert told.exit_code == 0
@@ -200,7 +200,7 @@ def test_h_helps_and_help_names_every_stage() -> None:
     assert CliRunner().invoke(app, ["dataset", "get", "-h"]).exit_code == 0
 
 
-def test_argument_of_another_type_is_a_usage_error(tmp_path: Path) -> None:
+def test_an_argument_of_the_wrong_type_is_a_usage_error(tmp_path: Path) -> None:
     done = _perturb(tmp_path, "run", "a.toml", "--budget", "half")
     assert done.returncode == 2
     assert "--budget" in done.stderr
@@ -209,12 +209,12 @@ def test_argument_of_another_type_is_a_usage_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [["--artifacts", "/here"], ["--artifacts=/here"], ["-q"], ["--quiet"], []])
-def test_a_published_command_leaves_out_where_runs_are_and_what_hides_progress(place: list[str]) -> None:
+def test_a_published_command_omits_the_artifacts_folder_and_the_quiet_option(place: list[str]) -> None:
     words = ["run", "a config.toml", *place, "--publish", "folder"]
     assert _command(words) == "perturb run 'a config.toml' --publish folder"
 
 
-def test_gc_removes_stale_scratch_folders_and_says_how_many(tmp_path: Path) -> None:
+def test_gc_removes_stale_scratch_folders_and_reports_how_many(tmp_path: Path) -> None:
     scratch, run = tmp_path / "artifacts" / "scratch", tmp_path / "artifacts" / "runs" / "images-0"
     stale, fresh = scratch / "restart-0", scratch / "restart-1"
     for folder in (stale, fresh, run):
@@ -232,7 +232,7 @@ def test_gc_removes_stale_scratch_folders_and_says_how_many(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "arguments", [("run", "good.toml", "--prefect"), ("schedule", "good.toml", "--every", "1h"), ("doctor",)]
 )
-def test_without_prefect_a_sentence_says_what_to_install(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_without_prefect_the_user_is_told_what_to_install(arguments: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "good.toml").write_text(EXPERIMENT)
     without = "import sys; sys.modules['prefect'] = None; from perturb.cli import main; main()"
     command = [sys.executable, "-c", without, *arguments]
@@ -253,7 +253,7 @@ def _forked_environment(folder: Path, arguments: list[str], **environment: str) 
     return subprocess.run(command, cwd=folder, capture_output=True, timeout=120, env=os.environ | environment, check=False)
 
 
-def test_what_an_encoding_lacks_is_spelt_out(tmp_path: Path) -> None:
+def test_characters_that_the_output_encoding_lacks_are_escaped(tmp_path: Path) -> None:
     done = _forked_environment(tmp_path, ["metrics"], PYTHONIOENCODING="cp1252")
     assert (done.returncode, done.stderr) == (0, b"")
     assert rb"0 to \u221e \u2193" in done.stdout
@@ -264,7 +264,7 @@ def test_what_an_encoding_lacks_is_spelt_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no backend at all"])
-def test_the_backend_of_a_notebook_is_not_asked_for(tmp_path: Path, backend: str) -> None:
+def test_the_matplotlib_backend_of_a_notebook_is_not_used(tmp_path: Path, backend: str) -> None:
     rng = np.random.default_rng(0)
     np.savez(tmp_path / "a.npz", codes=rng.random((600, 2)), factors=rng.integers(3, size=(600, 2)))
     arguments = ["score", "a.npz", "--metrics", "mig", "--picture", "m.png"]
@@ -273,7 +273,7 @@ def test_the_backend_of_a_notebook_is_not_asked_for(tmp_path: Path, backend: str
     assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_error_of_the_system_is_one_line_in_which_nothing_acts_on_the_terminal(tmp_path: Path) -> None:
+def test_a_system_error_is_one_line_with_escape_codes_spelled_out(tmp_path: Path) -> None:
     done = _forked_environment(tmp_path, ["dataset", "verify", "\x1b[2J" + "x" * 300 + "\n"])
     assert done.returncode == 2
     assert done.stderr.startswith(rb"perturb: \x1b[2Jxxx")
@@ -281,7 +281,7 @@ def test_an_error_of_the_system_is_one_line_in_which_nothing_acts_on_the_termina
     assert done.stderr.count(b"\n") == 1
 
 
-def test_what_a_run_ends_with_fits_eighty_columns_below_the_current_folder(
+def test_the_summary_of_a_run_fits_eighty_columns_with_paths_relative_to_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -301,7 +301,7 @@ def test_what_a_run_ends_with_fits_eighty_columns_below_the_current_folder(
     assert max(map(len, lines)) <= 80
 
 
-def test_commands_that_need_no_tensor_import_no_torch(tmp_path: Path) -> None:
+def test_commands_that_need_no_tensors_do_not_import_torch(tmp_path: Path) -> None:
     asked = [
         "dataset list",
         "dataset info mini",

@@ -1,4 +1,4 @@
-"""The documents name things that are there, and their code works."""
+"""The documents name things that exist, and their code works."""
 
 import ast
 import importlib
@@ -19,23 +19,23 @@ DOCUMENTS = [
 ]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^|[;&|(]|\bdo)\s*(?:\.venv/bin/)?perturb ([^|;&#>]+)")
-"""A command of the program in a line of a shell."""
+"""A perturb command within a line of shell code."""
 
 
 def _blocks(document: Path, *languages: str) -> list[str]:
-    """The code blocks of a document in some languages."""
+    """Code blocks of a document in these languages."""
     found = FENCED.findall(document.read_text(encoding="utf-8"))
     return [text for language, text in found if language in languages]
 
 
 def _shell_lines(document: Path) -> Iterator[str]:
-    """The lines of a document's shell blocks, whole where they go on in the next one."""
+    """Lines of a document's shell blocks, with continuation lines joined."""
     for block in _blocks(document, "sh", "bash", ""):
         yield from block.replace("\\\n", " ").splitlines()
 
 
 def _require_command(line: str) -> None:
-    """Hold a command against the program: its name, its options, the configs that it is given."""
+    """Assert that a command, its options and the configs it names exist."""
     from typer.main import get_command
 
     from perturb.cli import app
@@ -53,7 +53,7 @@ def _require_command(line: str) -> None:
     assert [name for name in configs if not (ROOT / name).is_file()] == [], line
 
 
-def test_files_that_contributors_are_told_to_touch_are_there() -> None:
+def test_files_that_contributors_are_told_to_edit_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = [name for name in re.findall(r"`([a-z/_0-9]+\.(?:py|md))`", text) if "/x." not in name]
     assert len(named) > 12
@@ -61,7 +61,7 @@ def test_files_that_contributors_are_told_to_touch_are_there() -> None:
         assert (ROOT / name).exists() or (ROOT / "perturb" / name).exists(), name
 
 
-def test_the_citation_is_of_this_version_and_of_the_paper_that_files_name() -> None:
+def test_the_citation_matches_the_version_and_the_paper_named_in_files() -> None:
     import yaml
 
     from perturb import __version__
@@ -74,19 +74,19 @@ def test_the_citation_is_of_this_version_and_of_the_paper_that_files_name() -> N
     assert f"{paper['start']}--{paper['end']}" in PAPER
 
 
-def test_the_table_of_faults_is_that_of_the_tests() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it again: python tests/helpers/fault_table.py"
+def test_the_table_of_faults_is_up_to_date_with_the_tests() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "regenerate it: python tests/helpers/fault_table.py"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links_lead_to_files(document: Path) -> None:
+def test_links_lead_to_existing_files(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (document.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_commands_are_those_of_the_program(document: Path) -> None:
+def test_documented_commands_and_options_exist(document: Path) -> None:
     for line in re.findall(r"`perturb ([a-z-][^`]*)`", document.read_text(encoding="utf-8")):
         _require_command(line)
     for line in _shell_lines(document):
@@ -94,7 +94,7 @@ def test_commands_are_those_of_the_program(document: Path) -> None:
             _require_command(found)
 
 
-def test_commands_are_found_wherever_they_stand_in_a_line() -> None:
+def test_commands_are_found_anywhere_in_a_line_and_wrong_ones_are_rejected() -> None:
     line = "cd x && perturb score a.npz --fast  # a look; for e in 1; do .venv/bin/perturb run $e >> log; x -n perturb"
     assert COMMAND.findall(line) == ["score a.npz --fast  ", "run $e "]
     _require_command("dataset get mini-modified")
@@ -104,7 +104,7 @@ def test_commands_are_found_wherever_they_stand_in_a_line() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_other_commands_name_what_is_there(document: Path) -> None:
+def test_documented_make_targets_scripts_and_extras_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     text = document.read_text(encoding="utf-8")
@@ -117,7 +117,7 @@ def test_other_commands_name_what_is_there(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_blocks_of_code_are_of_their_language_and_import_what_is_there(document: Path) -> None:
+def test_code_blocks_are_valid_and_import_existing_names(document: Path) -> None:
     for block in _blocks(document, "toml"):
         tomllib.loads(block)
     for block in _blocks(document, "sh"):
@@ -135,7 +135,7 @@ def test_the_model_of_the_tutorial_is_that_of_the_examples() -> None:
     assert shown == example[example.index("import torch") :]
 
 
-def test_the_ground_truth_of_the_guide_can_be_used(tmp_path: Path) -> None:
+def test_the_ground_truth_in_the_guide_works(tmp_path: Path) -> None:
     from perturb.datasets import load_own
 
     (shown,) = _blocks(ROOT / "docs" / "your_ground_truth.md", "python")
@@ -146,7 +146,7 @@ def test_the_ground_truth_of_the_guide_can_be_used(tmp_path: Path) -> None:
     assert len({image.tobytes() for image in images}) == 64
 
 
-def test_the_sentence_of_the_tutorial_is_that_of_its_entry() -> None:
+def test_the_sentence_in_the_tutorial_matches_its_entry() -> None:
     from perturb.entries.entry import scores_of
     from perturb.entries.rules import read_entry
     from perturb.report.sentences import model_sentence
@@ -157,7 +157,7 @@ def test_the_sentence_of_the_tutorial_is_that_of_its_entry() -> None:
 
 
 def _figures(page: str) -> list[tuple[str, str]]:
-    """The figures of a page below docs/, each with the commands in the block under it."""
+    """The figures of a page in docs/, each with the commands in the block below it."""
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     found = re.findall(r"^!\[[^\]]+\]\(\.\./(\S+)\)\n(?:\n[^`!#]+)?\n```sh\n(.*?)```$", text, re.MULTILINE | re.DOTALL)
     assert len(found) == text.count("![")
@@ -187,7 +187,7 @@ def test_every_figure_of_the_gallery_has_the_command_that_made_it() -> None:
             assert str(Path(figure).parent) in commands, figure
 
 
-def test_screenshots_are_small_and_there_is_one_at_every_size_of_each_page_that_a_document_shows() -> None:
+def test_screenshots_are_small_and_every_page_shown_has_one_per_screen_size() -> None:
     from PIL import Image
     from screenshots import OUT, SIZES, place
 
@@ -200,7 +200,7 @@ def test_screenshots_are_small_and_there_is_one_at_every_size_of_each_page_that_
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_lists_and_tables_begin_after_an_empty_line(document: Path) -> None:
-    # GitHub does not need it, the site's Markdown does.
+def test_lists_and_tables_start_after_an_empty_line(document: Path) -> None:
+    # GitHub does not need the empty line, but the site's Markdown does.
     text = FENCED.sub("", document.read_text(encoding="utf-8"))
     assert re.findall(r"^(?![-*#|>\s]|\d+\. ).+\n(?:[-*] |\d+\. |\|[ -]).*$", text, re.MULTILINE) == []

@@ -1,4 +1,4 @@
-"""Guesses at what a name was meant to be."""
+"""Suggestions for misspelled names."""
 
 import pytest
 
@@ -15,14 +15,14 @@ from perturb.errors import guess, not_among
         ("β_tc_vae", ["beta_vae", "beta_tc_vae"], "beta_tc_vae"),
     ],
 )
-def test_a_name_that_looks_alike_is_meant(given: str, known: list[str], meant: str) -> None:
+def test_a_similar_name_is_suggested(given: str, known: list[str], meant: str) -> None:
     assert guess(given, known) == f" (did you mean {meant}?)"
 
 
 @pytest.mark.parametrize("given", ["", "…", "colour", "x" * 10_000_000])
-def test_no_name_is_made_up(given: str) -> None:
+def test_no_name_is_suggested_without_a_similar_one(given: str) -> None:
     assert guess(given, ["seeds", "variants"]) == ""
 
 
-def test_the_sentence_lists_what_there_is() -> None:
+def test_the_sentence_lists_the_known_names() -> None:
     assert not_among(["mag", "dc"], ["mig", "dci"]) == "must be among mig, dci; got mag, dc (did you mean mig?)"

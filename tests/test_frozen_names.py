@@ -1,4 +1,4 @@
-"""A rename must change no number, hash or file that exists (tests/helpers/frozen_names.py says what is pinned)."""
+"""A rename must not change existing numbers, hashes or files (tests/helpers/frozen_names.py lists what is pinned)."""
 
 import json
 
@@ -14,7 +14,7 @@ def found() -> dict:
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
-def test_what_is_numerics_or_identity_keeps_its_name(found: dict, kind: str) -> None:
+def test_names_that_affect_numbers_or_identity_do_not_change(found: dict, kind: str) -> None:
     assert found[kind] == EXPECTED[kind]
 
 

@@ -13,7 +13,7 @@ def test_the_command_runs_from_any_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_flows_takes_no_generic_name(tmp_path: Path) -> None:
+def test_the_flows_are_not_installed_under_a_generic_name(tmp_path: Path) -> None:
     code = "import importlib.util as u; assert u.find_spec('perturb_flows'); assert u.find_spec('flows') is None"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, timeout=60, check=True)
 
@@ -27,7 +27,7 @@ def test_every_package_folder_is_declared() -> None:
     assert declared == folders | {"perturb_flows", "perturb.entries.published"}
 
 
-def test_every_file_that_is_not_code_is_declared() -> None:
+def test_every_data_file_is_declared() -> None:
     import tomllib
 
     root = Path(__file__).parent.parent
@@ -39,7 +39,7 @@ def test_every_file_that_is_not_code_is_declared() -> None:
     assert there <= declared
 
 
-def test_what_is_locked_has_the_versions_of_the_constraints_and_a_hash() -> None:
+def test_locked_packages_have_a_hash_and_the_versions_in_the_constraints() -> None:
     import re
 
     root = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom; what takes minutes is made short."""
+"""The notebooks run from top to bottom, with long trainings shortened."""
 
 import json
 import os
@@ -19,7 +19,7 @@ EXPECTED = {
 def _code(path: Path) -> str:
     notebook = json.loads(path.read_text(encoding="utf-8"))
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    assert all(not cell.get("outputs") for cell in notebook["cells"]), "outputs are kept out of the repository"
+    assert all(not cell.get("outputs") for cell in notebook["cells"]), "notebooks must be committed without outputs"
     return "\n".join(cells)
 
 

@@ -1,4 +1,4 @@
-"""Progress through the file system, and how a person reads it."""
+"""Progress reported through the file system, and durations in words."""
 
 import json
 import threading
@@ -16,11 +16,11 @@ from perturb.progress import Progress, duration, read_fraction
     ("seconds", "said"),
     [(0.4, "0 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (3599.6, "1 h 00 min"), (90_000, "25 h 00 min")],
 )
-def test_a_duration_is_told_in_words(seconds: float, said: str) -> None:
+def test_a_duration_is_formatted_in_words(seconds: float, said: str) -> None:
     assert duration(seconds) == said
 
 
-def test_progress_is_read_by_whoever_watches_and_gone_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_can_be_read_by_others_and_is_removed_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_WRITES", 0.0)
     with Progress(tmp_path) as reporter:
         assert read_fraction(tmp_path) == (0.0, "")
@@ -30,16 +30,16 @@ def test_progress_is_read_by_whoever_watches_and_gone_at_the_end(tmp_path: Path,
     assert names_in(tmp_path) == []
 
 
-def test_progress_is_written_at_most_so_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_written_no_more_often_than_the_minimum_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_WRITES", 3600.0)
     with Progress(tmp_path) as reporter:
         reporter.report(1, 2)
         assert read_fraction(tmp_path)[0] == 0.0
 
 
-def test_two_threads_that_report_on_one_run_do_not_get_in_each_others_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_threads_that_report_on_one_run_do_not_interfere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_WRITES", 0.0)
     both_start = threading.Barrier(2, timeout=10)
 
@@ -60,17 +60,17 @@ def test_two_threads_that_report_on_one_run_do_not_get_in_each_others_way(
     "content",
     [b"", b'{"done": 3, "to', b"null", b"[3, 4]", b'{"done": 3}', b'{"done": "3", "total": 4, "note": ""}', b"\xff\xfe"],
 )
-def test_nothing_is_known_from_a_torn_progress_file(tmp_path: Path, content: bytes) -> None:
+def test_a_torn_progress_file_is_read_as_no_progress(tmp_path: Path, content: bytes) -> None:
     (tmp_path / progress.FILE_NAME).write_bytes(content)
     assert read_fraction(tmp_path) == (0.0, "")
 
 
-def test_nothing_is_known_without_a_progress_file(tmp_path: Path) -> None:
+def test_a_missing_progress_file_is_read_as_no_progress(tmp_path: Path) -> None:
     assert read_fraction(tmp_path) == (0.0, "")
     assert read_fraction(tmp_path / "absent") == (0.0, "")
 
 
 @pytest.mark.parametrize(("done", "total", "fraction"), [(0, 4, 0.0), (4, 4, 1.0), (5, 4, 1.0), (0, 0, 0.0)])
-def test_fraction_stays_between_zero_and_one(tmp_path: Path, done: int, total: int, fraction: float) -> None:
+def test_the_fraction_stays_between_zero_and_one(tmp_path: Path, done: int, total: int, fraction: float) -> None:
     (tmp_path / progress.FILE_NAME).write_text(json.dumps({"done": done, "total": total, "note": "n"}))
     assert read_fraction(tmp_path) == (fraction, "n")

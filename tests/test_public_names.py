@@ -1,4 +1,4 @@
-"""`import perturb` offers the public names, and loads each when it is first used."""
+"""`import perturb` offers the public names and loads each on first use."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from perturb.external import benchmark, load_benchmark
 from perturb.metrics import Coded, score, score_encoder
 
 
-def test_public_names_are_those_of_the_rooms() -> None:
+def test_public_names_are_those_of_the_packages() -> None:
     found = {name: getattr(perturb, name) for name in perturb.__all__}
     assert found == {
         "__version__": perturb.__version__, "load_benchmark": load_benchmark, "evaluate_model": benchmark, "score": score,
@@ -20,17 +20,17 @@ def test_public_names_are_those_of_the_rooms() -> None:
     assert set(perturb.__all__) == {"__version__", *perturb._PUBLIC} <= set(dir(perturb))
 
 
-def test_a_name_that_is_not_there_is_told_as_python_tells_it() -> None:
+def test_an_unknown_attribute_raises_pythons_usual_error() -> None:
     with pytest.raises(AttributeError, match="module 'perturb' has no attribute 'blur'"):
         perturb.blur  # noqa: B018
 
 
-def test_importing_the_package_imports_no_room() -> None:
+def test_importing_perturb_imports_no_subpackage() -> None:
     code = "import perturb, sys; assert not [m for m in sys.modules if m == 'torch' or m.startswith('perturb.')]"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_the_old_name_of_a_room_works_with_a_warning() -> None:
+def test_the_old_package_name_works_with_a_warning() -> None:
     import perturb.outside
 
     with pytest.warns(DeprecationWarning, match=r"perturb\.outside is now called perturb\.external; import load_benchmark"):

@@ -1,4 +1,4 @@
-"""The published files can be used, and are those of the configs."""
+"""The published files can be used and match the configs."""
 
 import csv
 import re
@@ -22,14 +22,14 @@ PUBLISHED = ROOT / "artifacts" / "published"
 QUICKSTART = PUBLISHED / "quickstart"
 STUDY = PUBLISHED / "mini"
 SHOWN = "original", "modified", "untrained", "untrained_in_span", "noise"
-"""Columns of the README's table."""
+"""Variants in the README's table, by column."""
 
 
 @pytest.mark.parametrize("variant", ["original", "modified", "untrained"])
-def test_the_files_of_the_quickstart_are_made_again_from_their_recipes(variant: str, tmp_path: Path) -> None:
+def test_the_files_of_the_quickstart_can_be_rebuilt_from_their_recipes(variant: str, tmp_path: Path) -> None:
     recipe = QUICKSTART / f"{variant}.recipe.json"
     same = build(recipe, tmp_path / "built.h5")
-    # Networks round otherwise on other machines.
+    # Networks round differently on other machines.
     assert same or variant in ("modified", "untrained")
     assert verify_file(tmp_path / "built.h5").images == 4096
     assert read_recipe(recipe).sha256 in (QUICKSTART / "table.md").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def test_the_files_of_the_quickstart_are_made_again_from_their_recipes(variant: 
 
 
 @pytest.mark.parametrize("name", sorted(index.parent.name for index in PUBLISHED.glob("*/index.json")))
-def test_every_published_file_is_in_the_index_with_its_hash_and_is_of_the_config_as_it_is_now(name: str) -> None:
+def test_every_published_file_is_indexed_with_its_hash_and_matches_the_current_config(name: str) -> None:
     folder = PUBLISHED / name
     index = parse_index((folder / "index.json").read_bytes(), name)
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"index.json"}
@@ -60,14 +60,14 @@ def test_every_published_file_is_in_the_index_with_its_hash_and_is_of_the_config
     assert index.origin.config_hash == config_hash(load_experiment(ROOT / "configs" / command[1]))
 
 
-def test_epsilons_table_is_of_the_configs_as_they_are_now() -> None:
+def test_the_table_over_epsilon_matches_the_current_configs() -> None:
     made_of = (PUBLISHED / "mini_epsilon" / "epsilon.md").read_text(encoding="utf-8")
     changes = [("mini_epsilon", [f"perturbation.epsilon={epsilon}"]) for epsilon in (0.06, 0.125, 0.175)]
     for name, changed in [*changes, ("mini", [])]:
         assert config_hash(load_experiment(ROOT / "configs" / f"{name}.toml", changed)) in made_of
 
 
-def test_the_studys_entries_are_accepted_and_give_its_table() -> None:
+def test_the_studys_entries_are_valid_and_reproduce_its_table() -> None:
     table = {(line["method"], line["variant"], line["metric"]): line for line in _rows()}
     entries = [read_entry(path, known_files()) for path in sorted((STUDY / "entries").glob("*.json"))]
     rows = [row for entry in entries for row in rows_of(entry)]
@@ -92,7 +92,7 @@ def test_the_readmes_table_is_the_studys() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["modified-3", "untrained-2", "noise"])
-def test_further_patterns_are_made_again_from_their_recipes(pattern: str, tmp_path: Path) -> None:
+def test_further_patterns_can_be_rebuilt_from_their_recipes(pattern: str, tmp_path: Path) -> None:
     build(STUDY / f"{pattern}.recipe.json", tmp_path / "built.h5")
     assert verify_file(tmp_path / "built.h5").images == 4096
 

@@ -1,4 +1,4 @@
-"""The store: what identifies a run, in which order runs are built, what is kept of them."""
+"""The store: what identifies a run, the order in which runs are built, and what is stored of them."""
 
 import math
 import os
@@ -28,23 +28,23 @@ from perturb.runs import MANIFEST, StageContext, read_result
     ],
     ids=["kind", "version", "config", "default", "no input", "other input", "name of the input", "input of the input"],
 )
-def test_id_depends_on_what_the_run_is(changed: dict[str, Any]) -> None:
+def test_the_id_depends_on_everything_that_determines_the_run(changed: dict[str, Any]) -> None:
     inputs = {"before": word_spec("x")}
     assert word_spec(inputs=inputs).id != word_spec(**{"inputs": inputs} | changed).id
 
 
-def test_id_does_not_depend_on_what_is_for_people_nor_on_the_order_of_the_inputs() -> None:
+def test_the_id_does_not_depend_on_label_cost_and_order_of_the_inputs() -> None:
     x, y = word_spec("x"), word_spec("y")
     one = word_spec(inputs={"x": x, "y": y}, label="one", cost=1.0)
     assert one.id == word_spec(inputs={"y": y, "x": x}, label="another", cost=99.0).id
 
 
-def test_id_stays_what_it_always_was() -> None:
+def test_the_id_never_changes() -> None:
     # SHA-256 of {"config":{"size":1,"text":"a"},"inputs":{},"kind":"word","version":1}
     assert word_spec().id == "word-8b83997c980deab7"
 
 
-def test_inputs_are_built_first_and_once(tmp_path: Path) -> None:
+def test_inputs_are_built_first_and_only_once(tmp_path: Path) -> None:
     recorder = Recorder()
     store = small_store(tmp_path, recorder)
     root = word_spec("r")
@@ -57,14 +57,14 @@ def test_inputs_are_built_first_and_once(tmp_path: Path) -> None:
     assert recorder.built == ["r", "a", "b", "t"]
 
 
-def test_another_store_on_the_same_folder_reuses_what_is_there(tmp_path: Path) -> None:
+def test_another_store_on_the_same_folder_reuses_its_runs(tmp_path: Path) -> None:
     small_store(tmp_path).ensure(word_spec())
     recorder = Recorder()
     assert small_store(tmp_path, recorder).ensure(word_spec(label="other words")) == "reused"
     assert recorder.built == []
 
 
-def test_manifest_lists_what_went_in_and_every_file_that_came_out(tmp_path: Path) -> None:
+def test_the_manifest_lists_the_inputs_and_every_output_file(tmp_path: Path) -> None:
     def build(context: StageContext) -> dict[str, Any]:
         (context.out / "deep").mkdir()
         (context.out / "deep" / "b.bin").write_bytes(bytes(1_000))
@@ -92,7 +92,7 @@ def test_manifest_lists_what_went_in_and_every_file_that_came_out(tmp_path: Path
     assert found["built"]["device"] == "cpu"
 
 
-def test_a_finished_run_leaves_no_scratch(tmp_path: Path) -> None:
+def test_a_finished_run_leaves_no_scratch_folder(tmp_path: Path) -> None:
     def build(context: StageContext) -> dict[str, Any]:
         (context.scratch / "checkpoint").write_text("weights")
         return write_word(context)
@@ -104,7 +104,7 @@ def test_a_finished_run_leaves_no_scratch(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_builder_that_raises_leaves_no_run_and_its_scratch_to_the_next_try(
+def test_a_builder_that_raises_leaves_no_run_but_its_scratch_folder_for_the_next_try(
     tmp_path: Path, error: type[BaseException]
 ) -> None:
     def build(context: StageContext) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def test_a_builder_that_raises_leaves_no_run_and_its_scratch_to_the_next_try(
     assert names_in(store.root / "scratch") == []
 
 
-def test_an_input_that_raises_keeps_the_run_from_being_built(tmp_path: Path) -> None:
+def test_an_input_that_raises_prevents_the_run_from_being_built(tmp_path: Path) -> None:
     def build(context: StageContext) -> dict[str, Any]:
         if context.spec.label == "broken":
             raise RuntimeError("no")
@@ -141,15 +141,15 @@ def test_an_input_that_raises_keeps_the_run_from_being_built(tmp_path: Path) -> 
     assert names_in(store.root / "runs") == [sound.id]
 
 
-def test_a_result_that_is_no_json_makes_no_run(tmp_path: Path) -> None:
+def test_a_result_that_is_not_valid_json_creates_no_run(tmp_path: Path) -> None:
     store = small_store(tmp_path, lambda context: write_word(context) | {"score": math.nan})
     with pytest.raises(ValueError, match="not JSON compliant"):
         store.ensure(word_spec())
     assert names_in(store.root / "runs") == []
 
 
-def test_a_result_with_numbers_for_keys_is_read_back(tmp_path: Path) -> None:
-    scores = {number: number / 20 for number in range(12)}  # 2 comes before 10, but "10" before "2"
+def test_a_result_with_integer_keys_is_read_back_with_string_keys(tmp_path: Path) -> None:
+    scores = {number: number / 20 for number in range(12)}  # 2 sorts before 10, but "10" before "2"
     store, spec = small_store(tmp_path, lambda context: write_word(context) | {"scores": scores}), word_spec()
     store.ensure(spec)
     assert read_result(store.path(spec), dict)["scores"] == {str(number): score for number, score in scores.items()}
@@ -167,7 +167,7 @@ def _touch(path: Path, *, hours_ago: float) -> None:
     os.utime(path, (time.time() - hours_ago * 3600,) * 2)
 
 
-def test_garbage_is_what_nothing_in_it_was_touched_for_so_long(tmp_path: Path) -> None:
+def test_only_scratch_folders_without_recent_changes_are_garbage(tmp_path: Path) -> None:
     store = small_store(tmp_path)
     store.ensure(word_spec())
     scratch = store.root / "scratch"
@@ -189,7 +189,7 @@ def test_there_is_no_garbage_where_nothing_ever_ran(tmp_path: Path) -> None:
     assert not (tmp_path / "artifacts").exists()
 
 
-def test_a_family_differs_in_seeds_alone_its_own_or_those_of_its_inputs() -> None:
+def test_runs_of_a_family_differ_only_in_their_seeds_and_those_of_their_inputs() -> None:
     patterns = [word_spec("pattern", config=Seeded(seed=seed)) for seed in range(2)]
     trainings = [word_spec(config=Seeded(seed=seed), inputs={"images": patterns[seed]}) for seed in range(2)]
     assert trainings[0].family == trainings[1].family

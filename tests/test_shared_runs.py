@@ -1,4 +1,4 @@
-"""Several processes and threads on one store: what is locked, what a kill or a full disk leaves, who takes over."""
+"""Several processes and threads on one store: locking, what a kill or a full disk leaves behind, and takeover."""
 
 import errno
 import itertools
@@ -21,13 +21,13 @@ from perturb.files import read_json, sha256_of
 from perturb.runs import MANIFEST, Stage, StageContext, Store
 
 
-def test_two_threads_that_need_one_run_at_once_end_with_one_whole_run(tmp_path: Path) -> None:
+def test_two_threads_that_need_the_same_run_end_with_one_complete_run(tmp_path: Path) -> None:
     both_start, numbers, second_came = threading.Barrier(2, timeout=10), itertools.count(), threading.Event()
 
     def build(context: StageContext) -> dict[str, Any]:
         me = next(numbers)
         if me == 0:
-            second_came.wait(timeout=0.5)  # in vain when the store lets one build at a time
+            second_came.wait(timeout=0.5)  # times out if the store lets only one build at a time
         else:
             second_came.set()
         for number in range(20):
@@ -52,14 +52,16 @@ def test_two_threads_that_need_one_run_at_once_end_with_one_whole_run(tmp_path: 
         assert (store.path(spec) / name).read_text() == store.result(spec, dict)["by"]
 
 
-def test_the_slower_of_two_that_build_one_run_may_go_on_reporting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_slower_of_two_builders_of_one_run_may_still_report_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_WRITES", 0.0)
     numbers, slower_is_building, faster_is_done = itertools.count(), threading.Event(), threading.Event()
 
     def build(context: StageContext) -> dict[str, Any]:
         if next(numbers) == 0:
             slower_is_building.set()
-            faster_is_done.wait(timeout=0.5)  # in vain when the store lets one build at a time
+            faster_is_done.wait(timeout=0.5)  # times out if the store lets only one build at a time
             context.progress.report(1, 2)
         return write_word(context)
 
@@ -95,7 +97,7 @@ Store(Path(sys.argv[1]), {"word": Stage(version=1, build=build)}).ensure(spec)
 """
 
 
-def test_a_killed_process_leaves_no_run_and_the_next_one_goes_on_from_its_scratch(tmp_path: Path) -> None:
+def test_a_killed_process_leaves_no_run_and_the_next_one_resumes_from_its_scratch_folder(tmp_path: Path) -> None:
     def build(context: StageContext) -> dict[str, Any]:
         return write_word(context) | {"found": (context.scratch / "checkpoint").read_text()}
 
@@ -116,7 +118,7 @@ def test_a_killed_process_leaves_no_run_and_the_next_one_goes_on_from_its_scratc
     assert store.is_complete(spec)
 
 
-def test_a_run_is_built_once_however_many_processes_want_it(tmp_path: Path) -> None:
+def test_a_run_is_built_once_however_many_processes_need_it(tmp_path: Path) -> None:
     store, spec = small_store(tmp_path), word_spec()
     with subprocess.Popen([sys.executable, "-c", KILLED, str(store.root)], stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout.readline().strip() == spec.id
@@ -124,14 +126,14 @@ def test_a_run_is_built_once_however_many_processes_want_it(tmp_path: Path) -> N
         with ThreadPoolExecutor(1) as pool:
             second = pool.submit(store.ensure, spec)
             time.sleep(0.5)
-            assert not second.done(), "the second waits for the first"
-            assert store.collect_garbage(older_than_hours=0.0) == [], "what is being built is no garbage"
+            assert not second.done(), "the second must wait for the first"
+            assert store.collect_garbage(older_than_hours=0.0) == [], "a run that is being built must not be collected"
             first.send_signal(signal.SIGKILL)
-            assert second.result(timeout=10) == "built", "and takes over when the first dies"
+            assert second.result(timeout=10) == "built", "the second must take over when the first dies"
     assert store.ensure(spec) == "reused"
 
 
-def test_runs_that_another_builds_are_left_to_it_and_the_others_built_meanwhile(tmp_path: Path) -> None:
+def test_runs_being_built_by_another_thread_are_left_to_it_while_the_others_are_built(tmp_path: Path) -> None:
     first_builds, go_on = threading.Event(), threading.Event()
     recorder = Recorder()
 
@@ -157,7 +159,7 @@ def test_runs_that_another_builds_are_left_to_it_and_the_others_built_meanwhile(
     assert names_in(store.root / "scratch") == []
 
 
-def test_without_locks_everybody_has_a_folder_of_their_own(
+def test_without_file_locks_every_builder_uses_its_own_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def no_locks(*_: object) -> None:
@@ -177,7 +179,7 @@ def test_without_locks_everybody_has_a_folder_of_their_own(
     assert "cannot be locked (Function not implemented): work may be done twice there" in caplog.text
 
 
-def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_sentence_and_the_run_resumes_once_there_is_room(tmp_path: Path) -> None:
     def build(context: StageContext) -> dict[str, Any]:
         (context.scratch / "checkpoint").write_text("step 5")
         (context.out / "large.bin").write_bytes(bytes(2_000_000))

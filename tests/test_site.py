@@ -1,6 +1,6 @@
-"""The documentation's site: built without a warning, loading nothing from elsewhere, fit for a phone.
+"""The documentation site: built without warnings, free of external resources, usable on a phone.
 
-Skipped where MkDocs is not installed, unless PERTURB_SITE=required says that it must be.
+Skipped where MkDocs is not installed, unless PERTURB_SITE=required.
 """
 
 import importlib.util
@@ -23,11 +23,11 @@ CONFIG = ROOT / "mkdocs.yml"
 NAVIGATION = re.findall(r"^ +- [^:\n]+: (\S+)$", CONFIG.read_text(encoding="utf-8").partition("\nnav:\n")[2], re.MULTILINE)
 """Paths of the pages in the navigation."""
 SCROLLING = "pre, .md-typeset__scrollwrap, .md-typeset__table, .md-tabs, .md-sidebar, .md-search, .md-skip, .md-dialog"
-"""What scrolls by itself, or is not in sight until it is called for."""
+"""Selector of the elements that have their own scroll bar or are hidden until opened."""
 
 
 def _page(site: Path, source: str) -> Path:
-    """Where the page of a file of the repository is."""
+    """Path of the page for a file of the repository."""
     folder, _, name = source.rpartition("/")
     name = {"README.md": "index.html"}.get(name, name if name.endswith(".ipynb") else name.removesuffix(".md"))
     return site / folder / (name if name.endswith(".html") else f"{name}.html")
@@ -35,7 +35,7 @@ def _page(site: Path, source: str) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, newly built; a warning is an error."""
+    """The site, freshly built with warnings as errors."""
     if importlib.util.find_spec("mkdocs") is None:
         unavailable("mkdocs is not installed: pip install 'perturb[docs]', or make docs", "PERTURB_SITE")
     folder = tmp_path_factory.mktemp("site").resolve()
@@ -48,13 +48,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium of the system's."""
+    """The system's Chromium, headless."""
     with chromium() as found:
         yield found
 
 
 class _Loaded(HTMLParser):
-    """Collects what a browser loads by itself to show a page; links are followed by people."""
+    """Collects the addresses a browser loads to show a page, without links that a reader would have to follow."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,18 +79,18 @@ def _elsewhere(addresses: list[str]) -> list[str]:
     return [address for address in addresses if re.match(r"\s*(https?:)?//", address)]
 
 
-def test_every_document_is_in_the_navigation_and_everything_in_it_is_there() -> None:
+def test_every_document_is_in_the_navigation_and_every_entry_exists() -> None:
     documents = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
     assert len(documents) > 12
     assert documents <= set(NAVIGATION)
     assert [name for name in NAVIGATION if not (ROOT / name).is_file()] == []
 
 
-def test_pages_are_where_they_are_in_the_repository(site: Path) -> None:
+def test_pages_have_the_same_paths_as_in_the_repository(site: Path) -> None:
     assert [source for source in NAVIGATION if not _page(site, source).is_file()] == []
 
 
-def test_what_a_document_links_to_is_a_page_too(site: Path) -> None:
+def test_linked_files_become_pages_too(site: Path) -> None:
     for listing in ("perturb/perturbation/local_metric.py.html", "configs/index.html", "configs/quickstart.toml.html"):
         assert (site / listing).is_file()
     page = _page(site, "docs/method.md").read_text(encoding="utf-8")
@@ -98,19 +98,19 @@ def test_what_a_document_links_to_is_a_page_too(site: Path) -> None:
     assert 'href="../perturb/perturbation/local_metric.py.html"' in page
 
 
-def test_a_notebook_is_a_page_with_its_text_and_its_code(site: Path) -> None:
+def test_a_notebook_becomes_a_page_with_its_text_and_code(site: Path) -> None:
     page = _page(site, "examples/notebooks/open_a_modified_file.ipynb").read_text(encoding="utf-8")
     assert page.count('class="language-python highlight"') == 5
     assert "What the file promises" in page
 
 
-def test_the_reference_has_every_public_name(site: Path) -> None:
+def test_the_api_reference_has_every_public_name(site: Path) -> None:
     page = _page(site, "docs/api/perturb.md").read_text(encoding="utf-8")
     headings = set(re.findall(r'<h2 id="([^"]+)"', page))
     assert {f"perturb.{name}" for name in perturb.__all__ if name != "__version__"} <= headings
 
 
-def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
+def test_no_page_loads_anything_from_another_host(site: Path) -> None:
     pages, styles = sorted(site.rglob("*.html")), sorted(site.rglob("*.css"))
     assert len(pages) > len(NAVIGATION)
     assert len(styles) > 2
@@ -122,7 +122,7 @@ def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
         assert _elsewhere(_in_style(style.read_text(encoding="utf-8"))) == [], style
 
 
-def test_that_test_finds_what_is_loaded() -> None:
+def test_the_check_for_external_resources_detects_them() -> None:
     parser = _Loaded()
     parser.feed(
         '<link rel="stylesheet" href="https://example.invalid/a.css"><link rel="canonical" href="https://example.invalid/">'
@@ -146,14 +146,14 @@ def test_pages_fit_the_screen_and_have_no_errors(browser: Any, site: Path, size:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_light_or_dark_as_the_reader_likes_it(browser: Any, site: Path, scheme: str) -> None:
+def test_pages_follow_the_readers_light_or_dark_preference(browser: Any, site: Path, scheme: str) -> None:
     page, _ = opened(browser, _page(site, "docs/faq.md"), site, color_scheme=scheme)
     shades = page.evaluate("[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]")
     ink, paper = (sum(map(float, re.findall(r"[\d.]+", shade)[:3])) for shade in shades)
     assert (paper > ink) == (scheme == "light")
 
 
-def test_scripts_may_ask_nobody(browser: Any, site: Path) -> None:
+def test_scripts_cannot_make_external_requests(browser: Any, site: Path) -> None:
     page, faults = opened(browser, _page(site, "docs/faq.md"), site)
     asked = "url => fetch(url).then(() => 'answered', () => 'refused')"
     assert page.evaluate(asked, "https://example.invalid/") == "refused"
@@ -161,7 +161,7 @@ def test_scripts_may_ask_nobody(browser: Any, site: Path) -> None:
     assert [fault for fault in faults if fault.startswith("request")] == []
 
 
-def test_the_search_works_from_disk(browser: Any, site: Path) -> None:
+def test_the_search_works_from_local_files(browser: Any, site: Path) -> None:
     page, faults = opened(browser, _page(site, "docs/faq.md"), site, viewport=DESKTOP)
     page.locator(".md-search__input").fill("untrained pattern")
     page.locator(".md-search-result__link").first.wait_for()

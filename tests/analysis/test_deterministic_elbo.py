@@ -1,4 +1,4 @@
-"""The deterministic ELBO: linear VAEs whose ELBO is known, random decoders, and units that are pruned at known variances."""
+"""The deterministic ELBO: linear VAEs with a known ELBO, random decoders, and pruning at known variances."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def _parts(model: LinearVAE, variance: float, beta: float) -> tuple[np.ndarray, 
 
 
 @pytest.mark.parametrize("beta", [1.0, 3.0, 0.25])
-def test_the_elbo_of_any_linear_vae_is_the_one_in_closed_form(beta: float) -> None:
+def test_the_elbo_of_any_linear_vae_equals_the_closed_form(beta: float) -> None:
     model = LinearVAE(RNG.normal(size=(4, 3)), RNG.normal(size=(3, 4)), RNG.uniform(0.1, 2.0, 3), FOUND.mean)
     likelihood, means, asked = _parts(model, 0.3, beta)
     found = elbo(likelihood, means, np.tile(np.diag(model.variances), (len(DATA), 1, 1)), asked, beta=beta)
@@ -51,7 +51,7 @@ def test_the_best_covariance_is_the_inverse_of_the_precision_and_no_other_is_bet
     assert best - best_diagonal == pytest.approx(2.0 * price_of_the_diagonal(asked))
 
 
-def test_at_ppcas_optimum_the_bound_is_tight() -> None:
+def test_the_bound_is_tight_at_the_ppca_optimum() -> None:
     variance = float(FOUND.variances[3])
     likelihood, means, asked = _parts(optimum(FOUND, 3, variance=variance), variance, 1.0)
     entropy = 0.5 * np.linalg.slogdet(2 * np.pi * np.e * COVARIANCE)[1]
@@ -59,7 +59,7 @@ def test_at_ppcas_optimum_the_bound_is_tight() -> None:
         assert best_elbo(likelihood, means, asked, diagonal=diagonal).mean() == pytest.approx(-entropy)
 
 
-def test_divided_by_beta_it_is_the_elbo_of_the_variance_times_beta_up_to_a_constant() -> None:
+def test_the_elbo_divided_by_beta_equals_that_with_variance_times_beta_up_to_a_constant() -> None:
     bounds = []
     for decoder in (RNG.normal(size=(4, 2)), RNG.normal(size=(4, 2))):
         model = LinearVAE(decoder, RNG.normal(size=(2, 4)), np.ones(2), FOUND.mean)
@@ -71,7 +71,7 @@ def test_divided_by_beta_it_is_the_elbo_of_the_variance_times_beta_up_to_a_const
     assert np.ptp(bounds) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_the_diagonal_costs_nothing_for_orthogonal_columns_and_the_known_sum_for_others() -> None:
+def test_a_diagonal_posterior_costs_nothing_for_orthogonal_columns_and_the_known_amount_otherwise() -> None:
     orthogonal = np.array([[[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]]])
     assert price_of_the_diagonal(precision(orthogonal, variance=0.5)) == pytest.approx(0.0, abs=1e-15)
     same = np.ones((1, 1, 2))  # P = [[2, 1], [1, 2]]
@@ -90,7 +90,7 @@ def test_the_diagonal_costs_nothing_for_orthogonal_columns_and_the_known_sum_for
         (9.0, [1.0, 1.0, 1.0]),
     ],
 )
-def test_a_unit_is_pruned_where_its_variance_is_at_most_beta_times_that_of_the_likelihood(
+def test_a_unit_is_pruned_if_its_variance_is_at_most_beta_times_the_likelihood_variance(
     noise: float, expected: list[float]
 ) -> None:
     found = posterior_variances(np.array([1.0, 4.0, 2.0, 0.01]), 3, noise)

@@ -1,4 +1,4 @@
-"""Bounds, columns and differences of linear VAEs whose maps are set by hand."""
+"""Bounds, columns and differences of linear VAEs with given weights."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ NOISE = 0.3
 
 
 def _made(config: VAEConfig | FullCovarianceVAEConfig, decoders: np.ndarray = DECODERS) -> Objective:
-    """Two restarts of a linear VAE with maps through the origin and posteriors of these variances."""
+    """Two restarts of a linear VAE without offsets and with these posterior variances."""
     model = OBJECTIVES[config.kind](
         config, training_of(NOISE, steps=1), channels=3, latents=2, seeds=[0, 1], device="cpu"
     )  # fmt: skip
@@ -37,7 +37,7 @@ def _made(config: VAEConfig | FullCovarianceVAEConfig, decoders: np.ndarray = DE
 
 
 @pytest.mark.parametrize("config", [VAEConfig(), FullCovarianceVAEConfig(beta=1.0)], ids=lambda one: one.kind)
-def test_bounds_of_linear_vaes_are_those_in_closed_form(config: VAEConfig | FullCovarianceVAEConfig) -> None:
+def test_bounds_of_linear_vaes_equal_the_closed_forms(config: VAEConfig | FullCovarianceVAEConfig) -> None:
     found = bounds(_made(config), VECTORS, draws=200, generator=torch.Generator().manual_seed(0))
     moments = VECTORS.astype(np.float64).T @ VECTORS / len(VECTORS)
     for restart, (decoder, encoder) in enumerate(zip(DECODERS, ENCODERS, strict=True)):
@@ -52,7 +52,7 @@ def test_bounds_of_linear_vaes_are_those_in_closed_form(config: VAEConfig | Full
     assert (found.error > 0).all()
 
 
-def test_the_cosine_of_columns_is_that_of_the_decoders_matrix() -> None:
+def test_the_column_cosine_is_that_of_the_decoder_matrix() -> None:
     orthogonal = np.array([[1.0, 0.0], [0.0, -3.0], [0.0, 0.0]])
     half = np.array([[1.0, 1.0], [0.0, np.sqrt(3)], [0.0, 0.0]])
     assert column_cosine(_made(VAEConfig(), np.stack([orthogonal, half])), VECTORS) == pytest.approx([0.0, 0.5], abs=1e-6)

@@ -1,4 +1,4 @@
-"""Jacobians are held against autograd's, row by row, and against functions whose derivative is known."""
+"""Jacobians against autograd's, row by row, and against known derivatives."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def _codes(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 
 def _rows_by_autograd(decoder: nn.Module, codes: Tensor, rows: slice) -> Tensor:
-    """Some rows of every code's Jacobian, (restarts, n, rows, latents), by reverse mode: a backward pass for each row."""
+    """Some rows of every code's Jacobian, (restarts, n, rows, latents), by one backward pass per row."""
     codes = codes.clone().requires_grad_()
     drawn = decoder(codes).flatten(2)[:, :, rows]
     found = [torch.autograd.grad(drawn[:, :, row].sum(), codes, retain_graph=True)[0] for row in range(drawn.shape[2])]
@@ -32,7 +32,7 @@ def _rows_by_autograd(decoder: nn.Module, codes: Tensor, rows: slice) -> Tensor:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("mean", [False, True], ids=["logits", "mean image"])
-def test_jacobians_of_stacked_decoders_are_autograds(architecture: str, mean: bool) -> None:
+def test_jacobians_of_stacked_decoders_equal_autograds(architecture: str, mean: bool) -> None:
     decoder = _initialised(ARCHITECTURES[architecture].decoder(2, 3, 4), 2)
     if mean:
         decoder = decoder.append(nn.Sigmoid()).eval()
@@ -44,7 +44,7 @@ def test_jacobians_of_stacked_decoders_are_autograds(architecture: str, mean: bo
     torch.testing.assert_close(found[:, :, rows], expected, rtol=1e-12, atol=1e-14)
 
 
-def test_a_generator_with_batch_norms_has_them_in_evaluation_mode() -> None:
+def test_a_generator_with_batch_norm_is_differentiated_in_evaluation_mode() -> None:
     generator = _initialised(gan.generator(1, 1, 3, 32), 1).train()
     with torch.no_grad():
         generator(_codes(1, 20, 3, dtype=torch.float32))
@@ -64,14 +64,14 @@ def test_a_decoder_that_autograd_cannot_follow_is_refused() -> None:
         jacobians(lambda codes: codes.detach()[..., None, None], _codes(2, 3))
 
 
-def test_jacobians_are_in_the_precision_of_the_codes_whatever_the_network_works_in() -> None:
+def test_jacobians_have_the_precision_of_the_codes_whatever_the_network_uses() -> None:
     plain = _initialised(ARCHITECTURES["conv32"].decoder(1, 1, 3), 1)
     cast, codes = with_float32_input(plain, torch.bfloat16).eval(), _codes(1, 2, 3)
     assert torch.equal(jacobians(cast, codes), jacobians(plain, codes))
     assert jacobians(cast, codes).dtype == torch.float64
 
 
-def test_an_outside_decoder_needs_no_restarts_and_may_be_any_function() -> None:
+def test_an_external_decoder_needs_no_restart_axis_and_may_be_any_function() -> None:
     matrix = _codes(5, 2)
 
     def decode(codes: Tensor) -> Tensor:
@@ -84,6 +84,6 @@ def test_an_outside_decoder_needs_no_restarts_and_may_be_any_function() -> None:
     torch.testing.assert_close(jacobians(layers, codes), expected)
 
 
-def test_weights_that_are_trained_keep_no_graph_of_jacobians() -> None:
+def test_jacobians_of_trainable_weights_do_not_require_gradients() -> None:
     decoder = _initialised(ARCHITECTURES["conv32"].decoder(1, 1, 2), 1)
     assert not jacobians(decoder, _codes(1, 1, 2)).requires_grad

@@ -1,4 +1,4 @@
-"""Minima of linear models' expected losses against closed forms."""
+"""Minima of the expected losses of linear models against closed forms."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def _minimised(noise: Noise, seed: int, beta: float = 1e-4) -> LinearVAE:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_diagonal_posterior_ends_at_the_closed_form(seed: int) -> None:
+def test_a_diagonal_posterior_converges_to_the_closed_form(seed: int) -> None:
     model, covariance = _minimised("diagonal", seed), np.cov(DATA.T.astype(float), bias=True)
     ends = [loss(one, covariance, variance=0.5, beta=1e-4) for one in (model, BEST)]
     assert ends[0] == pytest.approx(ends[1], abs=1e-9)
@@ -26,14 +26,14 @@ def test_a_diagonal_posterior_ends_at_the_closed_form(seed: int) -> None:
     assert model.mean == pytest.approx(FOUND.mean)
 
 
-def test_a_full_covariance_ends_at_the_closed_form_turned_by_anything() -> None:
+def test_a_full_covariance_converges_to_the_closed_form_up_to_a_rotation() -> None:
     models = [_minimised("full", seed) for seed in range(3)]
     for model in models:
         assert model.decoder @ model.decoder.T == pytest.approx(BEST.decoder @ BEST.decoder.T, abs=1e-5)
     assert max(angles(model.decoder, FOUND.directions).max() for model in models) > 5
 
 
-def test_an_autoencoder_ends_in_the_plane_with_any_axes() -> None:
+def test_an_autoencoder_converges_to_the_principal_plane_with_arbitrary_axes() -> None:
     model, plane = _minimised("none", 0), FOUND.directions[:, :2]
     assert model.decoder @ model.encoder @ plane == pytest.approx(plane, abs=1e-4)
     assert angles(model.decoder, plane).max() > 5
@@ -46,7 +46,7 @@ def test_a_latent_that_costs_more_than_it_explains_is_pruned() -> None:
     assert model.variances == pytest.approx([1, 1], abs=1e-3)
 
 
-def test_a_seed_says_everything() -> None:
+def test_the_result_is_determined_by_the_seed() -> None:
     first, again, other = (_minimised("full", seed).decoder for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.allclose(first, other)

@@ -1,4 +1,4 @@
-"""Linear models trained on clouds whose principal axes are known."""
+"""Linear models trained on clouds with known principal axes."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def _trained(method: ObjectiveConfig, seeds: Sequence[int]) -> np.ndarray:
     return trained_decoders(CLOUD, method, TRAINING, latents=2, seeds=seeds)
 
 
-def test_vaes_find_the_axes_and_autoencoders_the_plane_alone() -> None:
+def test_vaes_find_the_principal_axes_and_autoencoders_only_their_plane() -> None:
     vaes, autoencoders = _trained(VAEConfig(), range(4)), _trained(AutoencoderConfig(), range(4))
     leading = FOUND.directions[:, :2]
     assert max(subspace_angle(decoder, leading) for decoder in (*vaes, *autoencoders)) < 4
@@ -32,7 +32,7 @@ def test_vaes_find_the_axes_and_autoencoders_the_plane_alone() -> None:
     assert np.sort(np.linalg.norm(vaes, axis=1), axis=1)[:, ::-1] == pytest.approx(np.tile(lengths, (4, 1)), rel=0.15)
 
 
-def test_a_training_that_diverges_is_told() -> None:
+def test_a_diverging_training_is_reported() -> None:
     with pytest.raises(UserError, match=r"vae, linear: the .* was .* at step \d+ .*; lower learning_rate, which is 1e\+30"):
         trained_decoders(
             CLOUD, VAEConfig(), TRAINING.model_copy(update={"learning_rate": 1e30}), latents=2, seeds=[0]

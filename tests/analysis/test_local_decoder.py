@@ -1,4 +1,4 @@
-"""Local approximations of decoders whose answer is known."""
+"""Local approximations of decoders with known answers."""
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ def _approximated(decoder: nn.Module) -> dict[str, Approximated]:
 
 
 class _Behind(nn.Module):
-    """Changes around MEAN: a function of the noise times MATRIX."""
+    """Decodes to a function of the deviation from MEAN times MATRIX."""
 
     def __init__(self, function: nn.Module) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ def test_a_linear_decoder_is_explained_by_a_matrix_and_by_its_jacobian() -> None
     assert found["tanh"].predicted < 1
 
 
-def test_a_decoder_with_a_tanh_is_explained_by_a_tanh_alone() -> None:
+def test_a_decoder_with_a_tanh_is_explained_only_by_a_tanh() -> None:
     found = _approximated(_Behind(nn.Tanh()))
     assert found["tanh"].unexplained < 1e-8
     assert found["linear"].unexplained > 1e-3
@@ -44,7 +44,7 @@ def test_a_decoder_with_a_tanh_is_explained_by_a_tanh_alone() -> None:
     assert abs(found["linear"].predicted - 1) < 0.05
 
 
-def test_the_matrix_behind_a_tanh_is_found() -> None:
+def test_the_matrix_inside_a_tanh_is_recovered() -> None:
     decoder, generator = _Behind(nn.Tanh()).eval(), torch.Generator().manual_seed(0)
     found = local_matrix(decoder, MEAN, STD, draws=200, generator=generator)
     torch.testing.assert_close(found, MATRIX.mT, atol=1e-3, rtol=0)

@@ -1,4 +1,4 @@
-"""The OD-Score and the polar factor, on matrices whose answer is known."""
+"""The OD-Score and the polar factor on matrices with known answers."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def _powered(matrix: np.ndarray, exponent: float) -> np.ndarray:
     return matrix @ (vectors * values**exponent) @ vectors.T
 
 
-def test_the_nearest_orthogonal_matrix_has_the_exponent_minus_a_half_and_not_the_printed_one() -> None:
+def test_the_nearest_orthogonal_matrix_has_the_exponent_minus_one_half_not_the_printed_one() -> None:
     for matrix in MATRICES:
         factor = polar_factor(matrix)
         np.testing.assert_allclose(factor, _powered(matrix, -0.5), atol=1e-12)
@@ -28,7 +28,7 @@ def test_the_nearest_orthogonal_matrix_has_the_exponent_minus_a_half_and_not_the
         assert np.linalg.norm(matrix - factor) < min(np.linalg.norm(matrix - other) for other in others)
 
 
-def test_orthogonal_columns_in_any_order_and_sign_deviate_in_their_lengths_alone() -> None:
+def test_orthogonal_columns_in_any_order_and_sign_deviate_only_in_their_lengths() -> None:
     columns = np.linalg.qr(RNG.normal(size=(9, 3)))[0] * [0.5, -3.0, 2.0]
     found = deviations(columns[None])
     assert found.u == pytest.approx(0, abs=1e-20)
@@ -47,14 +47,14 @@ def test_a_rotation_of_two_latents_is_measured_by_its_angle() -> None:
     assert found.lengths == pytest.approx((3 - lengths[0]) ** 2 + (1 - lengths[1]) ** 2)
 
 
-def test_the_distances_of_u_and_v_are_one_number_the_squared_dto() -> None:
+def test_the_distances_of_u_and_v_both_equal_the_squared_dto() -> None:
     found = deviations(MATRICES)
     np.testing.assert_allclose(found.u, found.v, rtol=1e-10)
     np.testing.assert_allclose(np.sqrt(found.v), orthogonality(MATRICES, range(4)).distances, rtol=1e-10)
     assert found.terms == pytest.approx((found.u.mean(), found.sigma.mean(), found.u.mean()))
 
 
-def test_a_score_hangs_on_the_models_that_are_compared() -> None:
+def test_an_od_score_depends_on_the_models_compared() -> None:
     terms = np.array([[1.0, 9.0, 1.0], [2.0, 3.0, 2.0]])
     np.testing.assert_allclose(od_scores(terms), [(0.5 + 1 + 0.5) / 3, (1 + 1 / 3 + 1) / 3])
     with_a_third = od_scores(np.vstack([terms, [20.0, 9.0, 20.0]]))

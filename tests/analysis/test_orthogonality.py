@@ -1,4 +1,4 @@
-"""Matrices whose distance to orthogonality, cosines and Hadamard deficit are known."""
+"""Matrices with known distance to orthogonality, cosines and Hadamard deficit."""
 
 import itertools
 import math
@@ -32,14 +32,14 @@ def _jacobian(vectors: np.ndarray, singular: list[float], values: int = 7) -> np
 
 
 @pytest.mark.parametrize("angle", ANGLES)
-def test_a_rotation_of_two_latents_is_as_far_as_its_angle_from_the_next_quarter_turn(angle: float) -> None:
+def test_the_distance_of_a_rotation_is_its_angle_to_the_next_quarter_turn(angle: float) -> None:
     apart = abs((angle + math.pi / 4) % (math.pi / 2) - math.pi / 4)
     found = orthogonality(_jacobian(_turn(angle), [3.0, 1.0])[None], (0, 1))
     assert found.distances[0] == pytest.approx(math.sqrt(8) * math.sin(apart / 2), abs=1e-12)
 
 
 @pytest.mark.parametrize("k", [2, 3, 5, 6])
-def test_the_assignment_is_the_optimum_of_the_thesiss_programme(k: int) -> None:
+def test_the_assignment_is_the_optimum_of_the_thesiss_integer_programme(k: int) -> None:
     for matrix in ortho_group.rvs(k, size=4, random_state=k):
         ours, theirs = nearest_signed_permutation(matrix), nearest_by_programme(matrix)
         assert np.abs(matrix - ours).sum() == pytest.approx(np.abs(matrix - theirs).sum(), abs=1e-7)
@@ -67,7 +67,7 @@ def test_signs_and_the_order_of_latents_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize("degrees", [90, 60, 15])
-def test_two_columns_at_an_angle_have_its_cosine_and_exceed_their_area_by_its_sine(degrees: int) -> None:
+def test_two_columns_at_an_angle_have_its_cosine_and_the_reciprocal_of_its_sine_as_ratio(degrees: int) -> None:
     angle = math.radians(degrees)
     columns = np.array([[2.0, 5 * math.cos(angle)], [0.0, 5 * math.sin(angle)], [0.0, 0.0]])
     found = orthogonality(columns[None], (0, 1))
@@ -84,8 +84,8 @@ def test_orthogonal_columns_have_no_distance_no_cosine_and_no_deficit() -> None:
     assert found.singular[0] == pytest.approx([9, 4, 2, 1])
 
 
-def test_equal_singular_values_are_counted_and_leave_cosines_and_deficit_alone() -> None:
-    """Any rotation of two equal singular values has orthogonal columns, so V says nothing."""
+def test_equal_singular_values_are_counted_and_do_not_affect_cosines_and_deficit() -> None:
+    """Two equal singular values give orthogonal columns under any rotation, so V is arbitrary."""
     equal, distinct = _jacobian(_turn(0.6), [2.0, 2.0]), _jacobian(_turn(0.6), [2.0, 1.8])
     found = orthogonality(np.stack([equal, distinct]), (0, 1))
     assert found.degenerate == 0.5
@@ -95,7 +95,7 @@ def test_equal_singular_values_are_counted_and_leave_cosines_and_deficit_alone()
     assert found.deficits[1] > 1e-3
 
 
-def test_a_column_of_zeros_is_orthogonal_to_all_and_leaves_no_ratio() -> None:
+def test_a_zero_column_is_orthogonal_to_all_others_and_leaves_the_ratio_undefined() -> None:
     dead = _jacobian(_turn(0.3), [2.0, 1.0])
     dead = np.concatenate([dead, np.zeros((7, 1))], axis=1)
     alive = _jacobian(np.eye(3), [3.0, 2.0, 1.0])
@@ -121,8 +121,8 @@ def test_rotating_the_images_changes_nothing() -> None:
     assert small.deficits == pytest.approx(whole.deficits)
 
 
-def test_a_decoder_is_looked_at_in_its_active_units_only() -> None:
-    """Of z ↦ M (z₀, z₁ + z₂, 2 z₂) with orthonormal M, the first two are orthogonal and the last two are not."""
+def test_a_decoder_is_examined_only_in_its_active_units() -> None:
+    """For z ↦ M (3 z₀, z₁ + z₂, 2 z₂) with orthonormal M, units 0 and 1 are orthogonal and units 1 and 2 are not."""
     frame = torch.from_numpy(np.linalg.qr(np.random.default_rng(0).normal(size=(6, 3)))[0])
 
     def decode(codes: Tensor) -> Tensor:
@@ -138,6 +138,6 @@ def test_a_decoder_is_looked_at_in_its_active_units_only() -> None:
 
 
 @pytest.mark.parametrize("units", [[], [1]])
-def test_one_column_has_nothing_to_be_orthogonal_to(units: list[int]) -> None:
+def test_fewer_than_two_columns_are_refused(units: list[int]) -> None:
     with pytest.raises(ValueError, match=f"there are {len(units)}"):
         orthogonality(np.ones((1, 3, len(units))), units)

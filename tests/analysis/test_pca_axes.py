@@ -1,4 +1,4 @@
-"""Principal axes of images whose factors are known."""
+"""Principal axes of images with known factors."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ FACTORS = GRID.factors_of(np.arange(len(GRID)))
 
 
 def _images(angle: float) -> np.ndarray:
-    """Two factors along two pixels of ten, turned by an angle."""
+    """Two factors along two of ten pixels, rotated by an angle."""
     pixels = np.zeros((len(GRID), 10))
     first, second = 3.0 * (FACTORS[:, 0] - 2), 1.0 * (FACTORS[:, 2] - 3)
     turn = np.radians(angle)
@@ -21,21 +21,21 @@ def _images(angle: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("angle", [0, 30])
-def test_axes_of_independent_factors_follow_one_factor_each_wherever_they_lie(angle: float) -> None:
+def test_the_principal_axes_of_independent_factors_follow_one_factor_each_at_any_rotation(angle: float) -> None:
     found = principal_axes(_images(angle), 2, seed=0)
     np.testing.assert_allclose(found.shares, np.array([18, 4]) / 22)
     np.testing.assert_allclose(found.axes[0, [2, 7]], [np.cos(np.radians(angle)), np.sin(np.radians(angle))], atol=1e-12)
     np.testing.assert_allclose(explained_by_factors(found.scores, FACTORS), [[1, 0, 0], [0, 0, 1]], atol=1e-12)
 
 
-def test_a_component_of_two_factors_is_explained_in_parts_and_by_their_interaction_not_at_all() -> None:
+def test_a_components_two_factors_are_explained_in_parts_and_their_interaction_not_at_all() -> None:
     first, second = FACTORS[:, 0] - 2.0, FACTORS[:, 2] - 3.0
     scores = np.stack([first + second, first * second, np.ones(len(GRID))], axis=1)
     expected = [[2 / 6, 0, 4 / 6], [0, 0, 0], [0, 0, 0]]
     np.testing.assert_allclose(explained_by_factors(scores, FACTORS), expected, atol=1e-12)
 
 
-def test_axes_turned_at_random_span_the_same_and_follow_less() -> None:
+def test_randomly_rotated_axes_span_the_same_space_and_follow_the_factors_less() -> None:
     scores = principal_axes(_images(0), 2, seed=0).scores
     turned = turned_at_random(scores, np.random.default_rng(1))
     np.testing.assert_allclose(turned @ turned.T, scores @ scores.T, atol=1e-9)

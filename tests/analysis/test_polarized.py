@@ -1,4 +1,4 @@
-"""The regime of posteriors and decoders for which it is known."""
+"""The polarized regime of posteriors and decoders with known answers."""
 
 import math
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ IMAGES = np.random.default_rng(0).integers(64, size=(70, 2, 2, 1), dtype=np.uint
 
 
 class _Decoder(nn.Module):
-    """Logits whose mean images are 1/2 + slope · z + bend · z² in every pixel, for the one latent z."""
+    """Logits of mean images 1/2 + slope · z + bend · z² in every pixel, for a single latent z."""
 
     def __init__(self, slope: float, bend: float) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ def _split(slope: float, bend: float, sigma: float, draws: int = 400) -> tuple[f
     return found.total, found.deterministic, found.stochastic, found.missing
 
 
-def test_a_linear_decoders_parts_are_those_of_proposition_4() -> None:
+def test_the_loss_terms_of_a_linear_decoder_are_those_of_proposition_4() -> None:
     total, deterministic, stochastic, missing = _split(slope=0.5, bend=0, sigma=0.1)
     assert deterministic == pytest.approx(((IMAGES / 255 - 0.5) ** 2).sum(axis=(1, 2, 3)).mean(), rel=1e-5)
     assert stochastic == pytest.approx(4 * (0.5 * 0.1) ** 2, rel=0.03)
@@ -50,7 +50,7 @@ def test_a_linear_decoders_parts_are_those_of_proposition_4() -> None:
     assert abs(missing) < 0.3 * stochastic
 
 
-def test_a_bent_decoder_is_biased_and_its_parts_miss_what_the_bias_adds() -> None:
+def test_a_curved_decoder_is_biased_and_the_loss_terms_miss_the_bias() -> None:
     """E[d(z)] − d(μ) = bend · σ², so that 2 · bend · σ² · Σ (1/2 − x) is missing."""
     _, _, stochastic, missing = _split(slope=0, bend=2.0, sigma=0.1)
     assert stochastic == pytest.approx(4 * 3 * (2.0 * 0.1**2) ** 2, rel=0.1)
@@ -59,7 +59,7 @@ def test_a_bent_decoder_is_biased_and_its_parts_miss_what_the_bias_adds() -> Non
     assert missing == pytest.approx(expected, rel=0.1)
 
 
-def test_units_are_precise_moving_or_neither() -> None:
+def test_units_are_classified_as_precise_or_moving() -> None:
     means = np.array([[1.0, 0.0, 0.2], [-1.0, 0.0, -0.2]], dtype=np.float32)
     found = units_of(means, np.log(np.array([[0.01, 1.0, 0.5]] * 2, dtype=np.float32)))
     assert found.posterior_variances == pytest.approx([0.01, 1, 0.5])

@@ -1,4 +1,4 @@
-"""Optimal precisions of decoders whose curvature is known."""
+"""Optimal precisions of decoders with known curvature."""
 
 import pytest
 import torch
@@ -17,13 +17,13 @@ class _Linear(nn.Module):
         return codes @ self.matrix.mT
 
 
-def test_at_even_odds_the_curvature_is_a_quarter_of_the_gram_matrix() -> None:
+def test_with_even_odds_the_curvature_is_a_quarter_of_the_gram_matrix() -> None:
     matrix = torch.tensor([[2.0, 1.0], [0.0, 3.0], [1.0, -1.0]], dtype=torch.float64)
     found = asked_precision(_Linear(matrix).eval(), torch.zeros(5, 2, dtype=torch.float64), beta=4.0)
     torch.testing.assert_close(found, torch.eye(2, dtype=torch.float64) + matrix.mT @ matrix / 16)
 
 
-def test_certain_pixels_ask_for_no_precision() -> None:
+def test_certain_pixels_add_no_precision() -> None:
     codes = torch.full((3, 2), 100.0, dtype=torch.float64)
     found = asked_precision(_Linear(torch.eye(2, dtype=torch.float64)).eval(), codes, beta=1.0)
     torch.testing.assert_close(found, torch.eye(2, dtype=torch.float64))
@@ -42,11 +42,11 @@ def test_the_laplace_posterior_of_a_logistic_model_is_its_hessian() -> None:
 
 
 @pytest.mark.parametrize(("matrix", "share"), [(torch.diag(torch.tensor([5.0, 1.0, 0.1])), 0.0), (torch.ones(3, 3), 1.0)])
-def test_off_diagonal_is_0_for_a_diagonal_matrix_and_1_for_rank_1(matrix: Tensor, share: float) -> None:
+def test_the_off_diagonal_share_is_0_for_a_diagonal_matrix_and_1_for_rank_1(matrix: Tensor, share: float) -> None:
     assert off_diagonal(matrix).item() == pytest.approx(share, abs=1e-6)
 
 
-def test_turning_keeps_eigenvalues_and_loses_the_diagonal() -> None:
+def test_rotating_preserves_the_eigenvalues_and_breaks_the_diagonal() -> None:
     diagonal = torch.diag(torch.tensor([9.0, 1.0, 0.2], dtype=torch.float64))
     turned = turned_at_random(diagonal, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(torch.linalg.eigvalsh(turned), torch.tensor([0.2, 1.0, 9.0], dtype=torch.float64))

@@ -14,7 +14,7 @@ SETTINGS = {"steps": 120, "batch_size": 32, "learning_rate": 3e-3, "held_out": 0
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread() -> Iterator[None]:
-    """Threads that wait for each other make such small batches ten times slower where others work too."""
+    """Use one thread: on a busy machine, thread synchronisation makes such small batches ten times slower."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -30,7 +30,7 @@ def _read(images: np.ndarray, grid: FactorGrid = Mini.grid, **changes: object) -
     return {found.factor: found for found in read_factors(Pixels(images), grid, **SETTINGS | changes)}
 
 
-def test_factors_that_are_there_are_read_from_images_never_seen(images: np.ndarray) -> None:
+def test_factors_present_in_the_images_are_read_from_held_out_images(images: np.ndarray) -> None:
     found = _read(images)
     assert list(found) == list(Mini.grid.names)
     for readout in found.values():
@@ -39,7 +39,7 @@ def test_factors_that_are_there_are_read_from_images_never_seen(images: np.ndarr
         assert (readout.values, readout.n) == (8, 819)
 
 
-def test_a_factor_that_is_painted_over_is_read_no_better_than_by_chance(images: np.ndarray) -> None:
+def test_a_factor_that_is_painted_over_is_read_at_chance_level(images: np.ndarray) -> None:
     without_floor = images.copy()
     without_floor[:, 17:] = 0
     found = _read(without_floor)
@@ -47,7 +47,7 @@ def test_a_factor_that_is_painted_over_is_read_no_better_than_by_chance(images: 
     assert found["floor_hue"].accuracy < 0.2
 
 
-def test_grey_images_of_64_pixels_are_read() -> None:
+def test_grey_images_of_64_pixels_can_be_read() -> None:
     grid = FactorGrid(("row", "column"), (2, 16))
     images = np.zeros((32, 64, 64, 1), dtype=np.uint8)
     for number, (row, column) in enumerate(grid.factors_of(np.arange(32))):
@@ -66,7 +66,7 @@ def test_chance_is_the_share_of_the_most_frequent_value() -> None:
     assert found["rare"].chance == pytest.approx((grid.factors_of(testing)[:, 0] == counts.argmax()).mean())
 
 
-def test_the_same_seed_reads_the_same(images: np.ndarray) -> None:
+def test_the_same_seed_gives_the_same_readout(images: np.ndarray) -> None:
     torch.rand(7)
     first = _read(images, steps=15)
     torch.rand(3)
@@ -74,7 +74,7 @@ def test_the_same_seed_reads_the_same(images: np.ndarray) -> None:
     assert _read(images, steps=15, seed=1) != first
 
 
-def test_a_split_keeps_its_parts_apart_and_asks_about_ten_thousand_at_most() -> None:
+def test_a_split_is_disjoint_and_holds_out_at_most_ten_thousand_images() -> None:
     training, testing = split(60_000, held_out=0.5, seed=0)
     assert (len(training), len(testing)) == (30_000, 10_000)
     assert not set(training) & set(testing)
@@ -95,7 +95,7 @@ def test_images_of_another_size_are_refused() -> None:
         _read(np.zeros((32, 16, 16, 1), dtype=np.uint8), FactorGrid(("a", "b"), (4, 8)))
 
 
-def test_every_step_is_told(images: np.ndarray) -> None:
+def test_every_step_is_reported(images: np.ndarray) -> None:
     told = []
 
     class Listener:

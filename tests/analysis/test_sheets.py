@@ -1,4 +1,4 @@
-"""Sheets in space: derivatives, what a ripple moves, and which way it turns the axes."""
+"""Sheets in space: derivatives, the size of a ripple, and how it turns the axes."""
 
 import numpy as np
 import pytest
@@ -17,20 +17,20 @@ def test_the_jacobian_is_that_of_the_embedding(sheet: Sheet) -> None:
         assert np.allclose((ahead - behind) / (2 * step), sheet.jacobian(POINTS)[..., axis], atol=1e-7)
 
 
-def test_a_ripple_moves_no_point_farther_than_it_says() -> None:
+def test_a_ripple_moves_no_point_farther_than_its_size() -> None:
     moves = np.linalg.norm(RIPPLED.embedded(POINTS) - SMOOTH.embedded(POINTS), axis=1)
     assert 0.09 < moves.max() <= 0.1
 
 
-def test_the_metric_is_the_mean_over_the_ripples_waves() -> None:
-    """Over whole waves along the diagonal, where the sheet itself is flat."""
+def test_the_metric_is_the_mean_over_the_waves_of_the_ripple() -> None:
+    """The mean is taken over whole waves along the diagonal of a flat sheet."""
     flat = Sheet(bend=0.0, ripple=0.1)
     along = np.linspace(0, 2 * np.pi / flat.waves, 1000, endpoint=False)
     jacobians = flat.jacobian(along[:, None] * np.full(2, 1 / np.sqrt(2)))
     assert np.allclose((jacobians.swapaxes(1, 2) @ jacobians).mean(axis=0), flat.metric(np.zeros(2)))
 
 
-def test_axes_are_those_of_the_square_and_turn_to_its_diagonal() -> None:
+def test_local_axes_are_those_of_the_square_and_turn_towards_its_diagonal_with_the_ripple() -> None:
     centre = np.zeros((1, 2))
     assert np.allclose(np.abs(SMOOTH.local_axes(centre)[0]), np.eye(2))
     assert turned_by(SMOOTH.local_axes(centre), SMOOTH.local_axes(centre)) == pytest.approx(0.0, abs=1e-6)

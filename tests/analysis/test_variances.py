@@ -23,7 +23,7 @@ def _found(
     return induced_variances(Pixels(original), Pixels(variant), grid, sample=sample, seed=seed)
 
 
-def test_factors_that_add_up_have_the_variances_of_their_pixels() -> None:
+def test_additive_factors_induce_the_variances_of_their_pixels() -> None:
     original = _images(p0=51 * A, p1=25 * B)
     found = _found(original, original)
     first, second = found.factors
@@ -55,7 +55,7 @@ def test_a_constant_shift_has_a_magnitude_and_no_variance() -> None:
     assert all(factor.locally.perturbation == pytest.approx(0, abs=1e-6) for factor in found.factors)
 
 
-def test_a_change_by_both_factors_at_once_is_local_and_no_main_effect() -> None:
+def test_a_change_by_both_factors_jointly_is_local_and_has_no_main_effect() -> None:
     original = _images(p0=51 * A)
     checkered = original + _images(p3=51 * ((A + B) % 2))
     grid_of_even_sizes = FactorGrid(("a", "b"), (4, 4))
@@ -67,7 +67,7 @@ def test_a_change_by_both_factors_at_once_is_local_and_no_main_effect() -> None:
     assert found.total.perturbation == pytest.approx((51 / 255) ** 2 / 4, rel=1e-5)
 
 
-def test_the_total_of_the_variant_is_that_of_the_sum() -> None:
+def test_the_variances_of_the_variant_are_those_of_original_plus_pattern() -> None:
     original = _images(p0=51 * A, p1=25 * B)
     variant = original + _images(p0=10 * A, p2=30 * B)
     found = _found(original, variant)
@@ -75,7 +75,7 @@ def test_the_total_of_the_variant_is_that_of_the_sum() -> None:
     assert found.factors[0].globally.variant == pytest.approx(np.var(61 * A / 255), rel=1e-5)
 
 
-def test_a_sample_estimates_what_the_whole_grid_has() -> None:
+def test_a_sample_estimates_the_values_of_the_whole_grid() -> None:
     grid = FactorGrid(("a", "b", "c"), (8, 8, 8))
     factors = grid.factors_of(np.arange(512))
     original = np.zeros((512, 4, 4, 1), dtype=np.uint8)
@@ -98,12 +98,12 @@ def test_noise_has_no_main_effects_in_a_sample_either() -> None:
     variant = original + np.random.default_rng(0).integers(100, size=original.shape, dtype=np.uint8)
     found = _found(original, variant, grid=grid, sample=400)
     for factor in found.factors:
-        # Means of ten images each would leave a tenth of the variance without the correction.
+        # Without the correction, means over ten images each would keep a tenth of the variance.
         assert found.share(factor).perturbation < 0.03
         assert factor.locally.perturbation == pytest.approx(2 * found.total.perturbation, rel=0.1)
 
 
-def test_steps_go_to_the_next_value_and_never_round() -> None:
+def test_steps_go_to_the_next_value_and_never_wrap_around() -> None:
     grid = FactorGrid(("one", "a", "b"), (1, 3, 2))
     factors = grid.factors_of(np.arange(6))
     original = np.zeros((6, 2, 2, 1), dtype=np.uint8)
@@ -112,14 +112,14 @@ def test_steps_go_to_the_next_value_and_never_round() -> None:
     assert [factor.locally.original for factor in found.factors] == pytest.approx([0, (0.2**2 + 0.8**2) / 2, 0], rel=1e-5)
 
 
-def test_the_seed_decides_the_sample() -> None:
+def test_the_seed_determines_the_sample() -> None:
     original = np.random.default_rng(0).integers(256, size=(20, 2, 2, 1), dtype=np.uint8)
     first, again, other = (_found(original, 255 - original, sample=6, seed=seed) for seed in (0, 0, 1))
     assert first == again
     assert first != other
 
 
-def test_progress_reaches_its_end() -> None:
+def test_the_reported_progress_reaches_its_end() -> None:
     told = []
 
     class Listener:

@@ -1,4 +1,4 @@
-"""DtO and DS of vectors' models whose axes are known."""
+"""DtO and DS of models of vectors with known axes."""
 
 import numpy as np
 import pytest
@@ -18,14 +18,14 @@ SAMPLES = linear(2.0).samples(0, 4_000)
 
 
 def _turned(degrees: float, variances: tuple[float, float] = (0.1, 0.1)) -> LinearVAE:
-    """A linear VAE along the factors, whose code has the variance 1 on each axis and is then turned."""
+    """A linear VAE aligned with the factors, with unit variance per axis, then rotated by an angle."""
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     decoder = linear_matrix(2.0) / np.sqrt(12) @ turn.T
     return LinearVAE(decoder, np.linalg.pinv(decoder), np.array(variances), SAMPLES.values.mean(axis=0))
 
 
-def test_a_code_along_the_factors_is_perfect_and_a_turned_one_as_a_turned_square() -> None:
+def test_an_aligned_code_scores_perfectly_and_a_rotated_one_like_a_rotated_square() -> None:
     angles = [0.0, 20.0, 45.0, 90.0]
     found = of_linear([_turned(angle) for angle in angles], [SAMPLES] * 4, seed=0)
     assert found.distances == pytest.approx([0, 2 * np.sqrt(2) * np.sin(np.radians(10)), 1.0824, 0], abs=1e-4)
@@ -34,7 +34,7 @@ def test_a_code_along_the_factors_is_perfect_and_a_turned_one_as_a_turned_square
     assert turned_square([20.0], seed=0)[0, 0] == pytest.approx(found.distances[1])
 
 
-def test_a_turned_square_scores_less_the_more_it_is_turned() -> None:
+def test_a_rotated_square_scores_lower_the_more_it_is_rotated() -> None:
     found = turned_square([0, 15, 30, 45], seed=1)
     assert (np.diff(found[:, 0]) > 0).all()
     assert (np.diff(found[:, 1]) < -0.1).all()
@@ -42,7 +42,7 @@ def test_a_turned_square_scores_less_the_more_it_is_turned() -> None:
     assert found[-1] == pytest.approx([1.0824, 0], abs=0.1)
 
 
-def test_a_model_with_a_pruned_latent_has_neither() -> None:
+def test_a_model_with_a_pruned_latent_has_neither_dto_nor_ds() -> None:
     found = of_linear([_turned(0, (0.1, 1.0)), _turned(0)], [SAMPLES] * 2, seed=0)
     assert np.isnan(found.distances).tolist() == np.isnan(found.scores).tolist() == [True, False]
     assert found.active.tolist() == [[True, False], [True, True]]
@@ -60,7 +60,7 @@ def _untrained(architecture: Architecture, channels: int) -> Objective:
     return untrained(VAEConfig(), training, channels=channels, latents=2, seeds=range(300))
 
 
-def test_random_decoders_are_further_than_chance() -> None:
+def test_random_decoders_are_farther_than_chance() -> None:
     uniform = np.random.default_rng(0).uniform(-1, 1, size=(5_000, 3, 2))
     expected = orthogonality(uniform, (0, 1)).distances.mean()
     assert expected > CHANCE + 0.05
@@ -69,7 +69,7 @@ def test_random_decoders_are_further_than_chance() -> None:
     assert np.isnan(found.scores).all()
 
 
-def test_networks_are_measured_at_the_codes_that_they_are_given() -> None:
+def test_networks_are_measured_at_the_given_codes() -> None:
     import torch
 
     model = _untrained("mlp_vectors", 6)

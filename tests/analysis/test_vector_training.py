@@ -1,4 +1,4 @@
-"""Models of vectors, trained side by side, and looked at on the way: looking changes nothing."""
+"""Models of vectors trained in parallel, and inspected on the way without changing the training."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_each_restart_learns_from_its_own_set_as_if_it_were_alone() -> None:
     assert not np.allclose(together[0], together[1], atol=1e-2)
 
 
-def test_rates_follow_each_other() -> None:
+def test_learning_rates_are_applied_one_after_another() -> None:
     once = _weights(_trained(rates=(1e-2,)))
     assert np.array_equal(once, _weights(_trained()))
     assert np.array_equal(once, _weights(_trained(rates=(1e-2, 0.0))))
@@ -49,7 +49,7 @@ def _decoder(model: Objective) -> torch.Tensor:
     return layer.weight.detach().clone()
 
 
-def test_the_models_are_shown_after_the_steps_that_were_asked_for_and_learn_what_they_learn_unseen() -> None:
+def test_inspecting_models_at_the_requested_steps_does_not_change_the_training() -> None:
     seen: dict[int, torch.Tensor] = {}
 
     def look(step: int, model: Objective) -> None:
@@ -65,8 +65,8 @@ def test_the_models_are_shown_after_the_steps_that_were_asked_for_and_learn_what
     assert torch.equal(torch.from_numpy(unseen).mT, seen[20].double())
 
 
-def test_a_beta_vae_learns_what_a_vae_of_the_variance_times_beta_learns() -> None:
-    """Theorem 3 of Allen (2024), with Adam; by a power of 2 nothing is rounded differently."""
+def test_a_beta_vae_learns_the_same_as_a_vae_with_beta_times_the_variance() -> None:
+    """Theorem 3 of Allen (2024), with Adam. A power of 2 as β avoids different rounding."""
     vae = trained([CLOUD], VAEConfig(), SHORT, latents=2, seeds=[0])
     beta_vae = trained([CLOUD], BetaVAEConfig(beta=4.0), training_of(0.0625, steps=20, batch_size=16), latents=2, seeds=[0])
     other = trained([CLOUD], VAEConfig(), training_of(0.0625, steps=20, batch_size=16), latents=2, seeds=[0])
@@ -74,7 +74,7 @@ def test_a_beta_vae_learns_what_a_vae_of_the_variance_times_beta_learns() -> Non
     assert not torch.allclose(_decoder(vae), _decoder(other), rtol=0, atol=1e-2)
 
 
-def test_a_training_that_diverges_is_told() -> None:
+def test_a_diverging_training_is_reported() -> None:
     wild = SHORT.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(UserError, match=r"vae, linear: the .* was .* at step \d+ .*; lower learning_rate, which is 1e\+30"):
         trained([CLOUD], VAEConfig(), wild, latents=2, seeds=[0])

@@ -1,4 +1,4 @@
-"""Nobody else's images are given a licence that is not theirs."""
+"""Images of others are never given a licence that is not theirs."""
 
 import pytest
 
@@ -20,7 +20,7 @@ from perturb.datasets.hdf5.schema import source
         ("discs", UNKNOWN),
     ],
 )
-def test_the_licence_of_an_official_file_is_its_authors(dataset: str, licence: str) -> None:
+def test_an_official_file_has_its_authors_licence(dataset: str, licence: str) -> None:
     assert credit_of(dataset, "path_name=x, sha256=0, source=file").licence == licence
 
 
@@ -31,7 +31,7 @@ def test_every_dataset_is_credited() -> None:
 
 
 class Mini(GroundTruth):
-    """A user's own ground truth, with a name that perturb has too."""
+    """A user's own ground truth with the name of one of ours."""
 
     grid = DATASETS["mini"].kind.grid
     image_shape = (32, 32, 3)
@@ -40,7 +40,7 @@ class Mini(GroundTruth):
         return renderer_of("mini").images(indices)
 
 
-def test_images_of_ones_own_are_not_ours_whatever_their_name() -> None:
+def test_a_users_own_images_never_get_our_licence_whatever_their_name() -> None:
     assert Mini.name == "mini"
     assert credit_of("mini", source(renderer_of("mini"))).licence == OURS
     assert credit_of("mini", source(Mini())) == credit_of("mini", "class=Mini, sha256=, source=code")

@@ -47,8 +47,8 @@ def noise_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_every_pixel_of_a_file_keeps_the_bound(noise_file: Path) -> None:
-    """Checked here without the verifier's own code."""
+def test_every_pixel_of_a_file_is_within_epsilon_of_the_original(noise_file: Path) -> None:
+    """The bound is checked here independently of the verifier."""
     with h5py.File(noise_file) as file:
         change = np.abs(file["images"][:].astype(int) - Mini().images(np.arange(4096)).astype(int))
     assert change.max() == 44
@@ -59,7 +59,7 @@ def test_every_pixel_of_a_file_keeps_the_bound(noise_file: Path) -> None:
     assert verify_file(noise_file) == found
 
 
-def test_shapes3d_layout_has_images_and_labels(noise_file: Path) -> None:
+def test_the_shapes3d_layout_has_images_and_labels(noise_file: Path) -> None:
     with h5py.File(noise_file) as file:
         assert sorted(file) == ["images", "labels"]
         assert file["images"].shape == (4096, 32, 32, 3)
@@ -70,7 +70,7 @@ def test_shapes3d_layout_has_images_and_labels(noise_file: Path) -> None:
         assert file.attrs["factor_names"] == "floor_hue,wall_hue,object_hue,sky_hue"
 
 
-def test_dsprites_layout_has_imgs_classes_and_values_with_the_colour_first(tmp_path: Path) -> None:
+def test_the_dsprites_layout_has_imgs_classes_and_values_with_colour_as_the_first_factor(tmp_path: Path) -> None:
     sprites = SmallSprites()
     _write(tmp_path / "noise.h5", sprites)
     with h5py.File(tmp_path / "noise.h5") as file:
@@ -78,7 +78,7 @@ def test_dsprites_layout_has_imgs_classes_and_values_with_the_colour_first(tmp_p
         assert {name: file["latents"][name] for name in file["latents"]} == {
             "classes": file["latents_classes"],
             "values": file["latents_values"],
-        }, "two names of the same arrays"
+        }, "the group must contain the same arrays under other names"
         assert file["imgs"].shape == (96, 64, 64)
         assert file["latents_classes"].dtype == np.int64
         assert file["latents_values"].dtype == np.float64
@@ -93,7 +93,7 @@ def test_writing_twice_gives_the_same_bytes(noise_file: Path, tmp_path: Path) ->
     assert (tmp_path / "again.h5").read_bytes() == noise_file.read_bytes()
 
 
-def test_an_exception_while_writing_leaves_nothing(tmp_path: Path) -> None:
+def test_an_exception_while_writing_leaves_nothing_behind(tmp_path: Path) -> None:
     def broken(numbers: np.ndarray) -> np.ndarray:
         if numbers[0] > 1000:
             raise RuntimeError("no more images")
@@ -125,7 +125,7 @@ write_benchmark_file(Path({str(tmp_path / "x.h5")!r}), Mini(), images, attribute
     assert not (tmp_path / "x.h5").exists()
 
 
-def test_a_disk_that_fills_up_is_told_how_much_was_needed_and_nothing_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_space_needed_and_nothing_is_left_behind(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", megabytes=14) as disk:
         written = []
         with pytest.raises(UserError, match=r"x\.h5: needs up to 0\.01 GB, and .*disk has 0\.01 GB left; make room"):
@@ -200,12 +200,12 @@ def _without_images(file: h5py.File) -> None:
         (_one_allowed_pixel, "the sha256 of its images must be [0-9a-f]{64}, got [0-9a-f]{64}"),
     ],
 )
-def test_the_verifier_finds_what_is_wrong(noise_file: Path, tmp_path: Path, change: "callable", message: str) -> None:
+def test_the_verifier_reports_what_is_wrong(noise_file: Path, tmp_path: Path, change: "callable", message: str) -> None:
     with pytest.raises(UserError, match=message):
         verify(_tampered(noise_file, tmp_path, change), Mini())
 
 
-def test_a_flipped_bit_on_the_disk_is_found(noise_file: Path, tmp_path: Path) -> None:
+def test_a_flipped_bit_on_the_disk_is_detected(noise_file: Path, tmp_path: Path) -> None:
     content = bytearray(noise_file.read_bytes())
     content[len(content) // 2] ^= 4
     (tmp_path / "flipped.h5").write_bytes(content)
@@ -213,13 +213,13 @@ def test_a_flipped_bit_on_the_disk_is_found(noise_file: Path, tmp_path: Path) ->
         verify(tmp_path / "flipped.h5", Mini())
 
 
-def test_something_else_is_no_benchmark_file(tmp_path: Path) -> None:
+def test_a_text_file_is_not_a_benchmark_file(tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("hello")
     with pytest.raises(UserError, match="cannot be read as HDF5"):
         verify_file(tmp_path / "text.h5")
 
 
-def test_a_file_from_other_originals_is_verified_against_those(tmp_path: Path) -> None:
+def test_a_file_made_from_other_originals_is_verified_against_those(tmp_path: Path) -> None:
     code = tmp_path / "discs.py"
     code.write_text((ROOT / "examples" / "own_ground_truth" / "discs.py").read_text())
     truth = load_own(code)

@@ -1,4 +1,4 @@
-"""Ground truths written as their authors' files, read back by our readers and as others read them."""
+"""Ground truths written in their authors' file formats, read back by our readers and as others read them."""
 
 import io
 from pathlib import Path
@@ -27,7 +27,7 @@ def _text(*tables: object) -> str:
 
 
 @pytest.mark.parametrize("ending", ["npz", "hdf5", "h5"])
-def test_dsprites_comes_back_from_its_official_file(tmp_path: Path, ending: str) -> None:
+def test_a_dsprites_file_in_the_official_format_is_read_back_unchanged(tmp_path: Path, ending: str) -> None:
     path, told = tmp_path / f"dsprites.{ending}", []
     write_official(path, SmallSprites(), report=lambda done, total: told.append((done, total)))
     found = DSpritesFile(path, check=False, grid=SmallSprites.grid)
@@ -36,8 +36,8 @@ def test_dsprites_comes_back_from_its_official_file(tmp_path: Path, ending: str)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_disentanglement_libs_way_of_reading_finds_what_it_looks_for(tmp_path: Path) -> None:
-    """Its loader's own lines: pickles allowed, for the sizes of the factors."""
+def test_disentanglement_libs_loader_finds_what_it_needs_in_the_archive(tmp_path: Path) -> None:
+    """The lines are copied from its loader, which allows pickles to read the factor sizes."""
     write_official(tmp_path / "dsprites.npz", SmallSprites())
     with (tmp_path / "dsprites.npz").open("rb") as file:
         data = np.load(file, encoding="latin1", allow_pickle=True)
@@ -49,7 +49,7 @@ def test_disentanglement_libs_way_of_reading_finds_what_it_looks_for(tmp_path: P
     assert np.unique(images).tolist() == [0, 1]
 
 
-def test_rendered_files_pass_the_verifier(tmp_path: Path) -> None:
+def test_rendered_files_pass_verification(tmp_path: Path) -> None:
     for name, truth in {"mini": Mini(), "sprites": SmallSprites()}.items():
         write_official(tmp_path / f"{name}.h5", truth)
         assert verify(tmp_path / f"{name}.h5", truth).largest_change == 0
@@ -60,19 +60,19 @@ def test_rendered_files_pass_the_verifier(tmp_path: Path) -> None:
         verify(tmp_path / "sprites.h5", SmallSprites())
 
 
-def test_another_ending_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+def test_another_file_extension_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--out must end in \.h5, \.hdf5 for mini, got mini\.npz"):
         write_official(tmp_path / "mini.npz", Mini())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None:
+def test_an_unwritable_target_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"mini\.h5: cannot be written"):
         write_official(tmp_path / "file" / "mini.h5", Mini())
 
 
-def test_the_list_has_every_dataset_and_its_grid() -> None:
+def test_the_list_shows_every_dataset_and_its_grid() -> None:
     text = _text(table_of_datasets())
     for name, dataset in DATASETS.items():
         grid = dataset.kind.grid
@@ -120,7 +120,7 @@ def test_a_dataset_is_described_by_its_factors_and_a_file_by_its_attributes(tmp_
     assert "renderer=mini" in text
 
 
-def test_what_is_neither_dataset_nor_file_is_refused(tmp_path: Path) -> None:
+def test_unknown_datasets_and_invalid_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cars is neither a dataset"):
         described("cars")
     with pytest.raises(

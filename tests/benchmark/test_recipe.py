@@ -28,7 +28,7 @@ PERTURBATION = PerturbationConfig(
 
 
 def _publish(folder: Path, variant: str) -> Path:
-    """File, recipe and weights of a variant of the mini scene."""
+    """Write file, recipe and weights of a variant of the mini scene and return the recipe's path."""
     truth, network, used = Mini(), None, None
     recipe_path = folder / f"{variant}.recipe.json"
     if variant == "modified":
@@ -51,13 +51,13 @@ def _publish(folder: Path, variant: str) -> Path:
 
 @pytest.fixture(scope="module")
 def recipes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A published recipe of each variant, with its file."""
+    """Published recipes by variant, each beside its file."""
     folder = tmp_path_factory.mktemp("recipes")
     return {variant: _publish(folder, variant) for variant in ("original", "noise", "matched_noise", "modified")}
 
 
 @pytest.mark.parametrize("variant", ["original", "noise", "matched_noise", "modified"])
-def test_a_recipe_makes_the_same_bytes_again(recipes: dict[str, Path], variant: str, tmp_path: Path) -> None:
+def test_a_recipe_reproduces_the_same_bytes(recipes: dict[str, Path], variant: str, tmp_path: Path) -> None:
     out = tmp_path / "again.h5"
     assert build(recipes[variant], out)
     assert sha256_of(out) == read_recipe(recipes[variant]).sha256
@@ -65,7 +65,7 @@ def test_a_recipe_makes_the_same_bytes_again(recipes: dict[str, Path], variant: 
     assert verify_file(out).images == 4096
 
 
-def test_a_file_says_what_it_was_made_from(recipes: dict[str, Path]) -> None:
+def test_a_file_states_what_it_was_made_from(recipes: dict[str, Path]) -> None:
     with h5py.File(recipes["modified"].with_name("modified.h5")) as file:
         said = dict(file.attrs)
     published = read_recipe(recipes["modified"])
@@ -77,11 +77,11 @@ def test_a_file_says_what_it_was_made_from(recipes: dict[str, Path]) -> None:
     assert said["epsilon"] == 0.25
 
 
-def test_a_recipe_of_before_there_was_matched_noise_keeps_its_hash(recipes: dict[str, Path]) -> None:
+def test_recipes_without_matched_noise_keep_their_original_json_form(recipes: dict[str, Path]) -> None:
     assert "noise_levels" not in read_recipe(recipes["noise"]).recipe.model_dump_json()
 
 
-def test_a_file_of_ones_own_images_is_not_under_our_licence(tmp_path: Path) -> None:
+def test_a_file_of_a_users_own_images_is_not_under_our_licence(tmp_path: Path) -> None:
     recipe = Recipe(
         dataset="mini", source="class=Mini, sha256=0, source=code", variant="original", epsilon=0.0, bound="reflect",
         config_hash="0" * 64, run="file-0",
@@ -99,7 +99,7 @@ def test_a_file_of_ones_own_images_is_not_under_our_licence(tmp_path: Path) -> N
     ],
     ids=["an older processor", "one thread"],
 )
-def test_elsewhere_pixels_differ_by_one_grey_level_at_most(
+def test_on_other_hardware_pixels_differ_by_at_most_one_grey_level(
     recipes: dict[str, Path], environment: dict[str, str], tmp_path: Path
 ) -> None:
     out, code = (
@@ -116,7 +116,7 @@ def test_elsewhere_pixels_differ_by_one_grey_level_at_most(
     verify_file(out)
 
 
-def test_comparing_counts_pixels(recipes: dict[str, Path]) -> None:
+def test_comparing_two_files_counts_differing_pixels(recipes: dict[str, Path]) -> None:
     original, noise = (recipes[variant].with_name(f"{variant}.h5") for variant in ("original", "noise"))
     with h5py.File(original) as a, h5py.File(noise) as b:
         change = np.abs(a["images"][:].astype(int) - b["images"][:])
@@ -164,16 +164,14 @@ def _changed(path: Path, **changes: object) -> Path:
         ({"dataset": "cats"}, "dataset must be among mini"),
     ],
 )
-def test_a_recipe_that_cannot_be_used_is_refused(
-    recipes: dict[str, Path], tmp_path: Path, changes: dict, sentence: str
-) -> None:
+def test_an_unusable_recipe_is_refused(recipes: dict[str, Path], tmp_path: Path, changes: dict, sentence: str) -> None:
     recipe = _changed(_copied(recipes, tmp_path), **changes)
     with pytest.raises(UserError, match=sentence):
         build(recipe, tmp_path / "out.h5")
     assert not (tmp_path / "out.h5").exists()
 
 
-def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_recipe_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file; name a recipe"):
         read_recipe(tmp_path / "x.recipe.json")
     (tmp_path / "x.recipe.json").write_bytes(b"[" * 2_000)
@@ -184,7 +182,7 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
         read_recipe(tmp_path / "x.recipe.json")
 
 
-def test_other_weights_are_refused(recipes: dict[str, Path], tmp_path: Path) -> None:
+def test_missing_or_different_weights_are_refused(recipes: dict[str, Path], tmp_path: Path) -> None:
     recipe = _copied(recipes, tmp_path)
     weights = weights_of(recipe)
     content = bytearray(weights.read_bytes())

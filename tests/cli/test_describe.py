@@ -1,4 +1,4 @@
-"""`dataset info` shows anybody's file as text, whatever is in it."""
+"""`dataset info` shows any file as text, whatever its content."""
 
 import io
 import json
@@ -21,7 +21,7 @@ def _shown(path: Path) -> str:
     return console.file.getvalue()
 
 
-def test_markup_and_escape_codes_are_shown_and_do_nothing(tmp_path: Path) -> None:
+def test_markup_and_escape_codes_are_shown_and_have_no_effect(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "[b]a.h5", "w") as file:
         file["[/nope]"] = np.zeros(3)
         file["\x1b[2J"] = np.zeros(3)
@@ -34,7 +34,7 @@ def test_markup_and_escape_codes_are_shown_and_do_nothing(tmp_path: Path) -> Non
     assert not {letter for letter in shown.replace("\n", "") if not letter.isprintable()}
 
 
-def test_a_value_without_end_is_cut(tmp_path: Path) -> None:
+def test_an_overlong_value_is_truncated(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.attrs["long"] = "x" * 60_000
     assert LONGEST_VALUE <= _shown(tmp_path / "a.h5").count("x") < LONGEST_VALUE + 200
@@ -51,7 +51,7 @@ def test_types_that_python_lacks_are_named_and_the_rest_is_shown(tmp_path: Path)
     assert "plain" in shown
 
 
-def test_a_file_without_its_end_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = np.random.default_rng(0).random(1_000)
     (tmp_path / "a.h5").write_bytes((tmp_path / "a.h5").read_bytes()[:-500])
@@ -59,7 +59,7 @@ def test_a_file_without_its_end_is_refused(tmp_path: Path) -> None:
         described(str(tmp_path / "a.h5"))
 
 
-def test_a_benchmark_is_described_with_the_files_that_can_be_made_of_it() -> None:
+def test_a_benchmark_is_described_with_the_files_that_can_be_built() -> None:
     assert len(described("smallnorb")) == 1
     dataset, made = described("mini")
     assert dataset.row_count == 4
@@ -79,7 +79,7 @@ def test_a_benchmark_is_described_with_the_files_that_can_be_made_of_it() -> Non
         ["analyse", "precision-budget", "--seeds", "2"], ["score", "codes.npz"],
     ],
 )  # fmt: skip
-def test_what_people_read_as_a_table_programs_read_as_json(
+def test_commands_that_print_tables_also_print_json(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -100,7 +100,7 @@ def test_what_people_read_as_a_table_programs_read_as_json(
     assert first == second
 
 
-def test_the_list_as_json_has_numbers() -> None:
+def test_the_json_lists_contain_numbers() -> None:
     found = datasets_as_json()
     assert found["datasets"]["dsprites"]["images"] == 737_280
     assert found["datasets"]["shapes3d"]["factors"]["orientation"] == 15
@@ -110,7 +110,7 @@ def test_the_list_as_json_has_numbers() -> None:
     assert metrics_as_json()["mig"]["range"] == (0.0, 1.0)
 
 
-def test_a_file_as_json_has_its_arrays_and_attributes(tmp_path: Path) -> None:
+def test_a_file_described_as_json_has_its_arrays_and_attributes(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["x"] = np.zeros((2, 3), np.uint8)
         file.attrs["epsilon"] = 0.5

@@ -1,4 +1,4 @@
-"""A config that takes what it leaves out from another file."""
+"""A config that takes omitted values from a base file."""
 
 from pathlib import Path
 
@@ -17,13 +17,13 @@ epsilon = 0.2
 """
 
 
-def test_a_base_gives_what_the_file_leaves_out(tmp_path: Path, tiny_toml: Path) -> None:
+def test_a_base_supplies_what_the_file_leaves_out(tmp_path: Path, tiny_toml: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared" / "base.toml").write_text(BASE)
     whole = tiny_toml.read_text()
     tiny_toml.write_text('base = "shared/base.toml"\n' + whole.replace("batch_size = 8\nlearning_rate", "learning_rate", 1))
     assert load_experiment(tiny_toml, ["perturbation.epsilon=0.175"]) == load_experiment(_file(tmp_path, whole))
-    assert load_experiment(tiny_toml).perturbation.epsilon == 0.175, "what the file says comes before its base"
+    assert load_experiment(tiny_toml).perturbation.epsilon == 0.175, "the file must take precedence over its base"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_base_gives_what_the_file_leaves_out(tmp_path: Path, tiny_toml: Path) 
         ('"base.toml"', "[training]\nstep = 3", r"tiny\.toml: unknown key `training\.step` \(value 3\)"),
     ],
 )
-def test_a_base_that_cannot_be_one_is_a_sentence(
+def test_an_invalid_base_is_refused_in_one_sentence(
     base: str, text: str, sentence: str, tmp_path: Path, tiny_toml: Path
 ) -> None:
     (tmp_path / "base.toml").write_text(text)

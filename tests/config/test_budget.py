@@ -11,7 +11,7 @@ from perturb.errors import UserError
 AUTOENCODER = 'objective = { kind = "autoencoder" }'
 
 
-def test_budget_changes_steps_and_counts_only(tiny_toml: Path) -> None:
+def test_a_budget_changes_only_steps_and_counts(tiny_toml: Path) -> None:
     replaced(tiny_toml, AUTOENCODER, f'{AUTOENCODER}\ntraining = {{ architecture = "conv32", steps = 40 }}')
     replaced(tiny_toml, 'action = "warn"', 'action = "fail"')
     replaced(tiny_toml, "num = 2", "num = 20")
@@ -28,7 +28,7 @@ def test_budget_changes_steps_and_counts_only(tiny_toml: Path) -> None:
     }
 
 
-def test_budget_stops_at_the_fewest_that_make_sense(tiny_toml: Path) -> None:
+def test_a_budget_stops_at_the_smallest_sensible_values(tiny_toml: Path) -> None:
     replaced(tiny_toml, "num = 2", "num = 20")
     config = load_experiment(replaced(tiny_toml, "[selection]", "[selection]\nkeep = 3"))
     small = scaled_down(config, 1e-6)
@@ -37,12 +37,12 @@ def test_budget_stops_at_the_fewest_that_make_sense(tiny_toml: Path) -> None:
     assert ExperimentConfig.model_validate_json(small.model_dump_json()) == small
 
 
-def test_full_budget_changes_nothing(tiny: ExperimentConfig) -> None:
+def test_a_full_budget_changes_nothing(tiny: ExperimentConfig) -> None:
     assert scaled_down(tiny, 1) == tiny
 
 
 @pytest.mark.parametrize(("budget", "given"), [(0, "0"), (-0.5, "-0.5"), (1.01, "1.01"), (float("nan"), "nan")])
-def test_budget_outside_its_bounds_is_told(tiny: ExperimentConfig, budget: float, given: str) -> None:
+def test_a_budget_out_of_range_is_refused(tiny: ExperimentConfig, budget: float, given: str) -> None:
     with pytest.raises(UserError) as caught:
         scaled_down(tiny, budget)
     assert str(caught.value) == f"--budget must be above 0 and at most 1, got {given}."

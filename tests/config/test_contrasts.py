@@ -1,4 +1,4 @@
-"""Primary contrasts: what a config declares, what it means, and what is refused."""
+"""Primary contrasts: declarations, defaults and refusals."""
 
 from pathlib import Path
 
@@ -11,30 +11,30 @@ FIRST_METHOD = "[[evaluation.methods]]"
 
 
 def _declared(path: Path, *contrasts: str) -> Path:
-    """The tiny experiment with some contrasts."""
+    """Add contrasts to the tiny experiment."""
     text = path.read_text(encoding="utf-8")
     sections = "".join(f"[[evaluation.contrasts]]\n{contrast}\n\n" for contrast in contrasts)
     path.write_text(text.replace(FIRST_METHOD, sections + FIRST_METHOD, 1), encoding="utf-8")
     return path
 
 
-def test_without_any_the_thesis_vaes_are_held_against_the_original_and_the_control(tiny: ExperimentConfig) -> None:
+def test_by_default_the_thesis_vaes_are_contrasted_with_the_original_and_the_control(tiny: ExperimentConfig) -> None:
     assert tiny.evaluation.primary == (
         ContrastConfig(first="modified", second="original", methods=("β-VAE",), metric="mig"),
         ContrastConfig(first="modified", second="untrained", methods=("β-VAE",), metric="mig"),
     )
 
 
-def test_of_the_default_ones_only_those_of_the_evaluations_variants_are_there(tiny_toml: Path) -> None:
+def test_default_contrasts_are_limited_to_the_evaluations_variants(tiny_toml: Path) -> None:
     config = load_experiment(tiny_toml, ['evaluation.variants=["original", "modified"]'])
     assert [(contrast.first, contrast.second) for contrast in config.evaluation.primary] == [("modified", "original")]
 
 
-def test_without_the_thesis_vaes_there_is_no_default(tiny: ExperimentConfig) -> None:
+def test_without_the_thesis_vaes_there_is_no_default_contrast(tiny: ExperimentConfig) -> None:
     assert with_methods(tiny, ["AE"]).evaluation.primary == ()
 
 
-def test_declared_ones_take_the_place_of_the_default(tiny_toml: Path, tiny: ExperimentConfig) -> None:
+def test_declared_contrasts_replace_the_defaults(tiny_toml: Path, tiny: ExperimentConfig) -> None:
     path = _declared(
         tiny_toml, 'first = "noise"\nsecond = "original"', 'first = "noise"\nsecond = "modified"\nmethods = ["AE"]'
     )
@@ -47,7 +47,7 @@ def test_declared_ones_take_the_place_of_the_default(tiny_toml: Path, tiny: Expe
     assert [c.methods for c in with_methods(config, ["AE"]).evaluation.primary] == [("AE",)]
 
 
-def test_an_experiment_may_have_none(tiny_toml: Path) -> None:
+def test_an_experiment_may_have_no_contrasts(tiny_toml: Path) -> None:
     assert load_experiment(tiny_toml, ["evaluation.contrasts=[]"]).evaluation.primary == ()
 
 
@@ -64,7 +64,7 @@ def test_an_experiment_may_have_none(tiny_toml: Path) -> None:
     ],
     ids=["first", "second", "same", "methods", "method twice", "metric", "twice"],
 )
-def test_what_cannot_be_compared_is_told_in_one_sentence(tiny_toml: Path, contrasts: list[str], message: str) -> None:
+def test_invalid_contrasts_are_refused_in_one_sentence(tiny_toml: Path, contrasts: list[str], message: str) -> None:
     with pytest.raises(UserError) as caught:
         load_experiment(_declared(tiny_toml, *contrasts))
     assert message in str(caught.value)

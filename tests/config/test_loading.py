@@ -18,7 +18,7 @@ BETA_VAE = 'objective = { kind = "beta_vae", beta = 4.0 }'
 
 
 def _error(path: Path, changes: Sequence[str] = ()) -> str:
-    """What is wrong with a file; always one line that begins with the file."""
+    """The error for a file, which must be one line that starts with the path."""
     with pytest.raises(UserError) as caught:
         load_experiment(path, changes)
     message = str(caught.value)
@@ -28,15 +28,15 @@ def _error(path: Path, changes: Sequence[str] = ()) -> str:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_configs_that_come_with_perturb_load(path: Path) -> None:
-    assert load_experiment(path).name == path.stem.removesuffix("_short"), "short ones are published under the same name"
+def test_configs_shipped_with_perturb_load(path: Path) -> None:
+    assert load_experiment(path).name == path.stem.removesuffix("_short"), "short configs are published under the same name"
 
 
-def test_there_are_configs_that_come_with_perturb() -> None:
+def test_configs_are_shipped_with_perturb() -> None:
     assert "quickstart" in [path.stem for path in CONFIGS]
 
 
-def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentConfig) -> None:
+def test_given_values_are_used_and_omitted_ones_take_their_defaults(tiny: ExperimentConfig) -> None:
     assert (tiny.name, tiny.training.steps, tiny.perturbation.epsilon) == ("tiny", 12, 0.175)
     assert [method.objective.kind for method in tiny.evaluation.methods] == ["beta_vae", "autoencoder"]
     assert (tiny.training.latents, tiny.metrics.mig.num_bins, tiny.selection.metric) == (None, 20, "mig")
@@ -75,7 +75,7 @@ def test_values_arrive_and_what_is_left_out_takes_its_default(tiny: ExperimentCo
         ("seeds = 2", "seeds = 1", "`evaluation.seeds`: input should be greater than or equal to 2, got 1"),
     ],
 )  # fmt: skip
-def test_wrong_value_is_told_with_file_key_rule_and_value(tiny_toml: Path, old: str, new: str, expected: str) -> None:
+def test_a_wrong_value_is_reported_with_file_key_rule_and_value(tiny_toml: Path, old: str, new: str, expected: str) -> None:
     assert expected in _error(replaced(tiny_toml, old, new))
 
 
@@ -84,7 +84,7 @@ def test_further_problems_are_counted(tiny_toml: Path) -> None:
     assert "(1 more after it)" in _error(tiny_toml)
 
 
-def test_unknown_objective_is_told_with_the_known_ones(tiny_toml: Path) -> None:
+def test_an_unknown_objective_is_reported_with_the_known_ones(tiny_toml: Path) -> None:
     message = _error(replaced(tiny_toml, AUTOENCODER, 'objective = { kind = "gan" }'))
     for part in ("evaluation.methods.1.objective", "kind", "'beta_vae'", "'autoencoder'", "'gan'"):
         assert part in message
@@ -106,17 +106,17 @@ def test_unknown_objective_is_told_with_the_known_ones(tiny_toml: Path) -> None:
     ],
     ids=["unknown", "out of range"],
 )
-def test_key_inside_an_objective_is_named_as_the_file_spells_it(tiny_toml: Path, old: str, new: str, expected: str) -> None:
+def test_a_key_of_an_objective_is_named_as_in_the_file(tiny_toml: Path, old: str, new: str, expected: str) -> None:
     assert expected in _error(replaced(tiny_toml, old, new))
 
 
-def test_too_few_restarts_for_the_selection_are_told_with_both_numbers(tiny_toml: Path) -> None:
+def test_too_few_restarts_for_the_selection_are_reported_with_both_numbers(tiny_toml: Path) -> None:
     message = _error(replaced(tiny_toml, "[selection]", "[selection]\nkeep = 2"))
     assert "restarts.num must be at least 2 × selection.keep = 4" in message
     assert "it is 2" in message
 
 
-def test_methods_of_one_name_are_told_with_the_name(tiny_toml: Path) -> None:
+def test_methods_with_the_same_name_are_reported_with_the_name(tiny_toml: Path) -> None:
     message = _error(replaced(tiny_toml, 'name = "AE"', 'name = "β-VAE"'))
     assert "methods must have different names" in message
     assert "evaluation" in message
@@ -132,9 +132,7 @@ def test_methods_of_one_name_are_told_with_the_name(tiny_toml: Path) -> None:
     ],
     ids=["another first", "original absent", "one twice"],
 )
-def test_variants_that_do_not_begin_with_original_or_repeat_are_told_with_the_rule_and_the_value(
-    tiny_toml: Path, variants: str, value: str
-) -> None:
+def test_variants_that_repeat_or_do_not_start_with_original_are_refused(tiny_toml: Path, variants: str, value: str) -> None:
     message = _error(replaced(tiny_toml, '["original", "modified", "noise", "untrained"]', variants))
     assert "evaluation" in message
     assert "variants must begin with 'original'" in message
@@ -142,17 +140,17 @@ def test_variants_that_do_not_begin_with_original_or_repeat_are_told_with_the_ru
     assert value in message
 
 
-def test_no_variants_at_all_is_told(tiny_toml: Path) -> None:
+def test_an_empty_list_of_variants_is_refused(tiny_toml: Path) -> None:
     message = _error(replaced(tiny_toml, '["original", "modified", "noise", "untrained"]', "[]"))
     assert "variants must begin with 'original'" in message
 
 
-def test_unknown_variant_is_told_with_the_known_ones(tiny_toml: Path) -> None:
+def test_an_unknown_variant_is_reported_with_the_known_ones(tiny_toml: Path) -> None:
     message = _error(replaced(tiny_toml, '"noise"', '"blur"'))
     assert "untrained_in_span, redrawn_curve_in_span; got blur" in message
 
 
-def test_a_control_in_the_span_of_the_images_needs_a_pattern_of_cells(tiny_toml: Path) -> None:
+def test_a_control_in_the_span_of_the_images_needs_a_coarse_generator(tiny_toml: Path) -> None:
     text = tiny_toml.read_text(encoding="utf-8").replace('"untrained"]', '"untrained_in_span"]')
     tiny_toml.write_text(text, encoding="utf-8")
     assert "untrained_in_span" in load_experiment(tiny_toml).evaluation.variants
@@ -161,7 +159,7 @@ def test_a_control_in_the_span_of_the_images_needs_a_pattern_of_cells(tiny_toml:
     assert 'it is "deconv"' in message
 
 
-def test_a_line_search_on_such_a_control_needs_it_too(tiny_toml: Path) -> None:
+def test_a_line_search_on_a_control_in_the_span_needs_a_coarse_generator_too(tiny_toml: Path) -> None:
     text = tiny_toml.read_text(encoding="utf-8").replace('generator = "coarse"', 'generator = "deconv"')
     tiny_toml.write_text(text + '\n[search]\nvariants = ["original", "untrained_in_span"]\n', encoding="utf-8")
     assert 'must be "coarse" for untrained_in_span' in _error(tiny_toml)
@@ -176,43 +174,43 @@ def test_a_line_search_on_such_a_control_needs_it_too(tiny_toml: Path) -> None:
         ("metrics.dci.tree=3", "trees"),
     ],
 )
-def test_an_unknown_key_is_answered_with_the_one_that_was_meant(tiny_toml: Path, change: str, meant: str) -> None:
+def test_an_unknown_key_is_reported_with_the_closest_known_one(tiny_toml: Path, change: str, meant: str) -> None:
     key = change.partition("=")[0]
     assert f"unknown key `{key}`" in (said := _error(tiny_toml, [change]))
     assert f"(did you mean {meant}?); remove it or correct its name" in said
 
 
-def test_a_key_of_a_methods_objective_is_guessed_among_its_own(tiny_toml: Path) -> None:
+def test_the_suggestion_for_an_objectives_key_is_one_of_that_objectives_keys(tiny_toml: Path) -> None:
     path = replaced(
         tiny_toml, 'objective = { kind = "beta_vae", beta = 4.0 }', 'objective = { kind = "beta_vae", betta = 4.0 }'
     )
     assert "objective.betta` (value 4.0) (did you mean beta?)" in _error(path)
 
 
-def test_a_toml_date_is_not_taken_for_a_string(tiny_toml: Path) -> None:
+def test_a_toml_date_is_not_accepted_as_a_string(tiny_toml: Path) -> None:
     assert "`evaluation.methods.1.name`" in _error(replaced(tiny_toml, 'name = "AE"', "name = 2020-01-01"))
 
 
-def test_toml_syntax_error_is_told_with_its_line(tiny_toml: Path) -> None:
+def test_a_toml_syntax_error_is_reported_with_its_line(tiny_toml: Path) -> None:
     message = _error(replaced(tiny_toml, "[dataset]", "[dataset"))
     assert "not a TOML file" in message
     assert "line 5" in message
 
 
-def test_bytes_that_are_not_text_are_not_toml(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(b"\x89HDF\r\n\x1a\n\xff")
     assert "a.toml: cannot be read (it is not UTF-8, at byte 0)" in _error(tmp_path / "a.toml")
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     assert "no such file" in _error(tmp_path / "absent.toml")
 
 
-def test_missing_file_below_a_file_is_told(tiny_toml: Path) -> None:
+def test_a_path_below_a_file_is_reported(tiny_toml: Path) -> None:
     _error(tiny_toml / "absent.toml")
 
 
-def test_folder_instead_of_a_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_in_place_of_a_file_is_reported(tmp_path: Path) -> None:
     assert "is a folder; name a TOML file, such as those that come with perturb in configs/" in _error(tmp_path)
 
 
@@ -223,7 +221,9 @@ def test_configs_are_frozen(tiny: ExperimentConfig) -> None:
         tiny.training.steps = 3
 
 
-def test_a_config_is_the_same_however_its_file_is_written(tmp_path: Path, tiny_toml: Path, tiny: ExperimentConfig) -> None:
+def test_a_config_does_not_depend_on_the_order_and_formatting_of_its_file(
+    tmp_path: Path, tiny_toml: Path, tiny: ExperimentConfig
+) -> None:
     lines = tiny_toml.read_text(encoding="utf-8").replace("spread = 1.0", "spread = 1")
     head, *sections = lines.split("\n\n")
     table = next(i for i, section in enumerate(sections) if section.startswith("[[evaluation.methods]]"))
@@ -237,18 +237,18 @@ def test_a_config_is_the_same_however_its_file_is_written(tmp_path: Path, tiny_t
 
 
 def _keys_reversed(section: str) -> str:
-    """A section of a TOML file with its lines in the opposite order, the heading first."""
+    """A section of a TOML file with its lines in reverse order below the heading."""
     lines = section.strip().splitlines()
     heading = [line for line in lines if line.startswith("[")]
     return "\n".join(heading + [line for line in lines[::-1] if not line.startswith("[")])
 
 
-def test_a_default_written_out_does_not_change_the_hash(tiny_toml: Path, tiny: ExperimentConfig) -> None:
+def test_spelling_out_a_default_does_not_change_the_hash(tiny_toml: Path, tiny: ExperimentConfig) -> None:
     explicit = load_experiment(replaced(tiny_toml, "num_train = 500", "num_train = 500\nnum_bins = 20"))
     assert config_hash(explicit) == config_hash(tiny)
 
 
-def test_settings_given_beside_the_file_take_the_place_of_its_own(tiny_toml: Path, tiny: ExperimentConfig) -> None:
+def test_settings_given_on_the_command_line_override_the_file(tiny_toml: Path, tiny: ExperimentConfig) -> None:
     given = ["restarts.num=5", "training.precision = bfloat16", "dataset.name='mini'", "metrics.mig.num_bins=10"]
     assert differences(tiny, load_experiment(tiny_toml, given)) == {
         "restarts.num": 5,
@@ -270,7 +270,7 @@ def test_settings_given_beside_the_file_take_the_place_of_its_own(tiny_toml: Pat
         ("restarts=3", "`restarts`: "),
     ],
 )
-def test_settings_given_beside_the_file_are_checked_as_its_own(tiny_toml: Path, given: str, message: str) -> None:
+def test_settings_given_on_the_command_line_are_validated_like_the_files(tiny_toml: Path, given: str, message: str) -> None:
     with pytest.raises(UserError) as caught:
         load_experiment(tiny_toml, [given])
     assert message in str(caught.value)
@@ -310,17 +310,17 @@ def test_any_change_changes_the_hash(tiny: ExperimentConfig) -> None:
     assert len(set(hashes)) == len(changes) + 1
 
 
-def test_hash_is_that_of_known_bytes() -> None:
+def test_the_hash_is_the_sha256_of_the_canonical_json() -> None:
     # sha256 of {"beta":8.0,"kind":"beta_vae"}
     assert config_hash(BetaVAEConfig(beta=8)) == "e17cdccb7383b1a4c8d0d25614fa225ac15d70b66f75c73f86eb1c7aa928a7de"
 
 
-def test_dumped_config_loads_as_the_same(tiny: ExperimentConfig) -> None:
+def test_a_dumped_config_loads_as_an_equal_one(tiny: ExperimentConfig) -> None:
     assert ExperimentConfig.model_validate_json(tiny.model_dump_json()) == tiny
 
 
 @pytest.mark.parametrize("written", ["data/a.npz", "../tiny_data/a.npz"])
-def test_relative_data_path_means_beside_the_config_file(
+def test_a_relative_data_path_is_relative_to_the_config_file(
     tmp_path: Path, tiny_toml: Path, monkeypatch: pytest.MonkeyPatch, written: str
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
@@ -331,7 +331,7 @@ def test_relative_data_path_means_beside_the_config_file(
     assert load_experiment(Path("..") / tiny_toml.name) == config
 
 
-def test_absolute_data_path_stays(tiny_toml: Path) -> None:
+def test_an_absolute_data_path_is_kept(tiny_toml: Path) -> None:
     config = load_experiment(replaced(tiny_toml, 'name = "mini"', 'name = "dsprites"\npath = "/data/a.npz"'))
     assert config.dataset.path == Path("/data/a.npz")
 
@@ -346,12 +346,12 @@ def test_loading_an_experiment_does_not_import_torch(tiny_toml: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_only_some_methods_in_the_files_order(tiny: ExperimentConfig) -> None:
+def test_chosen_methods_are_kept_in_the_files_order(tiny: ExperimentConfig) -> None:
     assert [m.name for m in with_methods(tiny, ["AE", "β-VAE"]).evaluation.methods] == ["β-VAE", "AE"]
     assert [m.name for m in with_methods(tiny, ["AE"]).evaluation.methods] == ["AE"]
 
 
-def test_the_largest_epsilon_is_that_of_any_variant_that_is_shown(tiny_toml: Path) -> None:
+def test_the_largest_epsilon_is_taken_over_all_evaluated_variants(tiny_toml: Path) -> None:
     text = tiny_toml.read_text(encoding="utf-8")
     form = '\n[alternatives.strong]\nform = "residual"\nepsilon = 0.5\ngenerator = "coarse"\n'
     for variants, epsilon in (('"untrained"]', 0.175), ('"untrained", "strong"]', 0.5)):

@@ -1,4 +1,4 @@
-"""The configs with the thesis's settings: every table and figure of its section 4.3 comes out of them."""
+"""The configs with the thesis's settings, which reproduce every table and figure of its section 4.3."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ THESIS_METHODS = {"autoencoder", "beta_vae", "factor_vae", "beta_tc_vae", "slow_
 
 @pytest.fixture(params=sorted(PRIMARY))
 def paper(request: pytest.FixtureRequest) -> ExperimentConfig:
-    """Each of the two."""
+    """Each of the two configs."""
     return load_experiment(CONFIGS / f"{request.param}.toml")
 
 
-def test_they_have_the_methods_and_primary_hyper_parameters_of_table_4_1(paper: ExperimentConfig) -> None:
+def test_the_configs_have_the_methods_and_primary_hyperparameters_of_table_4_1(paper: ExperimentConfig) -> None:
     objectives = {method.objective.kind: method.objective for method in paper.evaluation.methods}
     assert set(objectives) == THESIS_METHODS
     found = {kind: getattr(objectives[kind], objectives[kind].primary) for kind in PRIMARY[paper.name]}
@@ -32,7 +32,7 @@ def test_they_have_the_methods_and_primary_hyper_parameters_of_table_4_1(paper: 
     assert paper.perturbation.epsilon == EPSILON[paper.name]
 
 
-def test_they_make_every_table_and_every_line_search(paper: ExperimentConfig) -> None:
+def test_the_configs_compute_every_table_and_every_line_search(paper: ExperimentConfig) -> None:
     assert set(paper.evaluation.metrics) == set(FIGURES)
     assert paper.search is not None
     assert set(paper.search.metrics) == set(FIGURES)

@@ -1,4 +1,4 @@
-"""The configs for a laptop: what differs from the thesis's settings is declared here, and nothing else does."""
+"""The configs for a laptop differ from the thesis's settings only in what is declared here."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ FALLING = {
     "dsprites": {f"restarts.objective.{field}" for field in ("kind", "first_beta", "hold", "fall")},
     "shapes3d": set(),
 }
-"""Settings of the restarts that differ where their β falls."""
+"""Settings of the restarts that also differ where their β falls."""
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _settings(config: ExperimentConfig) -> dict[str, Any]:
-    """Every setting by its path, without methods and alternatives."""
+    """Every setting by its dotted path, without methods and alternatives."""
     whole = config.model_dump(mode="json")
     del whole["evaluation"]["methods"], whole["alternatives"]
     return _flat(whole)
@@ -43,12 +43,12 @@ def _settings(config: ExperimentConfig) -> dict[str, Any]:
 
 @pytest.fixture(params=["dsprites", "shapes3d"])
 def pair(request: pytest.FixtureRequest) -> tuple[ExperimentConfig, ExperimentConfig]:
-    """The thesis's and the short one."""
+    """The config with the thesis's settings and the short one."""
     name = request.param
     return load_experiment(CONFIGS / f"{name}.toml"), load_experiment(CONFIGS / f"{name}_short.toml")
 
 
-def test_only_what_is_declared_differs(pair: tuple[ExperimentConfig, ExperimentConfig]) -> None:
+def test_only_declared_settings_differ_from_the_thesis(pair: tuple[ExperimentConfig, ExperimentConfig]) -> None:
     thesis, short = map(_settings, pair)
     differing = {path for path in thesis | short if thesis.get(path) != short.get(path)}
     for section in ("search", "readout"):
@@ -58,19 +58,21 @@ def test_only_what_is_declared_differs(pair: tuple[ExperimentConfig, ExperimentC
     assert {"training.steps", "perturbation.form", "evaluation.seeds"} <= differing
 
 
-def test_methods_are_the_thesiss_with_the_same_hyper_parameters(pair: tuple[ExperimentConfig, ExperimentConfig]) -> None:
+def test_the_short_configs_use_the_thesis_methods_and_hyperparameters(
+    pair: tuple[ExperimentConfig, ExperimentConfig],
+) -> None:
     thesis, short = ({method.name: method.objective for method in config.evaluation.methods} for config in pair)
     assert set(short) <= set(thesis)
     falling = short["β-VAE"]
     if pair[1].restarts.objective.kind == "falling_beta_vae":
         assert falling == pair[1].restarts.objective
-        assert falling.beta == thesis["β-VAE"].beta, "β ends where the thesis's is"
+        assert falling.beta == thesis["β-VAE"].beta, "β must end at the thesis's value"
         thesis = thesis | {"β-VAE": falling}
     assert {name: thesis[name] for name in short} == short
     assert all(method.training is None for method in pair[1].evaluation.methods)
 
 
-def test_longer_trainings_on_shapes3d_meet_the_files_of_the_short_ones() -> None:
+def test_longer_trainings_on_shapes3d_reuse_the_files_of_the_short_ones() -> None:
     short, longer = (plan_experiment(load_experiment(CONFIGS / f"shapes3d_{kind}.toml")) for kind in ("short", "longer"))
     for runs in ("files", "predictions"):
         ids = [{column: spec.id for column, spec in getattr(plan, runs).items()} for plan in (short, longer)]
@@ -87,7 +89,7 @@ def test_longer_trainings_on_dsprites_differ_in_steps_precision_and_size() -> No
 
 
 @pytest.mark.parametrize("dataset", ["shapes3d", "dsprites"])
-def test_the_longer_trainings_learning_rate_times_steps_is_the_thesiss(dataset: str) -> None:
+def test_learning_rate_times_steps_of_the_longer_trainings_equals_the_thesis_value(dataset: str) -> None:
     longer = load_experiment(CONFIGS / f"{dataset}_longer.toml")
     thesis = load_experiment(CONFIGS / f"{dataset}.toml").training
     (method,) = longer.evaluation.methods

@@ -37,7 +37,7 @@ def _written(path: Path, truth: GroundTruth, images_of: Callable | None = None, 
 
 @pytest.fixture(scope="module")
 def mini_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All images of the mini scene, inverted, so that nobody renders them instead."""
+    """All images of the mini scene, inverted, so that rendering them instead would be noticed."""
     truth = Mini()
     return _written(tmp_path_factory.mktemp("files") / "x.h5", truth, lambda numbers: 255 - truth.images(numbers))
 
@@ -57,7 +57,7 @@ def test_a_benchmark_file_is_a_ground_truth(mini_file: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 4096])
-def test_an_image_out_of_the_grid_is_refused(mini_file: Path, tmp_path: Path, number: int) -> None:
+def test_an_image_index_outside_the_grid_is_refused(mini_file: Path, tmp_path: Path, number: int) -> None:
     path = _copy(mini_file, tmp_path)
     for prepare in (lambda path: None, write_cache):
         prepare(path)
@@ -74,7 +74,7 @@ def test_a_config_may_name_a_benchmark_file(mini_file: Path) -> None:
         open_ground_truth(DatasetConfig(name="shapes3d", path=mini_file))
 
 
-def test_the_layout_of_dsprites_is_read_too(tmp_path: Path) -> None:
+def test_the_dsprites_layout_can_be_read(tmp_path: Path) -> None:
     sprites = SmallSprites()
     found = BenchmarkFile(_written(tmp_path / "x.h5", sprites))
     assert (found.name, found.layout, found.grid) == ("dsprites", "dsprites", sprites.grid)
@@ -82,37 +82,39 @@ def test_the_layout_of_dsprites_is_read_too(tmp_path: Path) -> None:
     assert np.array_equal(found.values_of(np.arange(96)), sprites.values_of(np.arange(96)))
 
 
-def test_files_whose_white_is_one_come_out_alike(tmp_path: Path) -> None:
+def test_files_that_store_white_as_one_give_the_same_images(tmp_path: Path) -> None:
     sprites = SmallSprites()
     path = _written(tmp_path / "x.h5", sprites, lambda numbers: sprites.images(numbers) // 255, white=1)
     assert np.array_equal(BenchmarkFile(path).images(np.arange(96)), sprites.images(np.arange(96)))
 
 
-def test_a_cache_gives_the_same_images_and_is_used(mini_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_is_used_and_gives_the_same_images(mini_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _copy(mini_file, tmp_path)
     folder = write_cache(path)
     assert folder == cache_of(path) == tmp_path / "x.h5.pixels"
     found = BenchmarkFile(path)
     assert np.array_equal(found.images(SCATTERED), 255 - Mini().images(SCATTERED.ravel()).reshape(2, 2, 32, 32, 3))
     monkeypatch.setattr(h5py, "File", None)
-    assert np.array_equal(found.images(np.array([5])), 255 - Mini().images(np.array([5]))), "the cache is what is read"
+    assert np.array_equal(found.images(np.array([5])), 255 - Mini().images(np.array([5]))), "images must come from the cache"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.h5", "x.h5.pixels"]
 
 
-def test_a_cache_is_not_made_twice_but_anew_for_another_file(mini_file: Path, tmp_path: Path) -> None:
+def test_a_cache_is_reused_for_the_same_file_and_rebuilt_for_another(mini_file: Path, tmp_path: Path) -> None:
     path = _copy(mini_file, tmp_path)
     manifest = write_cache(path) / MANIFEST
     made = manifest.stat().st_mtime_ns
     write_cache(path)
     assert manifest.stat().st_mtime_ns == made
     _written(path, Mini())
-    assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5]))), "passed over"
+    assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5]))), (
+        "an outdated cache must be ignored"
+    )
     write_cache(path)
     assert read_json(manifest)["images_sha256"] == BenchmarkFile(path).images_sha256
     assert np.array_equal(BenchmarkFile(path).images(np.array([5])), Mini().images(np.array([5])))
 
 
-def test_killed_while_unpacking_it_leaves_no_cache(mini_file: Path, tmp_path: Path) -> None:
+def test_a_process_killed_while_unpacking_leaves_no_cache(mini_file: Path, tmp_path: Path) -> None:
     path = _copy(mini_file, tmp_path)
     code = f"""
 import time
@@ -132,7 +134,7 @@ write_cache(Path({str(path)!r}), report=report)
     assert np.array_equal(BenchmarkFile(path).images(np.array([9])), 255 - Mini().images(np.array([9])))
 
 
-def test_a_disk_without_the_room_is_told_how_much_is_needed(
+def test_a_full_disk_is_reported_with_the_space_needed(
     mini_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, usage = _copy(mini_file, tmp_path), namedtuple("usage", "total used free")
@@ -223,7 +225,7 @@ def test_a_file_that_contradicts_itself_is_refused(mini_file: Path, tmp_path: Pa
     assert str(caught.value).endswith("make or download it again.")
 
 
-def test_labels_of_dsprites_have_classes_too(tmp_path: Path) -> None:
+def test_a_dsprites_file_without_latent_classes_is_refused(tmp_path: Path) -> None:
     path = _written(tmp_path / "x.h5", SmallSprites())
     with h5py.File(path, "r+") as file:
         del file["latents_classes"]
@@ -231,12 +233,12 @@ def test_labels_of_dsprites_have_classes_too(tmp_path: Path) -> None:
         BenchmarkFile(path)
 
 
-def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"x\.h5: there is no such file; name a benchmark file"):
         BenchmarkFile(tmp_path / "x.h5")
 
 
-def test_what_a_file_holds_comes_as_it_is_stored(tmp_path: Path) -> None:
+def test_attributes_arrays_blocks_and_labels_are_returned_as_stored(tmp_path: Path) -> None:
     sprites = SmallSprites()
     path = _written(tmp_path / "x.h5", sprites, lambda numbers: sprites.images(numbers) // 255, white=1, note=np.bytes_("a"))
     found = BenchmarkFile(path)
@@ -258,7 +260,7 @@ def test_a_torn_file_is_refused(mini_file: Path, tmp_path: Path, damage: Callabl
         BenchmarkFile(path)
 
 
-def test_a_flipped_bit_is_found_when_its_image_is_read(mini_file: Path, tmp_path: Path) -> None:
+def test_a_flipped_bit_is_detected_when_its_image_is_read(mini_file: Path, tmp_path: Path) -> None:
     path = _copy(mini_file, tmp_path)
     with h5py.File(path) as file:
         place = file["images"].id.get_chunk_info(10).byte_offset + 100
@@ -270,7 +272,9 @@ def test_a_flipped_bit_is_found_when_its_image_is_read(mini_file: Path, tmp_path
         found.images(np.arange(4096))
 
 
-def test_another_file_of_the_same_name_makes_other_runs(mini_file: Path, tmp_path: Path, tiny_text: str) -> None:
+def test_replacing_a_file_by_another_of_the_same_name_changes_the_config(
+    mini_file: Path, tmp_path: Path, tiny_text: str
+) -> None:
     path = _copy(mini_file, tmp_path)
     toml = tmp_path / "tiny.toml"
     toml.write_text(tiny_text.replace('name = "mini"', 'name = "mini"\npath = "x.h5"'))
@@ -297,7 +301,7 @@ def test_an_experiment_on_a_benchmark_file_runs_to_its_report(mini_file: Path, t
 @pytest.mark.parametrize(
     ("key", "value"), [("epsilon", 0.125), ("bound", "clip"), ("variant", "modified"), ("source", "else")]
 )
-def test_a_file_that_contradicts_the_recipe_that_it_carries_is_refused(
+def test_a_file_that_contradicts_its_embedded_recipe_is_refused(
     key: str, value: object, mini_file: Path, tmp_path: Path
 ) -> None:
     path, said = _copy(mini_file, tmp_path), ATTRIBUTES | {"bound": "reflect", "source": "renderer"}

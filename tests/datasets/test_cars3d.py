@@ -1,4 +1,4 @@
-"""The reader of Cars3D's published files, on small files with the same layout."""
+"""The reader of the published Cars3D files, on small files with the same layout."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ NAMES = ("car_007_mesh.mat", "car_012_mesh.mat")
 
 
 def views(number: int) -> np.ndarray:
-    """Smooth pictures of one car, uint8 (128, 128, 3, azimuths, elevations)."""
+    """Smooth images of one car, uint8 (128, 128, 3, azimuths, elevations)."""
     waves = np.random.default_rng(number).uniform(-0.1, 0.1, (3, 3, 2, 2))
     y, x = np.mgrid[:128, :128]
     phase = x[..., None, None, None] * waves[..., 0] + y[..., None, None, None] * waves[..., 1]
@@ -38,7 +38,7 @@ def contents() -> dict[str, bytes]:
 
 
 def write_archive(path: Path, members: dict[str, bytes]) -> Path:
-    """Members stand in the order given; other things of the published archive, and hostile ones, lie around them."""
+    """Write an archive with these members in order, between other members of the published archive and malicious ones."""
     with tarfile.open(path, "w:gz") as archive:
         link = tarfile.TarInfo("data/cars/car_999_mesh.mat")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -70,7 +70,7 @@ def opened(path: Path, **options) -> Cars3DFile:
 
 
 @pytest.mark.parametrize("place", WRITERS)
-def test_images_are_numbered_by_elevation_azimuth_and_the_name_of_the_file(tmp_path, place):
+def test_images_are_ordered_by_elevation_azimuth_and_file_name(tmp_path, place):
     backwards = dict(reversed(contents().items()))
     truth = opened(WRITERS[place](tmp_path / place, backwards))
     found = truth.images(np.arange(GRID.num_images)).reshape(2, 3, 2, 64, 64, 3)
@@ -84,7 +84,7 @@ def test_images_are_numbered_by_elevation_azimuth_and_the_name_of_the_file(tmp_p
         truth.images(np.array([12]))
 
 
-def test_images_are_those_of_disentanglement_lib(tmp_path, monkeypatch):
+def test_images_equal_those_of_disentanglement_lib(tmp_path, monkeypatch):
     library = library_module("cars3d", monkeypatch)
     folder = write_folder(tmp_path / "cars", contents())
     monkeypatch.setattr(library, "CARS3D_PATH", str(folder))
@@ -111,7 +111,7 @@ def test_a_folder_is_recorded_by_the_digest_of_its_files_digests(tmp_path):
     assert opened(folder, check=True).provenance() == {"source": "file", "path_name": "cars", "sha256": expected}
 
 
-def test_missing_and_superfluous_cars_are_refused(tmp_path):
+def test_missing_and_surplus_cars_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"cars: there is no such file or folder; get it from http://www\.scottreed\.info"):
         opened(tmp_path / "cars")
     one = dict(list(contents().items())[:1])
@@ -137,7 +137,7 @@ def test_missing_and_superfluous_cars_are_refused(tmp_path):
     ],
     ids=["shape", "double", "objects", "text", "empty", "truncated", "flipped"],
 )  # fmt: skip
-def test_files_of_another_layout_and_damaged_ones_are_refused(tmp_path, content, pattern):
+def test_files_with_another_layout_and_damaged_ones_are_refused(tmp_path, content, pattern):
     members = contents() | {f"data/cars/{NAMES[0]}": content}
     for place, write in WRITERS.items():
         with pytest.raises(UserError, match=pattern):
@@ -155,7 +155,7 @@ def test_oversized_files_are_refused_before_they_are_read(tmp_path, monkeypatch)
         opened(archive).images(np.array([0]))
 
 
-def test_a_truncated_archive_and_what_is_none_are_refused(tmp_path):
+def test_truncated_archives_and_other_files_are_refused(tmp_path):
     path = write_archive(tmp_path / "cars.tar.gz", contents())
     content = path.read_bytes()
     for name, part in {

@@ -1,4 +1,4 @@
-"""The reader of MNIST's and FashionMNIST's files, on small files of the same layout."""
+"""The reader of the MNIST and FashionMNIST files, on small files with the same layout."""
 
 import gzip
 import os
@@ -27,7 +27,7 @@ def arrays(part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write(folder: Path, *, zipped: bool = True, **changed: bytes) -> Path:
-    """All four files; `changed` has other contents by name, with underscores for hyphens."""
+    """Write all four files; `changed` overrides contents by name, with underscores for hyphens."""
     folder.mkdir(exist_ok=True)
     for part in COUNTS:
         for kind, array in zip(("images-idx3", "labels-idx1"), arrays(part), strict=True):
@@ -38,7 +38,7 @@ def write(folder: Path, *, zipped: bool = True, **changed: bytes) -> Path:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_images_and_classes_of_both_files_come_in_order(
+def test_images_and_classes_of_both_parts_are_returned_in_order(
     tmp_path: Path, zipped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mnist, "BLOCK", 1000)
@@ -57,7 +57,7 @@ def test_files_with_a_dot_in_their_names_are_found(tmp_path: Path) -> None:
     assert len(read_mnist(folder)) == 10
 
 
-def test_compression_is_told_by_the_content_and_not_by_the_name(tmp_path: Path) -> None:
+def test_compression_is_detected_by_content_and_not_by_name(tmp_path: Path) -> None:
     folder = write(tmp_path / "mnist", zipped=False)
     for path in list(folder.iterdir()):
         path.rename(f"{path}.gz")
@@ -92,7 +92,7 @@ OTHER = {
 
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("case", OTHER)
-def test_another_file_is_refused_in_one_sentence(tmp_path: Path, case: str, zipped: bool) -> None:
+def test_an_invalid_file_is_refused_in_one_sentence(tmp_path: Path, case: str, zipped: bool) -> None:
     content, pattern = OTHER[case]
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(gzip.compress(content) if zipped else content)
@@ -113,21 +113,21 @@ def test_a_damaged_archive_is_refused_in_one_sentence(tmp_path: Path) -> None:
             read_idx(path, (28, 28))
 
 
-def test_a_header_does_not_ask_for_memory(tmp_path: Path) -> None:
-    """It promises a gigabyte, and little is there."""
+def test_a_header_that_promises_a_gigabyte_is_refused(tmp_path: Path) -> None:
+    """The header promises a gigabyte, and only a few bytes follow."""
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(bytes((0, 0, 8, 3)) + np.array([1_369_568, 28, 28], ">u4").tobytes() + b"abc")
     with pytest.raises(UserError, match="must have 1,073,741,312 values by its header, and ends after 3"):
         read_idx(path, (28, 28))
 
 
-def test_a_pipe_is_refused_and_nobody_waits_for_it(tmp_path: Path) -> None:
+def test_a_named_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError, match=r"pipe: is damaged .*it is no regular file"):
         read_idx(tmp_path / "pipe", ())
 
 
-def test_labels_must_be_as_many_as_images_and_classes(tmp_path: Path) -> None:
+def test_the_number_of_labels_and_their_range_are_checked(tmp_path: Path) -> None:
     folder = write(tmp_path / "mnist", train_labels_idx1_ubyte=idx(LABELS[:-1]))
     with pytest.raises(UserError, match=r"train-labels-idx1-ubyte\.gz: must have a label for each of 7 images, got 6; put"):
         read_mnist(folder)
@@ -136,7 +136,7 @@ def test_labels_must_be_as_many_as_images_and_classes(tmp_path: Path) -> None:
         read_mnist(folder)
 
 
-def test_mutants_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
+def test_mutated_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
     path, refusals = tmp_path / "train-images-idx3-ubyte", []
     for content in mutants([idx(IMAGES), gzip.compress(idx(IMAGES), 1)], None, 200, kind="idx"):
         path.write_bytes(content)

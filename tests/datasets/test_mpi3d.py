@@ -1,4 +1,4 @@
-"""The reader of MPI3D's published files, on small files with the same layout."""
+"""The reader of the published MPI3D files, on small files with the same layout."""
 
 import hashlib
 import subprocess
@@ -30,7 +30,7 @@ def opened(path: Path, **options) -> MPI3DFile:
 
 @pytest.mark.parametrize("how", SAVED)
 @pytest.mark.parametrize("grid", [LARGE, SMALL])
-def test_images_come_back_in_the_order_asked_for(tmp_path, how, grid):
+def test_images_are_returned_in_the_requested_order(tmp_path, how, grid):
     SAVED[how](tmp_path / "a.npz", images=pictures(grid))
     truth = opened(tmp_path / "a.npz")
     assert truth.grid == grid == MPI3DToyFile.grid_in(tmp_path / "a.npz", (LARGE, SMALL))
@@ -44,8 +44,8 @@ def test_images_come_back_in_the_order_asked_for(tmp_path, how, grid):
         truth.images(np.array([-1]))
 
 
-def test_a_file_with_other_members_and_names_is_mapped_where_its_images_lie(tmp_path):
-    """A comment, an extra field in the header and a pickled member that nobody may open."""
+def test_an_archive_with_other_members_extra_fields_and_a_comment_is_read_correctly(tmp_path):
+    """The archive has a comment, an extra field in a header and an invalid member that must not be opened."""
     np.savez(tmp_path / "plain.npz", images=pictures(SMALL))
     with zipfile.ZipFile(tmp_path / "plain.npz") as plain, zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("metadata.npy", b"\x93NUMPY\x01\x00 no array at all")
@@ -56,7 +56,7 @@ def test_a_file_with_other_members_and_names_is_mapped_where_its_images_lie(tmp_
     np.testing.assert_array_equal(opened(tmp_path / "a.npz").images(np.arange(20)), pictures(SMALL)[:20])
 
 
-def test_compressed_images_are_unpacked_into_a_file_without_a_name(tmp_path, monkeypatch):
+def test_compressed_images_are_unpacked_into_an_unnamed_temporary_file(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", images=pictures())
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("perturb.datasets.readers.mpi3d.BLOCK", 10_000)
@@ -66,8 +66,8 @@ def test_compressed_images_are_unpacked_into_a_file_without_a_name(tmp_path, mon
 
 
 @pytest.mark.parametrize("looks_roomy", [False, True])
-def test_too_little_room_to_unpack_is_told_with_what_is_needed(tmp_path, monkeypatch, looks_roomy):
-    """Seen beforehand, and when another program fills the disk meanwhile."""
+def test_too_little_disk_space_for_unpacking_is_reported_with_what_is_needed(tmp_path, monkeypatch, looks_roomy):
+    """Both when it is noticed beforehand and when the disk fills up during unpacking."""
     grid = FactorGrid(NAMES, (3, 2, 2, 1, 2, 2, 4), UNORDERED)
     np.savez_compressed(tmp_path / "a.npz", images=pictures(grid))
     truth = opened(tmp_path / "a.npz", grids=(grid,))
@@ -91,10 +91,10 @@ def test_the_md5_is_checked_where_one_is_known(tmp_path):
     pattern = r"a\.npz: md5 must be 0{32}, got \w{32}; get the file again from https://github.com/rr-learning/\w+\.$"
     with pytest.raises(UserError, match=pattern):
         opened(tmp_path / "a.npz", check=True, md5=32 * "0")
-    assert opened(tmp_path / "a.npz", check=True).grid == LARGE, "of a grid that is not the published one none is known"
+    assert opened(tmp_path / "a.npz", check=True).grid == LARGE, "no md5 is known for other grids than the published one"
 
 
-def test_the_published_grid_is_held_to_the_published_md5(tmp_path, monkeypatch):
+def test_a_file_with_the_published_grid_must_have_the_published_md5(tmp_path, monkeypatch):
     monkeypatch.setattr("perturb.datasets.readers.mpi3d.PUBLISHED", LARGE)
     np.savez(tmp_path / "a.npz", images=pictures())
     with pytest.raises(UserError, match="md5 must be 0f33f609918fb5c97996692f91129802, got"):
@@ -119,7 +119,7 @@ def test_another_layout_is_refused(tmp_path, arrays, given):
         opened(tmp_path / "a.npz")
 
 
-def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
+def test_a_header_that_promises_more_than_the_file_holds_is_refused(tmp_path):
     np.savez(tmp_path / "a.npz", images=pictures(SMALL))
     with zipfile.ZipFile(tmp_path / "a.npz") as archive:
         member = archive.read("images.npy").replace(b"(48, ", b"(72, ")
@@ -129,7 +129,7 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
         opened(tmp_path / "b.npz")
 
 
-def test_no_file_and_what_is_no_archive_are_refused(tmp_path):
+def test_missing_files_and_files_that_are_not_archives_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"a\.npz: there is no such file; get it from https://github\.com/rr-learning"):
         opened(tmp_path / "a.npz")
     (tmp_path / "a.npz").write_bytes(b"no archive")
@@ -152,8 +152,8 @@ def test_damaged_and_truncated_archives_are_refused(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_images_of_a_stored_archive_are_mapped_and_not_loaded(tmp_path):
-    """106 MB of images, and not 30 MB more memory than before."""
+def test_images_of_an_uncompressed_archive_are_memory_mapped_and_not_loaded(tmp_path):
+    """Reading from 106 MB of images must add less than 30 MB of memory."""
     grid = FactorGrid(NAMES, (6, 4, 2, 3, 3, 4, 5), UNORDERED)
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive, archive.open("images.npy", "w") as member:
         shape = (grid.num_images, 64, 64, 3)

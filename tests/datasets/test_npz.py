@@ -1,4 +1,4 @@
-"""NumPy archives from elsewhere: arrays as they were saved, or one sentence before memory is asked for."""
+"""NumPy archives of others are read as saved, or refused in one sentence before memory is allocated."""
 
 import resource
 import zipfile
@@ -14,7 +14,7 @@ REMEDY = "save it again"
 
 
 def _archive(path: Path, header: str, data: bytes = b"", *, version: tuple[int, int] = (1, 0), method: int = 8) -> Path:
-    """An archive with one array `a`, whose header is this text."""
+    """Write an archive with one array `a` that has this text as its header."""
     text = header.encode()
     length = len(text).to_bytes(2 if version == (1, 0) else 4, "little")
     with zipfile.ZipFile(path, "w", method) as archive:
@@ -27,7 +27,7 @@ def _header(shape: str, descr: str = "'<f8'") -> str:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_arrays_come_back_as_they_were_saved(tmp_path: Path, method: int) -> None:
+def test_arrays_are_returned_as_they_were_saved(tmp_path: Path, method: int) -> None:
     rng = np.random.default_rng(0)
     saved = {"a": rng.random((50, 3)), "b": np.asfortranarray(rng.integers(9, size=(4, 5))), "c": np.zeros((0, 7), "f4")}
     with zipfile.ZipFile(tmp_path / "x.npz", "w", method) as archive:
@@ -55,19 +55,21 @@ def test_arrays_come_back_as_they_were_saved(tmp_path: Path, method: int) -> Non
         ("(1,)", "'<z9'", ".*"),
     ],
 )
-def test_a_header_that_promises_what_is_not_there_is_refused(tmp_path: Path, shape: str, descr: str, reason: str) -> None:
+def test_a_header_that_promises_more_than_the_file_holds_is_refused(
+    tmp_path: Path, shape: str, descr: str, reason: str
+) -> None:
     path = _archive(tmp_path / "x.npz", _header(shape, descr), b"12345678")
     with pytest.raises(UserError, match=rf"x\.npz: cannot be read as \.npz \(.*{reason}.*\); save it again\.$"):
         read_arrays(path, ["a"], REMEDY)
 
 
-def test_an_endless_header_is_not_unpacked(tmp_path: Path) -> None:
+def test_an_oversized_header_is_not_unpacked(tmp_path: Path) -> None:
     path = _archive(tmp_path / "x.npz", " " * (1 << 24), version=(2, 0))
     with pytest.raises(UserError, match="a header must have at most 10,000 bytes, got 16,777,216"):
         read_arrays(path, ["a"], REMEDY)
 
 
-def test_an_array_beyond_the_budget_is_refused_before_memory_is_asked_for(tmp_path: Path) -> None:
+def test_an_array_beyond_the_budget_is_refused_before_memory_is_allocated(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "x.npz", a=np.zeros(1 << 20))
     with zipfile.ZipFile(tmp_path / "x.npz") as archive:
         assert array_in_archive(archive, "a", largest=8 << 20).nbytes == 8 << 20
@@ -75,8 +77,8 @@ def test_an_array_beyond_the_budget_is_refused_before_memory_is_asked_for(tmp_pa
             array_in_archive(archive, "a", largest=(8 << 20) - 1)
 
 
-def test_a_central_directory_that_lies_costs_no_memory(tmp_path: Path) -> None:
-    """Header and directory agree on a gigabyte, of which a few bytes are there."""
+def test_a_central_directory_with_false_sizes_costs_no_memory(tmp_path: Path) -> None:
+    """Header and directory both promise a gigabyte, and only a few bytes are there."""
     path = _archive(tmp_path / "x.npz", _header(f"({LARGEST_ARRAY // 8},)"), b"12345678")
     content = path.read_bytes()
     with zipfile.ZipFile(path) as archive:
@@ -89,13 +91,13 @@ def test_a_central_directory_that_lies_costs_no_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", b"<html>no</html>"])
-def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_files_that_are_not_archives_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(UserError, match=r"x\.npz: cannot be read as \.npz \(.+\); save it again"):
         read_arrays(tmp_path / "x.npz", ["a"], REMEDY)
 
 
-def test_names_in_an_archive_are_spelt_out(tmp_path: Path) -> None:
+def test_control_characters_in_member_names_are_escaped(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("\x1b[2J.npy", b"")
     with pytest.raises(UserError, match=r"no a in it, but \\x1b\[2J\."):

@@ -1,4 +1,4 @@
-"""Readers of the published files, on small files with the same layout."""
+"""Readers of the published dSprites and Shapes3D files, on small files with the same layout."""
 
 import hashlib
 import io
@@ -40,13 +40,13 @@ def write_hdf5(path, arrays):
 
 
 def write_published_hdf5(path, arrays):
-    """The file has its classes in a group, as tensorflow_datasets' builder reads them from the published file."""
+    """Write a file with its classes in a group, where tensorflow_datasets' builder reads them in the published file."""
     renamed = {"latents_classes": "latents/classes"}
     return write_hdf5(path, {renamed.get(name, name): array for name, array in arrays.items()})
 
 
 def write_npz(path, arrays):
-    """The archive has a pickled member beside the others, as the official file has."""
+    """Write an archive with an additional pickled member, like the official file."""
     np.savez_compressed(path, **arrays, metadata=np.array({"author": "x"}, dtype=object))
     return path
 
@@ -64,7 +64,7 @@ def open_scenes(path, **options):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
-def test_sprites_come_back_as_black_and_white(tmp_path, suffix, monkeypatch):
+def test_sprites_are_returned_as_black_and_white_images(tmp_path, suffix, monkeypatch):
     monkeypatch.setattr("perturb.datasets.readers.official.BLOCK", 7)
     arrays = sprite_arrays()
     sprites = open_sprites(write_sprites(tmp_path, suffix, arrays))
@@ -77,7 +77,7 @@ def test_sprites_come_back_as_black_and_white(tmp_path, suffix, monkeypatch):
     assert sprites.values_of(np.array([SPRITES.num_images - 1]))[0, 0] == 2.0
 
 
-def test_sprites_of_the_published_hdf5_file_have_their_classes_in_a_group(tmp_path):
+def test_classes_of_the_published_hdf5_file_are_read_from_their_group(tmp_path):
     arrays = sprite_arrays()
     sprites = open_sprites(write_published_hdf5(tmp_path / "sprites.hdf5", arrays))
     np.testing.assert_array_equal(sprites.images(np.arange(5))[..., 0], 255 * arrays["imgs"][:5])
@@ -86,7 +86,7 @@ def test_sprites_of_the_published_hdf5_file_have_their_classes_in_a_group(tmp_pa
         open_sprites(write_published_hdf5(tmp_path / "other.hdf5", arrays))
 
 
-def test_scenes_come_back_in_the_order_asked_for(tmp_path):
+def test_scenes_are_returned_in_the_requested_order(tmp_path):
     arrays = scene_arrays()
     scenes = open_scenes(write_hdf5(tmp_path / "3dshapes.h5", arrays))
     for order in (np.array([5, 3, 5, 20, 0]), np.arange(4, 11), np.arange(10, 3, -1), np.array([], np.int64)):
@@ -97,7 +97,7 @@ def test_scenes_come_back_in_the_order_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("index", [-1, SCENES.num_images])
-def test_number_outside_the_grid_is_refused(tmp_path, index):
+def test_an_index_outside_the_grid_is_refused(tmp_path, index):
     scenes = open_scenes(write_hdf5(tmp_path / "3dshapes.h5", scene_arrays()))
     with pytest.raises(ValueError, match=r"`indices` must lie in 0 … 23, got"):
         scenes.images(np.array([index]))
@@ -106,7 +106,7 @@ def test_number_outside_the_grid_is_refused(tmp_path, index):
         sprites.images(np.array([-1]))
 
 
-def test_right_sha256_is_accepted_and_recorded(tmp_path):
+def test_the_right_sha256_is_accepted_and_recorded(tmp_path):
     path = write_hdf5(tmp_path / "3dshapes.h5", scene_arrays())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     scenes = open_scenes(path, check=True, sha256=digest)
@@ -116,7 +116,7 @@ def test_right_sha256_is_accepted_and_recorded(tmp_path):
     assert open_sprites(path, check=True).provenance()["sha256"] == digest
 
 
-def test_wrong_sha256_is_refused(tmp_path):
+def test_a_wrong_sha256_is_refused(tmp_path):
     scenes, sprites = scene_arrays(), sprite_arrays()
     for opened, path, url in (
         (open_scenes, write_hdf5(tmp_path / "3dshapes.h5", scenes), SHAPES3D_URL),
@@ -134,14 +134,14 @@ def test_wrong_sha256_is_refused(tmp_path):
         (open_scenes, "a.h5", SHAPES3D_URL),
     ],
 )
-def test_missing_file_says_where_to_get_it_and_that_it_is_not_needed(tmp_path, opened, name, url):
+def test_a_missing_file_is_reported_with_its_url_and_that_it_is_optional(tmp_path, opened, name, url):
     pattern = rf"{name}: there is no such file; get it from {url}, or leave out the path in the \[dataset\] section"
     with pytest.raises(UserError, match=pattern):
         opened(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".hdf5"])
-def test_other_layout_of_sprites_is_refused(tmp_path, suffix):
+def test_another_layout_of_sprites_is_refused(tmp_path, suffix):
     arrays = sprite_arrays()
     cases = {
         r"`imgs` must be uint8 \(48, 64, 64\), got uint8 \(47, 64, 64\)": {**arrays, "imgs": arrays["imgs"][:47]},
@@ -170,7 +170,7 @@ def test_grey_sprites_are_refused(tmp_path, suffix):
         sprites.images(np.array([0]))
 
 
-def test_other_layout_of_scenes_is_refused(tmp_path):
+def test_another_layout_of_scenes_is_refused(tmp_path):
     arrays = scene_arrays()
     cases = {
         r"`images` must be uint8 \(24, 64, 64, 3\), got uint8": {**arrays, "images": arrays["images"][..., :1]},
@@ -184,13 +184,13 @@ def test_other_layout_of_scenes_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.hdf5"])
-def test_file_of_another_format_is_refused(tmp_path, name):
+def test_a_file_of_another_format_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"neither of them")
     with pytest.raises(UserError, match=rf"{name}: must be an (archive|HDF5 file).*cannot be (read|opened)"):
         open_sprites(tmp_path / name)
 
 
-def test_truncated_archive_is_refused(tmp_path):
+def test_a_truncated_archive_is_refused(tmp_path):
     """The header promises more images than follow."""
     arrays = sprite_arrays()
     member = io.BytesIO()
@@ -205,7 +205,7 @@ def test_truncated_archive_is_refused(tmp_path):
         sprites.images(np.array([0]))
 
 
-def test_archive_written_by_python_2_is_read_without_a_warning(tmp_path):
+def test_an_archive_written_by_python_2_is_read_without_a_warning(tmp_path):
     """Python 2 wrote its long integers with an L, as in the published archive."""
     arrays = sprite_arrays()
     with zipfile.ZipFile(tmp_path / "sprites.npz", "w") as archive:

@@ -1,4 +1,4 @@
-"""A ground truth of a user's own: what it needs, what is refused, and the worked example through the pipeline."""
+"""User-defined ground truths: requirements, refusals, and the worked example through the pipeline."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ def _experiment(folder: Path, tiny_toml: Path) -> Path:
     return path
 
 
-def test_grid_shape_and_images_are_enough(tmp_path: Path) -> None:
+def test_a_grid_an_image_shape_and_images_are_enough(tmp_path: Path) -> None:
     truth = load_own(_file(tmp_path, GOOD))
     assert (truth.name, truth.layout, truth.grid.num_images) == ("scene", "shapes3d", 12)
     assert [values.tolist() for values in truth.factor_values] == [[0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0]]
@@ -77,7 +77,7 @@ def test_a_class_that_breaks_a_rule_is_refused(tmp_path: Path, old: str, new: st
     assert message in str(caught.value)
 
 
-def test_no_file_and_other_files_are_refused(tmp_path: Path, tiny_toml: Path) -> None:
+def test_missing_files_and_files_that_are_not_python_are_refused(tmp_path: Path, tiny_toml: Path) -> None:
     with pytest.raises(UserError, match=r"there is no such file; dataset\.path must name the Python file"):
         load_own(tmp_path / "scene.py")
     (tmp_path / "scene.txt").write_text("")
@@ -89,7 +89,9 @@ def test_no_file_and_other_files_are_refused(tmp_path: Path, tiny_toml: Path) ->
         load_experiment(tiny_toml)
 
 
-def test_other_code_makes_other_runs_and_is_refused_in_running_ones(tmp_path: Path, tiny_toml: Path) -> None:
+def test_changed_code_changes_the_config_hash_and_is_refused_in_a_running_experiment(
+    tmp_path: Path, tiny_toml: Path
+) -> None:
     path = _file(tmp_path, GOOD)
     before = load_experiment(_experiment(tmp_path, tiny_toml))
     assert grid_of(before.dataset).sizes == (4, 3)
@@ -102,7 +104,7 @@ def test_other_code_makes_other_runs_and_is_refused_in_running_ones(tmp_path: Pa
     assert path.is_file()
 
 
-def test_images_of_a_size_that_no_architecture_takes_are_refused(tmp_path: Path, tiny_toml: Path) -> None:
+def test_images_of_a_size_that_no_architecture_supports_are_refused(tmp_path: Path, tiny_toml: Path) -> None:
     _file(tmp_path, GOOD.replace("32, 32", "48, 48"))
     with pytest.raises(UserError, match="the images of scene are 48 × 48; make images of 32 × 32 or 64 × 64"):
         plan_experiment(load_experiment(_experiment(tmp_path, tiny_toml)))

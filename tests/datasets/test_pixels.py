@@ -13,7 +13,7 @@ NUMBERS = np.array([[3, 0], [1, 1]])
 
 @pytest.fixture(params=["colour", "binary"])
 def original(request: pytest.FixtureRequest) -> np.ndarray:
-    """A few images of either sort."""
+    """A few images of either kind."""
     source = Mini() if request.param == "colour" else DSprites()
     return source.images(np.arange(0, 700, 100))
 
@@ -25,7 +25,7 @@ def _written(images: np.ndarray, folder: Path) -> Pixels:
     return Pixels.open(folder)
 
 
-def test_images_come_back_as_they_were_written(original: np.ndarray, tmp_path: Path) -> None:
+def test_images_are_read_back_as_they_were_written(original: np.ndarray, tmp_path: Path) -> None:
     pixels = _written(original, tmp_path)
     assert len(pixels) == len(original)
     assert pixels.channels == original.shape[-1]
@@ -33,7 +33,7 @@ def test_images_come_back_as_they_were_written(original: np.ndarray, tmp_path: P
     assert np.array_equal(pixels.images(NUMBERS), original[NUMBERS])
 
 
-def test_binary_images_take_an_eighth(tmp_path: Path) -> None:
+def test_binary_images_take_one_bit_per_pixel(tmp_path: Path) -> None:
     images = DSprites().images(np.arange(64))
     _written(images, tmp_path)
     assert (tmp_path / BITS).stat().st_size == images.size // 8 + 128
@@ -42,7 +42,7 @@ def test_binary_images_take_an_eighth(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("resident", [False, True])
 @pytest.mark.parametrize("numbers", [NUMBERS, torch.from_numpy(NUMBERS)])
-def test_batches_are_images_in_unit_range(
+def test_batches_are_float_images_between_0_and_1(
     original: np.ndarray, tmp_path: Path, numbers: np.ndarray | torch.Tensor, resident: bool
 ) -> None:
     pixels = _written(original, tmp_path)

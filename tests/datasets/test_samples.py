@@ -1,4 +1,4 @@
-"""Samples without a grid, in the forms that a training takes."""
+"""Samples without a grid, in the forms that training accepts."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def _vectors(n: int = 20) -> Samples:
     return Samples(values, np.arange(n, dtype=np.float64)[:, None])
 
 
-def test_vectors_are_images_of_one_pixel_with_their_values_untouched() -> None:
+def test_vectors_are_one_pixel_images_with_unchanged_values() -> None:
     samples, numbers = _vectors(), torch.tensor([[3, 3, 0], [19, 1, 2]])
     batch = samples.pixels.batch(numbers)
     assert (batch.shape, batch.dtype) == ((2, 3, 1, 1, 3), torch.float32)
@@ -24,7 +24,7 @@ def test_vectors_are_images_of_one_pixel_with_their_values_untouched() -> None:
     assert (len(samples.pixels), samples.pixels.channels) == (20, 3)
 
 
-def test_vectors_on_a_device_and_of_many_sets_are_the_same() -> None:
+def test_vectors_on_a_device_and_of_several_sets_give_the_same_batches() -> None:
     samples, numbers = _vectors(), torch.tensor([[4, 5], [6, 7]])
     expected = samples.pixels.batch(numbers)
     resident = samples.pixels.resident("cpu")
@@ -40,14 +40,14 @@ def test_a_batch_is_a_copy() -> None:
         assert np.array_equal(pixels.batch(torch.arange(20)).numpy()[:, 0, 0], before)
 
 
-def test_images_are_kept_as_bytes_and_drawn_in_units_of_their_range() -> None:
+def test_images_are_stored_as_bytes_and_drawn_between_0_and_1() -> None:
     images = np.random.default_rng(0).integers(256, size=(5, 28, 28, 1), dtype=np.uint8)
     batch = Samples(images, np.zeros(5, np.uint8)).pixels.batch(np.arange(5))
     assert batch.shape == (5, 28, 28, 1)
     assert torch.equal(batch, torch.from_numpy(images).float() / 255)
 
 
-def test_parts_are_the_published_splits_with_what_is_known_of_them() -> None:
+def test_parts_are_the_published_splits_with_their_known_labels() -> None:
     samples = _vectors()
     for split in SPLITS:
         part, numbers = samples.part(split), numbers_in(split, 20)
@@ -58,7 +58,7 @@ def test_parts_are_the_published_splits_with_what_is_known_of_them() -> None:
         samples.part("training")
 
 
-def test_a_synthetic_set_gives_the_samples_that_it_draws() -> None:
+def test_a_synthetic_set_returns_its_sampled_factors_and_observations() -> None:
     made = SYNTHETIC["synthetic_nonlinear"]
     factors, observations = made.sample(3, 50)
     samples = made.samples(3, 50)
@@ -66,12 +66,12 @@ def test_a_synthetic_set_gives_the_samples_that_it_draws() -> None:
     assert np.array_equal(samples.known, factors)
 
 
-def test_a_gaussian_cloud_has_its_variances_along_its_axes() -> None:
+def test_a_gaussian_cloud_has_the_given_variances_along_rotated_axes() -> None:
     samples = gaussian((4.0, 1.0, 0.25), seed=2, n=20_000)
     assert (samples.values.dtype, samples.known.dtype) == (np.float32, np.float64)
     assert np.var(samples.known, axis=0) == pytest.approx([4.0, 1.0, 0.25], rel=0.05)
     axes = np.linalg.lstsq(samples.known, samples.values.astype(np.float64), rcond=None)[0]
     assert np.allclose(axes @ axes.T, np.eye(3), atol=1e-6)
-    assert np.abs(np.abs(axes) - np.eye(3)).max() > 0.1, "the axes are turned"
+    assert np.abs(np.abs(axes) - np.eye(3)).max() > 0.1, "the axes must be rotated"
     assert np.array_equal(samples.values, gaussian((4.0, 1.0, 0.25), seed=2, n=20_000).values)
     assert not np.array_equal(samples.values, gaussian((4.0, 1.0, 0.25), seed=3, n=20_000).values)

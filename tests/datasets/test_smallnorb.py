@@ -1,4 +1,4 @@
-"""The reader of SmallNORB's published files, on small files with the same layout."""
+"""The reader of the published SmallNORB files, on small files with the same layout."""
 
 import gzip
 import hashlib
@@ -17,7 +17,7 @@ CODES = {np.dtype("u1"): 0x1E3D4C55, np.dtype("i4"): 0x1E3D4C54, np.dtype("f4"):
 
 
 def splits() -> list[dict[str, np.ndarray]]:
-    """Both splits, an instance each, in an order of their own."""
+    """Both splits with one instance each, in random order."""
     found = []
     for instance in (1, 0):
         rng = np.random.default_rng(instance)
@@ -32,7 +32,7 @@ def splits() -> list[dict[str, np.ndarray]]:
 
 
 def matrix(array: np.ndarray) -> bytes:
-    """A matrix in the format of the published files: one size of three is always there."""
+    """Encode a matrix in the format of the published files, which always state at least three sizes."""
     sizes = [*array.shape, *[1] * (3 - array.ndim)]
     return np.array([CODES[array.dtype], array.ndim, *sizes], "<i4").tobytes() + array.tobytes()
 
@@ -55,7 +55,7 @@ def opened(path: Path, **options) -> SmallNORBFile:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_left_images_come_back_in_grid_order(tmp_path, zipped, monkeypatch):
+def test_left_images_are_returned_in_grid_order(tmp_path, zipped, monkeypatch):
     monkeypatch.setattr("perturb.datasets.readers.smallnorb.BLOCK", 5)
     truth = opened(write(tmp_path / "norb", splits(), zipped=zipped))
     images = truth.images(np.arange(GRID.num_images))
@@ -74,10 +74,10 @@ def test_left_images_come_back_in_grid_order(tmp_path, zipped, monkeypatch):
         truth.images(np.array([48]))
 
 
-def test_images_are_those_of_disentanglement_lib_within_0_and_255(tmp_path, monkeypatch):
+def test_images_equal_those_of_disentanglement_lib_up_to_one_grey_level(tmp_path, monkeypatch):
     library = library_module("norb", monkeypatch)
     template = str(write(tmp_path / "norb", splits(), zipped=False) / "{}-{}.mat")
-    monkeypatch.setattr(library, "int", lambda array: array.item(), raising=False)  # what int() of an array once was
+    monkeypatch.setattr(library, "int", lambda array: array.item(), raising=False)  # int() of an array worked in older NumPy
     theirs, features = library._load_small_norb_chunks(template, SPLITS)
     ours = opened(tmp_path / "norb").images(GRID.indices_of(features))[..., 0]
     off = np.clip(np.rint(255 * theirs), 0, 255) - ours
@@ -85,7 +85,7 @@ def test_images_are_those_of_disentanglement_lib_within_0_and_255(tmp_path, monk
     assert (off != 0).mean() < 0.01
 
 
-def test_compressed_files_are_held_to_their_sha256(tmp_path):
+def test_the_sha256_of_compressed_files_is_checked(tmp_path):
     folder = write(tmp_path / "norb", splits())
     digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     assert set(digests) == set(SHA256)
@@ -142,7 +142,7 @@ def changed(part: str, change) -> list[dict[str, np.ndarray]]:
         ("dat", lambda a: matrix(a)[:-5], r"testing-dat\.mat must have 24 rows, and ends after 23"),
     ],
 )  # fmt: skip
-def test_other_headers_and_labels_are_refused(tmp_path, part, change, pattern):
+def test_wrong_headers_and_labels_are_refused(tmp_path, part, change, pattern):
     folder = write(tmp_path / "norb", changed(part, change), zipped=False)
     with pytest.raises(UserError, match=pattern):
         opened(folder).images(np.array([0]))

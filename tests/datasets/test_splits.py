@@ -1,4 +1,4 @@
-"""The splits: anybody's numbers of images are the published ones."""
+"""The splits have the published image numbers on every machine."""
 
 import hashlib
 from pathlib import Path
@@ -24,14 +24,14 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "files.md"
 
 
 @pytest.mark.parametrize(("images", "split"), PUBLISHED)
-def test_the_numbers_are_the_published_ones(images: int, split: str) -> None:
+def test_the_image_numbers_of_each_split_are_the_published_ones(images: int, split: str) -> None:
     found = hashlib.sha256(numbers_in(split, images).astype("<i8").tobytes()).hexdigest()
     assert found.startswith(PUBLISHED[images, split])
     assert f"{len(numbers_in(split, images)):,}: `{PUBLISHED[images, split]}…`" in DOCUMENT.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("images", [1, 7, 480, 4_096])
-def test_every_image_is_in_one_split(images: int) -> None:
+def test_every_image_is_in_exactly_one_split(images: int) -> None:
     parts = [numbers_in(split, images) for split in SPLITS]
     assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(images))
     assert all(np.all(np.diff(part) > 0) for part in parts)

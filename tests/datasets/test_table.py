@@ -1,4 +1,4 @@
-"""The table of datasets, and what a config may name."""
+"""The table of datasets and the names that configs accept."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ from perturb.datasets.readers.mpi3d import CHALLENGE, PUBLISHED, MPI3DToyFile
 from perturb.errors import UserError
 
 
-def test_a_config_names_what_is_in_the_table_and_nothing_else() -> None:
+def test_configs_accept_exactly_the_datasets_in_the_table() -> None:
     assert get_args(DatasetConfig.model_fields["name"].annotation) == (*DATASETS, OWN)
     assert [name for name, dataset in DATASETS.items() if dataset.renderer is None] == list(FILES_ONLY)
 
@@ -34,7 +34,7 @@ def test_every_dataset_has_a_name_a_grid_and_values_for_every_factor(name: str) 
 
 
 @pytest.mark.parametrize("name", FILES_ONLY)
-def test_what_is_not_rendered_needs_a_path(name: str, tmp_path: Path) -> None:
+def test_a_dataset_without_a_renderer_needs_a_path(name: str, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=f"dataset.path must name the official file or folder of {name}, because"):
         DatasetConfig(name=name)
     with pytest.raises(UserError, match=f"{name} exists as its authors' file only"):
@@ -44,8 +44,8 @@ def test_what_is_not_rendered_needs_a_path(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("grid", [PUBLISHED, CHALLENGE])
-def test_the_grid_of_mpi3d_is_told_by_its_file_and_without_its_images(tmp_path: Path, grid) -> None:
-    """A file of full size that takes no room on the disk: its images are a hole."""
+def test_the_grid_of_mpi3d_is_determined_by_its_file_without_reading_images(tmp_path: Path, grid) -> None:
+    """The file has full size and is sparse, so that it takes hardly any disk space."""
     path = tmp_path / "mpi3d_toy.npz"
     _write_archive_with_a_hole(path, (grid.num_images, 64, 64, 3))
     assert path.stat().st_blocks * 512 < 1_000_000

@@ -1,4 +1,4 @@
-"""Readers of folders that tensorflow_datasets has prepared, on folders that it prepares here, without TensorFlow."""
+"""Readers of folders prepared by tensorflow_datasets, which prepares small ones here without TensorFlow."""
 
 import hashlib
 import io
@@ -37,14 +37,14 @@ def png(image: np.ndarray) -> io.BytesIO:
 
 
 def examples(grid: FactorGrid) -> list[dict]:
-    """Examples as tensorflow_datasets' own builders make them; pictures are PNG already, which does without TensorFlow."""
+    """Examples like those of tensorflow_datasets' builders, with images already encoded as PNG to avoid TensorFlow."""
     names = [f"label_{name}" for name in grid.names]
     rows = zip(pictures(grid), grid.factors_of(np.arange(grid.num_images)).tolist(), strict=True)
     return [{"image": png(picture)} | dict(zip(names, row, strict=True)) | {"value_shape": 0.5} for picture, row in rows]
 
 
 def prepare(folder: Path, grid: FactorGrid, made: list[dict]) -> Path:
-    """A folder of a version."""
+    """Prepare a dataset and return the folder of its version."""
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
@@ -73,13 +73,13 @@ def prepare(folder: Path, grid: FactorGrid, made: list[dict]) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder of either dataset."""
+    """Prepared folders of both datasets."""
     root = tmp_path_factory.mktemp("tfds")
     return {kind: prepare(root / kind, grid, examples(grid)) for kind, (_, grid) in KINDS.items()}
 
 
 def changed(prepared: dict[str, Path], kind: str, target: Path, name: str, *keys: str | int, value: object) -> Path:
-    """A copy of a folder with one value of a JSON file changed."""
+    """Copy a folder with one value of a JSON file changed."""
     folder = shutil.copytree(prepared[kind], target)
     content = json.loads((folder / name).read_text())
     place = content
@@ -91,7 +91,7 @@ def changed(prepared: dict[str, Path], kind: str, target: Path, name: str, *keys
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_shuffled_examples_come_back_in_grid_order(prepared, kind, monkeypatch):
+def test_shuffled_examples_are_returned_in_grid_order(prepared, kind, monkeypatch):
     monkeypatch.setattr("perturb.datasets.readers.tfds.BLOCK", 7)
     reader, grid = KINDS[kind]
     truth = reader(prepared[kind], grid=grid)
@@ -101,7 +101,7 @@ def test_shuffled_examples_come_back_in_grid_order(prepared, kind, monkeypatch):
         assert images.dtype == np.uint8
         np.testing.assert_array_equal(images, expected[order])
     order = [tuple(example[f"label_{name}"] for name in grid.names) for example in truth._examples(np.arange(20))]
-    assert order != sorted(order), "tensorflow_datasets has shuffled, or this test tests nothing"
+    assert order != sorted(order), "tensorflow_datasets must have shuffled, or this test proves nothing"
     with pytest.raises(ValueError, match="`indices` must lie in 0 …"):
         truth.images(np.array([grid.num_images]))
 
@@ -115,7 +115,7 @@ def test_the_folder_is_recorded_by_the_digest_of_its_files_digests(prepared):
     assert found == {"source": "file", "path_name": "2.0.0", "sha256": hashlib.sha256(printed.encode()).hexdigest()}
 
 
-def test_a_config_that_names_a_folder_gets_its_reader(prepared, tmp_path):
+def test_a_config_that_names_a_folder_uses_the_folder_reader(prepared, tmp_path):
     with pytest.raises(UserError, match=r"2\.0\.0: its split train must have 737280 examples, got 48; get the folder"):
         open_ground_truth(DatasetConfig(name="dsprites", path=prepared["sprites"]))
     with pytest.raises(UserError, match=r"2\.0\.0: its split train must have 480000 examples, got 24; get the folder"):
@@ -125,7 +125,7 @@ def test_a_config_that_names_a_folder_gets_its_reader(prepared, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_example_that_is_there_twice_is_refused(tmp_path, kind, monkeypatch):
+def test_a_duplicated_example_is_refused(tmp_path, kind, monkeypatch):
     reader, grid = KINDS[kind]
     made = examples(grid)
     made[7] = made[9] | {"image": png(pictures(grid)[7])}
@@ -168,7 +168,7 @@ def test_grey_sprites_and_images_of_another_size_are_refused(tmp_path):
         ("features.json", ("featuresDict",), [], "must be a folder of a version"),
     ],
 )  # fmt: skip
-def test_other_formats_and_features_are_refused_before_anything_is_opened(prepared, tmp_path, name, keys, value, pattern):
+def test_other_formats_and_features_are_refused_before_any_class_is_imported(prepared, tmp_path, name, keys, value, pattern):
     folder = changed(prepared, "sprites", tmp_path / "2.0.0", name, *keys, value=value)
     with pytest.raises(UserError, match=pattern):
         DSpritesFolder(folder, grid=SPRITES)
@@ -193,7 +193,7 @@ def test_damaged_and_missing_examples_are_refused(prepared, tmp_path):
 
 
 @pytest.mark.parametrize("package", ["tensorflow_datasets", "array_record"])
-def test_without_the_package_a_sentence_names_the_extra(prepared, monkeypatch, package):
+def test_a_missing_package_is_reported_with_the_extra_that_installs_it(prepared, monkeypatch, package):
     for name in [name for name in sys.modules if name.split(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
@@ -203,7 +203,7 @@ def test_without_the_package_a_sentence_names_the_extra(prepared, monkeypatch, p
         DSpritesFolder(prepared["sprites"], grid=SPRITES)
 
 
-def test_tensorflow_is_not_loaded(prepared):
+def test_tensorflow_is_not_imported(prepared):
     code = (
         "import sys, pathlib, numpy as np\n"
         "from perturb.datasets.readers.tfds import Shapes3DFolder\n"

@@ -1,4 +1,4 @@
-"""The dataset card: what it says is what the files say, and its code runs as it stands."""
+"""The dataset card: its statements match the files, and its code runs unchanged."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def published(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 
 def _blocks(folder: Path, kind: str, of: str) -> list[str]:
-    """The card's code of that kind in which a word occurs."""
+    """Code blocks of the card in this language that contain this word."""
     card = (folder / "README.md").read_text(encoding="utf-8")
     return [code for found, code in BLOCK.findall(card) if found == kind and re.search(rf"\b{of}\b", code)]
 
@@ -67,7 +67,7 @@ def inside(published: tuple[GroundTruth, Path], monkeypatch: pytest.MonkeyPatch)
     return published
 
 
-def test_every_block_of_code_is_run_by_a_test(published: tuple[GroundTruth, Path]) -> None:
+def test_every_code_block_of_the_card_is_executed_by_a_test(published: tuple[GroundTruth, Path]) -> None:
     truth, folder = published
     words = ["DataLoader", "disent", "GroundTruthData", "tensorflow_datasets", "environ", "load_dataset"]
     python = [*_blocks(folder, "python", "attrs"), *(code for word in words for code in _blocks(folder, "python", word))]
@@ -81,13 +81,13 @@ def test_every_block_of_code_is_run_by_a_test(published: tuple[GroundTruth, Path
     assert "\n\n\n\n" not in card
 
 
-def test_h5py(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_h5py_example_runs(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = _blocks(inside[1], "python", "attrs")
     assert _execute(code, capsys).startswith("modified 0.1 0.")
 
 
-def test_torch(inside: tuple[GroundTruth, Path], tmp_path: Path) -> None:
-    """As a script of its own, because workers import it."""
+def test_the_torch_example_runs(inside: tuple[GroundTruth, Path], tmp_path: Path) -> None:
+    """Run as a separate script, because data loader workers import it."""
     truth, folder = inside
     (code,) = _blocks(folder, "python", "DataLoader")
     (tmp_path / "reading.py").write_text(code, encoding="utf-8")
@@ -99,7 +99,7 @@ def test_torch(inside: tuple[GroundTruth, Path], tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, expected), done.stderr
 
 
-def test_disent(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_disent_example_runs(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
     truth, folder = inside
     disent_data()
     (code,) = _blocks(folder, "python", "disent")
@@ -108,10 +108,10 @@ def test_disent(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_hugging_faces_datasets(
+def test_the_hugging_face_datasets_example_runs_and_lists_exactly_the_benchmark_files(
     inside: tuple[GroundTruth, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every file is a config of the folder, and only they are data: index.json and croissant.json are not."""
+    """Every benchmark file is a config of the folder; index.json and croissant.json are not treated as data."""
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     datasets = pytest.importorskip("datasets")
     truth, folder = inside
@@ -127,14 +127,14 @@ def test_hugging_faces_datasets(
     assert np.array_equal(np.asarray(noise[key][:]).reshape(images.shape), images)
 
 
-def test_disentanglement_lib(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_disentanglement_lib_example_runs(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("disentanglement_lib")
     truth, folder = inside
     (code,) = _blocks(folder, "python", "GroundTruthData")
     assert _execute(code, capsys) == f"{(64, *truth.image_shape)}\n"
 
 
-def test_the_class_of_disentanglement_lib(
+def test_the_disentanglement_lib_class_example_runs(
     inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("disentanglement_lib")
@@ -150,7 +150,7 @@ def test_the_class_of_disentanglement_lib(
     assert _execute(code, capsys) == f"{(1, *truth.image_shape)}\n"
 
 
-def test_tfds(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tfds_example_runs(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tensorflow_datasets")
     truth, folder = inside
     (preparing,), (code,) = _blocks(folder, "sh", "to-tfds"), _blocks(folder, "python", "tensorflow_datasets")
@@ -161,7 +161,7 @@ def test_tfds(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[st
     assert _execute(code, capsys) == f"{total} {truth.image_shape} {first}\n"
 
 
-def test_a_config_names_the_file(inside: tuple[GroundTruth, Path]) -> None:
+def test_the_config_example_opens_the_file(inside: tuple[GroundTruth, Path]) -> None:
     truth, folder = inside
     (code,) = _blocks(folder, "toml", "dataset")
     found = open_ground_truth(DatasetConfig.model_validate_json(json.dumps(tomllib.loads(code)["dataset"])))
@@ -169,7 +169,9 @@ def test_a_config_names_the_file(inside: tuple[GroundTruth, Path]) -> None:
     assert np.array_equal(found.images(numbers), images_of(truth, "modified", numbers))
 
 
-def test_caching(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_caching_example_runs_and_states_the_size_of_the_cache(
+    inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     truth, folder = inside
     (code,) = _blocks(folder, "sh", "cache")
     _command(code)
@@ -178,7 +180,7 @@ def test_caching(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture
     shutil.rmtree(folder / "modified.h5.pixels")
 
 
-def test_getting_and_making_it_again(
+def test_the_download_and_rebuild_examples_reproduce_the_published_bytes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -204,19 +206,19 @@ def test_getting_and_making_it_again(
     assert (tmp_path / "mini-noise.h5").read_bytes() == (folder / "again.h5").read_bytes() == published
 
 
-def test_verifying(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verification_example_runs(inside: tuple[GroundTruth, Path], capsys: pytest.CaptureFixture[str]) -> None:
     truth, folder = inside
     (code,) = _blocks(folder, "sh", "verify")
     hashing, verifying = code.splitlines()
     done = subprocess.run(shlex.split(hashing), capture_output=True, text=True, check=True)
     assert done.stdout.split()[0] == sha256_of(folder / "modified.h5")
     assert verifying == "perturb dataset verify modified.h5"
-    if truth.name == "mini":  # the others are corners of a grid that only the whole of can be verified
+    if truth.name == "mini":  # the others are parts of grids, which can be verified only as a whole
         _command(verifying)
         assert "As promised" in capsys.readouterr().out
 
 
-def test_the_header_is_what_the_hub_reads(published: tuple[GroundTruth, Path]) -> None:
+def test_the_header_has_the_metadata_that_the_hub_reads(published: tuple[GroundTruth, Path]) -> None:
     header = yaml.safe_load((published[1] / "README.md").read_text(encoding="utf-8").split("---\n")[1])
     assert header["license"] == "apache-2.0"
     assert header["size_categories"] == ["1K<n<10K" if published[0].name == "mini" else "n<1K"]
@@ -224,7 +226,7 @@ def test_the_header_is_what_the_hub_reads(published: tuple[GroundTruth, Path]) -
     assert header["pretty_name"].endswith(", perturbed")
 
 
-def test_the_card_states_every_file_and_factor(published: tuple[GroundTruth, Path]) -> None:
+def test_the_card_lists_every_file_and_factor(published: tuple[GroundTruth, Path]) -> None:
     truth, folder = published
     lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
     for name, values in zip(truth.grid.names, truth.factor_values, strict=True):
@@ -246,14 +248,14 @@ def _listed(folder: Path, change: Callable[[Path], None] = lambda folder: None, 
     return render_card(list_folder(folder))
 
 
-def test_what_a_file_says_cannot_leave_its_cell(tmp_path: Path) -> None:
+def test_text_from_a_file_cannot_escape_its_table_cell(tmp_path: Path) -> None:
     card = _listed(tmp_path, run="a | b\n```python\nboom\n```", recipe="x" * 1000)
     assert "| a \\| b \\`\\`\\`python boom \\`\\`\\` |" in card
     assert "in the file's attributes" in card
     assert "boom" not in "".join(code for kind, code in BLOCK.findall(card) if kind == "python")
 
 
-def test_what_a_file_says_is_no_markup_of_the_card(tmp_path: Path) -> None:
+def test_text_from_a_file_is_not_interpreted_as_markup(tmp_path: Path) -> None:
     image = "<img src=x onerror=alert(1)>"
     card = _listed(tmp_path, licence=f"{image}\n# mine", run=image)
     page = html_of(card.split("\n---\n", 1)[1])
@@ -262,7 +264,7 @@ def test_what_a_file_says_is_no_markup_of_the_card(tmp_path: Path) -> None:
     assert "<h1>mine" not in page
 
 
-def test_the_licence_of_a_file_is_stated_and_one_of_no_licence_is_unknown(tmp_path: Path) -> None:
+def test_a_files_licence_is_stated_and_a_missing_one_is_unknown(tmp_path: Path) -> None:
     for name, licence, header in (("a", "CC-BY-4.0", "cc-by-4.0"), ("b", "ask us first", "other")):
         card = _listed(tmp_path / name, licence=licence)
         assert f"\nlicense: {header}\n" in card
@@ -282,7 +284,7 @@ def test_recipes_are_listed(tmp_path: Path) -> None:
     assert row in card.splitlines()
 
 
-def test_white_of_1_is_told_to_every_reader(tmp_path: Path) -> None:
+def test_every_reader_example_uses_the_files_white_value(tmp_path: Path) -> None:
     card = _listed(tmp_path, white=1)
     assert "image.mean() / 1," in card
     assert "# in [0, 1 / 255]" in card

@@ -1,4 +1,4 @@
-"""croissant.json as mlcroissant, which others read it with, sees it."""
+"""croissant.json as read by mlcroissant."""
 
 import json
 import logging
@@ -15,7 +15,7 @@ from perturb.files import sha256_of, write_json
 
 mlc = pytest.importorskip("mlcroissant")
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
-"""A warning of rdflib about itself."""
+"""The warning comes from rdflib and concerns rdflib itself."""
 TODAY = date(2026, 1, 2)
 
 
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _validated(folder: Path, caplog: pytest.LogCaptureFixture, **options: str) -> "mlc.Dataset":
-    """What mlcroissant reads; anything it warns of fails the test."""
+    """The dataset as mlcroissant reads it; any warning fails the test."""
     write_json(folder / "croissant.json", croissant_of(list_folder(folder), published=TODAY, **options))
     with caplog.at_level(logging.WARNING):
         found = mlc.Dataset(jsonld=folder / "croissant.json")
@@ -37,7 +37,9 @@ def _validated(folder: Path, caplog: pytest.LogCaptureFixture, **options: str) -
     return found
 
 
-def test_mlcroissant_has_nothing_to_object_to_and_finds_every_file(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_mlcroissant_accepts_the_metadata_without_warnings_and_finds_every_file(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     metadata = _validated(folder, caplog).metadata
     assert metadata.name == "dsprites-perturbed"
     assert metadata.license == ["https://spdx.org/licenses/Apache-2.0"]
@@ -67,27 +69,27 @@ def test_mlcroissant_loads_the_records_of_variants_and_factors(folder: Path, cap
     assert factors == dict(zip(SmallSprites.grid.names, SmallSprites.grid.sizes, strict=True))
 
 
-def test_with_an_address_files_have_addresses(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_have_absolute_urls_if_an_address_is_given(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     metadata = _validated(folder, caplog, url="https://example.org/my data/").metadata
     assert metadata.url == "https://example.org/my data/"
     assert metadata.distribution[0].content_url == "https://example.org/my data/files/modified.h5"
 
 
-def test_a_hash_less_is_what_mlcroissant_objects_to(folder: Path) -> None:
-    """So that the silence above means something."""
+def test_mlcroissant_rejects_a_missing_hash(folder: Path) -> None:
+    """This shows that the absence of warnings in the other tests means something."""
     described = croissant_of(list_folder(folder), published=TODAY)
     del described["distribution"][0]["sha256"]
     with pytest.raises(mlc.ValidationError, match="sha256"):
         mlc.Dataset(jsonld=json.loads(json.dumps(described)))
 
 
-def test_files_of_several_licences_state_them_all(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_with_several_licences_list_all_of_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     for variant, licence in (("modified", "CC-BY-4.0"), ("noise", "as you like")):
         write_small_file(tmp_path / f"{variant}.h5", SmallSprites(), variant, licence=licence)
     assert _validated(tmp_path, caplog).metadata.license == ["https://spdx.org/licenses/CC-BY-4.0", "as you like"]
 
 
-def test_it_says_what_it_builds_on(folder: Path) -> None:
+def test_the_metadata_states_what_the_dataset_is_based_on(folder: Path) -> None:
     described = croissant_of(list_folder(folder), published=TODAY)
     assert described["isBasedOn"] == [PAPER_URL, "https://github.com/google-deepmind/dsprites-dataset"]
     assert described["description"].startswith("dSprites, perturbed: 96 images for each of the variants modified, noise")

@@ -1,4 +1,4 @@
-"""Downloads by name: from our own server, a folder, a mirror; official files; the commands."""
+"""Downloads by name from our own server, a folder or a mirror; official files; the commands."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two small benchmark files of the same base name and their index, made by the command."""
+    """Two small benchmark files with the same base name, and their index, written by the command."""
     folder = tmp_path_factory.mktemp("published")
     for variant, grey in (("modified", 1), ("noise", 2)):
         write_benchmark_file(
@@ -50,7 +50,7 @@ def address(published: Path) -> Iterator[str]:
         yield address
 
 
-def test_a_recipe_comes_instead_of_its_file(tmp_path: Path) -> None:
+def test_a_recipe_can_be_downloaded_instead_of_its_file(tmp_path: Path) -> None:
     public = tmp_path / "public"
     write_benchmark_file(
         public / "modified.h5", Mini(), Mini().images, attributes={"variant": "modified", "epsilon": 0.25}
@@ -85,7 +85,7 @@ def _index(**changes: object) -> bytes:
     return json.dumps({"format": 1, "entries": [entry | about | changes]}).encode()
 
 
-def test_all_files_of_a_server_come_under_their_own_names(published: Path, address: str, tmp_path: Path) -> None:
+def test_all_files_of_a_server_are_downloaded_under_their_own_names(published: Path, address: str, tmp_path: Path) -> None:
     told = set()
     found = download_published("all", address, tmp_path, report=lambda name, done, total: told.add((name, done == total)))
     assert found == [(tmp_path / "mini-modified.h5", True), (tmp_path / "mini-noise.h5", True)]
@@ -98,7 +98,9 @@ def test_all_files_of_a_server_come_under_their_own_names(published: Path, addre
 
 
 @pytest.mark.parametrize("ending", ["", "/", "/index.json"])
-def test_one_file_comes_from_a_server_or_a_folder(published: Path, address: str, tmp_path: Path, ending: str) -> None:
+def test_a_single_file_can_be_downloaded_from_a_server_or_a_folder(
+    published: Path, address: str, tmp_path: Path, ending: str
+) -> None:
     for origin in (address, str(published), published.as_uri()):
         folder = tmp_path / origin.partition(":")[0].replace("/", "_")
         assert download_published("mini-noise", f"{origin}{ending}", folder) == [(folder / "mini-noise.h5", True)]
@@ -126,7 +128,7 @@ def test_a_name_that_is_not_listed_is_refused(address: str, tmp_path: Path) -> N
         (b" " * (LARGEST_INDEX + 10), "must have at most 1,048,576 bytes"),
     ],
 )
-def test_a_hostile_index_is_refused(index: bytes, sentence: str, tmp_path: Path) -> None:
+def test_a_malicious_index_is_refused(index: bytes, sentence: str, tmp_path: Path) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(index) + index
     with raw_server(answer) as address, pytest.raises(UserError, match=sentence) as caught:
         download_published("all", address.rpartition("/")[0], tmp_path)
@@ -134,7 +136,7 @@ def test_a_hostile_index_is_refused(index: bytes, sentence: str, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_not_as_its_index_says_is_not_kept(tmp_path: Path) -> None:
+def test_a_file_that_does_not_match_its_index_is_not_kept(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_bytes(_index())
     (tmp_path / "noise.h5").write_bytes(CONTENT[:-1] + b"x")
     with pytest.raises(UserError, match="its sha256 must be"):
@@ -145,13 +147,15 @@ def test_a_file_that_is_not_as_its_index_says_is_not_kept(tmp_path: Path) -> Non
     assert not (tmp_path / "here").exists()
 
 
-def test_a_size_that_no_disk_has_is_told(tmp_path: Path) -> None:
+def test_a_size_that_exceeds_the_disk_is_reported(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_bytes(_index(bytes=10**18))
     with pytest.raises(UserError, match="needs 1,000,000,000,000,000,000 more bytes, and its disk has"):
         download_published("mini-noise", str(tmp_path), tmp_path / "here")
 
 
-def test_an_official_file_comes_from_its_address_or_a_mirror(small_official: OfficialSource, tmp_path: Path) -> None:
+def test_an_official_file_can_be_downloaded_from_its_address_or_a_mirror(
+    small_official: OfficialSource, tmp_path: Path
+) -> None:
     with pytest.raises(UserError, match=r"http://127\.0\.0\.1:9/a\.h5: the connection was refused"):
         fetch_official("dsprites", tmp_path)
     with odd_server(CONTENT) as server:
@@ -174,7 +178,7 @@ def test_the_table_of_official_files_is_complete() -> None:
         assert Path(source.file).name == source.file
 
 
-def test_the_command_ends_with_the_line_for_a_config(
+def test_the_fetch_command_ends_with_the_line_for_a_config(
     small_official: OfficialSource, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -186,7 +190,7 @@ def test_the_command_ends_with_the_line_for_a_config(
         assert last == f'path = "{tmp_path}/here/official.h5"'
 
 
-def test_the_commands_list_and_download(
+def test_the_commands_index_and_download_files(
     published: Path, address: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     _command("dataset", "index", str(published))

@@ -1,4 +1,4 @@
-"""Export refuses files that the library cannot load, and leaves nothing; test_loaders reads the files that it writes."""
+"""The export refuses files that the library cannot load. What it writes is read in test_loaders."""
 
 import zipfile
 from pathlib import Path
@@ -13,13 +13,13 @@ from perturb.errors import UserError
 
 
 class FewColours(Mini):
-    """A corner of mini."""
+    """A small part of mini."""
 
     grid = FactorGrid(Mini.grid.names, (2, 2, 2, 2))
     factor_values = tuple(values[:2] for values in Mini.factor_values)
 
 
-def test_only_datasets_that_the_library_knows_are_exported(tmp_path: Path) -> None:
+def test_only_datasets_that_disentanglement_lib_knows_are_exported(tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "modified.h5", FewColours())
     with pytest.raises(
         UserError, match="has classes of dsprites and shapes3d only, and this is mini; read the file with h5py"
@@ -30,7 +30,7 @@ def test_only_datasets_that_the_library_knows_are_exported(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["modified.h5"]
 
 
-def test_a_damaged_file_or_a_place_that_cannot_be_written_to_leaves_nothing(tmp_path: Path) -> None:
+def test_a_damaged_file_or_an_unwritable_target_leaves_nothing_behind(tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "modified.h5", SmallShapes())
     with pytest.raises(UserError, match=r"x\.npz: cannot be written \(File exists\)"):
         export(source, source / "x.npz")
@@ -43,7 +43,7 @@ def test_a_damaged_file_or_a_place_that_cannot_be_written_to_leaves_nothing(tmp_
 
 
 @pytest.mark.parametrize(("truth", "needed"), [(SmallSprites(), "1,572,864"), (SmallShapes(), "5,898,240")])
-def test_a_full_disk_is_told_with_what_was_needed(truth: GroundTruth, needed: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_space_needed(truth: GroundTruth, needed: str, tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "modified.h5", truth)
     sentence = (
         rf"x\.npz: cannot be written \(File too large\); at most {needed} bytes are needed, and nothing was left behind"
@@ -53,7 +53,7 @@ def test_a_full_disk_is_told_with_what_was_needed(truth: GroundTruth, needed: st
     assert [path.name for path in tmp_path.iterdir()] == ["modified.h5"]
 
 
-def test_only_the_metadata_of_dsprites_is_an_object(tmp_path: Path) -> None:
+def test_only_the_dsprites_metadata_is_stored_as_python_objects(tmp_path: Path) -> None:
     for truth, objects in ((SmallSprites(), ["metadata"]), (SmallShapes(), [])):
         source = write_small_file(tmp_path / "modified.h5", truth)
         export(source, tmp_path / "x.npz")

@@ -1,4 +1,4 @@
-"""TFDS without TensorFlow: prepared row by row, read back by its own data source."""
+"""Export to TFDS without TensorFlow: prepared row by row and read back by TFDS's own data source."""
 
 import errno
 import os
@@ -35,7 +35,7 @@ def prepared(truth: GroundTruth, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-def test_rows_come_back_in_the_order_of_the_file(prepared: Path, truth: GroundTruth) -> None:
+def test_rows_are_returned_in_the_order_of_the_file(prepared: Path, truth: GroundTruth) -> None:
     data = tfds.data_source(f"{truth.name}_modified", split="train", data_dir=prepared / "data")
     total = truth.grid.num_images
     assert len(data) == total
@@ -50,7 +50,7 @@ def test_rows_come_back_in_the_order_of_the_file(prepared: Path, truth: GroundTr
     assert len(list((prepared / "data").rglob("*.array_record-*"))) == -(-total // 40)
 
 
-def test_features_are_named_as_those_of_the_builders_in_tfds(prepared: Path, truth: GroundTruth) -> None:
+def test_features_are_named_like_those_of_the_builders_in_tfds(prepared: Path, truth: GroundTruth) -> None:
     ours = tfds.builder_from_directory(prepared / "data" / f"{truth.name}_modified" / "1.0.0").info
     theirs = tfds.builder(truth.name, data_dir=prepared / "none").info
     assert set(ours.features) == set(theirs.features)
@@ -86,7 +86,7 @@ def test_a_damaged_file_leaves_nothing_prepared(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "data").rglob("*1.0.0*")] == []
 
 
-def test_what_a_killed_preparation_leaves_is_cleared_by_the_next(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_preparation_are_removed_by_the_next_one(tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "modified.h5", SmallSprites())
     code = f"""
 import time
@@ -98,7 +98,7 @@ def report(done, total):
 tfds_builder.prepare(Path({str(source)!r}), Path({str(tmp_path / "data")!r}), report=report)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        # TFDS keeps our output from stdout while it prepares: the folder tells.
+        # TFDS captures stdout while it prepares, so watch the folder instead.
         deadline = time.monotonic() + 60
         while not (left := list((tmp_path / "data").rglob("incomplete.*"))) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -113,7 +113,9 @@ tfds_builder.prepare(Path({str(source)!r}), Path({str(tmp_path / "data")!r}), re
     assert sorted(path.name for path in place.parent.iterdir()) == ["1.0.0", "incomplete.notes"]
 
 
-def test_without_locks_it_is_prepared_and_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_file_locks_the_dataset_is_prepared_and_nothing_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = write_small_file(tmp_path / "modified.h5", SmallSprites())
     left = tmp_path / "data" / "dsprites_modified" / "incomplete.abcdef_1.0.0"
     left.mkdir(parents=True)
@@ -126,13 +128,13 @@ def test_without_locks_it_is_prepared_and_nothing_is_removed(tmp_path: Path, mon
     assert left.is_dir()
 
 
-def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_in_one_sentence(tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "modified.h5", SmallSprites())
     with pytest.raises(UserError, match=r"modified\.h5: cannot be written \(.+\); about 393,216 bytes"):
         prepare(source, source)
 
 
-def test_a_full_disk_is_told_with_what_was_needed(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_space_needed(tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "modified.h5", SmallShapes())
     sentence = r"data: cannot be written \(write\(\) failed: File too large\); about 5,898,240 bytes are needed at most"
     with disk_that_is_full_at(100_000), pytest.raises(UserError, match=sentence):
@@ -140,7 +142,7 @@ def test_a_full_disk_is_told_with_what_was_needed(tmp_path: Path) -> None:
     assert [path for path in (tmp_path / "data").rglob("*") if path.is_file()] == []
 
 
-def test_without_tfds_a_sentence_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tfds_is_reported_with_the_extra_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_small_file(tmp_path / "modified.h5", SmallSprites())
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     tfds_builder._builder_class.cache_clear()
@@ -151,11 +153,11 @@ def test_without_tfds_a_sentence_names_the_extra(tmp_path: Path, monkeypatch: py
         tfds_builder._builder_class.cache_clear()
 
 
-def test_names_are_those_that_tfds_allows() -> None:
+def test_dataset_names_are_valid_in_tfds() -> None:
     assert name_of("My-Discs", "noise") == "my_discs_noise"
 
 
-def test_the_command_prints_the_folder_and_needs_no_tensorflow(tmp_path: Path) -> None:
+def test_the_command_prints_the_folder_and_does_not_import_tensorflow(tmp_path: Path) -> None:
     source = write_small_file(tmp_path / "noise.h5", SmallSprites(), "noise")
     code = (
         "import sys; from perturb.cli import main\n"

@@ -64,7 +64,7 @@ def test_recipes_and_weights_are_listed_with_their_files(tmp_path: Path) -> None
     assert index.files["modified.safetensors"].sha256 == sha256_of(tmp_path / "modified.safetensors")
 
 
-def test_what_is_no_finished_benchmark_file_is_not_published(tmp_path: Path) -> None:
+def test_files_that_are_not_finished_benchmark_files_are_not_indexed(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="must hold benchmark files"):
         write_index(tmp_path)
     with h5py.File(tmp_path / "other.h5", "w") as file:
@@ -77,7 +77,7 @@ def test_what_is_no_finished_benchmark_file_is_not_published(tmp_path: Path) -> 
     assert not (tmp_path / INDEX).exists()
 
 
-def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_files_with_the_same_name_are_refused(tmp_path: Path) -> None:
     for name in ("a.h5", "b.h5"):
         _file(tmp_path / name, "noise")
     with pytest.raises(UserError, match="given twice: mini-noise; move one elsewhere"):
@@ -85,7 +85,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["../noise.h5", "/etc/noise.h5", "a/../../b.h5", "..\\noise.h5", "", "~/noise.h5"])
-def test_a_path_out_of_the_folder_is_refused(file: str) -> None:
+def test_a_path_outside_the_folder_is_refused(file: str) -> None:
     with pytest.raises(UserError, match=r"`entries.0.file`: must be a path below the index"):
         parse_index(_index(file=file), "index.json")
 
@@ -104,14 +104,14 @@ def test_a_path_out_of_the_folder_is_refused(file: str) -> None:
         (json.dumps({"format": 2, "entries": []}).encode(), "`format`: input should be 1, got 2"),
     ],
 )
-def test_what_is_no_index_is_refused_in_one_sentence(text: bytes, sentence: str) -> None:
+def test_an_invalid_index_is_refused_in_one_sentence(text: bytes, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence) as caught:
         parse_index(text, "https://host/index.json")
     assert str(caught.value).startswith("https://host/index.json: ")
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_of_recipes_is_published_as_they_are(tmp_path: Path) -> None:
+def test_published_recipes_can_be_downloaded_and_rebuilt(tmp_path: Path) -> None:
     published = Path(__file__).parents[2] / "artifacts" / "published" / "quickstart"
     index = parse_index((published / INDEX).read_bytes(), "quickstart")
     assert [entry.name for entry in index.entries] == ["mini-original", "mini-modified", "mini-untrained"]
@@ -129,13 +129,13 @@ def test_a_folder_of_recipes_is_published_as_they_are(tmp_path: Path) -> None:
         download_published("mini-original", str(published), tmp_path)
 
 
-def test_an_entry_needs_a_file_or_a_recipe() -> None:
+def test_an_entry_needs_a_complete_file_or_a_recipe() -> None:
     for gone in ("file", "bytes", "sha256"):
         with pytest.raises(UserError, match=r"here: .*this is not an index of ours"):
             parse_index(_index(**{gone: None}), "here")
 
 
-def test_patterns_of_a_variant_have_names_of_their_own(tmp_path: Path) -> None:
+def test_patterns_of_a_variant_have_distinct_names(tmp_path: Path) -> None:
     for name in ("modified", "modified-2"):
         _file(tmp_path / f"{name}.h5", "modified")
     assert [entry.name for entry in write_index(tmp_path).entries] == ["mini-modified-2", "mini-modified"]

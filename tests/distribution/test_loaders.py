@@ -1,4 +1,4 @@
-"""Our files opened by the loaders of other people's packages, unmodified, and by h5py and torch.utils.data."""
+"""Our files read by unmodified loaders of other packages, and by h5py and torch.utils.data."""
 
 import multiprocessing
 import pickle
@@ -28,7 +28,7 @@ CASES = [(name, variant) for name in TRUTHS for variant in VARIANTS]
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A folder for each dataset with a file of each variant."""
+    """One folder per dataset with a file of each variant."""
     made = {name: tmp_path_factory.mktemp(name) for name in TRUTHS}
     for name, variant in CASES:
         write_small_file(made[name] / f"{variant}.h5", TRUTHS[name](), variant)
@@ -41,7 +41,7 @@ def _expected(truth: GroundTruth, variant: str) -> np.ndarray:
 
 
 def _disent_class(disent: ModuleType, name: str, path: Path) -> type:
-    """disent's own class of a dataset with another file, which it neither downloads nor checks."""
+    """disent's own dataset class reading another file, without downloading or checking it."""
     datafile = import_module("disent.dataset.util.datafile").DataFile(path.name)
     base = {"dsprites": disent.DSpritesData, "shapes3d": disent.Shapes3dData}[name]
     datafile.dataset_name = base.datafile.dataset_name
@@ -65,7 +65,7 @@ def test_disents_own_classes_read_every_image(folders: dict[str, Path], name: st
         data._data.close()
 
 
-def test_disents_file_survives_pickling_as_its_workers_need(folders: dict[str, Path]) -> None:
+def test_disents_file_survives_pickling_as_its_workers_require(folders: dict[str, Path]) -> None:
     raw = disent_data().Hdf5Dataset(str(folders["shapes3d"] / "modified.h5"), "images")
     again = pickle.loads(pickle.dumps(raw))
     assert np.array_equal(again[7], raw[7])
@@ -74,7 +74,7 @@ def test_disents_file_survives_pickling_as_its_workers_need(folders: dict[str, P
 
 
 @pytest.mark.parametrize(("name", "variant"), CASES)
-def test_disentanglement_libs_own_classes_hand_out_every_image(
+def test_disentanglement_libs_own_classes_return_every_image(
     folders: dict[str, Path], name: str, variant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("disentanglement_lib")
@@ -94,7 +94,7 @@ def _library_class(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return module.DSprites([1, 2, 3, 4, 5]) if name == "dsprites" else module.Shapes3D()
 
 
-def test_what_disentanglement_lib_draws_is_what_we_have_there(
+def test_images_sampled_by_disentanglement_lib_match_their_factors(
     folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("disentanglement_lib")
@@ -106,8 +106,8 @@ def test_what_disentanglement_lib_draws_is_what_we_have_there(
     assert np.array_equal(images, _expected(SmallSprites(), "modified")[numbers])
 
 
-def test_an_official_file_of_ones_exports_as_the_authors_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """dSprites' own 0 and 1 need no floats: a quarter of the memory."""
+def test_an_official_file_of_zeros_and_ones_is_exported_as_integers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The values 0 and 1 of dSprites need no floats, which saves three quarters of the memory."""
     pytest.importorskip("disentanglement_lib")
     write_official(tmp_path / "official.h5", SmallSprites())
     export(tmp_path / "official.h5", tmp_path / ARCHIVES["dsprites"])
@@ -131,7 +131,7 @@ def test_h5py_alone_reads_images_and_labels_of_any_row(folders: dict[str, Path],
 
 @pytest.fixture
 def card_module(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The card's code for PyTorch as a module that workers can import too."""
+    """The PyTorch code of the card as a module that data loader workers can import."""
     card = render_card(list_folder(folders["shapes3d"]))
     blocks = re.findall(r"^```python\n(.*?)^```$", card, re.MULTILINE | re.DOTALL)
     (code,) = [block for block in blocks if "DataLoader" in block]
@@ -142,11 +142,11 @@ def card_module(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("start", "workers"), [("fork", 2), ("spawn", 1)])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_workers_of_a_data_loader_see_every_image_once_an_epoch(
+def test_data_loader_workers_see_every_image_once_per_epoch(
     folders: dict[str, Path], card_module: ModuleType, start: str, workers: int
 ) -> None:
     data = card_module.Images(str(folders["shapes3d"] / "noise.h5"))
-    data[0]  # the file is open here when the workers are started
+    data[0]  # open the file in this process before the workers start
     loader = DataLoader(
         data, batch_size=64, shuffle=True, generator=torch.Generator().manual_seed(0), num_workers=workers,
         multiprocessing_context=multiprocessing.get_context(start), persistent_workers=True,
@@ -166,7 +166,7 @@ def test_workers_of_a_data_loader_see_every_image_once_an_epoch(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_reader_of_tensorflow_datasets_yields_every_image_of_dsprites(folders: dict[str, Path], variant: str) -> None:
+def test_the_tensorflow_datasets_reader_yields_every_dsprites_image(folders: dict[str, Path], variant: str) -> None:
     pytest.importorskip("tensorflow_datasets")
     builder = import_module("tensorflow_datasets.datasets.dsprites.dsprites_dataset_builder").Builder
     path, truth = folders["dsprites"] / f"{variant}.h5", SmallSprites()

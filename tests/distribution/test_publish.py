@@ -1,4 +1,4 @@
-"""A folder made ready for others: from files that lie there, or from what an experiment left behind."""
+"""A folder is prepared for publication from files that are in it or from the results of an experiment."""
 
 import errno
 import json
@@ -31,7 +31,7 @@ def _content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_publishing_adds_card_croissant_and_index_and_again_changes_nothing(folder: Path) -> None:
+def test_publishing_adds_card_croissant_and_index_and_is_idempotent(folder: Path) -> None:
     written = publish(folder, today=TODAY)
     assert [path.name for path in written] == ["README.md", "croissant.json", "index.json"]
     first = _content(folder)
@@ -44,7 +44,7 @@ def test_publishing_adds_card_croissant_and_index_and_again_changes_nothing(fold
     assert _content(folder) == first
 
 
-def test_the_index_comes_last(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_is_written_last(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ValueError("broken")
 
@@ -54,7 +54,7 @@ def test_the_index_comes_last(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert not (folder / "index.json").exists()
 
 
-def test_a_readme_of_the_users_is_not_replaced(folder: Path) -> None:
+def test_a_users_readme_is_not_replaced(folder: Path) -> None:
     (folder / "README.md").write_text("# Mine\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"README\.md: was not written by perturb and would be lost; move it elsewhere"):
         publish(folder, today=TODAY)
@@ -63,12 +63,12 @@ def test_a_readme_of_the_users_is_not_replaced(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["example.org/files", "file:///etc", "https://", "ftp://example.org"])
-def test_an_address_must_be_one(folder: Path, url: str) -> None:
+def test_an_invalid_url_is_refused(folder: Path, url: str) -> None:
     with pytest.raises(UserError, match="--url must be an address that begins with https://"):
         publish(folder, today=TODAY, url=url)
 
 
-def test_a_folder_holds_one_dataset_on_one_grid(folder: Path) -> None:
+def test_a_folder_must_hold_one_dataset_on_one_grid(folder: Path) -> None:
     with pytest.raises(UserError, match=r"absent: there is no such folder"):
         list_folder(folder / "absent")
     write_small_file(folder / "b" / "original.h5", SmallSprites(), "original", factor_names="a,b,c,d,e")
@@ -81,7 +81,7 @@ def test_a_folder_holds_one_dataset_on_one_grid(folder: Path) -> None:
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Results as an experiment leaves them: files in run directories, named in results.json beside files of the report."""
+    """Results as written by an experiment: files in run directories, listed in results.json with those of the report."""
     runs, listed = tmp_path / "artifacts" / "runs", []
     for variant in ("modified", "noise"):
         path = write_small_file(runs / f"file-{variant}" / f"{variant}.h5", SmallSprites(), variant)
@@ -93,7 +93,7 @@ def results(tmp_path: Path) -> Path:
     return tmp_path / "results.json"
 
 
-def test_files_of_an_experiment_are_linked_whole_and_nothing_else_is_taken(results: Path, tmp_path: Path) -> None:
+def test_exactly_the_files_to_publish_are_hard_linked_from_an_experiment(results: Path, tmp_path: Path) -> None:
     for _ in range(2):
         gather(results, tmp_path / "out")
         names = sorted(path.name for path in (tmp_path / "out").iterdir())
@@ -103,7 +103,7 @@ def test_files_of_an_experiment_are_linked_whole_and_nothing_else_is_taken(resul
     assert not linked.is_symlink()
 
 
-def test_a_source_behind_a_symlink_is_linked_itself(results: Path, tmp_path: Path) -> None:
+def test_the_target_of_a_symlinked_source_is_hard_linked(results: Path, tmp_path: Path) -> None:
     (tmp_path / "artifacts").rename(tmp_path / "elsewhere")
     (tmp_path / "artifacts").symlink_to(tmp_path / "elsewhere")
     path = tmp_path / "elsewhere" / "runs" / "file-noise" / "noise.h5"
@@ -114,7 +114,7 @@ def test_a_source_behind_a_symlink_is_linked_itself(results: Path, tmp_path: Pat
     assert (tmp_path / "out" / "noise.h5").samefile(tmp_path / "noise.h5")
 
 
-def test_on_another_disk_files_are_copied(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_on_another_disk_are_copied(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
@@ -129,7 +129,7 @@ def test_on_another_disk_files_are_copied(results: Path, tmp_path: Path, monkeyp
     assert not (tmp_path / "full").exists()
 
 
-def test_a_file_that_has_changed_or_gone_is_not_published(results: Path, tmp_path: Path) -> None:
+def test_a_file_that_has_changed_or_is_missing_is_not_published(results: Path, tmp_path: Path) -> None:
     noise = tmp_path / "artifacts" / "runs" / "file-noise" / "noise.h5"
     noise.write_bytes(noise.read_bytes() + b"0")
     with pytest.raises(UserError, match=r"noise\.h5: has changed since results\.json was written; run the experiment again"):
@@ -141,7 +141,7 @@ def test_a_file_that_has_changed_or_gone_is_not_published(results: Path, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["../x.h5", "/elsewhere/x.h5", "a/../../x.h5", "..\\x.h5"])
-def test_a_name_out_of_the_folder_is_refused(results: Path, tmp_path: Path, name: str) -> None:
+def test_a_name_outside_the_folder_is_refused(results: Path, tmp_path: Path, name: str) -> None:
     content = json.loads(results.read_text(encoding="utf-8"))
     content["files"][0]["name"] = name
     write_json(results, content)
@@ -162,7 +162,7 @@ def test_a_name_out_of_the_folder_is_refused(results: Path, tmp_path: Path, name
         (b'{"files": []}', "names no benchmark files; run the experiment to its end first"),
     ],
 )
-def test_what_is_no_results_file_is_refused_in_one_sentence(tmp_path: Path, text: bytes, sentence: str) -> None:
+def test_an_invalid_results_file_is_refused_in_one_sentence(tmp_path: Path, text: bytes, sentence: str) -> None:
     (tmp_path / "results.json").write_bytes(text)
     with pytest.raises(UserError, match=sentence):
         gather(tmp_path / "results.json", tmp_path / "out")

@@ -1,4 +1,4 @@
-"""The server of benchmark files, over real connections."""
+"""The server of benchmark files, tested over real connections."""
 
 import hashlib
 import http.client
@@ -42,7 +42,7 @@ def _write_index(folder: Path, *files: str, **changes: object) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with two listed files and much that is none of the public's business."""
+    """A folder with two listed files and many that must not be served."""
     public = tmp_path / "public"
     (public / "sub").mkdir(parents=True)
     (public / "other").mkdir()
@@ -78,14 +78,14 @@ def _ask(server: Address, path: str, method: str = "GET", **headers: str) -> Ans
 
 
 def _raw(server: Address, text: bytes) -> bytes:
-    """All that the server answers to these bytes until it hangs up."""
+    """Everything the server answers to these bytes until it closes the connection."""
     with socket.create_connection(server, timeout=5) as connection:
         connection.sendall(text)
         return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
 @pytest.mark.parametrize("path", ["/noise.h5", "/sub/b%20c.h5", "/noise.h5?x=1"])
-def test_a_listed_file_comes_whole_with_its_hash_as_tag(server: Address, path: str) -> None:
+def test_a_listed_file_is_served_whole_with_its_hash_as_etag(server: Address, path: str) -> None:
     found = _ask(server, path)
     assert (found.status, found.body) == (200, CONTENT)
     assert found.headers["Content-Length"] == str(len(CONTENT))
@@ -96,7 +96,7 @@ def test_a_listed_file_comes_whole_with_its_hash_as_tag(server: Address, path: s
     assert re.fullmatch(r"perturb/[\d.]+", found.headers["Server"])
 
 
-def test_a_head_is_the_same_without_the_bytes(server: Address) -> None:
+def test_a_head_request_gives_the_same_headers_without_the_body(server: Address) -> None:
     whole, head = _ask(server, "/noise.h5"), _ask(server, "/noise.h5", "HEAD")
     assert (head.status, head.body) == (200, b"")
     for name in ("Content-Length", "ETag", "Last-Modified", "Accept-Ranges", "Content-Type"):
@@ -126,7 +126,7 @@ def test_a_range_beyond_the_end_is_416_with_the_size(server: Address) -> None:
     assert (found.status, found.headers["Content-Range"]) == (416, "bytes */100000")
 
 
-def test_if_range_decides_between_the_rest_and_the_whole(server: Address) -> None:
+def test_if_range_decides_between_the_range_and_the_whole_file(server: Address) -> None:
     date = _ask(server, "/noise.h5", "HEAD").headers["Last-Modified"]
     for condition, status in [
         (f'"{SHA256}"', 206),
@@ -138,7 +138,7 @@ def test_if_range_decides_between_the_rest_and_the_whole(server: Address) -> Non
         assert _ask(server, "/noise.h5", Range="bytes=9-", If_Range=condition).status == status, condition
 
 
-def test_companions_beside_listed_files_are_public(server: Address) -> None:
+def test_companions_of_listed_files_are_public(server: Address) -> None:
     for path in ("README.md", "sub/croissant.json"):
         assert _ask(server, f"/{path}").body == path.encode()
     assert json.loads(_ask(server, "/index.json").body)["entries"][0]["file"] == "noise.h5"
@@ -155,13 +155,13 @@ def test_companions_beside_listed_files_are_public(server: Address) -> None:
         "/%252e%252e/secret.h5",
     ],
 )  # fmt: skip
-def test_nothing_else_is(server: Address, path: str) -> None:
+def test_anything_else_is_not_found(server: Address, path: str) -> None:
     answer = _raw(server, f"GET {path or '*'} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 404 "), answer
     assert CONTENT[:50] not in answer
 
 
-def test_links_out_of_the_folder_are_not_followed(server: Address, folder: Path) -> None:
+def test_links_that_leave_the_folder_are_not_followed(server: Address, folder: Path) -> None:
     (folder / "out.h5").symlink_to(folder.parent / "secret.h5")
     (folder / "sub" / "out.safetensors").symlink_to("../../secret.h5")
     (folder / "away").symlink_to(folder.parent)
@@ -173,17 +173,17 @@ def test_links_out_of_the_folder_are_not_followed(server: Address, folder: Path)
     assert _ask(server, "/in.h5").body == CONTENT
 
 
-def test_a_pipe_does_not_make_the_server_wait(server: Address, folder: Path) -> None:
+def test_a_named_pipe_does_not_block_the_server(server: Address, folder: Path) -> None:
     os.mkfifo(folder / "pipe.safetensors")
     assert _ask(server, "/pipe.safetensors").status == 404
 
 
-def test_a_file_that_is_not_as_listed_is_not_served(server: Address, folder: Path) -> None:
+def test_a_file_that_differs_from_its_listing_is_not_served(server: Address, folder: Path) -> None:
     (folder / "noise.h5").write_bytes(CONTENT + b"x")
     assert _ask(server, "/noise.h5").status == 404
 
 
-def test_a_new_index_is_taken_up(server: Address, folder: Path) -> None:
+def test_a_new_index_is_picked_up(server: Address, folder: Path) -> None:
     assert _ask(server, "/unlisted.h5").status == 404
     _write_index(folder, "unlisted.h5", sha256="1" * 64)
     assert _ask(server, "/unlisted.h5").headers["ETag"] == f'"{"1" * 64}"'
@@ -211,7 +211,7 @@ def test_one_connection_serves_many_requests(server: Address) -> None:
     connection.close()
 
 
-def test_a_client_that_leaves_midway_is_no_error(server: Address, folder: Path, capfd: pytest.CaptureFixture) -> None:
+def test_a_client_that_disconnects_midway_is_no_error(server: Address, folder: Path, capfd: pytest.CaptureFixture) -> None:
     large = folder / "croissant.json"
     with large.open("wb") as file:
         file.truncate(1 << 28)
@@ -224,13 +224,13 @@ def test_a_client_that_leaves_midway_is_no_error(server: Address, folder: Path, 
     assert capfd.readouterr().err == ""
 
 
-def test_clients_are_served_at_the_same_time(server: Address) -> None:
+def test_clients_are_served_concurrently(server: Address) -> None:
     with socket.create_connection(server), ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda k: _ask(server, "/noise.h5", Range=f"bytes={k}000-").body, range(1, 20)))
     assert found == [CONTENT[1000 * k :] for k in range(1, 20)]
 
 
-def test_every_request_is_one_line_unless_quiet(folder: Path, capfd: pytest.CaptureFixture) -> None:
+def test_every_request_is_logged_in_one_line_unless_quiet(folder: Path, capfd: pytest.CaptureFixture) -> None:
     for quiet in (True, False):
         with running_server(folder, quiet=quiet) as address:
             server = urlsplit(address).hostname, urlsplit(address).port
@@ -240,7 +240,7 @@ def test_every_request_is_one_line_unless_quiet(folder: Path, capfd: pytest.Capt
             assert line.endswith(end)
 
 
-def test_a_body_is_not_taken_for_the_next_request(server: Address) -> None:
+def test_a_request_body_is_not_mistaken_for_the_next_request(server: Address) -> None:
     smuggled = b"GET /index.json HTTP/1.1\r\nHost: x\r\n\r\n"
     for method in (b"GET", b"POST"):
         head = b" /README.md HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + str(len(smuggled)).encode()
@@ -252,7 +252,7 @@ def test_a_malformed_range_is_refused(server: Address, asked: str) -> None:
     assert _ask(server, "/noise.h5", Range=asked).status == 400
 
 
-def test_several_ranges_come_in_parts(server: Address) -> None:
+def test_several_ranges_are_answered_as_multipart(server: Address) -> None:
     found = _ask(server, "/noise.h5", Range="bytes=0-9,50-59")
     assert (found.status, found.headers.get_content_type()) == (206, "multipart/byteranges")
     assert CONTENT[:10] in found.body
@@ -267,7 +267,7 @@ def test_several_ranges_come_in_parts(server: Address) -> None:
         b"GET / HTTP/1.1\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused_and_the_server_goes_on(
+def test_a_malformed_request_is_refused_and_the_server_continues(
     server: Address, request_: bytes, capfd: pytest.CaptureFixture
 ) -> None:
     assert _raw(server, request_).startswith(b"HTTP/1.1 400 ")
@@ -275,7 +275,7 @@ def test_what_is_no_request_is_refused_and_the_server_goes_on(
     assert capfd.readouterr().err == ""
 
 
-def test_too_many_connections_are_told_to_come_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_excess_connections_are_answered_with_503(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "MOST_CONNECTIONS", 2)
     with running_server(folder) as address:
         server = urlsplit(address).hostname, urlsplit(address).port
@@ -285,19 +285,19 @@ def test_too_many_connections_are_told_to_come_back(folder: Path, monkeypatch: p
             assert _ask(server, "/README.md").status == 503
 
 
-def test_a_port_that_is_taken_is_one_sentence(server: Address, folder: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(server: Address, folder: Path) -> None:
     port = server[1]
     with pytest.raises(UserError, match=rf"--port {port} of 127\.0\.0\.1 is taken; choose another one, or 0"):
         file_server(folder, port=port)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "x" * 70])
-def test_an_address_of_another_machine_is_one_sentence(folder: Path, host: str) -> None:
+def test_an_address_of_another_machine_is_reported_in_one_sentence(folder: Path, host: str) -> None:
     with pytest.raises(UserError, match=rf"--host {re.escape(host)} is no address of this machine"):
         file_server(folder, host=host, port=0)
 
 
-def test_a_folder_without_a_good_index_is_not_served(tmp_path: Path) -> None:
+def test_a_folder_without_a_valid_index_is_not_served(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"index\.json: cannot be read .*`perturb dataset index .*` writes it"):
         file_server(tmp_path, port=0)
     (tmp_path / "index.json").write_text("[]")
@@ -310,7 +310,7 @@ def test_a_folder_without_a_good_index_is_not_served(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
 def test_the_command_serves_until_it_is_stopped(folder: Path, stop: signal.Signals) -> None:
-    # A shell has its background jobs ignore Ctrl-C, and the tests may be one.
+    # Background jobs of a shell ignore Ctrl-C, and the tests may run as one.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from perturb.cli import main; main()"
     command = [sys.executable, "-c", code, "dataset", "serve", str(folder), "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""Entries: accepted, or refused with every reason; and what is computed from them."""
+"""Entries: validation with all reasons for a refusal, and what is computed from them."""
 
 import json
 from collections.abc import Callable
@@ -123,7 +123,7 @@ BAD = {
         "`dataset.epsilon`: input should be less than or equal to 1, got 1.5.",
     ),
 }
-"""What is done to a valid entry, and part of the reason."""
+"""A change to a valid entry, and part of the expected reason."""
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -137,14 +137,14 @@ def test_an_entry_that_breaks_a_rule_is_refused_with_the_reason(name: str, tmp_p
     assert all(sentence.endswith(".") and "\n" not in sentence for sentence in reasons)
 
 
-def test_a_valid_entry_is_accepted_and_comes_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_valid_entry_is_accepted_and_read_back_as_written(tmp_path: Path) -> None:
     path = write_raw(tmp_path / "e.json", entry_as_json())
     entry = read_entry(path, KNOWN)
     write_entry(path, entry)
     assert read_entry(path, KNOWN) == entry
 
 
-def test_date_links_and_what_was_seen_are_optional_and_kept(tmp_path: Path) -> None:
+def test_date_links_and_what_was_seen_are_optional_and_preserved(tmp_path: Path) -> None:
     about = {
         "date": "2026-11-27",
         "paper": "https://example.org/p",
@@ -166,7 +166,7 @@ BAD_LINKS = {
 
 @pytest.mark.parametrize("name", BAD_LINKS)
 @pytest.mark.parametrize("field", ["paper", "code"])
-def test_only_addresses_of_the_web_are_links(field: str, name: str, tmp_path: Path) -> None:
+def test_only_web_addresses_are_accepted_as_links(field: str, name: str, tmp_path: Path) -> None:
     entry, reasons = check_entry(write_raw(tmp_path / "e.json", entry_as_json() | {field: BAD_LINKS[name]}), KNOWN)
     assert entry is None
     assert len(reasons) == 1
@@ -174,13 +174,13 @@ def test_only_addresses_of_the_web_are_links(field: str, name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("change", [{"date": "27.11.2026"}, {"date": "2026-02-30"}, {"sees": "everything"}])
-def test_a_date_that_is_none_and_other_things_to_see_are_refused(change: dict[str, str], tmp_path: Path) -> None:
+def test_invalid_dates_and_unknown_values_of_sees_are_refused(change: dict[str, str], tmp_path: Path) -> None:
     entry, reasons = check_entry(write_raw(tmp_path / "e.json", entry_as_json() | change), KNOWN)
     assert entry is None
     assert reasons[0].startswith(f"`{next(iter(change))}`: ")
 
 
-def test_all_reasons_are_told_at_once(tmp_path: Path) -> None:
+def test_all_reasons_are_reported_at_once(tmp_path: Path) -> None:
     value = entry_as_json()
     for name in ("too high", "no pairs", "level", "images"):
         BAD[name][0](value)
@@ -192,20 +192,20 @@ def test_all_reasons_are_told_at_once(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path} is not an entry that can be used: {' '.join(reasons)}"
 
 
-def test_of_very_many_reasons_the_first_are_told(tmp_path: Path) -> None:
+def test_only_the_first_of_many_reasons_are_reported(tmp_path: Path) -> None:
     value = entry_as_json(original=[2.0] * 50)
     _, reasons = check_entry(write_raw(tmp_path / "e.json", value))
     assert len(reasons) == 21
     assert reasons[-1] == "There are 30 more reasons."
 
 
-def test_images_of_another_machine_pass_by_their_recipe(tmp_path: Path) -> None:
+def test_images_from_another_machine_are_accepted_by_the_hash_of_their_recipe(tmp_path: Path) -> None:
     value = entry_as_json()
     value["dataset"]["files"][1] |= {"images_sha256": OTHER, "recipe_sha256": "a" * 64}
     assert check_entry(write_raw(tmp_path / "e.json", value), KNOWN)[1] == []
 
 
-def test_images_of_a_benchmark_that_nobody_knows_pass(tmp_path: Path) -> None:
+def test_images_of_an_unknown_benchmark_are_accepted(tmp_path: Path) -> None:
     value = entry_as_json()
     value["dataset"] |= {"name": "someone's"}
     assert check_entry(write_raw(tmp_path / "e.json", value), KNOWN)[1] == []
@@ -230,7 +230,7 @@ def test_images_of_a_benchmark_that_nobody_knows_pass(tmp_path: Path) -> None:
     ],
     ids=["torn", "binary", "list", "deep", "many problems", "large", "absent"],
 )
-def test_what_is_no_entry_at_all_is_refused(content: bytes | None, reason: str, tmp_path: Path) -> None:
+def test_an_invalid_entry_file_is_refused(content: bytes | None, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "e.json"
     if content is not None:
         path.write_bytes(content)
@@ -239,7 +239,7 @@ def test_what_is_no_entry_at_all_is_refused(content: bytes | None, reason: str, 
     assert reason in reasons[0]
 
 
-def test_rows_are_the_paired_differences_of_its_runs() -> None:
+def test_rows_are_the_paired_differences_of_the_entrys_runs() -> None:
     original, modified = rows_of(made_entry(original=[0.6, 0.5, 0.4], modified=[0.3, 0.1, None]))
     assert (original.n, original.mean, original.difference) == (3, pytest.approx(0.5), None)
     assert (modified.n, modified.failed, modified.pairs) == (2, 1, 2)
@@ -247,7 +247,7 @@ def test_rows_are_the_paired_differences_of_its_runs() -> None:
     assert (modified.ci_low, modified.ci_high) == pytest.approx(over_clusters(np.array([[-0.3, -0.4]])).interval)
 
 
-def test_runs_on_another_draw_of_a_pattern_count_with_the_first() -> None:
+def test_runs_on_another_pattern_count_together_with_those_on_the_first() -> None:
     value = made_entry().model_dump()
     value["runs"] += tuple({**run, "draw": 1} for run in value["runs"] if run["variant"] == "modified")
     value["dataset"]["files"] += ({**value["dataset"]["files"][1], "draw": 1},)
@@ -256,7 +256,7 @@ def test_runs_on_another_draw_of_a_pattern_count_with_the_first() -> None:
     assert modified.n == 2 * original.n
 
 
-def test_each_seed_may_meet_a_draw_of_its_own() -> None:
+def test_each_seed_may_be_trained_on_its_own_pattern() -> None:
     value = made_entry().model_dump()
     value["runs"] = tuple({**run, "draw": run["seed"] if run["variant"] == "modified" else 0} for run in value["runs"])
     value["dataset"]["files"] += ({**value["dataset"]["files"][1], "draw": 1},)
@@ -268,13 +268,13 @@ def test_each_seed_may_meet_a_draw_of_its_own() -> None:
     [({}, False), ({"over_pruned": True}, True), ({"pruned_units": 2}, True), ({"pruned_units": 0}, False)],
     ids=["nothing", "over-pruned", "units, as before", "no units, as before"],
 )
-def test_a_run_is_over_pruned_where_an_entry_says_so(said: dict[str, Any], expected: bool) -> None:
+def test_a_run_is_over_pruned_if_the_entry_says_so(said: dict[str, Any], expected: bool) -> None:
     value = made_entry().model_dump()
     value["runs"] = tuple(run | said for run in value["runs"])
     assert {score.over_pruned for score in scores_of(Entry.model_validate(value))} == {expected}
 
 
-def test_the_resampling_of_older_entries_is_read_and_written_no_more(tmp_path: Path) -> None:
+def test_the_resampling_settings_of_older_entries_are_read_but_no_longer_written(tmp_path: Path) -> None:
     value = entry_as_json() | {"confidence": {"level": 0.95, "resamples": 10_000, "seed": 3}}
     older, newer = Entry.model_validate_json(json.dumps(value)), made_entry()
     assert rows_of(older) == rows_of(newer)
@@ -282,7 +282,7 @@ def test_the_resampling_of_older_entries_is_read_and_written_no_more(tmp_path: P
     assert json.loads((tmp_path / "entry.json").read_text(encoding="utf-8"))["confidence"] == {"level": 0.95}
 
 
-def test_a_run_may_say_why_it_has_no_value_of_a_metric(tmp_path: Path) -> None:
+def test_a_run_may_state_why_it_has_no_value_of_a_metric(tmp_path: Path) -> None:
     value = entry_as_json()
     value["metrics"].append({"name": "mcc", "settings": {"num_train": 10_000}})
     for run in value["runs"]:

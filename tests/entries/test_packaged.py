@@ -1,4 +1,4 @@
-"""The package brings recipes, weights and entries with it."""
+"""The package ships with recipes, weights and entries."""
 
 import tomllib
 from pathlib import Path
@@ -27,7 +27,7 @@ def _rows(method: str, *variants: str) -> list[Row]:
 
 
 @pytest.mark.parametrize("benchmark", [name for name in packaged.BENCHMARKS if packaged.recipes(name)])
-def test_all_that_a_benchmark_is_made_of_is_declared_as_data_of_the_package(benchmark: str) -> None:
+def test_everything_a_benchmark_is_built_from_is_declared_as_package_data(benchmark: str) -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     declared = {path for pattern in data["perturb.entries.published"] for path in PUBLISHED.glob(pattern)}
     folder, index = packaged.published_folder(benchmark), packaged.published_index(benchmark)
@@ -39,13 +39,13 @@ def test_all_that_a_benchmark_is_made_of_is_declared_as_data_of_the_package(benc
 
 
 @pytest.mark.parametrize("benchmark", [name for name in packaged.BENCHMARKS if packaged.recipes(name)])
-def test_a_benchmark_has_as_many_patterns_of_what_is_trained_as_of_its_control(benchmark: str) -> None:
+def test_a_benchmark_has_as_many_trained_patterns_as_untrained_controls(benchmark: str) -> None:
     patterns = [column for column in packaged.recipes(benchmark) if column.variant in ("modified", "untrained")]
     expected = [VariantPattern(name, draw) for name in ("modified", "untrained") for draw in range(PATTERNS[benchmark])]
     assert sorted(patterns) == expected
 
 
-def test_models_of_other_libraries_come_with_the_package_and_stand_after_the_studies_methods() -> None:
+def test_models_of_other_libraries_ship_with_the_package_and_follow_the_studies_methods() -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     assert f"{packaged.BUILT_IN}/*.json" in data["perturb.entries.published"]
     last = packaged.published_entries()[-2:]
@@ -57,7 +57,7 @@ def test_models_of_other_libraries_come_with_the_package_and_stand_after_the_stu
     assert met <= known
 
 
-def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
+def test_published_methods_are_compared_if_they_have_all_variants_and_another_name() -> None:
     own = _rows("Mine", "original", "noise")
     others = [*_rows("A", "original", "modified", "noise"), *_rows("B", "original"), *_rows("Mine", "original", "noise")]
     assert [(row.method, row.variant) for row in packaged.beside(own, others)] == [("A", "original"), ("A", "noise")]
@@ -65,23 +65,23 @@ def test_methods_stand_beside_that_have_all_variants_and_another_name() -> None:
 
 @pytest.fixture
 def only_discs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package that brings the entry of one method on discs."""
+    """A package that ships only the entry of one method on discs."""
     monkeypatch.setattr(packaged, "published_folder", lambda benchmark: tmp_path / benchmark)
     write_entry(tmp_path / "mini" / "entries" / "a.json", made_entry("A"))
 
 
-def test_built_in_methods_stand_beside_by_their_entries(only_discs: None) -> None:
+def test_published_methods_are_compared_by_their_entries(only_discs: None) -> None:
     entry = made_entry("A")
     assert packaged.published_rows("discs", entry.metrics) == rows_of(entry)
     assert packaged.published_rows("mini", entry.metrics) == []
 
 
-def test_a_score_by_other_settings_does_not_stand_beside(only_discs: None) -> None:
+def test_a_score_with_other_metric_settings_is_not_compared(only_discs: None) -> None:
     (mig,) = made_entry("A").metrics
     assert packaged.published_rows("discs", [mig.model_copy(update={"settings": mig.settings | {"num_bins": 21}})]) == []
 
 
-def test_the_methods_of_a_run_stand_beside_a_model_on_its_files(tmp_path: Path) -> None:
+def test_the_methods_of_a_run_are_compared_with_a_model_on_its_files(tmp_path: Path) -> None:
     rows, metrics = _rows("A", "original", "modified"), made_entry().metrics
     results = {"rows": [row.as_json() for row in rows], "metrics": {"mig": metrics[0].settings}}
     write_json(tmp_path / "results.json", results)
@@ -91,7 +91,7 @@ def test_the_methods_of_a_run_stand_beside_a_model_on_its_files(tmp_path: Path) 
     assert rows_beside(Benchmark("mini, own files", {}), metrics) == []
 
 
-def test_the_studys_methods_and_files_come_with_the_package() -> None:
+def test_the_studies_methods_and_files_ship_with_the_package() -> None:
     methods = {(entry.dataset.name, entry.model) for entry in packaged.published_entries()}
     assert {("mini", name) for name in ("AE", "β-VAE", "FactorVAE", "β-TC-VAE", "SlowVAE", "PCL")} <= methods
     assert {("dsprites", "β-VAE"), ("shapes3d", "β-VAE")} <= methods

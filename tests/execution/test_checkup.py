@@ -1,4 +1,4 @@
-"""The checks of a machine name what does not work, and what to do about it."""
+"""The checks of a machine report what does not work and how to fix it."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ from perturb.execution import checkup
 
 
 @pytest.mark.parametrize("error", ["ImportError('libcudart.so.13')", "RuntimeError('operator nms does not exist')"])
-def test_a_torchvision_that_was_built_for_another_torch_is_told(
+def test_a_torchvision_built_for_another_torch_is_reported(
     error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "torchvision.py").write_text(f"raise {error}\n")
@@ -20,7 +20,7 @@ def test_a_torchvision_that_was_built_for_another_torch_is_told(
     assert "built for another torch; install both from the same index" in check.note
 
 
-def test_a_torchvision_that_works_or_is_not_there_is_no_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_working_or_missing_torchvision_is_not_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "torchvision.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "torchvision", raising=False)

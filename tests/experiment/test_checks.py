@@ -30,7 +30,7 @@ def test_the_exact_game_is_refused_on_a_large_grid(tiny: ExperimentConfig) -> No
         ("mlp28", 64, "mlp28 is for 28 × 28 images, .* are 64 × 64; choose conv64 or mlp64"),
     ],
 )
-def test_architectures_of_images_that_no_pattern_fits_are_refused(
+def test_architectures_for_image_sizes_that_patterns_do_not_support_are_refused(
     tiny: ExperimentConfig, architecture: str, size: int, pattern: str
 ) -> None:
     class Small(DSprites):

@@ -1,4 +1,4 @@
-"""The whole experiment, tiny: end to end, twice, and after a kill."""
+"""The tiny experiment end to end: once, twice, and after kills."""
 
 import dataclasses
 import json
@@ -49,7 +49,7 @@ def _run(config: Path, artifacts: Path, *options: str) -> subprocess.CompletedPr
 
 
 def _files(artifacts: Path) -> dict[str, str]:
-    """Hashes of all files of all runs, without the manifests, which hold times."""
+    """Hashes of all files of all runs except the manifests, which contain times."""
     return {
         str(path.relative_to(artifacts)): sha256_of(path)
         for path in sorted((artifacts / "runs").rglob("*"))
@@ -57,7 +57,7 @@ def _files(artifacts: Path) -> dict[str, str]:
     }
 
 
-def test_results_json_holds_what_machines_need(finished: tuple[Path, Path]) -> None:
+def test_results_json_has_all_rows_and_the_hash_of_every_file(finished: tuple[Path, Path]) -> None:
     config, artifacts = finished
     last_line = _run(config, artifacts).stdout.strip().splitlines()[-1]
     results = json.loads(Path(last_line).read_text())
@@ -74,7 +74,7 @@ def test_results_json_holds_what_machines_need(finished: tuple[Path, Path]) -> N
         assert sha256_of(Path(entry["path"])) == entry["sha256"]
 
 
-def test_the_page_says_how_it_was_made_where_people_look_for_it(finished: tuple[Path, Path]) -> None:
+def test_the_footer_of_the_report_says_how_it_was_made(finished: tuple[Path, Path]) -> None:
     config, artifacts = finished
     results = Path(_run(config, artifacts).stdout.strip().splitlines()[-1])
     found = re.search(r'<p class="made">(.*)</p>', results.with_name("report.html").read_text(encoding="utf-8"))
@@ -84,7 +84,7 @@ def test_the_page_says_how_it_was_made_where_people_look_for_it(finished: tuple[
     assert command == f"perturb run {config} --no-prefect --workers 2"
     assert made_with == f"perturb {version('perturb')}"
     every = len(list((artifacts / "runs").iterdir()))
-    assert re.fullmatch(rf"[\d.e-]+ core hours in {every} runs on cpu", hours), "trainings count, too"
+    assert re.fullmatch(rf"[\d.e-]+ core hours in {every} runs on cpu", hours), "trainings must count, too"
     assert re.match(r"\d+ cores?, ", machine)
     assert config_hash == f"config {json.loads(results.read_text())['config_hash']}"
 
@@ -105,12 +105,12 @@ def test_the_same_config_gives_the_same_bytes(finished: tuple[Path, Path], tmp_p
     kinds = Counter(name.split("/")[1].split("-")[0] for name in found)
     assert kinds.pop("report") >= 16
     assert kinds == {"images": 1, "restart": 36, "perturbation": 2, "untrained": 1, "file": 10}, (
-        "unpacked images are removed"
+        "unpacked images must be removed"
     )
     assert found == expected
 
 
-def test_every_pixel_of_every_file_keeps_its_bound(finished: tuple[Path, Path]) -> None:
+def test_every_pixel_of_every_file_is_within_epsilon_of_the_original(finished: tuple[Path, Path]) -> None:
     originals = Mini().images(np.arange(4096)).astype(int)
     paths = {path.name: path for path in (finished[1] / "runs").rglob("*.h5")}
     assert set(paths) == {"original.h5", "modified.h5", "noise.h5", "untrained.h5"}
@@ -139,8 +139,10 @@ def test_the_files_of_a_run_are_published_by_one_command(finished: tuple[Path, P
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_goes_on_and_ends_the_same(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    """Three kill -9, each as soon as so many runs are there; what looks whole is whole, and the end is the same bytes."""
+def test_an_experiment_killed_three_times_resumes_and_ends_with_the_same_bytes(
+    finished: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Kill it with SIGKILL at 2, 9 and 20 runs. Every run that looks complete is, and the final bytes are the same."""
     config, artifacts = finished
     target = tmp_path / "killed"
     command = [*COMMAND, str(config), "--artifacts", str(target), "--no-prefect", "--workers", "2"]
@@ -166,7 +168,7 @@ def _wait_for(condition: "callable", process: subprocess.Popen) -> None:
 
 
 def _no_workers_left(target: Path) -> bool:
-    """Workers die with their parent; nothing may still be writing."""
+    """Whether nothing is written any more, because workers die with their parent."""
     for _ in range(50):
         before = sorted(str(path) for path in target.rglob("*"))
         time.sleep(0.1)
@@ -175,7 +177,7 @@ def _no_workers_left(target: Path) -> bool:
     return False
 
 
-def test_one_stage_by_itself_builds_what_it_needs_and_no_more(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_running_one_stage_builds_only_what_it_needs(tiny: ExperimentConfig, tmp_path: Path) -> None:
     settings = RunSettings(artifacts=tmp_path, workers=1)
     plan = run_locally(tiny, settings, until="selection")
     store = Store(tmp_path, STAGES)
@@ -184,7 +186,7 @@ def test_one_stage_by_itself_builds_what_it_needs_and_no_more(tiny: ExperimentCo
     assert store.is_complete(plan.selection)
 
 
-def test_an_unknown_stage_is_refused_with_the_list(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_an_unknown_stage_is_refused_with_the_list_of_stages(tiny: ExperimentConfig, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"stage must be among ground-truth, restarts, .*; got nonsense"):
         run_locally(tiny, RunSettings(artifacts=tmp_path), until="nonsense")
     assert not (tmp_path / "runs").exists()
@@ -202,7 +204,7 @@ def test_a_collapsed_pattern_stops_the_run_with_advice(tiny: ExperimentConfig, b
 
 
 class OnePattern:
-    """A store in which every pattern is trained and alike."""
+    """A store in which every pattern is trained and has the same result."""
 
     def __init__(self, *total: float) -> None:
         pattern = PatternStatistics(variance=0.45, mean_square=0.5, local=0.5, share=0.3, drawn_variation=0.9)
@@ -215,7 +217,7 @@ class OnePattern:
         return self.found
 
 
-def test_a_pattern_along_one_factor_stops_the_run(tiny: ExperimentConfig) -> None:
+def test_a_pattern_that_follows_one_factor_stops_the_run(tiny: ExperimentConfig) -> None:
     strict = plan_experiment(tiny.model_copy(update={"collapse": tiny.collapse.model_copy(update={"action": "fail"})}))
     with pytest.raises(UserError, match=r"scalar of modified follows 1\.45 factors in effect, and .*min_factors asks for 2"):
         check_patterns(strict, OnePattern(0.878, 0.122))
@@ -223,21 +225,21 @@ def test_a_pattern_along_one_factor_stops_the_run(tiny: ExperimentConfig) -> Non
     check_patterns(plan_experiment(tiny), OnePattern(0.878, 0.122))
 
 
-def test_the_untrained_control_says_what_was_wanted_of_it(finished: tuple[Path, Path]) -> None:
+def test_the_untrained_control_records_and_matches_the_wanted_variance(finished: tuple[Path, Path]) -> None:
     (control,) = (finished[1] / "runs").glob("untrained-*")
     found = read_json(control / MANIFEST)["result"]
     assert found["pattern"]["variance"] == pytest.approx(found["wanted"]["variance"], rel=0.05)
     assert len(found["scalar"]["main"]) == 4
 
 
-def test_over_pruned_restarts_are_a_clear_error(tiny: ExperimentConfig, begun: Path) -> None:
+def test_too_few_restarts_that_are_not_over_pruned_is_a_clear_error(tiny: ExperimentConfig, begun: Path) -> None:
     strict = tiny.model_copy(update={"selection": tiny.selection.model_copy(update={"max_unit_variance": 0.01})})
     with pytest.raises(UserError, match="selection needs 2 eligible restarts"):
         run_locally(strict, RunSettings(artifacts=begun, workers=1))
 
 
 @pytest.mark.slow
-def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentConfig, begun: Path) -> None:
+def test_diverged_trainings_are_recorded_and_the_rest_continues(tiny: ExperimentConfig, begun: Path) -> None:
     wild = tiny.training.model_copy(update={"learning_rate": 1e30})
     methods = (tiny.evaluation.methods[0].model_copy(update={"training": wild}), tiny.evaluation.methods[1])
     config = tiny.model_copy(update={"evaluation": tiny.evaluation.model_copy(update={"methods": methods})})
@@ -254,7 +256,7 @@ def test_diverged_restarts_are_recorded_and_the_rest_goes_on(tiny: ExperimentCon
 
 
 @pytest.mark.slow
-def test_stacked_restarts_are_the_same_runs_with_the_same_models(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_stacked_restarts_have_the_same_ids_and_the_same_models(tiny: ExperimentConfig, tmp_path: Path) -> None:
     settings = {
         "processes": RunSettings(artifacts=tmp_path / "processes", workers=2),
         "stacked": RunSettings(artifacts=tmp_path / "stacked", workers=1, stack=32),
@@ -272,7 +274,7 @@ def test_stacked_restarts_are_the_same_runs_with_the_same_models(tiny: Experimen
             assert ((value - weights[1][name]).abs() > 1e-3).float().mean() < 0.02, name
 
 
-def test_stacked_restarts_train_in_one_call(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_stacked_restarts_are_trained_in_one_call(tiny: ExperimentConfig, tmp_path: Path) -> None:
     plan, calls = plan_experiment(tiny), []
     watched = dict(STAGES)
     together = STAGES["restart"].build_together
@@ -286,7 +288,7 @@ def test_stacked_restarts_train_in_one_call(tiny: ExperimentConfig, tmp_path: Pa
 @pytest.mark.parametrize(
     ("restarts", "advice"), [(1, "lower training.batch_size"), (2, "2 restarts at once.*lower --stack")]
 )
-def test_out_of_memory_names_the_setting_to_lower(
+def test_an_out_of_memory_error_names_the_setting_to_lower(
     tiny: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarts: int, advice: str
 ) -> None:
     def too_large(*_: object, **__: object) -> None:
@@ -297,7 +299,7 @@ def test_out_of_memory_names_the_setting_to_lower(
         Store(tmp_path, STAGES, stack=2).ensure_all(plan_experiment(tiny).restarts[:restarts])
 
 
-def test_a_broken_run_is_named_and_the_others_are_kept(tiny: ExperimentConfig, tmp_path: Path) -> None:
+def test_a_run_that_fails_is_named_and_the_others_are_kept(tiny: ExperimentConfig, tmp_path: Path) -> None:
     plan = plan_experiment(tiny)
     store = Store(tmp_path, STAGES)
     store.ensure(plan.images)
@@ -308,7 +310,7 @@ def test_a_broken_run_is_named_and_the_others_are_kept(tiny: ExperimentConfig, t
     assert store.is_complete(plan.restarts[0])
 
 
-def test_seeds_of_the_evaluation_are_not_those_of_the_selection(tiny: ExperimentConfig) -> None:
+def test_the_evaluation_uses_other_seeds_than_the_selection(tiny: ExperimentConfig) -> None:
     plan = plan_experiment(tiny)
     selected = {spec.inputs["restart"].config.seed for spec in plan.restarts}
     evaluated = {spec.inputs["restart"].config.seed for spec in plan.evaluations.values()}
@@ -318,12 +320,12 @@ def test_seeds_of_the_evaluation_are_not_those_of_the_selection(tiny: Experiment
     assert by_number[original, 0] == by_number[modified, 0] != by_number[original, 1]
 
 
-def test_a_restart_is_named_alike_alone_and_among_more(tiny: ExperimentConfig) -> None:
+def test_a_restarts_id_does_not_depend_on_the_number_of_restarts(tiny: ExperimentConfig) -> None:
     more = tiny.model_copy(update={"restarts": tiny.restarts.model_copy(update={"num": 20})})
     assert plan_experiment(more).restarts[1].id == plan_experiment(tiny).restarts[1].id
 
 
-def test_settings_of_a_metric_change_no_run_that_does_not_score_by_it(tiny: ExperimentConfig) -> None:
+def test_a_metrics_settings_change_only_the_runs_that_score_with_it(tiny: ExperimentConfig) -> None:
     tiny = tiny.model_copy(update={"evaluation": tiny.evaluation.model_copy(update={"metrics": ("mig", "dci")})})
     dci = tiny.metrics.dci.model_copy(update={"trees": tiny.metrics.dci.trees + 1})
     other = plan_experiment(tiny.model_copy(update={"metrics": tiny.metrics.model_copy(update={"dci": dci})}))
@@ -333,7 +335,7 @@ def test_settings_of_a_metric_change_no_run_that_does_not_score_by_it(tiny: Expe
     assert all(other.evaluations[key].id != spec.id for key, spec in plan.evaluations.items())
 
 
-def test_a_runs_config_comes_back_from_its_manifest_with_the_path_of_an_official_file(tmp_path: Path) -> None:
+def test_a_runs_config_with_the_path_of_an_official_file_is_restored_from_its_manifest(tmp_path: Path) -> None:
     dataset = DatasetConfig(name="dsprites", path=Path("/data/dsprites.npz"))
     settings = {"perturbation": PerturbationConfig(epsilon=0.1), "architecture": "conv64", "seed": 3}
     config = PerturbationRun(dataset=dataset, **settings)
@@ -348,7 +350,7 @@ def test_a_runs_config_comes_back_from_its_manifest_with_the_path_of_an_official
         (["file"], ["scores", "report", "pixels"]),
     ],
 )
-def test_damaged_runs_are_made_again_and_the_tables_stay_what_they_were(
+def test_damaged_runs_are_rebuilt_and_the_tables_do_not_change(
     finished: tuple[Path, Path], tmp_path: Path, damaged: list[str], read_again: list[str]
 ) -> None:
     config, artifacts = finished
@@ -365,7 +367,7 @@ def test_damaged_runs_are_made_again_and_the_tables_stay_what_they_were(
     assert tables[0] == tables[1]
     assert not list(runs.glob("pixels-*/*.npy"))
     set_aside = {path.name for path in (tmp_path / "artifacts" / "damaged").glob("*/*")}
-    # Images that were unpacked from a file and removed cannot come from there again while there is no file.
+    # Removed images cannot be unpacked again from their file while that is missing.
     assert {name for name in set_aside if not name.startswith("pixels")} == {run.name for run in chosen}
     for run in chosen:
         assert f"{run}/" in done.stderr

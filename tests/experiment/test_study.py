@@ -1,4 +1,4 @@
-"""An experiment with everything that a study has: several patterns, another m_ψ, a line search, a readout."""
+"""An experiment with every part of a study: several patterns, an alternative m_ψ, a line search and a readout."""
 
 import json
 import os
@@ -47,7 +47,7 @@ FIGURES |= {"latents_disentangled", "latents_entangled", "curves"}
 
 @pytest.fixture(scope="module")
 def study_toml(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> Path:
-    """The tiny experiment with all of that."""
+    """The tiny experiment with all parts of a study, as a file."""
     path = tmp_path_factory.mktemp("study") / "study.toml"
     text = tiny_text.replace('"noise", "untrained"]', '"literal", "noise", "untrained"]\ndraws = 2')
     path.write_text(text + STUDY, encoding="utf-8")
@@ -56,13 +56,13 @@ def study_toml(tmp_path_factory: pytest.TempPathFactory, tiny_text: str) -> Path
 
 @pytest.fixture(scope="module")
 def study(study_toml: Path) -> ExperimentConfig:
-    """Its config."""
+    """The config of that study."""
     return load_experiment(study_toml)
 
 
 @pytest.fixture(scope="module")
 def published(study_toml: Path, finished: tuple[Path, Path]) -> Path:
-    """Where it was published after one run from the command line, which finds what the tiny experiment has built."""
+    """The folder published by one run from the command line, which reuses the runs of the tiny experiment."""
     folder = study_toml.parent
     shutil.copytree(finished[1] / "runs", folder / "artifacts" / "runs", copy_function=os.link)
     subprocess.run(
@@ -73,7 +73,7 @@ def published(study_toml: Path, finished: tuple[Path, Path]) -> Path:
     return folder / "published"
 
 
-def test_each_seed_meets_one_pattern_of_each_variant(study: ExperimentConfig) -> None:
+def test_each_seed_is_trained_on_one_pattern_of_each_variant(study: ExperimentConfig) -> None:
     plan = plan_experiment(study)
     met = {(column, seed) for method, column, seed in plan.evaluations if method == "AE"}
     assert {(column.name, seed) for column, seed in met} == {
@@ -82,7 +82,7 @@ def test_each_seed_meets_one_pattern_of_each_variant(study: ExperimentConfig) ->
     }  # fmt: skip
 
 
-def test_patterns_differ_in_their_seed_and_the_first_is_that_of_a_single_one(study: ExperimentConfig) -> None:
+def test_patterns_differ_in_their_seed_and_the_first_one_is_independent_of_their_number(study: ExperimentConfig) -> None:
     plan = plan_experiment(study)
     single = plan_experiment(study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"draws": 1})}))
     for variant in ("modified", "literal"):
@@ -94,7 +94,7 @@ def test_patterns_differ_in_their_seed_and_the_first_is_that_of_a_single_one(stu
     assert untrained.inputs["perturbation"] is plan.patterns[VariantPattern("modified", 1)]
 
 
-def test_controls_of_a_pattern_redraw_the_same_parts_and_noise_is_matched_to_it(study: ExperimentConfig) -> None:
+def test_controls_redraw_the_same_parts_for_each_pattern_and_noise_is_matched_to_it(study: ExperimentConfig) -> None:
     variants = ("original", "modified", *CONTROLS, "matched_noise")
     plan = plan_experiment(
         study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"variants": variants})})
@@ -112,10 +112,10 @@ def test_controls_of_a_pattern_redraw_the_same_parts_and_noise_is_matched_to_it(
 
 
 @pytest.mark.slow
-def test_seeds_that_meet_different_patterns_are_trained_on_their_own(
+def test_seeds_with_different_patterns_train_the_same_model_alone_and_stacked(
     study: ExperimentConfig, published: Path, tmp_path: Path
 ) -> None:
-    """However many restarts are stacked: seed k is the same alone and in company."""
+    """Seed k gives the same model alone and stacked, however many restarts are stacked."""
     alone, plan = Store(published.parent / "artifacts", STAGES), plan_experiment(study)
     shutil.copytree(alone.root / "runs", tmp_path / "runs", ignore=shutil.ignore_patterns("restart-*", "scores-*"))
     stacked = Store(tmp_path, STAGES, stack=8)
@@ -127,7 +127,7 @@ def test_seeds_that_meet_different_patterns_are_trained_on_their_own(
             assert torch.allclose(one[name], other[name], atol=1e-5), name
 
 
-def test_the_line_search_trains_nothing_twice_and_scales_what_has_a_primary_parameter(study: ExperimentConfig) -> None:
+def test_the_line_search_scales_primary_parameters_and_reuses_the_evaluations_trainings(study: ExperimentConfig) -> None:
     plan = plan_experiment(study)
     assert {method for method, *_ in plan.search} == {"β-VAE"}
     for (method, factor, column, seed), spec in plan.search.items():
@@ -160,7 +160,7 @@ def test_variants_may_have_different_numbers_of_patterns(study_toml: Path) -> No
     assert met >= {("modified", 1), ("untrained", 1), ("literal", 0)}
 
 
-def test_a_method_that_takes_long_may_have_fewer_seeds(study: ExperimentConfig) -> None:
+def test_a_slow_method_may_have_fewer_seeds(study: ExperimentConfig) -> None:
     first, second = study.evaluation.methods
     methods = first.model_copy(update={"seeds": 3}), second
     large = study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"seeds": 20, "methods": methods})})
@@ -176,7 +176,7 @@ def test_a_method_that_takes_long_may_have_fewer_seeds(study: ExperimentConfig) 
     assert all(every[key].id == spec.id for key, spec in plan_experiment(large).evaluations.items())
 
 
-def test_the_estimate_knows_what_takes_longer() -> None:
+def test_estimated_costs_rank_methods_by_effort_and_fast_metrics_below_exact_ones() -> None:
     mini = load_experiment(Path(__file__).parents[2] / "configs" / "mini.toml")
     exact = plan_experiment(mini.model_copy(update={"metrics": MetricsConfig()})).evaluations
     fast, column = plan_experiment(mini).evaluations, VariantPattern("original")
@@ -200,7 +200,9 @@ def test_the_estimate_knows_what_takes_longer() -> None:
     ],
     ids=["variant", "draws", "seeds", "literal", "untrained", "noise", "name", "search"],
 )  # fmt: skip
-def test_what_does_not_fit_is_told(study_toml: Path, tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_inconsistent_study_settings_are_refused_with_the_reason(
+    study_toml: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
     text = study_toml.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "wrong.toml"
@@ -210,7 +212,7 @@ def test_what_does_not_fit_is_told(study_toml: Path, tmp_path: Path, old: str, n
 
 
 @pytest.mark.slow
-def test_everything_is_published_with_its_hash_and_what_made_it(published: Path) -> None:
+def test_every_published_file_is_listed_with_its_hash_and_the_command_that_made_it(published: Path) -> None:
     index = parse_index((published / "index.json").read_bytes(), "index.json")
     names = set(index.files)
     assert {f"{name}.png" for name in FIGURES} | {"report.html", "table.md", "table.csv"} <= names
@@ -226,13 +228,13 @@ def test_everything_is_published_with_its_hash_and_what_made_it(published: Path)
 
 
 @pytest.mark.slow
-def test_a_further_pattern_is_built_from_its_recipe(published: Path, tmp_path: Path) -> None:
+def test_published_patterns_can_be_rebuilt_from_their_recipes(published: Path, tmp_path: Path) -> None:
     assert build(published / "modified-2.recipe.json", tmp_path / "modified.h5")
     assert build(published / "literal.recipe.json", tmp_path / "literal.h5")
 
 
 @pytest.mark.slow
-def test_every_method_is_an_entry_that_the_validator_accepts(published: Path, study: ExperimentConfig) -> None:
+def test_every_method_is_published_as_a_valid_entry(published: Path, study: ExperimentConfig) -> None:
     entries = {entry.model: entry for entry in map(read_entry, sorted((published / "entries").glob("*.json")), [{}, {}])}
     assert list(entries) == [method.name for method in study.evaluation.methods]
     found = {(run.variant, run.draw, run.seed) for run in entries["β-VAE"].runs}
@@ -241,7 +243,7 @@ def test_every_method_is_an_entry_that_the_validator_accepts(published: Path, st
 
 
 @pytest.mark.slow
-def test_the_report_has_a_section_for_each_part(published: Path) -> None:
+def test_the_report_has_a_section_for_each_part_of_a_study(published: Path) -> None:
     page, table = ((published / name).read_text(encoding="utf-8") for name in ("report.html", "table.md"))
     parts = "What the perturbation did", "The factors are still there", "Latent traversals", "Training curves"
     for title in ("Primary contrasts", "Scores", "The images", "Differences", "Line search", *parts):

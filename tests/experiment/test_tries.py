@@ -1,4 +1,4 @@
-"""Several tries of m_ψ, of which the one with the lowest MIG is taken, predicted or of a trial training."""
+"""Of several tries of m_ψ, the one with the lowest MIG is taken, either predicted or from a trial training."""
 
 from pathlib import Path
 
@@ -30,19 +30,19 @@ def _with(config: ExperimentConfig, tries: int) -> ExperimentConfig:
 
 
 def _built(config: ExperimentConfig, artifacts: Path) -> tuple[PatternResult, np.ndarray]:
-    """The result of the first pattern, and its scalar's weights."""
+    """The result of the first pattern and the weights of its network."""
     store, spec = Store(artifacts, STAGES), plan_experiment(config).patterns[MODIFIED]
     store.ensure(spec)
     weights = load_network(store.path(spec), Mini()).state_dict()
     return store.result(spec, PatternResult), np.concatenate([value.double().numpy().ravel() for value in weights.values()])
 
 
-def test_one_try_is_what_it_was(tiny: ExperimentConfig, begun: Path) -> None:
+def test_one_try_leaves_the_config_hash_unchanged_and_predicts_nothing(tiny: ExperimentConfig, begun: Path) -> None:
     assert config_hash(_with(tiny, 1)) == config_hash(tiny)
     assert _built(tiny, begun)[0].predicted == ()
 
 
-def test_the_try_with_the_lowest_prediction_is_taken(tiny: ExperimentConfig, begun: Path) -> None:
+def test_the_try_with_the_lowest_predicted_mig_is_taken(tiny: ExperimentConfig, begun: Path) -> None:
     alone = _built(tiny, begun)
     result, weights = _built(_with(tiny, 3), begun)
     assert len(set(result.predicted)) == 3
@@ -66,7 +66,7 @@ def _with_trials(config: ExperimentConfig, steps: int = 6) -> ExperimentConfig:
     return config.model_copy(update={"perturbation": config.perturbation.model_copy(update=changed)})
 
 
-def test_images_are_moved_as_in_the_file(finished: tuple[Path, Path]) -> None:
+def test_images_are_perturbed_as_in_the_published_file(finished: tuple[Path, Path]) -> None:
     for variant in ("modified", "untrained"):
         (file,) = (finished[1] / "runs").glob(f"file-*/{variant}.h5")
         run = finished[1] / "runs" / read_json(file.parent / MANIFEST)["inputs"]["network"]
@@ -80,7 +80,7 @@ def test_images_are_moved_as_in_the_file(finished: tuple[Path, Path]) -> None:
         assert moved.shape == expected.shape
 
 
-def test_trials_are_migs_of_trained_models_of_controls_too(tiny: ExperimentConfig, begun: Path) -> None:
+def test_trials_are_the_migs_of_models_trained_on_each_try_for_controls_too(tiny: ExperimentConfig, begun: Path) -> None:
     store, plan = Store(begun, STAGES), plan_experiment(_with_trials(tiny))
     control = plan.controls[VariantPattern("untrained")]
     store.ensure(control)
@@ -91,7 +91,7 @@ def test_trials_are_migs_of_trained_models_of_controls_too(tiny: ExperimentConfi
 
 
 @pytest.mark.parametrize(("migs", "is_first"), [((0.1, 0.9), True), ((0.9, 0.1), False)])
-def test_the_try_with_the_lowest_mig_is_taken_of_controls_too(
+def test_the_try_with_the_lowest_mig_is_taken_for_controls_too(
     tiny: ExperimentConfig, begun: Path, monkeypatch: pytest.MonkeyPatch, migs: tuple[float, float], is_first: bool
 ) -> None:
     monkeypatch.setattr(trials, "_mig", lambda context, images, number, count: migs[number])
@@ -107,7 +107,7 @@ def test_the_try_with_the_lowest_mig_is_taken_of_controls_too(
         assert ((found.pattern, found.scalar) == (expected.pattern, expected.scalar)) == is_first
 
 
-def test_trials_that_a_killed_run_had_finished_are_not_repeated(
+def test_trials_finished_before_a_run_was_killed_are_not_repeated(
     tiny: ExperimentConfig, begun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, spec = Store(begun, STAGES), plan_experiment(_with_trials(tiny)).patterns[MODIFIED]
@@ -117,14 +117,14 @@ def test_trials_that_a_killed_run_had_finished_are_not_repeated(
     monkeypatch.setattr(trials, "_mig", lambda *_: 0.25)
     result, weights = _built(_with_trials(tiny), begun)
     assert result.trials == (0.5, 0.25)
-    assert not np.array_equal(weights, _built(tiny, begun)[1]), "the second try is taken"
+    assert not np.array_equal(weights, _built(tiny, begun)[1]), "the second try must be taken"
 
 
 @pytest.mark.parametrize(("migs", "taken"), [([0.3, 0.1, 0.1], 1), ([None, 0.9], 1), ([None, None], 0), ([0.0, None], 0)])
-def test_a_try_without_a_mig_is_the_last_to_be_taken(migs: list[float | None], taken: int) -> None:
+def test_a_try_without_a_mig_is_taken_only_if_all_lack_one(migs: list[float | None], taken: int) -> None:
     assert trials.lowest(migs) == taken
 
 
-def test_trials_need_tries_to_choose_among() -> None:
+def test_trials_require_at_least_two_tries() -> None:
     with pytest.raises(ValidationError, match=r"perturbation\.tries must be at least 2 where perturbation\.trial_steps = 6"):
         PerturbationConfig(epsilon=0.1, trial_steps=6)

@@ -1,4 +1,4 @@
-"""Unpacked images: written where the disk has room, removed, unpacked again, and proved."""
+"""Unpacked images: written if the disk has room, removed, unpacked again and verified."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -16,29 +16,29 @@ from perturb.files import read_json
 from perturb.manifests import MANIFEST, DamagedRun
 
 
-def test_images_for_which_the_disk_has_no_room_are_told_before_they_are_written(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_before_any_image_is_written(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", megabytes=1) as disk:
         with pytest.raises(UserError, match=r"needs up to 0\.01 GB, and .* has 0\.00 GB left; make room"):
             write_images(disk / "run", iter([]), shape=(4096, 32, 32, 3))
         assert not list(disk.rglob("*.npy"))
 
 
-def test_removed_images_are_unpacked_again_where_they_were(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_removed_images_are_unpacked_again_in_place(finished: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(finished[1] / "runs", tmp_path / "runs")
     run = min((tmp_path / "runs").glob("pixels-*"))
     remove_images(run)
     with h5py.File(next((run.parent / read_json(run / MANIFEST)["inputs"]["file"]).glob("*.h5"))) as file:
         expected = file["images"][:]
-    with ThreadPoolExecutor(4) as threads:  # none of them gets a torn file, and only one of them unpacks
+    with ThreadPoolExecutor(4) as threads:  # no thread reads a torn file, and only one of them unpacks
         for pixels in threads.map(open_images, [run] * 4):
             assert np.array_equal(pixels.images(slice(None)), expected)
     assert list((tmp_path / "scratch").iterdir()) == []
     mapped = open_images(run)
     remove_images(run)
-    assert np.array_equal(mapped.images(slice(None)), expected), "who has mapped them keeps them"
+    assert np.array_equal(mapped.images(slice(None)), expected), "existing memory maps must stay valid"
 
 
-def test_unpacked_images_that_have_changed_are_not_read(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_unpacked_images_that_have_changed_are_refused(finished: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(finished[1] / "runs", tmp_path / "runs")
     run = min((tmp_path / "runs").glob("pixels-*"))
     open_images(run)

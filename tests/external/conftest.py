@@ -1,4 +1,4 @@
-"""A cache of their own for the tests of this folder, filled once for each worker; a small benchmark in a folder."""
+"""Fixtures for this folder: a separate cache, filled once per worker, and a small benchmark in a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from perturb.entries.packaged import known_files
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """PERTURB_CACHE for this process and all that it starts."""
+    """The cache folder, set as PERTURB_CACHE for this process and its children."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PERTURB_CACHE", str(folder))
@@ -30,6 +30,6 @@ def sprites(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def without_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """dSprites and Shapes3D as if nothing of them came with the package."""
+    """Hide the recipes of dSprites and Shapes3D that ship with the package."""
     published = {"mini": known_files()["mini"]}
     monkeypatch.setattr("perturb.entries.packaged.known_files", lambda: published)

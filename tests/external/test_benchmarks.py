@@ -1,4 +1,4 @@
-"""The files of a benchmark are found by name, in a folder, through a results.json, or made and brought."""
+"""Benchmark files are found by name, in a folder or through a results.json, or else built or downloaded."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ from perturb.files import sha256_of, write_json
 from perturb.variants import VariantPattern
 
 
-def test_the_cache_is_where_the_variables_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_determine_the_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder(tmp_path / "given") == tmp_path / "given"
     monkeypatch.setenv("PERTURB_CACHE", str(tmp_path / "named"))
     assert cache_folder() == tmp_path / "named"
@@ -32,7 +32,7 @@ def test_the_cache_is_where_the_variables_say(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("without_recipes")
-def test_a_large_benchmark_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_large_benchmark_is_reported_with_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_benchmark("dsprites", "modified", cache=tmp_path)
     assert str(caught.value) == (
@@ -54,13 +54,13 @@ def test_a_large_benchmark_is_downloaded_once(sprites: Path, tmp_path: Path, mon
     assert load_benchmark("dsprites", "modified", cache=tmp_path).sha256 == data.sha256
 
 
-def test_a_folder_of_files_is_a_benchmark_under_another_name(sprites: Path) -> None:
+def test_a_folder_of_files_is_a_benchmark_under_a_different_name(sprites: Path) -> None:
     data = load_benchmark(sprites, "modified")
     assert np.array_equal(data.images(np.array([5])), BenchmarkFile(sprites / "modified.h5").images(np.array([5])))
     assert find_benchmark(sprites, ["original"]).name == "dsprites, own files"
 
 
-def test_files_made_from_the_published_recipes_are_the_published_benchmark(cache: Path) -> None:
+def test_files_built_from_the_published_recipes_are_the_published_benchmark(cache: Path) -> None:
     load_benchmark("mini", "original")
     assert find_benchmark(cache / "mini", ["original"]).name == "mini"
 
@@ -73,7 +73,7 @@ def test_a_results_json_leads_to_the_files_of_its_run(sprites: Path, tmp_path: P
     assert (list(found.files), found.results) == ([VariantPattern("original"), VariantPattern("modified")], results)
 
 
-def test_the_number_of_a_pattern_is_in_the_name_of_its_file(sprites: Path) -> None:
+def test_a_files_name_contains_its_pattern_number(sprites: Path) -> None:
     for name in ("modified-2.h5", "modified-10.h5"):
         write_small_file(sprites / name, SmallSprites(), "modified")
     found = find_benchmark(sprites, ["original", "modified"], draws=range(20))
@@ -83,12 +83,12 @@ def test_the_number_of_a_pattern_is_in_the_name_of_its_file(sprites: Path) -> No
     assert list(find_benchmark(sprites, ["modified"], draws=[9]).files) == [VariantPattern("modified", 9)]
 
 
-def test_the_file_that_is_named_for_a_variant_is_taken(sprites: Path) -> None:
+def test_the_file_named_after_the_variant_is_preferred(sprites: Path) -> None:
     write_small_file(sprites / "another-form.h5", SmallSprites(), "modified")
     assert load_benchmark(sprites, "modified").path == sprites / "modified.h5"
 
 
-def test_what_is_no_benchmark_is_told_in_one_sentence(sprites: Path, tmp_path: Path) -> None:
+def test_an_invalid_benchmark_is_reported_in_one_sentence(sprites: Path, tmp_path: Path) -> None:
     cases = {
         (str(sprites), "noise"): "has no variant noise; it has modified, original.",
         (
@@ -109,12 +109,12 @@ def test_what_is_no_benchmark_is_told_in_one_sentence(sprites: Path, tmp_path: P
 
 
 def write_raw_results(folder: Path) -> Path:
-    """A JSON file that is none of ours."""
+    """Write a JSON file that is not a results.json of ours."""
     write_json(folder / "other.json", {"rows": []})
     return folder / "other.json"
 
 
-def test_files_of_two_ground_truths_are_no_benchmark(sprites: Path) -> None:
+def test_files_of_two_ground_truths_are_refused(sprites: Path) -> None:
     write_small_file(sprites / "noise.h5", SmallShapes(), "noise")
     with pytest.raises(
         UserError, match=r"must hold files of one ground truth; noise\.h5 and original\.h5 have different ones\.$"
@@ -122,7 +122,7 @@ def test_files_of_two_ground_truths_are_no_benchmark(sprites: Path) -> None:
         find_benchmark(sprites, ["original", "noise"])
 
 
-def test_one_file_of_a_benchmark_is_made_by_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_benchmark_file_can_be_built_by_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PERTURB_CACHE", str(tmp_path))
     for _ in range(2):
         done = CliRunner().invoke(app, ["dataset", "get", "mini-untrained-2"])
@@ -142,12 +142,12 @@ def test_one_file_of_a_benchmark_is_made_by_a_command(tmp_path: Path, monkeypatc
         ("dsprites-modified", "dsprites-modified.h5 is not there; ask for a download"),
     ],
 )
-def test_a_file_that_no_benchmark_has_is_a_sentence(name: str, sentence: str, tmp_path: Path) -> None:
+def test_a_file_name_that_no_benchmark_has_is_refused_in_one_sentence(name: str, sentence: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=re.escape(sentence)):
         get_file(name, cache=tmp_path)
 
 
-def test_a_file_of_a_results_json_must_be_the_one_that_is_listed(sprites: Path, tmp_path: Path) -> None:
+def test_a_file_of_a_results_json_must_have_its_recorded_hash(sprites: Path, tmp_path: Path) -> None:
     path, results = sprites / "original.h5", tmp_path / "results.json"
     write_json(results, {"files": [{"name": "original.h5", "path": str(path), "sha256": sha256_of(path)}]})
     assert list(find_benchmark(results, ["original"]).files.values()) == [path]
@@ -157,14 +157,14 @@ def test_a_file_of_a_results_json_must_be_the_one_that_is_listed(sprites: Path, 
 
 
 class _Inverted(Mini):
-    """Mini in negative."""
+    """The mini scene with inverted colours."""
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Images by number."""
         return 255 - super().images(indices)
 
 
-def test_the_published_patterns_go_on_other_originals_too(tmp_path: Path) -> None:
+def test_the_published_patterns_can_be_applied_to_other_originals(tmp_path: Path) -> None:
     other = write_small_file(tmp_path / "theirs.h5", _Inverted(), "original")
     made = load_benchmark("mini", "modified", cache=tmp_path, original=other)
     ours = load_benchmark("mini", "modified")
@@ -176,14 +176,14 @@ def test_the_published_patterns_go_on_other_originals_too(tmp_path: Path) -> Non
     moved = made.images(numbers).astype(int) - _Inverted().images(numbers)
     published = ours.images(numbers).astype(int) - Mini().images(numbers)
     inside = np.abs(Mini().images(numbers).astype(int) - 127) < 127 - 64
-    assert np.abs(moved - published)[inside].max() <= 1, "the same pattern, where no border is near"
+    assert np.abs(moved - published)[inside].max() <= 1, "away from 0 and 255 the pattern must be the published one"
     assert find_benchmark("mini", ["modified"], cache=tmp_path, original=other).name == "mini, other originals"
     before = made.path.stat().st_mtime_ns
     assert get_file("mini-modified", cache=tmp_path, original=other) == made.path
-    assert made.path.stat().st_mtime_ns == before, "made once"
+    assert made.path.stat().st_mtime_ns == before, "the file must not be built again"
 
 
-def test_other_originals_must_be_originals_of_a_named_benchmark(sprites: Path, tmp_path: Path) -> None:
+def test_other_originals_must_be_original_images_of_a_named_benchmark(sprites: Path, tmp_path: Path) -> None:
     changed = get_file("mini-modified")
     with pytest.raises(UserError, match=r"mini-modified\.h5: must hold original images, and is of the variant modified\.$"):
         load_benchmark("mini", "modified", cache=tmp_path, original=changed)
@@ -193,6 +193,6 @@ def test_other_originals_must_be_originals_of_a_named_benchmark(sprites: Path, t
         load_benchmark(sprites, "modified", original=changed)
 
 
-def test_the_usual_variants_are_those_that_there_are(tmp_path: Path) -> None:
+def test_the_default_variants_are_those_that_the_benchmark_has(tmp_path: Path) -> None:
     assert usual_variants("mini") == usual_variants(tmp_path) == ("original", "modified", "noise")
     assert usual_variants("shapes3d") == usual_variants("dsprites") == ("original", "modified", "untrained")

@@ -1,4 +1,4 @@
-"""Codes computed elsewhere: which file is of what, and whether it is of this benchmark."""
+"""Codes computed elsewhere: how files are matched to variants and seeds, and checked against the benchmark."""
 
 import json
 from pathlib import Path
@@ -29,15 +29,15 @@ def _save(path: Path, codes: np.ndarray, factors: np.ndarray = FACTORS) -> Path:
     return path
 
 
-def test_codes_of_all_images_in_any_order_are_scored_as_those_of_an_encoder(tmp_path: Path) -> None:
+def test_codes_of_all_images_in_any_order_are_scored_like_those_of_an_encoder(tmp_path: Path) -> None:
     order = np.random.default_rng(0).permutation(len(GRID))
     coded = codes_on(_save(tmp_path / "a.npz", _codes(0)[order], FACTORS[order]), GRID)
     assert score(coded, ["mig"], seed=2) == score(Coded(_codes(0), FACTORS), ["mig"], seed=2)
 
 
-def test_a_sample_is_a_sample(tmp_path: Path) -> None:
+def test_codes_of_half_the_grid_are_treated_as_a_sample(tmp_path: Path) -> None:
     coded = codes_on(_save(tmp_path / "a.npz", _codes(0)[:2048], FACTORS[:2048]), GRID)
-    assert not coded.is_grid  # though the first half of the grid is a grid itself
+    assert not coded.is_grid  # although the first half of the grid is itself a grid
     assert len(coded) == 2048
 
 
@@ -50,7 +50,7 @@ def test_factors_of_another_benchmark_are_refused(factors: np.ndarray, tmp_path:
         codes_on(path, GRID)
 
 
-def test_files_are_found_by_variant_and_seed(tmp_path: Path) -> None:
+def test_code_files_are_found_by_variant_and_seed(tmp_path: Path) -> None:
     for name in ("original-0", "original-1", "modified-0", "modified-1", "modified_twice", "notes"):
         _save(tmp_path / f"{name}.npz", _codes(0))
     found = codes_in(tmp_path, ["original", "modified"])
@@ -59,7 +59,7 @@ def test_files_are_found_by_variant_and_seed(tmp_path: Path) -> None:
     }
 
 
-def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_codes_of_the_same_seeds_for_every_variant_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"absent: there is no such folder; name one with original\.npz, modified\.npz"):
         codes_in(tmp_path / "absent", ["original"])
     _save(tmp_path / "original-0.npz", _codes(0))
@@ -70,7 +70,7 @@ def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:
         codes_in(tmp_path, ["original", "modified"])
 
 
-def test_codes_of_several_models_are_scored_in_pairs_and_again_when_they_change(tmp_path: Path) -> None:
+def test_codes_of_several_models_are_scored_in_pairs_and_rescored_when_they_change(tmp_path: Path) -> None:
     for variant, shift in (("original", 0), ("modified", 1)):
         for seed in (0, 1):
             _save(tmp_path / "codes" / f"{variant}-{seed}.npz", _codes(shift + seed))
@@ -87,7 +87,7 @@ def test_codes_of_several_models_are_scored_in_pairs_and_again_when_they_change(
     assert len(list((tmp_path / "out" / "runs").iterdir())) == 5
 
 
-def test_the_settings_of_an_experiment_are_those_of_the_entry(tmp_path: Path, tiny_toml: Path) -> None:
+def test_the_metric_settings_of_an_experiment_are_used_for_the_entry(tmp_path: Path, tiny_toml: Path) -> None:
     tiny_toml.write_text(tiny_toml.read_text(encoding="utf-8") + "[metrics.sap]\nnum_test = 300\n", encoding="utf-8")
     for variant in ("original", "modified"):
         _save(tmp_path / "codes" / f"{variant}.npz", _codes(0))

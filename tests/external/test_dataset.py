@@ -1,4 +1,4 @@
-"""A variant of a benchmark as a torch Dataset: items, slices, loaders, splits, transforms."""
+"""A benchmark variant as a torch Dataset: items, slices, loaders, splits and transforms."""
 
 import os
 import pickle
@@ -40,7 +40,7 @@ def test_a_slice_is_the_list_of_its_items(part: slice) -> None:
         assert torch.equal(factors, data[number][1])
 
 
-def test_a_data_loader_reads_it_with_workers_that_get_the_path_and_no_pixels() -> None:
+def test_data_loader_workers_receive_the_path_and_no_pixels() -> None:
     data = load_benchmark("mini", "modified")
     assert len(pickle.dumps(data)) < 1_000
     images, factors = next(iter(DataLoader(data, batch_size=8, num_workers=1, multiprocessing_context="spawn")))
@@ -48,23 +48,23 @@ def test_a_data_loader_reads_it_with_workers_that_get_the_path_and_no_pixels() -
     assert torch.equal(factors, torch.from_numpy(data.factors[:8]))
 
 
-def test_patterns_of_a_variant_are_different_images() -> None:
+def test_patterns_of_a_variant_have_different_images() -> None:
     assert len({load_benchmark("mini", "modified", pattern).sha256 for pattern in range(3)}) == 3
     with pytest.raises(UserError, match=r"^mini has the patterns 0 to 2 of the variant modified; got 3\.$"):
         load_benchmark("mini", "modified", 3)
 
 
-def test_a_folder_that_may_not_be_written_to_is_read_as_it_is(sprites: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_folder_can_be_read_without_a_cache(sprites: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert len(load_benchmark(sprites)) == 96
     assert not cache_of(sprites / "original.h5").exists()
 
 
-def test_a_file_without_a_recipe_has_no_hash_of_one(sprites: Path) -> None:
+def test_a_file_without_a_recipe_has_no_recipe_hash(sprites: Path) -> None:
     assert recipe_hash(BenchmarkFile(sprites / "original.h5")) is None
 
 
-def test_a_split_has_the_same_images_in_every_variant_and_the_splits_share_none() -> None:
+def test_splits_are_disjoint_and_have_the_same_images_in_every_variant() -> None:
     parts = {split: load_benchmark("mini", "noise", split=split) for split in SPLITS}
     numbers = np.concatenate([part.numbers for part in parts.values()])
     assert np.array_equal(np.sort(numbers), np.arange(4096))
@@ -76,7 +76,7 @@ def test_a_split_has_the_same_images_in_every_variant_and_the_splits_share_none(
         load_benchmark("mini", split="validation")
 
 
-def test_transforms_change_images_and_factors_in_the_workers_of_a_loader_too() -> None:
+def test_transforms_change_images_and_factors_in_loader_workers_too() -> None:
     plain = load_benchmark("mini", "noise", split="valid")
     data = load_benchmark("mini", "noise", split="valid", transform=torch.neg, target_transform=itemgetter(0))
     assert torch.equal(data[5][0], -plain[5][0])

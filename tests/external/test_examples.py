@@ -1,4 +1,4 @@
-"""The worked examples, small; and the built-in method through the same door, to the digit."""
+"""The worked examples with short trainings, and the built-in method through the same interface."""
 
 import importlib.util
 import shutil
@@ -24,14 +24,14 @@ PAIR = ("original", "modified")
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Sums are rounded by the number of threads."""
+    """Use one thread: the rounding of sums depends on their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
 
-def test_a_plain_module_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plain_pytorch_module_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(EXAMPLES / "plain_pytorch")
     training = Training(steps=20, batch_size=16, learning_rate=1e-3)
     result = benchmark("my_vae:make", "mini", variants=PAIR, seeds=1, training=training, quiet=True)
@@ -42,7 +42,7 @@ def test_a_plain_module_is_trained_and_scored(monkeypatch: pytest.MonkeyPatch) -
     assert [row.method for row in result.all_rows] == [name for name in (*methods, "MyVAE") for _ in PAIR]
 
 
-def test_codes_of_numpy_are_scored_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_codes_computed_with_numpy_are_scored_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(EXAMPLES / "numpy_codes")
     from pca import write_codes
 
@@ -52,7 +52,7 @@ def test_codes_of_numpy_are_scored_from_files(tmp_path: Path, monkeypatch: pytes
     assert {row.variant: row.mean > 0.6 for row in result.rows} == {"original": True, "modified": False}
 
 
-def test_pca_and_ica_of_scikit_learn_are_fitted_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pca_and_ica_from_scikit_learn_are_fitted_and_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(EXAMPLES / "scikit_learn")
     for name in ("pca", "ica"):
         result = benchmark(f"linear:{name}", "mini", variants=PAIR, seeds=1, quiet=True)
@@ -62,9 +62,7 @@ def test_pca_and_ica_of_scikit_learn_are_fitted_and_scored(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(("package", "folder"), [("lightning", "lightning_module"), ("pythae", "pythae_model")])
-def test_models_of_other_packages_are_trained_as_they_are(
-    package: str, folder: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_models_of_other_packages_are_trained_unchanged(package: str, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed: pip install {package}")
     monkeypatch.syspath_prepend(EXAMPLES / folder)
@@ -74,7 +72,7 @@ def test_models_of_other_packages_are_trained_as_they_are(
 
 
 @pytest.mark.slow
-def test_the_built_in_method_has_the_scores_of_the_experiment_to_the_digit(
+def test_the_built_in_method_reproduces_the_experiments_scores_exactly(
     tiny: ExperimentConfig, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
     plan = plan_experiment(tiny)

@@ -1,4 +1,4 @@
-"""A model follows one of three protocols, or is refused in a sentence; the loop trains a module with a loss."""
+"""Models follow one of three protocols or are refused in one sentence; the loop trains a module with a loss."""
 
 import re
 from functools import partial
@@ -27,7 +27,7 @@ IMAGES = np.zeros((3, 32, 32, 3), np.uint8)
         ("faulty_models:number", "faulty_models:number must be a function or a class that returns a model, and is int."),
     ],
 )
-def test_a_factory_that_is_none_is_told_in_a_sentence(name: str, sentence: str) -> None:
+def test_an_invalid_factory_is_reported_in_one_sentence(name: str, sentence: str) -> None:
     with pytest.raises(UserError, match=re.escape(sentence)):
         protocols.load_factory(name)
 
@@ -63,7 +63,7 @@ def test_a_model_without_a_protocol_is_told_what_it_lacks(factory: object, fitte
         protocols.made_by(factory, OFFERS, fitted=fitted)
 
 
-def test_a_model_is_run_as_what_it_has() -> None:
+def test_the_protocol_of_a_model_follows_from_its_methods() -> None:
     assert protocols.made_by(faulty_models.Noted, OFFERS, fitted=False)[1] == "fit"
     assert protocols.made_by(faulty_models.Noted, OFFERS, fitted=True)[1] == "encoder"
     assert protocols.made_by(Linear, OFFERS, fitted=False)[1] == "loop"
@@ -78,7 +78,7 @@ def test_a_model_is_run_as_what_it_has() -> None:
         (np.zeros((3, 4), complex), "got complex128 of shape (3, 4)."),
     ],
 )
-def test_codes_of_another_shape_are_refused(codes: object, sentence: str) -> None:
+def test_codes_of_the_wrong_shape_are_refused(codes: object, sentence: str) -> None:
     model = Fitted()
     model.encode = lambda images: codes
     with pytest.raises(UserError, match=re.escape(sentence)):
@@ -95,7 +95,7 @@ def test_encode_gets_floats_between_0_and_1_with_channels_first() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"a": object()}, {"a": float("nan")}, [1]], ids=["object", "nan", "list"])
-def test_settings_that_json_has_not_are_refused(settings: object) -> None:
+def test_settings_that_json_cannot_represent_are_refused(settings: object) -> None:
     model = Fitted()
     model.settings = settings
     with pytest.raises(
@@ -104,13 +104,13 @@ def test_settings_that_json_has_not_are_refused(settings: object) -> None:
         protocols.settings_of(model)
 
 
-def test_what_a_model_is_stands_in_its_docstring() -> None:
+def test_the_description_of_a_model_is_its_docstring() -> None:
     assert protocols.described(faulty_models.diverging, Linear()) == "A loss that is infinite."
     assert protocols.described(lambda: None, Linear()) == "A linear autoencoder for perturb's loop."
     assert protocols.described(partial(Linear, scale=2.0), Linear()) == "A linear autoencoder for perturb's loop."
 
 
-def test_a_factory_is_known_by_its_name_and_by_the_file_that_defines_it() -> None:
+def test_a_factory_is_identified_by_its_name_and_the_file_that_defines_it() -> None:
     assert protocols.identity_of(partial(Linear, scale=2.0)) == protocols.identity_of(Linear) == "faulty_models:Linear"
     assert (
         protocols.code_hash(partial(Linear))
@@ -123,7 +123,7 @@ def _closing_over(value: object) -> object:
     return lambda: value
 
 
-def test_a_factory_is_another_one_with_other_arguments_or_other_values_that_it_closes_over() -> None:
+def test_a_factory_with_other_arguments_or_closed_over_values_has_another_hash() -> None:
     factories = [partial(Linear, scale=2.0), partial(Linear, scale=3.0), _closing_over(2), _closing_over(3), Linear]
     assert len({protocols.state_hash(factory) for factory in factories}) == 5
     assert [protocols.state_hash(factory) for factory in factories] == [
@@ -144,7 +144,7 @@ def _trained(seed: int, steps: int = 30) -> tuple[Linear, list[int]]:
     return model, told
 
 
-def test_the_loop_makes_the_loss_smaller_and_leaves_the_module_in_evaluation_mode() -> None:
+def test_the_loop_reduces_the_loss_and_leaves_the_module_in_evaluation_mode() -> None:
     images = load_benchmark("mini").batch(range(100))
     model, told = _trained(seed=5)
     assert model.loss(images) < 0.5 * Linear().loss(images)
@@ -152,7 +152,7 @@ def test_the_loop_makes_the_loss_smaller_and_leaves_the_module_in_evaluation_mod
     assert told == list(range(1, 31))
 
 
-def test_batches_follow_from_the_seed() -> None:
+def test_batches_are_determined_by_the_seed() -> None:
     first, same, other = (_trained(seed, steps=3)[0].down.weight for seed in (5, 5, 6))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
@@ -175,7 +175,7 @@ def test_a_loss_that_cannot_be_minimised_ends_the_run(loss: object, sentence: st
         loop.train(model, load_benchmark("mini"), Training(steps=2), seed=0)
 
 
-def test_what_can_be_tried_before_a_training_is_tried() -> None:
+def test_a_rehearsal_finds_faults_of_encode_and_loss_before_training() -> None:
     data, training = load_benchmark("mini"), Training()
     with pytest.raises(UserError, match="encode must return numbers"):
         loop.rehearse(Flat(), "encoder", data, training, protocols.encoder_of(Flat()))
@@ -186,7 +186,7 @@ def test_what_can_be_tried_before_a_training_is_tried() -> None:
     loop.rehearse(Flat(), "fit", data, training, protocols.encoder_of(Flat()))
 
 
-def test_codes_may_be_of_a_type_that_numpy_lacks() -> None:
+def test_codes_may_have_a_dtype_that_numpy_lacks() -> None:
     class Rounded:
         def encode(self, images: torch.Tensor) -> torch.Tensor:
             return images.flatten(1)[:, :4].bfloat16().requires_grad_()
@@ -195,7 +195,7 @@ def test_codes_may_be_of_a_type_that_numpy_lacks() -> None:
     assert (codes.dtype, codes.shape) == (np.float32, (3, 4))
 
 
-def test_a_factory_gets_what_its_parameters_are_called_by() -> None:
+def test_a_factory_receives_the_arguments_that_its_parameters_name() -> None:
     def made(num_factors: int, *, seed: int, width: int = 3) -> Fitted:
         model = Fitted()
         model.settings = {"asked": [num_factors, seed, width]}

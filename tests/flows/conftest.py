@@ -1,4 +1,4 @@
-"""One Prefect server for all flows of a session."""
+"""Fixtures for flows, with one Prefect server per session."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from real_servers import COMMAND, dask_scheduler, free_port, prefect_server
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running server's API."""
+    """Address of the API of a running server."""
     pytest.importorskip("prefect")
     with prefect_server(tmp_path_factory.mktemp("prefect"), free_port()) as (address, _):
         yield address
@@ -19,7 +19,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[str]:
-    """HOST:PORT of a Dask scheduler without workers."""
+    """Address (HOST:PORT) of a Dask scheduler without workers."""
     pytest.importorskip("distributed")
     with dask_scheduler(tmp_path) as address:
         yield address
@@ -27,7 +27,7 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def perturb(api: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
-    """The command, with the server."""
+    """Function that runs the `perturb` command with the server configured."""
 
     def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
         environment = os.environ | {"PREFECT_API_URL": api, "PREFECT_HOME": str(tmp_path / "home")} | environment
@@ -40,7 +40,7 @@ def perturb(api: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProce
 
 @pytest.fixture
 def long_toml(tiny_toml: Path) -> Path:
-    """The tiny experiment with trainings of some seconds, that keep a checkpoint now and then."""
+    """The tiny experiment with trainings of some seconds that write checkpoints."""
     text = (
         tiny_toml.read_text().replace("steps = 12", "steps = 300").replace("checkpoint_every = 5", "checkpoint_every = 10")
     )

@@ -1,4 +1,4 @@
-"""The guide's two ways to get workers elsewhere, with the real programs on this machine: over ssh, and as SLURM's jobs."""
+"""The guide's two ways of starting remote workers, over ssh and as SLURM jobs, with the real programs on this machine."""
 
 import os
 import re
@@ -24,7 +24,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "clusters.md"
 
 
 def _needs(*programs: str) -> None:
-    """Skip without them, unless PERTURB_CLUSTERS=required."""
+    """Skip the test if a program is missing; fail instead if PERTURB_CLUSTERS=required."""
     if missing := [name for name in programs if program(name) is None]:
         reason = f"there is no {', '.join(missing)}: apt-get install openssh-server slurm-wlm, or make test-clusters"
         (pytest.fail if os.environ.get("PERTURB_CLUSTERS") == "required" else pytest.skip)(reason)
@@ -32,7 +32,7 @@ def _needs(*programs: str) -> None:
 
 @pytest.fixture
 def short_path() -> Iterator[Path]:
-    """A folder whose path leaves room for the name of a socket."""
+    """A folder with a path short enough for a Unix socket."""
     folder = Path(tempfile.mkdtemp(prefix="perturb-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
@@ -40,7 +40,7 @@ def short_path() -> Iterator[Path]:
 
 @contextmanager
 def _the_guides_cluster(folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """The guide's own file for SLURM, on another port, with two jobs and no GPUs; HOST:PORT when both workers are there."""
+    """Run the guide's SLURM file with two jobs, without GPUs, on a free port; HOST:PORT once both workers are up."""
     (code,) = re.findall(r"```python\n(from dask_jobqueue.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
     changes = {"8786": str(free_port()), "jobs=8": "jobs=2", 'job_extra_directives=["--gres=gpu:1"],': ""}
     for old, new in changes.items():
@@ -48,7 +48,7 @@ def _the_guides_cluster(folder: Path, environment: dict[str, str]) -> Iterator[s
         code = code.replace(old, new)
     (folder / "cluster.py").write_text(code.replace("input(", "cluster.wait_for_workers(2)\ninput("), encoding="utf-8")
     log = folder / "cluster.log"
-    # Its standard input stays open as a terminal's would.
+    # Keep its standard input open, as a terminal would.
     with subprocess.Popen(["sleep", "600"], stdout=subprocess.PIPE) as open_input:
         with log.open("wb") as output, subprocess.Popen(
             [sys.executable, "cluster.py"], cwd=folder, env=os.environ | environment,
@@ -60,7 +60,7 @@ def _the_guides_cluster(folder: Path, environment: dict[str, str]) -> Iterator[s
         open_input.kill()
 
 
-def test_the_guides_slurm_jobs_do_the_work_and_one_that_ends_costs_no_run(
+def test_the_guides_slurm_jobs_do_the_work_and_a_cancelled_job_loses_no_run(
     long_toml: Path, short_path: Path, tmp_path: Path, perturb: Perturb
 ) -> None:
     _needs(*SLURM)
@@ -86,7 +86,7 @@ def test_the_guides_slurm_jobs_do_the_work_and_one_that_ends_costs_no_run(
         assert read_result(run, dict) == read_result(artifacts / "runs" / run.name, dict)
 
 
-def test_workers_over_ssh_give_the_rows_of_plain_python(
+def test_workers_over_ssh_give_the_same_rows_as_plain_python(
     tiny_toml: Path, short_path: Path, tmp_path: Path, perturb: Perturb, scheduler: str
 ) -> None:
     _needs(*SSH)

@@ -1,4 +1,4 @@
-"""The experiment on a real Dask cluster: a scheduler and workers in processes of their own."""
+"""The experiment on a real Dask cluster, with scheduler and workers in separate processes."""
 
 import json
 import os
@@ -33,7 +33,9 @@ def _rows(stdout: str) -> list[dict]:
     return json.loads(Path(stdout.strip().splitlines()[-1]).read_text())["rows"]
 
 
-def test_the_rows_are_the_same_whoever_runs_it(tiny_toml: Path, tmp_path: Path, perturb: Perturb, scheduler: str) -> None:
+def test_the_rows_are_the_same_over_dask_and_in_plain_python(
+    tiny_toml: Path, tmp_path: Path, perturb: Perturb, scheduler: str
+) -> None:
     with dask_worker(scheduler, tmp_path), dask_worker(scheduler, tmp_path):
         over_dask = perturb("run", tiny_toml, "--artifacts", tmp_path / "dask", "--runner", f"dask://{scheduler}")
     assert over_dask.returncode == 0, over_dask.stderr
@@ -42,10 +44,10 @@ def test_the_rows_are_the_same_whoever_runs_it(tiny_toml: Path, tmp_path: Path, 
     assert list((tmp_path / "dask" / "scratch").iterdir()) == []
 
 
-def test_a_worker_killed_amid_a_training_costs_no_run(
+def test_a_worker_killed_during_a_training_loses_no_run(
     long_toml: Path, tmp_path: Path, perturb: Perturb, scheduler: str
 ) -> None:
-    """Its training goes on from the checkpoint on the other worker; every finished run is whole."""
+    """Its training resumes from the checkpoint on the other worker, and every finished run is intact."""
     artifacts, lowest = tmp_path / "artifacts", {}
     with dask_worker(scheduler, tmp_path) as first, dask_worker(scheduler, tmp_path), ThreadPoolExecutor(1) as pool:
         done = pool.submit(
@@ -68,12 +70,12 @@ def test_a_worker_killed_amid_a_training_costs_no_run(
     assert "restarts: 2 of 2" in result.stdout
     assert time.monotonic() - killed_at < 120
     for folder, before in at_kill.items():
-        assert lowest.get(folder, 1.0) >= before - 2 * 10 / 300, "it began anew instead of going on"
+        assert lowest.get(folder, 1.0) >= before - 2 * 10 / 300, "it started over instead of resuming"
     for run in (artifacts / "runs").iterdir():
         assert all(sha256_of(run / name) == entry["sha256"] for name, entry in read_json(run / MANIFEST)["files"].items())
 
 
-def test_no_scheduler_no_worker_no_gpu_are_a_sentence_each(
+def test_a_missing_scheduler_worker_or_gpu_is_reported_in_one_sentence(
     tiny_toml: Path, tmp_path: Path, perturb: Perturb, scheduler: str
 ) -> None:
     base = ["run", tiny_toml, "--artifacts", tmp_path / "artifacts", "--runner"]
@@ -91,7 +93,7 @@ def test_no_scheduler_no_worker_no_gpu_are_a_sentence_each(
     assert not list(tmp_path.glob("artifacts/runs/*"))
 
 
-def test_work_that_needs_a_gpu_goes_to_workers_that_offer_one(tmp_path: Path, scheduler: str) -> None:
+def test_work_that_needs_a_gpu_is_sent_to_workers_that_offer_one(tmp_path: Path, scheduler: str) -> None:
     settings = RunSettings(artifacts=tmp_path, device="cuda")
     with (
         dask_worker(scheduler, tmp_path, "--resources", "GPU=1") as with_gpu,
@@ -104,7 +106,7 @@ def test_work_that_needs_a_gpu_goes_to_workers_that_offer_one(tmp_path: Path, sc
         assert {pid.result() for pid in [pool.submit(workers.run, os.getpid) for _ in range(6)]} == {with_gpu.pid}
 
 
-def test_work_that_kills_every_worker_is_given_up_and_the_cluster_lives(tmp_path: Path) -> None:
+def test_work_that_kills_every_worker_is_given_up_and_the_cluster_survives(tmp_path: Path) -> None:
     with (
         origin_at(tmp_path) as origin,
         dask_workers.DaskWorkers(None, RunSettings(artifacts=tmp_path, workers=1), origin) as workers,
@@ -115,7 +117,7 @@ def test_work_that_kills_every_worker_is_given_up_and_the_cluster_lives(tmp_path
         assert workers.run(sum, [1, 2]) == 3
 
 
-def test_workers_and_schedulers_that_stay_away_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_and_schedulers_that_disappear_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_workers, "SECONDS_WITHOUT_WORKERS", 0.5)
     port = free_port()
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
@@ -146,7 +148,7 @@ def _error(work: Callable[..., object], *args: object) -> Exception | None:
 
 @pytest.fixture
 def other_code(tmp_path: Path) -> Path:
-    """A copy of the package in which one file differs."""
+    """A copy of the package with one changed file."""
     root = Path(__file__).parents[2] / "perturb"
     shutil.copytree(root, tmp_path / "other" / "perturb", ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "other" / "perturb" / "random" / "seeds.py").open("a") as file:
@@ -154,7 +156,7 @@ def other_code(tmp_path: Path) -> Path:
     return tmp_path / "other"
 
 
-def test_a_worker_with_another_code_refuses_and_builds_nothing(
+def test_a_worker_with_different_code_refuses_to_work_and_builds_nothing(
     tiny_toml: Path, tmp_path: Path, perturb: Perturb, scheduler: str, other_code: Path
 ) -> None:
     path = os.pathsep.join([str(other_code), os.environ.get("PYTHONPATH", "")])
@@ -167,7 +169,7 @@ def test_a_worker_with_another_code_refuses_and_builds_nothing(
     assert not list(tmp_path.glob("artifacts/runs/*"))
 
 
-def test_a_worker_that_does_not_see_the_folder_refuses(tmp_path: Path, scheduler: str) -> None:
+def test_a_worker_that_cannot_see_the_shared_folder_refuses_to_work(tmp_path: Path, scheduler: str) -> None:
     with dask_worker(scheduler, tmp_path), origin_at(tmp_path) as origin:
         elsewhere = origin | {"mark": str(tmp_path / "not-shared"), "artifacts": str(tmp_path / "mine")}
         workers = dask_workers.DaskWorkers(f"tcp://{scheduler}", RunSettings(artifacts=tmp_path), elsewhere)
@@ -177,7 +179,7 @@ def test_a_worker_that_does_not_see_the_folder_refuses(tmp_path: Path, scheduler
             workers.__enter__()
 
 
-def test_a_killed_flow_is_gone_on_with_from_what_its_workers_did(
+def test_a_killed_flow_is_resumed_from_what_its_workers_finished(
     long_toml: Path, tmp_path: Path, perturb: Perturb, api: str, scheduler: str
 ) -> None:
     artifacts = tmp_path / "artifacts"
@@ -201,7 +203,7 @@ def test_a_killed_flow_is_gone_on_with_from_what_its_workers_did(
     assert len(list(artifacts.glob("runs/restart-*"))) == 2
 
 
-def test_the_local_cluster_needs_nothing_started(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
+def test_the_local_dask_cluster_needs_nothing_to_be_started(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
     found = perturb(
         "run", tiny_toml, "--artifacts", tmp_path / "a", "--runner", "dask", "--workers", 2, "--until", "restarts"
     )

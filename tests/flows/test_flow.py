@@ -1,4 +1,4 @@
-"""The same experiment as a real Prefect flow, on a real temporary server, over real worker processes."""
+"""The tiny experiment as a real Prefect flow, with a real temporary server and real worker processes."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def test_prefect_and_plain_python_share_their_runs(tiny_toml: Path, tmp_path: Pa
 
 
 def _check_page(api: str) -> None:
-    """What Prefect's page is made of: tasks named by their stage, after those that built their inputs, with logs."""
+    """Check the content of Prefect's page: tasks named by stage, dependencies on their inputs, and logs."""
     ended = {"state": {"type": {"any_": ["COMPLETED"]}}}
     (flow,) = post(api, "flow_runs/filter", {"flow_runs": ended, "sort": "END_TIME_DESC", "limit": 1})
     assert flow["name"] == "tiny"
@@ -55,7 +55,9 @@ def _check_page(api: str) -> None:
 @pytest.mark.flow
 @pytest.mark.slow
 @pytest.mark.parametrize("runner", ["thread:2", "process:1"])
-def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: Path, perturb: Perturb, runner: str) -> None:
+def test_a_user_error_inside_a_task_is_reported_in_one_sentence(
+    tiny_toml: Path, tmp_path: Path, perturb: Perturb, runner: str
+) -> None:
     strict = tmp_path / "strict.toml"
     strict.write_text(tiny_toml.read_text().replace("max_unit_variance = 100.0", "max_unit_variance = 0.01"))
     found = perturb("run", strict, "--artifacts", tmp_path / "artifacts", "--runner", runner)
@@ -66,15 +68,17 @@ def test_a_users_error_inside_a_task_is_one_sentence(tiny_toml: Path, tmp_path: 
 
 @pytest.mark.flow
 @pytest.mark.slow
-def test_a_killed_flow_leaves_no_process_behind_and_goes_on(tiny_toml: Path, tmp_path: Path, perturb: Perturb) -> None:
-    """This one starts a server of its own, which must die with it."""
+def test_a_killed_flow_leaves_no_process_behind_and_can_be_resumed(
+    tiny_toml: Path, tmp_path: Path, perturb: Perturb
+) -> None:
+    """This flow starts its own server, which must end with it."""
     artifacts, mark = tmp_path / "artifacts", f"mark-of-{tmp_path.name}-{os.getpid()}"
     command = [*COMMAND, "run", str(tiny_toml), "--prefect", "--workers", "2", "--artifacts", str(artifacts)]
     command += ["--until", "restarts"]
     environment = {"PREFECT_HOME": str(tmp_path / "own"), "PERTURB_TEST_MARK": mark, "PREFECT_API_URL": ""}
     with started(command, tmp_path / "flow.log", **environment) as flow:
         wait_for(lambda: len(list(artifacts.glob("runs/*"))) >= 3, flow)
-        assert len(processes_with(mark)) >= 4, "the flow, its server and two workers"
+        assert len(processes_with(mark)) >= 4, "the flow, its server and two workers must be running"
         flow.kill()
         flow.wait()
         wait_for(lambda: not processes_with(mark), seconds=20)

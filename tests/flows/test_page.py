@@ -1,4 +1,4 @@
-"""Prefect's page, which asks for its data where its server was told that it is."""
+"""Prefect's page, which requests its data at the address configured in its server."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ from perturb_flows.server import page_trouble
 
 @contextmanager
 def _server(settings: Callable[[str], bytes] | None) -> Iterator[str]:
-    """The address of the API of a server whose page has these settings, given that address; None: it has no page."""
+    """API address of a server whose page has these settings, a function of that address. None: no page."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -25,7 +25,7 @@ def _server(settings: Callable[[str], bytes] | None) -> Iterator[str]:
             self.wfile.write(settings(api) if shown else b"")
 
         def log_message(self, *arguments: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         api = f"http://127.0.0.1:{server.server_address[1]}/api"
@@ -38,7 +38,7 @@ def _server(settings: Callable[[str], bytes] | None) -> Iterator[str]:
             thread.join()
 
 
-def test_a_page_that_asks_another_port_is_named_with_the_remedy() -> None:
+def test_a_page_that_requests_data_from_another_port_is_reported_with_the_remedy() -> None:
     with _server(lambda _: b'{"api_url": "http://127.0.0.1:4200/api"}') as api:
         trouble = page_trouble(api)
     assert trouble is not None
@@ -47,12 +47,12 @@ def test_a_page_that_asks_another_port_is_named_with_the_remedy() -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::1]"])
-def test_a_page_that_asks_its_own_server_by_any_name_is_sound(host: str) -> None:
+def test_a_page_that_requests_data_from_its_own_server_by_any_name_is_accepted(host: str) -> None:
     with _server(lambda api: json.dumps({"api_url": api.replace("127.0.0.1", host)}).encode()) as api:
         assert page_trouble(api) is None
 
 
 @pytest.mark.parametrize("settings", [None, b"<html>", b"[]", b"{}", b'{"api_url": null}', b'{"api_url": "http://[x"}'])
-def test_a_page_without_settings_that_can_be_read_is_passed_over(settings: bytes | None) -> None:
+def test_a_page_without_readable_settings_is_ignored(settings: bytes | None) -> None:
     with _server(settings and (lambda _: settings)) as api:
         assert page_trouble(api) is None

@@ -1,4 +1,4 @@
-"""Schedules and the form on Prefect's page, against a real server."""
+"""Schedules and the form on Prefect's page, tested with a real server."""
 
 import subprocess
 import urllib.error
@@ -19,7 +19,7 @@ def _completed(api: str, deployment: str) -> list[dict]:
     return post(api, "flow_runs/filter", {"flow_runs": asked})
 
 
-def test_a_schedule_fires_and_its_page_has_a_form_that_refuses_bad_values(
+def test_a_schedule_fires_and_its_form_schema_refuses_bad_values(
     tiny_toml: Path, tmp_path: Path, perturb: Perturb, api: str
 ) -> None:
     artifacts = tmp_path / "artifacts"
@@ -32,7 +32,7 @@ def test_a_schedule_fires_and_its_page_has_a_form_that_refuses_bad_values(
         (deployment,) = post(api, "deployments/filter", {})
         assert deployment["name"] == "tiny"
         steps = deployment["parameter_openapi_schema"]["definitions"]["TrainingConfig"]["properties"]["steps"]
-        assert steps["type"] == "integer", "the page makes a form of this"
+        assert steps["type"] == "integer", "Prefect's page builds its form from this schema"
         bad = {**deployment["parameters"], "config": {**deployment["parameters"]["config"], "seed": -1}}
         with pytest.raises(urllib.error.HTTPError) as refused:
             post(api, f"deployments/{deployment['id']}/create_flow_run", {"parameters": bad})
@@ -71,13 +71,13 @@ def test_the_form_on_prefects_page_refuses_a_bad_value(tiny_toml: Path, tmp_path
     ],
     ids=["none", "words", "zero", "no cron"],
 )
-def test_what_is_no_schedule_is_refused(tiny_toml: Path, perturb: Perturb, options: list[str], sentence: str) -> None:
+def test_an_invalid_schedule_is_refused(tiny_toml: Path, perturb: Perturb, options: list[str], sentence: str) -> None:
     found = perturb("schedule", tiny_toml, *options)
     assert found.returncode == 2
     assert f"perturb: {sentence}" in found.stderr
 
 
-def test_without_a_server_it_says_how_to_start_one(tiny_toml: Path, perturb: Perturb) -> None:
+def test_without_a_server_the_user_is_told_how_to_start_one(tiny_toml: Path, perturb: Perturb) -> None:
     none = perturb("schedule", tiny_toml, "--every", "1h", PREFECT_API_URL="")
     assert none.returncode == 2
     assert "schedules need a permanent Prefect server: start one with `prefect server start`" in none.stderr
@@ -87,7 +87,7 @@ def test_without_a_server_it_says_how_to_start_one(tiny_toml: Path, perturb: Per
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/api", "not an address"])
-def test_a_server_that_is_named_and_does_not_answer_is_one_sentence(
+def test_a_configured_server_that_does_not_answer_is_reported_in_one_sentence(
     tiny_toml: Path, tmp_path: Path, perturb: Perturb, address: str
 ) -> None:
     done = perturb("run", tiny_toml, "--prefect", "--artifacts", tmp_path / "artifacts", PREFECT_API_URL=address)

@@ -1,4 +1,4 @@
-"""Config files with a change, and the difference that it makes."""
+"""Changes to config files and the differences they make."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ from perturb.config import ExperimentConfig
 
 
 def replaced(path: Path, old: str, new: str) -> Path:
-    """The file with the first `old` replaced."""
+    """Replace the first `old` in a file and return its path."""
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -23,7 +23,7 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
 
 
 def differences(one: ExperimentConfig, other: ExperimentConfig) -> dict[str, Any]:
-    """Values of `other` that are not those of `one`."""
+    """Values of `other` that differ from those of `one`, by dotted key."""
     before, after = (_flat(config.model_dump(mode="json")) for config in (one, other))
     assert before.keys() == after.keys()
     return {key: after[key] for key in before if before[key] != after[key]}

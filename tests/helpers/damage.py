@@ -1,4 +1,4 @@
-"""Ways in which a file stops being what was written."""
+"""Ways of damaging a file."""
 
 import mmap
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def flip(path: Path) -> None:
-    """Turn a bit in the middle, and set the time of the last change back to what it was."""
+    """Flip a bit in the middle and restore the modification time."""
     before = path.stat()
     path.chmod(0o644)
     with path.open("r+b") as file:

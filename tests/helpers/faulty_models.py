@@ -1,4 +1,4 @@
-"""Models as users write them, and as they should not have."""
+"""Models as users write them, most of them faulty."""
 
 import os
 import signal
@@ -16,15 +16,15 @@ class Fitted:
     settings = {"pool": 16}  # noqa: RUF012
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """Codes (n, 12)."""
+        """Return codes (n, 12)."""
         return nn.functional.avg_pool2d(images, 16).flatten(1)
 
 
 class EachInItsWay(Fitted):
-    """Fits the original, raises on the modified images, takes for ever under noise, eats memory on the untrained."""
+    """Fits the original, raises on modified images, hangs under noise, and fills memory on the untrained pattern."""
 
     def fit(self, dataset, seed):
-        """Do so."""
+        """Behave as the class describes."""
         print(f"fitting {dataset.variant} with {seed}")
         if dataset.variant == "modified":
             self._deeper()
@@ -39,10 +39,10 @@ class EachInItsWay(Fitted):
 
 
 class Noted(Fitted):
-    """Writes down each fit; under noise it waits for a file to appear."""
+    """Records each fit; under noise it waits for a file to appear."""
 
     def fit(self, dataset, seed):
-        """Leaves a note in the folder that NOTES names."""
+        """Append a line to the file `fits` in the folder that NOTES names."""
         folder = Path(os.environ["NOTES"])
         with (folder / "fits").open("a") as file:
             file.write(f"{dataset.variant} {seed} {os.getpid()} {torch.rand(1).item()}\n")
@@ -51,27 +51,27 @@ class Noted(Fitted):
 
 
 class FailsOnce(Fitted):
-    """Raises until NOTES holds a file `fixed`."""
+    """Exits with code 3 until the folder NOTES contains a file `fixed`."""
 
     def fit(self, dataset, seed):
-        """Or do not."""
+        """Exit unless that file exists."""
         if not (Path(os.environ["NOTES"]) / "fixed").exists():
             raise SystemExit(3)
 
 
 class Flat(Fitted):
-    """Codes without an axis for latents."""
+    """Returns codes without an axis for latents."""
 
     def encode(self, images):
-        """(n,)."""
+        """Return codes (n,)."""
         return images.mean((1, 2, 3))
 
 
 class NaNOrDead(Fitted):
-    """Codes that are no numbers, or the end of the process."""
+    """Returns NaN codes; on modified images it aborts the process."""
 
     def fit(self, dataset, seed):
-        """Ends the process without a word to Python."""
+        """Abort the process, bypassing Python."""
         if dataset.variant == "modified":
             print("last words", flush=True)
             os.abort()
@@ -105,25 +105,25 @@ def diverging():
 
 
 def raising():
-    """No model."""
+    """Raises instead of returning a model."""
     raise KeyError("no such checkpoint")
 
 
 class OnlyFit:
-    """Has no encode."""
+    """A model without encode."""
 
     def fit(self, dataset, seed):
-        """Nothing."""
+        """Do nothing."""
 
 
 number = 7
 
 
 class WritesToWhatIsRead(Linear):
-    """A model that writes to the benchmark's unpacked images, as root may."""
+    """A model that writes to the benchmark's unpacked images, as root can."""
 
     def fit(self, dataset: object, seed: int) -> None:
-        """Spoil them for everybody."""
+        """Damage the shared images."""
         path = Path(f"{dataset.path}.pixels") / "images.npy"
         path.chmod(0o644)
         with path.open("r+b") as file:
@@ -132,10 +132,10 @@ class WritesToWhatIsRead(Linear):
 
 
 class PatchesTheScorer(Fitted):
-    """A model that would have a MIG of 1, were it scored where its code runs."""
+    """A model that would get a MIG of 1 if it were scored in its own process."""
 
     def fit(self, dataset, seed):
-        """Replace whatever scores."""
+        """Replace the scoring functions."""
         from perturb import metrics
         from perturb.external import worker
         from perturb.metrics import scoring
@@ -145,10 +145,10 @@ class PatchesTheScorer(Fitted):
 
 
 class Wordy(Fitted):
-    """Ends with a long line with tabs and colours, or raises what is no text."""
+    """Exits after printing a long line with tabs and colours, or raises a message that is not valid text."""
 
     def fit(self, dataset, seed):
-        """Does so."""
+        """Behave as the class describes."""
         if dataset.variant == "modified":
             raise RuntimeError("no\ud800 \x1b[31mtext" + "x" * 10**6)
         print("\tloss \x1b[31m" + "step " * 2000, flush=True)
@@ -161,7 +161,7 @@ LongNamed = type("L" * 81, (Fitted,), {})
 
 
 class OneLatent(Fitted):
-    """Codes of one latent, which metrics that compare latents refuse."""
+    """Returns codes of one latent, which metrics that compare latents refuse."""
 
     def encode(self, images):
         """(n, 1)."""
@@ -169,10 +169,10 @@ class OneLatent(Fitted):
 
 
 class EndsTheServer(Fitted):
-    """Ends the process that forks the runs, as a system does that is short of memory."""
+    """Kills the process that forks the runs, as a system short of memory would."""
 
     def fit(self, dataset, seed):
-        """Does so once; the number of that process of each time is left in a file."""
+        """Kill it the first time; append its process id to the file `servers` every time."""
         above = os.getpid()
         for _ in range(3):
             above = int(Path(f"/proc/{above}/stat").read_text().rpartition(")")[2].split()[1])
@@ -186,10 +186,10 @@ class EndsTheServer(Fitted):
 
 
 class Daemon(Fitted):
-    """Leaves a process in a session of its own: on the original a large one, on the modified images while it prints."""
+    """Leaves a process in its own session: a large one on the original, and one on the modified images while it prints."""
 
     def fit(self, dataset, seed):
-        """Does so."""
+        """Behave as the class describes."""
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""The end of a command in a process that was forked for it."""
+"""Runs a command in a process forked for it."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from perturb.cli import main
 
 
 def run_and_exit(arguments: Sequence[str]) -> NoReturn:
-    """Run a command and end this process as the command would end: what it raises is printed, with exit code 1."""
+    """Run a command and exit as it would. Print any other exception and exit with code 1."""
     try:
         main(arguments)
         code = 0

@@ -1,7 +1,7 @@
-"""Names that are numerics or identity: whoever renames one of them changes published numbers, hashes or files.
+"""Names that determine numbers or identity: renaming one of them changes published numbers, hashes or files.
 
-`python tests/helpers/frozen_names.py` writes them to tests/frozen_names.json. Do so only where the change is meant, and
-say in the commit what it invalidates.
+`python tests/helpers/frozen_names.py` writes them to tests/frozen_names.json. Do so only for an intended change, and state
+in the commit what it invalidates.
 """
 
 import ast
@@ -39,7 +39,7 @@ CONFIGS = [ROOT / "configs" / f"{name}.toml" for name in ("dsprites", "mini", "m
 
 
 def frozen_names() -> dict[str, Any]:
-    """Everything that is pinned, as JSON has it."""
+    """Everything that is pinned, as JSON values."""
     return {
         "random streams": sorted(set(_streams())),
         "runs": {path.stem: _runs(load_experiment(path)) for path in CONFIGS},
@@ -51,7 +51,7 @@ def frozen_names() -> dict[str, Any]:
 
 
 def _streams() -> Iterator[str]:
-    """What the numbers of a random stream depend on beside its seed: every path of names that the library's source has."""
+    """The names that select a random stream besides its seed: every path of names in the library's source."""
     for source in sorted(Path(perturb.__file__).parent.rglob("*.py")):
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
@@ -64,16 +64,16 @@ def _streams() -> Iterator[str]:
 
 
 def _text(node: ast.expr) -> str:
-    """The string that an argument is, with `{}` for a part that is filled in; nothing where it is no string."""
+    """The string literal of an argument, with `{}` for interpolated parts; empty if it is not a string."""
     if isinstance(node, ast.JoinedStr):
         return "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values)
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _runs(config: ExperimentConfig) -> dict[str, str]:
-    """For each kind of run how many there are, and a hash of their ids: of kinds, versions, keys, defaults and seeds.
+    """Number of runs and a hash of their ids by kind. Ids depend on kinds, versions, keys, defaults and seeds.
 
-    Without the report, whose version grows with every figure.
+    The report is left out, because its version increases with every new figure.
     """
     kinds: dict[str, list[str]] = {}
     for spec in _below(plan_experiment(config).report):
@@ -83,7 +83,7 @@ def _runs(config: ExperimentConfig) -> dict[str, str]:
 
 
 def _below(spec: RunSpec) -> list[RunSpec]:
-    """All runs that a run needs, each once."""
+    """All runs that a run depends on, each once."""
     seen, waiting = {}, list(spec.inputs.values())
     while waiting:
         one = waiting.pop()
@@ -94,7 +94,7 @@ def _below(spec: RunSpec) -> list[RunSpec]:
 
 
 def _tensors() -> dict[str, list[str]]:
-    """Names of the tensors in saved weights, of every method and of m_ψ."""
+    """Names of the tensors in the saved weights of every method and of m_ψ."""
     names = {}
     for kind, method in OBJECTIVES.items():
         config = TypeAdapter(ObjectiveConfig).validate_python({"kind": kind} | NEEDED.get(kind, {}))
@@ -117,7 +117,7 @@ def _keys(schema: Any) -> list[str]:
 
 
 def _names_in_hdf5() -> list[str]:
-    """Datasets and attributes of a benchmark file."""
+    """Names of the datasets and attributes of a benchmark file."""
     with tempfile.TemporaryDirectory() as folder:
         path = write_small_file(Path(folder) / "modified.h5", SmallShapes())
         with h5py.File(path) as file:

@@ -1,4 +1,4 @@
-"""A disk of a few megabytes, to be filled up."""
+"""A disk of a few megabytes for tests that fill it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 
 @contextmanager
 def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A real file system of its own in `folder`; skips the test where one may not mount any."""
+    """Mount a small file system at `folder`. Skip the test if mounting is not permitted."""
     folder.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], capture_output=True, check=False

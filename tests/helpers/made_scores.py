@@ -1,4 +1,4 @@
-"""Scores as the tests of tables and figures make them up."""
+"""Made-up scores for tests of tables and figures."""
 
 from perturb.statistics.scores import Score
 
@@ -6,7 +6,7 @@ from perturb.statistics.scores import Score
 def made_scores(
     method: str, variant: str, *values: float | None, pruned: tuple[int, ...] = (), draw: int = 0
 ) -> list[Score]:
-    """Scores of seeds 0, 1, …; None is a training that failed, those numbered in `pruned` are over-pruned."""
+    """Scores of seeds 0, 1, …; None stands for a failed training. Seeds in `pruned` are over-pruned."""
     return [
         Score(
             method=method,

@@ -1,4 +1,4 @@
-"""Markdown as a reader of it sees it: GitHub's tables and strikethrough on top of CommonMark, raw HTML included."""
+"""Parses Markdown as a reader sees it: CommonMark with raw HTML, and GitHub's tables and strikethrough."""
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -7,12 +7,12 @@ READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 def html_of(text: str) -> str:
-    """The page that a Markdown text becomes."""
+    """Render a Markdown text as HTML."""
     return READER.render(text)
 
 
 def tables_of(text: str) -> dict[str, list[dict[str, str]]]:
-    """The tables by their heading; cells by their column, as plain text. What is not plain text in a cell is an error."""
+    """Tables by heading, with the cells of each row by column. A cell with anything but plain text is an error."""
     tables: dict[str, list[dict[str, str]]] = {}
     heading, row, rows = "", list[str](), list[list[str]]()
     inside = ""
@@ -34,7 +34,7 @@ def tables_of(text: str) -> dict[str, list[dict[str, str]]]:
 
 
 def plain(token: Token) -> str:
-    """The text of a paragraph, a heading or a cell that has nothing but text."""
+    """The text of a paragraph, heading or cell, which must contain nothing but text."""
     children = token.children or []
     assert {child.type for child in children} <= {"text", "text_special", "softbreak"}, token.content
     return "".join(" " if child.type == "softbreak" else child.content for child in children)

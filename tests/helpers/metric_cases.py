@@ -1,4 +1,4 @@
-"""Codes that every metric is tried on, always the same."""
+"""Fixed codes on which every metric is tested."""
 
 from pathlib import Path
 
@@ -24,9 +24,9 @@ SMALL = MetricsConfig.model_validate({
     "explicitness": {"num_train": 1000, "num_test": 500}, "disentanglement_score": {"num_train": 1600, "num_test": 400},
     "infomec": {"num_train": 400},
 })  # fmt: skip
-"""Settings for few rows."""
+"""Metric settings for few rows."""
 TRAINED = Path(__file__).parent.parent / "metrics" / "trained_codes.npz"
-"""Posterior means of two β-VAEs of the quickstart over the whole grid of mini: the most and the least entangled."""
+"""Posterior means of the most and the least entangled β-VAE of the quickstart, over the whole grid of mini."""
 
 
 def _trained(name: str) -> Coded:

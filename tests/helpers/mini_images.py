@@ -1,4 +1,4 @@
-"""All images of mini, rendered once in a process for every test that trains or encodes."""
+"""All images of mini, rendered once per process for the tests that train or encode."""
 
 from functools import cache
 

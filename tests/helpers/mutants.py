@@ -1,4 +1,4 @@
-"""Mutants of valid files: the same ones for the same seed."""
+"""Mutants of valid files, reproducible by their seed."""
 
 import copy
 import io
@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 DEEP = "deep"
-"""Stands for nested lists or tables, which only a text can have so deeply."""
+"""Placeholder for nested lists or tables, too deep to be built as Python objects."""
 Mutator = Callable[[bytes, random.Random], bytes]
 TEXTS = (
     "", " ", "\x00", "\x1b[2J\x1b]52;c;eA==\x07", "[/nope][red]", "two\nlines", "\u202e", "ψ" * 50, "x" * 300, "x" * 70_000,
@@ -37,7 +37,7 @@ BYTES = (
 
 
 def flipped(content: bytes, rng: random.Random) -> bytes:
-    """One bit or some are others."""
+    """Flip one or several bits."""
     changed = bytearray(content)
     for _ in range(rng.choice((1, 1, 2, 8, 64))):
         changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
@@ -45,18 +45,18 @@ def flipped(content: bytes, rng: random.Random) -> bytes:
 
 
 def cut(content: bytes, rng: random.Random) -> bytes:
-    """The end is missing."""
+    """Cut off the end."""
     return content[: rng.randrange(len(content))]
 
 
 def overwritten(content: bytes, rng: random.Random) -> bytes:
-    """A few bytes are those of extreme numbers, or of other formats."""
+    """Overwrite a few bytes with extreme numbers or signatures of other formats."""
     what, start = rng.choice(BYTES), rng.randrange(len(content))
     return content[:start] + what + content[start + len(what) :]
 
 
 def spliced(content: bytes, rng: random.Random) -> bytes:
-    """A part is missing, is there twice, or has moved."""
+    """Delete, duplicate or move a part."""
     first, last = sorted(rng.randrange(len(content)) for _ in range(2))
     place = rng.randrange(len(content))
     return rng.choice(
@@ -72,7 +72,7 @@ BINARY: tuple[Mutator, ...] = (flipped, cut, overwritten, spliced)
 
 
 def of_json(content: bytes, rng: random.Random) -> bytes:
-    """A value anywhere in JSON is a hostile one, a key has gone, is unknown or is there under another name."""
+    """Replace a value anywhere in JSON by a hostile one, or remove or rename a key."""
     value = json.loads(content)
     for _ in range(rng.choice((1, 1, 1, 3))):
         places = list(_places(value))
@@ -87,7 +87,7 @@ def of_json(content: bytes, rng: random.Random) -> bytes:
 
 
 def hostile(rng: random.Random, old: Any = None) -> Any:
-    """A value that a program may not have thought of."""
+    """A value that a program may not anticipate."""
     kind = rng.randrange(8)
     if kind == 0:
         return [old] * rng.choice((0, 1, 2, 1_000))
@@ -116,7 +116,7 @@ def _renamed(holder: dict, key: str, rng: random.Random) -> None:
 
 
 def of_toml(content: bytes, rng: random.Random) -> bytes:
-    """A word, a number or a line is another; tables are nested deeply."""
+    """Replace a word, possibly by deeply nested tables, or shuffle and drop lines."""
     text = content.decode()
     words = list(re.finditer(r"[\w.βψ-]+", text))
     word = rng.choice(words)
@@ -142,7 +142,7 @@ def of_toml(content: bytes, rng: random.Random) -> bytes:
 
 
 def of_npz(content: bytes, rng: random.Random) -> bytes:
-    """An archive whose arrays, headers or members are others."""
+    """Change an array, a header or the members of an archive."""
     with np.load(io.BytesIO(content)) as file:
         arrays = {name: file[name] for name in file.files}
     name, kind = rng.choice(list(arrays)), rng.randrange(5)
@@ -203,7 +203,7 @@ def _hostile_array(array: np.ndarray, rng: random.Random) -> np.ndarray:
 
 
 def of_hdf5(content: bytes, rng: random.Random) -> bytes:
-    """A benchmark file whose attributes or arrays are others."""
+    """Change attributes or arrays of a benchmark file."""
     stored = io.BytesIO(content)
     with h5py.File(stored, "r+") as file:
         for _ in range(rng.choice((1, 1, 2))):
@@ -250,7 +250,7 @@ def _other_array(file: h5py.File, rng: random.Random) -> None:
 
 
 def mutants(seeds: list[bytes], structured: Mutator | None, number: int, *, kind: str) -> Iterator[bytes]:
-    """So many mutants of some valid files, half of them of the structure that the format has."""
+    """Yield `number` mutants of valid files, about 60 % of them by changing the format's structure if possible."""
     for count in range(number):
         rng = random.Random(f"{kind}-{count}")
         content = rng.choice(seeds)
@@ -262,7 +262,7 @@ def mutants(seeds: list[bytes], structured: Mutator | None, number: int, *, kind
 
 
 def written(folder: Path, content: bytes, name: str) -> Path:
-    """A mutant as a file."""
+    """Write a mutant to a file."""
     path = folder / name
     path.write_bytes(content)
     return path

@@ -1,4 +1,4 @@
-"""Web servers on loopback that misbehave on purpose, for tests of downloads."""
+"""Local web servers that misbehave on purpose, for tests of downloads."""
 
 import re
 import socket
@@ -14,17 +14,17 @@ BLOCK = 1 << 14
 
 @dataclass
 class Odd:
-    """One file at every address, and how it is served; tests change it while it runs."""
+    """One file at every address and how it is served. Tests may change this while the server runs."""
 
     content: bytes
     etag: str | None = '"first"'
     ranges: bool = True
     wrong_start: bool = False
-    """Whether a range begins a byte later than asked for."""
+    """Whether a range starts one byte later than requested."""
     drop_after: int | None = None
-    """Bytes of an answer after which the connection is closed."""
+    """Number of bytes of an answer after which the connection is closed."""
     pause: float = 0.0
-    """Seconds before each block of 16 KiB."""
+    """Pause in seconds before each block of 16 KiB."""
     url: str = ""
     asked: list[dict[str, str]] = field(default_factory=list)
     """Headers of the requests so far."""
@@ -56,17 +56,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(odd.content[place : min(place + BLOCK, end)])
 
     def log_message(self, *arguments: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients are killed here; nothing to report."""
+        """Report nothing, because the tests kill clients."""
 
 
 @contextmanager
 def odd_server(content: bytes, **how: object) -> Iterator[Odd]:
-    """A server of one file; its description may be changed meanwhile."""
+    """Serve one file. The yielded description may be changed while the server runs."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.odd = Odd(content, **how, url=f"http://127.0.0.1:{server.server_address[1]}/file.h5")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -80,7 +80,7 @@ def odd_server(content: bytes, **how: object) -> Iterator[Odd]:
 
 @contextmanager
 def raw_server(*answers: bytes) -> Iterator[str]:
-    """The address of a server that sends these bytes, one after the other, to whoever connects, and hangs up."""
+    """Address of a server that sends one of these answers to each client in turn and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer_each() -> None:
@@ -97,7 +97,7 @@ def raw_server(*answers: bytes) -> Iterator[str]:
 
 @contextmanager
 def endless_server(first: bytes, again: bytes, *, pause: float = 0.0) -> Iterator[str]:
-    """The address of a server that sends some bytes and then others for ever, to one client after the other."""
+    """Address of a server that sends `first` and then repeats `again` for ever, to one client at a time."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer_each() -> None:

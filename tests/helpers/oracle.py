@@ -1,7 +1,7 @@
-"""disentanglement_lib 1.5 itself, unmodified, on our cases; `python tests/helpers/oracle.py` writes its numbers to a file.
+"""Unmodified disentanglement_lib 1.5 on our cases; `python tests/helpers/oracle.py` writes its numbers to a file.
 
-gin.tf stands in for a TensorFlow that its metrics never call. Where the library draws images, it is handed the rows that we
-drew, so that both see the same ones.
+A replacement for gin.tf avoids TensorFlow, which the metrics never call. Where the library draws images, it gets the rows
+that we drew, so that both see the same ones.
 """
 
 import json
@@ -26,7 +26,7 @@ PAIRS = BetaVAEScoreConfig(num_train=300, num_test=200, batch_size=16)
 SEED, TREES = 11, 100
 DCI_CASES = "noisy", "mixed", "duplicated", "with a constant", "entangled model"
 DCI_ROWS = 600
-"""Gradient boosting is slow; fewer cases and rows do."""
+"""Fewer cases and rows, because gradient boosting is slow."""
 
 
 def library() -> SimpleNamespace:
@@ -58,13 +58,13 @@ def library() -> SimpleNamespace:
 
 
 def halves(coded: Coded, train: int = TRAIN) -> tuple[np.ndarray, ...]:
-    """Codes and factors as columns: of the training rows, then of the test rows."""
+    """Transposed codes and factors of the training rows, then those of the test rows."""
     rest = slice(train, train + train // 2)
     return coded.codes[:train].T, coded.factors[:train].T, coded.codes[rest].T, coded.factors[rest].T
 
 
 class Replay:
-    """A ground truth and a generator at once, which hand out batches of rows drawn beforehand; an image is its row."""
+    """Acts as ground truth and random generator: returns batches drawn beforehand, with row numbers as images."""
 
     def __init__(self, coded: Coded, fixed: np.ndarray, *batches: np.ndarray) -> None:
         self.coded, self.num_factors = coded, coded.num_factors
@@ -73,25 +73,25 @@ class Replay:
         self._asked: list[np.ndarray] = []
 
     def randint(self, bound: int) -> int:
-        """The factor of the next batch."""
+        """Return the fixed factor of the next batch."""
         assert bound == self.num_factors
         return next(self._fixed)
 
     def sample_factors(self, count: int, generator: Any) -> np.ndarray:
-        """The factors of the next batch."""
+        """Return the factors of the next batch."""
         rows = next(self._drawn)
         assert len(rows) == count
         self._asked.append(rows)
         return self.coded.factors[rows]
 
     def sample_observations_from_factors(self, factors: np.ndarray, generator: Any) -> np.ndarray:
-        """The rows of that batch, whose factors must be what the library made of them."""
+        """Return the rows of that batch after checking that they have these factors."""
         rows = self._asked.pop(0)
         assert np.array_equal(self.coded.factors[rows], factors)
         return rows
 
     def codes_of(self, rows: np.ndarray) -> np.ndarray:
-        """The representation function."""
+        """Return the codes of rows, as the representation function."""
         return self.coded.codes[rows]
 
 
@@ -193,11 +193,11 @@ UNDEFINED = {
     ("unsupervised", "with a constant"), ("unsupervised", "all constant"), ("unsupervised", "one latent"),
     ("unsupervised", "duplicated"), ("factor_vae", "duplicated"),
 }  # fmt: skip
-"""Where the library raises, divides by 0 or answers with noise; with copies, rounding decides which of two latents votes."""
+"""Cases in which the library raises, divides by 0 or returns noise. With duplicates, rounding decides which latent votes."""
 
 
 def cases_of(metric: str) -> list[str]:
-    """The cases on which a metric's oracle speaks."""
+    """Cases on which the library's metric is defined."""
     names = DCI_CASES if metric == "dci" else CASES
     return [name for name in names if (metric, name) not in UNDEFINED]
 

@@ -1,4 +1,4 @@
-"""Other people's packages made importable where the environment lacks what they import and never call here."""
+"""Makes packages of others importable without dependencies that they import but never call here."""
 
 import io
 import os
@@ -15,9 +15,9 @@ import torch
 
 
 def library_module(name: str, monkeypatch: pytest.MonkeyPatch, *, data: str = ".") -> ModuleType:
-    """A module of `disentanglement_lib.data.ground_truth`, unmodified, that reads below the folder `data`.
+    """Return an unmodified module of `disentanglement_lib.data.ground_truth` that reads from the folder `data`.
 
-    It is imported afresh, because it looks up the folder while it is imported, and lasts as long as the monkeypatch.
+    It is imported anew, because it looks up the folder on import, and is valid as long as the monkeypatch.
     """
     tensorflow_stands_in(monkeypatch)
     old_pillow_stands_in(monkeypatch)
@@ -26,7 +26,7 @@ def library_module(name: str, monkeypatch: pytest.MonkeyPatch, *, data: str = ".
 
 
 def tensorflow_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the library's readers import of TensorFlow, as long as the monkeypatch holds; its readers are forgotten."""
+    """Replace the parts of TensorFlow that the library's readers import, and unload those readers."""
     version_1 = ModuleType("tensorflow.compat.v1")
     version_1.gfile = SimpleNamespace(Open=_opened, GFile=_opened, ListDirectory=os.listdir)
     compat, tensorflow = ModuleType("tensorflow.compat"), ModuleType("tensorflow")
@@ -38,29 +38,29 @@ def tensorflow_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def old_pillow_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the library's readers call of a Pillow before 10, as long as the monkeypatch holds."""
+    """Restore the functions of Pillow before 10 that the library's readers call."""
     thumbnail = PIL.Image.Image.thumbnail
     monkeypatch.setattr(PIL.Image, "ANTIALIAS", PIL.Image.Resampling.LANCZOS, raising=False)
     monkeypatch.setattr(PIL.Image.Image, "thumbnail", lambda image, size, how: thumbnail(image, size[:2], how))
 
 
 def _opened(path: str, mode: str) -> AbstractContextManager[io.BytesIO]:
-    """TensorFlow's files can be read on after they were closed, and the reader of Shapes3D does so."""
+    """Open a file that can be read after closing, as TensorFlow's can; the reader of Shapes3D relies on it."""
     assert mode == "rb"
     return nullcontext(io.BytesIO(Path(path).read_bytes()))
 
 
 def disent_data() -> ModuleType:
-    """`disent.dataset.data`, or the test is skipped where disent is not installed."""
+    """Return `disent.dataset.data`; skip the test if disent is not installed."""
     pytest.importorskip("disent")
     torchvision_is_importable()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numba, which compiles what is not used here, is not installed
+        warnings.simplefilter("ignore")  # it warns that numba is missing, which is not needed here
         return import_module("disent.dataset.data")
 
 
 def torchvision_is_importable() -> None:
-    """Declare the two operators that torchvision misses where its wheel is PyPI's and torch is a CPU build."""
+    """Declare two operators that PyPI's torchvision lacks with a CPU build of torch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

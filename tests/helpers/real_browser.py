@@ -1,4 +1,4 @@
-"""The system's Chromium, for tests of pages. They are skipped where there is none, unless PERTURB_BROWSER=required."""
+"""The system's Chromium for tests of pages, which are skipped without one unless PERTURB_BROWSER=required."""
 
 import os
 import shutil
@@ -14,11 +14,11 @@ DESKTOP = {"width": 1280, "height": 900}
 TOO_WIDE = """scrolling => [...document.querySelectorAll('body *')]
     .filter(e => !e.parentElement.closest(scrolling) && e.getBoundingClientRect().right > innerWidth + 0.5)
     .map(e => e.tagName + ' ' + e.className)"""
-"""Elements beyond the right edge; what lies in a box that scrolls by itself, named by a selector, may be."""
+"""Elements beyond the right edge of the screen, except within boxes that have their own scroll bar (a selector)."""
 
 
 def unavailable(reason: str, variable: str = "PERTURB_BROWSER") -> None:
-    """Skip a test, or fail it where a variable says `required`."""
+    """Skip a test, or fail it if this environment variable is `required`."""
     if os.environ.get(variable) == "required":
         pytest.fail(f"{reason}, and {variable}=required")
     pytest.skip(reason)
@@ -26,7 +26,7 @@ def unavailable(reason: str, variable: str = "PERTURB_BROWSER") -> None:
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """A headless Chromium of the system's."""
+    """Run the system's Chromium, headless."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -35,7 +35,7 @@ def chromium() -> Iterator[Any]:
     if path is None:
         unavailable("there is no chromium: apt-get install chromium, or make test-browser")
     with sync_playwright() as playwright:
-        # Chromium refuses its sandbox to root; it reads nothing here but our own pages.
+        # Chromium's sandbox does not work for root. It only opens our own pages here.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         found = playwright.chromium.launch(executable_path=path, args=arguments)
         yield found
@@ -43,7 +43,7 @@ def chromium() -> Iterator[Any]:
 
 
 def opened(browser: Any, path: Path, site: Path | None = None, **settings: Any) -> tuple[Any, list[str]]:
-    """The loaded page, and what went wrong or asked for something elsewhere: off the page, or out of its site's folder."""
+    """Open a page; return it with its errors and its requests outside the page or, if given, the site's folder."""
     page, faults = browser.new_page(**settings), []
     page.on("console", lambda message: faults.append(f"console: {message.text}") if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))

@@ -1,5 +1,4 @@
-"""An ssh server and a SLURM cluster of one node, as those that would run them: for the account that runs the tests, on ports
-and in a folder of their own."""
+"""A real ssh server and a one-node SLURM cluster, run under the account of the tests with their own ports and folder."""
 
 import getpass
 import os
@@ -42,13 +41,13 @@ PartitionName=gpu Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 
 def program(name: str) -> str | None:
-    """Where it is, in the folders of the system's daemons too."""
+    """Path of a program, searched in the folders of system daemons too."""
     return shutil.which(name, path=os.environ["PATH"] + SYSTEM_FOLDERS)
 
 
 @contextmanager
 def ssh_server(folder: Path) -> Iterator[list[str]]:
-    """A server that lets in who holds the key; the command that opens a session there."""
+    """Run an ssh server that accepts a new key; yield the command that opens a session."""
     port = free_port()
     for name in ("host", "key"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
@@ -65,7 +64,7 @@ def ssh_server(folder: Path) -> Iterator[list[str]]:
 
 @contextmanager
 def slurm(folder: Path) -> Iterator[dict[str, str]]:
-    """A controller and a node with two places for jobs; the environment that leads its commands there."""
+    """Run a controller and a node with two CPUs; yield the environment that points SLURM's commands to them."""
     (folder / "munge.key").write_bytes(os.urandom(128))
     (folder / "munge.key").chmod(0o400)
     host = socket.gethostname().partition(".")[0]
@@ -90,6 +89,6 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
 
 
 def asked(command: list[str], environment: dict[str, str]) -> str:
-    """What a command prints; nothing while its server does not answer."""
+    """Return the output of a command, which is empty while its server does not answer."""
     found = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=60, check=False)
     return found.stdout.strip()

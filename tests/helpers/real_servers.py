@@ -1,4 +1,4 @@
-"""A Prefect server, a Dask scheduler and Dask workers, as a user would start them."""
+"""A Prefect server, a Dask scheduler and Dask workers, started as a user would start them."""
 
 import json
 import os
@@ -16,14 +16,14 @@ COMMAND = [sys.executable, "-c", "from perturb.cli import main; main()"]
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """Return a currently unused port."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
 
 
 def wait_for(condition: "callable", process: subprocess.Popen | None = None, seconds: float = SECONDS) -> None:
-    """Wait until the condition holds, while the process lives."""
+    """Wait until the condition holds; fail if the process ends or time runs out."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert process is None or process.poll() is None, "the process ended too early"
@@ -33,7 +33,7 @@ def wait_for(condition: "callable", process: subprocess.Popen | None = None, sec
 
 @contextmanager
 def started(command: list[str], log: Path, **environment: str) -> Iterator[subprocess.Popen]:
-    """A process that is killed at the end of the block."""
+    """Start a process that is killed at the end of the block."""
     with (
         log.open("ab") as output,
         subprocess.Popen(command, stdout=output, stderr=output, cwd=log.parent, env=os.environ | environment) as process,
@@ -46,7 +46,7 @@ def started(command: list[str], log: Path, **environment: str) -> Iterator[subpr
 
 @contextmanager
 def prefect_server(home: Path, port: int) -> Iterator[tuple[str, subprocess.Popen]]:
-    """A server of its own; the address of its API."""
+    """Run a Prefect server; yield the address of its API and its process."""
     home.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     api = f"http://127.0.0.1:{port}/api"
@@ -65,7 +65,7 @@ def _answers(address: str) -> bool:
 
 
 def post(api: str, path: str, body: dict) -> object:
-    """The answer of a Prefect server's API."""
+    """Return the answer of a Prefect server's API."""
     request = urllib.request.Request(
         f"{api}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
     )
@@ -75,7 +75,7 @@ def post(api: str, path: str, body: dict) -> object:
 
 @contextmanager
 def dask_scheduler(folder: Path) -> Iterator[str]:
-    """A scheduler; HOST:PORT."""
+    """Run a scheduler; yield its HOST:PORT."""
     port = free_port()
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
     with started([*command, "--no-dashboard"], folder / "scheduler.log") as process:
@@ -85,7 +85,7 @@ def dask_scheduler(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def dask_worker(address: str, folder: Path, *options: str, **environment: str) -> Iterator[subprocess.Popen]:
-    """A worker of one thread, without a nanny that would start it again."""
+    """Run a worker with one thread, without a nanny that would restart it."""
     command = [sys.executable, "-m", "distributed.cli.dask_worker", f"tcp://{address}", "--nthreads", "1", "--no-nanny"]
     log = folder / f"worker-{free_port()}.log"
     with started([*command, "--no-dashboard", *options], log, **environment) as process:
@@ -99,7 +99,7 @@ def _listens(port: int) -> bool:
 
 
 def processes_with(mark: str) -> dict[int, str]:
-    """Processes, other than zombies, whose environment holds the mark; command lines by id."""
+    """Command lines by id of the processes, except zombies, with the mark in their environment."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

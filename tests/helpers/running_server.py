@@ -10,7 +10,7 @@ from perturb.distribution.server import file_server, url_of
 
 @contextmanager
 def running_server(folder: Path, *, quiet: bool = True) -> Iterator[str]:
-    """The server's address, for as long as the block lasts."""
+    """Run the server during the block; yield its address."""
     server, listener = file_server(folder, port=0, quiet=quiet)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -1,6 +1,6 @@
-"""Screenshots of the pages that perturb makes, for the documentation: `make screenshots`.
+"""Makes the documentation's screenshots of the pages that perturb writes: `make screenshots`.
 
-Each page is there as a desk and as a phone show its beginning. Fonts are the machine's, so that the files differ elsewhere.
+Each screenshot shows the top of a page, on a desktop and on a phone. Fonts depend on the machine, and so do the files.
 """
 
 import io
@@ -23,16 +23,16 @@ ROOT = Path(__file__).parent.parent.parent
 OUT = ROOT / "docs" / "screenshots"
 SIZES = (DESKTOP | {"height": 1200}, PHONE)
 REHEARSAL = ["--budget", "0.02", "--set", "selection.max_unit_variance=100", "--set", "collapse.action='warn'"]
-"""Options with which the quickstart takes seconds, for a page that shows how a flow went and not what came out."""
+"""Options with which the quickstart takes seconds; the page shows the flow's progress and not its results."""
 MILLISECONDS_TO_DRAW = 4_000
-"""Time that the graph on Prefect's page takes to come to rest."""
+"""Time until the graph on Prefect's page has settled."""
 COLOURS = 256
-"""The most colours of a file: pages are flat, and small files load fast."""
+"""Number of colours per file, few enough for small files."""
 
 
 @contextmanager
 def pages() -> Iterator[dict[str, Path]]:
-    """Pages by name: a published report, a leaderboard with the tutorial's model, the site that `make docs` has built."""
+    """Pages by name: a published report, a leaderboard with the tutorial's model, and the site built by `make docs`."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         shutil.copy(ROOT / "docs" / "tutorial" / "entry.json", folder / "my_vae.json")
@@ -45,13 +45,13 @@ def pages() -> Iterator[dict[str, Path]]:
 
 
 def place(name: str, width: int) -> Path:
-    """The file of a page's screenshot, by the width of the screen in pixels."""
+    """Path of a page's screenshot for a screen width in pixels."""
     return OUT / f"{name}-{width}.png"
 
 
 @contextmanager
 def flow_page() -> Iterator[str]:
-    """The address of Prefect's page of a finished flow, a rehearsal of the quickstart on a server of its own."""
+    """Address of Prefect's page of a finished flow, a short run of the quickstart with its own server."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
         home = Path(temporary) / "home"
         with prefect_server(home, free_port()) as (api, _):

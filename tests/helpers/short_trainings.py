@@ -1,4 +1,4 @@
-"""Factories of the examples whose packages need not be installed, with trainings of a second or two."""
+"""Factories for the examples of optional packages, with trainings of a second or two."""
 
 from typing import Any
 

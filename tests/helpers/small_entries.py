@@ -1,4 +1,4 @@
-"""Entries as the tests of validator and leaderboard make them up."""
+"""Made-up entries for tests of the validator and the leaderboard."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from perturb.entries.entry import Entry
 
 
 def entry_as_json(model: str = "Mine", **scores: list[float | None]) -> dict[str, Any]:
-    """A valid entry: scores of seeds 0, 1, … by variant; None is a run that failed."""
+    """A valid entry with scores of seeds 0, 1, … by variant; None stands for a failed run."""
     scores = scores or {"original": [0.6, 0.5], "modified": [0.3, 0.2]}
     files = [{"variant": v, "images_sha256": f"{number:064x}"} for number, v in enumerate(scores)]
     runs = [
@@ -32,11 +32,11 @@ def entry_as_json(model: str = "Mine", **scores: list[float | None]) -> dict[str
 
 
 def made_entry(model: str = "Mine", **scores: list[float | None]) -> Entry:
-    """The same, read."""
+    """The same entry as an object."""
     return Entry.model_validate_json(json.dumps(entry_as_json(model, **scores)))
 
 
 def write_raw(path: Path, value: Any) -> Path:
-    """Write JSON as anybody might, NaN included."""
+    """Write JSON without validation, NaN included."""
     path.write_text(json.dumps(value), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""Benchmark files that are written in no time, for whatever reads them."""
+"""Small benchmark files that are written quickly."""
 
 import resource
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ SPRITES = DSprites()
 
 
 class SmallSprites(DSprites):
-    """A corner of dSprites: 96 images."""
+    """A part of dSprites with 96 images."""
 
     grid = FactorGrid(DSprites.grid.names, (3, 1, 2, 4, 4), DSprites.grid.unordered)
     factor_values = tuple(values[:size] for values, size in zip(DSprites.factor_values, grid.sizes, strict=True))
@@ -28,7 +28,7 @@ class SmallSprites(DSprites):
 
 
 class SmallShapes(Shapes3D):
-    """The first 480 images of Shapes3D: their numbers are those of the whole."""
+    """480 images on the part of Shapes3D's grid whose numbers equal those of the full grid."""
 
     grid = FactorGrid(Shapes3D.grid.names, (1, 1, 1, 8, 4, 15))
     factor_values = tuple(values[:size] for values, size in zip(Shapes3D.factor_values, grid.sizes, strict=True))
@@ -41,7 +41,7 @@ class SmallShapes(Shapes3D):
 
 
 def images_of(truth: GroundTruth, variant: str, numbers: np.ndarray) -> np.ndarray:
-    """What a file of that variant holds; the modified images of these tests are those under another noise."""
+    """Images in a file of this variant. In these tests, modified images are originals under another noise."""
     if variant == "original":
         return truth.images(numbers)
     noise = uniform_noise(numbers, truth.image_shape, seed=len(variant))
@@ -49,7 +49,7 @@ def images_of(truth: GroundTruth, variant: str, numbers: np.ndarray) -> np.ndarr
 
 
 def write_small_file(path: Path, truth: GroundTruth, variant: str = "modified", **attributes: str | float) -> Path:
-    """A benchmark file with the attributes that the pipeline gives."""
+    """Write a benchmark file with the attributes that the pipeline sets."""
     renderer = ",".join(f" {key}={value}" for key, value in sorted(truth.provenance().items())).strip()
     write_benchmark_file(
         path,
@@ -72,7 +72,7 @@ def write_small_file(path: Path, truth: GroundTruth, variant: str = "modified", 
 
 @contextmanager
 def disk_that_is_full_at(size: int) -> Iterator[None]:
-    """No file of this process grows beyond so many bytes meanwhile, as on a disk that has no more."""
+    """Limit the size of every file this process writes, as a full disk would."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

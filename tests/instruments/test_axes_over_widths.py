@@ -1,4 +1,4 @@
-"""Axes at different widths of a posterior: a known answer, and an experiment from end to end."""
+"""Axes at different posterior widths: a case with a known answer, and an experiment end to end."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from perturb.perturbation.local_metric import standardised
 from perturb.random.seeds import torch_generator
 
 STEEP, BENT, SHARED = 4.0, 3.0, 1.5
-"""The images' own slope, how fast they bend, in radians a standard deviation, and the slope of the pattern."""
+"""Slope of the images, their curvature in radians per standard deviation, and slope of the pattern."""
 
 
 def _plane() -> tuple[torch.Tensor, np.ndarray]:
@@ -25,10 +25,11 @@ def _plane() -> tuple[torch.Tensor, np.ndarray]:
     return standardised(torch.from_numpy(factors.astype(np.float32))), factors
 
 
-def test_a_straight_pattern_turns_the_axes_of_bent_images_at_wide_widths_alone() -> None:
+def test_a_straight_pattern_turns_the_axes_of_curved_images_only_at_wide_posteriors() -> None:
     codes, factors = _plane()
-    # Each factor goes round a circle. Over a standard deviation its slope averages out, that of the pattern along the sum
-    # does not; nearby the circle is straight and steeper. The second circle is larger, so that its axis is preferred.
+    # Each factor moves the images along a circle. At wide widths the slopes of the circles average out and that of the
+    # pattern along the sum does not. At narrow widths the circles are nearly straight and steeper. The second circle is
+    # larger, so that the preferred axes are unique.
     first, second = codes.T
     circles = [size * f(BENT * z) for size, z in ((1.0, first), (1.1, second)) for f in (torch.cos, torch.sin)]
     images = torch.stack([STEEP * circle / BENT for circle in circles] + [SHARED * (first + second)], dim=1)
@@ -39,7 +40,7 @@ def test_a_straight_pattern_turns_the_axes_of_bent_images_at_wide_widths_alone()
     narrow, wide = found[0.2], found[1.0]
     assert wide[0] > 10 * narrow[0] > 0
     assert wide[1] < 0.1
-    # The weights of the neighbourhood average the circles' slopes, to exp(−(width · BENT)²) of their squares.
+    # The neighbourhood's weights average the slopes of the circles, which reduces their squares to exp(−(width · BENT)²).
     first_own, second_own = (size**2 * STEEP**2 * math.exp(-((0.2 * BENT) ** 2)) for size in (1.0, 1.1))
     metric = np.diag([first_own, second_own]) + SHARED**2
     assert narrow[0] == pytest.approx(np.log(np.diag(metric)).sum() - np.log(np.linalg.det(metric)), rel=0.15)

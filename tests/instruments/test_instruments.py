@@ -1,4 +1,4 @@
-"""The table of instruments, their subjects, and the command that asks them."""
+"""The table of instruments, their subjects, and the command that runs them."""
 
 import importlib
 import json
@@ -15,14 +15,14 @@ from perturb.instruments import INSTRUMENTS
 from perturb.instruments.subject import subjects_of
 
 
-def test_every_instrument_of_the_room_is_in_the_table() -> None:
+def test_every_instrument_module_is_in_the_table() -> None:
     modules = [
         importlib.import_module(f"perturb.instruments.{m.name}") for m in pkgutil.iter_modules(perturb.instruments.__path__)
     ]
     assert {m.INSTRUMENT.name for m in modules if hasattr(m, "INSTRUMENT")} == set(INSTRUMENTS)
 
 
-def test_an_analysis_leaves_a_page_a_figure_and_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_analysis_writes_a_page_a_figure_and_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main_of("precision-budget", "--seeds", "2", "--out", str(tmp_path / "out"), "--json", str(tmp_path / "numbers.json"))
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "out" / "precision-budget.html")
     record = json.loads((tmp_path / "numbers.json").read_text())
@@ -49,7 +49,7 @@ def test_the_list_names_every_instrument(capsys: pytest.CaptureFixture[str]) -> 
         (["precision-budget", "configs/quickstart.toml"], "SUBJECT must be no subject; got configs/quickstart.toml"),
     ],
 )
-def test_what_cannot_be_analysed_is_refused_in_one_sentence(
+def test_invalid_analyses_are_refused_in_one_sentence(
     words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
@@ -66,13 +66,13 @@ def test_a_folder_without_a_training_is_refused(tmp_path: Path) -> None:
         subjects_of(str(tmp_path), ["run"], artifacts=tmp_path)
 
 
-def test_an_experiment_of_which_nothing_is_finished_is_refused(tmp_path: Path) -> None:
+def test_an_experiment_without_finished_trainings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none of its trainings is finished below"):
         subjects_of("configs/quickstart.toml", ["config"], artifacts=tmp_path)
 
 
 def main_of(*words: str) -> None:
-    """Run `perturb analyse`, which ends by itself."""
+    """Run `perturb analyse`, which must exit with code 0."""
     with pytest.raises(SystemExit) as end:
         main(["analyse", *words])
     assert end.value.code == 0

@@ -1,4 +1,4 @@
-"""The instrument of β as the variance of the likelihood: short trainings, and a verdict by the numbers."""
+"""The instrument on β as the likelihood variance: short trainings and the verdict computed from the numbers."""
 
 import re
 
@@ -21,7 +21,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
         return likelihood_variance.answer(Subjects(kind="nothing"), settings)
 
 
-def test_twins_differ_by_rounding_and_the_control_by_more(answer: Answer) -> None:
+def test_equivalent_vaes_differ_only_by_rounding_and_the_control_by_more(answer: Answer) -> None:
     for name in (LINEAR, CURVED):
         found = answer.numbers[f"{name} decoder"]
         assert list(found["differences"]) == list(BETAS)
@@ -29,7 +29,7 @@ def test_twins_differ_by_rounding_and_the_control_by_more(answer: Answer) -> Non
     assert "β-VAEs and VAEs of the variance β σ² differ by at most" in answer.verdict
 
 
-def test_every_posterior_has_its_bounds_and_its_columns(answer: Answer) -> None:
+def test_every_posterior_has_its_bounds_and_decoder_columns(answer: Answer) -> None:
     for name in (LINEAR, CURVED):
         for posterior in POSTERIORS:
             found = answer.numbers[f"{name} decoder"][posterior]
@@ -48,13 +48,13 @@ def test_units_are_expected_to_be_pruned_one_after_another(answer: Answer) -> No
     assert [(np.array(row) < 1).sum() for row in pruning["expected"]] == list(range(len(FALLING)))
 
 
-def test_the_figure_is_there_with_words_for_those_who_do_not_see_it(answer: Answer) -> None:
+def test_the_figure_has_alt_text_about_the_posterior_variance(answer: Answer) -> None:
     (picture,) = answer.section.figures
     assert min(picture.size) > 500
     assert "posterior variance" in picture.alt
 
 
-def test_the_verdict_counts_and_takes_the_worst() -> None:
+def test_the_verdict_counts_models_and_reports_the_worst_case() -> None:
     twins = {LINEAR: Twins({"4": np.array([[1e-7, 2e-6], [0.0, 0.0]])}, np.array([[0.4, 0.3], [0.5, 0.6]]))}
     nothing = Bounds(*np.zeros((5, 2)))
     columns = {

@@ -1,4 +1,4 @@
-"""The instrument of Theorem 2: its table, its figure, and a verdict by the numbers."""
+"""The instrument on Theorem 2: its table, its figure, and the verdict computed from the numbers."""
 
 import re
 
@@ -25,7 +25,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
         return linear_vae.answer(Subjects(kind="nothing"), settings)
 
 
-def test_the_table_has_a_line_for_each_cloud_and_model_by_the_numbers(answer: Answer) -> None:
+def test_the_table_has_a_row_per_cloud_and_model_that_matches_the_numbers(answer: Answer) -> None:
     (table,) = answer.section.tables
     assert [name for name, _ in table.lines] == [f"{cloud}, {model}" for cloud in CLOUDS for model in MODELS]
     for (cloud, model), (_, cells) in zip([(c, m) for c in CLOUDS for m in MODELS], table.lines, strict=True):
@@ -37,7 +37,7 @@ def test_the_table_has_a_line_for_each_cloud_and_model_by_the_numbers(answer: An
         assert [cell.text for cell in cells[1:]] == [f"{np.max(found[key]):.1f}°" for key in ("angles", "spaces")]
 
 
-def test_the_figure_has_four_panels_and_words_for_those_who_do_not_see_it(answer: Answer) -> None:
+def test_the_figure_describes_its_four_panels_and_has_alt_text(answer: Answer) -> None:
     (picture,) = answer.section.figures
     assert min(picture.size) > 500
     assert all(f"({number})" in picture.caption for number in ("i", "ii", "iii", "iv"))
@@ -57,7 +57,7 @@ def _ends(*angles: float) -> Ends:
         ((21.0, 25.0, 20.0), (0.4, 0.6, 0.5), "which does not tell them apart"),
     ],
 )
-def test_the_verdict_is_by_the_interval_of_the_difference(vae: tuple, ae: tuple, held: str) -> None:
+def test_the_verdict_depends_on_the_interval_of_the_difference(vae: tuple, ae: tuple, held: str) -> None:
     ends = {(APART, VAE): _ends(*vae), (APART, AE): _ends(*ae), (EQUAL, VAE): _ends(10.0, 20.0)}
     found = linear_vae._verdict(ends)
     assert f"linear VAEs end {np.mean(vae):.1f}°" in found

@@ -1,4 +1,4 @@
-"""The instrument that looks at models in the course of their training."""
+"""The instrument that scores models in the course of their training."""
 
 import json
 import re
@@ -19,7 +19,7 @@ from perturb.runs import Store
 from perturb.statistics.saved_scores import ScoresResult
 
 
-def _asked(config: Path, folder: Path, *words: str) -> dict:
+def _analyse(config: Path, folder: Path, *words: str) -> dict:
     command = ["analyse", "mig-over-steps", str(config), "--artifacts", str(folder / "artifacts"), "--seeds", "2", *words]
     with pytest.raises(SystemExit) as end:
         main([*command, "--out", str(folder / "out")])
@@ -27,9 +27,9 @@ def _asked(config: Path, folder: Path, *words: str) -> dict:
     return json.loads((folder / "out" / "mig-over-steps.json").read_text(encoding="utf-8"))
 
 
-def test_an_experiment_is_trained_with_the_settings_that_are_set_and_kept(tiny_toml: Path, tmp_path: Path) -> None:
-    found = _asked(tiny_toml, tmp_path, "--set", "training.steps=20")
-    again = _asked(tiny_toml, tmp_path, "--set", "training.steps=20")
+def test_an_experiment_is_trained_with_the_changed_settings_and_its_runs_are_reused(tiny_toml: Path, tmp_path: Path) -> None:
+    found = _analyse(tiny_toml, tmp_path, "--set", "training.steps=20")
+    again = _analyse(tiny_toml, tmp_path, "--set", "training.steps=20")
     assert again["numbers"] == found["numbers"]
     assert found["settings"]["set"] == ["training.steps=20"]
     assert found["numbers"]["steps"] == [1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]
@@ -49,7 +49,7 @@ def test_the_last_point_is_the_score_of_the_finished_training(tiny: ExperimentCo
     assert store.result(course, OverStepsResult).points[-1] == store.result(finished, ScoresResult)
 
 
-def test_a_killed_training_goes_on_and_scores_no_point_twice(
+def test_a_killed_training_is_resumed_and_no_point_is_scored_twice(
     tiny: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     namer = Namer(tiny, open_ground_truth(tiny.dataset))
@@ -69,7 +69,7 @@ def test_a_killed_training_goes_on_and_scores_no_point_twice(
     with pytest.raises(InterruptedError):
         killed.ensure(spec)
     killed.ensure(spec)
-    # The checkpoint is of step 5: the training goes through step 6 again, and finds its score there.
+    # The checkpoint is of step 5. The training repeats step 6 and finds its score already there.
     assert len(calls) == 6
     assert killed.result(spec, OverStepsResult) == whole.result(spec, OverStepsResult)
 
@@ -81,12 +81,12 @@ def over_steps_and_images() -> dict:
     return {kind: STAGES[kind] for kind in ("images", "over_steps")}
 
 
-def test_points_are_every_tenth_of_the_steps_and_earlier_in_halves() -> None:
+def test_points_are_every_tenth_of_the_steps_and_halve_before_the_first_tenth() -> None:
     assert points(8_000) == (100, 200, 400, *range(800, 8_001, 800))
     assert points(4) == (1, 2, 3, 4)
 
 
-def test_settings_are_set_for_experiments_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_settings_can_be_changed_for_experiments_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as end:
         main(["analyse", "precision-budget", "--set", "seed=3", "--out", str(tmp_path / "out")])
     assert end.value.code == 2
@@ -107,7 +107,7 @@ def test_settings_are_set_for_experiments_only(capsys: pytest.CaptureFixture[str
         ([[np.nan, 0.1, np.nan], [0.4, 0.1, 0.4]], [0.5, 0.3], r"^MIG is not defined for all"),
     ],
 )  # fmt: skip
-def test_the_verdict_is_by_the_last_points_and_the_rise(migs: list, gaps: list, said: str) -> None:
+def test_the_verdict_depends_on_the_last_points_and_the_rise(migs: list, gaps: list, said: str) -> None:
     course = Course(
         steps=(10, 20, 30), factors=("floor hue", "wall hue"), migs=np.array(migs),
         gaps=np.broadcast_to(gaps, (2, 3, 2)), variances=np.zeros((2, 3, 2)),
@@ -116,7 +116,7 @@ def test_the_verdict_is_by_the_last_points_and_the_rise(migs: list, gaps: list, 
     assert "nan" not in str(mig_over_steps._table(course))
 
 
-def test_the_config_is_read_with_its_changes(tiny_toml: Path) -> None:
+def test_the_config_is_loaded_with_its_changes(tiny_toml: Path) -> None:
     from perturb.instruments.subject import Subjects
 
     changed = Subjects(kind="config", name=str(tiny_toml), changes=["seed=9"]).config

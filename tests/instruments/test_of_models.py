@@ -1,4 +1,4 @@
-"""Instruments that look at the finished trainings of an experiment."""
+"""Instruments that analyse the finished trainings of an experiment."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from perturb.instruments.subject import subjects_of
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few images and draws."""
+    """Let the instruments use few images and draws."""
     for instrument in (local_linearity, posterior_precision):
         monkeypatch.setattr(instrument, "POINTS", 3)
     monkeypatch.setattr(local_linearity, "TRAIN", 20)
@@ -21,7 +21,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posterior_precision, "ACTIVE", 10.0)
 
 
-def _asked(name: str, finished: tuple[Path, Path], out: Path) -> dict[str, Any]:
+def _analyse(name: str, finished: tuple[Path, Path], out: Path) -> dict[str, Any]:
     config, artifacts = finished
     with pytest.raises(SystemExit) as end:
         main(["analyse", name, str(config), "--artifacts", str(artifacts), "--seeds", "2", "--out", str(out)])
@@ -30,8 +30,8 @@ def _asked(name: str, finished: tuple[Path, Path], out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("small")
-def test_local_linearity_is_of_every_method_with_a_posterior(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    found = _asked("local-linearity", finished, tmp_path)
+def test_local_linearity_is_measured_for_every_method_with_a_posterior(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    found = _analyse("local-linearity", finished, tmp_path)
     restarts, trained = [f"restart {k}" for k in range(2)], [f"β-VAE, original, seed {k}" for k in range(2)]
     assert list(found["numbers"]) == sorted([*restarts, *trained])
     for errors in found["numbers"].values():
@@ -42,8 +42,8 @@ def test_local_linearity_is_of_every_method_with_a_posterior(finished: tuple[Pat
 
 
 @pytest.mark.usefixtures("small")
-def test_posterior_precision_is_of_vaes_alone(finished: tuple[Path, Path], tmp_path: Path) -> None:
-    found = _asked("posterior-precision", finished, tmp_path)
+def test_posterior_precision_is_measured_for_vaes_only(finished: tuple[Path, Path], tmp_path: Path) -> None:
+    found = _analyse("posterior-precision", finished, tmp_path)
     assert len(found["numbers"]) == 4
     for numbers in found["numbers"].values():
         assert 0 <= numbers["off_diagonal"] <= 1
@@ -51,23 +51,23 @@ def test_posterior_precision_is_of_vaes_alone(finished: tuple[Path, Path], tmp_p
     assert "of 4 models the curvature is nearer to diagonal" in found["verdict"]
 
 
-def test_scores_of_a_model_are_those_of_its_experiment(finished: tuple[Path, Path]) -> None:
+def test_the_scores_of_a_model_are_those_of_its_experiment(finished: tuple[Path, Path]) -> None:
     (first, *_) = subjects_of(str(finished[0]), ["config"], artifacts=finished[1]).trained
     assert first.scoring is not None
     assert "mig" in first.scores
     assert first.score(["mig"])["mig"] == first.scores["mig"]
 
 
-def test_the_axes_of_images_are_those_of_every_finished_variant(
+def test_the_axes_of_every_finished_variants_images_are_measured(
     finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pca_axes, "IMAGES", 200)
     monkeypatch.setattr(pca_axes, "CENTRES", 3)
-    found = _asked("pca-axes", finished, tmp_path)
+    found = _analyse("pca-axes", finished, tmp_path)
     assert set(found["numbers"]) == {"original", "modified", "noise", "untrained"}
     original = found["numbers"]["original"]
     assert original["factors"] == ["floor_hue", "wall_hue", "object_hue", "sky_hue"]
-    # The wall is nearly half of an image, and its hue is what the first component follows.
+    # The wall covers nearly half of an image, so the first component follows its hue.
     assert max(original["explained"][0]) == original["explained"][0][1] > 0.9
     assert [len(there) for there in original["local_explained"]] == [4, 4, 4]
     assert sum(original["variance_shares"]) <= 1
@@ -75,13 +75,13 @@ def test_the_axes_of_images_are_those_of_every_finished_variant(
     assert (tmp_path / "pca-axes.png").is_file()
 
 
-def test_images_are_looked_at_before_anything_is_trained(tmp_path: Path) -> None:
+def test_datasets_can_be_analysed_before_anything_is_trained(tmp_path: Path) -> None:
     subjects = subjects_of("configs/quickstart.toml", ["dataset"], artifacts=tmp_path)
     assert subjects.truth is not None
     assert (subjects.truth.name, dict(subjects.files), list(subjects.trained)) == ("mini", {}, [])
 
 
-def test_the_trainings_of_an_experiment_are_known_by_method_and_variant(finished: tuple[Path, Path]) -> None:
+def test_the_trainings_of_an_experiment_are_identified_by_method_and_variant(finished: tuple[Path, Path]) -> None:
     subjects = subjects_of(str(finished[0]), ["config"], artifacts=finished[1])
     assert {(model.method, model.variant) for model in subjects.trained} == {
         ("restart", "original"),
@@ -91,13 +91,13 @@ def test_the_trainings_of_an_experiment_are_known_by_method_and_variant(finished
     assert all(len(model.pixels) == len(model.truth.grid) for model in subjects.some(1))
 
 
-def test_a_run_is_looked_at_by_its_directory(finished: tuple[Path, Path]) -> None:
+def test_a_run_can_be_analysed_by_its_directory(finished: tuple[Path, Path]) -> None:
     run = next((finished[1] / "runs").glob("restart-*"))
     subjects = subjects_of(str(run), ["config", "run"], artifacts=finished[1])
     assert [model.run for model in subjects.trained] == [run.resolve()]
 
 
-def test_an_autoencoder_has_no_precision(finished: tuple[Path, Path], tmp_path: Path) -> None:
+def test_an_autoencoder_is_refused_because_it_has_no_posterior(finished: tuple[Path, Path], tmp_path: Path) -> None:
     runs = (finished[1] / "runs").glob("restart-*")
     autoencoder = next(
         run for run in runs if "AE" in json.loads((run / "manifest.json").read_text())["label"].split(",")[0][:2]

@@ -1,4 +1,4 @@
-"""Instruments on models from outside, whose decoders are known."""
+"""Instruments on external models with known decoders."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ COLUMNS = np.linalg.qr(np.random.default_rng(0).normal(size=(48, 3)))[0] * [3.0,
 
 
 class Known:
-    """Codes that are three pixels, and a linear decoder with orthogonal columns of distinct lengths."""
+    """Encodes three pixels and decodes linearly, with orthogonal columns of distinct lengths."""
 
     def __init__(self, turn: np.ndarray = AS_THEY_ARE) -> None:
         self.columns = torch.from_numpy(COLUMNS @ turn).float()
@@ -28,7 +28,7 @@ class Known:
 
 
 class Blind(Known):
-    """The same, without a decoder."""
+    """The same model without a decoder."""
 
     decode = None
 
@@ -41,14 +41,14 @@ class Rounding(Known):
 
 
 class Constant(Known):
-    """One latent that varies."""
+    """Only one latent varies."""
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
         return super().encode(images) * torch.tensor([1.0, 0.0, 0.0])
 
 
 def turned() -> Known:
-    """Columns that are mixed."""
+    """The same model with mixed columns."""
     return Known(np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0])
 
 
@@ -64,7 +64,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(folder=tmp_path_factory.mktemp("out"), seeds=3, seed=0)
 
 
-def test_orthogonal_columns_have_no_distance_and_turned_ones_have(settings: Settings) -> None:
+def test_orthogonal_columns_have_distance_zero_and_mixed_ones_do_not(settings: Settings) -> None:
     distance, verdict = _distance("Known", settings)
     assert distance == pytest.approx(0, abs=1e-3)
     assert "for random turns of its own columns; 1 of 1 models is nearer" in verdict
@@ -79,17 +79,17 @@ def test_orthogonal_columns_have_no_distance_and_turned_ones_have(settings: Sett
         ("Constant", "needs two latents that vary over images, got 1"),
     ],
 )
-def test_what_has_no_such_decoder_is_refused(name: str, sentence: str, settings: Settings) -> None:
+def test_models_without_a_usable_decoder_are_refused(name: str, sentence: str, settings: Settings) -> None:
     with pytest.raises(UserError, match=sentence):
         _distance(name, settings)
 
 
-def test_a_benchmark_that_there_is_not_is_refused(settings: Settings) -> None:
+def test_an_unknown_benchmark_is_refused(settings: Settings) -> None:
     with pytest.raises(UserError, match="BENCHMARK must be among mini, dsprites, shapes3d; got minis"):
         subjects_of(f"{__name__}:Known", ["model"], artifacts=settings.folder, benchmark="minis")
 
 
-def test_the_command_takes_a_factory(
+def test_the_command_accepts_a_factory(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("mine")

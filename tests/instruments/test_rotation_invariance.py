@@ -1,4 +1,4 @@
-"""The instrument of Propositions 1 to 3: numbers that agree with its verdict, and a verdict that can say no."""
+"""The instrument on Propositions 1 to 3: its verdict agrees with its numbers and can be negative."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     return rotation_invariance.answer(Subjects(kind="nothing"), Settings(folder=folder, seeds=2, seed=0))
 
 
-def test_only_the_diagonal_posterior_sees_the_angle_and_a_right_angle_is_none(answer: Answer) -> None:
+def test_only_a_diagonal_posterior_depends_on_the_angle_and_a_right_angle_changes_nothing(answer: Answer) -> None:
     for curves in answer.numbers["curves"]:
         assert np.ptp(curves[EVIDENCE]) < 1e-6
         assert np.ptp(curves[WHOLE]) < 1e-6
@@ -28,7 +28,7 @@ def test_only_the_diagonal_posterior_sees_the_angle_and_a_right_angle_is_none(an
     assert "as Propositions 2 and 3 say" in answer.verdict
 
 
-def test_a_change_that_is_no_rounding_is_told(
+def test_a_change_larger_than_rounding_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.setattr(rotation_invariance, "NOTHING", 0.0)
@@ -38,7 +38,7 @@ def test_a_change_that_is_no_rounding_is_told(
     assert "against Propositions" in rotation_invariance.answer(Subjects(kind="nothing"), settings).verdict
 
 
-def test_the_kinds_of_matrices_are_told_apart(answer: Answer) -> None:
+def test_the_kinds_of_matrices_are_distinguished(answer: Answer) -> None:
     kinds = answer.numbers["matrices"]
     assert kinds[rotation_invariance.DISTINCT]["mixings"][1] < 1e-12
     assert kinds[rotation_invariance.RANDOM]["mixings"][0] > 1e-3

@@ -1,4 +1,4 @@
-"""The study of vectors: its tables, its figure, and a verdict by the numbers."""
+"""The synthetic study: its tables, its figure, and the verdict computed from the numbers."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Answer:
         return synthetic_study.answer(Subjects(kind="nothing"), settings)
 
 
-def test_the_tables_have_the_thesis_numbers_beside_those_of_the_record(answer: Answer) -> None:
+def test_the_tables_show_the_thesis_numbers_beside_the_measured_ones(answer: Answer) -> None:
     main, ratios = answer.section.tables
     assert [name for name, _ in main.lines] == [f"{name}, {key}" for name in (LINEAR, NONLINEAR) for key in ("DS", "DtO")]
     assert main.columns == (*NOISES, RANDOM)
@@ -31,7 +31,7 @@ def test_the_tables_have_the_thesis_numbers_beside_those_of_the_record(answer: A
     assert [cell.beside for cell in dict(ratios.lines)["DS"]] == ["0.51 ± 0.28", "0.76 ± 0.25", "0.98 ± 0.06"]
 
 
-def test_linear_models_end_as_the_theory_says(answer: Answer) -> None:
+def test_linear_models_converge_as_the_theory_predicts(answer: Answer) -> None:
     found = answer.numbers[LINEAR]
     assert max(found[BETA]["dto"]) < 1e-3 < 0.05 < min(found[FULL]["dto"] + found[AE]["dto"])
     assert min(found[BETA]["ds"]) > 0.97
@@ -41,7 +41,7 @@ def test_linear_models_end_as_the_theory_says(answer: Answer) -> None:
     assert np.shape(answer.numbers["factors_dto"]) == (2,)
 
 
-def test_the_figure_has_words_for_those_who_do_not_see_it(answer: Answer) -> None:
+def test_the_figures_alt_text_contains_the_verdict(answer: Answer) -> None:
     (picture,) = answer.section.figures
     assert min(picture.size) > 400
     assert answer.verdict in picture.alt
@@ -61,7 +61,7 @@ def _measured(*distances: float) -> Measured:
         ((np.nan, np.nan, np.nan), (0.0, 0.0, 0.0), "which does not tell them apart"),
     ],
 )
-def test_the_verdict_is_by_the_intervals_of_the_differences(full: tuple, autoencoder: tuple, said: str) -> None:
+def test_the_verdict_depends_on_the_intervals_of_the_differences(full: tuple, autoencoder: tuple, said: str) -> None:
     found = {BETA: _measured(0.01, 0.02, 0.03), FULL: _measured(*full), AE: _measured(*autoencoder), RANDOM: _measured(0.9)}
     study = Study(main={LINEAR: found}, ratios={"1.0": _measured(0.1, 0.5, 0.9)}, factors=[])
     verdict = synthetic_study._verdict(study)

@@ -1,4 +1,4 @@
-"""Instruments that look at trained models, on models made by hand: an untrained one whose decoder is set, and its record."""
+"""Instruments for trained models, on hand-made runs: untrained networks with given posterior variances and curves."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ IMAGES = Pixels(Mini().images(np.arange(0, 4096, 64)))
 
 
 class MadeModel(TrainedModel):
-    """A model of images that are not in a run of their own."""
+    """A model whose images are not stored in a run."""
 
     @property
     def pixels(self) -> Pixels:
@@ -44,7 +44,7 @@ def made_model(
     objective: BetaVAEConfig | AutoencoderConfig,
     last: Mapping[str, float],
 ) -> MadeModel:
-    """A finished run of a model with these posterior variances."""
+    """Write the finished run of a model with these posterior variances."""
     config = TrainingRun.model_validate(
         {"dataset": {"name": "mini"}, "objective": objective, "training": TRAINING, "latents": 4, "seed": seed}
     )
@@ -65,7 +65,7 @@ def made_model(
 
 @pytest.fixture
 def subjects(tmp_path: Path) -> Subjects:
-    """A β-VAE with three active units, one with one, and an autoencoder."""
+    """A β-VAE with three active units, a β-VAE with one, and an autoencoder."""
     vae, plain = {"loss": 1.0, "kl": 1.0}, {"loss": 1.0}
     beta, none = BetaVAEConfig(beta=4.0), AutoencoderConfig()
     some = [
@@ -76,12 +76,14 @@ def subjects(tmp_path: Path) -> Subjects:
     return Subjects(kind="config", name="made.toml", trained=some)
 
 
-def _asked(name: str, subjects: Subjects, folder: Path) -> Answer:
+def _analyse(name: str, subjects: Subjects, folder: Path) -> Answer:
     return INSTRUMENTS[name].answer(subjects, Settings(folder=folder, seeds=3, seed=0))
 
 
-def test_orthogonality_is_of_active_latents_beside_random_decoders(subjects: Subjects, tmp_path: Path) -> None:
-    answer = _asked("orthogonality", subjects, tmp_path)
+def test_orthogonality_is_measured_on_active_latents_and_compared_with_random_decoders(
+    subjects: Subjects, tmp_path: Path
+) -> None:
+    answer = _analyse("orthogonality", subjects, tmp_path)
     assert list(answer.numbers) == ["three", "AE"]
     three, plain = answer.numbers["three"], answer.numbers["AE"]
     assert (three["active"], plain["active"]) == ([0, 2, 3], [0, 1, 2, 3])
@@ -95,8 +97,8 @@ def test_orthogonality_is_of_active_latents_beside_random_decoders(subjects: Sub
     assert f"for random decoders at the same codes; {nearer} of 2 models" in answer.verdict
 
 
-def test_the_polarized_regime_is_of_models_with_a_kl_term(subjects: Subjects, tmp_path: Path) -> None:
-    answer = _asked("polarized-regime", subjects, tmp_path)
+def test_the_polarized_regime_is_measured_for_models_with_a_kl_term(subjects: Subjects, tmp_path: Path) -> None:
+    answer = _analyse("polarized-regime", subjects, tmp_path)
     assert list(answer.numbers) == ["three", "one"]
     three = answer.numbers["three"]
     assert three["posterior_variances"] == pytest.approx([0.1, 1.0, 0.2, 0.7], rel=1e-5)
@@ -108,13 +110,13 @@ def test_the_polarized_regime_is_of_models_with_a_kl_term(subjects: Subjects, tm
     assert "in 0 of 2 models" in answer.verdict
 
 
-def test_the_od_score_is_of_models_with_two_active_units_and_divided_by_the_largest(
+def test_the_od_score_needs_two_active_units_and_is_normalised_by_the_largest_deviation(
     subjects: Subjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(od_score, "POINTS", 3)
     monkeypatch.setattr(od_score, "DRAWS", 20)
     monkeypatch.setitem(globals(), "IMAGES", mini_pixels())
-    answer = _asked("od-score", subjects, tmp_path)
+    answer = _analyse("od-score", subjects, tmp_path)
     assert answer.numbers["correlations"] == {}
     ((label, three),) = answer.numbers["models"].items()
     assert (label, three["active"], three["od_score_among_trained"]) == ("three", 3, 1.0)
@@ -135,7 +137,7 @@ def _measured(method: str, active: int, turned: float, mig: float) -> Measured:
     return Measured(method=method, active=active, trained=found, random=(found,), dto=turned, scores=scores)
 
 
-def test_correlations_are_of_models_with_as_many_latents_and_within_methods_of_their_own() -> None:
+def test_correlations_compare_models_with_equally_many_latents_overall_and_within_methods() -> None:
     first = [_measured("first", 4, turned, mig) for turned, mig in ((1, 0.8), (2, 0.9), (3, 0.6), (4, 0.7))]
     second = [_measured("second", 4, turned, mig) for turned, mig in ((5, 0.1), (6, 0.2), (7, 0.3), (8, 0.4))]
     models = [*first, *second, _measured("second", 3, 0.1, 0.0)]
@@ -156,9 +158,7 @@ def test_correlations_are_of_models_with_as_many_latents_and_within_methods_of_t
         ("polarized-regime", 2, "a VAE with a diagonal posterior"),
     ],
 )
-def test_models_that_do_not_suit_are_refused(
-    name: str, chosen: int, lacking: str, subjects: Subjects, tmp_path: Path
-) -> None:
+def test_unsuitable_models_are_refused(name: str, chosen: int, lacking: str, subjects: Subjects, tmp_path: Path) -> None:
     only = Subjects(kind="run", name="made", trained=[subjects.trained[chosen]])
     with pytest.raises(UserError, match=f"made: no finished training .*{lacking}"):
-        _asked(name, only, tmp_path)
+        _analyse(name, only, tmp_path)

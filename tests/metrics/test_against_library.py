@@ -1,4 +1,4 @@
-"""Metrics of disentanglement_lib: ours equal its values, live where the library is installed, and its numbers on file."""
+"""Our metrics equal disentanglement_lib's: the live library's where it is installed, and its stored numbers."""
 
 import json
 import warnings
@@ -70,7 +70,7 @@ def library():
 @pytest.mark.parametrize(
     ("metric", "case"), [pytest.param(*pair, marks=[pytest.mark.slow] if pair[0] == "dci" else []) for pair in PAIRS]
 )
-def test_equals_the_live_library(library, metric: str, case: str) -> None:
+def test_our_metric_equals_the_live_librarys(library, metric: str, case: str) -> None:
     expected, found = oracle.ORACLES[metric](library, CASES[case]), _ours(metric, case)
     for name, value in expected.items():
         if metric == "dci":
@@ -80,18 +80,18 @@ def test_equals_the_live_library(library, metric: str, case: str) -> None:
 
 
 @pytest.mark.parametrize(("metric", "case"), [pair for pair in PAIRS if pair[0] != "dci"])
-def test_equals_the_numbers_on_file(metric: str, case: str) -> None:
+def test_our_metric_equals_the_stored_numbers_of_the_library(metric: str, case: str) -> None:
     found = _ours(metric, case)
     for name, value in ON_FILE[metric][case].items():
-        # What an optimiser ends in varies with the processor.
+        # The result of an optimiser varies with the processor.
         assert found[name] == pytest.approx(value, abs=2e-3 if metric in ("beta_vae", "explicitness", "sap") else 1e-9), name
 
 
-def test_dci_equals_the_numbers_on_file() -> None:
+def test_dci_equals_the_stored_numbers_of_the_library() -> None:
     found = _ours("dci", "noisy")
     assert found == pytest.approx(ON_FILE["dci"]["noisy"], abs=1e-6)
 
 
-def test_every_metric_of_the_library_has_an_oracle() -> None:
+def test_every_metric_of_the_library_has_a_reference_implementation() -> None:
     assert set(oracle.ORACLES) == {name for name, metric in METRICS.items() if metric.in_library}
     assert set(ON_FILE) == set(oracle.ORACLES)

@@ -12,13 +12,13 @@ def _of(first: np.ndarray, second: np.ndarray, kl: np.ndarray = ACTIVE) -> tuple
     return found.axes, found.rotated
 
 
-def test_another_order_sign_and_size_is_the_same_code() -> None:
+def test_codes_that_differ_in_order_sign_scale_and_offset_agree() -> None:
     axes, rotated = _of(CODES, 3 * CODES[:, [2, 0, 3, 1]] * [1, -1, 1, -1] + 5)
     assert axes > 0.85
     assert rotated == pytest.approx(1, abs=1e-2)
 
 
-def test_a_turned_code_agrees_only_after_turning_it_back() -> None:
+def test_a_rotated_code_agrees_only_after_it_is_rotated_back() -> None:
     turn = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
     axes, rotated = _of(CODES, CODES @ turn)
     assert axes < 0.5
@@ -31,7 +31,7 @@ def test_unrelated_codes_do_not_agree() -> None:
     assert rotated < 0.05
 
 
-def test_latents_that_say_nothing_are_left_out() -> None:
+def test_uninformative_latents_are_left_out() -> None:
     half = np.array([1, 1, 0, 0])
     assert _of(CODES, CODES, half)[1] == pytest.approx(0.5, abs=0.02)
     assert _of(CODES, CODES, np.zeros(4)) == (0, 0)

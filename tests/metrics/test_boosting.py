@@ -1,4 +1,4 @@
-"""Trees side by side, and models side by side, make scikit-learn's own models."""
+"""Fitting trees and models in parallel gives the same models as scikit-learn."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ TREES = 12
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("classes", [(2,), (3,), (7,), (7, 2, 3, 5), (2, 2, 9)], ids=str)
-def test_equals_scikit_learns_to_the_bit(classes: tuple[int, ...], threads: int) -> None:
+def test_boosting_equals_scikit_learn_bit_for_bit(classes: tuple[int, ...], threads: int) -> None:
     rng = np.random.default_rng(sum(classes))
     targets = [rng.integers(0, count, 300) for count in classes]
     codes = np.stack([targets[0] + rng.normal(size=300), rng.normal(size=300), np.zeros(300)], axis=1).astype(np.float32)
@@ -30,13 +30,13 @@ def test_equals_scikit_learns_to_the_bit(classes: tuple[int, ...], threads: int)
         assert np.array_equal(importances, theirs.feature_importances_)
 
 
-def test_what_goes_wrong_in_one_model_is_raised() -> None:
+def test_an_error_in_one_model_is_raised() -> None:
     targets = [np.array([0, 1, 2] * 20), np.zeros(60, dtype=int)]
     with pytest.raises(ValueError, match="1 class"):
         fit_each(np.ones((60, 2), dtype=np.float32), targets, lambda k, model: k, trees=2, seed=0)
 
 
-def test_a_newer_scikit_learn_fits_by_itself_and_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_scikit_learn_version_uses_its_own_trees_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     targets = [rng.integers(0, count, 200) for count in (3, 2)]
     codes = rng.normal(size=(200, 3)).astype(np.float32)
@@ -54,5 +54,5 @@ def test_a_newer_scikit_learn_fits_by_itself_and_finds_the_same(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(("version", "known"), [("1.6.1", True), ("1.9.0", True), ("1.10.0", False), ("2.0", False)])
-def test_versions_are_compared_as_numbers(version: str, known: bool) -> None:
+def test_versions_are_compared_numerically(version: str, known: bool) -> None:
     assert is_known(version) is known

@@ -1,4 +1,4 @@
-"""Encoders of any framework: what they hand out is copied."""
+"""Encoders of any framework: the codes they return are copied."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def _codes(images: np.ndarray) -> np.ndarray:
     return (images.reshape(len(images), -1) / 255).astype(np.float32) @ WEIGHTS
 
 
-def test_an_encoder_that_reuses_its_output_is_scored_as_one_that_does_not() -> None:
+def test_an_encoder_that_reuses_its_output_buffer_has_the_same_scores() -> None:
     buffer = np.zeros((BATCH, 5), np.float32)
 
     def reusing(images: np.ndarray) -> np.ndarray:
@@ -26,6 +26,6 @@ def test_an_encoder_that_reuses_its_output_is_scored_as_one_that_does_not() -> N
     assert score_encoder(reusing, MINI, ["mig"]) == score_encoder(_codes, MINI, ["mig"])
 
 
-def test_codes_that_are_no_rows_are_refused() -> None:
+def test_codes_that_are_not_two_dimensional_are_refused() -> None:
     with pytest.raises(UserError, match=r"an encoder must return codes \(512, latents\) for 512 images, got \(512,\)"):
         score_encoder(lambda images: _codes(images)[:, 0], MINI, ["mig"])

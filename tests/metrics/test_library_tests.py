@@ -44,7 +44,7 @@ def library(monkeypatch: pytest.MonkeyPatch):
 
 
 def _swap(lib: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours in place of theirs; theirs have columns for rows."""
+    """Replace the library's functions by ours. The library's arrays are transposed: a column per sample."""
 
     def compute_mig(codes, factors):
         bins = lib.utils.make_discretizer(codes)
@@ -103,7 +103,7 @@ def _swap(lib: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_its_44_tests_pass_with_our_functions(library) -> None:
+def test_the_librarys_own_44_tests_pass_with_our_functions(library) -> None:
     count, problems = 0, []
     for name in MODULES:
         module = importlib.import_module(f"disentanglement_lib.evaluation.metrics.{name}")

@@ -1,4 +1,4 @@
-"""Every metric keeps its bounds and invariances, and copes with degenerate input; none goes without these tests."""
+"""Every metric keeps its bounds and invariances and copes with degenerate input."""
 
 from pathlib import Path
 from typing import get_args
@@ -13,7 +13,7 @@ from perturb.metrics import METRICS, TABLE_METRICS, Coded, Scores, score
 from perturb.metrics.udr import compute_udr
 
 TWO_LATENTS = {"mig", "dci", "sap", "disentanglement_score"}
-"""Gaps between latents, or entropies over them."""
+"""Metrics that need two latents: they use gaps between latents or entropies over them."""
 TWO_FACTORS = {"dci", "modularity", "mig_sup", "infomec"}
 
 
@@ -25,7 +25,7 @@ def _main(metric: str, codes: np.ndarray, factors: np.ndarray = FACTORS) -> floa
     return _scores(metric, Coded(codes, factors))[METRICS[metric].score]
 
 
-def test_the_table_the_settings_and_the_keys_agree() -> None:
+def test_the_metric_table_the_settings_and_the_names_agree() -> None:
     assert set(METRICS) == set(MetricsConfig.model_fields) == set(get_args(MetricName))
     assert set(TABLE_METRICS) <= set(METRICS)
     for name, metric in METRICS.items():
@@ -35,7 +35,7 @@ def test_the_table_the_settings_and_the_keys_agree() -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_every_metric_is_documented_as_the_table_has_it(metric: str) -> None:
+def test_every_metric_is_documented_as_in_the_table(metric: str) -> None:
     document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
     (line,) = [line for line in document.splitlines() if line.startswith(f"| `{metric}`")]
     assert line.startswith(f"| `{metric}` *") == METRICS[metric].in_library
@@ -45,7 +45,7 @@ def test_every_metric_is_documented_as_the_table_has_it(metric: str) -> None:
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("case", ["identity", "mixed", "noise", "with a constant", "all constant", "entangled model"])
-def test_scores_are_finite_numbers_within_their_range(metric: str, case: str) -> None:
+def test_scores_are_finite_and_within_their_range(metric: str, case: str) -> None:
     found = _scores(metric, CASES[case])
     low, high = METRICS[metric].range
     assert METRICS[metric].score in found
@@ -57,19 +57,19 @@ def test_scores_are_finite_numbers_within_their_range(metric: str, case: str) ->
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_order_of_latents_does_not_matter(metric: str) -> None:
     codes = IDENTITY + 0.1 * NOISE
-    # Among equal splits, trees and gaps of ties depend on the order a little.
+    # Trees with equal splits and gaps between ties depend on the order a little.
     assert _main(metric, codes[:, ::-1]) == pytest.approx(_main(metric, codes), abs=0.02)
 
 
 @pytest.mark.parametrize("metric", sorted(set(METRICS) - {"active_units", "sap", "beta_vae"}))
-def test_the_scale_of_all_latents_does_not_matter(metric: str) -> None:
+def test_the_scale_of_the_latents_does_not_matter(metric: str) -> None:
     codes = IDENTITY + 0.1 * NOISE
     assert _main(metric, 4.0 * codes) == pytest.approx(_main(metric, codes), abs=0.02)
 
 
 @pytest.mark.parametrize("metric", sorted({"sap", "beta_vae"}))
-def test_metrics_with_a_penalty_depend_on_the_scale_but_not_on_a_shift(metric: str) -> None:
-    """As in disentanglement_lib: machines and regressions with a penalty see the scale of what they are fitted to."""
+def test_metrics_with_a_regularised_model_depend_on_the_scale_but_not_on_a_shift(metric: str) -> None:
+    """As in disentanglement_lib: support vector machines and regressions with a penalty depend on the scale."""
     codes = IDENTITY + 0.1 * NOISE
     assert _main(metric, 100.0 * codes) != pytest.approx(_main(metric, 0.01 * codes), abs=0.02)
     assert _main(metric, codes + 0.01) == pytest.approx(_main(metric, codes), abs=0.03)
@@ -77,7 +77,7 @@ def test_metrics_with_a_penalty_depend_on_the_scale_but_not_on_a_shift(metric: s
 
 @pytest.mark.parametrize("metric", sorted(set(METRICS) - {"active_units", "explicitness", "unsupervised"}))
 def test_mixing_two_latents_lowers_the_score(metric: str) -> None:
-    # Neighbours tell values apart that lie anywhere, so they need noise to be at a loss.
+    # Nearest neighbours separate values wherever they lie, so only noise lowers this score.
     codes, scores = IDENTITY + (0.05 * NOISE if metric == "disentanglement_score" else 0), []
     for angle in (0, np.pi / 16, np.pi / 4):
         rotation = np.eye(5)
@@ -85,18 +85,18 @@ def test_mixing_two_latents_lowers_the_score(metric: str) -> None:
         scores.append(_main(metric, codes @ rotation))
     assert scores[0] >= scores[1] - 0.03
     assert scores[1] >= scores[2] - 0.03
-    # Two of five factors share two latents now, which a majority of metrics feels strongly.
+    # Two of five factors now share two latents.
     assert scores[0] > scores[2] + 0.005
 
 
-def test_mixing_makes_latents_dependent() -> None:
+def test_mixing_latents_makes_them_dependent() -> None:
     correlated = IDENTITY @ np.array([[1, 0.8, 0, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]])
     found, before = _scores("unsupervised", Coded(correlated, FACTORS)), _scores("unsupervised", CASES["identity"])
     assert all(found[name] > before[name] for name in found)
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_same_seed_gives_the_same_scores_whatever_else_is_asked_for(metric: str) -> None:
+def test_a_score_depends_on_the_seed_but_not_on_other_requested_metrics(metric: str) -> None:
     grid = Coded(np.random.default_rng(0).normal(size=(np.prod(SIZES), 3)), _grid())
     alone = score(grid, [metric], settings=SMALL, seed=3)
     assert alone == {metric: score(grid, ["mig", metric], settings=SMALL, seed=3)[metric]}
@@ -107,7 +107,7 @@ def _grid() -> np.ndarray:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_one_latent_has_a_score_or_a_sentence(metric: str) -> None:
+def test_one_latent_has_a_score_or_is_refused_in_one_sentence(metric: str) -> None:
     if metric in TWO_LATENTS:
         with pytest.raises(UserError, match="at least 2"):
             _scores(metric, CASES["one latent"])
@@ -116,7 +116,7 @@ def test_one_latent_has_a_score_or_a_sentence(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_one_factor_has_a_score_or_a_sentence(metric: str) -> None:
+def test_one_factor_has_a_score_or_is_refused_in_one_sentence(metric: str) -> None:
     coded = Coded(IDENTITY, FACTORS[:, :1])
     if metric in TWO_FACTORS:
         with pytest.raises(UserError, match="at least 2"):
@@ -126,7 +126,7 @@ def test_one_factor_has_a_score_or_a_sentence(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", ["irs", "unsupervised", "explicitness", "factor_vae"])
-def test_a_constant_whose_variance_is_a_rounding_error_is_a_constant(metric: str) -> None:
+def test_a_latent_whose_variance_is_a_rounding_error_counts_as_constant(metric: str) -> None:
     constant = np.full((len(IDENTITY), 1), 0.7)
     assert constant.var() > 0
     with_it = _scores(metric, Coded(np.concatenate([IDENTITY, constant], axis=1), FACTORS))
@@ -141,7 +141,7 @@ def test_the_total_correlation_does_not_depend_on_units() -> None:
     assert scaled["gaussian_total_correlation"] == pytest.approx(found["gaussian_total_correlation"], rel=1e-6)
 
 
-def test_copied_latents_have_no_total_correlation() -> None:
+def test_the_total_correlation_of_duplicated_latents_is_refused() -> None:
     with pytest.raises(UserError, match="linear combinations"):
         _scores("unsupervised", CASES["duplicated"])
 
@@ -164,7 +164,7 @@ def test_arrays_that_cannot_be_scored_are_refused(codes: np.ndarray, factors: np
         Coded(codes, factors)
 
 
-def test_unknown_metrics_and_settings_beside_fast_are_refused() -> None:
+def test_unknown_metrics_and_settings_combined_with_fast_are_refused() -> None:
     with pytest.raises(UserError, match=r"metrics must be among mig, dci.*; got fid"):
         score(CASES["identity"], ["mig", "fid"])
     with pytest.raises(UserError, match="fast brings its own settings"):
@@ -177,11 +177,11 @@ def test_the_identity_code_scores_nearly_one(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", ["mig", "mcc", "mig_sup", "sap", "dci", "disentanglement_score"])
-def test_noise_scores_nearly_nothing(metric: str) -> None:
+def test_noise_scores_nearly_zero(metric: str) -> None:
     assert abs(_main(metric, NOISE)) < 0.1
 
 
-def test_batches_that_share_a_factor_do_and_are_uniform() -> None:
+def test_batches_share_the_requested_factor_and_are_uniform_in_the_others() -> None:
     coded, rng = Coded(np.arange(np.prod(SIZES))[:, None].astype(float), _grid()), np.random.default_rng(0)
     rows = rng.integers(len(coded), size=200)
     for factor in range(len(SIZES)):

@@ -1,4 +1,4 @@
-"""MIG, MIG-sup and information by hand."""
+"""MIG, MIG-sup and mutual information against hand calculations."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ def _mig(coded: Coded) -> dict[str, float]:
     return compute_mig(coded, SETTINGS, np.random.default_rng(0))
 
 
-def test_two_latents_that_share_a_factor_by_hand() -> None:
-    """One binary factor, held fully by one latent and by the other with a quarter of errors, which is ln 2 − H(1/4)."""
+def test_mig_of_two_latents_that_share_a_factor_matches_a_hand_calculation() -> None:
+    """One latent encodes a binary factor fully, the other with 25 % errors: its information is ln 2 − H(1/4)."""
     factors = np.tile([0, 1], 2000)[:, None]
     flipped = factors[:, 0] ^ (np.arange(4000) // 2 % 4 == 0)
     coded = Coded(np.stack([factors[:, 0], flipped], axis=1).astype(float), factors)
@@ -26,33 +26,33 @@ def test_two_latents_that_share_a_factor_by_hand() -> None:
     assert not coded.is_grid
 
 
-def test_a_latent_that_holds_two_factors_by_hand() -> None:
-    """Latent 0 tells two binary factors apart, latent 1 the second only: no gap in one, all of it in the other."""
+def test_mig_sup_of_a_latent_that_encodes_two_factors_matches_a_hand_calculation() -> None:
+    """Latent 0 encodes two binary factors, latent 1 only the second: one gap is 0, the other is 1."""
     factors = np.stack([np.arange(4000) // 2 % 2, np.arange(4000) % 2], axis=1)
     codes = np.stack([factors @ [2.0, 1.0], factors[:, 1]], axis=1)
     found = compute_mig_sup(Coded(codes, factors), SETTINGS, np.random.default_rng(0))
     assert found["mig_sup"] == pytest.approx(0.5)
 
 
-def test_constant_latents_have_no_say_in_mig_sup() -> None:
+def test_constant_latents_do_not_affect_mig_sup() -> None:
     found, plain = (
         compute_mig_sup(CASES[name], SETTINGS, np.random.default_rng(0)) for name in ("with a constant", "identity")
     )
     assert found == plain
 
 
-def test_a_gap_for_each_factor_averages_to_the_score() -> None:
+def test_mig_is_the_mean_of_the_gaps_of_the_factors() -> None:
     found = _mig(CASES["mixed"])
     gaps = [found[f"mig_factor_{k}"] for k in range(5)]
     assert np.mean(gaps) == pytest.approx(found["mig"])
 
 
-def test_bins_have_equal_width_and_hold_both_ends() -> None:
+def test_bins_have_equal_width_and_include_both_ends() -> None:
     bins = discretised(np.array([[0.0], [0.049], [0.051], [0.951], [1.0]]), 20)
     assert bins[:, 0].tolist() == [1, 1, 2, 20, 20]
 
 
-def test_information_equals_scikit_learns() -> None:
+def test_mutual_information_and_entropy_equal_scikit_learns() -> None:
     from sklearn.metrics import mutual_info_score
 
     bins = discretised(CASES["noisy"].codes, 20)
@@ -62,6 +62,6 @@ def test_information_equals_scikit_learns() -> None:
     assert entropies(FACTORS) == pytest.approx([mutual_info_score(f, f) for f in FACTORS.T], abs=1e-12)
 
 
-def test_values_need_not_be_consecutive() -> None:
+def test_class_values_need_not_be_consecutive() -> None:
     rows = np.random.default_rng(0).choice([-7, 3, 10**9], size=(500, 1))
     assert mutual_information(rows, rows)[0, 0] == pytest.approx(entropies(rows)[0])

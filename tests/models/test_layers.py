@@ -23,7 +23,7 @@ def _images(restarts: int, channels: int, size: int = 8) -> Tensor:
 
 
 def _torchs(layer: nn.Module, images: Tensor) -> Tensor:
-    """The same restart by restart, with torch's own convolutions."""
+    """The same layer restart by restart, with torch's own convolutions."""
     found = []
     for image, weight, bias in zip(images.permute(0, 1, 4, 2, 3), layer.weight, layer.bias, strict=True):
         if isinstance(layer, Conv):
@@ -51,7 +51,7 @@ THREE = {"k4, three channels", "k2, three channels"}
 
 @pytest.mark.parametrize("restarts", [1, RESTARTS])
 @pytest.mark.parametrize("case", CASES)
-def test_convolutions_and_their_gradients_are_torchs(case: str, restarts: int) -> None:
+def test_convolutions_and_their_gradients_equal_torchs(case: str, restarts: int) -> None:
     layer = _filled(CASES[case](restarts))
     images = _images(restarts, 3 if case in THREE else 6).requires_grad_()
     found, expected = layer(images), _torchs(layer, images)
@@ -73,7 +73,7 @@ def test_linear_is_affine_in_every_restart() -> None:
 
 @pytest.mark.parametrize("channels", [2, 6])
 @pytest.mark.parametrize("kernel", [2, 4])
-def test_patches_are_what_torch_unfolds(kernel: int, channels: int) -> None:
+def test_patches_equal_torchs_unfold(kernel: int, channels: int) -> None:
     images = _images(RESTARTS, channels)
     found = im2col(images, kernel).unflatten(2, (kernel, kernel, channels)).unflatten(1, (2, 16))
     unfolded = functional.unfold(images.flatten(0, 1).permute(0, 3, 1, 2), kernel, padding=padding(kernel), stride=2)
@@ -82,7 +82,7 @@ def test_patches_are_what_torch_unfolds(kernel: int, channels: int) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_onednns_path_and_ours_agree(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_onednn_path_and_ours_agree(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     layer = _filled(CASES[case](1)).float()
     images = _images(1, 3 if case in THREE else 6).float()
     found = []
@@ -93,7 +93,7 @@ def test_onednns_path_and_ours_agree(case: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_activations_set_the_precision(case: str) -> None:
+def test_activations_determine_the_precision(case: str) -> None:
     layer = CASES[case](1)
     assert layer.weight.dtype == torch.float32
     channels = 3 if case in THREE else 6

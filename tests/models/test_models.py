@@ -19,18 +19,20 @@ def _generators(*seeds: int) -> list[torch.Generator]:
 
 
 @pytest.mark.parametrize(("channels", "latents", "encoder", "decoder"), [(1, 5, 306_634, 380_033), (3, 6, 308_172, 381_315)])
-def test_conv64_has_the_parameters_of_disentanglement_lib(channels: int, latents: int, encoder: int, decoder: int) -> None:
+def test_conv64_has_as_many_parameters_as_in_disentanglement_lib(
+    channels: int, latents: int, encoder: int, decoder: int
+) -> None:
     architecture = ARCHITECTURES["conv64"]
     assert _parameters(architecture.encoder(1, channels, latents)) == encoder
     assert _parameters(architecture.decoder(1, channels, latents)) == decoder
 
 
-def test_conv64_has_kernels_four_four_two_two() -> None:
+def test_conv64_has_kernels_of_sizes_4_4_2_and_2() -> None:
     layers = [layer for layer in ARCHITECTURES["conv64"].encoder(1, 1, 5) if isinstance(layer, Conv)]
     assert [tuple(layer.weight.shape[1:3]) for layer in layers] == [(4, 4), (4, 4), (2, 2), (2, 2)]
 
 
-def test_architectures_have_the_names_that_configs_know() -> None:
+def test_architectures_have_the_names_that_configs_accept() -> None:
     assert set(ARCHITECTURES) == set(get_args(TrainingConfig.model_fields["architecture"].annotation))
 
 
@@ -40,11 +42,11 @@ TABLE_3_1 = {
     "mlp28": (1, 6, (784, 400, 6), nn.ReLU, (6, 500, 500, 784)),
     "linear": (3, 2, (3, 2), None, (2, 3)),
 }
-"""Channels, latents, widths of the encoder, its activation and widths of the decoder, whose activation is tanh."""
+"""Channels, latents, encoder widths and activation, and decoder widths (the decoder's activation is tanh)."""
 
 
 def _widths(network: nn.Module) -> tuple[int, ...]:
-    """Widths of what goes into the first dense layer and comes out of each; an encoder's last two stand side by side."""
+    """Input width of the first dense layer and output width of each. The last two of an encoder are its two heads."""
     shapes = [layer.weight.shape[1:] for layer in network.modules() if isinstance(layer, Linear)]
     return shapes[0][0], *(outputs for _, outputs in shapes)
 
@@ -65,7 +67,7 @@ def test_fully_connected_networks_have_the_layers_of_the_thesis(name: str) -> No
         )
 
 
-def test_linear_coders_are_affine() -> None:
+def test_linear_encoders_and_decoders_are_affine() -> None:
     generators = _generators(0)
     for network, inputs in (
         (ARCHITECTURES["linear"].encoder(1, 3, 2), (3, 1, 1, 3)),
@@ -80,7 +82,7 @@ def test_linear_coders_are_affine() -> None:
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize(("restarts", "channels"), [(1, 1), (1, 3), (2, 3)])
-def test_encoder_and_decoder_fit_together(name: str, restarts: int, channels: int) -> None:
+def test_encoder_and_decoder_shapes_fit_together(name: str, restarts: int, channels: int) -> None:
     architecture, latents = ARCHITECTURES[name], 5
     images = torch.rand(restarts, 2, architecture.image_size, architecture.image_size, channels)
     statistics = architecture.encoder(restarts, channels, latents)(images)
@@ -89,7 +91,7 @@ def test_encoder_and_decoder_fit_together(name: str, restarts: int, channels: in
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_weights_start_glorot_uniform_and_biases_zero(name: str) -> None:
+def test_weights_start_glorot_uniform_and_biases_at_zero(name: str) -> None:
     network = ARCHITECTURES[name].encoder(1, 3, 6)
     glorot_uniform_(network, generators=_generators(0))
     for layer in network.modules():
@@ -102,7 +104,7 @@ def test_weights_start_glorot_uniform_and_biases_zero(name: str) -> None:
             assert layer.weight.detach().std().item() == pytest.approx(limit / math.sqrt(3), rel=rel)
 
 
-def test_initial_weights_depend_on_the_restarts_generator_alone() -> None:
+def test_initial_weights_depend_only_on_the_restarts_generator() -> None:
     weights = []
     for seeds in ([7], [3, 7]):
         torch.rand(3)

@@ -20,7 +20,7 @@ PIXELS = mini_pixels()
 SIZES = {"channels": 3, "latents": 4, "seeds": SEEDS, "device": "cpu"}
 
 
-def test_the_contrastive_head_by_hand() -> None:
+def test_the_contrastive_head_matches_a_hand_calculation() -> None:
     head = ContrastiveHead(1, 2)
     with torch.no_grad():
         head.shift.copy_(torch.tensor([[0.5, 0.0]]))
@@ -30,7 +30,7 @@ def test_the_contrastive_head_by_hand() -> None:
     assert found.item() == pytest.approx(-(abs(1.0 + 0.5) + abs(-1.0 - 2.0)) + 2.0 * 2.0 + 0.25)
 
 
-def test_pcl_tells_real_pairs_from_permuted_ones() -> None:
+def test_pcl_distinguishes_real_pairs_from_permuted_ones() -> None:
     objective, draws = PCL(PCLConfig(), TRAINING, **SIZES), CounterRNG(SEEDS)
     images = PIXELS.batch(objective.batch(draws, Mini.grid, 12))
     terms = objective.losses(images, draws)
@@ -49,7 +49,7 @@ def test_pcl_tells_real_pairs_from_permuted_ones() -> None:
         assert terms["loss"][r].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_the_heads_square_never_turns_negative() -> None:
+def test_the_heads_square_coefficient_is_never_negative() -> None:
     objective, draws = PCL(PCLConfig(), TRAINING, **SIZES), CounterRNG(SEEDS)
     with torch.no_grad():
         objective.networks["head"].square.fill_(-0.5)
@@ -57,7 +57,7 @@ def test_the_heads_square_never_turns_negative() -> None:
     assert torch.equal(objective.networks["head"].square, torch.zeros(2))
 
 
-def test_encoder_likelihood_is_torchs() -> None:
+def test_the_encoder_likelihood_equals_torchs() -> None:
     posterior, codes = DiagonalGaussian(torch.randn(2, 5, 4), torch.randn(2, 5, 4)), torch.randn(2, 5, 4)
     normal = torch.distributions.Normal(posterior.mean, torch.exp(posterior.logvar / 2))
     expected = -normal.log_prob(codes).sum(dim=2).mean(dim=1)
@@ -71,7 +71,7 @@ def test_generated_pairs_agree_in_the_labelled_unit_only() -> None:
     assert label.unique().tolist() == [0, 1, 2, 3]
 
 
-def test_the_generators_step_moves_the_generator_alone() -> None:
+def test_the_generator_step_and_the_critics_step_update_only_their_own_networks() -> None:
     objective, draws = WeaklySupervisedGAN(WeaklySupervisedGANConfig(), TRAINING, **SIZES), CounterRNG(SEEDS)
     before = {name: w.detach().clone() for name, w in objective.networks.named_parameters()}
     objective._update_generator(4, draws)
@@ -86,7 +86,7 @@ def test_the_generators_step_moves_the_generator_alone() -> None:
     assert moved == {"discriminator", "encoder"}
 
 
-def test_the_gan_has_the_codes_layers_at_64() -> None:
+def test_the_gan_has_the_layers_of_the_original_code_at_64_pixels() -> None:
     sizes = 1, 3, 6, 64
     made, discriminator, encoder = generator(*sizes), PairDiscriminator(*sizes, width=2), image_encoder(*sizes)
 
@@ -108,7 +108,7 @@ def test_the_gan_has_the_codes_layers_at_64() -> None:
     assert discriminator(images, images, torch.zeros(1, 5, dtype=torch.long)).shape == (1, 5)
 
 
-def test_batch_norm_is_torchs() -> None:
+def test_batch_norm_equals_torchs() -> None:
     ours, theirs = BatchNorm(2, 3), [torch.nn.BatchNorm1d(3) for _ in range(2)]
     for _ in range(3):
         values = torch.randn(2, 7, 3) * 3 + 1
@@ -121,7 +121,7 @@ def test_batch_norm_is_torchs() -> None:
         assert torch.allclose(ours(values)[r], theirs[r](values[r]), atol=1e-5)
 
 
-def test_batch_norm_in_bfloat16_is_that_in_float32() -> None:
+def test_batch_norm_in_bfloat16_equals_that_in_float32() -> None:
     exact, fast, values = BatchNorm(2, 3), BatchNorm(2, 3), (torch.randn(2, 7, 4, 4, 3) * 3 + 1).bfloat16()
     for training in (True, False):
         found = fast.train(training)(values)
@@ -131,14 +131,14 @@ def test_batch_norm_in_bfloat16_is_that_in_float32() -> None:
     assert torch.allclose(fast.running_variance, exact.running_variance, rtol=1e-3)
 
 
-def test_batch_norm_of_images_is_over_positions_too() -> None:
+def test_batch_norm_of_images_averages_over_positions_too() -> None:
     values = torch.randn(1, 4, 5, 5, 3)
     found = BatchNorm(1, 3)(values)
     assert torch.allclose(found.mean(dim=(1, 2, 3)), torch.zeros(1, 3), atol=1e-5)
     assert torch.allclose(found.std(dim=(1, 2, 3), unbiased=False), torch.ones(1, 3), atol=1e-3)
 
 
-def test_spectral_norm_brings_the_largest_singular_value_to_one() -> None:
+def test_spectral_norm_scales_the_largest_singular_value_to_one() -> None:
     weight, norm = torch.randn(2, 4, 4, 3, 8), SpectralNorm((2, 4, 4, 3, 8))
     norm.start_([torch.Generator().manual_seed(seed) for seed in SEEDS])
     for _ in range(100):

@@ -1,4 +1,4 @@
-"""Codes once: what metrics draw from an encoded grid is what they would get from images encoded anew."""
+"""Images are encoded once: metrics draw from the codes what they would get by encoding every draw anew."""
 
 import warnings
 from collections.abc import Callable
@@ -31,7 +31,7 @@ REPEATS = 25
 
 
 class Heard:
-    """What an encoder said of its progress."""
+    """Records the reported progress."""
 
     def __init__(self) -> None:
         self.reports: list[tuple[int, int]] = []
@@ -41,7 +41,7 @@ class Heard:
 
 
 class Images:
-    """A ground truth as the library wants it: it draws factors, and hands out their images."""
+    """A ground truth with the library's interface: it samples factors and returns their images."""
 
     num_factors = GRID.num_factors
 
@@ -68,7 +68,7 @@ def model() -> Objective:
 
 
 def _library_scores(metric: str, model: Objective) -> Callable[[int], float]:
-    """The library's metric, images encoded as it asks for them, by seed."""
+    """The library's metric as a function of the seed; images are encoded whenever it asks for them."""
     library, votes = oracle.library(), SETTINGS.factor_vae
 
     @torch.no_grad()
@@ -86,15 +86,15 @@ def _library_scores(metric: str, model: Objective) -> Callable[[int], float]:
     return lambda seed: chosen(np.random.RandomState(seed))
 
 
-def test_codes_do_not_depend_on_the_company_they_are_encoded_in(model: Objective) -> None:
+def test_codes_do_not_depend_on_the_batch(model: Objective) -> None:
     mixed = np.random.default_rng(0).permutation(ROWS)
     means, logvars = encode(model, PIXELS, ROWS)
     for whole, part in zip((means, logvars), encode(model, PIXELS, mixed[:700]), strict=True):
         assert np.allclose(whole[mixed[:700]], part, rtol=1e-4, atol=1e-6)
 
 
-def test_gradients_do_not_change_codes(model: Objective) -> None:
-    """Without them, activations are overwritten."""
+def test_codes_are_the_same_with_and_without_gradients(model: Objective) -> None:
+    """Without gradients, activations are computed in place."""
     images = PIXELS.batch(ROWS[:64])[None]
     before = images.clone()
     with torch.no_grad():
@@ -103,14 +103,14 @@ def test_gradients_do_not_change_codes(model: Objective) -> None:
     assert torch.equal(images, before)
 
 
-def test_encoding_says_how_far_it_is(model: Objective) -> None:
+def test_encoding_reports_its_progress(model: Objective) -> None:
     heard = Heard()
     encode(model, PIXELS, ROWS[:1_100], progress=heard)
     assert heard.reports == [(0, 1_100), (512, 1_100), (1_024, 1_100)]
 
 
 @pytest.mark.parametrize("metric", ["mig", "factor_vae"])
-def test_scores_of_codes_once_are_distributed_as_those_of_images_encoded_anew(metric: str, model: Objective) -> None:
+def test_scores_from_codes_encoded_once_have_the_distribution_of_freshly_encoded_ones(metric: str, model: Objective) -> None:
     pytest.importorskip("disentanglement_lib")
     coded = Coded(encode(model, PIXELS, ROWS)[0], GRID.factors_of(ROWS))
     with warnings.catch_warnings(action="ignore"):
@@ -122,8 +122,8 @@ def test_scores_of_codes_once_are_distributed_as_those_of_images_encoded_anew(me
     assert ks_2samp(once, anew).pvalue > 1e-3
 
 
-def test_a_model_is_scored_by_the_images_that_are_read_as_by_all(model: Objective) -> None:
-    """Nearly: matrix products round differently in another company."""
+def test_scoring_only_the_required_images_gives_nearly_the_score_of_all_images(model: Objective) -> None:
+    """Scores agree up to the rounding of matrix products, which depends on the batch."""
     metrics = ["mig", "factor_vae"]
     read = rows_to_encode(metrics, SETTINGS, GRID, seed=2)
     part, whole = (
@@ -136,12 +136,12 @@ def test_a_model_is_scored_by_the_images_that_are_read_as_by_all(model: Objectiv
 
 
 def _shrunk(images: np.ndarray) -> np.ndarray:
-    """Codes without a network: an image as 3 × 2 × 2 mean colours."""
+    """Encode without a network: 2 × 2 mean colours of an image, 3 channels each."""
     return images.reshape(len(images), 2, 16, 2, 16, 3).mean(axis=(2, 4)).reshape(len(images), -1)
 
 
 @pytest.mark.parametrize(("metrics", "most"), [(["mig"], 300), (["factor_vae"], 680), (["mig", "factor_vae"], 780)])
-def test_an_encoder_of_any_kind_is_scored_as_if_it_had_encoded_all_images(metrics: list[str], most: int) -> None:
+def test_any_encoder_is_scored_as_if_it_had_encoded_all_images(metrics: list[str], most: int) -> None:
     heard, asked = Heard(), []
 
     def encoder(images: np.ndarray) -> np.ndarray:
@@ -155,7 +155,7 @@ def test_an_encoder_of_any_kind_is_scored_as_if_it_had_encoded_all_images(metric
     assert heard.reports == [(start, sum(asked)) for start in range(0, sum(asked), 512)]
 
 
-def test_an_encoder_is_scored_with_fast_settings_when_asked() -> None:
+def test_an_encoder_is_scored_with_fast_settings_on_request() -> None:
     coded = Coded(_shrunk(Mini().images(ROWS)), GRID.factors_of(ROWS))
     expected = score(coded, ["factor_vae"], fast=True)
     assert score_encoder(_shrunk, Mini(), ["factor_vae"], fast=True) == expected

@@ -1,4 +1,4 @@
-"""Likelihoods, and every method that has one, on vectors."""
+"""Likelihoods, and every method with a likelihood, on vectors."""
 
 import math
 
@@ -41,7 +41,7 @@ def _terms(kind: str, training: TrainingConfig) -> dict[str, torch.Tensor]:
     return _objective(kind, training, SEEDS[:1]).update(_vectors(), draws)
 
 
-def test_gaussian_loss_is_minus_the_log_density() -> None:
+def test_the_gaussian_loss_is_the_negative_log_density() -> None:
     generator = torch.Generator().manual_seed(0)
     means, values = torch.randn(2, 2, 4, 3, 3, 1, generator=generator, dtype=torch.float64)
     logvar = torch.tensor([0.3, -1.2], dtype=torch.float64)
@@ -49,14 +49,14 @@ def test_gaussian_loss_is_minus_the_log_density() -> None:
     assert torch.allclose(gaussian_loss(means, values, logvar), -densities.flatten(2).sum(dim=2).mean(dim=1))
 
 
-def test_half_a_variance_is_the_squared_error_up_to_a_constant() -> None:
+def test_a_variance_of_one_half_gives_the_squared_error_up_to_a_constant() -> None:
     means, values = torch.randn(2, 1, 5, 1, 1, 4, generator=torch.Generator().manual_seed(0))
     squared = (means - values).square().sum(dim=(2, 3, 4)).mean(dim=1)
     found = Gaussian(1, GaussianConfig()).loss(means, values)
     assert torch.allclose(found, squared + 2 * math.log(math.pi))
 
 
-def test_a_learnt_variance_is_best_where_it_is_the_mean_squared_error() -> None:
+def test_the_optimal_learnt_variance_is_the_mean_squared_error() -> None:
     means, values = 3 * torch.randn(2, 2, 50, 1, 1, 4, generator=torch.Generator().manual_seed(0))
     law = Gaussian(2, GaussianConfig(variance="learnt"))
     with torch.no_grad():
@@ -66,7 +66,7 @@ def test_a_learnt_variance_is_best_where_it_is_the_mean_squared_error() -> None:
     assert torch.allclose(law.logvar.grad, torch.zeros(2), atol=1e-4)
 
 
-def test_a_fixed_variance_stays_and_a_learnt_one_moves_from_one() -> None:
+def test_a_fixed_variance_stays_and_a_learnt_one_moves_away_from_one() -> None:
     for variance, moves in ((0.3, False), ("learnt", True)):
         objective, draws = _objective("vae", _training(variance), SEEDS), CounterRNG(SEEDS)
         law = objective.likelihood
@@ -78,8 +78,8 @@ def test_a_fixed_variance_stays_and_a_learnt_one_moves_from_one() -> None:
 
 
 @pytest.mark.parametrize("kind", WITH_A_LIKELIHOOD)
-def test_every_reconstruction_is_of_the_likelihood_that_the_config_names(kind: str) -> None:
-    """The same decoder's squared error under two variances."""
+def test_every_reconstruction_uses_the_configured_likelihood(kind: str) -> None:
+    """The squared error of the same decoder is recovered under two variances."""
     errors = []
     for variance in (0.5, 2.0):
         constant = 1.5 * math.log(2 * math.pi * variance)
@@ -90,7 +90,7 @@ def test_every_reconstruction_is_of_the_likelihood_that_the_config_names(kind: s
 
 @pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
 @pytest.mark.parametrize("kind", WITH_A_LIKELIHOOD)
-def test_every_weight_that_learns_is_reached_with_a_learnt_variance(kind: str, optimiser: str) -> None:
+def test_every_trainable_weight_is_updated_with_a_learnt_variance(kind: str, optimiser: str) -> None:
     objective, draws = _objective(kind, _training("learnt", optimiser=optimiser), SEEDS[:1]), CounterRNG(SEEDS[:1])
     before = {name: weight.detach().clone() for name, weight in objective.networks.named_parameters()}
     for step in range(3):
@@ -100,7 +100,7 @@ def test_every_weight_that_learns_is_reached_with_a_learnt_variance(kind: str, o
     assert still == ({name for name in before if ".logvar." in name} if kind == "autoencoder" else set())
 
 
-def test_images_are_drawn_by_the_mean_of_their_law() -> None:
+def test_drawn_images_are_the_mean_of_the_likelihood() -> None:
     codes = torch.randn(1, 4, 2, generator=torch.Generator().manual_seed(0))
     gaussian, bernoulli = (
         _objective("vae", _training(), SEEDS[:1]),
@@ -118,7 +118,7 @@ def test_methods_without_a_decoder_of_codes_have_no_likelihood(kind: str) -> Non
 
 
 @pytest.mark.parametrize("size", [3, 4, 16, 50])
-def test_adagrads_steps_are_equal_to_the_bit_alone_and_among_others(size: int) -> None:
+def test_adagrad_steps_are_bit_identical_alone_and_stacked(size: int) -> None:
     objective = _objective("vae", _training(optimiser="adagrad"), SEEDS)
     generator = torch.Generator().manual_seed(0)
     start, gradients = torch.randn(3, size, generator=generator), torch.randn(5, 3, size, generator=generator)
@@ -143,7 +143,7 @@ def test_adagrad_divides_by_the_root_of_the_summed_squares() -> None:
     assert weight.item() == pytest.approx(-1e-2 * (1 + 4 / 5))
 
 
-def test_settings_that_are_not_used_leave_no_trace_in_a_config() -> None:
+def test_unused_settings_do_not_appear_in_a_config() -> None:
     plain = TrainingConfig(architecture="conv32")
     assert canonical_json(plain) == canonical_json(plain.model_copy(update={"optimiser": "adam", "likelihood": None}))
     assert not {"optimiser", "likelihood"} & set(plain.model_dump())

@@ -10,24 +10,24 @@ from perturb.objectives.losses import bernoulli_floor, bernoulli_loss, binary_lo
 from perturb.objectives.posterior import DiagonalGaussian, FullGaussian
 
 
-def test_kl_of_one_unit_by_hand() -> None:
+def test_the_kl_of_one_unit_matches_a_hand_calculation() -> None:
     posterior = DiagonalGaussian(torch.tensor([[[1.0]]]), torch.tensor([[[math.log(0.25)]]]))
     assert posterior.kl().item() == pytest.approx(0.5 * (1 + 0.25 - math.log(0.25) - 1))
 
 
-def test_kl_sums_over_latents_and_averages_over_the_batch() -> None:
+def test_the_kl_is_summed_over_latents_and_averaged_over_the_batch() -> None:
     generator = torch.Generator().manual_seed(0)
     mean, logvar = torch.randn(2, 7, 5, generator=generator), torch.randn(2, 7, 5, generator=generator)
     expected = kl_divergence(Normal(mean, (logvar / 2).exp()), Normal(0.0, 1.0)).sum(dim=2).mean(dim=1)
     assert torch.allclose(DiagonalGaussian(mean, logvar).kl(), expected, rtol=1e-5)
 
 
-def test_bernoulli_loss_of_one_pixel_by_hand() -> None:
+def test_the_bernoulli_loss_of_one_pixel_matches_a_hand_calculation() -> None:
     logits, image = torch.full((1, 1, 1, 1, 1), math.log(3.0)), torch.ones(1, 1, 1, 1, 1)
     assert bernoulli_loss(logits, image).item() == pytest.approx(-math.log(0.75))
 
 
-def test_bernoulli_loss_sums_over_pixels_and_averages_over_the_batch() -> None:
+def test_the_bernoulli_loss_is_summed_over_pixels_and_averaged_over_the_batch() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(2, 4, 8, 8, 3, generator=generator)
     images = torch.randint(2, (2, 4, 8, 8, 3), generator=generator).float()
@@ -35,7 +35,7 @@ def test_bernoulli_loss_sums_over_pixels_and_averages_over_the_batch() -> None:
     assert torch.allclose(bernoulli_loss(logits, images), expected, rtol=1e-5)
 
 
-def test_bernoulli_loss_has_the_gradient_of_its_formula() -> None:
+def test_the_bernoulli_loss_has_the_gradient_of_its_formula() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 3, 4, 4, 1, generator=generator, dtype=torch.float64, requires_grad=True)
     images = torch.rand(2, 3, 4, 4, 1, generator=generator, dtype=torch.float64)
@@ -45,13 +45,13 @@ def test_bernoulli_loss_has_the_gradient_of_its_formula() -> None:
     assert torch.allclose(*found)
 
 
-def test_bernoulli_loss_of_soft_targets_bottoms_out_at_their_entropy() -> None:
+def test_the_minimum_bernoulli_loss_of_soft_targets_is_their_entropy() -> None:
     image = torch.full((1, 1, 1, 1, 1), 0.3)
     floor = -(0.3 * math.log(0.3) + 0.7 * math.log(0.7))
     assert bernoulli_loss(torch.logit(image), image).item() == pytest.approx(floor, rel=1e-5)
 
 
-def test_the_floor_is_the_loss_of_images_drawn_exactly() -> None:
+def test_the_bernoulli_floor_is_the_loss_of_a_perfect_reconstruction() -> None:
     levels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype=np.uint8)
     levels[0, 0, 0, :2] = 0, 255
     images = torch.from_numpy(levels.astype(np.float64) / 255)[None]
@@ -60,12 +60,12 @@ def test_the_floor_is_the_loss_of_images_drawn_exactly() -> None:
     assert bernoulli_floor(levels) < bernoulli_loss(exactly + 0.1, images).item()
 
 
-def test_extreme_logits_stay_finite() -> None:
+def test_extreme_logits_give_a_finite_loss() -> None:
     logits = torch.tensor([[[-200.0, 200.0]]])
     assert bernoulli_loss(logits, torch.tensor([[[1.0, 0.0]]])).item() == pytest.approx(400.0)
 
 
-def test_samples_have_the_posterior_moments() -> None:
+def test_samples_have_the_moments_of_the_posterior() -> None:
     posterior = DiagonalGaussian(torch.full((1, 20_000, 1), 2.0), torch.full((1, 20_000, 1), math.log(0.09)))
     codes = posterior.sample(torch.randn(1, 20_000, 1, generator=torch.Generator().manual_seed(0)))
     assert codes.mean().item() == pytest.approx(2.0, abs=0.01)
@@ -79,14 +79,14 @@ def _full(n: int = 5) -> FullGaussian:
     return FullGaussian(torch.randn(2, n, 4, generator=generator, dtype=torch.float64), factor)
 
 
-def test_kl_of_a_full_gaussian_is_torchs() -> None:
+def test_the_kl_of_a_full_gaussian_equals_torchs() -> None:
     posterior = _full()
     prior = MultivariateNormal(torch.zeros(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64))
     expected = kl_divergence(MultivariateNormal(posterior.mean, scale_tril=posterior.factor), prior).mean(dim=1)
     assert torch.allclose(posterior.kl(), expected)
 
 
-def test_a_full_gaussian_without_anything_below_the_diagonal_is_a_diagonal_one() -> None:
+def test_a_full_gaussian_with_a_diagonal_factor_equals_a_diagonal_one() -> None:
     mean, logvar = torch.randn(1, 3, 4), torch.randn(1, 3, 4)
     diagonal, full = DiagonalGaussian(mean, logvar), FullGaussian(mean, torch.diag_embed(torch.exp(logvar / 2)))
     noise = torch.randn(1, 3, 4)
@@ -106,7 +106,7 @@ def test_samples_of_a_full_gaussian_have_its_covariance() -> None:
 
 
 @pytest.mark.parametrize("positive", [True, False])
-def test_binary_loss_is_torchs(positive: bool) -> None:
+def test_the_binary_loss_equals_torchs(positive: bool) -> None:
     logits = 3 * torch.randn(2, 7)
     expected = functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, positive), reduction="none")
     assert torch.allclose(binary_loss(logits, positive=positive), expected.mean(dim=1))

@@ -1,4 +1,4 @@
-"""Properties of every method; those of a single one are tested in a file of its own."""
+"""Properties shared by all methods. Those of single methods are tested in separate files."""
 
 import math
 
@@ -71,7 +71,7 @@ def test_every_method_is_tested() -> None:
 
 
 def _losses_on_a_tiny_set(kind: str) -> list[float]:
-    """The losses of a hundred updates on sixteen scenes that differ in two hues."""
+    """Losses of a hundred updates on sixteen scenes that differ in two hues."""
     torch.set_num_threads(1)
     grid = FactorGrid(("a", "b"), (4, 4))
     chosen = np.array([[512 * 2 * a + 64 * 2 * b for b in range(4)] for a in range(4)]).ravel()
@@ -92,14 +92,14 @@ def test_a_hundred_steps_on_a_tiny_set_lower_the_loss(kind: str) -> None:
     assert last < 0.85 * first
 
 
-def test_the_gans_encoder_soon_knows_more_of_the_codes_than_their_law() -> None:
-    """Its loss need not fall: what it reads are the pictures of a generator that changes all the time."""
+def test_the_gans_encoder_soon_beats_the_entropy_of_the_code_prior() -> None:
+    """Its loss need not fall, because its inputs come from a generator that keeps changing."""
     of_the_law = 2 * 0.5 * (math.log(2 * math.pi) + 1)
     assert np.mean(_losses_on_a_tiny_set("weakly_supervised_gan")[50:]) < of_the_law - 0.2
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-def test_a_restart_has_the_same_gradients_alone_and_among_others(kind: str) -> None:
+def test_a_restart_has_the_same_gradients_alone_and_stacked(kind: str) -> None:
     found = []
     for seeds in (SEEDS, SEEDS[1:2]):
         objective, mine = _objective(CONFIGS[kind], seeds), seeds.index(SEEDS[1])
@@ -111,8 +111,8 @@ def test_a_restart_has_the_same_gradients_alone_and_among_others(kind: str) -> N
 
 
 @pytest.mark.parametrize("size", [3, 4, 16, 50])
-def test_equal_gradients_make_equal_steps_to_the_bit_alone_and_among_others(size: int) -> None:
-    """Tried on weights that fill a vector of the processor, and of those that do not."""
+def test_equal_gradients_give_bit_identical_steps_alone_and_stacked(size: int) -> None:
+    """Sizes include ones that fill the processor's vector registers and ones that do not."""
     objective = _objective(CONFIGS["beta_vae"], SEEDS)
     generator = torch.Generator().manual_seed(0)
     start, gradients = torch.randn(3, size, generator=generator), torch.randn(5, 3, size, generator=generator)
@@ -128,9 +128,9 @@ def test_equal_gradients_make_equal_steps_to_the_bit_alone_and_among_others(size
 
 
 @pytest.mark.parametrize("kind", sorted(set(OBJECTIVES) - {"pcl", "weakly_supervised_gan"}))
-def test_a_restart_is_the_same_alone_and_among_others(kind: str) -> None:
-    """True gradients of 0 come out as rounding errors, and Adam makes steps of them: a few weights differ, and many more
-    where there is a batch norm.
+def test_a_restart_is_the_same_alone_and_stacked(kind: str) -> None:
+    """A few weights differ, because Adam turns the rounding errors of zero gradients into full steps. Methods with a
+    batch norm are left out, as many more of their weights differ.
     """
     found = []
     for seeds in (SEEDS, SEEDS[1:2]):
@@ -144,7 +144,7 @@ def test_a_restart_is_the_same_alone_and_among_others(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-def test_same_seed_same_weights(kind: str) -> None:
+def test_the_same_seed_gives_the_same_weights(kind: str) -> None:
     first, second = _objective(CONFIGS[kind], SEEDS[:1]), _objective(CONFIGS[kind], SEEDS[:1])
     for objective in (first, second):
         draws = CounterRNG(SEEDS[:1])
@@ -154,7 +154,7 @@ def test_same_seed_same_weights(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-def test_every_weight_that_learns_is_reached(kind: str) -> None:
+def test_every_trainable_weight_is_updated(kind: str) -> None:
     objective, draws = _objective(CONFIGS[kind], SEEDS[:1]), CounterRNG(SEEDS[:1])
     before = {name: w.detach().clone() for name, w in objective.networks.named_parameters() if w.requires_grad}
     for step in range(3):
@@ -165,7 +165,7 @@ def test_every_weight_that_learns_is_reached(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-def test_codes_in_evaluation_depend_on_their_own_image_only(kind: str) -> None:
+def test_in_evaluation_mode_codes_depend_only_on_their_own_image(kind: str) -> None:
     objective, draws = _objective(CONFIGS[kind], SEEDS[:1]), CounterRNG(SEEDS[:1])
     _updated(objective, draws, 0)
     objective.networks.eval()
@@ -178,8 +178,8 @@ def test_codes_in_evaluation_depend_on_their_own_image_only(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-def test_restarts_do_not_touch_each_other(kind: str) -> None:
-    """A restart whose weights are not numbers leaves the others as they are."""
+def test_restarts_do_not_affect_each_other(kind: str) -> None:
+    """NaN weights in one restart leave the others unchanged."""
     objectives = [_objective(CONFIGS[kind], SEEDS) for _ in range(2)]
     assert not torch.equal(_weights(objectives[0], 0), _weights(objectives[0], 2))
     with torch.no_grad():
@@ -194,7 +194,7 @@ def test_restarts_do_not_touch_each_other(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OBJECTIVES)
-def test_bfloat16_keeps_losses_and_codes_in_float32_and_close(kind: str) -> None:
+def test_losses_and_codes_stay_in_float32_and_close_under_bfloat16(kind: str) -> None:
     half = _objective(CONFIGS[kind], SEEDS[:1], TRAINING.model_copy(update={"precision": "bfloat16"}))
     full = _objective(CONFIGS[kind], SEEDS[:1])
     assert half.posterior(_images(8)).mean.dtype == torch.float32
@@ -204,7 +204,7 @@ def test_bfloat16_keeps_losses_and_codes_in_float32_and_close(kind: str) -> None
 
 @pytest.mark.parametrize("kind", ["beta_vae", "full_covariance_vae", "pcl", "weakly_supervised_gan"])
 def test_codes_are_not_rounded_to_bfloat16(kind: str) -> None:
-    """Neither those that an encoder writes nor those that a decoder reads."""
+    """Neither the encoder's output nor the decoder's input is rounded."""
     objective = _objective(CONFIGS[kind], SEEDS[:1], TRAINING.model_copy(update={"precision": "bfloat16"}))
     means = objective.posterior(_images(8)).mean
     assert not torch.equal(means, means.bfloat16().float())
@@ -215,7 +215,7 @@ def test_codes_are_not_rounded_to_bfloat16(kind: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-def test_compiled_networks_answer_alike_and_keep_their_names() -> None:
+def test_compiled_networks_give_the_same_loss_and_keep_their_parameter_names() -> None:
     plain, compiled = (_objective(CONFIGS["beta_vae"], SEEDS[:1]) for _ in range(2))
     names = list(plain.networks.state_dict())
     compiled.compile(backend="eager")

@@ -1,4 +1,4 @@
-"""Each loss against an independent computation."""
+"""Every loss against an independent computation."""
 
 import math
 
@@ -46,7 +46,7 @@ def _posterior(n: int = 6) -> DiagonalGaussian:
 
 
 def _terms_by_hand(objective: MinimisedObjective, draws: CounterRNG) -> tuple[torch.Tensor, torch.Tensor]:
-    """Reconstruction and KL with torch's own distributions."""
+    """Reconstruction and KL computed with torch's own distributions."""
     posterior = objective.posterior(IMAGES)
     codes = posterior.sample(draws.normal("posterior", 6, LATENTS))
     if hasattr(posterior, "factor"):
@@ -60,7 +60,7 @@ def _terms_by_hand(objective: MinimisedObjective, draws: CounterRNG) -> tuple[to
 @pytest.mark.parametrize(
     ("config", "weight"), [(VAEConfig(), 1.0), (BetaVAEConfig(beta=3.0), 3.0), (FullCovarianceVAEConfig(beta=3.0), 3.0)]
 )
-def test_the_loss_is_reconstruction_and_weighted_kl(config: ObjectiveConfig, weight: float) -> None:
+def test_the_loss_is_reconstruction_plus_weighted_kl(config: ObjectiveConfig, weight: float) -> None:
     objective, draws = _objective(config), CounterRNG(SEEDS)
     reconstruction, kl = _terms_by_hand(objective, draws)
     terms = objective.losses(IMAGES, draws)
@@ -68,14 +68,14 @@ def test_the_loss_is_reconstruction_and_weighted_kl(config: ObjectiveConfig, wei
     assert torch.allclose(terms["loss"], reconstruction + weight * kl, rtol=1e-6)
 
 
-def test_autoencoder_uses_no_noise() -> None:
+def test_the_autoencoder_uses_no_noise() -> None:
     objective, draws = _objective(AutoencoderConfig()), CounterRNG(SEEDS)
     first = objective.losses(IMAGES, draws)["loss"]
     draws.set_step(1)
     assert torch.equal(first, objective.losses(IMAGES, draws)["loss"])
 
 
-def test_total_correlation_by_a_double_loop() -> None:
+def test_the_total_correlation_equals_a_double_loop() -> None:
     posterior = _posterior()
     codes = posterior.sample(torch.randn(2, 6, LATENTS))
     expected = torch.zeros(2)
@@ -89,7 +89,7 @@ def test_total_correlation_by_a_double_loop() -> None:
     assert torch.allclose(total_correlation(posterior, codes), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_beta_tc_vae_is_a_vae_for_a_beta_of_one() -> None:
+def test_beta_tc_vae_with_beta_one_is_a_vae() -> None:
     draws = CounterRNG(SEEDS)
     terms = _objective(BetaTCVAEConfig(beta=1.0)).losses(IMAGES, draws)
     assert torch.allclose(terms["loss"], _objective(VAEConfig()).losses(IMAGES, draws)["loss"])
@@ -98,7 +98,7 @@ def test_beta_tc_vae_is_a_vae_for_a_beta_of_one() -> None:
 
 
 @pytest.mark.parametrize(("step", "capacity"), [(0, 0.0), (50, 10.0), (100, 20.0), (5_000, 20.0)])
-def test_annealed_vaes_capacity_grows_and_stays(step: int, capacity: float) -> None:
+def test_the_capacity_of_an_annealed_vae_grows_and_then_stays(step: int, capacity: float) -> None:
     objective, draws = _objective(AnnealedVAEConfig(gamma=7.0, max_capacity=20.0, annealing_steps=100)), CounterRNG(SEEDS)
     draws.set_step(step)
     terms = objective.losses(IMAGES, draws)
@@ -107,7 +107,7 @@ def test_annealed_vaes_capacity_grows_and_stays(step: int, capacity: float) -> N
 
 
 @pytest.mark.parametrize(("step", "beta"), [(0, 20.0), (100, 20.0), (150, 12.0), (200, 4.0), (5_000, 4.0)])
-def test_a_falling_beta_is_held_falls_and_stays(step: int, beta: float) -> None:
+def test_a_falling_beta_is_held_then_falls_and_then_stays(step: int, beta: float) -> None:
     config = FallingBetaVAEConfig(first_beta=20.0, beta=4.0, hold=100, fall=100)
     objective, draws = _objective(config), CounterRNG(SEEDS)
     draws.set_step(step)
@@ -115,14 +115,14 @@ def test_a_falling_beta_is_held_falls_and_stays(step: int, beta: float) -> None:
     assert torch.allclose(terms["loss"], terms["reconstruction"] + beta * terms["kl"])
 
 
-def test_covariance_is_numpys_divided_by_n() -> None:
+def test_the_covariance_equals_numpys_divided_by_n() -> None:
     means = torch.randn(2, 9, LATENTS)
     for found, mean in zip(covariance_of(means), means, strict=True):
         assert np.allclose(found, np.cov(mean.numpy().T, bias=True), atol=1e-6)
 
 
 @pytest.mark.parametrize(("covariance", "factor"), [("means", 10.0), ("codes", 1.0)])
-def test_dip_vae_by_numpy(covariance: str, factor: float) -> None:
+def test_dip_vae_equals_a_numpy_computation(covariance: str, factor: float) -> None:
     objective, draws = _objective(DIPVAEConfig(covariance=covariance, off_diagonal=2.0)), CounterRNG(SEEDS)
     terms, posterior = objective.losses(IMAGES, draws), objective.posterior(IMAGES)
     for r in range(2):
@@ -138,7 +138,7 @@ def test_dip_vae_by_numpy(covariance: str, factor: float) -> None:
         )
 
 
-def test_permuted_codes_keep_every_units_values_and_break_their_company() -> None:
+def test_permuted_codes_keep_the_values_of_every_unit_and_break_their_dependence() -> None:
     codes = torch.arange(2 * 50 * LATENTS, dtype=torch.float32).view(2, 50, LATENTS)
     found = permuted(codes, CounterRNG(SEEDS))
     assert torch.equal(found.sort(dim=1).values, codes)
@@ -147,7 +147,7 @@ def test_permuted_codes_keep_every_units_values_and_break_their_company() -> Non
     assert not torch.equal(orders[0], orders[1])
 
 
-def test_factor_vaes_terms_by_hand() -> None:
+def test_the_factor_vae_terms_match_a_hand_calculation() -> None:
     objective, draws = _objective(FactorVAEConfig(gamma=3.0)), CounterRNG(SEEDS)
     terms = objective.losses(IMAGES, draws)
     codes = objective.posterior(IMAGES).sample(draws.normal("posterior", 6, LATENTS))
@@ -160,8 +160,8 @@ def test_factor_vaes_terms_by_hand() -> None:
     assert torch.allclose(terms["discriminator"], expected, atol=1e-5)
 
 
-def test_factor_vaes_sides_do_not_move_each_other() -> None:
-    """One update moves the VAE as if γ's discriminator were constant, and the discriminator as if the codes were."""
+def test_the_vae_and_the_discriminator_of_factor_vae_do_not_update_each_other() -> None:
+    """An update treats the discriminator as constant for the VAE, and the codes as constant for the discriminator."""
     objective, draws = _objective(FactorVAEConfig(gamma=3.0)), CounterRNG(SEEDS)
     losses = objective.losses(IMAGES, draws)
     vae = [w for name, w in objective.networks.named_parameters() if not name.startswith("discriminator")]
@@ -173,7 +173,7 @@ def test_factor_vaes_sides_do_not_move_each_other() -> None:
         assert torch.allclose(weight.grad, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_factor_vaes_discriminator_is_disentanglement_libs() -> None:
+def test_the_factor_vae_discriminator_has_disentanglement_libs_size() -> None:
     assert sum(w.numel() for w in code_discriminator(1, 5).parameters()) == 5_013_002
     assert sum(w.numel() for w in code_discriminator(1, 6).parameters()) == 5_014_002
 
@@ -185,7 +185,7 @@ def test_probabilities_are_clipped() -> None:
 
 @pytest.mark.parametrize("distance", [-2.0, 0.0, 0.3])
 @pytest.mark.parametrize("std", [0.05, 1.0])
-def test_laplace_cross_entropy_by_monte_carlo(distance: float, std: float) -> None:
+def test_the_laplace_cross_entropy_matches_monte_carlo(distance: float, std: float) -> None:
     generator = torch.Generator().manual_seed(0)
     samples = distance + std * torch.randn(400_000, generator=generator, dtype=torch.float64)
     expected = -Laplace(0.0, 1 / 6.0).log_prob(samples)
@@ -193,13 +193,13 @@ def test_laplace_cross_entropy_by_monte_carlo(distance: float, std: float) -> No
     assert found == pytest.approx(expected.mean().item(), abs=5 * expected.std().item() / 400_000**0.5)
 
 
-def test_entropy_is_torchs() -> None:
+def test_the_entropy_equals_torchs() -> None:
     posterior = _posterior()
     expected = Normal(posterior.mean, torch.exp(posterior.logvar / 2)).entropy().sum(dim=2).mean(dim=1)
     assert torch.allclose(entropy(posterior), expected, rtol=1e-5)
 
 
-def test_the_transition_has_both_directions_of_every_pair() -> None:
+def test_the_transition_term_includes_both_directions_of_every_pair() -> None:
     posterior, expected = _posterior(), torch.zeros(2)
     std = torch.exp(posterior.logvar / 2)
     for r in range(2):
@@ -210,7 +210,7 @@ def test_the_transition_has_both_directions_of_every_pair() -> None:
     assert torch.allclose(transition_cross_entropy(posterior, 6.0), expected, rtol=1e-5)
 
 
-def test_slow_vae_weighs_its_terms_as_the_authors_code() -> None:
+def test_slow_vae_weights_its_terms_like_the_authors_code() -> None:
     objective, draws = _objective(SlowVAEConfig(beta=2.0)), CounterRNG(SEEDS)
     terms, posterior = objective.losses(IMAGES, draws), objective.posterior(IMAGES)
     reconstruction, kl = _terms_by_hand(objective, draws)

@@ -10,7 +10,7 @@ FACTORS = torch.cartesian_prod(*[torch.linspace(-1, 1, 7)] * 3)
 
 
 class Scalar(nn.Module):
-    """A network of which only the neuron is asked."""
+    """A network of which only the neuron is used."""
 
     def __init__(self, function) -> None:
         super().__init__()
@@ -24,11 +24,11 @@ def _entropy(function) -> float:
     return entropy_of_effects(Scalar(function), FACTORS).item()
 
 
-def test_one_factor_has_none_and_equal_slopes_have_the_most() -> None:
+def test_the_entropy_is_zero_for_one_factor_and_largest_for_equal_slopes() -> None:
     assert _entropy(lambda w: 3 * w[:, 1]) == pytest.approx(0, abs=1e-5)
     assert _entropy(lambda w: w.sum(dim=1)) == pytest.approx(math.log(3), rel=1e-5)
     assert _entropy(lambda w: w[:, 0] - w[:, 2]) == pytest.approx(math.log(2), rel=1e-5)
 
 
-def test_a_jitter_along_a_factor_does_not_count() -> None:
+def test_a_rapid_oscillation_along_a_factor_adds_no_entropy() -> None:
     assert _entropy(lambda w: w[:, 0] + w[:, 1] + (9 * w[:, 2]).cos()) == pytest.approx(math.log(2), rel=1e-3)

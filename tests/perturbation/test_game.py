@@ -1,4 +1,4 @@
-"""The cheap gradient of m_ψ's objective against plain autograd through the whole graph."""
+"""The fast gradient of m_ψ's objective against plain autograd through the whole graph."""
 
 import pytest
 import torch
@@ -40,7 +40,7 @@ def _players(form: str, network: PerturbationNetwork, count: int) -> list[tuple[
 @pytest.mark.parametrize("bound", ["reflect", "clip"])
 @pytest.mark.parametrize("normalise", [False, True])
 @pytest.mark.parametrize("ensemble", [1, 2])
-def test_the_cheap_gradient_is_autograds(form: str, generator: str, bound: str, normalise: bool, ensemble: int) -> None:
+def test_the_fast_gradient_equals_autograd(form: str, generator: str, bound: str, normalise: bool, ensemble: int) -> None:
     config = PerturbationConfig(
         form=form, generator=generator, bound=bound, normalise_scalar=normalise, spread=1.0, epsilon=0.175
     )
@@ -63,7 +63,7 @@ def test_the_cheap_gradient_is_autograds(form: str, generator: str, bound: str, 
         assert torch.allclose(e, f, rtol=1e-7, atol=1e-10)
 
 
-def test_a_players_loss_sums_over_values_and_averages_over_images_and_samples() -> None:
+def test_a_players_loss_is_summed_over_values_and_averaged_over_images_and_samples() -> None:
     player = nn.Unflatten(1, (2, 1, 1))
     codes = torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]])
     assert player_loss(player, codes, torch.zeros(1, 2, 1, 1)).item() == pytest.approx((1 + 4) / 2)

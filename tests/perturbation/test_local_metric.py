@@ -1,4 +1,4 @@
-"""Slopes, metric and gain against what linear images give by hand."""
+"""Slopes, metric and gain against hand calculations, mostly for linear images."""
 
 import math
 from collections.abc import Callable
@@ -21,14 +21,14 @@ def test_the_slopes_of_linear_images_are_their_jacobian(width: float) -> None:
     codes = torch.randn(3_000, 3, generator=generator)
     jacobian = torch.randn(3, 7, generator=generator)
     slopes = slopes_at(codes[:40], codes, width) @ _linear_images(codes, jacobian)
-    # The ridge draws them towards zero by a few per cent.
+    # The ridge shrinks the slopes by a few per cent.
     assert torch.allclose(slopes, jacobian.expand(40, 3, 7), rtol=0.15, atol=0.15)
     metric = mean_metric(slopes_at(codes[:40], codes, width), _linear_images(codes, jacobian))
     assert torch.allclose(metric, jacobian @ jacobian.T, rtol=0.1, atol=0.3)
 
 
-def test_a_cut_circle_has_no_jump_in_its_slope() -> None:
-    """A hue held by one latent, cut open: the images at both ends are alike, the codes are far apart."""
+def test_a_circle_cut_open_has_no_jump_in_its_slope() -> None:
+    """One latent encodes a hue: the images at both ends are similar, but their codes are far apart."""
     angle = torch.linspace(-math.pi, math.pi, 2_001)[:-1]
     images = torch.stack([angle.cos(), angle.sin()], dim=1)
     codes = standardised(angle[:, None])
@@ -37,22 +37,22 @@ def test_a_cut_circle_has_no_jump_in_its_slope() -> None:
     assert norms == pytest.approx([1.0, 1.0], abs=0.1)
 
 
-def test_nothing_is_gained_where_the_metric_is_diagonal_and_most_where_all_axes_share_one_direction() -> None:
+def test_turning_gains_nothing_for_a_diagonal_metric_and_the_expected_amount_for_one_direction() -> None:
     assert gain_of_turning(torch.diag(torch.tensor([9.0, 2.0, 0.5])), 3.0).item() == pytest.approx(0, abs=1e-6)
     one_direction = torch.ones(4, 4)
     expected = 4 * math.log(1 + 1) - math.log(1 + 4)
     assert gain_of_turning(one_direction, 1.0).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_turn_by_45_degrees_costs_what_the_columns_say() -> None:
-    """log(1 + (r − 1)² / 4r) for eigenvalues in the ratio r, without a price."""
+def test_turning_by_45_degrees_gains_what_the_columns_predict() -> None:
+    """The gain is log(1 + (r − 1)² / 4r) for eigenvalues with the ratio r and a negligible price."""
     ratio, half = 1.62, math.sqrt(0.5)
     turn = torch.tensor([[half, -half], [half, half]], dtype=torch.float64)
     metric = turn @ torch.diag(torch.tensor([ratio, 1.0], dtype=torch.float64)) @ turn.T
     assert gain_of_turning(metric, 1e-9).item() == pytest.approx(math.log(1 + (ratio - 1) ** 2 / (4 * ratio)), rel=1e-5)
 
 
-def test_the_best_axes_make_the_metric_diagonal() -> None:
+def test_the_best_axes_diagonalise_the_metric() -> None:
     factor = torch.randn(4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     metric = factor @ factor.T
     axes = best_axes(metric)
@@ -61,7 +61,7 @@ def test_the_best_axes_make_the_metric_diagonal() -> None:
     assert gain_of_turning(turned, 1.0).item() == pytest.approx(0, abs=1e-9)
 
 
-def test_unused_latents_are_no_axes() -> None:
+def test_unused_latents_are_excluded_from_the_axes() -> None:
     means = np.random.default_rng(3).normal(size=(100, 3)).astype(np.float32)
     logvars = np.tile(np.log(np.float32([0.04, 0.9, 0.25])), (100, 1))
     assert torch.equal(active_codes(means, logvars), standardised(torch.from_numpy(means)[:, [0, 2]]))
@@ -76,7 +76,7 @@ def test_the_gain_is_differentiable_in_the_images() -> None:
     assert torch.autograd.gradcheck(lambda x: gain_of_turning(mean_metric(slopes, x), 3.0), (images,))
 
 
-def test_gradients_are_those_of_the_published_patterns_to_the_bit() -> None:
+def test_gradients_equal_those_of_the_published_patterns_bit_for_bit() -> None:
     generator = torch.Generator().manual_seed(0)
     slopes, images = torch.randn(40, 4, 300, generator=generator), torch.randn(300, 192, generator=generator)
 

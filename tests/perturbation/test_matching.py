@@ -23,7 +23,7 @@ def _network(seed: int, config: PerturbationConfig = CONFIG) -> PerturbationNetw
 
 
 @pytest.mark.parametrize("redraw", ["both", "curve", "scalar"])
-def test_a_control_has_the_variance_and_the_roughness_of_the_trained_pattern(redraw: Redraw) -> None:
+def test_a_control_matches_the_variance_and_the_roughness_of_the_trained_pattern(redraw: Redraw) -> None:
     trained = _network(0)
     wanted = measure(trained, MINI, MINI.grid, **BOUNDS)
     goal = Goal(variance=wanted.variance, roughness=wanted.roughness)
@@ -34,7 +34,7 @@ def test_a_control_has_the_variance_and_the_roughness_of_the_trained_pattern(red
     assert found == measure(control, MINI, MINI.grid, **BOUNDS)
 
 
-def test_a_redrawn_curve_keeps_the_scalar_and_a_redrawn_scalar_the_curve() -> None:
+def test_a_redrawn_curve_keeps_the_scalar_and_a_redrawn_scalar_keeps_the_curve() -> None:
     trained, fresh = _network(0), _network(2)
     curve, scalar, both = (control_of(trained, fresh, MINI.grid, redraw=part) for part in ("curve", "scalar", "both"))
     marks = torch.linspace(-2, 2, 50)[:, None]
@@ -46,7 +46,7 @@ def test_a_redrawn_curve_keeps_the_scalar_and_a_redrawn_scalar_the_curve() -> No
             assert torch.allclose(control.scalar(FACTORS), fresh.scalar(FACTORS), atol=1e-3)
 
 
-def test_a_redrawn_scalar_that_is_not_standardised_still_meets_the_curve_where_the_trained_one_did() -> None:
+def test_a_redrawn_scalar_keeps_the_trained_mean_and_spread_when_it_is_not_standardised() -> None:
     config = CONFIG.model_copy(update={"normalise_scalar": False})
     trained, fresh = _network(0, config), _network(2, config)
     with torch.no_grad():
@@ -60,14 +60,14 @@ def test_a_redrawn_scalar_that_is_not_standardised_still_meets_the_curve_where_t
 
 
 @pytest.mark.parametrize(("roughness", "nearer"), [(30.0, 1.25), (0.01, 1.0)])
-def test_where_the_roughness_is_out_of_reach_the_variance_is_still_met(roughness: float, nearer: float) -> None:
+def test_the_variance_is_matched_even_where_the_roughness_is_out_of_reach(roughness: float, nearer: float) -> None:
     control = control_of(_network(0), _network(2), MINI.grid, redraw="both")
     found = match(control, MINI, MINI.grid, Goal(variance=0.3, roughness=roughness), **BOUNDS, centre=True)
     assert found.variance == pytest.approx(0.3, rel=0.03)
     assert (found.roughness > nearer) == (roughness > nearer)
 
 
-def test_black_and_white_images_get_a_control_too() -> None:
+def test_a_control_can_be_matched_on_black_and_white_images() -> None:
     from perturb.datasets import DSprites
 
     sprites, networks = DSprites(), []
@@ -83,7 +83,7 @@ def test_black_and_white_images_get_a_control_too() -> None:
 
 
 @pytest.mark.parametrize("variance", [0.05, 0.3])
-def test_two_levels_are_found_that_have_the_variance(variance: float) -> None:
+def test_matched_levels_have_the_requested_variance(variance: float) -> None:
     probe = Probe(MINI, MINI.grid, **BOUNDS, sample=500, steps=1, values=500)
     low, high = matched_levels(probe, variance)
     assert low == -high

@@ -35,14 +35,14 @@ def test_the_pattern_passes_through_one_neuron(generator: str) -> None:
     assert pattern.abs().max() <= 1
 
 
-def test_the_deconv_generator_is_the_decoder_with_one_input() -> None:
+def test_the_deconv_generator_is_a_decoder_with_one_input() -> None:
     weights = [w.numel() for w in _network(generator="deconv").draw.parameters()]
     assert weights[:2] == [128, 128]
 
 
 @pytest.mark.parametrize("generator", ["deconv", "coarse"])
 @pytest.mark.parametrize("place", ["before", "after", "between"])
-def test_the_neuron_sits_where_it_is_told(generator: str, place: str) -> None:
+def test_the_bottleneck_neuron_is_placed_as_configured(generator: str, place: str) -> None:
     network = _network(generator=generator, bottleneck=place)
     first, second = {"deconv": (128, 512), "coarse": (256, 256)}[generator]
     widths = [layer.weight.shape[-2:] for layer in (*network.squeeze, *network.draw) if type(layer).__name__ == "Linear"]
@@ -58,7 +58,7 @@ def test_the_neuron_sits_where_it_is_told(generator: str, place: str) -> None:
     assert (scalar_effects(network, GRID).linear > 0.999) == (place == "before")
 
 
-def test_spread_sets_the_layer_after_the_neuron() -> None:
+def test_spread_initialises_the_layer_after_the_neuron() -> None:
     first = _network(spread=3.0).draw[0]
     assert 2.8 < first.weight.detach().abs().max() <= 3
     assert first.bias.detach().abs().max() > 2.5
@@ -88,7 +88,7 @@ def test_a_constant_pattern_has_no_variation() -> None:
     assert variation(torch.zeros(4, 1)) == 0
 
 
-def test_patterns_of_black_and_white_images_go_one_way_and_still_vary() -> None:
+def test_patterns_of_black_and_white_images_are_one_sided_and_still_vary() -> None:
     config = PerturbationConfig(epsilon=0.1, generator="coarse", normalise_scalar=True, normalise_pattern=True, spread=1.0)
     truth, numbers = DSprites(), np.arange(0, DSprites.grid.num_images, 1009)
     network = network_for(truth, config, architecture="conv64", generator=torch.Generator().manual_seed(0))
@@ -103,7 +103,7 @@ def test_patterns_of_black_and_white_images_go_one_way_and_still_vary() -> None:
     assert np.abs(inwards - 25.5 * pattern.numpy()).max() <= 1
 
 
-def test_weights_bring_their_range_with_them_and_older_ones_lack_the_later_handles() -> None:
+def test_weights_restore_their_range_and_older_weights_may_lack_the_later_buffers() -> None:
     one_sided, two_sided = _network(seed=1), _network(seed=2)
     one_sided.one_sided.fill_(True)
     two_sided.restore(one_sided.state_dict())
@@ -136,7 +136,7 @@ def test_factors_are_scaled_to_plus_minus_one() -> None:
     assert np.abs(scaled[:, 1]).max() == 1
 
 
-def test_a_decoder_of_images_of_another_size_is_refused() -> None:
+def test_a_decoder_for_another_image_size_is_refused() -> None:
     config = PerturbationConfig(epsilon=0.1, generator="deconv")
     with pytest.raises(UserError, match=r"decoder of mlp28 draws 28 × 28 images, and these are 32 pixels high"):
         network_for(Mini(), config, architecture="mlp28", generator=torch.Generator())

@@ -5,7 +5,7 @@ from perturb.perturbation.bounds import reflect_or_clip
 from perturb.perturbation.pooling import Movable, enlarged, pooled
 
 
-def test_the_norm_of_what_is_constant_in_each_cell_is_the_images() -> None:
+def test_pooling_preserves_the_norm_of_images_that_are_constant_in_each_cell() -> None:
     cells = torch.rand(2, 8, 8, 3)
     images = enlarged(cells, 32)
     assert torch.allclose(pooled(images).square().sum(dim=1), images.square().sum(dim=(1, 2, 3)))
@@ -14,7 +14,7 @@ def test_the_norm_of_what_is_constant_in_each_cell_is_the_images() -> None:
 
 @pytest.mark.parametrize("bound", ["reflect", "clip"])
 @pytest.mark.parametrize("size", [8, 32])
-def test_moved_cells_and_their_gradient_are_those_of_all_pixels(bound: str, size: int) -> None:
+def test_the_fast_pooled_perturbation_and_its_gradient_equal_those_over_all_pixels(bound: str, size: int) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(3, 32, 32, 2, dtype=torch.float64, generator=generator)
     pattern = 2 * torch.rand(3, size, size, 2, dtype=torch.float64, generator=generator) - 1

@@ -20,18 +20,18 @@ def _restarts(*scores: float) -> list[ScoredRestart]:
     return [_restart(index, score) for index, score in enumerate(scores)]
 
 
-def test_best_and_worst_scores_are_selected() -> None:
+def test_the_best_and_the_worst_scores_are_selected() -> None:
     found = select(_restarts(0.3, 0.1, 0.5, 0.2), SelectionConfig(), factors=4)
     assert (found.disentangled, found.entangled, found.set_aside) == ((2,), (1,), {})
 
 
-def test_each_side_runs_from_the_most_extreme_inwards_and_shares_nothing_with_the_other() -> None:
+def test_each_group_starts_with_the_most_extreme_score_and_the_groups_are_disjoint() -> None:
     found = select(_restarts(0.3, 0.1, 0.5, 0.2, 0.4), SelectionConfig(keep=2), factors=4)
     assert found.disentangled == (2, 4)
     assert found.entangled == (1, 3)
 
 
-def test_exactly_enough_restarts_are_divided_between_the_sides() -> None:
+def test_exactly_enough_restarts_are_divided_between_the_groups() -> None:
     found = select(_restarts(0.3, 0.1, 0.5, 0.2), SelectionConfig(keep=2), factors=4)
     assert (found.disentangled, found.entangled) == ((2, 0), (1, 3))
 
@@ -44,7 +44,7 @@ def test_exactly_enough_restarts_are_divided_between_the_sides() -> None:
         ((0.4, 0.1, 0.1), 0, 2),
     ],
 )
-def test_among_ties_the_lower_number_ranks_first(scores: tuple[float, ...], disentangled: int, entangled: int) -> None:
+def test_ties_are_broken_in_favour_of_the_lower_index(scores: tuple[float, ...], disentangled: int, entangled: int) -> None:
     for restarts in (_restarts(*scores), _restarts(*scores)[::-1]):
         found = select(restarts, SelectionConfig(), factors=4)
         assert (found.disentangled, found.entangled) == ((disentangled,), (entangled,))
@@ -83,18 +83,20 @@ def test_a_unit_at_the_limit_is_pruned_and_one_below_it_is_not() -> None:
     ],
     ids=["all", "one short", "spare units", "spare units and one short", "fewer units", "fewer, one short", "no units"],
 )
-def test_over_pruned_is_fewer_active_units_than_factors(variances: tuple[float, ...], factors: int, expected: bool) -> None:
+def test_over_pruned_means_fewer_active_units_than_factors(
+    variances: tuple[float, ...], factors: int, expected: bool
+) -> None:
     assert over_pruned(variances, limit=0.8, factors=factors) == expected
 
 
-def test_a_restart_may_leave_units_unused_that_no_factor_needs() -> None:
+def test_a_restart_may_leave_unused_units_that_no_factor_needs() -> None:
     spare = (0.1, 0.2, 0.9, 1.0)
     restarts = [_restart(0, 0.9, *spare), _restart(1, 0.1, *spare), _restart(2, 0.99, 0.1, 0.9, 0.9, 1.0)]
     found = select(restarts, SelectionConfig(), factors=2)
     assert (found.disentangled, found.entangled, list(found.set_aside)) == ((0,), (1,), [2])
 
 
-def test_too_few_eligible_restarts_are_told_with_numbers_reasons_and_advice() -> None:
+def test_too_few_eligible_restarts_are_reported_with_numbers_reasons_and_advice() -> None:
     restarts = [
         _restart(0, None, failure="loss is NaN"),
         _restart(1, 0.9, 0.95, 0.1),
@@ -110,7 +112,7 @@ def test_too_few_eligible_restarts_are_told_with_numbers_reasons_and_advice() ->
     assert "\n" not in message
 
 
-def test_selection_comes_back_from_a_manifest(tmp_path: Path) -> None:
+def test_a_selection_can_be_read_back_from_a_manifest(tmp_path: Path) -> None:
     restarts = [*_restarts(0.3, 0.1, 0.5), _restart(3, None, failure="loss is NaN")]
     found = select(restarts, SelectionConfig(), factors=4)
     write_json(tmp_path / MANIFEST, {"result": asdict(found)})

@@ -21,12 +21,12 @@ def _fresh(seed: int) -> PerturbationNetwork:
 
 
 def _outside(values: torch.Tensor) -> float:
-    """The share of the variance of (n, values) that lies outside the images' directions."""
+    """Share of the variance of (n, values) outside the principal directions of the images."""
     directions, centred = principal_directions(MINI, MINI.grid), values - values.mean(dim=0)
     return 1 - ((centred @ directions.T).square().sum() / centred.square().sum()).item()
 
 
-def test_the_directions_are_the_fewest_that_hold_the_share() -> None:
+def test_the_principal_directions_are_the_fewest_that_explain_the_required_share() -> None:
     directions = principal_directions(MINI, MINI.grid)
     assert torch.allclose(directions @ directions.T, torch.eye(len(directions)), atol=1e-5)
     cells = pooled(torch.from_numpy(MINI.images(np.arange(4096)).astype(np.float32) / 255))
@@ -35,7 +35,7 @@ def test_the_directions_are_the_fewest_that_hold_the_share() -> None:
     assert all_but_one.square().sum() / (cells - cells.mean(dim=0)).square().sum() < HELD
 
 
-def test_what_a_confined_network_draws_lies_in_the_span_and_is_the_projection_of_what_it_drew() -> None:
+def test_a_confined_network_draws_the_projection_of_its_pattern_onto_the_span() -> None:
     network, confined = _fresh(2), _fresh(2)
     assert confine(confined, MINI, MINI.grid) == len(principal_directions(MINI, MINI.grid))
     with torch.no_grad():
@@ -46,7 +46,7 @@ def test_what_a_confined_network_draws_lies_in_the_span_and_is_the_projection_of
     assert torch.allclose(before @ directions.T, after @ directions.T, atol=1e-4)
 
 
-def test_a_control_in_the_span_is_matched_as_any_other_and_stays_near_the_span() -> None:
+def test_a_control_in_the_span_is_matched_and_stays_near_the_span() -> None:
     trained, free, confined = _fresh(0), _fresh(2), _fresh(2)
     calibrate(trained, MINI.grid)
     wanted = measure(trained, MINI, MINI.grid, **BOUNDS)

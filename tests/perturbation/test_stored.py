@@ -54,7 +54,7 @@ def test_the_statistics_are_those_of_the_stored_images() -> None:
     assert found == measure(network, Pixels(images), MINI.grid, epsilon=EPSILON, bound="reflect")
 
 
-def test_a_large_grid_is_estimated_from_a_part_of_it() -> None:
+def test_statistics_of_a_large_grid_are_estimated_from_a_sample() -> None:
     network = _network(SPRITES, one_sided=True)
     found = measure(network, SPRITES, SPRITES.grid, epsilon=EPSILON, bound="reflect")
     probe = Probe(SPRITES, SPRITES.grid, epsilon=EPSILON, bound="reflect")
@@ -69,7 +69,7 @@ def test_a_large_grid_is_estimated_from_a_part_of_it() -> None:
     assert found.variance == pytest.approx(pattern.var(axis=0).mean(), rel=0.05)
 
 
-def test_of_black_and_white_images_only_the_size_of_the_pattern_is_left() -> None:
+def test_on_black_and_white_images_only_the_absolute_value_of_the_pattern_remains() -> None:
     network = _network(SPRITES)
     probe = Probe(SPRITES, SPRITES.grid, epsilon=EPSILON, bound="reflect")
     pattern = _patterns(network, SPRITES.grid, probe.numbers[: probe.sample])
@@ -78,7 +78,7 @@ def test_of_black_and_white_images_only_the_size_of_the_pattern_is_left() -> Non
     assert found.variance < pattern.var(axis=0).mean() / 3
 
 
-def test_a_saturated_pattern_of_both_signs_has_collapsed_on_black_and_white_images() -> None:
+def test_a_saturated_two_sided_pattern_counts_as_collapsed_on_black_and_white_images() -> None:
     network = _network(SPRITES)
     network.gain.fill_(1e6)
     pattern = _patterns(network, SPRITES.grid, np.arange(0, SPRITES.grid.num_images, 1009))
@@ -87,7 +87,7 @@ def test_a_saturated_pattern_of_both_signs_has_collapsed_on_black_and_white_imag
     assert measure(_network(SPRITES, one_sided=True), SPRITES, SPRITES.grid, epsilon=0.1, bound="reflect").variation > 0.3
 
 
-def test_nothing_that_varies_has_no_shares() -> None:
+def test_shares_are_zero_where_nothing_varies() -> None:
     nothing = PatternStatistics(variance=0.0, mean_square=0.0, local=0.0, share=0.0, drawn_variation=0.0)
     assert (nothing.variation, nothing.roughness) == (0, 0)
     grey = Pixels(np.full((4, 8, 8, 1), 99, np.uint8))
@@ -97,7 +97,7 @@ def test_nothing_that_varies_has_no_shares() -> None:
     assert found == expected
 
 
-def test_a_constant_pattern_has_collapsed_although_the_mirror_lets_it_vary_with_the_images() -> None:
+def test_a_constant_pattern_counts_as_collapsed_though_reflection_makes_it_vary_with_the_image() -> None:
     probe = Probe(MINI, MINI.grid, epsilon=EPSILON, bound="reflect", sample=500, steps=10)
     found = probe.statistics(lambda rows: torch.full(probe.originals[rows].shape, 0.9))
     assert found.variance > 0.05
@@ -105,14 +105,14 @@ def test_a_constant_pattern_has_collapsed_although_the_mirror_lets_it_vary_with_
 
 
 @pytest.mark.parametrize(("truth", "levels"), [(MINI, (-20, 20)), (MINI, (-63, 63)), (SPRITES, (0, 40))])
-def test_the_variance_of_two_levels_is_that_of_their_draws(truth: Mini | DSprites, levels: tuple[int, int]) -> None:
+def test_the_variance_of_two_levels_equals_that_of_random_draws(truth: Mini | DSprites, levels: tuple[int, int]) -> None:
     probe = Probe(truth, truth.grid, epsilon=EPSILON, bound="reflect", sample=1000, steps=1)
     draws = np.random.default_rng(0).choice(levels, probe.originals.shape) / (255 * EPSILON)
     drawn = probe.statistics(lambda rows: torch.from_numpy(draws[rows]).float())
     assert probe.variance_of_two(*levels) == pytest.approx(drawn.variance, rel=0.01)
 
 
-def test_some_values_stand_for_all() -> None:
+def test_statistics_can_be_estimated_from_a_subset_of_the_values() -> None:
     whole, part = (Probe(MINI, MINI.grid, epsilon=EPSILON, bound="clip", values=values) for values in (None, 500))
     assert part.originals.shape == (4096, 500)
     assert np.array_equal(whole.originals[:, part.places], part.originals)

@@ -32,7 +32,7 @@ def _drawn(network: PerturbationNetwork, grid: FactorGrid, numbers: np.ndarray) 
 @pytest.mark.parametrize(
     "settings", [{"spread": 3.0}, {"normalise_pattern": True}, {"generator": "coarse", "normalise_pattern": True}], ids=str
 )
-def test_patterns_of_a_table_are_those_of_the_network(settings: dict) -> None:
+def test_tabulated_patterns_match_those_of_the_network(settings: dict) -> None:
     network = _network(**settings)
     patterns = patterns_of(network, LARGE, epsilon=EPSILON)
     assert isinstance(patterns, TabulatedPattern)
@@ -50,12 +50,12 @@ def test_the_ends_of_the_table_are_the_extreme_images() -> None:
     assert np.abs(patterns(ends) - _drawn(network, LARGE, ends)).max() < 1e-4
 
 
-def test_an_image_has_the_same_pattern_in_any_company() -> None:
+def test_an_images_pattern_does_not_depend_on_the_batch() -> None:
     patterns = patterns_of(_network(), LARGE, epsilon=EPSILON)
     assert np.abs(patterns(NUMBERS[:7]) - patterns(NUMBERS)[:7]).max() * EPSILON * 255 < 0.01
 
 
-def test_a_small_grid_is_drawn_image_by_image() -> None:
+def test_a_small_grid_is_evaluated_image_by_image() -> None:
     small = FactorGrid(("a", "b", "c"), (5, 4, 3))
     network = _network()
     patterns = patterns_of(network, small, epsilon=EPSILON)
@@ -63,7 +63,7 @@ def test_a_small_grid_is_drawn_image_by_image() -> None:
     assert np.array_equal(patterns(np.arange(60)), _drawn(network, small, np.arange(60)))
 
 
-def test_a_curve_too_crooked_for_a_table_is_evaluated_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_curve_too_irregular_for_a_table_is_evaluated_image_by_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tabulated, "FIRST_KNOTS", 5)
     monkeypatch.setattr(tabulated, "MOST_KNOTS", 9)
     network = _network(spread=3.0)

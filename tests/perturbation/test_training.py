@@ -1,4 +1,4 @@
-"""Every form of m_ψ's objective, trained a little: what it learns, and that an interruption changes nothing."""
+"""Short trainings of every form of m_ψ's objective: what it learns, and that an interruption changes nothing."""
 
 from pathlib import Path
 
@@ -30,12 +30,12 @@ ALL = np.arange(4096)
 PIXELS = Pixels(Mini().images(ALL))
 FACTORS = torch.from_numpy(Mini.grid.scaled(ALL))
 FEW = FactorGrid(Mini.grid.names, (4, 4, 4, 4))
-"""Every other value of each factor: the exact game has a matrix over all pairs of images."""
+"""Every other value of each factor, because the exact game needs a matrix over all pairs of images."""
 FEW_PIXELS = Pixels(Mini().images(Mini.grid.indices_of(2 * FEW.factors_of(np.arange(256)))))
 
 
 class FactorCodes:
-    """An encoder that knows some of the factors and nothing else."""
+    """An encoder of some of the factors and nothing else."""
 
     def __init__(self, columns: list[int]) -> None:
         self._columns = columns
@@ -52,7 +52,7 @@ class FactorCodes:
 
 
 def _encoded(objective: object, pixels: Pixels, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Factors as codes, rounded by the company they are in."""
+    """Factors as codes that depend on the batch size, like rounding does."""
     means = Mini.grid.scaled(numbers)[:, :2] * (1 + 1e-3 * len(numbers))
     return means, np.full_like(means, -5.0)
 
@@ -90,7 +90,7 @@ def _run(adversary: Adversary, folder: Path, progress: Progress | None = None, s
 
 
 def _explained_by(adversary: Adversary, columns: list[int]) -> float:
-    """Share of the scalar's variance that a linear function of some factors leaves unexplained."""
+    """Share of the scalar's variance that a linear function of these factors leaves unexplained."""
     calibrate(adversary.network, Mini.grid)
     with torch.no_grad():
         scalar = adversary.network.scalar(FACTORS)[:, 0].numpy()
@@ -99,17 +99,19 @@ def _explained_by(adversary: Adversary, columns: list[int]) -> float:
 
 
 @pytest.mark.parametrize(("form", "steps"), [("residual", 250), ("literal_exact", 40)])
-def test_in_a_game_the_scalar_follows_what_only_the_entangled_side_can_see(form: str, steps: int, tmp_path: Path) -> None:
+def test_in_a_game_the_scalar_follows_the_factors_that_only_the_entangled_side_encodes(
+    form: str, steps: int, tmp_path: Path
+) -> None:
     adversary = _adversary(CONFIG.model_copy(update={"form": form, "steps": steps}))
     curve = _run(adversary, tmp_path, steps=steps)
-    # The exact game's gap begins with what the codes explain of the originals themselves.
+    # In the exact game the initial gap is what the codes explain of the originals themselves.
     start = 3 * abs(curve[0]["gap"]) if form == "residual" else curve[0]["gap"]
     assert np.mean([point["gap"] for point in curve[-10:]]) > start + 1
     assert _explained_by(adversary, [0, 1]) < _explained_by(adversary, [2, 3])
     assert measure(adversary.network, PIXELS, Mini.grid, epsilon=0.175, bound="reflect").variation > 0.3
 
 
-def test_alignment_makes_a_scalar_of_all_factors_that_turning_the_axes_would_pay_for(tmp_path: Path) -> None:
+def test_alignment_trains_a_scalar_of_all_factors_that_makes_turned_axes_cheaper(tmp_path: Path) -> None:
     adversary = _adversary(CONFIG.model_copy(update={"form": "alignment_factors", "learning_rate": 3e-3}))
     curve = _run(adversary, tmp_path)
     assert curve[-1]["gain"] > 3 * curve[0]["gain"]
@@ -118,7 +120,9 @@ def test_alignment_makes_a_scalar_of_all_factors_that_turning_the_axes_would_pay
     assert scalar_effects(adversary.network, Mini.grid).effective > 2
 
 
-def test_alignment_within_the_span_sees_the_images_part_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alignment_in_the_span_only_sees_the_images_projected_onto_their_principal_directions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def first_gain(name: str, *, in_span: bool) -> float:
         alignment = CONFIG.alignment.model_copy(update={"in_span": in_span})
         (tmp_path / name).mkdir()
@@ -132,10 +136,8 @@ def test_alignment_within_the_span_sees_the_images_part_there(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("case", ["factors", "frozen", "alignment_factors", "literal_exact"])
-def test_interrupted_and_uninterrupted_trainings_end_alike(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also where an encoder rounds otherwise in other company: what it has encoded comes back with the checkpoint."""
+def test_an_interrupted_training_resumes_bit_exactly(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Holds even if an encoder's rounding depends on the batch: its codes are restored from the checkpoint."""
     monkeypatch.setattr("perturb.perturbation.frozen.encode", _encoded)
     form = case if case in ("alignment_factors", "literal_exact") else "residual"
     steps = 60

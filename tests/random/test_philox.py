@@ -30,7 +30,7 @@ def test_philox_gives_the_published_words(counter: tuple, key: tuple, expected: 
     assert tuple(word.item() for word in philox(_words(*counter), _words(*key))) == expected
 
 
-def test_a_restart_draws_alike_alone_and_among_others() -> None:
+def test_a_restart_draws_the_same_numbers_alone_and_stacked() -> None:
     among, alone = CounterRNG(SEEDS), CounterRNG(SEEDS[1:2])
     for step in (0, 1, STEPS_AT_ONCE, 1_000):
         among.set_step(step)
@@ -39,7 +39,7 @@ def test_a_restart_draws_alike_alone_and_among_others() -> None:
         assert torch.equal(among.integers("batch", 737_280, 64)[1], alone.integers("batch", 737_280, 64)[0])
 
 
-def test_a_step_is_the_same_whatever_was_drawn_before() -> None:
+def test_a_step_draws_the_same_numbers_whatever_was_drawn_before() -> None:
     through, straight = CounterRNG(SEEDS), CounterRNG(SEEDS)
     for step in range(150):
         through.set_step(step)
@@ -53,7 +53,7 @@ def test_a_step_is_the_same_whatever_was_drawn_before() -> None:
     assert not torch.equal(found, again)
 
 
-def test_steps_names_and_restarts_draw_differently() -> None:
+def test_steps_names_and_restarts_draw_different_numbers() -> None:
     draws = CounterRNG(SEEDS)
     a = draws.uniform("a", 100)
     b = draws.uniform("b", 100)
@@ -74,18 +74,18 @@ def test_normals_are_normal_and_uniforms_uniform() -> None:
     assert uniform.max() < 1
 
 
-def test_a_single_number_a_step_is_normal_too() -> None:
+def test_a_single_number_per_step_is_normal_too() -> None:
     found = torch.cat([CounterRNG([seed]).normal("z", 1) for seed in range(2_000)]).flatten()
     assert stats.kstest(found.numpy(), "norm").pvalue > 1e-3
 
 
-def test_integers_fill_their_range_evenly() -> None:
+def test_integers_are_uniform_over_their_range() -> None:
     found = CounterRNG([1]).integers("i", 7, 70_000).flatten()
     assert (found.min(), found.max()) == (0, 6)
     assert stats.chisquare(np.bincount(found.numpy())).pvalue > 1e-3
 
 
-def test_permutations_are_permutations_each_its_own() -> None:
+def test_permutations_are_valid_distinct_and_uniform() -> None:
     found = CounterRNG(SEEDS).permutations("p", 5, 64)
     assert found.shape == (3, 5, 64)
     assert torch.equal(found.sort(dim=-1).values, torch.arange(64).expand(3, 5, 64))

@@ -1,4 +1,4 @@
-"""The page in a real Chromium."""
+"""The report in a real Chromium."""
 
 import io
 from collections.abc import Iterator
@@ -22,23 +22,23 @@ from perturb.report.thesis import thesis_numbers
 from perturb.statistics.scores import summarise
 
 A4 = {"width": 680, "height": 1000}
-"""Points between margins of 15 mm."""
+"""Printable area in points, with margins of 15 mm."""
 METHODS = "AE", "β-VAE", "FactorVAE", "TC-VAE", "SlowVAE", "PCL", "Weakly supervised GAN"
 VARIANTS = "original", "modified", "noise", "untrained"
 SCROLLING = ".scroll, figure.wide"
-"""What scrolls by itself."""
+"""Selector of the elements that have their own scroll bar."""
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium of the system's."""
+    """The system's Chromium, headless."""
     with chromium() as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with all that a page can have, and as wide as it gets."""
+    """A page with every element a report can have, at its widest."""
     folder, rng = tmp_path_factory.mktemp("page"), np.random.default_rng(0)
     scores = []
     for method in METHODS:
@@ -72,7 +72,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_loads_without_errors_and_asks_nobody_for_anything(browser: Any, report: Path, scheme: str) -> None:
+def test_the_report_loads_without_errors_or_requests_in_light_and_dark_mode(browser: Any, report: Path, scheme: str) -> None:
     page, faults = opened(browser, report, color_scheme=scheme)
     assert faults == []
     assert page.evaluate("[...document.images].map(image => image.complete && image.naturalWidth > 0)") == [True, True]
@@ -82,7 +82,7 @@ def test_it_loads_without_errors_and_asks_nobody_for_anything(browser: Any, repo
     assert (paper > ink) == (scheme == "light")
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, report: Path) -> None:
+def test_nothing_is_wider_than_the_screen_on_a_phone(browser: Any, report: Path) -> None:
     page, _ = opened(browser, report, viewport=PHONE, has_touch=True, is_mobile=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert page.evaluate("innerWidth") == PHONE["width"]
@@ -93,7 +93,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, report: Path)
     assert page.evaluate(smallest) >= 12
 
 
-def test_a_wide_table_scrolls_and_its_names_stay(browser: Any, report: Path) -> None:
+def test_a_wide_table_scrolls_while_its_row_names_stay_in_place(browser: Any, report: Path) -> None:
     page, _ = opened(browser, report, viewport=PHONE)
     box = page.locator(".scroll", has_text="A wide table")
     before = box.locator("tbody th").bounding_box()["x"]
@@ -101,14 +101,14 @@ def test_a_wide_table_scrolls_and_its_names_stay(browser: Any, report: Path) -> 
     assert box.locator("tbody th").bounding_box()["x"] == pytest.approx(before, abs=1)
 
 
-def test_a_table_shows_at_its_edge_that_there_is_more(browser: Any, report: Path) -> None:
+def test_a_scrollable_table_shows_at_its_edge_that_there_is_more(browser: Any, report: Path) -> None:
     page, _ = opened(browser, report, viewport=PHONE, reduced_motion="reduce")
     page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
     box = page.locator(".scroll", has_text="A wide table")
     box.scroll_into_view_if_needed()
 
     def edge() -> int:
-        """The darkest grey of the box's right edge, above all lines between rows."""
+        """Darkest grey at the right edge of the box, above the lines between rows."""
         place = box.bounding_box()
         clip = {"x": place["x"] + place["width"] - 3, "y": place["y"] + 4, "width": 2, "height": 2}
         image = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("L")
@@ -120,7 +120,7 @@ def test_a_table_shows_at_its_edge_that_there_is_more(browser: Any, report: Path
     assert edge() > 245
 
 
-def test_a_word_is_explained_at_the_keyboards_focus_and_a_tap_leads_to_the_glossary(browser: Any, report: Path) -> None:
+def test_keyboard_focus_explains_a_term_and_tapping_it_leads_to_the_glossary(browser: Any, report: Path) -> None:
     page, _ = opened(browser, report, viewport=PHONE, reduced_motion="reduce")
     word = page.locator("a.word").first
     said = "getComputedStyle(document.querySelector('a.word'), '::after').content"
@@ -134,21 +134,21 @@ def test_a_word_is_explained_at_the_keyboards_focus_and_a_tap_leads_to_the_gloss
     assert target.is_visible()
 
 
-def test_figures_stand_on_a_light_card_in_the_dark(browser: Any, report: Path) -> None:
+def test_figures_have_a_white_background_in_dark_mode(browser: Any, report: Path) -> None:
     page, _ = opened(browser, report, color_scheme="dark")
     shades = page.evaluate("[...document.querySelectorAll('figure')].map(e => getComputedStyle(e).backgroundColor)")
     assert shades
     assert set(shades) == {"rgb(255, 255, 255)"}
 
 
-def test_the_contents_lead_to_their_sections(browser: Any, report: Path) -> None:
+def test_the_table_of_contents_links_to_the_sections(browser: Any, report: Path) -> None:
     page, faults = opened(browser, report, viewport=PHONE, reduced_motion="reduce")
     page.get_by_role("link", name="Differences").click()
     page.wait_for_function("Math.abs(document.querySelector('#s2').getBoundingClientRect().top) < 60")
     assert faults == []
 
 
-def test_it_prints_and_no_table_or_figure_is_cut_off(browser: Any, report: Path) -> None:
+def test_the_printed_page_cuts_off_no_table_or_figure_and_unfolds_everything(browser: Any, report: Path) -> None:
     page, _ = opened(browser, report, viewport=A4)
     page.emulate_media(media="print")
     assert page.evaluate(TOO_WIDE, ".nothing") == []
@@ -160,7 +160,7 @@ def test_it_prints_and_no_table_or_figure_is_cut_off(browser: Any, report: Path)
     assert all(folded.nth(k).bounding_box()["height"] > 0 for k in range(folded.count()))
 
 
-def test_these_tests_find_what_they_look_for(browser: Any, tmp_path: Path) -> None:
+def test_the_browser_checks_detect_errors_requests_and_overflow(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     path.write_text(
         '<meta name="viewport" content="width=device-width"><div style="width: 900px">wide</div>'

@@ -1,4 +1,4 @@
-"""An experiment's rows as entries: what would keep them from being written is found before anything runs."""
+"""An experiment's rows as entries: anything that would prevent writing them is found before anything runs."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_an_experiment_whose_entries_can_be_written_passes(tiny: ExperimentConfi
     ],
     ids=["seed", "seeds", "size", "patterns"],
 )
-def test_results_that_could_not_be_written_are_refused_with_the_plan(
+def test_results_that_could_not_be_written_as_entries_are_refused_at_planning_time(
     tiny: ExperimentConfig, evaluation: dict[str, int], seed: int, reason: str
 ) -> None:
     changed = tiny.model_copy(update={"seed": seed, "evaluation": tiny.evaluation.model_copy(update=evaluation)})
@@ -31,7 +31,7 @@ def test_results_that_could_not_be_written_are_refused_with_the_plan(
         plan_experiment(changed)
 
 
-def test_a_name_of_letters_that_take_four_bytes_each_still_names_a_file(tmp_path) -> None:
+def test_entry_file_names_are_shortened_to_fit_even_with_four_byte_letters(tmp_path) -> None:
     name = file_name(0, "𝛽" * 80)
     assert name == f"01-{'𝛽' * 50}.json"
     (tmp_path / name).touch()

@@ -38,7 +38,7 @@ def _results(
     return path
 
 
-def test_the_table_has_a_line_for_each_epsilon_in_order(tmp_path: Path) -> None:
+def test_the_epsilon_table_has_a_row_per_epsilon_in_increasing_order(tmp_path: Path) -> None:
     found = read_results([_results(tmp_path, 0.25, 0.1), _results(tmp_path, 0.125, 0.3)])
     table = epsilon_table(found, "mig")
     assert [name for name, _ in table.lines] == ["β-VAE, ε = 0.125", "β-VAE, ε = 0.25"]
@@ -52,7 +52,7 @@ def test_the_table_has_a_line_for_each_epsilon_in_order(tmp_path: Path) -> None:
     ]
 
 
-def test_every_control_has_its_difference_and_where_it_was_not_run_a_dash(tmp_path: Path) -> None:
+def test_every_control_has_a_difference_column_with_a_dash_where_it_was_not_run(tmp_path: Path) -> None:
     both = _results(tmp_path, 0.25, 0.1, controls=("untrained", "untrained_in_span"))
     table = epsilon_table(read_results([both, _results(tmp_path, 0.125, 0.3)]), "mig")
     assert table.columns[4:] == ("untrained_in_span", "modified − untrained", "modified − untrained_in_span")
@@ -62,19 +62,19 @@ def test_every_control_has_its_difference_and_where_it_was_not_run_a_dash(tmp_pa
     ]
 
 
-def test_a_method_that_was_not_trained_at_every_epsilon_is_left_out(tmp_path: Path) -> None:
+def test_a_method_not_trained_at_every_epsilon_is_left_out(tmp_path: Path) -> None:
     found = read_results([_results(tmp_path, 0.25, 0.1, more="FactorVAE"), _results(tmp_path, 0.125, 0.3)])
     assert [name for name, _ in epsilon_table(found, "mig").lines] == ["β-VAE, ε = 0.125", "β-VAE, ε = 0.25"]
 
 
-def test_the_figure_is_drawn_and_always_the_same(tmp_path: Path) -> None:
+def test_the_epsilon_figure_is_deterministic(tmp_path: Path) -> None:
     found = read_results([_results(tmp_path, 0.25, 0.1), _results(tmp_path, 0.125, 0.3)])
     for name in ("a.png", "b.png"):
         draw_epsilon(tmp_path / name, found, "mig")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
+def test_results_that_cannot_be_compared_over_epsilon_are_refused(tmp_path: Path) -> None:
     first = _results(tmp_path, 0.25, 0.1)
     (tmp_path / "other").mkdir()
     with pytest.raises(UserError, match=r"must be of one dataset, and these are of mini, shapes3d\.$"):

@@ -1,4 +1,4 @@
-"""The findings of a report on made-up scores: who is averaged with whom, and which changes stand by themselves."""
+"""Findings of a report on made-up scores: which methods are averaged and which changes are not adjusted."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ FALLS = {"original": 0.7, "modified": 0.3, "noise": 0.7, "untrained": 0.45}
 
 @pytest.fixture
 def found(tiny: ExperimentConfig) -> Callable[..., Findings]:
-    """Findings of some methods, whose means are those of FALLS, ten seeds each."""
+    """Factory of findings for given methods: ten seeds each, with the means in FALLS."""
 
     def make(*methods: str) -> Findings:
         chosen = tuple(MethodConfig(name=name, objective={"kind": KINDS[name]}) for name in methods)
@@ -36,7 +36,7 @@ def found(tiny: ExperimentConfig) -> Callable[..., Findings]:
     return make
 
 
-def test_the_autoencoder_is_told_on_its_own(found: Callable[..., Findings]) -> None:
+def test_the_autoencoder_is_reported_separately(found: Callable[..., Findings]) -> None:
     findings = found(*KINDS)
     assert findings.groups == [("β-VAE", "FactorVAE"), ("PCL", "GAN"), ("AE",)]
     sentences = list(_answers(findings))
@@ -55,7 +55,7 @@ def test_an_evaluation_of_other_methods_has_one_group(tiny: ExperimentConfig) ->
     assert findings.groups == [("VAE", "DIP")]
 
 
-def test_the_primary_contrasts_stand_by_themselves_and_all_else_is_adjusted(found: Callable[..., Findings]) -> None:
+def test_only_the_primary_contrasts_are_exempt_from_the_holm_adjustment(found: Callable[..., Findings]) -> None:
     findings = found("β-VAE", "FactorVAE", "PCL")
     alone = {(a.methods, a.first, a.second) for a in findings.averages if a.p_holm is None}
     both = ("β-VAE", "FactorVAE")
@@ -67,7 +67,7 @@ def test_the_primary_contrasts_stand_by_themselves_and_all_else_is_adjusted(foun
     assert len(findings.family) == 14
 
 
-def test_a_report_says_what_its_intervals_are_over(tiny: ExperimentConfig) -> None:
+def test_a_report_says_what_its_intervals_are_taken_over(tiny: ExperimentConfig) -> None:
     def told(draws: int | dict[str, int]) -> list[str]:
         evaluation = tiny.evaluation.model_copy(update={"draws": draws})
         return list(_how_many(tiny.model_copy(update={"evaluation": evaluation})))

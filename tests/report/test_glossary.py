@@ -1,4 +1,4 @@
-"""The table of words, and where texts have them."""
+"""The glossary's table of terms and how they are marked in texts."""
 
 import re
 
@@ -8,19 +8,19 @@ from perturb.report.glossary import WORDS, Glossary, Word
 from perturb.variants import VARIANTS
 
 
-def test_every_word_is_defined_once_in_a_phrase() -> None:
+def test_every_glossary_term_is_defined_once_by_a_phrase() -> None:
     assert len({word.term for word in WORDS}) == len({word.name for word in WORDS}) == len(WORDS)
     assert all(word.meaning and not word.meaning.endswith(".") for word in WORDS)
 
 
 @pytest.mark.parametrize("word", WORDS, ids=lambda word: word.term)
-def test_every_word_is_found_in_the_form_of_its_term(word: Word) -> None:
+def test_every_term_is_recognised_as_it_is_written(word: Word) -> None:
     glossary = Glossary()
     assert f'id="first-{word.name}"' in glossary.mark(f"Of {word.term}.")
     assert [found.term for found in glossary] == [word.term]
 
 
-def test_the_words_of_the_field_are_defined() -> None:
+def test_the_terms_of_the_field_are_in_the_glossary() -> None:
     ours = "latent", "factor", "m_ψ", "ε", "literal", "ensemble", "retained share", "line search", "read-out", "pruned unit"
     assert {*ours, "MIG", "DCI", "SAP", "FactorVAE score", *VARIANTS} <= {word.term for word in WORDS}
 
@@ -28,7 +28,7 @@ def test_the_words_of_the_field_are_defined() -> None:
 @pytest.mark.parametrize(
     "text", ["MIG-sup", "modified.h5", "modified-2", "FactorVAE", "untrainedness", "multifactor", "matched_noises", "1.ε"]
 )
-def test_a_part_of_another_word_is_not_marked(text: str) -> None:
+def test_a_term_within_a_longer_word_is_not_marked(text: str) -> None:
     assert Glossary().mark(text) == text
 
 
@@ -39,13 +39,13 @@ FORMS = {
 
 
 @pytest.mark.parametrize(("text", "term"), FORMS.items())
-def test_other_forms_lead_to_the_same_definition(text: str, term: str) -> None:
+def test_other_forms_of_a_term_lead_to_the_same_definition(text: str, term: str) -> None:
     glossary = Glossary()
     assert re.sub(r"<[^>]*>", "", glossary.mark(text)) == text
     assert [word.term for word in glossary] == [term]
 
 
-def test_a_word_is_marked_once_in_each_page() -> None:
+def test_a_term_is_marked_only_once_per_page() -> None:
     glossary = Glossary()
     assert "dfn" in glossary.mark("MIG")
     assert glossary.mark("MIG & <MIG>") == "MIG &amp; &lt;MIG&gt;"

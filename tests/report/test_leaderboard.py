@@ -1,4 +1,4 @@
-"""The page and the Markdown of a folder of entries."""
+"""The leaderboard page and Markdown for a folder of entries."""
 
 import json
 import os
@@ -26,7 +26,7 @@ HOSTILE = '<img src=x onerror="alert(1)"> | `a`'
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three entries that can be compared, one of other settings, one of other images, one that is none."""
+    """Three comparable entries, one with other settings, one on other images, and one that is invalid."""
     write_raw(tmp_path / "leans.json", entry_as_json("Leans", original=[0.6, 0.5], modified=[0.3, 0.25]))
     write_raw(tmp_path / "holds.json", entry_as_json("Holds", original=[0.4, 0.5], modified=[0.4, 0.5], noise=[0.4, None]))
     write_raw(tmp_path / "fails.json", entry_as_json(HOSTILE, original=[0.4, 0.5], modified=[None, None]))
@@ -42,13 +42,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_entries_are_compared_with_those_of_the_same_images_and_settings(folder: Path) -> None:
+def test_entries_are_compared_only_with_those_of_the_same_images_and_settings(folder: Path) -> None:
     boards = boards_of(entries_in(folder)[0])
     models = sorted([line.entry.model for line in board.lines] for board in boards)
     assert models == [["Elsewhere"], ["Fast"], ["Holds", "Leans", HOSTILE]]
 
 
-def test_built_in_methods_stand_where_they_can_be_compared_and_nowhere_else(folder: Path, tmp_path: Path) -> None:
+def test_built_in_methods_appear_only_on_the_boards_where_they_are_comparable(folder: Path, tmp_path: Path) -> None:
     built_in = [entry for entry in published_entries() if entry.dataset.name == "mini"]
     dataset = built_in[0].dataset.model_dump(mode="json")
     files = [file for file in dataset["files"] if file["variant"] in ("original", "modified") and file["draw"] == 0]
@@ -66,7 +66,7 @@ def test_built_in_methods_stand_where_they_can_be_compared_and_nowhere_else(fold
     assert "pipeline" not in alone.read_text(encoding="utf-8")
 
 
-def test_the_page_has_every_score_and_every_refusal(folder: Path, tmp_path: Path) -> None:
+def test_the_page_shows_every_score_and_every_refused_entry(folder: Path, tmp_path: Path) -> None:
     (page, _), refused = write_leaderboard(folder, tmp_path / "out")
     text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
     assert "<h2>discs, ε = 0.25: MIG</h2>" in text
@@ -79,7 +79,7 @@ def test_the_page_has_every_score_and_every_refusal(folder: Path, tmp_path: Path
     assert "<b>bad.json</b>: The key `note` is unknown; remove it or correct its name." in text
 
 
-def test_nothing_on_the_page_is_anybodys_markup_or_asks_the_network(folder: Path, tmp_path: Path) -> None:
+def test_the_page_contains_no_foreign_markup_and_makes_no_network_requests(folder: Path, tmp_path: Path) -> None:
     text = write_leaderboard(folder, tmp_path / "out")[0][0].read_text(encoding="utf-8")
     found = _Tags(text)
     assert "img" not in found.names
@@ -88,9 +88,7 @@ def test_nothing_on_the_page_is_anybodys_markup_or_asks_the_network(folder: Path
     assert "default-src 'none'" in text
 
 
-def test_a_pipe_an_endless_device_and_a_name_that_is_no_text_are_refused_and_the_rest_is_shown(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_special_files_and_unprintable_file_names_are_refused_and_the_rest_is_shown(folder: Path, tmp_path: Path) -> None:
     os.mkfifo(folder / "pipe.json")
     (folder / "zero.json").symlink_to("/dev/zero")
     for name in (b"a\xff.json", b"two\nlines\x1b[31m.json"):
@@ -108,7 +106,7 @@ def test_a_pipe_an_endless_device_and_a_name_that_is_no_text_are_refused_and_the
         assert "\x1b" not in text
 
 
-def test_an_entry_of_thousands_of_seeds_that_meet_hundreds_of_patterns_takes_little_memory(tmp_path: Path) -> None:
+def test_an_entry_with_thousands_of_seeds_and_hundreds_of_patterns_needs_little_memory(tmp_path: Path) -> None:
     draws, seeds = 900, 5_000
     entry = entry_as_json("Wide", original=[0.5] * seeds, modified=[0.3] * seeds)
     first, second = entry["dataset"]["files"]
@@ -138,7 +136,7 @@ class _Tags(HTMLParser):
         self.attributes += attrs
 
 
-def test_links_to_paper_and_code_and_the_date_stand_where_an_entry_gives_them(tmp_path: Path) -> None:
+def test_paper_and_code_links_and_the_date_appear_where_an_entry_gives_them(tmp_path: Path) -> None:
     about = {"paper": "https://example.org/a?b=1&c=2", "code": "http://[::1]:8080/x", "date": "2026-11-27"}
     write_raw(tmp_path / "linked.json", entry_as_json("Linked") | about)
     write_raw(tmp_path / "plain.json", entry_as_json("Plain"))
@@ -149,12 +147,12 @@ def test_links_to_paper_and_code_and_the_date_stand_where_an_entry_gives_them(tm
     assert 'data-key=""><span>–</span>' in text
 
 
-def test_without_dates_there_is_no_such_column(folder: Path, tmp_path: Path) -> None:
+def test_there_is_no_date_column_without_dates(folder: Path, tmp_path: Path) -> None:
     text = write_leaderboard(folder, tmp_path / "out", built_in=False)[0][0].read_text(encoding="utf-8")
     assert 'data-head="date"' not in text
 
 
-def test_what_a_model_saw_as_its_author_states_it_is_told_with_what_it_could_see(tmp_path: Path) -> None:
+def test_what_an_author_says_the_model_saw_is_shown_beside_what_it_could_have_seen(tmp_path: Path) -> None:
     write_raw(tmp_path / "a.json", entry_as_json("Stated") | {"sees": "images"})
     write_raw(tmp_path / "b.json", entry_as_json("Silent"))
     (page, table), _ = write_leaderboard(tmp_path, tmp_path / "out", built_in=False)
@@ -167,7 +165,7 @@ def test_what_a_model_saw_as_its_author_states_it_is_told_with_what_it_could_see
     ]
 
 
-def test_built_in_methods_are_marked_and_nobody_elses_file_is(tmp_path: Path) -> None:
+def test_built_in_methods_are_tagged_and_a_users_file_cannot_claim_the_tag(tmp_path: Path) -> None:
     mine = published_entries()[0].model_dump(mode="json") | {"model": "Mine"}
     write_raw(tmp_path / "built in: Mine.json", mine)
     text = write_leaderboard(tmp_path, tmp_path / "out")[0][0].read_text(encoding="utf-8")
@@ -181,7 +179,7 @@ NARROW = {"width": 390, "height": 844}
 
 @pytest.fixture
 def page_of(folder: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Opens the page of three entries in Chromium: one stated to have seen images, one labels, one nothing known."""
+    """Function that opens the page of three entries in Chromium: one saw images, one could see labels, one is unknown."""
     for path in [*folder.glob("*.json"), folder / "mine" / "entry.json"]:
         path.unlink()
     for name, about in {"Holds": {"sees": "images"}, "Leans": {}, "Codes": {"how": "codes"}}.items():
@@ -198,7 +196,7 @@ def _shown(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_models_are_hidden_by_what_they_saw_from_the_keyboard_with_and_without_scripts(
+def test_models_can_be_filtered_by_what_they_saw_from_the_keyboard_without_scripts_too(
     page_of: Callable[..., Any], scripts: bool
 ) -> None:
     page = page_of(java_script_enabled=scripts)
@@ -212,7 +210,7 @@ def test_models_are_hidden_by_what_they_saw_from_the_keyboard_with_and_without_s
     assert page.get_by_text("in a table's head sort it").is_visible() == scripts
 
 
-def test_a_table_is_sorted_from_the_keyboard_and_says_how(page_of: Callable[..., Any]) -> None:
+def test_a_table_can_be_sorted_from_the_keyboard_and_announces_its_order(page_of: Callable[..., Any]) -> None:
     page = page_of()
     head = page.get_by_role("columnheader", name="model")
     head.get_by_role("button").focus()
@@ -222,7 +220,7 @@ def test_a_table_is_sorted_from_the_keyboard_and_says_how(page_of: Callable[...,
     assert (_shown(page), head.get_attribute("aria-sort")) == (["Codes", "Holds", "Leans"], "ascending")
 
 
-def test_on_a_phone_each_model_is_a_card_with_all_its_cells_and_the_heads_still_sort(page_of: Callable[..., Any]) -> None:
+def test_on_a_phone_each_model_is_a_card_with_all_its_cells_and_can_still_be_sorted(page_of: Callable[..., Any]) -> None:
     page = page_of(viewport=NARROW)
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     right = page.evaluate("[...document.querySelectorAll('td, button')].map(e => e.getBoundingClientRect().right)")
@@ -236,7 +234,7 @@ def test_on_a_phone_each_model_is_a_card_with_all_its_cells_and_the_heads_still_
     assert page.get_by_role("cell").count() == 21
 
 
-def test_at_a_desks_width_every_column_of_the_study_is_to_be_seen(tmp_path: Path) -> None:
+def test_all_columns_fit_a_desktop_width(tmp_path: Path) -> None:
     mine = published_entries()[0].model_dump(mode="json") | {"model": "Mine", "date": "2026-01-02", "sees": "images"}
     write_raw(tmp_path / "mine.json", mine | {"how": "fit"})
     path = write_leaderboard(tmp_path, tmp_path / "out")[0][0]
@@ -247,19 +245,19 @@ def test_at_a_desks_width_every_column_of_the_study_is_to_be_seen(tmp_path: Path
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
-def test_a_click_on_a_head_sorts_by_that_column_and_another_one_turns_it_round(folder: Path, tmp_path: Path) -> None:
+def test_clicking_a_column_head_sorts_by_it_and_clicking_again_reverses_the_order(folder: Path, tmp_path: Path) -> None:
     for name in ("fast.json", "mine/entry.json"):
         (folder / name).unlink()
     page = write_leaderboard(folder, tmp_path / "out")[0][0]
     assert _models_after(page, []) == ["Holds", "Leans", "hostile"]
     assert _models_after(page, [1]) == ["Leans", "Holds", "hostile"]
     assert _models_after(page, [1, 1])[2] == "Leans"
-    # What has no value stays last, whichever way.
+    # Entries without a value stay last in either order.
     assert _models_after(page, [4])[2] == _models_after(page, [4, 4])[2] == "hostile"
 
 
 def _models_after(page: Path, clicks: list[int]) -> list[str]:
-    """Models in the order of the page after clicks on heads by their number."""
+    """Models in page order after clicking on the column heads with these numbers."""
     clicked = page.with_name("clicked.html")
     script = "".join(f"document.querySelectorAll('th button')[{number}].click();" for number in clicks)
     clicked.write_text(page.read_text(encoding="utf-8") + f"<script>{script}</script>", encoding="utf-8")
@@ -268,7 +266,7 @@ def _models_after(page: Path, clicks: list[int]) -> list[str]:
     return ["hostile" if "img" in name else name for name in re.findall(r"<td[^>]*><b>(.*?)</b>", done.stdout)]
 
 
-def test_the_markdown_has_the_same_lines_with_foreign_signs_escaped(folder: Path, tmp_path: Path) -> None:
+def test_the_markdown_has_the_same_rows_with_special_characters_escaped(folder: Path, tmp_path: Path) -> None:
     table = write_leaderboard(folder, tmp_path / "out")[0][1].read_text(encoding="utf-8")
     lines = [line for line in table.splitlines() if line.startswith(("| Holds", "| Leans", "| \\<img"))]
     assert lines[0] == r"| Holds | 0.45 ± 0.07 | 0.45 ± 0.07 | 0.40, 1 failed | 100% \[100%, 100%\] | fit | labels | 2 |"
@@ -277,7 +275,7 @@ def test_the_markdown_has_the_same_lines_with_foreign_signs_escaped(folder: Path
     assert "- bad.json: The key \\`note\\` is unknown; remove it or correct its name." in table
 
 
-def test_the_command_names_what_it_wrote_and_what_it_refused(folder: Path) -> None:
+def test_the_command_lists_the_files_it_wrote_and_the_entries_it_refused(folder: Path) -> None:
     done = CliRunner().invoke(app, ["leaderboard", str(folder)])
     assert done.exit_code == 0
     assert done.stdout.splitlines() == [str(folder / "leaderboard.html"), str(folder / "leaderboard.md")]
@@ -289,14 +287,14 @@ def test_a_folder_without_entries_is_refused(tmp_path: Path) -> None:
         write_leaderboard(tmp_path, tmp_path)
 
 
-def test_only_invalid_entries_make_a_page_that_says_so(tmp_path: Path) -> None:
+def test_a_folder_of_invalid_entries_gives_a_page_that_says_so(tmp_path: Path) -> None:
     write_raw(tmp_path / "a.json", {})
     text = write_leaderboard(tmp_path, tmp_path)[0][0].read_text(encoding="utf-8")
     assert "No entry could be used." in text
     assert "The key `model` is missing." in text
 
 
-def test_check_accepts_entries_or_says_what_is_wrong_with_them(folder: Path) -> None:
+def test_entry_check_accepts_valid_entries_and_explains_invalid_ones(folder: Path) -> None:
     good, bad = folder / "holds.json", folder / "bad.json"
     done = CliRunner().invoke(app, ["entry", "check", str(good)])
     assert (done.exit_code, done.stdout) == (0, f"{good}: Holds on discs, 6 runs. Accepted.\n")

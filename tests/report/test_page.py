@@ -17,7 +17,7 @@ from perturb.report.thesis import ThesisNumbers, thesis_numbers
 from perturb.statistics.scores import Row
 
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
-"""A whole PNG."""
+"""A complete PNG of one pixel."""
 
 
 def _row(variant: str = "original", method: str = "AE", **fields: Any) -> Row:
@@ -33,7 +33,7 @@ def _compared(low: float | None, high: float | None, **fields: Any) -> Row:
 
 
 class _Found(HTMLParser):
-    """Tags with their attributes, and the text outside style and script."""
+    """Collects tags with their attributes, and the text outside style and script elements."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def _page(
     thesis: ThesisNumbers | None = None,
     **changes: Any,
 ) -> str:
-    """A page as an experiment's report has it."""
+    """Render a page like that of an experiment's report."""
     (tmp_path / "a.png").write_bytes(PIXEL)
     pictures = [Picture(tmp_path / "a.png", caption, "What is seen")]
     values: dict[str, Any] = {
@@ -95,20 +95,20 @@ def test_a_change_may_be_chance_exactly_when_its_interval_contains_zero(low: flo
     assert ("may be chance" in sentence) == chance
 
 
-def test_in_a_family_of_comparisons_the_adjusted_p_decides_and_the_interval_stays() -> None:
+def test_the_holm_adjusted_p_decides_on_chance_while_the_interval_is_unadjusted() -> None:
     (sentence,) = method_sentences([_row(), _compared(-0.6, -0.2, p=0.01, p_holm=0.2)], "mig")
     assert "[−0.60, −0.20], which may be chance" in sentence
     (sentence,) = method_sentences([_row(), _compared(-0.6, -0.2, p=0.001, p_holm=0.02)], "mig")
     assert "may be chance" not in sentence
 
 
-def test_answer_tells_score_share_difference_and_interval() -> None:
+def test_the_answer_states_the_score_the_retained_share_the_difference_and_its_interval() -> None:
     assert method_sentences([_row(), _compared(-0.6, -0.2)], "mig") == [
         "AE reaches a MIG of 0.50 on the original; on modified it keeps 20% of it (−0.40, 95 % interval [−0.60, −0.20])."
     ]
 
 
-def test_answer_has_a_sentence_for_each_method_and_a_part_for_each_variant() -> None:
+def test_the_answer_has_a_sentence_per_method_and_a_clause_per_variant() -> None:
     rows = [
         _row(), _compared(-0.6, -0.2), _compared(-0.1, 0.1, variant="noise"),
         _row(method="β-VAE"), _compared(-0.6, -0.2, method="β-VAE"), _compared(-0.1, 0.1, variant="noise", method="β-VAE"),
@@ -120,18 +120,18 @@ def test_answer_has_a_sentence_for_each_method_and_a_part_for_each_variant() -> 
     assert first.count("may be chance") == 1
 
 
-def test_too_few_pairs_are_told_instead_of_an_interval() -> None:
+def test_too_few_pairs_are_reported_instead_of_an_interval() -> None:
     (sentence,) = method_sentences([_row(), _compared(None, None)], "mig")
     assert "too few pairs for an interval" in sentence
     assert "may be chance" not in sentence
 
 
-def test_a_score_of_zero_leaves_nothing_to_keep() -> None:
+def test_a_score_of_zero_has_no_retained_share() -> None:
     (sentence,) = method_sentences([_row(mean=0.0), _compared(-0.1, 0.1, retained=None)], "mig")
     assert "has nothing to keep" in sentence
 
 
-def test_a_method_that_failed_on_the_original_is_told() -> None:
+def test_a_method_whose_runs_on_the_original_all_failed_is_reported() -> None:
     assert method_sentences([_row(mean=None, std=None, n=0, failed=5), _compared(None, None, difference=None)], "mig") == [
         "AE: all runs on the original failed."
     ]
@@ -143,15 +143,15 @@ def test_a_variant_without_pairs_is_not_compared(fields: dict[str, Any]) -> None
     assert sentence.endswith("; no run on modified could be compared.")
 
 
-def test_answer_without_other_variants_is_a_whole_sentence() -> None:
+def test_the_answer_is_a_complete_sentence_without_other_variants() -> None:
     assert method_sentences([_row()], "mig") == ["AE reaches a MIG of 0.50 on the original."]
 
 
-def test_answer_looks_at_its_own_metric_only() -> None:
+def test_answers_are_limited_to_the_requested_metric() -> None:
     assert method_sentences([_row(), _compared(-0.6, -0.2)], "other") == []
 
 
-def test_page_needs_no_network(tmp_path: Path) -> None:
+def test_the_page_needs_no_network(tmp_path: Path) -> None:
     page = _page(tmp_path, [_row(), _compared(-0.6, -0.2)])
     links = [
         value
@@ -166,7 +166,7 @@ def test_page_needs_no_network(tmp_path: Path) -> None:
     assert not re.search(r"https?://", page)
 
 
-def test_page_holds_its_images_as_they_are(tmp_path: Path) -> None:
+def test_the_page_embeds_its_images_unchanged(tmp_path: Path) -> None:
     images = [attributes for tag, attributes in _Found(_page(tmp_path, [_row()])).tags if tag == "img"]
     assert [image["alt"] for image in images] == ["What is seen"]
     kind, data = images[0]["src"].split(",", 1)
@@ -174,7 +174,7 @@ def test_page_holds_its_images_as_they_are(tmp_path: Path) -> None:
     assert base64.b64decode(data) == PIXEL
 
 
-def test_page_shows_answers_tables_notes_and_provenance(tmp_path: Path) -> None:
+def test_the_page_shows_answers_tables_notes_and_provenance(tmp_path: Path) -> None:
     rows = [_row(), _compared(-0.6, -0.2), _row(method="β-VAE"), _compared(-0.1, 0.1, method="β-VAE", failed=2)]
     text = _Found(_page(tmp_path, rows)).text
     for sentence in method_sentences(rows, "mig"):
@@ -195,7 +195,7 @@ def test_page_shows_answers_tables_notes_and_provenance(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["method", "note", "caption", "asked", "provenance"])
-def test_page_escapes_what_people_named(tmp_path: Path, place: str) -> None:
+def test_the_page_escapes_user_supplied_text(tmp_path: Path, place: str) -> None:
     evil = '<script>alert("1")</script>'
     rows = [_row(method=evil), _compared(-0.6, -0.2, method=evil)] if place == "method" else [_row()]
     changes: dict[str, dict[str, Any]] = {
@@ -211,7 +211,7 @@ def test_page_escapes_what_people_named(tmp_path: Path, place: str) -> None:
     assert "script" not in [tag for tag, _ in found.tags]
 
 
-def test_page_of_a_method_that_failed_throughout(tmp_path: Path) -> None:
+def test_the_page_reports_a_method_that_failed_on_every_variant(tmp_path: Path) -> None:
     failed = {"mean": None, "std": None, "n": 0, "failed": 5}
     text = _Found(_page(tmp_path, [_row(**failed), _compared(None, None, difference=None, **failed)])).text
     assert "AE: all runs on the original failed." in text
@@ -231,7 +231,7 @@ def _sections(tmp_path: Path) -> list[Section]:
     ]
 
 
-def test_sections_come_in_their_order_with_all_they_hold(tmp_path: Path) -> None:
+def test_sections_are_rendered_in_order_with_all_their_content(tmp_path: Path) -> None:
     found = _Found(
         render_page(
             name="tiny",
@@ -251,7 +251,7 @@ def test_sections_come_in_their_order_with_all_they_hold(tmp_path: Path) -> None
     assert (image["alt"], image["width"], image["height"]) == ("For the blind", "1", "1")
 
 
-def test_every_link_of_the_contents_leads_to_its_section(tmp_path: Path) -> None:
+def test_every_link_in_the_table_of_contents_leads_to_its_section(tmp_path: Path) -> None:
     found = _Found(_page(tmp_path, [_row()], sections=_sections(tmp_path)))
     links = [attributes["href"] for tag, attributes in found.tags if tag == "a" and not attributes.get("class")]
     assert links == [f"#{attributes['id']}" for tag, attributes in found.tags if tag == "section"]
@@ -263,14 +263,14 @@ def test_the_answers_come_before_everything_else(tmp_path: Path) -> None:
     assert text.index("Does it?") < text.index("It falls by 0.40.") < text.index("The rest does not.") < text.index("Scores")
 
 
-def test_the_thesis_stands_beside_our_scores(tmp_path: Path) -> None:
+def test_the_thesis_numbers_are_shown_beside_our_scores(tmp_path: Path) -> None:
     thesis = thesis_numbers("shapes3d", {"AE": "autoencoder"})
     text = _Found(_page(tmp_path, [_row(), _compared(-0.6, -0.2)], thesis=thesis)).text
     assert "(in brackets: thesis)" in text
     assert "(0.06 ± 0.03)" in text
 
 
-def test_sections_are_markdown_too(tmp_path: Path) -> None:
+def test_sections_can_be_rendered_as_markdown(tmp_path: Path) -> None:
     text = as_markdown(_sections(tmp_path))
     for line in (
         "## Search", "A paragraph.", "- A point.", "### Grouped", "| Method | one | two | three |",
@@ -288,13 +288,13 @@ def _lines(count: int) -> TextTable:
     return plain_table(f"Table of {count}", ["Name", "Value"], [[str(k), "1"] for k in range(count)])
 
 
-def test_of_a_sections_tables_the_first_is_open_unless_it_is_long(tmp_path: Path) -> None:
+def test_only_the_first_table_of_a_section_is_unfolded_unless_it_is_long(tmp_path: Path) -> None:
     page = _rendered(Section(title="S", tables=[_lines(LONG), _lines(1)]), Section(title="T", tables=[_lines(LONG + 1)]))
     folded = re.findall(r"<summary>(Table[^<]*)</summary>", page)
     assert folded == ["Table of 1: 1 line", f"Table of {LONG + 1}: {LONG + 1} lines"]
 
 
-def test_explanations_and_what_other_sections_tell_are_folded_and_there(tmp_path: Path) -> None:
+def test_explanations_and_repeated_sections_are_folded_but_present(tmp_path: Path) -> None:
     page = _rendered(
         Section(title="Open", explained=["So it is read."]), Section(title="Again", text=["Retold."], folded=True)
     )
@@ -304,12 +304,12 @@ def test_explanations_and_what_other_sections_tell_are_folded_and_there(tmp_path
 
 
 @pytest.mark.parametrize(("cells", "columns"), [(["1"] * 3, 1), (["0.60 ± 0.31"] * 5, 2), (["0.60 ± 0.31"] * 12, 3)])
-def test_a_table_takes_as_many_columns_of_the_page_as_its_cells_need(cells: list[str], columns: int) -> None:
+def test_a_table_spans_as_many_page_columns_as_its_cells_need(cells: list[str], columns: int) -> None:
     table = plain_table("T", ["Name", *(f"a long heading {k}" for k in range(len(cells)))], [["x", *cells]])
     assert table.columns_of_page == columns
 
 
-def test_a_word_leads_to_its_definition_where_it_first_stands_and_back(tmp_path: Path) -> None:
+def test_the_first_use_of_a_term_links_to_its_definition_and_back(tmp_path: Path) -> None:
     section = Section(title="MIG", text=["No factor and no MIG.", "A MIG of factors, once more."])
     page = _rendered(section, answers=["<b> & MIG by ε."])
     found = _Found(page)
@@ -324,11 +324,11 @@ def test_a_word_leads_to_its_definition_where_it_first_stands_and_back(tmp_path:
     assert "&lt;b&gt; &amp; " in page
 
 
-def test_a_page_without_such_words_has_no_glossary(tmp_path: Path) -> None:
+def test_a_page_without_glossary_terms_has_no_glossary(tmp_path: Path) -> None:
     assert "Words" not in _Found(_rendered(Section(title="S", text=["Nothing."]))).text
 
 
-def test_the_foot_line_says_what_is_known_and_no_more(tmp_path: Path) -> None:
+def test_the_footer_states_only_what_is_known(tmp_path: Path) -> None:
     page = _rendered(provenance={"config": "<!-- foot line -->"})
     told = with_foot(
         page,

@@ -20,7 +20,7 @@ def _changes(scores: Sequence[Score], methods: Sequence[str], *variants: str) ->
     return [pooled(scores, "mig", methods=methods, first=variant) for variant in variants]
 
 
-def test_methods_are_averaged_for_every_seed() -> None:
+def test_changes_are_averaged_over_methods_within_each_seed() -> None:
     scores = [score for score in SCORES if score.seed < 2]
     found = pooled(scores, "mig", methods=["A", "B"], first="modified")
     rows = np.array([[-0.3, -0.3], [-0.1, -0.2]])
@@ -34,15 +34,15 @@ def test_methods_are_averaged_for_every_seed() -> None:
     assert (found.seeds, found.draws) == (2, (1, 1))
 
 
-def test_methods_with_fewer_runs_weigh_as_much_as_the_others() -> None:
+def test_methods_with_fewer_runs_have_the_same_weight_as_the_others() -> None:
     found = pooled(SCORES, "mig", methods=["A", "B"], first="modified")
     assert found.difference == pytest.approx(np.mean([np.mean([-0.3, -0.3, -0.5]), np.mean([-0.1, -0.2])]))
     assert found.ci_low < found.difference < found.ci_high
     assert found.seeds == 3
 
 
-def test_an_interval_holds_what_patterns_share_and_not_how_many_each_method_met() -> None:
-    """Without spread among patterns there is none in the answer, though B met four of them and A ten."""
+def test_the_pooled_interval_ignores_how_many_patterns_each_method_was_trained_on() -> None:
+    """Patterns without spread give an interval of width 0, though B was trained on four of them and A on ten."""
     scores = [*made_scores("A", "original", *[0.5] * 10), *made_scores("B", "original", *[0.9] * 4)]
     scores += [replace(score, draw=score.seed) for score in made_scores("A", "modified", *[0.4] * 10)]
     scores += [replace(score, draw=score.seed) for score in made_scores("B", "modified", *[0.6] * 4)]
@@ -51,7 +51,7 @@ def test_an_interval_holds_what_patterns_share_and_not_how_many_each_method_met(
     assert found.draws == (10, 1)
 
 
-def test_draws_are_shared_by_all_methods() -> None:
+def test_patterns_are_shared_by_all_methods() -> None:
     scores = [score for score in SCORES if score.variant != "modified"]
     for method in "AB":
         for draw in range(2):
@@ -61,7 +61,7 @@ def test_draws_are_shared_by_all_methods() -> None:
     assert found.ci_low <= found.difference - 0.1 < found.difference + 0.1 <= found.ci_high
 
 
-def test_the_answer_is_one_sentence_with_an_interval_for_each_variant() -> None:
+def test_the_headline_is_one_sentence_with_an_interval_per_variant() -> None:
     changes = _changes(SCORES, ["A", "B"], "modified", "noise")
     text = headline(SCORES, "mig", methods=["A", "B"], changes=changes)
     assert text.startswith(
@@ -73,7 +73,7 @@ def test_the_answer_is_one_sentence_with_an_interval_for_each_variant() -> None:
     assert ". " not in text.replace("0.", "")
 
 
-def test_an_adjusted_p_decides_what_may_be_chance() -> None:
+def test_the_adjusted_p_decides_what_may_be_chance() -> None:
     (change,) = _changes(
         [*made_scores("A", "original", 0.8, 0.7), *made_scores("A", "modified", 0.5, 0.4)], ["A"], "modified"
     )
@@ -90,12 +90,12 @@ def test_further_variants_have_a_sentence_of_their_own() -> None:
     assert further([]) is None
 
 
-def test_one_method_is_called_by_its_name() -> None:
+def test_a_single_method_is_referred_to_by_its_name() -> None:
     original = [score for score in SCORES if score.variant == "original"]
     assert headline(original, "mig", methods=["A"], changes=[]) == "A's MIG is 0.70 on the original."
 
 
-def test_too_few_seeds_and_failures_are_told() -> None:
+def test_too_few_seeds_and_failures_are_reported() -> None:
     one = [*made_scores("A", "original", 0.5), *made_scores("A", "modified", 0.7), *made_scores("A", "noise", None)]
     assert headline(one, "mig", methods=["A"], changes=_changes(one, ["A"], "modified", "noise")) == (
         "A's MIG is 0.50 on the original; it changes by +0.20 on the modified images (too few seeds for an interval) and "
@@ -106,7 +106,7 @@ def test_too_few_seeds_and_failures_are_told() -> None:
     )
 
 
-def test_what_training_adds_is_told_with_the_sign_of_its_interval() -> None:
+def test_the_effect_of_training_the_pattern_is_reported_with_its_sign_and_interval() -> None:
     trained = [*made_scores("A", "modified", 0.3, 0.2, 0.3), *made_scores("B", "modified", 0.4, 0.4, 0.4)]
     control = [*made_scores("A", "untrained", 0.5, 0.4, 0.5), *made_scores("B", "untrained", 0.5, 0.5, 0.5)]
     found = pooled([*trained, *control], "mig", methods=["A", "B"], first="modified", second="untrained")
@@ -128,7 +128,7 @@ def test_what_training_adds_is_told_with_the_sign_of_its_interval() -> None:
     assert contrast(pooled(trained, "mig", methods=["A"], first="modified", second="untrained")) is None
 
 
-def test_other_contrasts_name_their_variants() -> None:
+def test_other_contrasts_name_both_variants() -> None:
     scores = [*made_scores("A", "noise", 0.3, 0.2), *made_scores("A", "untrained", 0.5, 0.4)]
     assert contrast(pooled(scores, "mig", methods=["A"], first="noise", second="untrained")) == (
         "A's MIG changes by −0.20 from untrained to noise (95 % interval [−0.20, −0.20])."
@@ -137,7 +137,7 @@ def test_other_contrasts_name_their_variants() -> None:
     assert contrast(against) == further([against])
 
 
-def test_a_seed_that_met_several_untrained_patterns_is_held_against_their_mean() -> None:
+def test_a_seed_with_several_untrained_patterns_is_compared_with_their_mean() -> None:
     scores = [*made_scores("A", "modified", 0.3, 0.3)]
     for draw, value in enumerate((0.4, 0.6)):
         scores += made_scores("A", "untrained", value, value, draw=draw)

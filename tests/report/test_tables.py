@@ -47,11 +47,11 @@ def _as_text(rows: list[Row], *, width: int = 120, thesis: ThesisNumbers | None 
 @pytest.mark.parametrize(
     ("value", "text"), [(0.314, "+0.31"), (-0.426, "−0.43"), (0.0, "+0.00"), (1.5, "+1.50"), (None, "–")]
 )
-def test_signed_numbers_have_a_real_minus(value: float | None, text: str) -> None:
+def test_signed_numbers_use_a_real_minus_sign(value: float | None, text: str) -> None:
     assert signed(value) == text
 
 
-def test_interval_is_in_brackets_or_a_dash() -> None:
+def test_an_interval_is_in_brackets_or_a_dash_if_missing() -> None:
     assert interval(_row(ci_low=-0.426, ci_high=0.31)) == "[−0.43, +0.31]"
     assert interval(_row()) == "–"
 
@@ -66,12 +66,12 @@ def test_interval_is_in_brackets_or_a_dash() -> None:
         ({"mean": None, "std": None, "n": 0, "failed": 10}, "all 10 failed"),
     ],
 )
-def test_cell_tells_what_must_not_be_overlooked(fields: dict[str, Any], text: str) -> None:
+def test_a_cell_reports_failed_and_over_pruned_runs(fields: dict[str, Any], text: str) -> None:
     ((line,), *_) = tables_of(as_markdown([_row(**fields)])).values()
     assert line["original"] == text
 
 
-def test_csv_reads_back_with_every_field() -> None:
+def test_the_csv_has_every_field_of_every_row() -> None:
     rows = _four()
     lines = list(csv.DictReader(io.StringIO(as_csv(rows))))
     expected = [
@@ -82,19 +82,19 @@ def test_csv_reads_back_with_every_field() -> None:
     assert float(lines[2]["mean"]) == 0.123456789
 
 
-def test_csv_keeps_a_method_name_with_a_comma_in_one_field() -> None:
+def test_the_csv_quotes_a_method_name_with_a_comma() -> None:
     (line,) = csv.DictReader(io.StringIO(as_csv([_row('AE, "large"')])))
     assert line["method"] == 'AE, "large"'
 
 
-def test_markdown_has_methods_down_and_variants_across() -> None:
+def test_the_markdown_table_has_methods_as_rows_and_variants_as_columns() -> None:
     assert tables_of(as_markdown(_four()))["MIG"] == [
         {"Method": "AE", "original": "0.60 ± 0.31", "modified": "0.05 ± 0.02, 1 failed"},
         {"Method": "β-VAE", "original": "0.12, 9 failed, 1 over-pruned", "modified": "all 10 failed"},
     ]
 
 
-def test_markdown_lists_the_differences_without_the_original() -> None:
+def test_the_markdown_differences_leave_out_the_original() -> None:
     found = tables_of(as_markdown(_four()))["Variant − original, paired by seed"]
     assert [(line["Method"], line["Variant"], line["Metric"]) for line in found] == [
         ("AE", "modified", "MIG"),
@@ -112,7 +112,7 @@ def test_markdown_lists_the_differences_without_the_original() -> None:
         ((None, 0.2), (0.1, None), "0"),
     ],
 )
-def test_markdown_counts_the_pairs_that_the_difference_is_of(
+def test_the_markdown_counts_the_pairs_behind_each_difference(
     original: tuple[float | None, ...], modified: tuple[float | None, ...], pairs: str
 ) -> None:
     scores = [
@@ -135,7 +135,7 @@ HOSTILE = ["AE | large", "<img src=x onerror=alert(1)>", "`a` *b* [c](http://d)"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_name_of_any_signs_means_itself_in_markdown_csv_and_terminal(name: str) -> None:
+def test_special_characters_in_a_name_are_shown_literally_in_markdown_csv_and_terminal(name: str) -> None:
     text = as_markdown(_four(first=name))
     assert [line["Method"] for line in tables_of(text)["MIG"]] == [name, "β-VAE"]
     assert "<img" not in html_of(text)
@@ -144,12 +144,12 @@ def test_a_name_of_any_signs_means_itself_in_markdown_csv_and_terminal(name: str
     assert f" {name} " in _as_text(_four(first=name))
 
 
-def test_negative_numbers_stay_numbers_in_csv() -> None:
+def test_negative_numbers_are_not_quoted_in_the_csv() -> None:
     assert "'" not in as_csv(_four())
     assert {line["difference"] for line in csv.DictReader(io.StringIO(as_csv(_four())))} == {"", "-0.5512"}
 
 
-def test_terminal_shows_methods_means_and_differences() -> None:
+def test_the_terminal_shows_methods_means_and_differences() -> None:
     text = _as_text(_four())
     assert "MIG, tiny" in text
     for part in ("Method", "original", "modified", "AE", "β-VAE"):
@@ -169,11 +169,11 @@ def test_terminal_shows_methods_means_and_differences() -> None:
 
 
 @pytest.mark.parametrize("name", ["AE [large]", "AE [/large]", "AE [bold]x[/bold]"])
-def test_terminal_shows_a_method_name_with_brackets_as_it_is(name: str) -> None:
+def test_the_terminal_shows_a_method_name_with_brackets_unchanged(name: str) -> None:
     assert name in _as_text(_four(first=name))
 
 
-def test_four_variants_fit_a_terminal_of_eighty_columns() -> None:
+def test_four_variants_fit_an_eighty_column_terminal() -> None:
     compared = {"difference": -0.31, "ci_low": -0.42, "ci_high": -0.2}
     rows = [_row("β-VAE"), *(_row("β-VAE", name, **compared) for name in ("modified", "noise", "untrained"))]
     text = _as_text(rows, width=80)
@@ -182,7 +182,7 @@ def test_four_variants_fit_a_terminal_of_eighty_columns() -> None:
     assert "β-VAE" in text
 
 
-def test_the_thesis_stands_beside_our_scores_where_it_has_one() -> None:
+def test_the_thesis_numbers_are_shown_where_the_thesis_has_them() -> None:
     thesis = thesis_numbers("shapes3d", {"AE": "autoencoder"})
     markdown = tables_of(as_markdown(_four(), thesis=thesis))["MIG"]
     assert markdown[0] == {
@@ -196,7 +196,7 @@ def test_the_thesis_stands_beside_our_scores_where_it_has_one() -> None:
     assert "in brackets: thesis" in text
 
 
-def test_where_numbers_from_several_places_are_beside_each_is_named() -> None:
+def test_each_number_names_its_source_if_numbers_come_from_several() -> None:
     table = plain_table("A table", ["Name", "x", "y"], [["a", "1", "2"]])
     named = replace(table, lines=(("a", (Cell("1", (), "3", "here"), Cell("2", (), "4", "there"))),))
     console = Console(file=io.StringIO(), width=120)
@@ -205,18 +205,18 @@ def test_where_numbers_from_several_places_are_beside_each_is_named() -> None:
     assert "(4)" in console.file.getvalue()
 
 
-def test_a_cell_that_nobody_has_scored_is_a_dash() -> None:
+def test_a_cell_without_scores_is_a_dash() -> None:
     rows = [_row("AE"), _row("AE", "modified"), _row("β-VAE")]
     (table,) = score_tables(rows)
     assert table.lines[1][1][1].text == "–"
 
 
-def test_a_line_that_does_not_fit_its_columns_is_an_error() -> None:
+def test_a_row_that_does_not_fit_the_columns_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"must fit 1 columns, in 'A table' \['x'\] do not"):
         plain_table("A table", ["Name", "Value"], [["x", "1", "2"]])
 
 
-def test_several_draws_are_told_in_every_form() -> None:
+def test_several_patterns_are_reported_in_csv_and_markdown() -> None:
     rows = [
         _row(),
         _row("AE", "modified", difference=-0.25, ci_low=-0.4, ci_high=-0.1, draws=2, by_draw=((0, -0.3), (1, -0.2))),
@@ -228,7 +228,7 @@ def test_several_draws_are_told_in_every_form() -> None:
     assert "three of them say little" in as_markdown(rows)
 
 
-def test_where_every_run_has_a_draw_of_its_own_draws_are_not_listed() -> None:
+def test_patterns_are_not_listed_where_every_run_has_its_own() -> None:
     rows = [_row(), _row("AE", "modified", difference=-0.25, n=2, draws=2, by_draw=((0, -0.3), (1, -0.2)))]
     text = as_markdown(rows)
     assert "Each seed has its own pattern" in text
@@ -236,7 +236,7 @@ def test_where_every_run_has_a_draw_of_its_own_draws_are_not_listed() -> None:
     assert "By pattern" not in text
 
 
-def test_two_variants_are_compared_in_a_table_of_their_own() -> None:
+def test_two_variants_are_compared_in_a_separate_table() -> None:
     found = Comparison(
         method="AE", methods=("AE",), metric="mig", first="modified", second="untrained", difference=-0.05, ci_low=-0.1,
         ci_high=0.02, p=0.1, p_holm=0.4, seeds=10, draws=(3, 3),
@@ -248,7 +248,7 @@ def test_two_variants_are_compared_in_a_table_of_their_own() -> None:
     assert [name, *(cell.text for cell in cells)] == expected
 
 
-def test_primary_contrasts_have_a_line_each_with_their_methods() -> None:
+def test_each_primary_contrast_has_a_row_that_names_its_methods() -> None:
     found = Comparison(
         method="mean of 2 methods", methods=("A", "B"), metric="mig", first="modified", second="original", difference=-0.4,
         ci_low=-0.5, ci_high=-0.3, p=0.00001, seeds=10, draws=(10, 1),
@@ -259,11 +259,11 @@ def test_primary_contrasts_have_a_line_each_with_their_methods() -> None:
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0431, "0.043"), (1.0, "1.000"), (0.0001, "<0.001"), (None, "–")])
-def test_p_values_have_three_places(p: float | None, text: str) -> None:
+def test_p_values_have_three_decimals(p: float | None, text: str) -> None:
     assert probability(p) == text
 
 
-def test_a_cell_tells_the_share_that_is_kept() -> None:
+def test_a_cell_states_the_retained_share() -> None:
     compared = {"difference": -0.4, "ci_low": -0.5, "ci_high": -0.3}
     rows = [_row(), _row("AE", "modified", mean=0.2, retained=1 / 3, **compared), _row("AE", "noise", **compared)]
     (table,) = score_tables(rows, compared=True)

@@ -33,7 +33,7 @@ TC-VAE 0.08± 0.01 0.06± 0.03 0.05± 0.02 0.08± 0.02 0.04± 0.02 0.06± 0.03
 SlowVAE 0.08± 0.01 0.07± 0.01 0.07± 0.01 0.09± 0.04 0.04± 0.01 0.09± 0.05
 PCL 0.07± 0.03 0.10± 0.03 0.10± 0.03 0.07± 0.01 0.07± 0.01 0.07± 0.01
 """
-"""Tables 4.2 to 4.5 as the thesis's text has them."""
+"""Tables 4.2 to 4.5 as printed in the thesis."""
 KINDS = {
     "AE": "autoencoder", "β-VAE": "beta_vae", "FactorVAE": "factor_vae", "TC-VAE": "beta_tc_vae", "SlowVAE": "slow_vae",
     "PCL": "pcl", "GAN": "weakly_supervised_gan",
@@ -41,7 +41,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("metric", "block"), [*zip(TABLES, PRINTED.strip().split("\n\n"), strict=True)], ids=TABLES)
-def test_every_number_is_the_printed_one(metric: str, block: str) -> None:
+def test_every_thesis_number_matches_the_printed_tables(metric: str, block: str) -> None:
     for line in block.splitlines():
         name, numbers = line.split(" ", 1)
         found = [thesis_number(data, metric, KINDS[name], variant) for data in DATASETS for variant in VARIANTS]
@@ -49,7 +49,7 @@ def test_every_number_is_the_printed_one(metric: str, block: str) -> None:
         assert [number for pair in found for number in pair] == expected
 
 
-def test_keys_are_those_of_configs_and_metrics() -> None:
+def test_the_thesis_tables_use_the_keys_of_our_methods_and_metrics() -> None:
     assert set(KINDS.values()) <= set(OBJECTIVE_KINDS)
     assert tuple(TABLES) == TABLE_METRICS
     assert set(TABLES) <= set(METRICS)
@@ -66,11 +66,11 @@ def test_keys_are_those_of_configs_and_metrics() -> None:
     ],
     ids=lambda asked: "-".join(asked),
 )
-def test_what_the_thesis_does_not_print_has_no_number(asked: tuple[str, str, str, str]) -> None:
+def test_scores_that_the_thesis_does_not_print_have_no_number(asked: tuple[str, str, str, str]) -> None:
     assert thesis_number(*asked) is None
 
 
-def test_numbers_stand_beside_the_same_dataset_only() -> None:
+def test_thesis_numbers_are_shown_for_the_same_dataset_and_method_only() -> None:
     kinds = {"ours": "beta_vae", "AE": "autoencoder"}
     assert thesis_numbers("mini", kinds) is None
     found = thesis_numbers("dsprites", kinds)
@@ -78,5 +78,5 @@ def test_numbers_stand_beside_the_same_dataset_only() -> None:
     assert found.get("sap", "AE", "original") is None
 
 
-def test_methods_that_the_thesis_lacks_have_nothing_beside_them() -> None:
+def test_methods_missing_from_the_thesis_have_no_thesis_numbers() -> None:
     assert thesis_numbers("dsprites", {"DIP-VAE": "dip_vae"}) is None

@@ -1,4 +1,4 @@
-"""Which comparisons stand by themselves, and how the others are adjusted."""
+"""Which comparisons are exempt from the adjustment, and how the others are adjusted."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ SCORES = [
 ]  # fmt: skip
 
 
-def test_every_comparison_but_the_primary_ones_is_adjusted_once() -> None:
+def test_every_comparison_except_the_primary_ones_is_adjusted_once() -> None:
     rows = summarise(SCORES, ["mig"])
     beside = compare(SCORES, "mig", first="modified", second="untrained")
     primary = [pooled(SCORES, "mig", methods=["A", "B"], first="modified")]
@@ -31,7 +31,7 @@ def test_every_comparison_but_the_primary_ones_is_adjusted_once() -> None:
     assert [row.p_holm for row in family.judged(rows) if row.variant == "original"] == [None, None]
 
 
-def test_a_cell_that_is_a_primary_contrast_stands_by_itself() -> None:
+def test_a_cell_that_is_a_primary_contrast_is_not_adjusted() -> None:
     rows = summarise(SCORES, ["mig"])
     primary = [pooled(SCORES, "mig", methods=["A"], first="original", second="modified")]
     judged = {(row.method, row.variant): row for row in Family(rows, primary=primary).judged(rows)}
@@ -39,7 +39,7 @@ def test_a_cell_that_is_a_primary_contrast_stands_by_itself() -> None:
     assert judged["B", "modified"].p_holm is not None
 
 
-def test_what_is_beyond_chance_by_itself_may_be_chance_in_a_family() -> None:
+def test_a_significant_result_may_be_chance_within_a_family() -> None:
     (row,) = [row for row in summarise(SCORES, ["mig"]) if (row.method, row.variant) == ("B", "modified")]
     assert 0.02 < row.p < 0.05
     assert not may_be_chance(row)

@@ -1,4 +1,4 @@
-"""The share of a score that survives, its interval and its sentence."""
+"""The retained share of a score, its interval and its sentence."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from perturb.statistics.intervals import over_clusters, over_draws_and_seeds
 from perturb.statistics.retained import retained
 
 
-def test_the_share_is_that_of_the_means_over_pairs() -> None:
+def test_the_retained_share_is_the_ratio_of_the_means_over_pairs() -> None:
     scores = made_scores("A", "original", 0.6, 0.7, 0.8, 0.9) + made_scores("A", "modified", 0.3, 0.4, 0.35, None)
     found = retained(scores, "mig", "modified")
     assert (found.pairs, found.share) == (3, pytest.approx(0.5))
@@ -19,13 +19,13 @@ def test_the_share_is_that_of_the_means_over_pairs() -> None:
     assert (found.low, found.high) == pytest.approx((0.5 - half_width, 0.5 + half_width))
 
 
-def test_pairs_that_keep_the_same_share_have_a_narrow_interval_however_far_apart_their_scores_are() -> None:
+def test_pairs_that_retain_the_same_share_have_a_narrow_interval_at_any_score() -> None:
     scores = made_scores("A", "original", 0.2, 0.8) + made_scores("A", "modified", 0.1, 0.4)
     found = retained(scores, "mig", "modified")
     assert (found.low, found.share, found.high) == (pytest.approx(0.5), pytest.approx(0.5), pytest.approx(0.5))
 
 
-def test_of_several_patterns_the_patterns_are_the_clusters() -> None:
+def test_several_patterns_are_the_clusters_of_the_retained_share() -> None:
     originals = made_scores("A", "original", *[0.5] * 6)
     modified = [replace(score, draw=score.seed % 3) for score in made_scores("A", "modified", 0.1, 0.3, 0.2, 0.2, 0.4, 0.3)]
     found = retained([*originals, *modified], "mig", "modified")
@@ -34,7 +34,7 @@ def test_of_several_patterns_the_patterns_are_the_clusters() -> None:
     assert (found.low, found.high) == pytest.approx((0.5 - half_width, 0.5 + half_width))
 
 
-def test_where_seeds_meet_several_patterns_both_vary() -> None:
+def test_seeds_trained_on_several_patterns_contribute_both_sources_of_variance() -> None:
     originals = made_scores("A", "original", 0.5, 0.5, 0.5)
     modified = [*made_scores("A", "modified", 0.1, 0.3, 0.2), *made_scores("A", "modified", 0.3, 0.4, 0.2, draw=1)]
     found = retained([*originals, *modified], "mig", "modified")
@@ -43,7 +43,7 @@ def test_where_seeds_meet_several_patterns_both_vary() -> None:
     assert (found.low, found.share, found.high) == pytest.approx((0.5 - half_width, 0.5, 0.5 + half_width))
 
 
-def test_the_shares_interval_covers() -> None:
+def test_the_interval_of_the_retained_share_has_about_the_nominal_coverage() -> None:
     rng, hits = np.random.default_rng(0), 0
     for _ in range(500):
         originals = rng.normal(0.7, 0.2, 3)
@@ -67,13 +67,13 @@ def test_the_shares_interval_covers() -> None:
     ],
     ids=["clear", "little", "chance", "one pair", "nothing", "failed"],
 )
-def test_the_sentence_says_what_survives(original: tuple, modified: tuple, end: str) -> None:
+def test_the_model_sentence_states_what_is_retained(original: tuple, modified: tuple, end: str) -> None:
     scores = made_scores("A", "original", *original) + made_scores("A", "modified", *modified)
     mean = sum(original) / len(original)
     start = f"A reaches a MIG of {mean:.2f} on the original; on the modified images "
     assert model_sentence(scores, "mig") == start + end
 
 
-def test_without_an_original_there_is_nothing_to_say() -> None:
+def test_a_model_without_a_score_on_the_original_is_reported() -> None:
     scores = made_scores("A", "original", None) + made_scores("A", "modified", 0.5)
     assert model_sentence(scores, "mig") == "A has no score on the original, because all of its runs there failed."

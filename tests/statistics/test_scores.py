@@ -15,12 +15,12 @@ def _rows(*scores: list[Score]) -> dict[tuple[str, str], Row]:
 
 
 def _of(*clusters: float) -> tuple[float, float, float]:
-    """Mean and interval over clusters."""
+    """Mean and interval over these clusters."""
     found = over_clusters(np.array([clusters]))
     return found.mean, *found.interval
 
 
-def test_mean_and_sample_deviation_by_hand() -> None:
+def test_mean_and_sample_deviation_match_a_hand_calculation() -> None:
     row = _rows(made_scores("AE", "original", 0.2, 0.4, 0.9))["AE", "original"]
     assert row.mean == pytest.approx(0.5)
     assert row.std == pytest.approx(0.13**0.5)
@@ -37,20 +37,20 @@ def test_one_run_has_a_mean_and_no_deviation() -> None:
     assert (row.mean, row.std, row.n, row.failed) == (0.2, None, 1, 1)
 
 
-def test_failed_runs_are_counted_and_left_out_of_the_mean() -> None:
+def test_failed_runs_are_counted_and_excluded_from_the_mean() -> None:
     row = _rows(made_scores("AE", "original", 0.2, None, 0.4, None))["AE", "original"]
     assert row.mean == pytest.approx(0.3)
     assert row.std == pytest.approx(0.02**0.5)
     assert (row.n, row.failed) == (2, 2)
 
 
-def test_over_pruned_runs_are_counted_and_stay_in_the_mean() -> None:
+def test_over_pruned_runs_are_counted_and_included_in_the_mean() -> None:
     row = _rows(made_scores("AE", "original", 0.2, 0.6, 0.1, None, pruned=(1, 2, 3)))["AE", "original"]
     assert row.mean == pytest.approx(0.3)
     assert (row.n, row.over_pruned) == (3, 2)
 
 
-def test_a_method_all_of_whose_runs_failed_has_no_numbers() -> None:
+def test_a_method_whose_runs_all_failed_has_no_numbers() -> None:
     rows = _rows(made_scores("AE", "original", None, None), made_scores("AE", "noise", None, None))
     for row in rows.values():
         assert (row.mean, row.std, row.difference, row.ci_low, row.ci_high) == (None,) * 5
@@ -63,7 +63,7 @@ def test_a_variant_whose_original_failed_has_a_mean_and_no_difference() -> None:
     assert (row.difference, row.ci_low, row.ci_high) == (None, None, None)
 
 
-def test_differences_are_those_of_equal_seeds() -> None:
+def test_differences_are_paired_by_seed() -> None:
     rows = _rows(made_scores("AE", "original", 0.1, 0.5, 0.9), made_scores("AE", "modified", 0.0, 0.4, 0.8))
     row = rows["AE", "modified"]
     assert row.difference == pytest.approx(-0.1)
@@ -80,7 +80,7 @@ def test_the_order_of_the_runs_does_not_change_the_pairs() -> None:
         assert other.mean == pytest.approx(one.mean)
 
 
-def test_a_pair_with_a_failed_half_is_dropped_from_the_difference_and_not_from_the_means() -> None:
+def test_a_pair_with_a_failed_run_is_dropped_from_the_difference_but_not_from_the_means() -> None:
     rows = _rows(made_scores("AE", "original", 0.8, None, 0.6, 0.4), made_scores("AE", "modified", None, 0.1, 0.3, 0.2))
     row = rows["AE", "modified"]
     assert row.difference == pytest.approx(((0.3 - 0.6) + (0.2 - 0.4)) / 2)
@@ -104,7 +104,7 @@ def test_methods_are_compared_with_their_own_original() -> None:
     assert rows["β-VAE", "noise"].difference == pytest.approx(0.2)
 
 
-def test_rows_come_by_metric_method_and_variant_in_the_order_of_themade_scores() -> None:
+def test_rows_are_ordered_by_metric_then_method_then_variant_as_given() -> None:
     scores = [
         Score(method=method, variant=variant, seed=seed, values={"a": 1.0, "b": 2.0}, failure=None)
         for method, variant, seed in itertools.product(["z", "y"], ["original", "noise", "modified"], range(2))
@@ -115,7 +115,7 @@ def test_rows_come_by_metric_method_and_variant_in_the_order_of_themade_scores()
     assert {row.metric: row.mean for row in rows} == {"a": 1.0, "b": 2.0}
 
 
-def test_one_draw_has_the_numbers_of_no_draws_at_all() -> None:
+def test_a_single_draw_gives_the_numbers_of_a_plain_pairing_by_seed() -> None:
     original = made_scores("AE", "original", 0.8, 0.7, 0.6, 0.55)
     row = _rows(original, made_scores("AE", "modified", 0.5, None, 0.3, 0.52, draw=2))["AE", "modified"]
     pairs = [0.5 - 0.8, 0.3 - 0.6, 0.52 - 0.55]
@@ -162,7 +162,7 @@ def test_two_variants_are_compared_by_seed() -> None:
     assert (found.method, found.seeds, found.draws) == ("AE", 2, (1, 1))
 
 
-def test_two_variants_of_several_draws_are_compared() -> None:
+def test_two_variants_with_several_draws_are_compared() -> None:
     scores = [
         *made_scores("AE", "modified", 0.1, 0.2, 0.3), *made_scores("AE", "modified", 0.2, 0.3, 0.4, draw=1),
         *made_scores("AE", "untrained", 0.3, 0.4, 0.5), *made_scores("AE", "untrained", 0.5, 0.6, 0.7, draw=1),
@@ -180,11 +180,11 @@ def test_variants_without_a_common_seed_have_no_difference() -> None:
 
 
 def _own_draw(variant: str, *values: float) -> list[Score]:
-    """Seed k meets draw k."""
+    """Scores of which seed k was trained on draw k."""
     return [replace(score, draw=score.seed) for score in made_scores("β-VAE", variant, *values)]
 
 
-def test_where_each_seed_meets_a_draw_of_its_own_the_pairs_are_the_clusters() -> None:
+def test_where_each_seed_has_its_own_draw_the_pairs_are_the_clusters() -> None:
     original = made_scores("β-VAE", "original", 0.6, 0.7, 0.8, 0.5)
     lower = 0.3, 0.5, 0.3, 0.4
     one = summarise([*original, *made_scores("β-VAE", "modified", *lower)], ["mig"])[1]
@@ -199,21 +199,21 @@ def test_where_each_seed_meets_a_draw_of_its_own_the_pairs_are_the_clusters() ->
     assert (own.difference, own.ci_low, own.ci_high) == pytest.approx((one.difference, one.ci_low, one.ci_high))
 
 
-def test_where_two_seeds_share_a_draw_the_draws_are_the_clusters() -> None:
+def test_where_seeds_share_a_draw_the_draws_are_the_clusters() -> None:
     original = made_scores("β-VAE", "original", 0.5, 0.5, 0.5, 0.5)
     shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "modified", 0.4, 0.2, 0.4, 0.2)]
     row = summarise([*original, *shared], ["mig"])[1]
     assert (row.difference, row.ci_low, row.ci_high) == pytest.approx(_of(-0.1, -0.3))
 
 
-def test_two_variants_whose_seeds_meet_draws_of_their_own_are_compared_by_seed() -> None:
+def test_variants_whose_seeds_have_their_own_draws_are_compared_by_seed() -> None:
     scores = [*_own_draw("modified", 0.3, 0.2, 0.4), *_own_draw("untrained", 0.5, 0.4, 0.6)]
     (found,) = compare(scores, "mig", first="modified", second="untrained")
     assert (found.difference, found.ci_low, found.ci_high) == pytest.approx((-0.2, -0.2, -0.2))
 
 
-def test_pairs_that_share_a_pattern_on_either_side_are_the_clusters_as_one() -> None:
-    """However the sides stand: else shared patterns would pass for independent ones."""
+def test_pairs_that_share_a_pattern_on_either_side_form_one_cluster() -> None:
+    """This holds for either order of the sides. Otherwise shared patterns would count as independent."""
     own = _own_draw("modified", 0.3, 0.1, 0.3, 0.1)
     shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "untrained", 0.5, 0.5, 0.5, 0.5)]
     (found,) = compare([*own, *shared], "mig", first="modified", second="untrained")
@@ -224,14 +224,14 @@ def test_pairs_that_share_a_pattern_on_either_side_are_the_clusters_as_one() -> 
     assert (together.ci_low, together.ci_high) == pytest.approx(_of(-0.2, -0.4)[1:])
 
 
-def test_patterns_of_the_second_side_are_clusters_where_the_first_has_none() -> None:
+def test_patterns_of_the_second_side_are_the_clusters_where_the_first_has_none() -> None:
     original = made_scores("β-VAE", "original", 0.5, 0.5, 0.5, 0.5)
     shared = [replace(s, draw=s.seed % 2) for s in made_scores("β-VAE", "modified", 0.4, 0.2, 0.4, 0.2)]
     (found,) = compare([*original, *shared], "mig", first="original", second="modified")
     assert (found.difference, found.ci_low, found.ci_high) == pytest.approx(_of(0.1, 0.3))
 
 
-def test_the_share_that_is_retained_is_that_of_the_means() -> None:
+def test_the_retained_share_of_a_row_is_the_ratio_of_the_means() -> None:
     rows = _rows(made_scores("AE", "original", 0.8, 0.4), made_scores("AE", "modified", 0.2, 0.1))
     assert rows["AE", "original"].retained is None
     assert rows["AE", "modified"].retained == pytest.approx(0.25)
@@ -239,7 +239,7 @@ def test_the_share_that_is_retained_is_that_of_the_means() -> None:
     assert rows["AE", "modified"].retained is None
 
 
-def test_a_mean_over_methods_does_not_gain_by_deviations_that_cancel() -> None:
+def test_deviations_that_cancel_over_methods_do_not_make_the_mean_significant() -> None:
     scores = [*made_scores("A", "original", *[0.5] * 5), *made_scores("B", "original", *[0.5] * 5)]
     scores += made_scores("A", "noise", 0.35, 0.45, 0.55, 0.65, 0.75)
     scores += made_scores("B", "noise", 0.75, 0.65, 0.55, 0.45, 0.35)

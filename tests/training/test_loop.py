@@ -36,7 +36,7 @@ def _train(
     config: TrainingConfig = CONFIG,
     stop_at: int | None = None,
 ) -> tuple[list[TrainingOutcome], torch.Tensor]:
-    """Outcomes and weights (restarts, all of them in a row)."""
+    """Train and return the outcomes and the flattened weights (restarts, weights)."""
     objective = OBJECTIVES["beta_vae"](
         BetaVAEConfig(beta=4.0), config, channels=3, latents=4, seeds=seeds, device="cpu"
     )  # fmt: skip
@@ -48,12 +48,12 @@ def _train(
 
 
 def _are_alike(weights: torch.Tensor, others: torch.Tensor) -> bool:
-    """Up to rounding: Adam makes whole steps of the few gradients that are nothing but rounding errors."""
+    """Whether weights are equal up to rounding. Adam turns the few gradients that are pure rounding into full steps."""
     return ((weights - others).abs() > 1e-4).float().mean().item() < 0.01
 
 
 class _Stopping(Progress):
-    """Breaks the loop off after a step, as a kill would."""
+    """Interrupts the loop after a step, as a kill would."""
 
     def __init__(self, folder: Path, step: int) -> None:
         super().__init__(folder)
@@ -65,9 +65,7 @@ class _Stopping(Progress):
 
 
 @pytest.mark.parametrize("seeds", [(3,), SEEDS])
-def test_interrupted_and_uninterrupted_trainings_end_in_the_same_weights(
-    pixels: Pixels, tmp_path: Path, seeds: tuple[int, ...]
-) -> None:
+def test_an_interrupted_training_resumes_bit_exactly(pixels: Pixels, tmp_path: Path, seeds: tuple[int, ...]) -> None:
     (tmp_path / "whole").mkdir()
     whole, expected = _train(pixels, tmp_path / "whole", *seeds)
     with pytest.raises(InterruptedError):
@@ -81,7 +79,7 @@ VECTORS = Samples(np.random.default_rng(0).normal(size=(50, 3)).astype(np.float3
 
 
 def _train_on_vectors(folder: Path, optimiser: str, *seeds: int, stop_at: int | None = None) -> torch.Tensor:
-    """Weights (restarts, all of them in a row), log-variances last: those and AdaGrad's sums are of each restart alone."""
+    """Train and return the flattened weights (restarts, weights), the learnt log-variance last."""
     config = TrainingConfig(
         architecture="linear", steps=20, batch_size=8, learning_rate=1e-2, checkpoint_every=7, optimiser=optimiser,
         likelihood=GaussianConfig(variance="learnt"),
@@ -96,7 +94,7 @@ def _train_on_vectors(folder: Path, optimiser: str, *seeds: int, stop_at: int | 
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "adagrad"])
-def test_trainings_on_vectors_resume_to_the_bit_and_alone(tmp_path: Path, optimiser: str) -> None:
+def test_trainings_on_vectors_resume_bit_exactly_and_match_a_restart_trained_alone(tmp_path: Path, optimiser: str) -> None:
     (tmp_path / "whole").mkdir()
     expected = _train_on_vectors(tmp_path / "whole", optimiser, *SEEDS)
     with pytest.raises(InterruptedError):
@@ -108,7 +106,7 @@ def test_trainings_on_vectors_resume_to_the_bit_and_alone(tmp_path: Path, optimi
     assert torch.allclose(_train_on_vectors(tmp_path / "alone", optimiser, SEEDS[1])[0], expected[1], atol=1e-5)
 
 
-def test_restarts_that_trained_together_go_on_alone(pixels: Pixels, tmp_path: Path) -> None:
+def test_restarts_that_were_trained_together_can_be_resumed_alone(pixels: Pixels, tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     _, expected = _train(pixels, tmp_path / "whole", *SEEDS)
     with pytest.raises(InterruptedError):
@@ -118,7 +116,7 @@ def test_restarts_that_trained_together_go_on_alone(pixels: Pixels, tmp_path: Pa
     assert _are_alike(weights[0], expected[1])
 
 
-def test_restarts_learn_each_from_its_own_images(pixels: Pixels, tmp_path: Path) -> None:
+def test_each_restart_learns_from_its_own_images(pixels: Pixels, tmp_path: Path) -> None:
     inverted = Pixels(255 - mini_pixels().images(slice(None)))
     (tmp_path / "together").mkdir()
     (tmp_path / "alone").mkdir()
@@ -165,7 +163,7 @@ def test_the_curve_counts_active_units(pixels: Pixels, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "logged"), [("vae", True), ("slow_vae", True), ("full_covariance_vae", False),
                                               ("autoencoder", False)])  # fmt: skip
-def test_the_curve_of_a_diagonal_vae_says_how_far_it_is_from_the_polarized_regime(
+def test_the_curve_of_a_diagonal_vae_reports_the_distance_from_the_polarized_regime(
     pixels: Pixels, tmp_path: Path, kind: str, logged: bool
 ) -> None:
     config = TypeAdapter(ObjectiveConfig).validate_python({"kind": kind})
@@ -183,20 +181,20 @@ def test_the_curve_of_a_diagonal_vae_says_how_far_it_is_from_the_polarized_regim
     assert all(0 <= point.get("delta_kl", 0) < np.inf for point in outcome.curve)
 
 
-def test_a_training_that_an_older_version_began_goes_on_with_what_its_points_lack(tmp_path: Path) -> None:
+def test_points_of_an_older_curve_lack_the_newer_columns(tmp_path: Path) -> None:
     write_curve(tmp_path / "curve.csv", [{"step": 1, "loss": 2.5}, {"step": 2, "loss": 2.0, "delta_kl": 0.25}])
     found = read_curve(tmp_path / "curve.csv")
     assert found["loss"].tolist() == [2.5, 2.0]
     assert np.array_equal(found["delta_kl"], [np.nan, 0.25], equal_nan=True)
 
 
-def test_a_torn_checkpoint_means_starting_over(pixels: Pixels, tmp_path: Path) -> None:
+def test_a_torn_checkpoint_restarts_the_training(pixels: Pixels, tmp_path: Path) -> None:
     _, expected = _train(pixels, tmp_path, 3)
     (tmp_path / "3.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0torn")
     assert torch.equal(_train(pixels, tmp_path, 3)[1], expected)
 
 
-def test_a_restart_is_the_same_alone_after_others_and_among_them(pixels: Pixels, tmp_path: Path) -> None:
+def test_a_restart_is_the_same_alone_after_others_and_stacked(pixels: Pixels, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("alone", "before", "after", "among")]
     for folder in folders:
         folder.mkdir()
@@ -210,7 +208,7 @@ def test_a_restart_is_the_same_alone_after_others_and_among_them(pixels: Pixels,
     assert not _are_alike(among[0], alone[0])
 
 
-def test_a_diverging_run_ends_as_failed_and_says_when_and_which_term(pixels: Pixels, tmp_path: Path) -> None:
+def test_a_diverging_run_fails_and_reports_the_step_and_the_loss_term(pixels: Pixels, tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"learning_rate": 1e30})
     (outcome,), _ = _train(pixels, tmp_path, 3, config=config)
     assert outcome.failure is not None
@@ -219,9 +217,9 @@ def test_a_diverging_run_ends_as_failed_and_says_when_and_which_term(pixels: Pix
     assert all(np.isfinite(point["loss"]) for point in outcome.curve)
 
 
-def test_a_restart_that_fails_stops_alone(pixels: Pixels, tmp_path: Path) -> None:
+def test_a_failing_restart_stops_without_affecting_the_others(pixels: Pixels, tmp_path: Path) -> None:
     class Poisoned(OBJECTIVES["beta_vae"]):
-        """Its second restart starts with a weight that is not a number."""
+        """Its second restart starts with a NaN weight."""
 
         def __init__(self, *args: object, **kwargs: object) -> None:
             super().__init__(*args, **kwargs)
@@ -244,13 +242,13 @@ def test_the_curve_is_written_as_csv(tmp_path: Path) -> None:
     assert (tmp_path / "curve.csv").read_text().split() == ["step,loss", "1,2.5", "2,2.0"]
 
 
-def test_a_training_without_a_point_has_an_empty_curve(tmp_path: Path) -> None:
+def test_a_training_without_points_has_an_empty_curve(tmp_path: Path) -> None:
     write_curve(tmp_path / "curve.csv", TrainingOutcome(1, "diverged", []).curve)
     assert (tmp_path / "curve.csv").read_text().strip() == "step"
 
 
 @pytest.mark.parametrize("points", [1, 2])
-def test_a_curve_is_read_as_it_was_written(tmp_path: Path, points: int) -> None:
+def test_a_curve_is_read_back_as_it_was_written(tmp_path: Path, points: int) -> None:
     curve = [{"step": 10 * k + 10, "loss": 1 / (k + 3), "kl": float("nan")} for k in range(points)]
     write_curve(tmp_path / "curve.csv", curve)
     found = read_curve(tmp_path / "curve.csv")
@@ -260,13 +258,13 @@ def test_a_curve_is_read_as_it_was_written(tmp_path: Path, points: int) -> None:
     assert np.isnan(found["kl"]).all()
 
 
-def test_an_empty_curve_is_read_as_steps_without_points(tmp_path: Path) -> None:
+def test_an_empty_curve_is_read_back_as_zero_points(tmp_path: Path) -> None:
     write_curve(tmp_path / "curve.csv", [])
     assert {name: column.shape for name, column in read_curve(tmp_path / "curve.csv").items()} == {"step": (0,)}
 
 
 @pytest.mark.parametrize("steps", [1, 7, 100, 101, 199, 200, 1_050, 300_000])
-def test_a_curve_has_at_most_a_hundred_points_evenly_apart_and_the_last_step(steps: int) -> None:
+def test_a_curve_has_at_most_a_hundred_evenly_spaced_points_including_the_last_step(steps: int) -> None:
     noted = [step for step in range(1, steps + 1) if is_logged(step, steps)]
     assert min(steps, 50) <= len(noted) <= 100
     assert noted[-1] == steps

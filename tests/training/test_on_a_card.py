@@ -1,4 +1,4 @@
-"""Training on a card: recorded updates, resumption, agreement with the CPU. Skipped where torch finds no card."""
+"""Training on a GPU: recorded updates, resuming, agreement with the CPU. Skipped where torch finds no GPU."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def _losses(objective: Objective, seeds: list[int], *, recorded: bool, steps: in
 
 
 @pytest.mark.parametrize("config", METHODS, ids=lambda config: config.kind)
-def test_recorded_updates_are_the_plain_ones(config: ObjectiveConfig) -> None:
+def test_recorded_updates_equal_plain_ones(config: ObjectiveConfig) -> None:
     steps = PLAIN_UPDATES + 6
     plain, recorded = (
         _losses(_objective(config, SEEDS, CARD), SEEDS, recorded=recorded, steps=steps) for recorded in (False, True)
@@ -69,23 +69,23 @@ def test_recorded_updates_are_the_plain_ones(config: ObjectiveConfig) -> None:
 
 
 @pytest.mark.parametrize("config", METHODS, ids=lambda config: config.kind)
-def test_a_card_begins_as_the_cpu_does(config: ObjectiveConfig) -> None:
+def test_training_on_a_gpu_starts_like_training_on_the_cpu(config: ObjectiveConfig) -> None:
     on_card, on_cpu = (
         _losses(_objective(config, SEEDS, device), SEEDS, recorded=False, steps=3) for device in (CARD, "cpu")
     )
     assert torch.allclose(on_card[0], on_cpu[0], rtol=1e-4)
-    # Adam makes whole steps of gradients that are hardly more than rounding errors.
+    # Adam turns gradients that are hardly more than rounding errors into full steps.
     assert torch.allclose(on_card, on_cpu, rtol=2e-2)
 
 
-def test_a_restart_learns_the_same_alone_and_among_others() -> None:
+def test_a_restart_learns_the_same_alone_and_stacked() -> None:
     config = BetaVAEConfig(beta=2.0)
     together = _losses(_objective(config, SEEDS, CARD), SEEDS, recorded=True, steps=10)
     alone = _losses(_objective(config, SEEDS[1:2], CARD), SEEDS[1:2], recorded=True, steps=10)
     assert torch.allclose(together[:, 1], alone[:, 0], rtol=1e-3)
 
 
-def test_bfloat16_learns_what_float32_learns() -> None:
+def test_bfloat16_reaches_the_losses_of_float32() -> None:
     losses = []
     for precision in ("float32", "bfloat16"):
         training = TRAINING.model_copy(update={"precision": precision})
@@ -94,7 +94,7 @@ def test_bfloat16_learns_what_float32_learns() -> None:
 
 
 class _Stopping(Progress):
-    """Breaks the loop off after a step, as a kill would."""
+    """Interrupts the loop after a step, as a kill would."""
 
     def report(self, done: int, total: int, note: str = "") -> None:
         if done == 12:
@@ -111,7 +111,7 @@ def _trained(folder: Path, kind: type[Progress]) -> tuple[Objective, list]:
     return objective, outcomes
 
 
-def test_a_killed_training_goes_on_to_the_same_losses_and_codes(tmp_path: Path) -> None:
+def test_a_killed_training_resumes_to_the_same_losses_and_weights(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     whole, expected = _trained(tmp_path / "whole", Progress)
     with pytest.raises(InterruptedError):
@@ -123,7 +123,7 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_codes(tmp_path: Path) 
     assert ((weights[0] - weights[1]).abs() > 1e-3).float().mean() < 0.01
 
 
-def test_a_card_encodes_as_the_cpu_does() -> None:
+def test_a_gpu_encodes_like_the_cpu() -> None:
     numbers = np.arange(0, 4096, 41)
     on_card, on_cpu = (_objective(BetaVAEConfig(beta=2.0), SEEDS[:1], device) for device in (CARD, "cpu"))
     on_card.networks.load_state_dict(on_cpu.networks.state_dict())

@@ -1,4 +1,4 @@
-"""The memory that a recorded update works on, without a card: fixed draws and images give the plain training."""
+"""The fixed memory of recorded updates, tested without a GPU: it gives the same training as plain updates."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ TRAINING = TrainingConfig(architecture="conv32", learning_rate=1e-3)
 PIXELS = mini_pixels()
 
 
-def test_fixed_draws_stay_in_their_memory_and_follow_the_step() -> None:
+def test_fixed_draws_stay_in_place_and_follow_the_step() -> None:
     draws = CounterRNG(SEEDS)
     fixed = FixedRNG(draws)
 
@@ -42,7 +42,7 @@ def test_fixed_draws_stay_in_their_memory_and_follow_the_step() -> None:
 @pytest.mark.parametrize(
     "config", [AnnealedVAEConfig(annealing_steps=5), FactorVAEConfig(), WeaklySupervisedGANConfig()], ids=lambda c: c.kind
 )
-def test_updates_from_fixed_memory_are_the_plain_ones(config: ObjectiveConfig) -> None:
+def test_updates_from_fixed_memory_equal_plain_ones(config: ObjectiveConfig) -> None:
     found = []
     for recorded in (False, True):
         objective = OBJECTIVES[config.kind](config, TRAINING, channels=3, latents=4, seeds=SEEDS, device="cpu")

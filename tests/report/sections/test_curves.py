@@ -12,7 +12,7 @@ STEPS = np.arange(10, 101, 10)
 
 
 def _curve(method: str, variant: str, level: float, *, failed: bool = False, points: int = 10, **parts: float) -> Curve:
-    """A loss that falls from 1,000 above its level to it, in the last fifth one above and one below."""
+    """A loss that falls from 1,000 above `level` to it; the last two points are 1 above and 1 below."""
     loss = level + np.array([1000, 300, 100, 50, 20, 10, 5, 2, 1, -1.0])
     columns = {"step": STEPS, "loss": loss, "active_units": np.full(10, 4.0)}
     columns |= {name: np.full(10, value) for name, value in parts.items()}
@@ -30,7 +30,7 @@ CURVES = [
 ]
 
 
-def test_the_table_has_a_line_for_each_part_and_leaves_failed_trainings_out() -> None:
+def test_final_losses_have_a_row_per_loss_term_and_exclude_failed_trainings() -> None:
     table = final_losses(CURVES)
     assert table.columns == ("original", "modified")
     assert {name: [cell.text for cell in cells] for name, cells in table.lines} == {
@@ -42,12 +42,12 @@ def test_the_table_has_a_line_for_each_part_and_leaves_failed_trainings_out() ->
     }
 
 
-def test_what_a_curve_says_beside_the_losses_is_no_loss() -> None:
+def test_columns_that_are_not_losses_are_left_out_of_the_table() -> None:
     newer = [replace(curve, columns={**curve.columns, "delta_kl": 0.5 * curve.columns["step"]}) for curve in CURVES]
     assert final_losses(newer) == final_losses(CURVES)
 
 
-def test_what_is_left_undrawn_is_the_reconstruction_beyond_the_entropy_of_the_images() -> None:
+def test_undrawn_is_the_reconstruction_loss_minus_the_entropy_of_the_images() -> None:
     columns = {"step": STEPS, "loss": np.full(10, 1300.0), "reconstruction": np.full(10, 1250.0), "kl": np.full(10, 5.0)}
     curve = Curve(method="β-VAE", variant="original", columns=columns, failed=False, floor=1200.0)
     assert curve.parts == ["loss", "reconstruction", "undrawn", "kl"]
@@ -55,7 +55,7 @@ def test_what_is_left_undrawn_is_the_reconstruction_beyond_the_entropy_of_the_im
     assert (lines["β-VAE, reconstruction"], lines["β-VAE, undrawn"]) == ("1,250", "50.0")
 
 
-def test_the_last_fifth_counts_whatever_the_distance_of_the_points() -> None:
+def test_final_loss_averages_the_last_fifth_of_the_steps_at_any_spacing() -> None:
     columns = {"step": np.array([1, 50, 80, 81, 100]), "loss": np.array([9, 9, 9, 1, 3.0])}
     assert Curve(method="AE", variant="original", columns=columns, failed=False).final("loss") == 2
 
@@ -63,15 +63,15 @@ def test_the_last_fifth_counts_whatever_the_distance_of_the_points() -> None:
 @pytest.mark.parametrize(
     "chosen", [slice(None), slice(0, 1), slice(3, 4), slice(5, 6)], ids=["all", "one", "failed", "none"]
 )
-def test_the_figure_is_as_wide_as_the_others_and_the_same_each_time(tmp_path: Path, chosen: slice) -> None:
+def test_curve_figures_have_the_common_width_and_are_deterministic(tmp_path: Path, chosen: slice) -> None:
     for name in ("a.png", "b.png"):
         draw_curves(tmp_path / name, CURVES[chosen])
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert matplotlib.image.imread(tmp_path / "a.png").shape[1] == int(style.WIDTH * style.DPI)
 
 
-def test_a_panel_shows_what_comes_after_the_first_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first tenth is 1,000 above the rest and must not set the scale; no discriminator, no panel for it."""
+def test_curve_panels_are_scaled_to_what_follows_the_first_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first tenth is 1,000 above the rest and must not set the scale. Without a discriminator it has no panel."""
     figures = []
     monkeypatch.setattr(style, "save", lambda figure, path: figures.append(figure))
     draw_curves(tmp_path / "a.png", CURVES[:2] + CURVES[4:5])

@@ -20,7 +20,7 @@ FACTORS = 0.75, 1.0, 2.0
 
 
 def _scores(*, draws: int = 1) -> list[Score]:
-    """Two methods, three variants, of `modified` several draws; a failed run among them."""
+    """Scores of two methods and three variants, with several draws of `modified` and some failed runs."""
     made = []
     for method, (variant, count) in itertools.product(["AE", "β-VAE"], [("original", 1), ("modified", draws), ("noise", 1)]):
         for draw in range(count):
@@ -62,7 +62,7 @@ DRAWN: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_every_figure_is_narrow_enough_for_a_phone_and_not_empty(tmp_path: Path, name: str) -> None:
+def test_every_figure_has_the_common_width_and_is_not_empty(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a.part"
     DRAWN[name](path)
     picture = matplotlib.image.imread(path, format="png")
@@ -70,7 +70,7 @@ def test_every_figure_is_narrow_enough_for_a_phone_and_not_empty(tmp_path: Path,
     assert (picture[..., :3].min(axis=-1) < 0.9).mean() > 1e-3
 
 
-def test_the_bars_of_a_histogram_are_shares_of_a_methods_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_histogram_bars_are_shares_of_a_methods_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = []
     monkeypatch.setattr(style, "save", lambda figure, path: figures.append(figure))
     draw_histogram(tmp_path / "a.png", _scores(draws=3), "mig")
@@ -83,14 +83,14 @@ def test_the_bars_of_a_histogram_are_shares_of_a_methods_runs(tmp_path: Path, mo
         assert outline.get_path().vertices[:, 1].max() <= 1
 
 
-def test_the_same_points_give_the_same_file(tmp_path: Path) -> None:
+def test_the_same_search_points_give_an_identical_figure_file(tmp_path: Path) -> None:
     points = _points(pruned=(0,))
     for name in ("a.png", "b.png"):
         draw_search(tmp_path / name, points, "mig")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_over_pruned_runs_are_counted_and_not_in_the_means_of_the_search() -> None:
+def test_the_line_search_counts_over_pruned_and_failed_runs_but_excludes_them_from_means() -> None:
     scores = made_scores("β-VAE", "modified", 0.2, 0.4, 0.9, None, pruned=(2, 3))
     table = search_table([SearchPoint(1.5, score) for score in scores], "mig")
     assert table.columns == ("×1.5",)
@@ -100,7 +100,7 @@ def test_over_pruned_runs_are_counted_and_not_in_the_means_of_the_search() -> No
     assert cell.details == ("1 over-pruned", "1 failed")
 
 
-def test_a_factor_that_only_one_variant_has_is_a_dash_for_the_other() -> None:
+def test_a_factor_that_only_one_variant_was_searched_at_has_a_dash_for_the_other() -> None:
     points = [SearchPoint(1.0, *made_scores("AE", "original", 0.5)), SearchPoint(2.0, *made_scores("AE", "modified", 0.5))]
     assert [[cell.text for cell in cells] for _, cells in search_table(points, "mig").lines] == [
         ["0.50", "–"],
@@ -108,13 +108,13 @@ def test_a_factor_that_only_one_variant_has_is_a_dash_for_the_other() -> None:
     ]
 
 
-def test_a_cell_all_of_whose_runs_over_pruned_says_so() -> None:
+def test_a_search_cell_whose_runs_are_all_over_pruned_says_so() -> None:
     points = [SearchPoint(2.0, *made_scores("AE", "modified", 0.5, pruned=(0,)))]
     ((_, (cell,)),) = search_table(points, "mig").lines
     assert (cell.text, cell.details) == ("none kept", ("1 over-pruned",))
 
 
-def test_tiles_keep_every_pixel_and_have_white_between_them() -> None:
+def test_tiling_preserves_every_pixel_and_separates_images_with_white() -> None:
     images = RNG.integers(200, size=(2, 3, 4, 5, 3), dtype=np.uint8)
     sheet = tiled(images)
     assert sheet.shape == (2 * 4 + GAP, 3 * 5 + 2 * GAP, 3)
@@ -125,12 +125,12 @@ def test_tiles_keep_every_pixel_and_have_white_between_them() -> None:
 @pytest.mark.parametrize(
     ("variances", "labels"), [((0.0123, 0.9), ["σ² 0.012", "σ² 0.9"]), ((2e-9, 2e-9), ["1", "2"])], ids=["VAE", "AE"]
 )
-def test_latents_are_labelled_by_their_variance_where_there_is_one(variances: tuple[float, ...], labels: list[str]) -> None:
+def test_latents_are_labelled_by_their_variance_if_they_have_one(variances: tuple[float, ...], labels: list[str]) -> None:
     assert latent_labels(variances) == labels
 
 
 @pytest.mark.parametrize(("longest", "columns"), [("untrained", 3), ("redrawn_curve_in_span", 2)])
-def test_a_legend_has_as_many_columns_as_its_labels_leave_room_for(longest: str, columns: int) -> None:
+def test_a_legend_has_as_many_columns_as_its_labels_allow(longest: str, columns: int) -> None:
     from matplotlib.lines import Line2D
 
     figure = style.new_figure(2.0)

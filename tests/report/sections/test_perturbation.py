@@ -1,4 +1,4 @@
-"""The figure of what a perturbation did: what it draws of made-up findings, and where it leaves something out."""
+"""The perturbation figure on made-up findings: what it draws and what it leaves out."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -63,19 +63,19 @@ def _heights(axes: object, name: str) -> list[float]:
     return [bar.get_height() for container in axes.containers if container.get_label() == name for bar in container]
 
 
-def test_bars_are_the_mean_main_effects_and_the_local_variances_before_and_after(figure: Figure) -> None:
+def test_bars_show_the_mean_main_effects_and_the_local_variances_before_and_after(figure: Figure) -> None:
     effects, local, *_ = figure.get_axes()
     assert _heights(effects, "modified") == pytest.approx([0.6, 0.3])
     assert _heights(local, "original") == [45.0, 12.0]
     assert _heights(local, "modified") == [9.0, 9.0]
 
 
-def test_variants_of_one_colour_differ_in_their_filling(figure: Figure) -> None:
+def test_variants_of_the_same_colour_have_different_hatching(figure: Figure) -> None:
     fillings = [bars[0].get_hatch() for bars in figure.get_axes()[0].containers[1:]]
     assert len(set(fillings)) == len(fillings) == 2
 
 
-def test_savings_are_bars_with_a_mark_for_each_pattern_and_nothing_is_drawn_as_0(figure: Figure) -> None:
+def test_savings_have_a_mark_per_pattern_and_unmeasured_ones_are_not_drawn_as_0(figure: Figure) -> None:
     savings = figure.get_axes()[2]
     assert [bar.get_width() for bar in savings.patches] == pytest.approx([0.05, 0.45])
     (marks,) = savings.collections
@@ -84,14 +84,14 @@ def test_savings_are_bars_with_a_mark_for_each_pattern_and_nothing_is_drawn_as_0
     assert [label.get_text() for label in savings.get_yticklabels()] == ["original", "modified", "other"]
 
 
-def test_changes_are_marks_of_each_group_with_a_cross_for_the_predicted_loss(figure: Figure) -> None:
+def test_changes_have_a_mark_per_group_and_a_cross_for_the_predicted_loss(figure: Figure) -> None:
     changes = figure.get_axes()[3]
     marks = [tuple(one.get_offsets()[0]) for one in changes.collections if isinstance(one, PathCollection)]
     assert sorted(x for x, _ in marks) == pytest.approx(sorted([-0.6, -0.3, np.mean([0, -0.1, 0]), -0.45]))
-    assert len({y for x, y in marks if x < -0.4}) == 2  # the cross stands between the groups
+    assert len({y for x, y in marks if x < -0.4}) == 2  # the cross is drawn between the groups
 
 
-def test_axes_have_units_and_legends_say_what_each_variant_and_each_mark_is(figure: Figure) -> None:
+def test_axes_have_units_and_legends_explain_every_variant_and_mark(figure: Figure) -> None:
     units = [axes.get_ylabel().partition("\n")[0] for axes in figure.get_axes()[:2]]
     assert units == ["share of the", "mean squared change"]
     said = [text.get_text() for part in figure.subfigs for legend in part.legends for text in legend.get_texts()]
@@ -100,10 +100,10 @@ def test_axes_have_units_and_legends_say_what_each_variant_and_each_mark_is(figu
     assert said[-1] == "change of MIG predicted before training"
 
 
-def test_it_is_narrow_enough_for_a_phone_without_networks_and_local_variances_too(tmp_path: Path) -> None:
+def test_the_perturbation_figure_keeps_its_width_without_networks_and_local_variances(tmp_path: Path) -> None:
     for name, drawn in (("all", DRAWN), ("few", DRAWN | {"networks": {}, "local": {}})):
         draw_perturbation(tmp_path / f"{name}.png", FACTORS, **drawn)
     whole, few = (matplotlib.image.imread(tmp_path / f"{name}.png").shape for name in ("all", "few"))
     assert whole[1] == few[1] == int(style.WIDTH * style.DPI)
-    # Two panels, and in the legend the variant that no other panel has.
+    # Two panels, and the legend line of the variant that appears in no other panel.
     assert whole[0] - few[0] == pytest.approx((2 * PANEL + LINE) * style.DPI, abs=2)

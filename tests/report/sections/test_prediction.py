@@ -15,7 +15,7 @@ STRONG = _patterns("modified", [0.6, 0.61, 0.62, 0.63, 0.64], [0.5, 0.51, 0.52, 
 WEAK = _patterns("untrained", [0.1, 0.11, 0.12, 0.13, 0.14], [0.24, 0.23, 0.22, 0.21, 0.2])
 
 
-def test_correlations_are_told_over_all_patterns_and_within_each_kind() -> None:
+def test_correlations_are_reported_over_all_patterns_and_within_each_variant() -> None:
     assert correlations([*STRONG, *WEAK]) == (
         "Over these 10 patterns, Spearman's rank correlation of predicted and measured loss is 0.76; within a kind it is "
         "1.00 over the 5 of modified and −1.00 over the 5 of untrained. Predicted from the whole image it is 1.00; the "
@@ -23,7 +23,7 @@ def test_correlations_are_told_over_all_patterns_and_within_each_kind() -> None:
     )
 
 
-def test_within_kinds_of_few_patterns_and_within_the_only_one_nothing_is_told() -> None:
+def test_correlations_within_a_variant_need_five_patterns_and_a_second_variant() -> None:
     assert "loss is 0.83; within a kind it is 1.00 over the 5 of modified. Predicted" in correlations([*STRONG, *WEAK[:4]])
     assert "loss is 1.00. Predicted" in correlations(STRONG)
     assert correlations(STRONG[:2]) == ""

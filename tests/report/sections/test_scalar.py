@@ -1,4 +1,4 @@
-"""The picture of the scalar, and the curves that it draws."""
+"""The figure of the scalar and the curves in it."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_the_curves_of_a_linear_scalar_are_straight(monkeypatch: pytest.MonkeyPa
     assert hue == pytest.approx([0, 0, 0], abs=0.1)
 
 
-def test_the_picture_has_a_panel_for_each_variant(tmp_path: Path) -> None:
+def test_the_scalar_figure_has_a_panel_per_variant(tmp_path: Path) -> None:
     curves = {"modified": [np.linspace(-1, 1, 5), np.zeros(3)], "untrained": [np.zeros(5), np.ones(3)]}
     heights = []
     for name, shown in (("both", curves), ("one", {"modified": curves["modified"]})):

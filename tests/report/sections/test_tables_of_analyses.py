@@ -13,7 +13,7 @@ def _texts(table: TextTable) -> dict[str, list[str]]:
     return {name: [", ".join([cell.text, *cell.details]) for cell in cells] for name, cells in table.lines}
 
 
-def test_readouts_stand_side_by_side_with_chance() -> None:
+def test_readout_accuracies_are_tabulated_beside_chance() -> None:
     found = {"original": (1.0, 819), "modified": (0.995, 800)}
     readouts = {name: [FactorReadout("wall_hue", accuracy, 0.11, 8, n)] for name, (accuracy, n) in found.items()}
     table = readout_table(readouts)
@@ -22,7 +22,7 @@ def test_readouts_stand_side_by_side_with_chance() -> None:
     assert table.note == "n = 800 to 819 images that it was not trained on."
 
 
-def test_variances_have_a_line_for_the_original_and_two_for_each_variant() -> None:
+def test_variance_tables_have_one_row_for_the_original_and_two_per_variant() -> None:
     factor = FactorVariance("wall_hue", Induced(50.0, 0.25, 40.0), Induced(10.0, 25.0, 30.0))
     found = Variances(total=Induced(200.0, 1.0, 160.0), magnitude=0.0123, factors=(factor,), images=500, whole_grid=False)
     dash = "modified\u00a0− original"
@@ -41,7 +41,7 @@ def _network(*total: float) -> PatternResult:
     return PatternResult(pattern=pattern, scalar=scalar)
 
 
-def test_scalars_have_a_line_a_pattern_or_one_for_many() -> None:
+def test_scalars_have_a_row_per_pattern_or_one_mean_row_for_many_patterns() -> None:
     table = scalar_table(
         {"modified": [_network(0.5, 0.5), _network(1.0, 0.0)], "untrained": [_network(0.4, 0.9)] * 4}, ["wall_hue", "size"]
     )
