@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ORDER = (
-    "errors", "escapes", "reading", "names", "files", "proofs", "locks", "supervisor", "machine", "variants", "config",
+    "escapes", "errors", "reading", "names", "files", "proofs", "locks", "supervisor", "machine", "variants", "config",
     "random", "progress", "manifests", "mending", "runs", "datasets", "models", "metrics", "objectives", "training",
     "statistics", "perturbation", "analysis", "benchmark", "distribution", "entries", "report", "experiment", "execution",
     "external", "instruments", "outside", "cli",

@@ -43,5 +43,5 @@ def test_unpacked_images_that_have_changed_are_refused(finished: tuple[Path, Pat
     run = min((tmp_path / "runs").glob("pixels-*"))
     open_images(run)
     flip(run / "images.npy")
-    with pytest.raises(DamagedRun, match="other bytes"):
+    with pytest.raises(DamagedRun, match="does not have the bytes that were recorded"):
         open_images(run)

@@ -185,7 +185,7 @@ def test_the_published_patterns_can_be_applied_to_other_originals(tmp_path: Path
 
 def test_other_originals_must_be_original_images_of_a_named_benchmark(sprites: Path, tmp_path: Path) -> None:
     changed = get_file("mini-modified")
-    with pytest.raises(UserError, match=r"mini-modified\.h5: must hold original images, and is of the variant modified\.$"):
+    with pytest.raises(UserError, match=r"mini-modified\.h5: must hold original images, and is the variant modified\.$"):
         load_benchmark("mini", "modified", cache=tmp_path, original=changed)
     with pytest.raises(UserError, match=r"original\.h5 is a benchmark file of dsprites, and dataset\.name is mini"):
         load_benchmark("mini", "modified", cache=tmp_path, original=sprites / "original.h5")

@@ -57,5 +57,5 @@ def test_batches_that_share_a_factor_are_the_same_from_a_grid_and_from_its_codes
 
 def test_a_draw_in_which_a_factor_is_constant_is_refused_in_one_sentence() -> None:
     settings = MetricsConfig(mig=BinnedConfig(num_train=2))
-    with pytest.raises(UserError, match=r"among 2 rows that are drawn .* take one value; .* draw more of them \(num_train"):
+    with pytest.raises(UserError, match=r"in the 2 rows drawn, .* take only one value; .* draw more of them \(num_train"):
         score(Coded(CODES, FACTORS), ["mig"], settings=settings, seed=1)
