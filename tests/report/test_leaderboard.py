@@ -209,7 +209,7 @@ def test_models_are_hidden_by_what_they_saw_from_the_keyboard_with_and_without_s
     page.keyboard.press("Tab")
     page.keyboard.press("Space")  # labels
     assert _shown(page) == ["Codes"]
-    assert page.get_by_text("in a table's head sort it").is_visible() == scripts
+    assert page.get_by_text("Click a column head").is_visible() == scripts
 
 
 def test_a_table_is_sorted_from_the_keyboard_and_says_how(page_of: Callable[..., Any]) -> None:

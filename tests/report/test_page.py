@@ -243,7 +243,7 @@ def test_sections_come_in_their_order_with_all_they_hold(tmp_path: Path) -> None
         )
     )
     parts = ["Why?", "What was asked.", "So it is.", "A paragraph.", "A point.", "Grouped", "a detail", "A note."]
-    places = [found.text.index(part) for part in [*parts, "Another caption", "Plain table", "What made it", "0123"]]
+    places = [found.text.index(part) for part in [*parts, "Another caption", "Plain table", "Provenance", "0123"]]
     assert places == sorted(places)
     assert "(in brackets: elsewhere)" in found.text
     assert "(4)" in found.text
@@ -325,7 +325,7 @@ def test_a_word_leads_to_its_definition_where_it_first_stands_and_back(tmp_path:
 
 
 def test_a_page_without_such_words_has_no_glossary(tmp_path: Path) -> None:
-    assert "Words" not in _Found(_rendered(Section(title="S", text=["Nothing."]))).text
+    assert "Glossary" not in _Found(_rendered(Section(title="S", text=["Nothing."]))).text
 
 
 def test_the_foot_line_says_what_is_known_and_no_more(tmp_path: Path) -> None:
