@@ -2,8 +2,9 @@
 
     perturb evaluate beta_vae:make --seed 41 --seeds 3 --variants original,modified,untrained,noise
 
-Seed 41 is the study's (configs/mini.toml), whose first three seeds use the three patterns that come with the package. Rounding
-depends on the number of threads per training, so scores match to the digit only if each run has as many threads as in the study.
+Seed 41 is the study's (configs/mini.toml), whose first three seeds use the three patterns that come with the package.
+Rounding depends on the number of threads per training, so scores match to the digit only if each run has as many threads as
+in the study.
 """
 
 import tempfile
@@ -63,5 +64,5 @@ class BuiltIn:
 
 
 def make() -> BuiltIn:
-    """Return the study's β-VAE, β = 16."""
+    """β-VAE of the study, β = 16."""
     return BuiltIn(BetaVAEConfig(beta=16.0), TRAINING)

@@ -90,5 +90,5 @@ class LightningVAE:
 
 
 def make(image_shape: tuple[int, int, int], num_factors: int, steps: int = STEPS) -> LightningVAE:
-    """Return a β-VAE as a LightningModule, wrapped for perturb."""
+    """A β-VAE as a LightningModule."""
     return LightningVAE(VAE(image_shape[0], num_factors), steps)

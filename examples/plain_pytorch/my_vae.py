@@ -44,5 +44,5 @@ class MyVAE(nn.Module):
 
 
 def make() -> MyVAE:
-    """Return a β-VAE in plain PyTorch."""
+    """A β-VAE in plain PyTorch."""
     return MyVAE(beta=16.0)

@@ -65,6 +65,6 @@ class PythaeVAE:
 
 
 def make(image_shape: tuple[int, int, int], num_factors: int, epochs: int = EPOCHS) -> PythaeVAE:
-    """Return pythae's β-VAE, wrapped for perturb."""
+    """The β-VAE of pythae."""
     config = BetaVAEConfig(input_dim=image_shape, latent_dim=num_factors, beta=BETA, reconstruction_loss="bce")
     return PythaeVAE(BetaVAE(config), epochs)

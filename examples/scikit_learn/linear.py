@@ -61,10 +61,10 @@ def _rows(images: np.ndarray) -> np.ndarray:
 
 
 def pca(num_factors: int, seed: int) -> Linear:
-    """Return PCA: the directions of largest variance."""
+    """PCA: the directions of the largest variance."""
     return Linear(PCA(num_factors, random_state=seed % 2**32))
 
 
 def ica(num_factors: int, seed: int) -> Linear:
-    """Return FastICA: the principal components, rotated so that the codes are as independent as possible."""
+    """FastICA: the principal components, rotated so that the codes are as independent as possible."""
     return Linear(FastICA(num_factors, whiten="unit-variance", max_iter=ITERATIONS, random_state=seed % 2**32))
