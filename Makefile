@@ -1,15 +1,15 @@
-# Two commands set everything up: `make demo` runs the main job, `make test` the tests.
+# Two commands install everything they need: `make demo` runs a small experiment, `make test` runs the tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARTIFACTS ?= artifacts
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
-# Everything but PyTorch is checked against the hashes in locks/ before it is installed; see `make locks`.
+# Every package but PyTorch is checked against the hashes in locks/ before it is installed; see `make locks`.
 PIP_LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
 TESTS := flows serve oracle tfds publish peers dev
 comma := ,
 
-# Python compiles what it imports, once, and keeps it beside the sources in the environment, whatever the shell says.
+# Let Python cache bytecode in the environment even if the user's shell sets PYTHONDONTWRITEBYTECODE.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: install demo locks docs screenshots test test-slow browser test-browser test-clusters check clean
@@ -21,10 +21,10 @@ $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# What the demo needs: the library alone, in plain Python. The tests also need Prefect and Dask, the oracle, readers of
-# benchmark files and the tools of developers.
+# The demo needs only the library. The tests also need Prefect and Dask, disentanglement_lib as an oracle, other libraries'
+# readers of benchmark files, and developer tools.
 $(VENV)/.runs: $(VENV)/.python pyproject.toml constraints.txt locks/run.txt
-	@echo "Installing into $(VENV), about half a minute where the network is fast"
+	@echo "Installing into $(VENV), about half a minute on a fast network"
 	$(PIP_LOCKED) -r locks/run.txt
 	$(PIP) -e .
 	@touch $@
@@ -34,7 +34,7 @@ $(VENV)/.installed: $(VENV)/.runs locks/test.txt
 	$(PIP) -e '.[$(subst $() $(),$(comma),$(TESTS))]'
 	@touch $@
 
-# The hashes of the versions in constraints.txt, for all platforms and Pythons, with what each package of run.txt needs first.
+# Hashes of the versions in constraints.txt, for all platforms and Python versions. test.txt leaves out the packages of run.txt.
 LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --constraints constraints.txt \
 	--excludes locks/excluded.txt --no-emit-package torch --no-emit-package torchvision pyproject.toml
 locks: $(VENV)/.python
@@ -45,24 +45,24 @@ locks: $(VENV)/.python
 demo: $(VENV)/.runs
 	$(BIN)/perturb run configs/quickstart.toml --artifacts $(ARTIFACTS)
 
-# The documentation as a site, in site/index.html; any warning is an error.
+# Build the documentation site, site/index.html. Any warning is an error.
 docs: $(VENV)/.runs
-	$(PIP) -e '.[docs]' || { echo "make docs: the packages of the docs extra cannot be installed, so there is no site." >&2; exit 1; }
+	$(PIP) -e '.[docs]' || { echo "make docs: the packages of the docs extra cannot be installed, so the site cannot be built." >&2; exit 1; }
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo site/index.html
 
-# Screenshots of pages for the documentation, in docs/screenshots.
+# Take the documentation's screenshots of pages, in docs/screenshots.
 screenshots: browser docs
 	$(BIN)/python tests/helpers/screenshots.py
 
 test: install
 	$(BIN)/python -m pytest -m "not slow"
 
-# Real servers and clusters, kill -9, whole experiments again: ten minutes more.
+# Tests with real servers and clusters, kill -9 and repeated whole experiments: ten more minutes.
 test-slow: install
 	$(BIN)/python -m pytest -m slow
 
-# What the tests of pages open them in: Debian's Chromium, unless a browser of that family is there already.
+# The browser for the page tests: Debian's Chromium, unless Chromium or Chrome is installed already.
 browser: install
 	$(PIP) -e '.[browser]'
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
@@ -71,7 +71,7 @@ browser: install
 test-browser: browser docs
 	PERTURB_BROWSER=required PERTURB_SITE=required $(BIN)/python -m pytest -n 0 tests/report/test_browser.py tests/test_site.py
 
-# Real SLURM jobs and a real ssh server, on this machine, for as long as the tests run.
+# Tests with real SLURM jobs and a real ssh server, which run on this machine until the tests end.
 test-clusters: install
 	$(PIP) -e '.[slurm]'
 	@{ command -v sbatch && command -v ssh && test -x /usr/sbin/sshd; } >/dev/null || { apt-get update -qq && apt-get install -y -qq munge openssh-server slurm-wlm; }

@@ -1,8 +1,8 @@
-"""Time to encode the whole dSprites grid, and the time that the processor's matrix rate would allow.
+"""Time to encode the whole dSprites grid, against the minimum at the CPU's matrix product rate.
 
     python benchmarks/encoding.py [--quick] [--json OUT]
 
-The encoder is disentanglement_lib's, in both precisions. `--quick` encodes a tenth of the grid.
+The encoder has disentanglement_lib's architecture and runs in float32 and bfloat16. `--quick` encodes a tenth of the grid.
 """
 
 import json
@@ -32,7 +32,7 @@ console = Console()
 
 
 def untrained(precision: str) -> Objective:
-    """A β-VAE for dSprites; what its weights are changes nothing here."""
+    """Return an untrained β-VAE for dSprites; encoding takes as long whatever its weights."""
     training = TrainingConfig(architecture="conv64", precision=precision)
     model = OBJECTIVES["beta_vae"](BetaVAEConfig(), training, channels=1, latents=5, seeds=[0], device="cpu")
     model.networks.eval().requires_grad_(False)
@@ -41,14 +41,14 @@ def untrained(precision: str) -> Objective:
 
 @torch.no_grad()
 def flops_of_an_image(model: Objective) -> int:
-    """Multiplications and additions of the encoder."""
+    """Count the encoder's multiplications and additions for one image."""
     with FlopCounterMode(display=False) as counter:
         model.posterior(torch.zeros(1, 1, 64, 64, 1))
     return counter.get_total_flops()
 
 
 def matrix_rate(precision: str) -> float:
-    """Flops a second of large square matrices, the best of some products."""
+    """Measure FLOP/s of large square matrix products, the best of `PRODUCTS`."""
     matrix, best = torch.randn(SIDE, SIDE).to(getattr(torch, precision)), float("inf")
     for _ in range(PRODUCTS):
         started = time.perf_counter()
@@ -58,7 +58,7 @@ def matrix_rate(precision: str) -> float:
 
 
 def measured(pixels: Pixels, precision: str) -> dict[str, Any]:
-    """Measure the encoding in one precision."""
+    """Measure encoding in one precision."""
     model, rows = untrained(precision), np.arange(len(pixels))
     encode(model, pixels, rows[:2_048])
     started = time.perf_counter()
@@ -77,7 +77,7 @@ def main(
     quick: Annotated[bool, typer.Option(help="A tenth of the grid.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
-    """Measure, print, and write."""
+    """Measure, print the numbers, and write them."""
     keep_freed_memory()
     count = DSprites.grid.num_images // (10 if quick else 1)
     with console.status("rendering dSprites"):

@@ -1,9 +1,10 @@
-"""Speed of writing benchmark files, against h5py alone writing the same images when they are already there.
+"""Speed of writing benchmark files, against h5py alone writing the same images from memory.
 
     python benchmarks/files.py [--quick] [--full] [--json OUT]
 
-Both write a part of the full grid with the same chunks, compression and checksums; only ours also makes the images. The
-network m_ψ is untrained: it costs the same. Preparing counts too, for its share of a whole file.
+Both write a part of the full grid with the same chunks, compression and checksums, but only ours also computes the images.
+The network m_ψ is untrained, which costs the same. Preparation time is included in proportion to the part's share of a full
+file.
 """
 
 import json
@@ -54,12 +55,12 @@ class Part(GroundTruth):
         self._whole = whole
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Return the images with these numbers, which the whole has, too."""
+        """Return the images with these numbers, which are the same in the whole grid."""
         return self._whole.images(indices)
 
 
 def kinked_network(truth: GroundTruth) -> PerturbationNetwork:
-    """m_ψ with kinks spread over its whole range."""
+    """Return m_ψ with kinks spread over its whole range."""
     config = PerturbationConfig(form="literal", epsilon=0.175, generator="deconv", normalise_pattern=True, spread=1.0)
     network = network_for(truth, config, architecture="conv64", generator=torch.Generator().manual_seed(0))
     calibrate(network, truth.grid)
@@ -67,7 +68,7 @@ def kinked_network(truth: GroundTruth) -> PerturbationNetwork:
 
 
 def variants(truth: GroundTruth) -> dict[str, Callable[[], Images]]:
-    """Functions that prepare the making of each variant, as the pipeline does."""
+    """Return a function for each variant that prepares its images as the pipeline does."""
     shape = truth.image_shape
 
     def moved(patterns: Patterns) -> Images:
@@ -100,14 +101,14 @@ def ours_of(path: Path, part: GroundTruth, images_of: Images) -> None:
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """Seconds that a piece of work takes."""
+    """Measure the seconds that a function takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def measured(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
-    """Every variant of a dataset; what is prepared once counts as it does for a whole file."""
+    """Measure every variant of a dataset; preparation is spread over all images of a full file."""
     whole = renderer_of(name)
     part, rows = Part(whole, count), []
     for variant, prepare in variants(whole).items():
@@ -133,7 +134,7 @@ def measured(name: str, count: int, folder: Path) -> list[dict[str, Any]]:
 
 
 def read_at_random(name: str, images_of: Images, count: int, folder: Path) -> dict[str, Any]:
-    """Speed of reading random batches of 64 from a file and from its cache, images a second."""
+    """Measure reading of random batches of 64 from a file and from its cache, in images per second."""
     truth, path = Part(renderer_of(name), count), folder / "read.h5"
     ours_of(path, truth, images_of)
     batches = np.random.default_rng(0).integers(0, count, (64, READ_BATCH))
@@ -147,7 +148,7 @@ def read_at_random(name: str, images_of: Images, count: int, folder: Path) -> di
 
 
 def read_off(name: str, count: int) -> dict[str, Any]:
-    """Changes of stored images because patterns are interpolated in a table and not evaluated one by one."""
+    """Count the pixels that change because patterns are interpolated from a table instead of evaluated one by one."""
     truth = renderer_of(name)
     network = kinked_network(truth)
     patterns = patterns_of(network, truth.grid, epsilon=BOUNDS["epsilon"])
@@ -164,7 +165,7 @@ def read_off(name: str, count: int) -> dict[str, Any]:
 
 
 def whole(name: str, variant: str, folder: Path) -> dict[str, Any]:
-    """A file of full size, written and then verified by a process of its own."""
+    """Write a full-size file, then verify it; called in a process of its own."""
     keep_freed_memory()
     truth, path = renderer_of(name), folder / f"{name}.h5"
     attributes = {"epsilon": BOUNDS["epsilon"], "variant": variant, "source": source(truth)}
@@ -184,13 +185,13 @@ def whole(name: str, variant: str, folder: Path) -> dict[str, Any]:
 
 
 def peak_gib() -> float:
-    """Most memory of this process so far; getrusage would count what its parent had when it began."""
+    """Return this process's peak memory so far; getrusage would include its parent's memory at the start."""
     (line,) = (x for x in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if x.startswith("VmHWM"))
     return int(line.split()[1]) / 2**20
 
 
 def of_full_size() -> list[dict[str, Any]]:
-    """Both perturbed variants of both datasets."""
+    """Measure full-size files of both perturbed variants of both datasets."""
     rows = []
     for name in NAMES:
         for variant in ("noise", "modified"):
@@ -205,9 +206,9 @@ def of_full_size() -> list[dict[str, Any]]:
 
 
 def as_table(rows: list[dict[str, Any]]) -> Table:
-    """A table of the speed at which parts are written."""
-    table = Table(title=f"Writing files, {available_cores()} cores; images a second", title_justify="left")
-    for header in ("", "", "perturb, images made on the way", "h5py alone, images there", "share", "full file, minutes"):
+    """Format the writing speeds as a table."""
+    table = Table(title=f"Writing files, {available_cores()} cores; images per second", title_justify="left")
+    for header in ("", "", "perturb, computing the images", "h5py alone, images in memory", "share", "full file, minutes"):
         table.add_column(header, justify="right")
     for row in rows:
         numbers = f"{row['ours']:,.0f}", f"{row['h5py_alone']:,.0f}", f"{row['share']:.0%}", f"{row['minutes_in_all']:.1f}"
@@ -217,10 +218,10 @@ def as_table(rows: list[dict[str, Any]]) -> Table:
 
 def main(
     quick: Annotated[bool, typer.Option(help="2,048 images instead of 16,384.")] = False,
-    full: Annotated[bool, typer.Option(help="Write and verify files of full size too, about half an hour.")] = False,
+    full: Annotated[bool, typer.Option(help="Also write and verify full-size files; takes about half an hour.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
-    """Measure, print, and write."""
+    """Measure, print the numbers, and write them."""
     rows, drawn, read, count = [], [], [], 2_048 if quick else 16_384
     keep_freed_memory()
     for name in NAMES:
@@ -231,13 +232,13 @@ def main(
     console.print(as_table(rows))
     for row in drawn:
         console.print(
-            f"{row['dataset']}: against m_ψ drawn image by image, {row['pixels_differing']:.4%} of the pixels of "
+            f"{row['dataset']}: compared with evaluating m_ψ image by image, {row['pixels_differing']:.4%} of the pixels of "
             f"{row['images']:,} modified images differ, by {row['grey_levels_at_most']} grey level at most."
         )
     for row in read:
         console.print(
-            f"{row['dataset']}: random batches of {READ_BATCH} come at {row['file']:,.0f} images a second from noise.h5, at "
-            f"{row['cache']:,.0f} from its cache (`perturb dataset cache`)."
+            f"{row['dataset']}: random batches of {READ_BATCH} are read at {row['file']:,.0f} images per second from "
+            f"noise.h5, at {row['cache']:,.0f} from its cache (`perturb dataset cache`)."
         )
     found = {"cores": available_cores(), "quick": quick, "rows": rows, "drawn": drawn, "read": read}
     if full:

@@ -1,10 +1,10 @@
-"""Shares of a training step's time: each layer of the 64 × 64 networks alone, the rest of the step, the mark.
+"""Breakdown of a training step's time: each layer of the 64 × 64 networks alone, the rest of the step, and the target.
 
     python benchmarks/layers.py [--quick] [--json OUT]
 
-A β-VAE in bfloat16 on one core, as a restart trains. A layer's time is that of its forward and its backward pass on inputs
-that lie ready; beside it, what its multiplications would take at the rate of large matrix products on that core. The mark is
-4 × the plain loop, which has all cores to itself. Close everything else first.
+A β-VAE trains in bfloat16 on one core, as restarts do. A layer's time is that of its forward and backward pass on inputs in
+memory; next to it is the time that its multiplications would take at that core's rate of large matrix products. The target
+is 4 × the plain loop, which has all cores to itself. Close all other programs first.
 """
 
 from pathlib import Path
@@ -25,12 +25,12 @@ from perturb.models.layers import Layer, glorot_uniform_, with_float32_input, wi
 from perturb.training.memory import keep_freed_memory
 
 TIMES = 4
-"""The mark, in rates of the plain loop."""
+"""The target rate, as a multiple of the plain loop's."""
 SIDE = 4_096
 
 
 def networks() -> dict[str, tuple[nn.Module, Tensor]]:
-    """Encoder and decoder of one restart, each with an input."""
+    """Return the encoder and decoder of one restart, each with an input."""
     architecture, dtype = ARCHITECTURES["conv64"], torch.bfloat16
     found = {
         "encoder": (with_float32_output(architecture.encoder(1, 1, LATENTS)), torch.rand(1, BATCH, 64, 64, 1, dtype=dtype)),
@@ -42,7 +42,7 @@ def networks() -> dict[str, tuple[nn.Module, Tensor]]:
 
 
 def layers(network: nn.Module, data: Tensor) -> list[tuple[Layer, Tensor, Tensor]]:
-    """Every layer with weights, with what goes in and what comes out."""
+    """Return every layer with weights, with its input and output."""
     found: list[tuple[Layer, Tensor, Tensor]] = []
     handles = [
         layer.register_forward_hook(lambda layer, inputs, output: found.append((layer, inputs[0].detach(), output.detach())))
@@ -56,7 +56,7 @@ def layers(network: nn.Module, data: Tensor) -> list[tuple[Layer, Tensor, Tensor
 
 
 def multiplications(layer: Layer, data: Tensor, output: Tensor) -> float:
-    """Multiplications of the forward pass: each weight meets every position of the smaller of its two sides once."""
+    """Count the forward pass's multiplications: each weight is used once per position of the smaller of input and output."""
     positions = min(one.numel() // one.shape[-1] for one in (data, output))
     return float(positions * layer.weight.numel())
 
@@ -87,9 +87,9 @@ def measured(layer: Layer, data: Tensor, output: Tensor, *, first: bool, steps: 
 
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer steps.")] = False,
-    out: Annotated[Path | None, typer.Option("--json", help="Keep the numbers here.")] = None,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
-    """Measure, print, and write."""
+    """Measure, print the numbers, and write them."""
     keep_freed_memory()
     torch.set_num_threads(1)
     steps = WARM_UP if quick else 100

@@ -1,4 +1,4 @@
-"""The memory of a command and of all processes that it starts."""
+"""Memory of a command and of all processes that it starts."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ evaluation = {{ methods = [{{ name = "AE", objective = {{ kind = "autoencoder" }
 
 
 def peak_memory(command: Sequence[str], *, every: float = 0.2) -> tuple[float, int]:
-    """Largest sum of proportional set sizes (shared pages counted once) in GiB, and the exit code. Linux only."""
+    """Return the peak sum of proportional set sizes (shared pages counted once) in GiB, and the exit code. Linux only."""
     mark = uuid.uuid4().hex
     environment = os.environ | {MARK: mark}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

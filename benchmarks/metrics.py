@@ -1,10 +1,10 @@
-"""Cost of metrics: ours against disentanglement_lib's own code, one model, the same representation, the same settings.
+"""Cost of metrics: ours against disentanglement_lib's own code, on one model with the same codes and settings.
 
     python benchmarks/metrics.py [--quick] [--json OUT]
 
 The model is a β-VAE on rendered dSprites, trained for a few hundred steps. disentanglement_lib draws and encodes images for
-every metric; we encode the images that metrics read once. What that and all metrics but DCI take together is shown by
-itself, in both precisions. `--quick` asks both for a tenth of the rows.
+every metric; we encode the images that the metrics read only once. The time for this encoding and all metrics but DCI is
+shown separately, in both precisions. `--quick` uses a tenth of the rows for both.
 """
 
 import json
@@ -42,7 +42,7 @@ console = Console()
 
 
 def trained_model(pixels: Pixels, grid: FactorGrid, precision: str) -> Objective:
-    """A β-VAE that has seen a little."""
+    """Train a β-VAE for `STEPS` steps."""
     training = TrainingConfig(architecture="conv64", learning_rate=1e-3, precision=precision)
     model = OBJECTIVES["beta_vae"](
         BetaVAEConfig(beta=1.0), training, channels=1, latents=grid.num_factors, seeds=[0], device="cpu"
@@ -56,17 +56,17 @@ def trained_model(pixels: Pixels, grid: FactorGrid, precision: str) -> Objective
 
 
 class LibraryGroundTruth:
-    """dSprites as disentanglement_lib asks for it: images are drawn as factors, and looked up."""
+    """dSprites with disentanglement_lib's interface: factors are drawn and their images looked up."""
 
     def __init__(self, pixels: Pixels, grid: FactorGrid) -> None:
         self.pixels, self.grid, self.num_factors = pixels, grid, grid.num_factors
 
     def sample_factors(self, count: int, generator: np.random.RandomState) -> np.ndarray:
-        """Uniform and independent, (count, factors)."""
+        """Draw uniform and independent factors (count, factors)."""
         return np.stack([generator.randint(size, size=count) for size in self.grid.sizes], axis=1)
 
     def sample_observations_from_factors(self, factors: np.ndarray, generator: np.random.RandomState) -> torch.Tensor:
-        """Images (count, height, width, channels) in [0, 1]."""
+        """Return images (count, height, width, channels) in [0, 1]."""
         rows = np.ravel_multi_index(tuple(factors.T), self.grid.sizes)
         return self.pixels.batch(rows)
 
@@ -76,12 +76,12 @@ class LibraryGroundTruth:
         return factors, self.sample_observations_from_factors(factors, generator)
 
     def sample_observations(self, count: int, generator: np.random.RandomState) -> torch.Tensor:
-        """Images of random factors."""
+        """Return images of random factors."""
         return self.sample(count, generator)[1]
 
 
 def library_calls(truth: LibraryGroundTruth, represent: Callable, settings: MetricsConfig) -> dict[str, Callable[[], Any]]:
-    """disentanglement_lib's own functions, by our keys."""
+    """Return disentanglement_lib's own functions under our keys."""
     import gin
 
     sys.modules["gin.tf"] = gin
@@ -111,14 +111,14 @@ def library_calls(truth: LibraryGroundTruth, represent: Callable, settings: Metr
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that a piece of work takes, and its result."""
+    """Return the seconds that a function takes, and its result."""
     started = time.perf_counter()
     found = work()
     return time.perf_counter() - started, found
 
 
 def settings_for(quick: bool) -> MetricsConfig:
-    """The study's, or a tenth of the rows and votes."""
+    """Return the default settings or, if `quick`, those with a tenth of the rows and votes."""
     if not quick:
         return MetricsConfig()
     return MetricsConfig(
@@ -137,13 +137,13 @@ def rendered() -> Pixels:
 
 
 def coded_by(model: Objective, pixels: Pixels, metrics: Sequence[str], settings: MetricsConfig) -> PartlyCoded:
-    """Encode the images that some metrics read."""
+    """Encode the images that the given metrics read."""
     read = rows_to_encode(metrics, settings, DSprites.grid, seed=0)
     return PartlyCoded(encode(model, pixels, read)[0], DSprites.grid, read)
 
 
 def all_but_dci(model: Objective, pixels: Pixels, settings: MetricsConfig) -> dict[str, Any]:
-    """The other three of the tables together, from images to scores."""
+    """Time the tables' metrics except DCI together, from images to scores."""
     metrics = [name for name in TABLE_METRICS if name != "dci"]
     with console.status("all but DCI"):
         encoding, coded = seconds(lambda: coded_by(model, pixels, metrics, settings))
@@ -152,7 +152,7 @@ def all_but_dci(model: Objective, pixels: Pixels, settings: MetricsConfig) -> di
 
 
 def compare(model: Objective, pixels: Pixels, settings: MetricsConfig) -> list[dict[str, Any]]:
-    """The four metrics of the tables, without the time that ours spend on encoding."""
+    """Time the four metrics of the tables; ours without the time for encoding."""
     coded, grid = coded_by(model, pixels, TABLE_METRICS, settings), DSprites.grid
 
     @torch.no_grad()
@@ -172,7 +172,7 @@ def compare(model: Objective, pixels: Pixels, settings: MetricsConfig) -> list[d
 
 
 def families(count: int) -> list[Coded]:
-    """Different codes of a grid of four factors: rotated a little or a lot, noisy, squashed, with spare latents."""
+    """Return different codes of a four-factor grid: rotated a little or a lot, noisy, squashed, with spare latents."""
     sizes = (6, 6, 6, 6)
     factors = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), axis=1)
     plain, found = factors / np.array(sizes) - 0.5, []
@@ -186,7 +186,7 @@ def families(count: int) -> list[Coded]:
 
 
 def compare_fast(count: int) -> dict[str, Any]:
-    """DCI with fast settings against exact DCI, over different codes."""
+    """Compare DCI with fast settings to exact DCI, over different codes."""
     exact, fast, times = [], [], []
     for coded in track(families(count), "fast DCI against exact DCI", console=console, transient=True):
         slow, found = seconds(lambda coded=coded: score(coded, ["dci"])["dci"]["dci_disentanglement"])
@@ -204,10 +204,10 @@ def compare_fast(count: int) -> dict[str, Any]:
 
 
 def main(
-    quick: Annotated[bool, typer.Option(help="A tenth of the rows, six codes.")] = False,
+    quick: Annotated[bool, typer.Option(help="A tenth of the rows, and six codes.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
-    """Measure, print, and write."""
+    """Measure, print the numbers, and write them."""
     warnings.simplefilter("ignore")
     keep_freed_memory()
     results = {"cores": available_cores(), "quick": quick, "versions": software_versions()}

@@ -1,8 +1,8 @@
-"""Time that decoders' Jacobians take, and nearest signed permutations by assignment and by the thesis's programme.
+"""Time of decoders' Jacobians, and of nearest signed permutations by assignment and by the thesis's programme.
 
     python benchmarks/orthogonality.py [--quick] [--json OUT]
 
-The decoder is disentanglement_lib's for Shapes3D. `--quick` takes a tenth of the points.
+The decoder has disentanglement_lib's architecture for Shapes3D. `--quick` uses a tenth of the points.
 """
 
 import json
@@ -35,7 +35,7 @@ console = Console()
 
 
 def timed(title: str, work: Callable[[], Any]) -> tuple[Any, dict[str, float | str]]:
-    """Run a function; return its result, and the wall-clock and processor seconds that it took."""
+    """Run a function; return its result, and its wall-clock and CPU seconds."""
     with console.status(title):
         started, used = time.perf_counter(), time.process_time()
         found = work()
@@ -44,7 +44,7 @@ def timed(title: str, work: Callable[[], Any]) -> tuple[Any, dict[str, float | s
 
 
 def measured(points: int) -> list[dict[str, float | str]]:
-    """Every piece of work on the same random decoder and codes."""
+    """Time every computation on the same random decoder and codes."""
     training = TrainingConfig(architecture="conv64")
     model = OBJECTIVES["beta_vae"](BetaVAEConfig(), training, channels=3, latents=LATENTS, seeds=[0], device="cpu")
     decoder = single_decoder(model, images=True).requires_grad_(False)
@@ -71,7 +71,7 @@ def main(
     quick: Annotated[bool, typer.Option(help="A tenth of the points.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
-    """Measure, print, and write."""
+    """Measure, print the numbers, and write them."""
     points = POINTS // (10 if quick else 1)
     rows = measured(points)
     table = Table(title=f"{points:,} points, {LATENTS} latents, {available_cores()} cores", title_justify="left")

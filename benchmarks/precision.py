@@ -1,9 +1,9 @@
-"""Cost of bfloat16: MIG and ELBO of the same seeds, trained in float32 and in bfloat16.
+"""Effect of bfloat16 on scores: MIG and ELBO of the same seeds, trained in float32 and in bfloat16.
 
     python benchmarks/precision.py [--quick] [--json OUT]
 
-β-VAEs on the mini scene, with the quickstart's settings. Seed k starts from the same weights and draws the same batches and
-noise in both, so differences are paired.
+The models are β-VAEs on the mini scene. Seed k starts from the same weights and draws the same batches
+and noise in both precisions, so differences are paired.
 """
 
 import json
@@ -37,11 +37,11 @@ from perturb.training.memory import keep_freed_memory
 PRECISIONS = "float32", "bfloat16"
 BETA, STEPS, LEARNING_RATE = 16.0, 1_000, 1e-3
 SEEDS, FIRST_SEED = 24, 9_000
-"""Number of seeds and the first of them, far from those of any experiment."""
+"""Number of seeds, and the first of them, which is far from the seeds of any experiment."""
 
 
 def fit(seed: int, precision: str, steps: int) -> dict[str, float]:
-    """MIG, and the ELBO (β = 1) in nats per image over a fixed sample, of one training; both evaluated in float32."""
+    """Train a model; return its MIG and its ELBO (β = 1, nats per image, fixed sample), both evaluated in float32."""
     torch.set_num_threads(1)
     keep_freed_memory()
     training = TrainingConfig(architecture="conv32", steps=steps, learning_rate=LEARNING_RATE, precision=precision)
@@ -72,7 +72,7 @@ def _in_float32(model: Objective, config: BetaVAEConfig, training: TrainingConfi
 
 
 def compare(found: dict[str, Sequence[dict[str, float]]], name: str) -> dict[str, float]:
-    """Mean and spread in both precisions, and the paired difference with its 95 % interval."""
+    """Return mean and standard deviation in both precisions, and the paired difference with its 95 % interval."""
     plain, half = (np.array([score[name] for score in found[precision]]) for precision in PRECISIONS)
     low, high = over_clusters((half - plain)[None]).interval
     return {

@@ -1,10 +1,10 @@
-"""Number of pixels that change when a modified file is built again from its recipe elsewhere.
+"""Number of pixels that change when a modified file is rebuilt from its recipe on different hardware.
 
     python benchmarks/rebuilding.py [--quick] [--json OUT]
 
-Elsewhere is the same program with other instructions of the processor or another number of threads: torch, oneDNN and MKL
-then take other paths, as they do on other machines. All images of dSprites; --quick: of the mini scene. The network m_ψ is
-untrained, with kinks spread over its whole range.
+Different hardware is simulated by other CPU instruction sets and thread counts: torch, oneDNN and MKL then take other code
+paths, as they do on other machines. All images of dSprites are rebuilt or, with --quick, those of the mini scene. The
+network m_ψ is untrained, with kinks spread over its whole range.
 """
 
 import json
@@ -48,7 +48,7 @@ console = Console()
 
 
 def published(folder: Path, name: str, architecture: str) -> Path:
-    """A modified file with its recipe and weights; the recipe."""
+    """Write a modified file with its recipe and weights; return the recipe's path."""
     truth, recipe_path = renderer_of(name), folder / "modified.recipe.json"
     config = PerturbationConfig(
         form="literal", epsilon=0.175, generator="deconv", normalise_scalar=True, normalise_pattern=True, spread=1.0
@@ -72,9 +72,9 @@ def main(
     quick: Annotated[bool, typer.Option(help="The mini scene.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
-    """Build everywhere, compare, print, and write."""
+    """Rebuild under every setting, compare, print, and write."""
     name, architecture = ("mini", "conv32") if quick else ("dsprites", "conv64")
-    table, rows = Table(title=f"{name}, modified, built again", title_justify="left"), []
+    table, rows = Table(title=f"{name}, modified, rebuilt", title_justify="left"), []
     for header in ("where", "pixels that differ", "of", "grey levels at most", "minutes"):
         table.add_column(header, justify="right")
     with tempfile.TemporaryDirectory() as folder:

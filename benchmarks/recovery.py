@@ -1,10 +1,10 @@
-"""Cost of a kill -9: runs lost, trainings begun anew, files torn, and the time until trainings go on.
+"""Cost of a kill -9: finished runs lost, training runs restarted, files corrupted, and the time until training continues.
 
     python benchmarks/recovery.py [--quick] [--json OUT]
 
-Restarts of the quickstart are trained by two workers; when every training under way has a checkpoint, the flow, one of its
-processes or one Dask worker is killed. A killed flow is started again at once. Time counts from the kill until a training is
-further than it was. --quick: fewer steps.
+Two workers train restarts of the quickstart. When every training run in progress has a checkpoint, we kill the flow, one of
+its processes or one Dask worker. A killed flow is started again at once. Time counts from the kill until a training run has
+got further than before. --quick trains for fewer steps.
 """
 
 import os
@@ -34,23 +34,23 @@ console = Console()
 
 
 def fractions(artifacts: Path) -> dict[str, float]:
-    """Shares of each training under way that are done."""
+    """Return the completed fraction of each training run in progress."""
     return {path.parent.name: read_fraction(path.parent)[0] for path in artifacts.glob("scratch/restart-*/progress.json")}
 
 
 def finished(artifacts: Path) -> dict[str, int]:
-    """Times at which finished runs were made."""
+    """Return the modification times of finished runs' manifests, in nanoseconds."""
     return {path.parent.name: path.stat().st_mtime_ns for path in artifacts.glob(f"runs/*/{MANIFEST}")}
 
 
 def torn(artifacts: Path) -> int:
-    """Files of finished runs that are not as their manifests say."""
+    """Count the files of finished runs that do not match their manifests."""
     listed = [(path.parent, read_json(path)["files"]) for path in artifacts.glob(f"runs/*/{MANIFEST}")]
     return sum(sha256_of(run / name) != entry["sha256"] for run, files in listed for name, entry in files.items())
 
 
 def children(pid: int) -> list[int]:
-    """Worker processes of a flow."""
+    """Return the ids of a flow's worker processes."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -63,7 +63,7 @@ def children(pid: int) -> list[int]:
 
 
 def measure(command: list[str], victim: Callable[[int], int], *, again: bool) -> dict[str, float]:
-    """Run, kill the victim once, start the flow again where it was the victim, and wait for the end."""
+    """Run a flow, kill the victim once, start the flow again if `again`, and wait until it ends."""
     artifacts = Path(command[command.index("--artifacts") + 1])
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     flow = subprocess.Popen(command, **quiet)
@@ -98,8 +98,8 @@ def measure(command: list[str], victim: Callable[[int], int], *, again: bool) ->
 
 
 def main(
-    quick: Annotated[bool, typer.Option("--quick", help="A look.")] = False,
-    out: Annotated[Path | None, typer.Option("--json", help="Keep the numbers here.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer steps.")] = False,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
     """Measure and print."""
     port, found = free_port(), {}

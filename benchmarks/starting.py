@@ -1,8 +1,8 @@
-"""Time that a run of `perturb evaluate` takes to start: forked from one process, against a process that imports for each.
+"""Start-up time of a run of `perturb evaluate`: forked from one server, against a fresh server with its own imports.
 
     python benchmarks/starting.py [--quick] [--json OUT]
 
-The model fits nothing, so that nearly all of a run is its start and its MIG on the mini scene. Both ways take turns.
+The model fits nothing, so a run consists almost entirely of its start and its MIG on the mini scene. The two ways alternate.
 """
 
 import statistics
@@ -25,27 +25,27 @@ SEEDS, ROUNDS = 8, 3
 
 
 class MeanColours:
-    """A model without anything to learn."""
+    """A model with nothing to learn."""
 
     def fit(self, dataset: object, seed: int) -> None:
         """Learn nothing."""
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
-        """Codes (n, 12) of images (n, channels, height, width)."""
+        """Return codes (n, 12) of images (n, channels, height, width)."""
         return nn.functional.avg_pool2d(images, 16).flatten(1)
 
 
 class ServerEach(ForkServer):
-    """A server that is ended before the next run, so that every run waits for its imports."""
+    """A server that is shut down before each run, so that every run waits for imports."""
 
     def start(self, job: Job) -> int:
-        """Start the process of a job from a new server."""
+        """Start a job's process from a new server."""
         self._close()
         return super().start(job)
 
 
 def seconds_a_run(server: type[ForkServer]) -> float:
-    """Seconds for each of some runs, one at a time."""
+    """Measure the mean seconds per run, with one run at a time."""
     import perturb.external.evaluate as module
 
     kept, module.ForkServer = module.ForkServer, server
@@ -61,11 +61,11 @@ def main(
     quick: Annotated[bool, typer.Option(help="One round.")] = False,
     out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here.")] = None,
 ) -> None:
-    """Measure, print, and write."""
+    """Measure, print the numbers, and write them."""
     rounds = [(seconds_a_run(ServerEach), seconds_a_run(ForkServer)) for _ in range(1 if quick else ROUNDS)]
     each, shared = (statistics.median(column) for column in zip(*rounds, strict=True))
     ratio = statistics.median(one / other for one, other in rounds)
-    Console().print(f"A run: {each:.2f} s with imports of its own, {shared:.2f} s forked; {ratio:.2f} × as fast.")
+    Console().print(f"A run: {each:.2f} s with its own imports, {shared:.2f} s forked; {ratio:.2f} × as fast.")
     if out is not None:
         numbers = {"own_imports": each, "forked": shared, "times": ratio, "rounds": rounds}
         write_json(out, {"cores": available_cores(), "versions": software_versions(), "seconds_a_run": numbers})

@@ -1,9 +1,9 @@
-"""Speed of training restarts: against a plain loop and a peer on the CPU, in memory, on a card, and the growth of cost.
+"""Training speed of restarts on CPU and GPU against a plain loop and disent, memory, and scaling of cost.
 
     python benchmarks/training.py [--quick] [--card] [--json OUT]
 
-`pip install disent==0.8.0` adds that peer; without it its column says that it was not measured. Every ratio is of numbers
-taken in the same run, round by round in turn. Close everything else first.
+`pip install disent==0.8.0` adds that peer; without it, its column says that it was not measured. Every ratio compares
+numbers of the same round of the same run, in which the contestants take turns. Close all other programs first.
 """
 
 import json
@@ -38,7 +38,7 @@ from perturb.training.replay import Updates
 
 RESTARTS, BATCH = 8, 64
 IMAGES = 8_192
-"""Images of dSprites, drawn at random; enough that batches do not come from a cache."""
+"""Number of dSprites images, drawn at random; too many for batches to come from a CPU cache."""
 WARM_UP = 5
 GROUPS = 1, 8, 32, 64
 MATRIX = 8_192
@@ -46,7 +46,7 @@ console = Console()
 
 
 def images() -> np.ndarray:
-    """A sample of dSprites, the same for all."""
+    """Return a sample of dSprites, the same for all contestants."""
     numbers = np.random.default_rng(0).choice(DSprites.grid.num_images, IMAGES, replace=False)
     return DSprites().images(numbers)
 
@@ -60,7 +60,7 @@ def engine_step(
     latents: int = LATENTS,
     compiled: bool = False,
 ) -> Callable[[int], None]:
-    """A step of our engine for some restarts at once, batches and noise included."""
+    """Return a step of our engine for several restarts at once, including batches and noise."""
     size = pixels.batch(np.zeros(1, int)).shape[1]
     training = TrainingConfig(architecture=f"conv{size}", learning_rate=LEARNING_RATE, precision=precision)
     seeds, config = range(restarts), BetaVAEConfig(beta=BETA)
@@ -80,7 +80,7 @@ def engine_step(
 
 
 def seconds_a_step(step: Callable[[int], None], steps: int, device: str = "cpu") -> float:
-    """Mean over `steps` after a warm-up."""
+    """Measure the mean seconds per step over `steps`, after a warm-up."""
     for number in range(WARM_UP):
         step(number)
     _wait(device)
@@ -97,7 +97,7 @@ def _wait(device: str) -> None:
 
 
 def _worker(restarts: int, steps: int, precision: str, compiled: bool, barrier: Any, answers: Any) -> None:
-    """One process of the strategy `processes`: its restarts one after the other, on one core."""
+    """Train one process's share of the restarts one after the other, on one core."""
     torch.set_num_threads(1)
     keep_freed_memory()
     pixels = Pixels(np.packbits(images()[..., 0] > 0, axis=-1), packed=True)
@@ -113,7 +113,7 @@ def _worker(restarts: int, steps: int, precision: str, compiled: bool, barrier: 
 
 
 def engine_rate(steps: int, precision: str, *, restarts: int = RESTARTS, compiled: bool = False) -> float:
-    """Images a second over some restarts, spread over a process for each core."""
+    """Measure images per second over some restarts, spread over one process per core."""
     context, cores = multiprocessing.get_context("spawn"), available_cores()
     barrier, answers = context.Barrier(cores), context.Queue()
     share = restarts // cores
@@ -128,9 +128,9 @@ def engine_rate(steps: int, precision: str, *, restarts: int = RESTARTS, compile
 
 
 def peer_rate(make: Callable[[np.ndarray, int], Callable[[], None] | None], steps: int) -> float | None:
-    """Images a second of a peer with all cores to itself; 8 restarts of it would take turns at this rate.
+    """Measure images per second of a peer with all cores to itself; 8 restarts of it would take turns at this rate.
 
-    In a process of its own, so that nothing that we set for ourselves helps or hinders it.
+    The peer runs in a process of its own, so that our settings neither help nor hinder it.
     """
     context = multiprocessing.get_context("spawn")
     answers = context.Queue()
@@ -148,13 +148,13 @@ def _peer(make: Callable[[np.ndarray, int], Callable[[], None] | None], steps: i
 
 
 def measure_cpu(steps: int, rounds: int) -> list[dict[str, Any]]:
-    """Everyone in turn, some rounds; medians, and ratios to the plain loop and to disent."""
+    """Measure all contestants in turn for some rounds; return medians, and ratios to the plain loop and to disent."""
     contestants: dict[str, Callable[[], float | None]] = {
         "plain eager loop, float32": lambda: peer_rate(plain_loop, steps),
         "disent 0.8, BetaVae": lambda: peer_rate(disent_loop, steps),
         "perturb, float32": lambda: engine_rate(steps, "float32"),
         "perturb, bfloat16": lambda: engine_rate(steps, "bfloat16"),
-        # One restart for each core: every one of them takes half a minute to compile.
+        # Only one restart per core, because each takes half a minute to compile.
         "perturb, bfloat16, --compile": lambda: engine_rate(steps, "bfloat16", restarts=available_cores(), compiled=True),
     }
     rates: dict[str, list[float | None]] = {name: [] for name in contestants}
@@ -178,14 +178,14 @@ def _median(values: list[float | None]) -> float | None:
 
 
 def _ratio(values: list[float | None], others: list[float | None]) -> float | None:
-    """Median of the ratios within rounds."""
+    """Return the median of the ratios within rounds."""
     if None in values or None in others:
         return None
     return statistics.median(a / b for a, b in zip(values, others, strict=True))
 
 
 def matrix_share(rates: list[dict[str, Any]], side: int = 4_096) -> dict[str, float]:
-    """Shares of this machine's bfloat16 matrix rate that the engine reaches, and that 4 × the plain loop would need."""
+    """Return the shares of the bfloat16 matrix rate that the engine reaches and that 4 × the plain loop would need."""
     torch.set_num_threads(available_cores())
     matrix = torch.randn(side, side).bfloat16()
     flops = 2 * side**3 / seconds_a_step(lambda _: matrix @ matrix, 20)
@@ -198,7 +198,7 @@ def matrix_share(rates: list[dict[str, Any]], side: int = 4_096) -> dict[str, fl
 
 
 def measure_memory(steps: int) -> dict[str, Any]:
-    """8 restarts on full rendered dSprites, as `perturb run` trains them."""
+    """Measure peak memory of 8 restarts on full rendered dSprites, as `perturb run` trains them."""
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "memory.toml"
         config.write_text(EXPERIMENT.format(steps=steps, restarts=RESTARTS), encoding="utf-8")
@@ -208,7 +208,7 @@ def measure_memory(steps: int) -> dict[str, Any]:
 
 
 def measure_card(steps: int) -> dict[str, Any] | None:
-    """Restarts × steps a second, stacked, against one eager restart at a time; None without a card."""
+    """Measure restarts × steps per second, stacked, against one eager restart at a time; None without a GPU."""
     if not torch.cuda.is_available():
         return None
     eager = plain_loop(images(), BATCH, "cuda")
@@ -237,9 +237,9 @@ def measure_card(steps: int) -> dict[str, Any] | None:
 
 
 def flops_of_a_step() -> float:
-    """Operations of a restart's step on 64 × 64 images of one channel.
+    """Return the FLOPs of a restart's step on 64 × 64 images with one channel.
 
-    Forward, and twice as much backward, but for the images' gradient.
+    The backward pass costs twice the forward pass, except that the images need no gradient.
     """
     layers = [1024 * 16 * 32, 256 * 512 * 32, 64 * 128 * 64, 16 * 256 * 64, 1024 * 256, 256 * 2 * LATENTS, LATENTS * 256]
     layers += [256 * 1024, 16 * 64 * 1024, 64 * 64 * 512, 256 * 32 * 512, 1024 * 32 * 16]
@@ -247,7 +247,7 @@ def flops_of_a_step() -> float:
 
 
 def measure_growth(steps: int, device: str) -> dict[str, list[dict[str, float]]]:
-    """Milliseconds for a step of a restart, against restarts at once, image size and latents."""
+    """Measure milliseconds per restart and step, against restarts at once, image size and latents."""
     sprites = images()
     sizes = {
         size: Pixels(np.packbits(sprites[:, :: 64 // size, :: 64 // size, 0] > 0, axis=-1), packed=True) for size in (32, 64)
@@ -268,7 +268,7 @@ def measure_growth(steps: int, device: str) -> dict[str, list[dict[str, float]]]
 
 
 def draw_growth(growth: dict[str, list[dict[str, float]]], device: str, path: Path) -> None:
-    """Draw the growth of cost with the number of restarts, in three small panels."""
+    """Plot the cost against the number of restarts, image size and latents, in three small panels."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 2.6), dpi=140, layout="constrained")
@@ -283,7 +283,7 @@ def draw_growth(growth: dict[str, list[dict[str, float]]], device: str, path: Pa
 
 
 def show(title: str, rows: list[dict[str, Any]]) -> None:
-    """A table with the keys as header."""
+    """Print a table with the keys as header."""
     table = Table(title=title, title_justify="left")
     for key in rows[0]:
         table.add_column(key.replace("_", " "), justify="left" if key == "name" else "right")
@@ -295,11 +295,11 @@ def show(title: str, rows: list[dict[str, Any]]) -> None:
 
 
 def measure_processor(steps: int, rounds: int) -> dict[str, Any]:
-    """The tables of the processor, shown as they come."""
+    """Measure the CPU, printing each table when it is ready."""
     results: dict[str, Any] = {"cpu": measure_cpu(steps, rounds)}
     show(f"CPU, {available_cores()} cores, 64 × 64, batch {BATCH}, {RESTARTS} restarts", results["cpu"])
     results["matrix"] = matrix_share(results["cpu"])
-    show("Against matrix products alone", [results["matrix"]])
+    show("Compared with matrix products alone", [results["matrix"]])
     results["memory"] = measure_memory(10 * steps)
     show("Memory", [results["memory"]])
     return results
@@ -307,14 +307,14 @@ def measure_processor(steps: int, rounds: int) -> dict[str, Any]:
 
 def main(
     quick: Annotated[bool, typer.Option(help="Fewer steps and rounds.")] = False,
-    card: Annotated[bool, typer.Option("--card", help="Only what is measured on a card.")] = False,
-    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, the figure beside them.")] = None,
+    card: Annotated[bool, typer.Option("--card", help="Only the GPU measurements.")] = False,
+    out: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, and the figure next to them.")] = None,
 ) -> None:
-    """Measure, print, and write."""
+    """Measure, print the numbers, and write them."""
     keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if card and device == "cpu":
-        raise typer.BadParameter("torch finds no CUDA device here; leave --card out to measure the processor.")
+        raise typer.BadParameter("torch finds no CUDA device here; leave --card out to measure the CPU.")
     results: dict[str, Any] = {"cores": available_cores(), "versions": software_versions()}
     if not card:
         results |= measure_processor(*((10, 1) if quick else (40, 3)))
@@ -322,7 +322,7 @@ def main(
     if results["card"]:
         show(results["card"]["card"], results["card"]["rows"])
     else:
-        console.print("Card: not measured, there is none here.")
+        console.print("GPU: not measured, because there is none here.")
     torch.set_num_threads(1)
     results["growth"] = measure_growth(3 if quick else 20, device)
     for name, points in results["growth"].items():

@@ -1,4 +1,4 @@
-"""Peers of the engine: the same β-VAE as one would write it plainly, and as the package disent trains it."""
+"""Peers of our engine: the same β-VAE in a plain PyTorch loop, and as the package disent trains it."""
 
 import sys
 from collections.abc import Callable
@@ -15,7 +15,7 @@ TORCHVISION_PARTS = "transforms", "transforms.functional", "datasets", "models",
 
 
 def encoder(channels: int, outputs: int) -> nn.Sequential:
-    """disentanglement_lib's, in torch's own layers."""
+    """Return disentanglement_lib's network in torch's own layers."""
     return nn.Sequential(
         nn.Conv2d(channels, 32, 4, 2, 1), nn.ReLU(), nn.Conv2d(32, 32, 4, 2, 1), nn.ReLU(),
         nn.Conv2d(32, 64, 2, 2), nn.ReLU(), nn.Conv2d(64, 64, 2, 2), nn.ReLU(),
@@ -24,7 +24,7 @@ def encoder(channels: int, outputs: int) -> nn.Sequential:
 
 
 def decoder(channels: int, latents: int) -> nn.Sequential:
-    """disentanglement_lib's, in torch's own layers."""
+    """Return disentanglement_lib's network in torch's own layers."""
     return nn.Sequential(
         nn.Linear(latents, 256), nn.ReLU(), nn.Linear(256, 1024), nn.ReLU(), nn.Unflatten(1, (64, 4, 4)),
         nn.ConvTranspose2d(64, 64, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(64, 32, 4, 2, 1), nn.ReLU(),
@@ -33,7 +33,7 @@ def decoder(channels: int, latents: int) -> nn.Sequential:
 
 
 class _Images:
-    """Batches as a plain loop gets them: uint8 in memory, indexed at random."""
+    """Batches as a plain loop draws them: random indices into uint8 images in memory."""
 
     def __init__(self, images: np.ndarray, batch_size: int, device: str) -> None:
         self._images = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)
@@ -45,7 +45,7 @@ class _Images:
 
 
 def plain_loop(images: np.ndarray, batch_size: int, device: str = "cpu") -> Callable[[], None]:
-    """A step of an eager float32 loop."""
+    """Return a step of an eager float32 loop."""
     channels, draw = images.shape[-1], _Images(images, batch_size, device)
     model = nn.ModuleDict({"encoder": encoder(channels, 2 * LATENTS), "decoder": decoder(channels, LATENTS)}).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
@@ -64,7 +64,7 @@ def plain_loop(images: np.ndarray, batch_size: int, device: str = "cpu") -> Call
 
 
 def disent_loop(images: np.ndarray, batch_size: int) -> Callable[[], None] | None:
-    """A step of disent's BetaVae on the same layers; None where disent is not installed."""
+    """Return a step of disent's BetaVae on the same layers; None if disent is not installed."""
     _make_torchvision_importable()
     try:
         from disent.frameworks.vae import BetaVae
@@ -113,7 +113,7 @@ def disent_loop(images: np.ndarray, batch_size: int) -> Callable[[], None] | Non
 
 
 def _make_torchvision_importable() -> None:
-    """The package imports torchvision, whose PyPI wheels do not load beside a CPU build of torch, and has no use for it."""
+    """Stub out torchvision, which disent imports without need; its PyPI wheels do not load with CPU builds of torch."""
     try:
         import torchvision  # noqa: F401
     except (ImportError, RuntimeError):

@@ -1,8 +1,8 @@
-"""Hooks of MkDocs that make the site a view of the repository.
+"""MkDocs hooks that make the site a view of the repository.
 
-Pages keep their paths, so that a link means the same in the repository and on the site. The pages of the navigation are
-there, and whatever they link to, and so on: documents and notebooks as pages, source files and folders as listings, the rest
-as it is.
+Pages keep their paths, so that a link means the same in the repository and on the site. The site contains the pages of the
+navigation and, recursively, everything that they link to: documents and notebooks as pages, source files and folders as
+listings, and other files unchanged.
 """
 
 import json
@@ -16,21 +16,21 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 LANGUAGES = {".py": "python", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml", "Containerfile": "docker"}
-"""Source files that are shown as pages, by their endings, or names without one; browsers would download them."""
+"""Languages of source files by suffix or by name. They are shown as pages, because browsers would download them."""
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 FENCE = re.compile(r"`{3,}")
 
 
 class Listing(File):
-    """A page that is written from what is no Markdown: a notebook, a source file, a folder."""
+    """A page generated from something other than Markdown: a notebook, a source file or a folder."""
 
     def is_documentation_page(self) -> bool:
-        """Return True: MkDocs asks the name, which does not end in .md."""
+        """Return True. MkDocs would decide by the name, which does not end in .md."""
         return True
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Return the files of the site in place of those below docs/."""
+    """Replace the files below docs/ by those of the site."""
     root = Path(config.config_file_path).parent
     found = [file for file in files if file.src_dir != config.docs_dir]
     waiting, seen = [*_in_nav(config.nav)], set()
@@ -39,7 +39,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if uri in seen:
             continue
         seen.add(uri)
-        if (root / uri).exists():  # a link to nothing is told by MkDocs, which knows the page
+        if (root / uri).exists():  # MkDocs reports broken links, with the page
             file = _file(root, uri, config)
             found.append(file)
             waiting += _targets(file)
@@ -47,14 +47,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Keep what stands in no navigation out of the search, which would find little else."""
+    """Exclude pages outside the navigation from the search, because they would swamp its results."""
     if page.file.src_uri not in _in_nav(config.nav):
         page.meta.setdefault("search", {"exclude": True})
     return markdown
 
 
 def _in_nav(nav: object) -> Iterator[str]:
-    """Paths of the pages in a navigation, which has lists of pages and of sections by their titles."""
+    """Yield the paths of the pages in a navigation of nested lists and dicts by title."""
     if isinstance(nav, str):
         yield nav
     elif isinstance(nav, dict | list):
@@ -79,7 +79,7 @@ def _file(root: Path, uri: str, config: MkDocsConfig) -> File:
 
 
 def _targets(file: File) -> Iterator[str]:
-    """Paths in the repository that a page links to."""
+    """Yield the repository paths that a page links to."""
     if file.is_documentation_page():
         for target in LINK.findall(file.content_string):
             if ":" not in target:
@@ -87,21 +87,21 @@ def _targets(file: File) -> Iterator[str]:
 
 
 def _folder(path: Path, uri: str) -> str:
-    """Write a list of a folder's files, which are linked."""
+    """Return a page that lists a folder's source files with links."""
     names = sorted(file.name for file in path.iterdir() if file.suffix in LANGUAGES)
     return "\n".join([f"# {uri}/", "", *(f"- [{name}]({path.name}/{name})" for name in names), ""])
 
 
 def _notebook(path: Path, uri: str) -> str:
-    """Write the cells of a notebook, whose outputs are kept out of the repository."""
+    """Return a page with a notebook's cells, without outputs, which are not in the repository."""
     cells = json.loads(path.read_text("utf-8"))["cells"]
     shown = [_fenced(text, "python") if kind == "code" else text
              for kind, text in ((cell["cell_type"], "".join(cell["source"])) for cell in cells)]  # fmt: skip
-    download = f"A notebook of the repository, `{uri}`; `jupyter lab {uri}` opens it."
+    download = f"This page is the notebook `{uri}` of the repository; open it with `jupyter lab {uri}`."
     return "\n\n".join([shown[0], download, *shown[1:]]) + "\n"
 
 
 def _fenced(text: str, language: str) -> str:
-    """Return a code block that no backticks in the text can end."""
+    """Return a code block with a fence longer than any run of backticks in the text."""
     fence = "`" * max([3, *(len(run) + 1 for run in FENCE.findall(text))])
     return f"{fence}{language}\n{text.rstrip()}\n{fence}"

@@ -1,9 +1,10 @@
-"""The study's β-VAE through the same door as everybody's model: the same numbers as in its table.
+"""The study's β-VAE, evaluated like any other model: it reproduces the scores in the study's table.
 
     perturb evaluate beta_vae:make --seed 41 --seeds 3 --variants original,modified,untrained,noise
 
-Seed 41 is the study's (configs/mini.toml), whose first three seeds meet the three patterns that come with the package. A
-training rounds by the number of its threads, so the digits agree with as many workers, one a core, as the study had.
+Seed 41 is the study's (configs/mini.toml), whose first three seeds use the three patterns that come with the package.
+Rounding depends on the number of threads per training, so scores match to the digit only if each run has as many threads as
+in the study.
 """
 
 import tempfile
@@ -27,8 +28,8 @@ class BuiltIn:
     """A method of perturb with fit and encode.
 
     Args:
-        objective: which method.
-        training: how it is trained.
+        objective: config of the method.
+        training: config of its training.
 
     """
 
@@ -46,14 +47,14 @@ class BuiltIn:
             )  # fmt: skip
         if outcome.failure:
             raise ArithmeticError(outcome.failure)
-        # Codes are read out in float32, whatever the training's precision.
+        # Encode in float32, whatever precision the training used.
         weights = self.model.networks.state_dict()
         self.model = self._new(dataset, seed, self.training.model_copy(update={"precision": "float32"}))
         self.model.networks.load_state_dict(weights)
         self.model.networks.eval()
 
     def encode(self, images: Tensor) -> np.ndarray:
-        """Posterior means (n, latents) of images (n, channels, height, width)."""
+        """Return posterior means (n, latents) of images (n, channels, height, width)."""
         return self.model.posterior(images.permute(0, 2, 3, 1)[None]).mean[0].cpu().numpy()
 
     def _new(self, dataset: BenchmarkImages, seed: int, training: TrainingConfig) -> Objective:

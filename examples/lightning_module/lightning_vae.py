@@ -1,11 +1,11 @@
-"""A β-VAE as a LightningModule, as people write them, trained by Lightning's own Trainer.
+"""A typical β-VAE as a LightningModule, trained by Lightning's own Trainer.
 
     pip install lightning
     perturb evaluate lightning_vae:make --seeds 5
 
-`VAE` knows nothing of perturb, and any other LightningModule may stand in its place: batches are pairs (images, factors).
-`LightningVAE` has the two methods that perturb calls. Lightning draws weights and batches from torch's global generator,
-which perturb has seeded for each run, so that a seed meets the same batches on every variant.
+`VAE` does not depend on perturb; replace it with any LightningModule whose batches are pairs (images, factors).
+`LightningVAE` adds the two methods that perturb calls. Lightning draws weights and batches from torch's global generator,
+which perturb seeds for each run, so a seed gets the same batches on every variant.
 """
 
 import lightning
@@ -20,13 +20,13 @@ STEPS, BATCH_SIZE = 1_000, 32
 
 
 class VAE(lightning.LightningModule):
-    """Images (n, channels, 32, 32) in [0, 1] to codes (n, latents) and back.
+    """Encode images (n, channels, 32, 32) in [0, 1] to codes (n, latents), and decode codes.
 
     Args:
-        channels: of the images.
-        latents: how many.
+        channels: number of channels of the images.
+        latents: number of latents.
         beta: weight of the KL term.
-        learning_rate: of Adam.
+        learning_rate: learning rate of Adam.
 
     """
 
@@ -43,11 +43,11 @@ class VAE(lightning.LightningModule):
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> Tensor:
-        """Posterior means (n, latents)."""
+        """Return posterior means (n, latents)."""
         return self.encoder(images).chunk(2, dim=1)[0]
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Reconstruction + β · KL in nats per image, ()."""
+        """Return reconstruction + β · KL in nats per image, ()."""
         images, _ = batch
         mean, logvar = self.encoder(images).chunk(2, dim=1)
         codes = mean + torch.exp(logvar / 2) * torch.randn_like(mean)
@@ -58,16 +58,16 @@ class VAE(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Have Lightning train with Adam."""
+        """Return Adam as the optimiser."""
         return torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
 
 
 class LightningVAE:
-    """A LightningModule with fit and encode.
+    """Wrapper that gives a LightningModule the methods `fit` and `encode`.
 
     Args:
-        module: whose `forward` gives codes.
-        steps: of the training.
+        module: a module whose `forward` returns codes.
+        steps: number of training steps.
 
     """
 
@@ -76,7 +76,7 @@ class LightningVAE:
         self.settings = dict(module.hparams) | {"steps": steps, "batch_size": BATCH_SIZE}
 
     def fit(self, dataset: BenchmarkImages, seed: int) -> None:
-        """Train on the images of a variant; the module does not look at the factors."""
+        """Train on the images of a variant; the module ignores the factors."""
         trainer = lightning.Trainer(
             max_steps=self.steps, max_epochs=-1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False,
@@ -85,7 +85,7 @@ class LightningVAE:
         self.module.eval()
 
     def encode(self, images: Tensor) -> Tensor:
-        """Codes (n, latents) of images (n, channels, height, width) in [0, 1]."""
+        """Return codes (n, latents) of images (n, channels, height, width) in [0, 1]."""
         return self.module(images.to(self.module.device))
 
 

@@ -1,4 +1,4 @@
-"""An encoder of another framework, here NumPy: PCA. Its codes are written to files, and the files are scored.
+"""An encoder from another framework, here PCA in NumPy: write its codes to files, and let perturb score the files.
 
 python pca.py codes
 perturb evaluate --codes codes --name PCA
@@ -15,14 +15,14 @@ LATENTS = 4
 
 
 def pca(images: np.ndarray) -> np.ndarray:
-    """The first principal components (n, 4) of images (n, pixels), float64, by the covariance of their pixels."""
+    """Return the first principal components (n, 4) of images (n, pixels), float64, from the covariance of their pixels."""
     centred = images - images.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     return centred @ axes[:, -LATENTS:]
 
 
 def write_codes(folder: Path, variants: tuple[str, ...] = ("original", "modified", "noise")) -> None:
-    """Fit PCA to each variant and write its codes with the factors that they belong to."""
+    """Fit PCA to each variant and write its codes with the factors of the images."""
     folder.mkdir(parents=True, exist_ok=True)
     for variant in variants:
         data = load_benchmark("mini", variant=variant)

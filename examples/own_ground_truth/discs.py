@@ -1,4 +1,4 @@
-"""A ground truth of one's own: a disc of some colour, size and place before a background of some colour."""
+"""A ground truth of your own: a disc that varies in colour, size and place, on a background that varies in colour."""
 
 import colorsys
 
@@ -12,7 +12,7 @@ RADII = np.linspace(4, 9, 5)
 
 
 def palette(first: float, last: float) -> np.ndarray:
-    """RGB of six hues, float64 (6, 3) up to 255."""
+    """Return the RGB values of six hues, float64 (6, 3) in [0, 255]."""
     return 255 * np.array([colorsys.hsv_to_rgb(hue, 1.0, 0.9) for hue in np.linspace(first, last, 6)])
 
 
@@ -20,13 +20,13 @@ BACKGROUNDS, COLOURS = palette(0.0, 0.35), palette(0.5, 0.85)
 
 
 class Discs(GroundTruth):
-    """1,080 images; the last factor runs fastest."""
+    """1,080 images; the last factor varies fastest."""
 
     grid = FactorGrid(("background", "colour", "place", "radius"), (6, 6, 6, 5))
     image_shape = (SIZE, SIZE, 3)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """Images by number, uint8 (n, 32, 32, 3)."""
+        """Return images by number, uint8 (n, 32, 32, 3)."""
         background, colour, place, radius = self.grid.factors_of(indices).T[:, :, None, None]
         y, x = np.mgrid[:SIZE, :SIZE] + 0.5
         inside = (x - PLACES[place]) ** 2 + (y - SIZE / 2) ** 2 <= RADII[radius] ** 2

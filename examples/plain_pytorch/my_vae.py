@@ -1,4 +1,4 @@
-"""A plain PyTorch β-VAE of nobody's: a module, a loss, an encoder. perturb's loop trains it.
+"""A plain PyTorch β-VAE with a module, a loss and an encoder. perturb's own loop trains it.
 
 perturb evaluate my_vae:make --steps 1000 --learning-rate 1e-3 --seeds 5
 """
@@ -11,7 +11,7 @@ LATENTS = 4
 
 
 class MyVAE(nn.Module):
-    """Images (n, 3, 32, 32) in [0, 1] to codes (n, 4) and back.
+    """Encode images (n, 3, 32, 32) in [0, 1] to codes (n, 4), and decode codes.
 
     Args:
         beta: weight of the KL term.
@@ -31,7 +31,7 @@ class MyVAE(nn.Module):
         )  # fmt: skip
 
     def loss(self, batch: Tensor) -> Tensor:
-        """Reconstruction + β · KL in nats per image, ()."""
+        """Return reconstruction + β · KL in nats per image, ()."""
         mean, logvar = self.encoder(batch).chunk(2, dim=1)
         codes = mean + torch.exp(logvar / 2) * torch.randn_like(mean)
         reconstruction = functional.binary_cross_entropy_with_logits(self.decoder(codes), batch, reduction="sum")
@@ -39,7 +39,7 @@ class MyVAE(nn.Module):
         return (reconstruction + self.settings["beta"] * kl) / len(batch)
 
     def encode(self, images: Tensor) -> Tensor:
-        """Codes (n, 4)."""
+        """Return codes (n, 4)."""
         return self.encoder(images)[:, :LATENTS]
 
 

@@ -1,9 +1,9 @@
-"""A model of pythae's, here its β-VAE with pythae's own networks, trained by pythae's own pipeline.
+"""A pythae model, here its β-VAE with its default networks, trained by pythae's own pipeline.
 
     pip install pythae
     perturb evaluate pythae_vae:make --seeds 5
 
-Each of pythae's models with an encoder may stand in the place of BetaVAE: they are all trained by `TrainingPipeline`, and
+You can replace BetaVAE with any pythae model that has an encoder: `TrainingPipeline` trains them all, and
 `encoder(images).embedding` is their code. pythae draws batches and noise from global generators, which it seeds itself.
 """
 
@@ -22,7 +22,7 @@ EPOCHS, BATCH_SIZE, LEARNING_RATE, BETA = 10, 64, 1e-3, 16.0
 
 
 class Items(Dataset):
-    """The items of a dataset as pythae takes them: images under the key `data`, and no factors."""
+    """Items of a dataset in pythae's format: images under the key `data`, without factors."""
 
     def __init__(self, dataset: BenchmarkImages) -> None:
         self.dataset = dataset
@@ -35,11 +35,11 @@ class Items(Dataset):
 
 
 class PythaeVAE:
-    """A model of pythae's with fit and encode.
+    """Wrapper that gives a pythae model the methods `fit` and `encode`.
 
     Args:
-        model: whose encoder gives codes.
-        epochs: of the training.
+        model: a model whose encoder returns codes.
+        epochs: number of training epochs.
 
     """
 
@@ -49,7 +49,7 @@ class PythaeVAE:
         self.settings = {"model": model.model_config.to_dict(), "training": training}
 
     def fit(self, dataset: BenchmarkImages, seed: int) -> None:
-        """Train on the images of a variant. pythae writes the trained model to a folder, which is not kept."""
+        """Train on the images of a variant. The folder to which pythae writes the trained model is deleted."""
         with tempfile.TemporaryDirectory() as folder:
             config = BaseTrainerConfig(
                 output_dir=folder, num_epochs=self.epochs, per_device_train_batch_size=BATCH_SIZE,
@@ -59,7 +59,7 @@ class PythaeVAE:
         self.model.eval()
 
     def encode(self, images: Tensor) -> Tensor:
-        """Codes (n, latents) of images (n, channels, height, width) in [0, 1]."""
+        """Return codes (n, latents) of images (n, channels, height, width) in [0, 1]."""
         device = next(self.model.parameters()).device
         return self.model.encoder(images.to(device)).embedding
 

@@ -1,10 +1,10 @@
-"""Linear encoders of scikit-learn through the door for models with their own fit: PCA and FastICA.
+"""Linear encoders from scikit-learn, PCA and FastICA, evaluated as models with their own `fit`.
 
     perturb evaluate linear:pca --name PCA --seed 41 --variants original,modified,untrained,untrained_in_span,noise
     perturb evaluate linear:ica --name FastICA --seed 41 --variants original,modified,untrained,untrained_in_span,noise
 
-Both look at the images alone, although `fit` is handed the labels, too. PCA finds the directions of the largest variance,
-with which the paper explains why VAEs disentangle; FastICA turns these until they are as independent as possible.
+Both use the images alone, although `fit` gets the labels too. PCA finds the directions of largest variance, which are the
+paper's explanation of why VAEs disentangle; FastICA rotates these until the codes are as independent as possible.
 """
 
 from typing import Protocol
@@ -16,20 +16,20 @@ from torch import Tensor
 from perturb.external import BenchmarkImages
 
 EVERY = 2
-"""Every second pixel is enough for directions as coarse as these, and four times as fast."""
+"""Step between the pixels used: every second pixel suffices for such coarse directions and is four times as fast."""
 ITERATIONS = 1_000
-"""Steps of FastICA at most; it stops where it has converged."""
+"""Maximum number of FastICA's steps; it stops on convergence."""
 
 
 class Decomposition(Protocol):
-    """The methods of a scikit-learn estimator that both models use."""
+    """The scikit-learn estimator methods that both models use."""
 
     def fit(self, rows: np.ndarray) -> object:
-        """Find the directions of images (n, pixels)."""
+        """Fit the directions to images (n, pixels)."""
         ...
 
     def transform(self, rows: np.ndarray) -> np.ndarray:
-        """Codes (n, latents) of images (n, pixels)."""
+        """Return codes (n, latents) of images (n, pixels)."""
         ...
 
 
@@ -37,7 +37,7 @@ class Linear:
     """A linear encoder with as many latents as there are factors.
 
     Args:
-        decomposition: an estimator of scikit-learn.
+        decomposition: a scikit-learn estimator.
 
     """
 
@@ -46,17 +46,17 @@ class Linear:
         self.settings = {"estimator": type(decomposition).__name__, "every": EVERY}
 
     def fit(self, dataset: BenchmarkImages, seed: int) -> None:
-        """Fit to all images of a variant; the labels are not looked at."""
+        """Fit to all images of a variant, without the labels."""
         images = dataset.images(np.arange(len(dataset)))
         self.decomposition.fit(_rows(images.transpose(0, 3, 1, 2) / 255))
 
     def encode(self, images: Tensor) -> np.ndarray:
-        """Codes (n, latents) of images (n, channels, height, width) in [0, 1]."""
+        """Return codes (n, latents) of images (n, channels, height, width) in [0, 1]."""
         return self.decomposition.transform(_rows(images.cpu().numpy()))
 
 
 def _rows(images: np.ndarray) -> np.ndarray:
-    """Every second pixel of images (n, channels, height, width), as float64 (n, pixels)."""
+    """Return every second pixel of images (n, channels, height, width), as float64 (n, pixels)."""
     return images[:, :, ::EVERY, ::EVERY].reshape(len(images), -1).astype(np.float64)
 
 

@@ -207,7 +207,7 @@ def test_models_can_be_filtered_by_what_they_saw_from_the_keyboard_without_scrip
     page.keyboard.press("Tab")
     page.keyboard.press("Space")  # labels
     assert _shown(page) == ["Codes"]
-    assert page.get_by_text("in a table's head sort it").is_visible() == scripts
+    assert page.get_by_text("Click a column head").is_visible() == scripts
 
 
 def test_a_table_can_be_sorted_from_the_keyboard_and_announces_its_order(page_of: Callable[..., Any]) -> None:

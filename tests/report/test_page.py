@@ -243,7 +243,7 @@ def test_sections_are_rendered_in_order_with_all_their_content(tmp_path: Path) -
         )
     )
     parts = ["Why?", "What was asked.", "So it is.", "A paragraph.", "A point.", "Grouped", "a detail", "A note."]
-    places = [found.text.index(part) for part in [*parts, "Another caption", "Plain table", "What made it", "0123"]]
+    places = [found.text.index(part) for part in [*parts, "Another caption", "Plain table", "Provenance", "0123"]]
     assert places == sorted(places)
     assert "(in brackets: elsewhere)" in found.text
     assert "(4)" in found.text
@@ -325,7 +325,7 @@ def test_the_first_use_of_a_term_links_to_its_definition_and_back(tmp_path: Path
 
 
 def test_a_page_without_glossary_terms_has_no_glossary(tmp_path: Path) -> None:
-    assert "Words" not in _Found(_rendered(Section(title="S", text=["Nothing."]))).text
+    assert "Glossary" not in _Found(_rendered(Section(title="S", text=["Nothing."]))).text
 
 
 def test_the_footer_states_only_what_is_known(tmp_path: Path) -> None:
