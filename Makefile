@@ -59,8 +59,9 @@ test: install
 	$(BIN)/python -m pytest -m "not slow"
 
 # Tests with real servers and clusters, kill -9 and repeated whole experiments: ten more minutes.
+# These tests wait for servers a third of the time, so one worker more than there are cores makes use of it.
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
 
 # The browser for the page tests: Debian's Chromium, unless Chromium or Chrome is installed already.
 browser: install
