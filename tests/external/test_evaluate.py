@@ -92,7 +92,7 @@ def test_the_output_lists_failures_and_ends_with_a_summary_and_the_entrys_path(m
 def test_the_entry_records_what_was_evaluated_and_how(mixed: tuple) -> None:
     entry = read_entry(mixed[1] / "entry.json")
     assert (entry.model, entry.how, entry.settings) == ("EachInItsWay", "fit", {"pool": 16})
-    assert entry.method.startswith("Fits the original, raises on the modified images")
+    assert entry.method.startswith("Fits the original, raises on modified images")
     assert (entry.dataset.name, entry.dataset.epsilon) == ("mini", 0.25)
     assert [metric.name for metric in entry.metrics] == ["mig", "mcc"]
 
