@@ -66,8 +66,8 @@ def _trained(findings: Findings, variant: str, found: Sequence[PatternResult]) -
         f"The perturbation of {variant} ({form.form} form, ε = {form.epsilon:g}), as stored: the part that varies over the "
         f"data is {_span([pattern.variation for pattern in patterns], '.0%')} of its mean square. Its variance is "
         f"{_span([pattern.variance for pattern in patterns], '.2f')} ε² (uniform noise has 0.33 ε² before the mirror), "
-        f"{_span([pattern.share for pattern in patterns], '.0%')} of the images' own. Its scalar follows "
-        f"{_span(factors, '.1f')} of {grid.num_factors} factors in effect."
+        f"{_span([pattern.share for pattern in patterns], '.0%')} of the images' own. Its scalar follows an "
+        f"effective number of {_span(factors, '.1f')} of the {grid.num_factors} factors."
     )
     reasons = {
         "where a pattern hardly depends on the factors, the images do not test the claim": sum(
@@ -119,7 +119,7 @@ def _how_many(config: ExperimentConfig) -> Iterator[str]:
             "intervals are over trainings and patterns."
         )
     if alone:
-        which = f"of {listed(alone)}" if several else "a variant"
+        which = f"of {listed(alone)}" if several else "per variant"
         yield (f"One pattern {which}: intervals are over trainings on that pattern, and say nothing about other patterns.")
 
 

@@ -74,7 +74,7 @@ def test_a_report_says_what_its_intervals_are_taken_over(tiny: ExperimentConfig)
 
     (one,) = told(1)
     assert (
-        one == "One pattern a variant: intervals are over trainings on that pattern, and say nothing about other patterns."
+        one == "One pattern per variant: intervals are over trainings on that pattern, and say nothing about other patterns."
     )
     (several,) = told(2)
     assert several.startswith("Independent patterns: 2 of modified and 2 of untrained.")
