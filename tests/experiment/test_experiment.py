@@ -168,7 +168,7 @@ def _wait_for(condition: "callable", process: subprocess.Popen) -> None:
 
 
 def _no_workers_left(target: Path) -> bool:
-    """Whether nothing is written any more, because workers die with their parent."""
+    """Return whether the folder stops changing, as it does once all workers have died with their parent."""
     for _ in range(50):
         before = sorted(str(path) for path in target.rglob("*"))
         time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Of several tries of m_ψ, the one with the lowest MIG is taken, either predicted or from a trial training."""
+"""Tests of several tries of m_ψ: the try with the lowest MIG, predicted or from a trial training, is used."""
 
 from pathlib import Path
 

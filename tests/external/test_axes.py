@@ -67,7 +67,7 @@ def test_images_that_mix_the_latents_make_turned_axes_cheaper(tmp_path: Path) ->
 
 def test_changes_outside_the_original_directions_count_only_in_the_whole_image(tmp_path: Path) -> None:
     class Tilted(Halves):
-        """The same halves, brighter in the upper part and darker in the lower part by the sum of both factors."""
+        """Images of `Halves` with the sum of both factors added to the upper half and subtracted from the lower half."""
 
         def images(self, numbers: np.ndarray) -> np.ndarray:
             found, tilt = super().images(numbers), (3 * FACTORS[numbers].sum(axis=1))[:, None, None, None].astype(np.uint8)

@@ -33,6 +33,7 @@ KINDS = {
     ],
     "User-supplied models": [
         "tests/external/test_evaluate.py",
+        "tests/external/test_hostile_models.py",
         "tests/external/test_sandbox.py",
         "tests/external/test_fork_server.py",
         "tests/external/test_output.py",

@@ -20,7 +20,7 @@ class Odd:
     etag: str | None = '"first"'
     ranges: bool = True
     wrong_start: bool = False
-    """Whether a range starts one byte later than requested."""
+    """True if the server answers a range request with a range that starts one byte too late."""
     drop_after: int | None = None
     """Number of bytes of an answer after which the connection is closed."""
     pause: float = 0.0

@@ -32,7 +32,7 @@ def entry_as_json(model: str = "Mine", **scores: list[float | None]) -> dict[str
 
 
 def made_entry(model: str = "Mine", **scores: list[float | None]) -> Entry:
-    """The same entry as an object."""
+    """Return the entry of `entry_as_json`, parsed and validated."""
     return Entry.model_validate_json(json.dumps(entry_as_json(model, **scores)))
 
 

@@ -28,7 +28,7 @@ class Known:
 
 
 class Blind(Known):
-    """The same model without a decoder."""
+    """A model like `Known` that has no decoder."""
 
     decode = None
 
@@ -48,7 +48,7 @@ class Constant(Known):
 
 
 def turned() -> Known:
-    """The same model with mixed columns."""
+    """Return a `Known` model whose columns are turned by a random rotation."""
     return Known(np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0])
 
 

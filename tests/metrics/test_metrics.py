@@ -69,7 +69,7 @@ def test_the_scale_of_the_latents_does_not_matter(metric: str) -> None:
 
 @pytest.mark.parametrize("metric", sorted({"sap", "beta_vae"}))
 def test_metrics_with_a_regularised_model_depend_on_the_scale_but_not_on_a_shift(metric: str) -> None:
-    """As in disentanglement_lib: support vector machines and regressions with a penalty depend on the scale."""
+    """Support vector machines and penalised regressions depend on the scale of the codes, in disentanglement_lib too."""
     codes = IDENTITY + 0.1 * NOISE
     assert _main(metric, 100.0 * codes) != pytest.approx(_main(metric, 0.01 * codes), abs=0.02)
     assert _main(metric, codes + 0.01) == pytest.approx(_main(metric, codes), abs=0.03)
