@@ -1,4 +1,4 @@
-"""A model scored in the course of its training."""
+"""A model that is scored repeatedly during its training."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ class OverStepsResult:
     """Scores in the course of a training, up to its end or to the update at which it failed."""
 
     failure: str | None
-    """The reason for which the training was given up, or None."""
+    """The reason why the training was given up, or None."""
     points: tuple[ScoresResult, ...]
     """Scores after each of the asked-for updates that were made."""
 

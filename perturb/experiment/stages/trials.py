@@ -1,7 +1,7 @@
-"""Trial trainings: the MIG that a short training keeps on the images of patterns among which one is yet to be chosen.
+"""Trial trainings: a short training on the images of each candidate pattern, to select the one that leaves the lowest MIG.
 
-Predictions from frozen codes say how strongly a pattern pulls where a training begins. Where the axes of a retrained model
-end, they hardly say. A model that is trained for a third of the way says it well, and takes as long as the pattern did.
+Predictions from frozen codes say how strongly a pattern pulls at the beginning of a training, but hardly where the axes of
+the retrained model end.
 """
 
 import math
@@ -25,12 +25,12 @@ def trial_migs(context: StageContext[PerturbationRun], tries: Sequence[Pixels]) 
     """Train a model on the images of each try, all with the same seed, and return the MIG of each.
 
     Args:
-        context: of the stage; its input restart-0 says how models are trained, and its config for how many steps.
-        tries: all images of the grid as each try has them.
+        context: context of the stage. Its input restart-0 says how models are trained, its config for how many steps.
+        tries: all images of the grid, as modified by each try.
 
     Returns:
-        A MIG for each try, None where the training failed or its codes have none. Those that a killed run had finished are
-        read from its scratch folder.
+        The MIG of each try, or None if the training failed or its codes have no MIG. Trials that a killed run had finished
+        are read from its scratch folder.
 
     """
     kept = context.scratch / MIGS
@@ -42,7 +42,7 @@ def trial_migs(context: StageContext[PerturbationRun], tries: Sequence[Pixels]) 
 
 
 def lowest(migs: Sequence[float | None]) -> int:
-    """Return which try has the lowest MIG: the first of equals, one without a MIG only where none has any."""
+    """Return the number of the try with the lowest MIG: the first of equals, without a MIG only if none has one."""
     return min(range(len(migs)), key=lambda number: math.inf if (mig := migs[number]) is None else mig)
 
 
