@@ -66,7 +66,7 @@ def approximated(
         std: Posterior standard deviation.
         train: Number of draws of ε for the fits.
         test: Number of held-out draws on which the errors are measured.
-        generator: Generator of the draws.
+        generator: Generator of the draws, on the CPU.
 
     Returns:
         The shares of each approximation on the held-out draws, by its name.
@@ -107,7 +107,7 @@ def _local_changes(
     decoder: Callable[[Tensor], Tensor], mean: Tensor, std: Tensor, *, draws: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Draw noise (draws, latents), and return it with the resulting changes of the decoded images (draws, values)."""
-    noise = std * torch.randn(draws, len(mean), generator=generator, dtype=mean.dtype)
+    noise = std * torch.randn(draws, len(mean), generator=generator, dtype=mean.dtype).to(mean.device)
     with torch.no_grad():
         return noise, (decoder(mean + noise) - decoder(mean[None])).flatten(1)
 

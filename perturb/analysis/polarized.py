@@ -10,6 +10,7 @@ add up to the total, E ‖d(z) − x‖², if d(z) is unbiased around d(μ) (Pro
 the grey range, and averaged over images.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from perturb.datasets.pixels import Pixels
-from perturb.objectives import Objective
-from perturb.objectives.decode import single_decoder
+from perturb.analysis.jacobians import Decoder
 from perturb.objectives.encode import unit_variances
 from perturb.objectives.polarized import LEAST_DEVIATION, delta_kl, polarized_kl
 from perturb.objectives.posterior import DiagonalGaussian
 from perturb.training.loop import ACTIVE
-
-BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,28 +88,26 @@ def units_of(means: Float[np.ndarray, "n latents"], logvars: Float[np.ndarray, "
 
 @torch.no_grad()
 def reconstruction_split(
-    model: Objective, pixels: Pixels, images: np.ndarray, *, draws: int, generator: torch.Generator
+    decoder: Decoder, batches: Iterable[tuple[Tensor, Tensor, Tensor]], *, draws: int, generator: torch.Generator
 ) -> Split:
-    """Split the squared reconstruction error of a VAE with one restart.
+    """Split the squared reconstruction error of a VAE with diagonal posteriors.
 
     Args:
-        model: The VAE, in evaluation mode.
-        pixels: The images.
-        images: Indices of the images to use.
+        decoder: From codes (n, latents) to mean images (n, ...) in [0, 1], in evaluation mode.
+        batches: Images (n, ...) in [0, 1] as the decoder draws them, with the means and log variances (n, latents) of
+            their posteriors.
         draws: Number of codes drawn from each posterior.
         generator: Generator of their noise, on the CPU.
 
     """
-    decoder, sums = single_decoder(model, images=True), torch.zeros(3, dtype=torch.float64)
-    for start in range(0, len(images), BATCH):
-        x = pixels.batch(images[start : start + BATCH], device=model.device)
-        posterior = model.posterior(x[None])
-        middle = decoder(posterior.mean[0])
+    sums, count = torch.zeros(3, dtype=torch.float64), 0
+    for x, mean, logvar in batches:
+        middle, count = decoder(mean), count + len(x)
         for _ in range(draws):
-            noise = torch.randn(posterior.mean.shape, generator=generator).to(model.device)
-            drawn = decoder(posterior.sample(noise)[0])
+            noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+            drawn = decoder(mean + torch.exp(logvar / 2) * noise)
             sums += torch.stack([_squared(drawn, x), _squared(middle, x), _squared(drawn, middle)]).cpu()
-    return Split(*(sums / (len(images) * draws)).tolist())
+    return Split(*(sums / (count * draws)).tolist())
 
 
 def _squared(first: Tensor, second: Tensor) -> Tensor:

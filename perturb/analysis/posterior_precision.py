@@ -33,7 +33,7 @@ def asked_precision(
         means = torch.sigmoid(decoder(codes)).flatten(1)
     slopes = jacobians(decoder, codes)
     curvature = torch.einsum("npi,np,npj->ij", slopes, means * (1 - means), slopes) / len(codes)
-    return torch.eye(codes.shape[1], dtype=codes.dtype) + curvature / beta
+    return torch.eye(codes.shape[1], dtype=codes.dtype, device=codes.device) + curvature / beta
 
 
 def off_diagonal(matrices: Float[Tensor, "*n latents latents"]) -> Float[Tensor, " *n"]:

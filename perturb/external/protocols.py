@@ -153,6 +153,37 @@ def decoder_of(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:  # noqa: A
     return model.decode
 
 
+def posterior_of(model: Any) -> Callable[[np.ndarray], tuple[torch.Tensor, torch.Tensor]]:  # noqa: ANN401
+    """Adapt a model's `posterior`: from images uint8 (n, height, width, channels) to means and log variances (n, latents).
+
+    Raises:
+        UserError: the model has no `posterior`. Calls raise one if it returns anything else.
+
+    """
+    if not callable(getattr(model, "posterior", None)):
+        raise UserError(
+            f"the model ({type(model).__name__}) has no posterior(images), which returns means and log variances, each (n, "
+            "latents); the question is about its noise."
+        )
+
+    def posterior(images: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.no_grad():
+            found = model.posterior(as_floats(images))
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise UserError(f"posterior must return two things, means and log variances, got {type(found).__name__}.")
+        means, logvars = (torch.from_numpy(as_array(one, "what posterior returns").astype(np.float32)) for one in found)
+        if means.ndim != 2 or len(means) != len(images) or logvars.shape != means.shape:
+            raise UserError(
+                f"posterior must return means and log variances ({len(images)}, latents) for {len(images)} images, got "
+                f"shapes {tuple(means.shape)} and {tuple(logvars.shape)}."
+            )
+        if not (means.isfinite().all() and logvars.exp().isfinite().all()):
+            raise UserError("posterior must return finite means and the logarithms of finite variances.")
+        return means, logvars
+
+    return posterior
+
+
 def settings_of(model: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return a model's own settings, ready for JSON; {} if it has none.
 

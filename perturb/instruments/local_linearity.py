@@ -10,10 +10,9 @@ from pydantic import JsonValue
 
 from perturb.analysis.local_decoder import APPROXIMATIONS, approximated
 from perturb.errors import UserError
+from perturb.instruments.coder import Coder, check_differentiable, coder_of, external_model
 from perturb.instruments.instrument import Answer, Instrument, Settings
-from perturb.instruments.subject import Subjects, TrainedModel
-from perturb.objectives.decode import single_decoder
-from perturb.objectives.encode import encode
+from perturb.instruments.subject import Subjects
 from perturb.random.seeds import numpy_generator, some_of, torch_generator
 from perturb.report import style
 from perturb.report.section import Picture, Section
@@ -45,7 +44,13 @@ class Shares:
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
     """Approximate the decoder around the posteriors of random images, and compare the errors on new noise."""
-    found = {model.label: _shares(model, settings) for model in subjects.some(settings.seeds) if model.has_kl}
+    if subjects.kind == "model":
+        coder = external_model(subjects, settings).coder()
+        check_differentiable(subjects.name, coder.decode, coder.posterior(np.arange(1))[0])
+        found = {subjects.name: _shares(coder, settings)}
+    else:
+        chosen = [model for model in subjects.some(settings.seeds) if model.has_kl]
+        found = {model.label: _shares(coder_of(model, settings.device), settings) for model in chosen}
     if not found:
         raise UserError(f"{subjects.name}: no finished training has both a decoder and a posterior with a width.")
     path = settings.folder / "local-linearity.png"
@@ -65,13 +70,11 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     return Answer(verdict=_verdict(found), section=section, numbers={label: _numbers(one) for label, one in found.items()})
 
 
-def _shares(model: TrainedModel, settings: Settings) -> Shares:
-    objective, pixels = model.objective(settings.device), model.pixels
-    images = some_of(len(pixels), POINTS, numpy_generator(settings.seed, "local-linearity"))
-    means, logvars = (torch.from_numpy(values) for values in encode(objective, pixels, images))
-    decoder, generator = single_decoder(objective, images=True), torch_generator(settings.seed, "local-linearity")
+def _shares(coder: Coder, settings: Settings) -> Shares:
+    means, logvars = coder.posterior(some_of(coder.size, POINTS, numpy_generator(settings.seed, "local-linearity")))
+    generator = torch_generator(settings.seed, "local-linearity")
     found = [
-        approximated(decoder, mean, std, train=TRAIN, test=TEST, generator=generator)
+        approximated(coder.decode, mean, std, train=TRAIN, test=TEST, generator=generator)
         for mean, std in zip(means, torch.exp(logvars / 2), strict=True)
     ]
     return Shares(
@@ -180,7 +183,7 @@ INSTRUMENT = Instrument(
     name="local-linearity",
     question="Is a decoder linear within a posterior's width, and does a non-linearity behind the matrix help?",
     source="Bhowal et al. 2024, equations 7, 8, 11 and 12, Tables 1 and 2",
-    takes=("config", "run"),
+    takes=("config", "run", "model"),
     cost="seconds per model",
     answer=answer,
 )

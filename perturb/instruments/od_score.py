@@ -97,10 +97,10 @@ def _measured(model: TrainedModel, settings: Settings) -> Measured | None:
         return None
     seeds = [child_seed(settings.seed, "random decoder", number) for number in range(settings.seeds)]
     strangers = [new_model(model.config, channels=pixels.channels, seeds=[seed], device=settings.device) for seed in seeds]
-    around = torch.from_numpy(means), torch.from_numpy(logvars)
+    around = torch.from_numpy(means).to(objective.device), torch.from_numpy(logvars).to(objective.device)
     trained, *random = (_deviations(one, *around, units, settings.seed) for one in [objective, *strangers])
-    codes = around[0].double().to(objective.device)
-    dto = decoder_orthogonality(single_decoder(objective, images=True), codes, units).distances.mean()
+    decoder = single_decoder(objective, images=True)
+    dto = decoder_orthogonality(decoder, around[0].double(), units).distances.mean()
     return Measured(
         method=model.method or model.label,
         active=len(units),
@@ -120,7 +120,7 @@ def _deviations(
         local_matrix(decoder, mean, std, draws=DRAWS, generator=generator)[:, list(units)]
         for mean, std in zip(means, torch.exp(logvars / 2), strict=True)
     ]
-    return deviations(torch.stack(found).double().numpy())
+    return deviations(torch.stack(found).double().cpu().numpy())
 
 
 def scored_models(found: Sequence[Measured]) -> Scored:

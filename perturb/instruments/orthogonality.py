@@ -11,7 +11,8 @@ from scipy.stats import ortho_group
 
 from perturb.analysis.orthogonality import Orthogonality, decoder_orthogonality, orthogonality
 from perturb.errors import UserError
-from perturb.external.protocols import decoder_of, encoder_of, made_by, offered
+from perturb.external.protocols import decoder_of
+from perturb.instruments.coder import check_differentiable, external_model
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.objectives import Objective
@@ -98,24 +99,18 @@ def _measured(model: TrainedModel, settings: Settings) -> Found | None:
 
 def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
     """Measure all varying latents of a model with `encode` and `decode`; the control rotates its own columns at random."""
-    truth, factory = subjects.truth, subjects.factory
-    assert truth is not None
-    assert factory is not None
-    height, width, channels = truth.image_shape
-    model, _ = made_by(factory, offered((channels, height, width), truth.grid, settings.seed), fitted=True)
-    rng = numpy_generator(settings.seed, "orthogonality")
-    images = some_of(len(truth.grid), POINTS, rng)
-    codes = encoder_of(model)(truth.images(images))
+    outside, rng = external_model(subjects, settings), numpy_generator(settings.seed, "orthogonality")
+    decode, codes = decoder_of(outside.model), outside.codes(some_of(len(outside.truth.grid), POINTS, rng))
     units = np.flatnonzero(codes.std(axis=0) > 0).tolist()
     if len(units) < 2:
         raise UserError(f"{subjects.name}: orthogonality needs two latents that vary over images, got {len(units)}.")
-    try:
-        found = decoder_orthogonality(decoder_of(model), torch.from_numpy(codes.astype(np.float32)), units)
-    except ValueError as error:
-        raise UserError(f"{subjects.name}: decode cannot be differentiated ({error}).") from error
+    points = torch.from_numpy(codes.astype(np.float32))
+    check_differentiable(subjects.name, decode, points)
+    found = decoder_orthogonality(decode, points, units)
     columns = found.singular[:, :, None] * found.vectors.swapaxes(1, 2)
+    mig = outside.score(["mig"], settings.seed)["mig"]
     turns = [ortho_group.rvs(len(units), random_state=rng) for _ in range(settings.seeds)]
-    return Found(trained=found, random=tuple(orthogonality(columns @ turn, units) for turn in turns), mig=None)
+    return Found(trained=found, random=tuple(orthogonality(columns @ turn, units) for turn in turns), mig=mig)
 
 
 def points_of(model: TrainedModel, objective: Objective, settings: Settings) -> tuple[torch.Tensor, list[int]]:

@@ -9,10 +9,10 @@ from pydantic import JsonValue
 
 from perturb.analysis.polarized import Split, Units, reconstruction_split, share_below, units_of
 from perturb.errors import UserError
+from perturb.instruments.coder import Coder, coder_of, external_model
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.manifests import run_file
-from perturb.objectives.encode import encode
 from perturb.objectives.polarized import LEAST_DEVIATION
 from perturb.random.seeds import numpy_generator, some_of, torch_generator
 from perturb.report import style
@@ -22,8 +22,8 @@ from perturb.report.words import share
 from perturb.training.curve import CURVE, read_curve
 from perturb.training.loop import ACTIVE
 
-IMAGES, DRAWS = 1_000, 8
-"""Number of images, and of codes drawn from each posterior to split the reconstruction loss."""
+IMAGES, DRAWS, BATCH = 1_000, 8, 64
+"""Number of images, of codes drawn from each posterior to split the reconstruction loss, and of images decoded at once."""
 LIMIT = 0.03
 """ΔKL below which the thesis counts a training as polarized."""
 
@@ -35,12 +35,16 @@ class Regime:
     units: Units
     split: Split
     polarized_for: float | None
-    """Final share of the training throughout which ΔKL stays below 3 %; None if its curve does not include ΔKL."""
+    """Final share of the training throughout which ΔKL stays below 3 %; None if no curve tells."""
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
-    """Measure every finished model that was trained with a KL term and a diagonal posterior."""
-    found = {model.label: _regime(model, settings) for model in subjects.some(settings.seeds) if _suits(model)}
+    """Measure every finished model that was trained with a KL term and a diagonal posterior, or an external model."""
+    if subjects.kind == "model":
+        found = {subjects.name: _regime(external_model(subjects, settings).coder(), settings, None)}
+    else:
+        chosen = [model for model in subjects.some(settings.seeds) if _suits(model)]
+        found = {one.label: _regime(coder_of(one, settings.device), settings, _polarized_for(one)) for one in chosen}
     if not found:
         raise UserError(f"{subjects.name}: no finished training of a VAE with a diagonal posterior.")
     path = settings.folder / "polarized-regime.png"
@@ -50,7 +54,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     )  # fmt: skip
     note = (
         f"At most {IMAGES:,} images, {DRAWS} codes of each. The second and third column count units; ΔKL < 3 % for: the "
-        "final share of the training throughout which this holds (– if its curve does not include ΔKL). Squared errors of "
+        "final share of the training throughout which this holds (– if no curve tells). Squared errors of "
         "mean images, sums over pixels; missing: the total less both parts, 0 under Proposition 4."
     )
     table = plain_table("Polarized regime", header, [_line(*one) for one in found.items()], note=note)
@@ -66,19 +70,23 @@ def _suits(model: TrainedModel) -> bool:
     return model.has_kl and model.config.objective.kind != "full_covariance_vae"
 
 
-def _regime(model: TrainedModel, settings: Settings) -> Regime:
-    objective, pixels = model.objective(settings.device), model.pixels
-    generator = numpy_generator(settings.seed, "polarized-regime")
-    images = some_of(len(pixels), IMAGES, generator)
-    noise = torch_generator(settings.seed, "polarized-regime")
-    split = reconstruction_split(objective, pixels, images, draws=DRAWS, generator=noise)
-    curve = read_curve(run_file(model.run, CURVE))
-    noted = "delta_kl" in curve
-    return Regime(
-        units_of(*encode(objective, pixels, images)),
-        split,
-        share_below(curve["step"], curve["delta_kl"], LIMIT) if noted else None,
+def _regime(coder: Coder, settings: Settings, polarized_for: float | None) -> Regime:
+    images = some_of(coder.size, IMAGES, numpy_generator(settings.seed, "polarized-regime"))
+    means, logvars = coder.posterior(images)
+    parts = range(0, len(images), BATCH)
+    split = reconstruction_split(
+        coder.decode,
+        ((coder.images(images[at : at + BATCH]), means[at : at + BATCH], logvars[at : at + BATCH]) for at in parts),
+        draws=DRAWS,
+        generator=torch_generator(settings.seed, "polarized-regime"),
     )
+    return Regime(units_of(means.cpu().numpy(), logvars.cpu().numpy()), split, polarized_for)
+
+
+def _polarized_for(model: TrainedModel) -> float | None:
+    """Return the final share of a training throughout which ΔKL stays below 3 %; None if its curve does not include it."""
+    curve = read_curve(run_file(model.run, CURVE))
+    return share_below(curve["step"], curve["delta_kl"], LIMIT) if "delta_kl" in curve else None
 
 
 def _line(label: str, found: Regime) -> tuple[str, ...]:
@@ -150,7 +158,7 @@ INSTRUMENT = Instrument(
     name="polarized-regime",
     question="Is every unit of a VAE either pruned or precise, and which part of the reconstruction's loss is its noise?",
     source="thesis 3.2.2 and 3.3.2, equations 3.5 to 3.10 and 3.38, Definition 1, Table 3.2",
-    takes=("config", "run"),
+    takes=("config", "run", "model"),
     cost="seconds per model",
     answer=answer,
 )

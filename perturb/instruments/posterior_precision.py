@@ -51,10 +51,12 @@ class Precisions:
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
     """Compare both precisions on random images, for every model whose optimal posterior is known."""
-    found = {model.label: precisions(model, settings) for model in subjects.some(settings.seeds) if _beta(model) is not None}
+    chosen = [model for model in subjects.some(settings.seeds) if _beta(model) is not None]
+    found = {model.label: one for model in chosen if (one := precisions(model, settings))}
     if not found:
         raise UserError(
-            f"{subjects.name}: no finished training of a VAE or β-VAE, for which the optimal posterior is known."
+            f"{subjects.name}: no finished training of a VAE or β-VAE, for which the optimal posterior is known, has two "
+            "active latents."
         )
     path = settings.folder / "posterior-precision.png"
     draw_precisions(path, list(found.values()))
@@ -94,19 +96,22 @@ def _beta(model: TrainedModel) -> float | None:
     return 1.0 if isinstance(objective, VAEConfig) else None
 
 
-def precisions(model: TrainedModel, settings: Settings) -> Precisions:
-    """Measure the active latents' precision, as asked for and as given, on randomly drawn images."""
+def precisions(model: TrainedModel, settings: Settings) -> Precisions | None:
+    """Measure the active latents' precision on random images, asked for and given; None with fewer than two of them."""
     objective, pixels, beta = model.objective(settings.device), model.pixels, _beta(model)
     assert beta is not None  # the caller has filtered out all other models
     generator = numpy_generator(settings.seed, "posterior-precision")
     images = some_of(len(pixels), POINTS, generator)
     means, logvars = encode(objective, pixels, images)
     active = torch.from_numpy(np.flatnonzero(unit_variances(logvars) < ACTIVE))
+    if len(active) < 2:
+        return None
     decoder, noise = single_decoder(objective), torch_generator(settings.seed, "posterior-precision")
-    asked = torch.stack([
-        asked_precision(decoder, mean + std * torch.randn(DRAWS, len(mean), generator=noise), beta)
+    drawn = [
+        mean + std * torch.randn(DRAWS, len(mean), generator=noise)
         for mean, std in zip(torch.from_numpy(means), torch.from_numpy(np.exp(logvars / 2)), strict=True)
-    ])  # fmt: skip
+    ]
+    asked = torch.stack([asked_precision(decoder, codes.to(objective.device), beta).cpu() for codes in drawn])
     curved = asked[:, active][:, :, active] - torch.eye(len(active))
     turned = [off_diagonal(turned_at_random(curved, generator=noise)).mean() for _ in range(ROTATIONS)]
     return Precisions(

@@ -1,15 +1,17 @@
 """The subject of an analysis: nothing, an experiment with its models, or an external model."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from perturb.config import ExperimentConfig, load_experiment
 from perturb.config.experiment import DatasetConfig
 from perturb.config.metrics import MetricsConfig
-from perturb.datasets import GroundTruth, open_ground_truth
+from perturb.datasets import FactorGrid, GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.saved_images import open_images
 from perturb.entries.packaged import BENCHMARKS
@@ -85,15 +87,38 @@ class TrainedModel:
 
         """
         settings = self.scoring.settings if self.scoring else MetricsConfig()
-        seed, grid = child_seed(self.scoring.seed if self.scoring else 0, "scores"), self.truth.grid
-        encoded = rows_to_encode(metrics, settings, grid, seed=seed)
-        means, _ = encode(self.objective(device), self.pixels, encoded)
-        found = score(PartlyCoded(means, grid, encoded), metrics, settings=settings, seed=seed, threads=1)
-        return {name: scores[METRICS[name].score] for name, scores in found.items()}
+        seed, objective = child_seed(self.scoring.seed if self.scoring else 0, "scores"), self.objective(device)
+        return scored(lambda rows: encode(objective, self.pixels, rows)[0], self.truth.grid, metrics, settings, seed=seed)
 
     def objective(self, device: str = "cpu") -> Objective:
         """Load the model, in evaluation mode and in float32."""
         return load_model(self.run, device)
+
+
+def scored(
+    codes: Callable[[np.ndarray], np.ndarray],
+    grid: FactorGrid,
+    metrics: Sequence[str],
+    settings: MetricsConfig,
+    *,
+    seed: int,
+) -> dict[str, float]:
+    """Score a model's codes of a grid's images, by metric.
+
+    Args:
+        codes: From image numbers to codes (n, latents); called with the numbers that the metrics read.
+        grid: Factor grid of the images.
+        metrics: Keys of METRICS.
+        settings: Settings of the metrics.
+        seed: Seed of the metrics' draws.
+
+    Raises:
+        UserError: If a metric is unknown, or not defined for the codes.
+
+    """
+    rows = rows_to_encode(metrics, settings, grid, seed=seed)
+    found = score(PartlyCoded(codes(rows), grid, rows), metrics, settings=settings, seed=seed, threads=1)
+    return {name: values[METRICS[name].score] for name, values in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,50 +1,33 @@
 """The polarized regime of posteriors and decoders with known answers."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from perturb.analysis.polarized import reconstruction_split, share_below, units_of
-from perturb.datasets.pixels import Pixels
-from perturb.objectives.posterior import DiagonalGaussian
 
-IMAGES = np.random.default_rng(0).integers(64, size=(70, 2, 2, 1), dtype=np.uint8)
-
-
-class _Decoder(nn.Module):
-    """Logits of mean images 1/2 + slope · z + bend · z² in every pixel, for a single latent z."""
-
-    def __init__(self, slope: float, bend: float) -> None:
-        super().__init__()
-        self.slope, self.bend = slope, bend
-
-    def forward(self, codes: Tensor) -> Tensor:
-        return torch.logit(0.5 + self.slope * codes + self.bend * codes.square())[..., None, None].expand(-1, -1, 2, 2, 1)
-
-
-def _model(slope: float, bend: float, sigma: float) -> SimpleNamespace:
-    def posterior(images: Tensor) -> DiagonalGaussian:
-        shape = (*images.shape[:2], 1)
-        return DiagonalGaussian(torch.zeros(shape), torch.full(shape, 2 * math.log(sigma)))
-
-    return SimpleNamespace(networks={"decoder": _Decoder(slope, bend)}, device=torch.device("cpu"), posterior=posterior)
+IMAGES = torch.from_numpy(np.random.default_rng(0).integers(64, size=(70, 2, 2, 1))) / 255
 
 
 def _split(slope: float, bend: float, sigma: float, draws: int = 400) -> tuple[float, float, float, float]:
-    generator = torch.Generator().manual_seed(0)
-    found = reconstruction_split(
-        _model(slope, bend, sigma), Pixels(IMAGES), np.arange(70), draws=draws, generator=generator
-    )  # fmt: skip
+    """Split the loss of mean images 1/2 + slope · z + bend · z² in every pixel, for a single latent z ~ N(0, σ²)."""
+
+    def decoder(codes: Tensor) -> Tensor:
+        return (0.5 + slope * codes + bend * codes.square())[..., None, None].expand(-1, 2, 2, 1)
+
+    batches = [
+        (part, torch.zeros(len(part), 1), torch.full((len(part), 1), 2 * math.log(sigma))) for part in IMAGES.split(32)
+    ]
+    found = reconstruction_split(decoder, batches, draws=draws, generator=torch.Generator().manual_seed(0))
     return found.total, found.deterministic, found.stochastic, found.missing
 
 
 def test_the_loss_terms_of_a_linear_decoder_are_those_of_proposition_4() -> None:
     total, deterministic, stochastic, missing = _split(slope=0.5, bend=0, sigma=0.1)
-    assert deterministic == pytest.approx(((IMAGES / 255 - 0.5) ** 2).sum(axis=(1, 2, 3)).mean(), rel=1e-5)
+    assert deterministic == pytest.approx(((IMAGES - 0.5) ** 2).sum(dim=(1, 2, 3)).mean().item(), rel=1e-5)
     assert stochastic == pytest.approx(4 * (0.5 * 0.1) ** 2, rel=0.03)
     assert total == pytest.approx(deterministic + stochastic, rel=0.01)
     assert abs(missing) < 0.3 * stochastic
@@ -54,7 +37,7 @@ def test_a_curved_decoder_is_biased_and_the_loss_terms_miss_the_bias() -> None:
     """E[d(z)] − d(μ) = bend · σ², so that 2 · bend · σ² · Σ (1/2 − x) is missing."""
     _, _, stochastic, missing = _split(slope=0, bend=2.0, sigma=0.1)
     assert stochastic == pytest.approx(4 * 3 * (2.0 * 0.1**2) ** 2, rel=0.1)
-    expected = 2 * 2.0 * 0.1**2 * (0.5 - IMAGES / 255).sum(axis=(1, 2, 3)).mean()
+    expected = 2 * 2.0 * 0.1**2 * (0.5 - IMAGES).sum(dim=(1, 2, 3)).mean().item()
     assert abs(expected) > 1e-4
     assert missing == pytest.approx(expected, rel=0.1)
 

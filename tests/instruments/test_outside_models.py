@@ -6,7 +6,7 @@ import torch
 
 from perturb.cli import main
 from perturb.errors import UserError
-from perturb.instruments import orthogonality
+from perturb.instruments import INSTRUMENTS, orthogonality
 from perturb.instruments.instrument import Settings
 from perturb.instruments.subject import subjects_of
 
@@ -52,6 +52,66 @@ def turned() -> Known:
     return Known(np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0])
 
 
+VARIANCES = 0.01, 0.04, 1.0
+
+
+class Noisy(Known):
+    """A VAE whose decoder draws 1/2 plus a linear image, with two precise latents and one that is pruned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directions = torch.from_numpy(0.01 * np.random.default_rng(2).normal(size=(3, 3, 32, 32))).float()
+
+    def posterior(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return 4 * self.encode(images) * torch.tensor([1.0, 1.0, 0.0]), torch.log(torch.tensor([VARIANCES] * len(images)))
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        return 0.5 + torch.einsum("nl,lchw->nchw", codes, self.directions)
+
+
+class Flattened(Noisy):
+    """Its decoder returns flat images."""
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        return super().decode(codes).flatten(1)
+
+
+class Closed(Noisy):
+    """Its decoder cannot be differentiated."""
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        return super().decode(codes).detach()
+
+
+class Meagre(Noisy):
+    """It returns means only."""
+
+    def posterior(self, images: torch.Tensor) -> torch.Tensor:
+        return super().posterior(images)[0]
+
+
+class Uneven(Noisy):
+    """It returns one log variance for all images."""
+
+    def posterior(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        means, logvars = super().posterior(images)
+        return means, logvars[:1]
+
+
+class Infinite(Noisy):
+    """Its log variances are too large."""
+
+    def posterior(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        means, logvars = super().posterior(images)
+        return means, logvars + 1_000
+
+
+def _numbers(instrument: str, name: str, settings: Settings) -> dict:
+    subjects = subjects_of(f"{__name__}:{name}", INSTRUMENTS[instrument].takes, artifacts=settings.folder)
+    (numbers,) = INSTRUMENTS[instrument].answer(subjects, settings).numbers.values()
+    return numbers
+
+
 def _distance(name: str, settings: Settings) -> tuple[float, str]:
     subjects = subjects_of(f"{__name__}:{name}", ["model"], artifacts=settings.folder)
     answer = orthogonality.answer(subjects, settings)
@@ -82,6 +142,48 @@ def test_orthogonal_columns_have_distance_zero_and_mixed_ones_do_not(settings: S
 def test_models_without_a_usable_decoder_are_refused(name: str, sentence: str, settings: Settings) -> None:
     with pytest.raises(UserError, match=sentence):
         _distance(name, settings)
+
+
+def test_the_mig_of_an_external_model_is_shown_with_its_distance(settings: Settings) -> None:
+    assert 0 < _numbers("orthogonality", "Known", settings)["mig"] < 1
+
+
+def test_the_units_and_the_noise_of_an_external_vae_are_measured(settings: Settings) -> None:
+    found = _numbers("polarized-regime", "Noisy", settings)
+    assert found["posterior_variances"] == pytest.approx(VARIANCES)
+    assert found["mean_variances"][2] == pytest.approx(0)
+    assert found["polarized_for"] is None
+    noise = float((Noisy().directions.flatten(1).square().sum(dim=1) * torch.tensor(VARIANCES)).sum())
+    assert found["stochastic"] == pytest.approx(noise, rel=0.03)
+    assert found["total"] == pytest.approx(found["deterministic"] + noise, rel=0.05)
+
+
+def test_a_linear_decoder_of_an_external_vae_is_found_linear(settings: Settings) -> None:
+    found = _numbers("local-linearity", "Noisy", settings)
+    assert found["jacobian"] == pytest.approx([0] * 16, abs=1e-6)
+    assert found["predicted_by_jacobian"] == pytest.approx([1] * 16, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("Known", r"the model \(Known\) has no posterior\(images\), which returns means and log variances"),
+        ("Flattened", r"decode must return images \(\d+, 3, 32, 32\) here, got \(\d+, 3072\)"),
+        ("Meagre", "posterior must return two things, means and log variances, got Tensor"),
+        ("Uneven", r"posterior must return means and log variances \(\d+, latents\) for \d+ images, got shapes"),
+        ("Infinite", "posterior must return finite means and the logarithms of finite variances"),
+    ],
+)
+@pytest.mark.parametrize("instrument", ["polarized-regime", "local-linearity"])
+def test_a_vae_that_breaks_the_protocol_is_refused(name: str, sentence: str, instrument: str, settings: Settings) -> None:
+    with pytest.raises(UserError, match=sentence):
+        _numbers(instrument, name, settings)
+
+
+def test_local_linearity_needs_a_decoder_that_can_be_differentiated(settings: Settings) -> None:
+    with pytest.raises(UserError, match="decode cannot be differentiated"):
+        _numbers("local-linearity", "Closed", settings)
+    assert _numbers("polarized-regime", "Closed", settings)["stochastic"] > 0
 
 
 def test_an_unknown_benchmark_is_refused(settings: Settings) -> None:

@@ -155,6 +155,7 @@ def test_correlations_compare_models_with_equally_many_latents_overall_and_withi
     [
         ("orthogonality", 1, "two active latents"),
         ("od-score", 1, "two active latents"),
+        ("posterior-precision", 1, "two active latents"),
         ("polarized-regime", 2, "a VAE with a diagonal posterior"),
     ],
 )
@@ -162,3 +163,13 @@ def test_unsuitable_models_are_refused(name: str, chosen: int, lacking: str, sub
     only = Subjects(kind="run", name="made", trained=[subjects.trained[chosen]])
     with pytest.raises(UserError, match=f"made: no finished training .*{lacking}"):
         _analyse(name, only, tmp_path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["orthogonality", "polarized-regime", "local-linearity", "od-score", "posterior-precision"])
+def test_every_instrument_of_trained_models_runs_on_a_gpu(
+    name: str, subjects: Subjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "IMAGES", mini_pixels())
+    settings = Settings(folder=tmp_path, seeds=2, seed=0, device="cuda")
+    assert INSTRUMENTS[name].answer(subjects, settings).numbers
