@@ -82,6 +82,11 @@ class Orthogonality:
         return float(np.isnan(self.deficits).mean())
 
 
+def comparable(counts: Sequence[int]) -> np.ndarray:
+    """Select the models with the most common number of active latents, bool (models,): distances grow with that number."""
+    return np.asarray(counts) == np.bincount(counts).argmax()
+
+
 def decoder_orthogonality(decoder: Decoder, codes: Tensor, units: Sequence[int]) -> Orthogonality:
     """Measure the geometry of a decoder's Jacobians at some codes.
 

@@ -1,6 +1,6 @@
 """One interface to every VAE whose noise is examined, whether this package or the user has trained it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,17 +9,15 @@ import torch
 from torch import Tensor
 
 from perturb.analysis.jacobians import Decoder, jacobians
-from perturb.config.metrics import MetricsConfig
 from perturb.datasets import GroundTruth
 from perturb.errors import UserError
 from perturb.external.dataset import as_floats
 from perturb.external.protocols import decoder_of, encoder_of, made_by, offered, posterior_of
 from perturb.instruments.instrument import Settings
-from perturb.instruments.subject import Subjects, TrainedModel, scored
+from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.metrics.encoder import batches
 from perturb.objectives.decode import single_decoder
 from perturb.objectives.encode import encode
-from perturb.random.seeds import child_seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +87,6 @@ class ExternalModel:
         """Return the codes of images by number, (n, latents)."""
         encode_images = encoder_of(self.model)
         return np.concatenate([encode_images(self.truth.images(some)) for some in batches(numbers, None)])
-
-    def score(self, metrics: Sequence[str], seed: int) -> dict[str, float]:
-        """Score the model's codes of the benchmark's images, by metric, with disentanglement_lib's settings.
-
-        Raises:
-            UserError: If a metric is not defined for the codes.
-
-        """
-        return scored(self.codes, self.truth.grid, metrics, MetricsConfig(), seed=child_seed(seed, "scores"))
 
 
 def external_model(subjects: Subjects, settings: Settings) -> ExternalModel:

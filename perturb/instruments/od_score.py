@@ -10,7 +10,7 @@ from pydantic import JsonValue
 
 from perturb.analysis.local_decoder import local_matrix
 from perturb.analysis.od_score import Deviations, deviations, od_scores
-from perturb.analysis.orthogonality import decoder_orthogonality
+from perturb.analysis.orthogonality import comparable, decoder_orthogonality
 from perturb.errors import UserError
 from perturb.instruments.instrument import Answer, Instrument, Settings
 from perturb.instruments.subject import Subjects, TrainedModel
@@ -226,9 +226,7 @@ def _verdict(found: Sequence[Measured], scored: Scored, correlations: Mapping[st
 
 
 def _comparable(found: Sequence[Measured]) -> np.ndarray:
-    """Select models with the most common number of active latents, bool (models,), since distances grow with that number."""
-    counts = np.array([one.active for one in found])
-    return counts == np.bincount(counts).argmax()
+    return comparable([one.active for one in found])
 
 
 def correlations_of(found: Sequence[Measured], scored: Scored) -> dict[str, dict[str, float]]:

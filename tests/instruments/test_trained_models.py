@@ -9,13 +9,14 @@ import torch
 from mini_images import mini_pixels
 
 from perturb.analysis.od_score import Deviations
+from perturb.analysis.orthogonality import Orthogonality
 from perturb.config import TrainingConfig
 from perturb.config.objectives import AutoencoderConfig, BetaVAEConfig
 from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.files import sha256_of
-from perturb.instruments import INSTRUMENTS, Answer, Settings, od_score
+from perturb.instruments import INSTRUMENTS, Answer, Settings, od_score, orthogonality
 from perturb.instruments.od_score import Measured
 from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.manifests import write_manifest
@@ -81,17 +82,20 @@ def _analyse(name: str, subjects: Subjects, folder: Path) -> Answer:
 
 
 def test_orthogonality_is_measured_on_active_latents_and_compared_with_random_decoders(
-    subjects: Subjects, tmp_path: Path
+    subjects: Subjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(globals(), "IMAGES", mini_pixels())
     answer = _analyse("orthogonality", subjects, tmp_path)
     assert list(answer.numbers) == ["three", "AE"]
     three, plain = answer.numbers["three"], answer.numbers["AE"]
     assert (three["active"], plain["active"]) == ([0, 2, 3], [0, 1, 2, 3])
-    assert len(three["distances"]) == 64
+    assert len(three["distances"]) == 100
     assert all(0 < distance <= np.sqrt(2 * 3) for distance in three["distances"])
     assert len(set(three["random_distances"])) == 3
     assert three["ratio"] > 1
     assert three["mig"] == pytest.approx(0.1)
+    assert 0 <= three["disentanglement_score"] <= 1
+    assert [line[0] for line in answer.section.tables[1].lines] == ["three", "AE"]
     assert answer.section.figures[0].path.is_file()
     nearer = sum(np.mean(one["distances"]) < np.mean(one["random_distances"]) for one in (three, plain))
     assert f"for random decoders at the same codes; {nearer} of 2 models" in answer.verdict
@@ -148,6 +152,31 @@ def test_correlations_compare_models_with_equally_many_latents_overall_and_withi
     assert found["DtO of J"]["dto"] == pytest.approx(1)
     assert found["d_U = d_V"]["mig_within_methods"] == pytest.approx((-0.6 + 1) / 2)
     assert od_score.correlations_of(models[:3], od_score.scored_models(models[:3])) == {}
+
+
+def _of_distance(distance: float, mig: float, ds: float, *, active: int) -> orthogonality.Found:
+    """Return a model with this DtO at one point, whose control has a DtO of 1."""
+
+    def at(value: float) -> Orthogonality:
+        empty = np.zeros((1, active))
+        return Orthogonality(
+            units=tuple(range(active)),
+            vectors=empty,
+            singular=empty,
+            distances=np.array([value]),
+            cosines=empty,
+            deficits=empty,
+        )
+
+    return orthogonality.Found(method="some", trained=at(distance), random=(at(1.0),), mig=mig, ds=ds)
+
+
+def test_distances_are_correlated_with_scores_among_models_with_equally_many_latents() -> None:
+    found = {f"{k}": _of_distance(0.1 * k, 1 - 0.1 * k, 0.1 * k, active=4) for k in range(1, 6)}
+    verdict = orthogonality.verdict(found | {"other": _of_distance(2.0, 1.0, 0.0, active=3)}, "others")
+    assert verdict.startswith("DtO is 0.58 on average, and 1.00 for others; 5 of 6 models are nearer")
+    assert "correlation with MIG is −1.00, and with DS +1.00, over the 5 models with 4 active latents" in verdict
+    assert "correlation" not in orthogonality.verdict({k: found[k] for k in "123"}, "others")
 
 
 @pytest.mark.parametrize(
