@@ -243,7 +243,10 @@ def draw_distances(path: Path, found: Mapping[str, Found]) -> None:
     figure = style.new_figure(3.0)
     axes = figure.subplots()
     for one, chosen in zip(found.values(), _comparable(found), strict=True):
-        spread, label = one.trained.distances.std(), f"{one.active} active latents" if chosen else "another number of latents"
+        spread, label = (
+            one.trained.distances.std(),
+            f"{one.active} active latents" if chosen else "another number of latents",
+        )
         fill = "#4477aa" if chosen else "white"
         axes.errorbar(one.mig, one.distance, spread, fmt="o", color="#4477aa", markerfacecolor=fill, alpha=0.7, label=label)
     places, random = zip(*[(one.mig, one.random_distance) for one in found.values()], strict=True)

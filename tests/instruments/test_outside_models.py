@@ -47,6 +47,13 @@ class Constant(Known):
         return super().encode(images) * torch.tensor([1.0, 0.0, 0.0])
 
 
+class Still(Known):
+    """No latent varies."""
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(images), 3)
+
+
 def turned() -> Known:
     """Return a `Known` model whose columns are turned by a random rotation."""
     return Known(np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0])
@@ -156,6 +163,14 @@ def test_the_units_and_the_noise_of_an_external_vae_are_measured(settings: Setti
     noise = float((Noisy().directions.flatten(1).square().sum(dim=1) * torch.tensor(VARIANCES)).sum())
     assert found["stochastic"] == pytest.approx(noise, rel=0.03)
     assert found["total"] == pytest.approx(found["deterministic"] + noise, rel=0.05)
+
+
+def test_the_code_of_an_external_model_is_examined(settings: Settings) -> None:
+    found = _numbers("rotated-or-curved", "Known", settings)
+    assert set(found) == {"floor_hue", "wall_hue", "object_hue", "sky_hue"}
+    assert all(0 <= held["latent"] <= held["line"] <= 1 for held in found.values())
+    with pytest.raises(UserError, match="Still: no latent varies"):
+        _numbers("rotated-or-curved", "Still", settings)
 
 
 def test_a_linear_decoder_of_an_external_vae_is_found_linear(settings: Settings) -> None:

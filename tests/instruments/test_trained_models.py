@@ -8,6 +8,7 @@ import pytest
 import torch
 from mini_images import mini_pixels
 
+from perturb.analysis.factor_directions import Held
 from perturb.analysis.od_score import Deviations
 from perturb.analysis.orthogonality import Orthogonality
 from perturb.config import TrainingConfig
@@ -16,7 +17,7 @@ from perturb.datasets.pixels import Pixels
 from perturb.datasets.renderers.mini import Mini
 from perturb.errors import UserError
 from perturb.files import sha256_of
-from perturb.instruments import INSTRUMENTS, Answer, Settings, od_score, orthogonality
+from perturb.instruments import INSTRUMENTS, Answer, Settings, od_score, orthogonality, rotated_or_curved
 from perturb.instruments.od_score import Measured
 from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.manifests import write_manifest
@@ -194,8 +195,38 @@ def test_unsuitable_models_are_refused(name: str, chosen: int, lacking: str, sub
         _analyse(name, only, tmp_path)
 
 
+def test_codes_are_told_apart_by_how_they_hold_each_factor(
+    subjects: Subjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "IMAGES", mini_pixels())
+    answer = _analyse("rotated-or-curved", subjects, tmp_path)
+    assert list(answer.numbers) == ["three", "one", "AE"]
+    for held in answer.numbers["three"].values():
+        assert 0 <= held["latent"] <= held["line"] <= 1
+    assert len(answer.section.tables[0].lines) == 3 * 4
+    assert answer.verdict.startswith("Of the factors in 3 models of original: ")
+    assert answer.section.figures[0].path.is_file()
+
+
+def _of_kinds(variant: str, *kinds: tuple[float, float, float]) -> rotated_or_curved.Found:
+    return rotated_or_curved.Found("β-VAE", variant, {str(k): Held(*numbers) for k, numbers in enumerate(kinds)})
+
+
+def test_the_verdict_counts_factors_by_variant(tmp_path: Path) -> None:
+    own, rotated, curved, missing = (0.95, 0.99, 0.9), (0.5, 0.99, 0.9), (0.5, 0.7, 0.9), (0.0, 0.1, 0.1)
+    found = [_of_kinds("original", own, own, own, rotated), _of_kinds("modified", rotated, rotated, curved, missing)]
+    assert rotated_or_curved.verdict_of(found) == (
+        "Of the factors in 1 model of original: 75% own latent and 25% rotated. "
+        "Of the factors in 1 model of modified: 50% rotated, 25% curved and 25% missing."
+    )
+    rotated_or_curved.draw_shares(tmp_path / "shares.png", found)
+    assert (tmp_path / "shares.png").stat().st_size > 0
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("name", ["orthogonality", "polarized-regime", "local-linearity", "od-score", "posterior-precision"])
+@pytest.mark.parametrize(
+    "name", ["orthogonality", "polarized-regime", "local-linearity", "od-score", "posterior-precision", "rotated-or-curved"]
+)
 def test_every_instrument_of_trained_models_runs_on_a_gpu(
     name: str, subjects: Subjects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
