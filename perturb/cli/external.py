@@ -125,6 +125,9 @@ def _show(result, place: Path) -> None:  # noqa: ANN001
     if result.axes is not None:
         console.print(rich_table(result.axes))
         console.print(in_terminal(f"{result.axes_sentence} {place / PICTURE} shows it."), highlight=False, soft_wrap=True)
+    if result.factors is not None:
+        console.print(rich_table(result.factors))
+        console.print(in_terminal(result.factors_sentence), highlight=False, soft_wrap=True)
     for reason in result.unmeasured:
         console.print(in_terminal(f"Not measured in the model's axes: {reason}"), highlight=False, soft_wrap=True)
     for failure in result.failures:

@@ -105,6 +105,17 @@ class AxesOfRun(Section):
     """Largest angle in degrees between an axis and the best one, within the directions in which the originals vary."""
 
 
+class FactorOfRun(Section):
+    """How a run's codes hold one factor (perturb/analysis/factor_directions.py)."""
+
+    latent: float = Field(ge=0, le=1)
+    """Largest share of a latent's variance that the factor explains."""
+    line: float = Field(ge=0, le=1)
+    """Largest share of the variance along any line of the code that it explains."""
+    readable: float = Field(le=1)
+    """Readability of the factor from neighbours in the code; about 0 if the code does not depend on it."""
+
+
 class Run(Section):
     """One training, or one set of codes, and its scores."""
 
@@ -128,6 +139,8 @@ class Run(Section):
     """Seconds that the run took."""
     axes: AxesOfRun | None = Field(default=None, exclude_if=lambda axes: axes is None)
     """The images measured along the model's axes; None if this was not measured or could not be."""
+    factors: dict[Name, FactorOfRun] | None = Field(default=None, max_length=100, exclude_if=lambda factors: factors is None)
+    """How the run's codes hold each factor; None if this was not measured or could not be."""
 
 
 class Confidence(Section):

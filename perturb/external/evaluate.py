@@ -29,6 +29,7 @@ from perturb.external.axes import MOST_MODELS, PENDING_AXES, Look, look
 from perturb.external.axes_shown import draw_axes
 from perturb.external.benchmarks import Benchmark, find_benchmark, usual_variants
 from perturb.external.dataset import BenchmarkImages, unpack
+from perturb.external.factors import PENDING_FACTOR, factors_of_entry
 from perturb.external.fork_server import ForkServer
 from perturb.external.plan import (
     Asked,
@@ -178,7 +179,10 @@ def _evaluated(
         )
         about = _checked_name(about | given)
         specs = plan_runs(asked, context.images, *_hashes(context, about), about["settings"])
-        pending = ExternalResult(scores=dict.fromkeys(asked.metrics, PENDING_SCORE), details=None)
+        names = next(iter(context.images.values())).grid.names
+        pending = ExternalResult(
+            scores=dict.fromkeys(asked.metrics, PENDING_SCORE), details=None, factors=dict.fromkeys(names, PENDING_FACTOR)
+        )
         expected = [(spec.config, pending, 0.0) for spec in specs.values()]
         axes = {key: PENDING_AXES for key in specs if key[1] in asked.seeds[:MOST_MODELS]}
         with as_user_error("the results"):  # fail now, and not after hours of training
@@ -267,6 +271,7 @@ def _entry(
             failure=result.failure,
             seconds=round(seconds, 1),
             axes=axes.get((run.variant, run.number)),
+            factors=factors_of_entry(result.factors if run.number in asked.seeds[:MOST_MODELS] else None),
         )
         for run, result, seconds in ended
     ]

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
+from perturb.analysis.factor_directions import Held
 from perturb.config import MetricsConfig
 from perturb.config.section import Section
 from perturb.errors import UserError
@@ -80,6 +81,8 @@ class ExternalResult:
     """Seconds of training and encoding, in a process of their own; scoring is not included."""
     without_axes: str | None = None
     """The reason why a run on the originals stored no codes to measure other images in their axes, if it stored none."""
+    factors: dict[str, Held] | None = None
+    """How the codes hold each factor; None if this could not be measured."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from perturb.entries.packaged import beside, published_rows
 from perturb.errors import UserError
 from perturb.external.axes_shown import axes_sentence, axes_table
 from perturb.external.benchmarks import Benchmark
+from perturb.external.factors import factors_sentence, factors_table
 from perturb.files import read_json
 from perturb.metrics import METRICS
 from perturb.report.sentences import model_sentence
@@ -52,6 +53,16 @@ class Result:
     def axes_sentence(self) -> str | None:
         """One sentence on the table `axes`; None if nothing was measured on the originals."""
         return axes_sentence(self.entry)
+
+    @property
+    def factors(self) -> TextTable | None:
+        """The table of how the model's codes hold the factors on each variant; None if it was not measured."""
+        return factors_table(self.entry)
+
+    @property
+    def factors_sentence(self) -> str | None:
+        """One sentence on the table `factors`; None if nothing was measured."""
+        return factors_sentence(self.entry)
 
     @property
     def all_rows(self) -> list[Row]:

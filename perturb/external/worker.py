@@ -20,6 +20,7 @@ import torch
 from perturb.errors import UserError
 from perturb.external import axes, loop, protocols
 from perturb.external.dataset import BenchmarkImages
+from perturb.external.factors import factors_of_run
 from perturb.external.output import excerpt_of, excerpt_of_file
 from perturb.external.plan import KIND, VERSION, ExternalResult, ExternalRun, Training
 from perturb.files import atomic_write, read_json, sha256_of, write_json
@@ -180,11 +181,11 @@ def _scored(job: Job, config: ExternalRun, out: Path) -> ExternalResult:
     except BaseException as error:
         return _failed(_failure_of(error))
     scores = {name: found[METRICS[name].score] for name, found in details.items()}
-    reason = None
+    grid, reason = job.images().grid, None
     if config.variant == BASELINE:
-        numbers = job.images().grid.indices_of(coded.factors)
-        reason = axes.keep(out, coded, numbers, seed=config.scores_seed)
-    return ExternalResult(scores=scores, details=details, refused=refused, without_axes=reason)
+        reason = axes.keep(out, coded, grid.indices_of(coded.factors), seed=config.scores_seed)
+    held = factors_of_run(coded, grid, seed=config.scores_seed)
+    return ExternalResult(scores=scores, details=details, refused=refused, without_axes=reason, factors=held)
 
 
 def _handed_over(job: Job, config: ExternalRun) -> PartlyCoded:

@@ -1,4 +1,4 @@
-"""Why does a factor have no latent of its own: is the code rotated, is it curved, or is the factor missing?"""
+"""Is a code rotated or curved where a factor has no latent of its own, or is the factor missing?"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -105,6 +105,14 @@ def test_images_of_failed_runs_are_still_measured_in_the_axes_of_the_originals_c
     assert all(0 < axes.saving < 10 for axes in (original, modified, untrained))
 
 
+def test_runs_with_codes_say_how_these_hold_each_factor(mixed: tuple) -> None:
+    done, out = mixed
+    original, modified, untrained = (run.factors for run in read_entry(out / "entry.json").runs)
+    assert set(original) == {"floor_hue", "wall_hue", "object_hue", "sky_hue"}
+    assert (modified, untrained) == (None, None)
+    assert "In the codes of EachInItsWay, " in done.stdout
+
+
 def test_printed_output_is_kept_and_models_get_the_seed_of_the_built_in_methods(mixed: tuple) -> None:
     printed = [path.read_text() for path in mixed[1].glob("runs/*/output.txt")]
     assert f"fitting modified with {training_seed(0, 0)}\n" in printed
