@@ -106,7 +106,7 @@ class AxesOfRun(Section):
 
 
 class FactorOfRun(Section):
-    """How a run's codes hold one factor (perturb/analysis/factor_directions.py)."""
+    """The way in which a run's codes hold one factor (perturb/analysis/factor_directions.py)."""
 
     latent: float = Field(ge=0, le=1)
     """Largest share of a latent's variance that the factor explains."""
