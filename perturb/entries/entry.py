@@ -140,7 +140,7 @@ class Run(Section):
     axes: AxesOfRun | None = Field(default=None, exclude_if=lambda axes: axes is None)
     """The images measured along the model's axes; None if this was not measured or could not be."""
     factors: dict[Name, FactorOfRun] | None = Field(default=None, max_length=100, exclude_if=lambda factors: factors is None)
-    """How the run's codes hold each factor; None if this was not measured or could not be."""
+    """The way in which the run's codes hold each factor; None if this was not measured or could not be."""
 
 
 class Confidence(Section):

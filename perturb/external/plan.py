@@ -82,7 +82,7 @@ class ExternalResult:
     without_axes: str | None = None
     """The reason why a run on the originals stored no codes to measure other images in their axes, if it stored none."""
     factors: dict[str, Held] | None = None
-    """How the codes hold each factor; None if this could not be measured."""
+    """The way in which the codes hold each factor; None if this could not be measured."""
 
 
 @dataclass(frozen=True)
