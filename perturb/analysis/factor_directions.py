@@ -1,4 +1,4 @@
-"""How a code holds a factor: along a latent, along another straight line, along a curve, or not at all.
+"""Four ways in which a code holds a factor: along a latent, along another straight line, along a curve, or not at all.
 
 MIG is low for all but the first of these, so it does not say what went wrong. The thesis looks at traversals and finds codes
 in cartesian and in polar coordinates (Figures 4.10 and 4.11). Here three numbers per factor tell the cases apart, for
@@ -37,7 +37,7 @@ DEPENDENT = 1e-5
 
 @dataclass(frozen=True)
 class Held:
-    """How a code holds one factor."""
+    """The way in which a code holds one factor."""
 
     latent: float
     """Largest share of a latent's variance that the factor explains, in [0, 1]."""

@@ -1,4 +1,4 @@
-"""How a model's codes hold the factors on each variant: measured where a run is scored, shown next to its scores."""
+"""The way in which codes hold the factors on each variant: measured where a run is scored, shown next to its scores."""
 
 from collections import Counter
 from collections.abc import Mapping
