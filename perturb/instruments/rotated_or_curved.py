@@ -131,17 +131,13 @@ def _why() -> str:
 
 
 def verdict_of(found: Sequence[Found]) -> str:
-    """Word the verdict: for each variant, the share of factors that codes hold in each way."""
-    sentences = []
-    for variant in dict.fromkeys(one.variant for one in found):
-        held = [one.kind for model in found if model.variant == variant for one in model.factors.values()]
-        counts = Counter(held)
-        shares = [f"{share(counts[kind] / len(held))} {kind}" for kind in KINDS if counts[kind]]
-        models = sum(model.variant == variant for model in found)
-        sentences.append(
-            f"Of the factors in {models} {'model' if models == 1 else 'models'} of {variant}: {listed(shares)}."
-        )
-    return " ".join(sentences)
+    """Word the verdict: for each method and variant, the share of factors that codes hold in each way."""
+    told: dict[str, list[str]] = {}
+    for (method, variant), models in _groups(found).items():
+        counts = Counter(held.kind for one in models for held in one.factors.values())
+        shares = listed([f"{share(counts[kind] / counts.total())} {kind}" for kind in KINDS if counts[kind]])
+        told.setdefault(method, []).append(f"{variant} {shares}")
+    return "Factors in the codes. " + " ".join(f"{method}: {'; '.join(parts)}." for method, parts in told.items())
 
 
 def draw_shares(path: Path, found: Sequence[Found]) -> None:
