@@ -216,7 +216,8 @@ def test_the_verdict_counts_factors_by_variant(tmp_path: Path) -> None:
     own, rotated, curved, missing = (0.95, 0.99, 0.9), (0.5, 0.99, 0.9), (0.5, 0.7, 0.9), (0.0, 0.1, 0.1)
     found = [_of_kinds("original", own, own, own, rotated), _of_kinds("modified", rotated, rotated, curved, missing)]
     assert rotated_or_curved.verdict_of(found) == (
-        "Factors in the codes. β-VAE: original 75% own latent and 25% rotated; modified 50% rotated, 25% curved and 25% missing."
+        "Factors in the codes. β-VAE: original 75% own latent and 25% rotated; modified 50% rotated, 25% curved and 25% "
+        "missing."
     )
     rotated_or_curved.draw_shares(tmp_path / "shares.png", found)
     assert (tmp_path / "shares.png").stat().st_size > 0
