@@ -1,7 +1,8 @@
 """Images of a ground truth or of a benchmark file in run directories, laid out so that a training can map them.
 
 Those of a benchmark file take 3 to 6 GB on a full grid, and half a minute to unpack. So a flow removes them when nothing
-that it plans will read them any more, and whoever opens them later unpacks them again.
+that it plans will read all of them any more. Whoever opens all of them later unpacks them again; whoever needs some, such as
+the report, reads those from the file.
 """
 
 import shutil
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +23,10 @@ from perturb.files import sha256_of
 from perturb.locks import SECONDS_BETWEEN_TRIES, exclusive_folder
 from perturb.manifests import DamagedRun, read_manifest, run_file
 from perturb.progress import Progress
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 BATCH = 1_024
 """Images in memory at a time when a whole dataset is copied."""
@@ -62,6 +68,59 @@ def open_images(run: Path) -> Pixels:
     while _are_removed(run):
         _unpack_again(run)
     return Pixels.map(run_file(run, "*.npy"))
+
+
+def open_some(run: Path) -> Pixels:
+    """Open the images of a finished run of either kind to read some of them, from the benchmark file if they were removed.
+
+    An image then takes longer, about 600 are read a second on Shapes3D, but no room on the disk is needed.
+
+    Raises:
+        DamagedRun: they are not those that were written, or there is no sound file to read them from.
+
+    """
+    if not _are_removed(run):
+        return open_images(run)
+    file = run.parent / read_manifest(run)["inputs"]["file"]
+    try:
+        return _FilePixels(BenchmarkFile(run_file(file, "*.h5")))
+    except DamagedRun:
+        raise DamagedRun(run, IMAGES, f"was removed, and {file} does not have its images any more") from None
+
+
+class _FilePixels(Pixels):
+    """Images of a benchmark file, which every access reads from it."""
+
+    def __init__(self, file: BenchmarkFile) -> None:
+        self._file, self._packed = file, False
+
+    def __len__(self) -> int:
+        return len(self._file.grid)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of all images, (n, height, width, channels)."""
+        return (len(self), *self._file.image_shape)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of an image."""
+        return self._file.image_shape[-1]
+
+    def resident(self, device: "torch.device | str") -> Pixels:
+        """Copy all images to a device."""
+        return Pixels(self.stored(np.arange(len(self)), device=device))
+
+    def images(self, numbers: np.ndarray | slice) -> np.ndarray:
+        """Return images of numbers (...) as uint8 (..., height, width, channels)."""
+        wanted = np.arange(len(self))[numbers]
+        return self._file.images(wanted.ravel()).reshape(*wanted.shape, *self._file.image_shape)
+
+    def stored(self, numbers: "Tensor | np.ndarray", *, device: "torch.device | str" = "cpu") -> "Tensor":
+        """Return images of numbers (...) as uint8 (..., height, width, channels)."""
+        import torch
+
+        return torch.from_numpy(self.images(np.asarray(numbers))).to(device)
 
 
 def remove_images(run: Path) -> None:

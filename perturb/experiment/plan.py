@@ -48,7 +48,7 @@ class Plan:
     files: dict[VariantPattern, RunSpec]
     pixels: dict[VariantPattern, RunSpec]
     """The unpacked images of each file, which trainings map into memory. They belong to no stage: the first run that needs
-    them unpacks them, and they are removed once no run of the plan will read them."""
+    them unpacks them, and they are removed once no run of the plan will read all of them."""
     evaluations: dict[tuple[str, VariantPattern, int], RunSpec]
     """Scores by (method, column, seed number). The training is their input. Each seed uses one pattern of each variant."""
     search: dict[tuple[str, float, VariantPattern, int], RunSpec]
@@ -78,12 +78,12 @@ class Plan:
 
     @property
     def readers(self) -> dict[RunSpec, list[RunSpec]]:
-        """The runs that read the unpacked images of a file, by the run that unpacks them."""
+        """The runs that read all images of a file, by the run that unpacks them. The report reads some, from the file."""
         unpacked = {spec.id: spec for column, spec in self.pixels.items() if column != BASELINE}
         readers: dict[RunSpec, list[RunSpec]] = {spec: [] for spec in unpacked.values()}
         for spec in _with_inputs(run for stage in self.stages for run in stage.runs):
             for needed in spec.inputs.values():
-                if needed.id in unpacked:
+                if needed.id in unpacked and spec != self.report:
                     readers[unpacked[needed.id]].append(spec)
         return readers
 

@@ -13,7 +13,7 @@ from perturb.config.experiment import DatasetConfig
 from perturb.config.metrics import MetricsConfig
 from perturb.datasets import FactorGrid, GroundTruth, open_ground_truth
 from perturb.datasets.pixels import Pixels
-from perturb.datasets.saved_images import open_images
+from perturb.datasets.saved_images import open_some
 from perturb.entries.packaged import BENCHMARKS
 from perturb.errors import UserError, not_among
 from perturb.experiment.plan import plan_experiment
@@ -69,8 +69,8 @@ class TrainedModel:
 
     @property
     def pixels(self) -> Pixels:
-        """The images that it was trained on, memory-mapped."""
-        return open_images(self.run.parent / read_manifest(self.run)["inputs"]["images"])
+        """The images that it was trained on, for reading some of them."""
+        return open_some(self.run.parent / read_manifest(self.run)["inputs"]["images"])
 
     @property
     def has_kl(self) -> bool:

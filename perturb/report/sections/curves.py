@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perturb.datasets.saved_images import open_images
+from perturb.datasets.saved_images import open_some
 from perturb.escapes import in_figure
 from perturb.manifests import run_file
 from perturb.objectives.losses import bernoulli_floor
@@ -182,7 +182,7 @@ def _curves(findings: Findings) -> list[Curve]:
     numbers, floors, config = sample_of(findings.grid), {}, findings.config
     with_entropy = {m.name for m in config.evaluation.methods if (m.training or config.training).likelihood is None}
     for column in {VariantPattern(score.variant, score.draw) for score in findings.scores}:
-        pixels = open_images(findings.runs[inputs.of_pattern("pixels", column)])
+        pixels = open_some(findings.runs[inputs.of_pattern("pixels", column)])
         floors[column] = bernoulli_floor(pixels.images(numbers))
     return [
         Curve(

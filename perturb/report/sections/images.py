@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perturb.datasets.saved_images import open_images
+from perturb.datasets.saved_images import open_some
 from perturb.random.seeds import numpy_generator
 from perturb.report import inputs
 from perturb.report.findings import Findings
@@ -30,7 +30,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     config = findings.config
     numbers = np.sort(numpy_generator(config.seed, "examples").choice(findings.grid.num_images, EXAMPLES, replace=False))
     shown = {
-        variant: open_images(findings.runs[inputs.of_pattern("pixels", VariantPattern(variant))]).images(numbers)
+        variant: open_some(findings.runs[inputs.of_pattern("pixels", VariantPattern(variant))]).images(numbers)
         for variant in config.evaluation.variants
     }
     originals, path = shown.pop(BASELINE), out / "images.png"

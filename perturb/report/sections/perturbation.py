@@ -11,7 +11,7 @@ import numpy as np
 from perturb.analysis.prediction import Prediction, predict_for
 from perturb.analysis.variances import Variances, induced_variances
 from perturb.datasets import open_ground_truth
-from perturb.datasets.saved_images import open_images
+from perturb.datasets.saved_images import open_images, open_some
 from perturb.escapes import in_figure
 from perturb.metrics import METRICS
 from perturb.perturbation.saved_networks import PatternResult, load_network
@@ -122,7 +122,7 @@ def _local(findings: Findings, variants: Sequence[str]) -> dict[str, Variances]:
         induced_variances, open_images(findings.runs[inputs.IMAGES]), grid=findings.grid, sample=SAMPLE, seed=seed
     )
     return {
-        variant: known[variant] if variant in known else measured(open_images(findings.runs[column]))
+        variant: known[variant] if variant in known else measured(open_some(findings.runs[column]))
         for variant, column in columns.items()
         if variant in known or column in findings.runs
     }
@@ -146,7 +146,7 @@ def _savings(findings: Findings, device: str) -> dict[str, list[float]]:
         names = [inputs.of_pattern("prediction", column) for column in columns]
         savings[variant] = [findings.result(name, Prediction).saving for name in names if name in runs]
         if variant == BASELINE or variant in NOISES:
-            savings[variant] = [look(open_images(runs[inputs.of_pattern("pixels", columns[0])])).saving]
+            savings[variant] = [look(open_some(runs[inputs.of_pattern("pixels", columns[0])])).saving]
     return savings
 
 
