@@ -59,7 +59,7 @@ class Held:
 def held_factors(
     codes: Num[np.ndarray, "n latents"], factors: Int[np.ndarray, "n factors"], grid: FactorGrid, rng: np.random.Generator
 ) -> list[Held]:
-    """Measure how a code holds each factor of a grid.
+    """Measure how a code holds each factor of a grid. A factor with a single class counts as missing.
 
     Args:
         codes: Codes of randomly drawn images, with at least one latent that varies.
@@ -71,7 +71,7 @@ def held_factors(
     from sklearn.neighbors import NearestNeighbors
 
     used = used_codes(codes).double().numpy()
-    nearest = NearestNeighbors(n_neighbors=NEIGHBOURS + 1).fit(used).kneighbors(return_distance=False)[:, :NEIGHBOURS]
+    nearest = NearestNeighbors(n_neighbors=NEIGHBOURS).fit(used).kneighbors(return_distance=False)
     others, found = rng.permutation(len(used)), []
     for column, (name, size) in enumerate(zip(grid.names, grid.sizes, strict=True)):
         classes = factors[:, column]
@@ -80,7 +80,7 @@ def held_factors(
             _distance(classes[:, None], compared, size, ordered=name not in grid.unordered)
             for compared in (classes[nearest], classes[others][:, None])
         )
-        found.append(Held(latent, line, 1 - near / far))
+        found.append(Held(latent, line, 1 - near / far if far else 0.0))
     return found
 
 

@@ -76,10 +76,15 @@ class ExternalModel:
                 raise UserError(f"{self.name}: decode must return images {expected} here, got {tuple(images.shape)}.")
             return images
 
+        def posteriors(numbers: np.ndarray) -> tuple[Tensor, Tensor]:
+            parts = [posterior(truth.images(some)) for some in batches(numbers, None)]
+            means, logvars = zip(*parts, strict=True)
+            return torch.cat(means), torch.cat(logvars)
+
         return Coder(
             size=len(truth.grid),
             images=lambda numbers: as_floats(truth.images(numbers)),
-            posterior=lambda numbers: posterior(truth.images(numbers)),
+            posterior=posteriors,
             decode=drawn,
         )
 

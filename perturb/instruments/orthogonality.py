@@ -109,9 +109,10 @@ def _measured(model: TrainedModel, settings: Settings) -> Found | None:
     trained, *random = (
         decoder_orthogonality(single_decoder(one, images=True), codes, units) for one in [objective, *strangers]
     )
-    scores = _scores(lambda rows: encode(objective, model.pixels, rows)[0], model.truth.grid, settings)
-    mig = model.scores.get(MIG, scores[MIG])
-    return Found(method=model.method or model.label, trained=trained, random=tuple(random), mig=mig, ds=scores[DS])
+    wanted = [DS] if MIG in model.scores else [MIG, DS]
+    found = _scores(lambda rows: encode(objective, model.pixels, rows)[0], model.truth.grid, wanted, settings)
+    scores = model.scores | found
+    return Found(method=model.method or model.label, trained=trained, random=tuple(random), mig=scores[MIG], ds=scores[DS])
 
 
 def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
@@ -127,15 +128,17 @@ def _measured_outside(subjects: Subjects, settings: Settings) -> Found:
     columns = found.singular[:, :, None] * found.vectors.swapaxes(1, 2)
     turns = [ortho_group.rvs(len(units), random_state=rng) for _ in range(settings.seeds)]
     random = tuple(orthogonality(columns @ turn, units) for turn in turns)
-    scores = _scores(outside.codes, outside.truth.grid, settings)
+    scores = _scores(outside.codes, outside.truth.grid, [MIG, DS], settings)
     return Found(method=subjects.name, trained=found, random=random, mig=scores[MIG], ds=scores[DS])
 
 
-def _scores(codes: Callable[[np.ndarray], np.ndarray], grid: FactorGrid, settings: Settings) -> dict[str, float]:
-    """Score a model's codes of a grid's images by MIG and DS."""
+def _scores(
+    codes: Callable[[np.ndarray], np.ndarray], grid: FactorGrid, metrics: Sequence[str], settings: Settings
+) -> dict[str, float]:
+    """Score a model's codes of a grid's images; the DS classifies unordered factors."""
     unordered = tuple(grid.names.index(name) for name in grid.unordered)
     chosen = MetricsConfig.model_validate({DS: {"unordered": unordered}})
-    return scored(codes, grid, [MIG, DS], chosen, seed=child_seed(settings.seed, "scores"))
+    return scored(codes, grid, metrics, chosen, seed=child_seed(settings.seed, "scores"))
 
 
 def points_of(model: TrainedModel, objective: Objective, settings: Settings) -> tuple[torch.Tensor, list[int]]:

@@ -67,6 +67,13 @@ def test_neighbours_share_an_unordered_factor_or_not() -> None:
     assert 0 < without < ordered
 
 
+def test_a_factor_with_a_single_class_is_missing() -> None:
+    constant = np.stack([FACTORS[:, 0], np.zeros(len(FACTORS), dtype=int)], axis=1)
+    first, second = held_factors(STRAIGHT, constant, FactorGrid(GRID.names, (24, 1)), np.random.default_rng(1))
+    assert (first.kind, second.kind) == ("own latent", "missing")
+    assert second == Held(pytest.approx(0), pytest.approx(0), 0.0)
+
+
 def test_latents_may_depend_on_each_other() -> None:
     first, second = _held(np.concatenate([STRAIGHT @ TURN, STRAIGHT[:, :1], STRAIGHT.sum(axis=1, keepdims=True)], axis=1))
     assert (first.kind, second.kind) == ("own latent", "rotated")
