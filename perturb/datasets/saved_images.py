@@ -113,7 +113,7 @@ class _FilePixels(Pixels):
 
     def images(self, numbers: np.ndarray | slice) -> np.ndarray:
         """Return images of numbers (...) as uint8 (..., height, width, channels)."""
-        wanted = np.arange(len(self))[numbers]
+        wanted = np.arange(len(self))[numbers] if isinstance(numbers, slice) else np.asarray(numbers)
         return self._file.images(wanted.ravel()).reshape(*wanted.shape, *self._file.image_shape)
 
     def stored(self, numbers: "Tensor | np.ndarray", *, device: "torch.device | str" = "cpu") -> "Tensor":

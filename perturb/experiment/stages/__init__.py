@@ -24,6 +24,6 @@ STAGES = {
     "readout": Stage(version=1, build=build_readout),
     "variances": Stage(version=1, build=build_variances),
     "prediction": Stage(version=2, build=build_prediction),
-    "report": Stage(version=20, build=build_report),
+    "report": Stage(version=21, build=build_report),
 }
 """Stages by kind of run. Bump a version when the same config would give another result, so that old runs are not reused."""

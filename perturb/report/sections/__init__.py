@@ -23,6 +23,7 @@ from perturb.report.sections import (
     readout,
     scores,
     traversals,
+    trials,
 )
 
 SECTIONS = (
@@ -30,6 +31,7 @@ SECTIONS = (
     scores.sections,
     images.sections,
     perturbation.sections,
+    trials.sections,
     differences.sections,
     line_search.sections,
     readout.sections,
