@@ -17,12 +17,14 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from pydantic import JsonValue
 
 from perturb.files import read_json
 
 SECONDS_BETWEEN_UPDATES = 5.0
 LARGEST_IMAGE = 3_000_000
 """Bytes; larger images are linked instead of embedded."""
+DECIMALS = 2
 COLUMNS = ("metric", "method", "variant", "mean", "std", "n", "failed", "difference", "ci_low", "ci_high")
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ def show_results(name: str, results: Path) -> None:
 
 def _show(name: str, results: Path) -> None:
     folder, found = results.parent, read_json(results)
-    rows = [{column: row[column] for column in COLUMNS if column in row} for row in found["rows"]]
+    rows = [{column: _short(row[column]) for column in COLUMNS if column in row} for row in found["rows"]]
     create_table_artifact(rows, key=_key(name, "table"), description="; ".join(found["notes"][:1]))
     create_markdown_artifact((folder / "table.md").read_text(encoding="utf-8"), key=_key(name, "report"))
     for picture in sorted(folder.glob("*.png")):
@@ -71,6 +73,11 @@ def _show(name: str, results: Path) -> None:
         address = picture.as_uri() if large else f"data:image/png;base64,{encoded}"
         create_image_artifact(address, key=_key(name, picture.stem), description=str(picture))
     create_link_artifact((folder / "report.html").as_uri(), key=_key(name, "results"), link_text=str(folder))
+
+
+def _short(value: JsonValue) -> JsonValue:
+    """Round a score as the report does, so that a line of the table fits the page."""
+    return round(value, DECIMALS) if isinstance(value, float) else value
 
 
 def _key(name: str, what: str) -> str:

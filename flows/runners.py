@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
-from perturb.errors import UserError
+from perturb.errors import UserError, adds
 from perturb.execution.origin import Origin
 from perturb.execution.processes import Processes
 from perturb.execution.settings import RunSettings
@@ -78,7 +78,7 @@ def make_workers(text: str | None, settings: RunSettings, origin: Origin) -> Abs
 
         return DaskWorkers(f"tcp://{where}" if where else None, settings, origin)
     except ModuleNotFoundError as error:
-        raise UserError(f"--runner {text}: {error.name} is missing; `pip install 'perturb[flows]'` adds it.") from None
+        raise UserError(f"--runner {text}: {error.name} is missing; {adds('flows')}.") from None
 
 
 def parsed(text: str | None, settings: RunSettings) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from perturb.config import ExperimentConfig  # noqa: E402
 from perturb.errors import UserError  # noqa: E402
 from perturb.execution.settings import RunSettings  # noqa: E402
 from perturb.experiment.plan import plan_experiment  # noqa: E402
+from perturb.progress import duration  # noqa: E402
 
 
 def serve(
@@ -45,7 +46,7 @@ def serve(
         schedule = CronSchedule(cron=cron) if cron else IntervalSchedule(interval=every)
     except ValidationError as error:
         raise UserError(f"--cron must be five fields, for example '0 3 * * *'; {error.errors()[0]['msg']}.") from None
-    when = f"at {cron} (UTC)" if cron else f"every {every}"
+    when = f"at {cron} (UTC)" if cron else f"every {duration(every.total_seconds())}"
     parameters = {"config": config.model_dump(mode="json"), "settings": settings.model_dump(mode="json"), "runner": runner}
     try:
         # At SIGTERM, Prefect warns about its own shutdown.

@@ -17,6 +17,11 @@ class UserError(Exception):
     """
 
 
+def adds(extra: str) -> str:
+    """Return the words on how to install an optional group of packages, `extra` in pyproject.toml."""
+    return f"`pip install '.[{extra}]'` in a clone of perturb adds it"
+
+
 def not_among(given: Iterable[str], known: Iterable[str]) -> str:
     """Return the end of a sentence about unknown names: `must be among mig, dci; got mag (did you mean mig?)`."""
     given, known = list(given), list(known)

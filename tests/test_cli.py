@@ -238,8 +238,8 @@ def test_without_prefect_the_user_is_told_what_to_install(arguments: tuple[str, 
     command = [sys.executable, "-c", without, *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     asked = (
-        "prefect is not installed: `pip install 'perturb[flows]'` adds it; `perturb run` without --prefect and --runner "
-        "does not need it."
+        "prefect is not installed: `pip install '.[flows]'` in a clone of perturb adds it; `perturb run` without --prefect "
+        "and --runner does not need it."
     )
     if arguments == ("doctor",):
         assert done.returncode == 0, done.stderr

@@ -146,14 +146,20 @@ def test_the_ground_truth_in_the_guide_works(tmp_path: Path) -> None:
     assert len({image.tobytes() for image in images}) == 64
 
 
-def test_the_sentence_in_the_tutorial_matches_its_entry() -> None:
-    from perturb.entries.entry import scores_of
+def test_the_sentences_that_the_docs_quote_match_the_tutorials_entry() -> None:
     from perturb.entries.rules import read_entry
-    from perturb.report.sentences import model_sentence
+    from perturb.external.result import Result
 
     entry = read_entry(ROOT / "docs" / "tutorial" / "entry.json")
-    shown = re.findall(r"^> (.*)$", (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert " ".join(shown) == model_sentence(scores_of(entry), entry.metrics[0].name)
+    told = Result(entry, [], None, without_axes={})
+    assert _quoted("tutorial.md") == [told.sentence]
+    assert _quoted("your_model.md") == [told.sentence, told.factors_sentence, told.axes_sentence]
+
+
+def _quoted(page: str) -> list[str]:
+    """The quotations of a page in docs/, each as one line."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return [quoted.replace("\n> ", " ") for quoted in re.findall(r"^> (.*(?:\n> .*)*)$", text, re.MULTILINE)]
 
 
 def _figures(page: str) -> list[tuple[str, str]]:

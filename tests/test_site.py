@@ -37,7 +37,7 @@ def _page(site: Path, source: str) -> Path:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, freshly built with warnings as errors."""
     if importlib.util.find_spec("mkdocs") is None:
-        unavailable("mkdocs is not installed: pip install 'perturb[docs]', or make docs", "PERTURB_SITE")
+        unavailable("mkdocs is not installed: pip install '.[docs]', or make docs", "PERTURB_SITE")
     folder = tmp_path_factory.mktemp("site").resolve()
     command = [sys.executable, "-W", "default", "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}

@@ -84,6 +84,15 @@ def held_factors(
     return found
 
 
+def held_by_name(
+    codes: Num[np.ndarray, "n latents"], factors: Int[np.ndarray, "n factors"], grid: FactorGrid, rng: np.random.Generator
+) -> dict[str, Held] | None:
+    """Measure how a code holds each factor, by its name; None if no latent varies. Arguments are those of `held_factors`."""
+    if used_codes(codes).shape[1] == 0:
+        return None
+    return dict(zip(grid.names, held_factors(codes, factors, grid, rng), strict=True))
+
+
 def explained_shares(codes: Float[np.ndarray, "n used"], classes: Int[np.ndarray, " n"]) -> tuple[float, float]:
     """Return the largest share of variance that classes explain, among the latents, and among all directions of the code.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from perturb.analysis.factor_directions import Held
 from perturb.analysis.readout import FactorReadout
 from perturb.config import DatasetConfig, ReadoutConfig, Section
 
@@ -21,6 +22,14 @@ class VariancesRun(Section):
     seed: int
 
 
+class CodesRun(Section):
+    """Measurement of how the codes of a trained model hold the factors."""
+
+    dataset: DatasetConfig
+    seed: int
+    """Seed for drawing the images."""
+
+
 class PredictionRun(Section):
     """Prediction of a pattern's effect on a VAE's axes."""
 
@@ -29,6 +38,14 @@ class PredictionRun(Section):
     """The constant c of the local metric's logarithms, taken from `perturbation.alignment.price`."""
     seed: int
     """Seed for drawing the images and the anchors."""
+
+
+@dataclass(frozen=True)
+class CodesResult:
+    """The ways in which the codes of one model hold the factors."""
+
+    factors: dict[str, Held] | None
+    """Measurements by the factor's name; None if the training failed or no latent varies."""
 
 
 @dataclass(frozen=True)

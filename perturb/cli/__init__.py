@@ -53,7 +53,8 @@ WIDE = 160
 NARROW = 80
 """Maximum width in columns of a sentence."""
 STAGES_IN_HELP = (
-    "ground-truth, restarts, selection, perturbation, benchmark-files, prediction, evaluation, line-search, readout, report"
+    "ground-truth, restarts, selection, perturbation, benchmark-files, prediction, evaluation, codes, line-search, readout, "
+    "report"
 )
 UntilOption = Annotated[str | None, typer.Option(help=f"Stop after this stage: {STAGES_IN_HELP}.")]
 BudgetOption = Annotated[float, typer.Option(help="Multiply all steps and counts by this, in (0, 1].")]

@@ -1,4 +1,4 @@
-"""`perturb schedule`, `perturb doctor`, and whatever else `perturb[flows]` adds to the commands.
+"""`perturb schedule`, `perturb doctor`, and whatever else the extra `flows` adds to the commands.
 
 The flows are found through entry points, because perturb itself never imports Prefect.
 """
@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from perturb.cli.places import STANDARD_OUTPUT, ArtifactsOption, ConfigArgument, JsonOption, SetOption, put_json
-from perturb.errors import UserError
+from perturb.errors import UserError, adds
 from perturb.escapes import in_line
 
 GROUP = "perturb.flows"
@@ -40,10 +40,10 @@ def from_flows(name: str) -> Callable:
             if package.startswith("perturb"):
                 raise UserError(f"perturb and its flows are incompatible (no {error.name}); reinstall perturb.") from None
             raise UserError(
-                f"{package} is not installed: `pip install 'perturb[flows]'` adds it; `perturb run` without --prefect "
-                "and --runner does not need it."
+                f"{package} is not installed: {adds('flows')}; `perturb run` without --prefect and --runner does not "
+                "need it."
             ) from None
-    raise UserError("the flows are not installed; reinstall perturb with `pip install 'perturb[flows]'`.")
+    raise UserError("the flows are not installed; reinstall perturb: `pip install '.[flows]'` in a clone of it.")
 
 
 def schedule(

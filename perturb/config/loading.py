@@ -21,7 +21,7 @@ from perturb.escapes import in_line
 from perturb.files import sha256_of
 from perturb.reading import opened_hdf5, reading, text_of
 
-REMEDY = "name a TOML file, such as those that come with perturb in configs/"
+REMEDY = "name a TOML file, such as those in configs/ of perturb's repository"
 LARGEST_CONFIG = 1 << 20
 """Largest config file that is read, in bytes."""
 

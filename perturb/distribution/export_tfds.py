@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from perturb.datasets.hdf5.reader import BenchmarkFile
-from perturb.errors import UserError
+from perturb.errors import UserError, adds
 from perturb.files import sha256_of
 from perturb.locks import NO_LOCK_ERRORS, open_locked
 
@@ -106,7 +106,7 @@ def _builder_class() -> type:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise UserError(f"{error.name} is not installed: `pip install 'perturb[tfds]'` adds it.") from None
+        raise UserError(f"{error.name} is not installed: {adds('tfds')}.") from None
 
     class BenchmarkBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         """Prepares one benchmark file."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from perturb import __version__
 from perturb.distribution.index import INDEX, LARGEST_INDEX, Index, parse_index
-from perturb.errors import UserError
+from perturb.errors import UserError, adds
 from perturb.machine import terminated_as_interrupted
 from perturb.reading import read_regular
 
@@ -72,7 +72,7 @@ def file_server(
 
         app = application(folder)
     except ImportError as error:
-        raise UserError(f"{error.name} is not installed: `pip install 'perturb[serve]'` adds it.") from None
+        raise UserError(f"{error.name} is not installed: {adds('serve')}.") from None
     config = uvicorn.Config(
         app,
         lifespan="off",

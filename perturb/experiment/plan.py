@@ -16,6 +16,8 @@ from perturb.runs import RunSpec
 from perturb.variants import CONTROLS, MATCHED_NOISES, VariantPattern
 
 BASELINE = VariantPattern("original")
+READ_SOME = "codes", "report"
+"""Kinds of runs that do not need all images of a file, so that these may be removed before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,8 @@ class Plan:
     them unpacks them, and they are removed once no run of the plan will read all of them."""
     evaluations: dict[tuple[str, VariantPattern, int], RunSpec]
     """Scores by (method, column, seed number). The training is their input. Each seed uses one pattern of each variant."""
+    codes: dict[tuple[str, VariantPattern, int], RunSpec]
+    """For each evaluation, how its codes hold the factors."""
     search: dict[tuple[str, float, VariantPattern, int], RunSpec]
     """Scores of the line search by (method, factor of its primary hyper-parameter, column, seed number)."""
     readouts: dict[tuple[VariantPattern, int], RunSpec]
@@ -70,6 +74,7 @@ class Plan:
             PlannedStage(title="benchmark files", runs=(*self.controls.values(), *self.files.values())),
             PlannedStage(title="prediction", runs=tuple(self.predictions.values())),
             PlannedStage(title="evaluation", runs=tuple(self.evaluations.values())),
+            PlannedStage(title="codes", runs=tuple(self.codes.values())),
             PlannedStage(title="line search", runs=tuple(self.search.values())),
             PlannedStage(title="readout", runs=(*self.readouts.values(), *self.variances.values())),
             PlannedStage(title="report", runs=(self.report,)),
@@ -78,12 +83,12 @@ class Plan:
 
     @property
     def readers(self) -> dict[RunSpec, list[RunSpec]]:
-        """The runs that read all images of a file, by the run that unpacks them. The report reads some, from the file."""
+        """The runs that read all images of a file, by the run that unpacks them. Others read some of them, from the file."""
         unpacked = {spec.id: spec for column, spec in self.pixels.items() if column != BASELINE}
         readers: dict[RunSpec, list[RunSpec]] = {spec: [] for spec in unpacked.values()}
         for spec in _with_inputs(run for stage in self.stages for run in stage.runs):
             for needed in spec.inputs.values():
-                if needed.id in unpacked and spec != self.report:
+                if needed.id in unpacked and spec.kind not in READ_SOME:
                     readers[unpacked[needed.id]].append(spec)
         return readers
 
@@ -116,7 +121,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     """
     ground_truth = open_ground_truth(config.dataset)
     check_sizes(config, ground_truth)
-    check_entries(config)
+    check_entries(config, ground_truth.grid)
     namer = Namer(config, ground_truth)
     images = namer.images()
     restarts = tuple(namer.restart(images, index) for index in range(config.restarts.num))
@@ -148,6 +153,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
         "files": files,
         "pixels": pixels,
         "evaluations": evaluations,
+        "codes": {key: namer.codes(scores) for key, scores in evaluations.items()},
         "search": _search(config, namer, pixels),
         "readouts": _readouts(config, namer, pixels),
         "variances": {}
@@ -240,6 +246,7 @@ def report_inputs(
     files: Mapping[VariantPattern, RunSpec],
     pixels: Mapping[VariantPattern, RunSpec],
     evaluations: Mapping[tuple[str, VariantPattern, int], RunSpec],
+    codes: Mapping[tuple[str, VariantPattern, int], RunSpec],
     search: Mapping[tuple[str, float, VariantPattern, int], RunSpec],
     readouts: Mapping[tuple[VariantPattern, int], RunSpec],
     variances: Mapping[VariantPattern, RunSpec],
@@ -261,6 +268,7 @@ def report_inputs(
     for (method, column, seed), spec in evaluations.items():
         runs[inputs.scores(method, column.variant, seed)] = spec
         runs[inputs.training(method, column.variant, seed)] = spec.inputs["restart"]
+        runs[inputs.codes(method, column.variant, seed)] = codes[method, column, seed]
     for (method, factor, column, seed), spec in search.items():
         runs[inputs.Searched(method, factor, column.variant, seed).name] = spec
     return runs | {inputs.readout(column.variant, seed): spec for (column, seed), spec in readouts.items()}

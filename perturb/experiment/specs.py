@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from perturb.analysis.saved_analyses import PredictionRun, ReadoutRun, VariancesRun
+from perturb.analysis.saved_analyses import CodesRun, PredictionRun, ReadoutRun, VariancesRun
 from perturb.benchmark.saved_files import FileRun
 from perturb.config import (
     ExperimentConfig,
@@ -108,6 +108,11 @@ class Namer:
         cost = 1.0 + sum(map(self._seconds_of_metric, metrics)) + encoded * self.image_seconds / 3
         inputs = {"images": images, "restart": restart}
         return self.run("scores", settings, inputs, label=restart.label, cost=cost)
+
+    def codes(self, scores: RunSpec) -> RunSpec:
+        """Return the run that measures how the codes of a scored training hold the factors, under the training's label."""
+        config = CodesRun(dataset=self.config.dataset, seed=child_seed(self.config.seed, "codes"))
+        return self.run("codes", config, scores.inputs, label=scores.label, cost=2.0)
 
     def _seconds_of_metric(self, name: MetricName) -> float:
         """Estimate the seconds of a metric, which grow with the rows that it reads and with its trees."""

@@ -23,12 +23,13 @@ class Watcher:
         specs: all runs.
         store: the store of finished runs.
         workers: number of runs at a time.
+        steps: number of steps of each run; None if the model trains itself, or not at all.
         quiet: whether to show nothing.
 
     """
 
-    def __init__(self, specs: Sequence[RunSpec], store: Store, *, workers: int, quiet: bool) -> None:
-        self._specs, self._store, self._workers, self._quiet = specs, store, workers, quiet
+    def __init__(self, specs: Sequence[RunSpec], store: Store, *, workers: int, steps: int | None, quiet: bool) -> None:
+        self._specs, self._store, self._workers, self._steps = specs, store, workers, steps
         self._console = Console(stderr=True, quiet=quiet)
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
         shown = self._console.is_terminal and not quiet
@@ -41,6 +42,13 @@ class Watcher:
     def __enter__(self) -> "Watcher":
         if self._done:
             self._console.print(f"{self._done} of {len(self._specs)} runs were there already", highlight=False)
+        if missing := [spec for spec in self._specs if not self._store.is_complete(spec)]:
+            together = min(self._workers, len(missing))
+            work = (
+                f"{len(missing)} run{'s' if len(missing) > 1 else ''}{f' of {self._steps:,} steps' if self._steps else ''}"
+            )
+            line = f"{work}, {together} at a time; the remaining time is known once the first has ended"
+            self._console.print(line, highlight=False, soft_wrap=True)
         self._bar.start()
         return self
 

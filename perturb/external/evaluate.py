@@ -22,6 +22,7 @@ from perturb.entries.entry import (
     require_readable,
     write_entry,
 )
+from perturb.entries.factors import PENDING_FACTOR, factors_of_entry
 from perturb.errors import UserError
 from perturb.escapes import in_line
 from perturb.external import protocols
@@ -29,7 +30,6 @@ from perturb.external.axes import MOST_MODELS, PENDING_AXES, Look, look
 from perturb.external.axes_shown import draw_axes
 from perturb.external.benchmarks import Benchmark, find_benchmark, usual_variants
 from perturb.external.dataset import BenchmarkImages, unpack
-from perturb.external.factors import PENDING_FACTOR, factors_of_entry
 from perturb.external.fork_server import ForkServer
 from perturb.external.plan import (
     Asked,
@@ -187,7 +187,8 @@ def _evaluated(
         axes = {key: PENDING_AXES for key in specs if key[1] in asked.seeds[:MOST_MODELS]}
         with as_user_error("the results"):  # fail now, and not after hours of training
             require_readable(_entry(asked, found, context.images, about, expected, axes))
-        results = runner.finish(list(specs.values()), retry=retry)
+        steps = asked.training.steps if about["how"] == "loop" else None
+        results = runner.finish(list(specs.values()), retry=retry, steps=steps)
         ended = [(spec.config, results[spec.id], runner.seconds(spec)) for spec in specs.values()]
         seen = _seen(asked, context, specs, results, runner)
         entry = _entry(asked, found, context.images, about, ended, seen.found)

@@ -102,12 +102,13 @@ class Runner:
             raise UserError(f"{answer['failure']}.")
         return answer
 
-    def finish(self, specs: Sequence[RunSpec], *, retry: bool) -> dict[str, ExternalResult]:
+    def finish(self, specs: Sequence[RunSpec], *, retry: bool, steps: int | None = None) -> dict[str, ExternalResult]:
         """Execute the runs that are not finished; return the results of all runs by their ids.
 
         Args:
             specs: the runs' specifications.
             retry: execute runs that failed before again.
+            steps: number of steps of each training, which is shown; None if the model trains itself, or not at all.
 
         """
         self._clear_scratch()
@@ -118,7 +119,7 @@ class Runner:
                     shutil.rmtree(self._store.path(spec))
         waiting = [spec for spec in specs if not self._store.is_complete(spec)]
         under_way: dict[str, tuple[RunSpec, Child]] = {}
-        with Watcher(specs, self._store, workers=self._workers, quiet=self._quiet) as watcher:
+        with Watcher(specs, self._store, workers=self._workers, steps=steps, quiet=self._quiet) as watcher:
             try:
                 while waiting or under_way:
                     while waiting and len(under_way) < self._workers:

@@ -2,15 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import JsonValue
 
-from perturb.analysis.factor_directions import KINDS, LEAST_READABLE, STRAIGHT, Held, held_factors
-from perturb.datasets import FactorGrid
+from perturb.analysis.factor_directions import KINDS, LEAST_READABLE, STRAIGHT, held_by_name
 from perturb.errors import UserError
 from perturb.instruments.coder import external_model
 from perturb.instruments.instrument import Answer, Instrument, Settings
@@ -18,9 +16,10 @@ from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.objectives.encode import encode
 from perturb.random.seeds import numpy_generator, some_of
 from perturb.report import style
+from perturb.report.holding import WHY, Holding, by_method, kinds_of, shares_told
 from perturb.report.section import Picture, Section
 from perturb.report.table import TextTable, plain_table
-from perturb.report.words import listed, share
+from perturb.report.words import listed
 from perturb.statistics.scores import BASELINE
 
 if TYPE_CHECKING:
@@ -29,15 +28,6 @@ if TYPE_CHECKING:
 IMAGES = 4_000
 """Number of images whose codes are examined."""
 COLOURS = "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb"
-
-
-@dataclass(frozen=True)
-class Found:
-    """One model, and how its code holds each factor."""
-
-    method: str
-    variant: str
-    factors: dict[str, Held]
 
 
 def answer(subjects: Subjects, settings: Settings) -> Answer:
@@ -59,46 +49,41 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
     )
     verdict = verdict_of(models)
     section = Section(
-        title="Rotated or curved", text=[_why()], figures=[Picture(path, caption, verdict)], tables=[_table(models)]
+        title="Rotated or curved", text=[WHY], figures=[Picture(path, caption, verdict)], tables=[_table(models)]
     )
     return Answer(verdict=verdict, section=section, numbers={label: _numbers(one) for label, one in found.items()})
 
 
-def _trained(model: TrainedModel, settings: Settings) -> Found | None:
+def _trained(model: TrainedModel, settings: Settings) -> Holding | None:
     """Examine a model of this package; None if no latent varies."""
     rng, grid, pixels = numpy_generator(settings.seed, "rotated-or-curved"), model.truth.grid, model.pixels
     images = some_of(len(pixels), IMAGES, rng)
     codes, _ = encode(model.objective(settings.device), pixels, images)
-    held = _held(codes, images, grid, rng)
-    return Found(model.method or model.label, model.variant, held) if held else None
+    held = held_by_name(codes, grid.factors_of(images), grid, rng)
+    return Holding(model.method or model.label, model.variant, held) if held else None
 
 
-def _external(subjects: Subjects, settings: Settings) -> Found:
+def _external(subjects: Subjects, settings: Settings) -> Holding:
     outside, rng = external_model(subjects, settings), numpy_generator(settings.seed, "rotated-or-curved")
     images = some_of(len(outside.truth.grid), IMAGES, rng)
-    held = _held(outside.codes(images), images, outside.truth.grid, rng)
+    held = held_by_name(outside.codes(images), outside.truth.grid.factors_of(images), outside.truth.grid, rng)
     if held is None:
         raise UserError(f"{subjects.name}: no latent varies over the images.")
-    return Found(subjects.name, BASELINE, held)
+    return Holding(subjects.name, BASELINE, held)
 
 
-def _held(codes: np.ndarray, images: np.ndarray, grid: FactorGrid, rng: np.random.Generator) -> dict[str, Held] | None:
-    if not np.ptp(codes, axis=0).any():
-        return None
-    return dict(zip(grid.names, held_factors(codes, grid.factors_of(images), grid, rng), strict=True))
-
-
-def _groups(found: Sequence[Found]) -> dict[tuple[str, str], list[Found]]:
+def _groups(found: Sequence[Holding]) -> list[tuple[str, str, list[Holding]]]:
     """Group models by method and variant."""
-    groups: dict[tuple[str, str], list[Found]] = {}
-    for one in found:
-        groups.setdefault((one.method, one.variant), []).append(one)
-    return groups
+    return [
+        (method, variant, [model for model in models if model.variant == variant])
+        for method, models in by_method(found).items()
+        for variant in kinds_of(models)
+    ]
 
 
-def _table(found: Sequence[Found]) -> TextTable:
+def _table(found: Sequence[Holding]) -> TextTable:
     lines = []
-    for (method, variant), models in _groups(found).items():
+    for method, variant, models in _groups(found):
         for name in models[0].factors:
             held = [one.factors[name] for one in models]
             means = [np.mean([getattr(one, key) for one in held]) for key in ("latent", "line", "readable")]
@@ -115,32 +100,23 @@ def _table(found: Sequence[Found]) -> TextTable:
     return plain_table("How codes hold the factors", header, lines, note=note)
 
 
-def _numbers(found: Found) -> dict[str, JsonValue]:
+def _numbers(found: Holding) -> dict[str, JsonValue]:
     return {
         name: {"latent": held.latent, "line": held.line, "readable": held.readable, "kind": held.kind}
         for name, held in found.factors.items()
     }
 
 
-def _why() -> str:
-    return (
-        "A low MIG has several causes. A rotated code still has a straight line for each factor, only not along a latent. "
-        "A curved one has no such line, although the factor can be read from it: positions in polar coordinates, for "
-        "example. A missing factor cannot be read at all. The theory says that a pattern rotates codes."
-    )
-
-
-def verdict_of(found: Sequence[Found]) -> str:
+def verdict_of(found: Sequence[Holding]) -> str:
     """Word the verdict: for each method and variant, the share of factors that codes hold in each way."""
-    told: dict[str, list[str]] = {}
-    for (method, variant), models in _groups(found).items():
-        counts = Counter(held.kind for one in models for held in one.factors.values())
-        shares = listed([f"{share(counts[kind] / counts.total())} {kind}" for kind in KINDS if counts[kind]])
-        told.setdefault(method, []).append(f"{variant} {shares}")
-    return "Factors in the codes. " + " ".join(f"{method}: {'; '.join(parts)}." for method, parts in told.items())
+    told = {
+        method: "; ".join(f"{variant} {listed(shares_told(kinds))}" for variant, kinds in kinds_of(models).items())
+        for method, models in by_method(found).items()
+    }
+    return "Factors in the codes. " + " ".join(f"{method}: {shares}." for method, shares in told.items())
 
 
-def draw_shares(path: Path, found: Sequence[Found]) -> None:
+def draw_shares(path: Path, found: Sequence[Holding]) -> None:
     """Plot the line's share over the latent's, one panel per variant, one colour per factor, hollow if it is missing."""
     from matplotlib.lines import Line2D
 
@@ -159,12 +135,12 @@ def draw_shares(path: Path, found: Sequence[Found]) -> None:
         panel.set_xlabel("along a latent", fontsize=style.SMALL)
     for panel in panels[::columns]:
         panel.set_ylabel("along a line", fontsize=style.SMALL)
-    handles = [Line2D([], [], color=colours[name], marker="o", linestyle="", label=name) for name in names]
+    handles = [Line2D([], [], color=colours[name], marker="o", linestyle="", label=name.replace("_", " ")) for name in names]
     style.legend_above(figure, handles)
     style.save(figure, path)
 
 
-def _draw_variant(panel: "Axes", found: Sequence[Found], colours: Mapping[str, str]) -> None:
+def _draw_variant(panel: "Axes", found: Sequence[Holding], colours: Mapping[str, str]) -> None:
     panel.plot([0, 1], [0, 1], color="#cccccc", linewidth=1)
     panel.axhline(STRAIGHT, color="#cccccc", linestyle="--", linewidth=1)
     panel.axvline(STRAIGHT, color="#cccccc", linestyle="--", linewidth=1)

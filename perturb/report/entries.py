@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from perturb.benchmark.recipe import read_recipe
 from perturb.config import ExperimentConfig, MethodConfig
+from perturb.datasets import FactorGrid
 from perturb.datasets.hdf5.schema import RECIPE
 from perturb.entries.entry import (
     PENDING_HASH,
@@ -17,6 +18,7 @@ from perturb.entries.entry import (
     metrics_of,
     require_readable,
 )
+from perturb.entries.factors import PENDING_FACTOR, factors_of_entry
 from perturb.machine import software_versions
 from perturb.manifests import run_file
 from perturb.names import one_line
@@ -33,7 +35,7 @@ def entries(findings: Findings) -> Iterator[Entry]:
         yield _entry(config, method, tuple(_files(findings, method)), tuple(_runs(findings, method)))
 
 
-def check_entries(config: ExperimentConfig) -> None:
+def check_entries(config: ExperimentConfig, grid: FactorGrid) -> None:
     """Check before any run that an experiment's results can be written as entries.
 
     Raises:
@@ -42,7 +44,7 @@ def check_entries(config: ExperimentConfig) -> None:
     """
     for method in config.evaluation.methods:
         with as_user_error(f"the results of {method.name}"):
-            require_readable(_entry(config, method, *_pending(config, method)))
+            require_readable(_entry(config, method, *_pending(config, grid, method)))
 
 
 def _entry(config: ExperimentConfig, method: MethodConfig, files: tuple[FileHash, ...], runs: tuple[Run, ...]) -> Entry:
@@ -63,12 +65,15 @@ def _entry(config: ExperimentConfig, method: MethodConfig, files: tuple[FileHash
     )
 
 
-def _pending(config: ExperimentConfig, method: MethodConfig) -> tuple[tuple[FileHash, ...], tuple[Run, ...]]:
-    """Return files and runs as they will be, with placeholders for hashes and scores."""
+def _pending(
+    config: ExperimentConfig, grid: FactorGrid, method: MethodConfig
+) -> tuple[tuple[FileHash, ...], tuple[Run, ...]]:
+    """Return files and runs as they will be, with placeholders for hashes, scores and how factors are held."""
     met = {
         variant: [seed % config.draws(variant) for seed in config.evaluation.seeds_of(method)]
         for variant in config.evaluation.variants
     }
+    factors = factors_of_entry(dict.fromkeys(grid.names, PENDING_FACTOR))
     scores: dict[str, float] = {metric: PENDING_SCORE for metric in config.evaluation.metrics}
     files = [
         FileHash(variant=variant, draw=draw, images_sha256=PENDING_HASH, recipe_sha256=PENDING_HASH)
@@ -76,7 +81,7 @@ def _pending(config: ExperimentConfig, method: MethodConfig) -> tuple[tuple[File
         for draw in dict.fromkeys(draws)
     ]
     runs = [
-        Run(variant=variant, draw=draw, seed=seed, scores=scores, over_pruned=False)
+        Run(variant=variant, draw=draw, seed=seed, scores=scores, over_pruned=False, factors=factors)
         for variant, draws in met.items()
         for seed, draw in enumerate(draws)
     ]
@@ -109,6 +114,7 @@ def _files(findings: Findings, method: MethodConfig) -> Iterator[FileHash]:
 def _runs(findings: Findings, method: MethodConfig) -> Iterator[Run]:
     for score in findings.scores:
         if score.method == method.name:
+            held = findings.held.get((score.method, score.variant, score.seed))
             yield Run(
                 variant=score.variant,
                 draw=score.draw,
@@ -117,4 +123,5 @@ def _runs(findings: Findings, method: MethodConfig) -> Iterator[Run]:
                 failure=score.failure and one_line(score.failure),
                 refused={name: one_line(reason) for name, reason in score.refused.items()},
                 over_pruned=score.over_pruned,
+                factors=factors_of_entry(held.factors if held else None),
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from perturb.analysis.readout import FactorReadout
-from perturb.analysis.saved_analyses import ReadoutResult
+from perturb.analysis.saved_analyses import CodesResult, ReadoutResult
 from perturb.analysis.variances import Variances
 from perturb.benchmark.saved_files import FileResult
 from perturb.config import ExperimentConfig
@@ -16,6 +16,7 @@ from perturb.datasets.ground_truth import FactorGrid
 from perturb.perturbation.saved_networks import PatternResult
 from perturb.perturbation.selection import Selection, over_pruned
 from perturb.report import inputs
+from perturb.report.holding import Holding
 from perturb.report.sentences import comparisons_of
 from perturb.runs import ResultT, read_result
 from perturb.statistics.family import Family
@@ -125,6 +126,17 @@ class Findings:
             pooled(self.scores, evaluation.metrics[0], methods=names, first=first, second=second)
             for names, (first, second) in pairs
         ]
+
+    @cached_property
+    def held(self) -> dict[tuple[str, str, int], Holding]:
+        """The ways in which codes hold the factors, by method, variant and seed; without failed trainings."""
+        found = {
+            (score.method, score.variant, score.seed): self.result(
+                inputs.codes(score.method, score.variant, score.seed), CodesResult
+            )
+            for score in self.scores
+        }
+        return {key: Holding(*key[:2], one.factors) for key, one in found.items() if one.factors is not None}
 
     def readouts(self, variant: str) -> list[tuple[FactorReadout, ...]]:
         """Return the readouts of each supervised network on a variant, factor by factor; empty without a readout."""

@@ -30,6 +30,11 @@ def scores(method: str, variant: str, seed: int) -> str:
     return f"scores/{method}/{variant}/{seed}"
 
 
+def codes(method: str, variant: str, seed: int) -> str:
+    """Name the measurement of how a method's codes on a variant hold the factors."""
+    return f"codes/{method}/{variant}/{seed}"
+
+
 def training(method: str, variant: str, seed: int) -> str:
     """Name the training of a method on a variant."""
     return f"training/{method}/{variant}/{seed}"

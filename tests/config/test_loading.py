@@ -211,7 +211,7 @@ def test_a_path_below_a_file_is_reported(tiny_toml: Path) -> None:
 
 
 def test_a_folder_in_place_of_a_file_is_reported(tmp_path: Path) -> None:
-    assert "is a folder; name a TOML file, such as those that come with perturb in configs/" in _error(tmp_path)
+    assert "is a folder; name a TOML file, such as those in configs/ of perturb's repository" in _error(tmp_path)
 
 
 def test_configs_are_frozen(tiny: ExperimentConfig) -> None:

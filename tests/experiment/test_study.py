@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from perturb.benchmark.recipe import build
 from perturb.config import ExperimentConfig, MetricsConfig, load_experiment, scaled_down
+from perturb.datasets import grid_of
 from perturb.distribution.index import parse_index
 from perturb.entries.rules import read_entry
 from perturb.errors import UserError
@@ -240,13 +241,16 @@ def test_every_method_is_published_as_a_valid_entry(published: Path, study: Expe
     found = {(run.variant, run.draw, run.seed) for run in entries["β-VAE"].runs}
     assert {("literal", 1, 1), ("untrained", 0, 0), ("original", 0, 1)} <= found
     assert {(file.variant, file.draw) for file in entries["AE"].dataset.files} >= {("modified", 0), ("modified", 1)}
+    held = [run.factors for run in entries["β-VAE"].runs if run.scores is not None]
+    assert all(factors and list(factors) == list(grid_of(study.dataset).names) for factors in held)
 
 
 @pytest.mark.slow
 def test_the_report_has_a_section_for_each_part_of_a_study(published: Path) -> None:
     page, table = ((published / name).read_text(encoding="utf-8") for name in ("report.html", "table.md"))
-    parts = "What the perturbation did", "The factors are still there", "Latent traversals", "Training curves"
-    for title in ("Primary contrasts", "Scores", "The images", "Differences", "Line search", *parts):
+    parts = "What the perturbation did", "What became of the factors", "The factors are still there", "Latent traversals"
+    others = "Primary contrasts", "Scores", "The images", "Differences", "Line search", "Training curves"
+    for title in (*others, *parts):
         assert f"## {title}" in table
         assert title in page
     assert "thesis: " not in table

@@ -87,6 +87,7 @@ def test_the_output_lists_failures_and_ends_with_a_summary_and_the_entrys_path(m
     mig, mcc = done.stdout.split("MCC, mini")
     assert ("│ β-VAE " in mig, "│ β-VAE " in mcc) == (True, False)
     assert "3 of 3 runs done" in done.stderr
+    assert "at a time; the remaining time is known once the first has ended" in done.stderr
 
 
 def test_the_entry_records_what_was_evaluated_and_how(mixed: tuple) -> None:

@@ -90,6 +90,6 @@ def test_a_schedule_states_what_it_does_and_stops_cleanly(
         wait_for(lambda: [found for found in post(api, "deployments/filter", {}) if found["status"] == "READY"], process)
         process.send_signal(stop)
         out, stderr = process.communicate(timeout=SECONDS_TO_END)
-    assert first.startswith("tiny runs every 12:00:00, one run at a time, until this is interrupted; its page: http://")
+    assert first.startswith("tiny runs every 12 h 00 min, one run at a time, until this is interrupted; its page: http://")
     assert out == "stopped; the schedule of tiny is paused until `perturb schedule` is started again.\n"
     assert (process.returncode, stderr) == (0, "")

@@ -21,6 +21,7 @@ from perturb.instruments import INSTRUMENTS, Answer, Settings, od_score, orthogo
 from perturb.instruments.od_score import Measured
 from perturb.instruments.subject import Subjects, TrainedModel
 from perturb.manifests import write_manifest
+from perturb.report.holding import Holding
 from perturb.training.curve import CURVE, write_curve
 from perturb.training.saved_models import FILE_NAME, TrainingRun, new_model, save_weights
 
@@ -208,8 +209,8 @@ def test_codes_are_told_apart_by_how_they_hold_each_factor(
     assert answer.section.figures[0].path.is_file()
 
 
-def _of_kinds(variant: str, *kinds: tuple[float, float, float]) -> rotated_or_curved.Found:
-    return rotated_or_curved.Found("β-VAE", variant, {str(k): Held(*numbers) for k, numbers in enumerate(kinds)})
+def _of_kinds(variant: str, *kinds: tuple[float, float, float]) -> Holding:
+    return Holding("β-VAE", variant, {str(k): Held(*numbers) for k, numbers in enumerate(kinds)})
 
 
 def test_the_verdict_counts_factors_by_variant(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 from perturb.datasets.ground_truth import FactorGrid
 from perturb.datasets.readers.published_file import PublishedFile
 from perturb.datasets.renderers import dsprites, shapes3d
-from perturb.errors import UserError
+from perturb.errors import UserError, adds
 from perturb.files import sha256_of
 
 INFO, FEATURES = "dataset_info.json", "features.json"
@@ -210,9 +210,7 @@ def _package() -> Any:  # noqa: ANN401
         import array_record.python  # noqa: F401
         import tensorflow_datasets
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"{error.name} is not installed, and reads this folder; `pip install 'perturb[tfds]'` adds it."
-        ) from None
+        raise UserError(f"{error.name} is not installed, and reads this folder; {adds('tfds')}.") from None
     return tensorflow_datasets
 
 

@@ -1,5 +1,6 @@
 """Builders of runs, one per kind: they read the inputs, call the library and write the files."""
 
+from perturb.experiment.stages.codes import build_codes
 from perturb.experiment.stages.controls import build_control
 from perturb.experiment.stages.files import build_file, build_pixels
 from perturb.experiment.stages.images import build_images
@@ -15,6 +16,7 @@ STAGES = {
     "images": Stage(version=2, build=build_images),
     "restart": Stage(version=6, build=build_training, build_together=build_trainings),
     "scores": Stage(version=4, build=build_scores),
+    "codes": Stage(version=1, build=build_codes),
     "over_steps": Stage(version=1, build=build_over_steps),
     "selection": Stage(version=2, build=build_selection),
     "perturbation": Stage(version=3, build=build_perturbation),
@@ -24,6 +26,6 @@ STAGES = {
     "readout": Stage(version=1, build=build_readout),
     "variances": Stage(version=1, build=build_variances),
     "prediction": Stage(version=2, build=build_prediction),
-    "report": Stage(version=21, build=build_report),
+    "report": Stage(version=22, build=build_report),
 }
 """Stages by kind of run. Bump a version when the same config would give another result, so that old runs are not reused."""

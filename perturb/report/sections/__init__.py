@@ -11,6 +11,7 @@ from pathlib import Path
 from perturb.report.findings import Findings
 from perturb.report.section import Section
 from perturb.report.sections import (
+    codes,
     contrasts,
     curves,
     differences,
@@ -32,6 +33,7 @@ SECTIONS = (
     images.sections,
     perturbation.sections,
     trials.sections,
+    codes.sections,
     differences.sections,
     line_search.sections,
     readout.sections,

@@ -28,7 +28,7 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     chosen, grid = findings.selection, findings.grid
     if grid.num_factors < 2:
         return
-    pair = _mixed_pair(findings, chosen.entangled[0])
+    pair = _mixed_pair(findings, chosen.disentangled[0], chosen.entangled[0])
     pixels, planes, figures = open_images(findings.runs[inputs.IMAGES]), {}, []
     for side, indices in chosen.sides.items():
         for place, index in enumerate(indices):
@@ -47,7 +47,10 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
                 figures.append(Picture(path, caption, alt))
     names = [grid.names[k].replace("_", " ") for k in pair]
     draw_planes(out / "planes.png", planes, down=names[0], across=names[1])
-    caption = f"Two latents at once, those that hold most of {names[0]} and {names[1]} (Figures 4.10 and 4.11)."
+    caption = (
+        f"Two latents at once, those that hold most of {names[0]} and {names[1]}: the factors whose gaps differ most between "
+        "the models (Figures 4.10 and 4.11)."
+    )
     text = "The β-VAEs that m_ψ was trained against, on original images."
     alt = (
         f"A square of {STEPS} by {STEPS} decoded images for each model, {names[0]}'s latent down and {names[1]}'s across: "
@@ -56,13 +59,20 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     yield Section(title="Latent traversals", text=[text], figures=[Picture(out / "planes.png", caption, alt), *figures])
 
 
-def _mixed_pair(findings: Findings, restart: int) -> tuple[int, int]:
-    """Return the two factors that a restart separates least, in the grid's order."""
-    details = findings.result(inputs.restart(restart), ScoresResult).details or {}
-    gaps = details.get("mig", {})
-    ranked = sorted(range(findings.grid.num_factors), key=lambda k: gaps.get(f"mig_factor_{k}", k))
-    first, second = sorted(ranked[:2])
+def _mixed_pair(findings: Findings, disentangled: int, entangled: int) -> tuple[int, int]:
+    """Return the two factors whose gaps differ most between two restarts, in the grid's order.
+
+    The factors with the smallest gaps would often be those that no code holds.
+    """
+    good, bad = _gaps(findings, disentangled), _gaps(findings, entangled)
+    first, second = sorted(sorted(range(findings.grid.num_factors), key=lambda k: bad[k] - good[k])[:2])
     return first, second
+
+
+def _gaps(findings: Findings, restart: int) -> list[float]:
+    """Return the gap of each factor in a restart's code; 0 where it is unknown."""
+    gaps = (findings.result(inputs.restart(restart), ScoresResult).details or {}).get("mig", {})
+    return [gaps.get(f"mig_factor_{k}", 0.0) for k in range(findings.grid.num_factors)]
 
 
 def draw_planes(path: Path, planes: Mapping[str, np.ndarray], *, down: str, across: str, columns: int = 2) -> None:
