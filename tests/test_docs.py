@@ -4,7 +4,9 @@ import ast
 import importlib
 import json
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,7 +114,7 @@ def test_documented_make_targets_scripts_and_extras_exist(document: Path) -> Non
         assert set(re.findall(r"(?:^|&& )make ([a-z-]+)", line)) <= targets, line
         for name in re.findall(r"\bpython ((?:benchmarks|tests|examples)/\S+\.py)", line):
             assert (ROOT / name).is_file(), line
-    for names in re.findall(r"perturb\[([a-z,]+)\]", text):
+    for names in re.findall(r"(?:perturb|'\.)\[([a-z,]+)\]", text):
         assert set(names.split(",")) <= set(extras)
 
 
@@ -127,6 +129,34 @@ def test_code_blocks_are_valid_and_import_existing_names(document: Path) -> None
             if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "perturb":
                 module = importlib.import_module(str(node.module))
                 assert [name.name for name in node.names if not hasattr(module, name.name)] == [], block
+
+
+SHORTER = (
+    ('load_benchmark("shapes3d", ', 'load_benchmark("mini", '),
+    ('evaluate_model("my_vae:make", "mini")', 'evaluate_model("my_vae:make", "mini", seeds=1, training=Training(steps=2))'),
+    ("Shapes3D", "Mini"),
+    ("[5, 30, 60]", "[2, 15, 30]"),
+    ('h5py.File("modified.h5")', "h5py.File(data.path)"),
+)
+"""What is replaced in the documents' code, so that it runs in seconds: other images, fewer steps, a file that is there."""
+
+
+@pytest.mark.slow
+def test_the_python_code_of_the_documents_runs(tmp_path: Path) -> None:
+    documents = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("your_model", "metrics", "files"))]
+    code = ["from perturb.external import Training", "from perturb.datasets import Mini"]
+    for document in documents:
+        code += _blocks(document, "python")
+    text = "\n".join(code)
+    for written, run in SHORTER:
+        assert written in text, f"{written} is in no document any more"
+        text = text.replace(written, run)
+    (tmp_path / "documents.py").write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "examples" / "plain_pytorch" / "my_vae.py", tmp_path)
+    command = [sys.executable, "documents.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert "MyVAE reaches a MIG of" in done.stdout
 
 
 def test_the_model_of_the_tutorial_is_that_of_the_examples() -> None:
