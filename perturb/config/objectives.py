@@ -24,6 +24,8 @@ class MethodSection(Section):
     up. The autoencoder is the thesis's baseline and not a disentanglement method. None for methods that it does not test."""
     latents_are_factors: ClassVar[bool] = False
     """True if every latent stands for one factor, so that `latents` must equal the number of factors."""
+    paper: ClassVar[str | None] = None
+    """Address of the paper that introduced the method, which the leaderboard links."""
     work: ClassVar[float] = 1.0
     """Compute per image of a batch, in units of one encoder plus one decoder. It weighs a run in the progress display, so
     only ratios matter."""
@@ -47,6 +49,8 @@ class AutoencoderConfig(MethodSection):
 class VAEConfig(MethodSection):
     """VAE (Kingma and Welling 2014): reconstruction + KL."""
 
+    paper = "https://arxiv.org/abs/1312.6114"
+
     kind: Literal["vae"] = "vae"
 
 
@@ -55,6 +59,7 @@ class BetaVAEConfig(MethodSection):
 
     primary = "beta"
     claim = "falls"
+    paper = "https://openreview.net/forum?id=Sy2fzU9gl"
 
     kind: Literal["beta_vae"] = "beta_vae"
     beta: float = Field(default=8.0, ge=0)
@@ -90,6 +95,7 @@ class BetaTCVAEConfig(MethodSection):
 
     primary = "beta"
     claim = "falls"
+    paper = "https://arxiv.org/abs/1802.04942"
 
     kind: Literal["beta_tc_vae"] = "beta_tc_vae"
     beta: float = Field(default=6.0, ge=0)
@@ -102,6 +108,7 @@ class FactorVAEConfig(MethodSection):
     primary = "gamma"
     claim = "falls"
     seconds_beside_images = 1e-3
+    paper = "https://arxiv.org/abs/1802.05983"
 
     kind: Literal["factor_vae"] = "factor_vae"
     gamma: float = Field(default=35.0, ge=0)
@@ -116,6 +123,8 @@ class FactorVAEConfig(MethodSection):
 class AnnealedVAEConfig(MethodSection):
     """AnnealedVAE (Burgess et al. 2018): reconstruction + γ · |KL − C|, with a capacity C that grows from 0."""
 
+    paper = "https://arxiv.org/abs/1804.03599"
+
     kind: Literal["annealed_vae"] = "annealed_vae"
     gamma: float = Field(default=1000.0, ge=0)
     """Weight of |KL − C|."""
@@ -127,6 +136,8 @@ class AnnealedVAEConfig(MethodSection):
 
 class DIPVAEConfig(MethodSection):
     """DIP-VAE (Kumar et al. 2018): reconstruction + KL + a penalty that pulls a covariance of codes towards the identity."""
+
+    paper = "https://arxiv.org/abs/1711.00848"
 
     kind: Literal["dip_vae"] = "dip_vae"
     covariance: Literal["means", "codes"] = "means"
@@ -155,6 +166,7 @@ class SlowVAEConfig(MethodSection):
     sees = "pairs"
     primary = "beta"
     claim = "falls"
+    paper = "https://arxiv.org/abs/2007.10930"
 
     kind: Literal["slow_vae"] = "slow_vae"
     beta: float = Field(default=1.0, ge=0)
@@ -172,6 +184,7 @@ class PCLConfig(MethodSection):
     sees = "pairs"
     claim = "stands"
     work = 0.5
+    paper = "https://proceedings.mlr.press/v54/hyvarinen17a.html"
 
     kind: Literal["pcl"] = "pcl"
     pairs: PairsConfig = PairsConfig()
@@ -184,6 +197,7 @@ class WeaklySupervisedGANConfig(MethodSection):
     claim = "stands"
     latents_are_factors = True
     work = 6.0  # with a discriminator of width 1
+    paper = "https://arxiv.org/abs/1910.09772"
 
     kind: Literal["weakly_supervised_gan"] = "weakly_supervised_gan"
     discriminator_width: Literal[1, 2] = 2

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from perturb.config.objectives import METHODS
 from perturb.entries.entry import HOW, NOT_KNOWN, Entry, could_see, rows_of, scores_of, seen_by
 from perturb.entries.packaged import known_files, published_entries
 from perturb.entries.rules import check_entry
@@ -21,6 +22,7 @@ from perturb.report.tables import remarks, score
 from perturb.report.words import interval, share, signed
 from perturb.statistics.retained import Retained, retained
 from perturb.statistics.scores import BASELINE, Row
+from perturb.variants import VARIANTS
 
 PAGE, TABLE = "leaderboard.html", "leaderboard.md"
 BUILT_IN = "built in"
@@ -161,16 +163,20 @@ def as_markdown(boards: Iterable[Board], refused: Sequence[Refused]) -> str:
     """Format a table for each board, then the list of refused files."""
     parts = ["# Leaderboard", ""]
     for board in boards:
-        head = ["Model", *board.variants, "kept", "How", "Could see", "Runs"]
+        head = ["Rank", "Model", *board.variants, "kept", "How", "Could see", "Seeds", "Date"]
         parts += [f"## {in_markdown(board.title)}", "", *markdown_head(head)]
-        for line in board.lines:
+        for rank, line in enumerate(board.lines, 1):
             cells = [", ".join(_told(line.rows[v])) if v in line.rows else "–" for v in board.variants]
-            about = [line.entry.how, seen_in_words(line.entry), str(len(line.entry.seeds))]
-            parts += [markdown_row([line.entry.model, *cells, retained_in_words(line.kept.get("modified")), *about])]
+            date = str(line.entry.date or "–")
+            about = [line.entry.how, seen_in_words(line.entry), str(len(line.entry.seeds)), date]
+            parts += [
+                markdown_row([str(rank), line.entry.model, *cells, retained_in_words(line.kept.get("modified")), *about])
+            ]
         parts += [
             "",
             in_markdown(
-                f"Images {board.images}; settings {board.settings}. Kept: share on the modified images, 95 % interval."
+                f"Images {board.images}; settings: {settings_in_words(board.settings)}. "
+                "Kept: share on the modified images, 95 % interval."
             ),
             "",
         ]
@@ -182,6 +188,19 @@ def _markdown_of_refused(refused: Sequence[Refused]) -> list[str]:
     if not refused:
         return []
     return ["## Refused", "", *[f"- {in_markdown(each.file)}: {in_markdown(' '.join(each.reasons))}" for each in refused]]
+
+
+def settings_in_words(settings: str) -> str:
+    """Format a metric's settings, a JSON object, as `num_bins 20, num_train 10,000`."""
+    told = [f"{name} {value:,}" if type(value) is int else f"{name} {value}" for name, value in json.loads(settings).items()]
+    return ", ".join(told) or "none"
+
+
+def paper_of(entry: Entry) -> str | None:
+    """Return the address of an entry's paper: the author's, or that of the method if an experiment of perturb trained it."""
+    objective = entry.settings.get("objective") if entry.how == "pipeline" else None
+    kind = objective.get("kind") if isinstance(objective, dict) else None
+    return entry.paper or (METHODS[kind].paper if kind in METHODS else None)
 
 
 def seen_in_words(entry: Entry) -> str:
@@ -221,6 +240,8 @@ def as_page(boards: Sequence[Board], refused: Sequence[Refused]) -> str:
                 "title": b.title,
                 "board": b,
                 "first": _first(b),
+                "settings": settings_in_words(b.settings),
+                "variants": [(v, VARIANTS[v].meaning) for v in b.variants if v in VARIANTS],
                 "dated": any(line.entry.date for line in b.lines),
                 "lines": [_cells(b, line) for line in b.lines],
             }
@@ -260,7 +281,7 @@ def _cells(board: Board, line: Line) -> dict[str, Any]:
             }
         )
     found, seen = line.kept.get("modified"), seen_by(line.entry)
-    links = (("paper", line.entry.paper), ("code", line.entry.code))
+    links = (("paper", paper_of(line.entry)), ("code", line.entry.code))
     return {
         "links": [(name, link) for name, link in links if link is not None],
         "entry": line.entry,

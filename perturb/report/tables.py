@@ -104,7 +104,7 @@ def spread(mean: float, std: float | None, *, places: int = 2) -> str:
 
 def remarks(row: Row) -> list[str]:
     """Return remarks that must be read with a score."""
-    draws = [f"{row.draws} draws"] if 1 < row.draws < row.n else []
+    draws = [f"{row.draws} patterns"] if 1 < row.draws < row.n else []
     failed = [f"{row.failed} failed"] if row.failed and (row.mean is not None or row.refused) else []
     failed += [f"{row.refused} without a value"] if row.refused else []
     return draws + failed + ([f"{row.over_pruned} over-pruned"] if row.over_pruned else [])

@@ -223,7 +223,7 @@ def test_several_patterns_are_reported_in_csv_and_markdown() -> None:
     ]
     assert [line["by_draw"] for line in csv.DictReader(io.StringIO(as_csv(rows)))] == ["", "0:-0.3 1:-0.2"]
     tables = tables_of(as_markdown(rows).split("Where seeds share")[0])
-    assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 draws"
+    assert tables["MIG"][0]["modified"] == "0.60 ± 0.31, 2 patterns"
     assert tables["Variant − original, paired by seed"][0]["By pattern"] == "−0.30, −0.20"
     assert "three of them say little" in as_markdown(rows)
 
@@ -232,7 +232,7 @@ def test_patterns_are_not_listed_where_every_run_has_its_own() -> None:
     rows = [_row(), _row("AE", "modified", difference=-0.25, n=2, draws=2, by_draw=((0, -0.3), (1, -0.2)))]
     text = as_markdown(rows)
     assert "Each seed has its own pattern" in text
-    assert "2 draws" not in text
+    assert "2 patterns" not in text
     assert "By pattern" not in text
 
 

@@ -48,8 +48,8 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
     names = [grid.names[k].replace("_", " ") for k in pair]
     draw_planes(out / "planes.png", planes, down=names[0], across=names[1])
     caption = (
-        f"Two latents at once, those that hold most of {names[0]} and {names[1]}: the factors whose gaps differ most between "
-        "the models (Figures 4.10 and 4.11)."
+        f"Two latents at once, those that hold most of {names[0]} and {names[1]}, the factors whose gaps differ most "
+        "between the models (Figures 4.10 and 4.11)."
     )
     text = "The β-VAEs that m_ψ was trained against, on original images."
     alt = (
