@@ -1,13 +1,16 @@
 """The environment of a process: its cores, devices, software versions, and the signals that end it."""
 
+import functools
 import os
 import platform
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from perturb.errors import UserError
 from perturb.supervisor import PR_SET_PDEATHSIG, ask_linux
@@ -61,8 +64,28 @@ def die_with_parent() -> None:
 
 
 def made_here() -> dict[str, str]:
-    """Return the date, the machine and the software versions that a run's manifest records."""
-    return {"date": datetime.now(UTC).date().isoformat(), "machine": machine_in_words(), **software_versions()}
+    """Return the date, the machine, the software versions and, if known, the commit that a run's manifest records."""
+    here = {"date": datetime.now(UTC).date().isoformat(), "machine": machine_in_words(), **software_versions()}
+    return here | ({"commit": commit} if (commit := commit_of(Path(__file__).parent)) else {})
+
+
+@functools.cache
+def commit_of(package: Path) -> str:
+    """Return the commit of a package that runs from a clone, such as `8259243`, or `8259243 with changes`; "" if unknown.
+
+    A package installed elsewhere has none, even if the environment lies in somebody's repository.
+    """
+    try:
+        found = [
+            subprocess.run(
+                ["git", "-C", package, *asked], capture_output=True, text=True, timeout=10, check=True
+            ).stdout.strip()
+            for asked in (["rev-parse", "--show-toplevel"], ["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "."])
+        ]
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+    top, commit, changes = found
+    return "" if Path(top) != package.parent.resolve() else f"{commit} with changes" if changes else commit
 
 
 def machine_in_words() -> str:

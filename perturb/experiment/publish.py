@@ -103,6 +103,7 @@ def _making(plan: Plan, store: Store, command: str) -> Making:
         # Manifests of perturb 0.2 and before have neither threads, date nor machine.
         hours=sum(made["seconds"] * made.get("threads", 1) for made in built) / 3600,
         runs=len(runs),
+        commit=own.get("commit", ""),
         date=own.get("date", ""),
         machine=own.get("machine", ""),
         devices=sorted({made["device"] for made in built}),

@@ -26,6 +26,8 @@ class Making:
     """Total hours of the runs behind the report."""
     runs: int
     """Number of these runs."""
+    commit: str = ""
+    """Commit of perturb's clone that wrote it."""
     date: str = ""
     """Date on which the report was written, in ISO 8601."""
     machine: str = ""
@@ -42,7 +44,7 @@ def with_foot(page: str, making: Making) -> str:
     parts = [
         making.date,
         making.command,
-        f"perturb {making.version}",
+        f"perturb {making.version}" + (f" (commit {making.commit})" if making.commit else ""),
         f"{_hours(making.hours)} in {making.runs} runs" + (f" on {devices}" if devices else ""),
         making.machine,
         f"config {making.config_hash}",

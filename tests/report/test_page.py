@@ -333,11 +333,12 @@ def test_the_footer_states_only_what_is_known(tmp_path: Path) -> None:
     told = with_foot(
         page,
         Making(
-            version="1.2", config_hash="0123", hours=0.1234, runs=7, date="2026-01-02", machine="2 cores", devices=["cpu"],
-            command="perturb run <b>.toml",
+            version="1.2", commit="89abcde", config_hash="0123", hours=0.1234, runs=7, date="2026-01-02", machine="2 cores",
+            devices=["cpu"], command="perturb run <b>.toml",
         ),
     )  # fmt: skip
-    line = "2026-01-02 · perturb run &lt;b&gt;.toml · perturb 1.2 · 0.12 core hours in 7 runs on cpu · 2 cores · config 0123"
+    made_by = "perturb run &lt;b&gt;.toml · perturb 1.2 (commit 89abcde)"
+    line = f"2026-01-02 · {made_by} · 0.12 core hours in 7 runs on cpu · 2 cores · config 0123"
     assert told.count(f'<p class="made">{line}</p>') == 1
     bare = with_foot(page, Making(version="1.2", config_hash="0123", hours=12.3, runs=7))
     assert '<p class="made">perturb 1.2 · 12 core hours in 7 runs · config 0123</p>' in bare
