@@ -75,16 +75,14 @@ def commit_of(package: Path) -> str:
 
     A package installed elsewhere has none, even if the environment lies in somebody's repository.
     """
+    git = ["git", "--no-optional-locks", "-C", str(package)]
     try:
-        found = [
-            subprocess.run(
-                ["git", "-C", package, *asked], capture_output=True, text=True, timeout=10, check=True
-            ).stdout.strip()
+        top, commit, changes = (
+            subprocess.run([*git, *asked], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
             for asked in (["rev-parse", "--show-toplevel"], ["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "."])
-        ]
+        )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return ""
-    top, commit, changes = found
     return "" if Path(top) != package.parent.resolve() else f"{commit} with changes" if changes else commit
 
 
