@@ -297,7 +297,8 @@ def _bars(
     for number, (name, values) in enumerate(heights.items()):
         places = np.arange(len(factors)) + (number - (len(heights) - 1) / 2) * width
         axes.bar(places, values, width=width, label=in_figure(name.replace("_", " ")), **looks[name])
-    axes.set_xticks(range(len(factors)), [in_figure(name.replace("_", " ")) for name in factors])
+    words = ["\n".join(map(in_figure, name.split("_"))) for name in factors]  # short enough for six factors
+    axes.set_xticks(range(len(factors)), words)
     axes.set_title(title, fontsize=style.NORMAL, loc="left")
     axes.set_ylabel(unit, fontsize=style.SMALL - 1)
     style.plain(axes, grid="y")
