@@ -17,12 +17,15 @@ def encode(
 
     `progress` is updated with every batch.
     """
-    means, logvars = [], []
+    # One array for all batches: small arrays that are kept would lie between the large blocks that each batch frees, the C
+    # library could not use these again, and a full grid would take gigabytes.
+    means = np.empty((len(indices), objective.latents), dtype=np.float32)
+    logvars, done = np.empty_like(means), 0
     for numbers in batches(indices, progress):
         posterior = objective.posterior(pixels.batch(numbers, device=objective.device)[None])
-        means.append(posterior.mean[0].cpu().numpy())
-        logvars.append(posterior.logvar[0].cpu().numpy())
-    return np.concatenate(means), np.concatenate(logvars)
+        rows = slice(done, done := done + len(numbers))
+        means[rows], logvars[rows] = posterior.mean[0].cpu().numpy(), posterior.logvar[0].cpu().numpy()
+    return means, logvars
 
 
 def unit_variances(logvars: np.ndarray) -> np.ndarray:
