@@ -32,6 +32,32 @@ for line in open("/proc/self/smaps"):
         print(line)
 """
 
+GROWTH_WHILE_ENCODING = """
+import re, sys
+from pathlib import Path
+import numpy as np, torch
+from perturb.config import TrainingConfig
+from perturb.config.objectives import BetaVAEConfig
+from perturb.datasets.pixels import Pixels
+from perturb.objectives import OBJECTIVES
+from perturb.objectives.encode import encode
+from perturb.progress import Progress
+from perturb.training.memory import keep_freed_memory
+
+def own_memory():
+    return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) // 1024
+
+keep_freed_memory()
+torch.set_num_threads(1)
+training = TrainingConfig(architecture="conv64")
+model = OBJECTIVES["beta_vae"](BetaVAEConfig(beta=1.0), training, channels=3, latents=4, seeds=[0], device="cpu")
+images, progress = np.broadcast_to(np.uint8(0), (20_000, 64, 64, 3)), Progress(Path(sys.argv[1]))
+encode(model, Pixels(images), np.arange(5_000), progress=progress)
+before = own_memory()
+encode(model, Pixels(images), np.arange(20_000), progress=progress)
+print(own_memory() - before)
+"""
+
 
 def _bytes_held(how: str) -> int:
     code = [sys.executable, "-c", HELD_BY_FREE_BLOCKS, how]
@@ -53,3 +79,11 @@ def test_the_heap_uses_huge_pages() -> None:
     agreed, *flags = subprocess.run(code, capture_output=True, text=True, timeout=60, check=True).stdout.splitlines()
     assert agreed == "True True"
     assert sum(" hg" in line for line in flags) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_encoding_many_images_takes_no_more_memory_than_few(tmp_path: Path) -> None:
+    code = [sys.executable, "-c", GROWTH_WHILE_ENCODING, str(tmp_path)]
+    grown = int(subprocess.run(code, capture_output=True, text=True, timeout=300, check=True).stdout)
+    assert grown < 60, "MiB; all images together have 234"
