@@ -63,6 +63,14 @@ def test_files_that_contributors_are_told_to_edit_exist() -> None:
         assert (ROOT / name).exists() or (ROOT / "perturb" / name).exists(), name
 
 
+def test_every_config_is_in_the_table_of_experiments() -> None:
+    text = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    section = text[text.index("## The experiments in configs/") :].split("\n## ")[0]
+    first_cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
+    assert named == {path.stem for path in (ROOT / "configs").glob("*.toml")}
+
+
 def test_the_citation_matches_the_version_and_the_paper_named_in_files() -> None:
     import yaml
 
