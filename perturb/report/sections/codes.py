@@ -1,4 +1,4 @@
-"""What became of the factors: how codes hold them on each variant, where a score alone only says that it fell."""
+"""The section on what became of the factors: how codes hold them on each variant, where a score only says that it fell."""
 
 from collections.abc import Iterator
 from pathlib import Path
