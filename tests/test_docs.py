@@ -146,7 +146,7 @@ SHORTER = (
     ("[5, 30, 60]", "[2, 15, 30]"),
     ('h5py.File("modified.h5")', "h5py.File(data.path)"),
 )
-"""What is replaced in the documents' code, so that it runs in seconds: other images, fewer steps, a file that is there."""
+"""Replacements in the documents' code, so that it runs in seconds: other images, fewer steps, a file that is there."""
 
 
 @pytest.mark.slow

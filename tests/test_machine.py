@@ -1,4 +1,4 @@
-"""What is recorded of the place where a run was made."""
+"""Records of the place where a run was made."""
 
 import subprocess
 from pathlib import Path

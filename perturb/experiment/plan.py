@@ -54,7 +54,7 @@ class Plan:
     evaluations: dict[tuple[str, VariantPattern, int], RunSpec]
     """Scores by (method, column, seed number). The training is their input. Each seed uses one pattern of each variant."""
     codes: dict[tuple[str, VariantPattern, int], RunSpec]
-    """For each evaluation, how its codes hold the factors."""
+    """Measurements of how the codes of each evaluation hold the factors."""
     search: dict[tuple[str, float, VariantPattern, int], RunSpec]
     """Scores of the line search by (method, factor of its primary hyper-parameter, column, seed number)."""
     readouts: dict[tuple[VariantPattern, int], RunSpec]

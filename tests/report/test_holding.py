@@ -1,4 +1,4 @@
-"""How codes hold factors: counts, sentences, tables and the figure, on known measurements."""
+"""Counts, sentences, tables and the figure of how codes hold factors, on known measurements."""
 
 from pathlib import Path
 
