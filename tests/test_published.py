@@ -22,7 +22,7 @@ PUBLISHED = ROOT / "artifacts" / "published"
 QUICKSTART = PUBLISHED / "quickstart"
 STUDY = PUBLISHED / "mini"
 SHOWN = "original", "modified", "untrained", "untrained_in_span", "noise"
-"""Variants in the README's table, by column."""
+"""Variants in the tables, by column."""
 
 
 @pytest.mark.parametrize("variant", ["original", "modified", "untrained"])
@@ -79,16 +79,31 @@ def test_the_studys_entries_are_valid_and_reproduce_its_table() -> None:
             assert (row.ci_low, row.ci_high) == pytest.approx((float(line["ci_low"]), float(line["ci_high"])))
 
 
-def test_the_readmes_table_is_the_studys() -> None:
+def test_the_readmes_table_has_the_numbers_of_the_studies_that_it_links() -> None:
     shown = 0
     for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
+        if study := re.match(r"\| (.*)\[every number\]\(artifacts/published/(\w+)/table\.md\)\)? \|(.*)\|$", line):
+            means = _means(PUBLISHED / study[2], "PCL (conv.)" if study[1].startswith("PCL") else "β-VAE")
+            assert [cell.strip(" *") for cell in study[3].split("|")] == [means[variant] for variant in SHOWN[:3]], line
+            shown += 1
+    assert shown == 4
+
+
+def test_the_table_of_results_on_mini_is_the_studys() -> None:
+    shown, text = 0, (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for line in text[text.index("\n## mini") :].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| ") and all(" ± " in cell for cell in cells[1:]):
-            found = [row for row in _rows() if (row["method"], row["metric"]) == (cells[0], "mig")]
-            means = {row["variant"]: f"{float(row['mean']):.2f} ± {float(row['std']):.2f}" for row in found}
+            means = _means(STUDY, cells[0])
             assert cells[1:] == [means[variant] for variant in SHOWN]
             shown += 1
     assert shown == 6
+
+
+def _means(study: Path, method: str) -> dict[str, str]:
+    """Mean and standard deviation of a method's MIG, by variant, as tables show them."""
+    found = [row for row in _rows(study) if (row["method"], row["metric"]) == (method, "mig")]
+    return {row["variant"]: f"{float(row['mean']):.2f} ± {float(row['std']):.2f}" for row in found}
 
 
 @pytest.mark.parametrize("pattern", ["modified-3", "untrained-2", "noise"])
@@ -97,6 +112,6 @@ def test_further_patterns_can_be_rebuilt_from_their_recipes(pattern: str, tmp_pa
     assert verify_file(tmp_path / "built.h5").images == 4096
 
 
-def _rows() -> list[dict[str, str]]:
-    with (STUDY / "table.csv").open(newline="", encoding="utf-8") as file:
+def _rows(study: Path = STUDY) -> list[dict[str, str]]:
+    with (study / "table.csv").open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
