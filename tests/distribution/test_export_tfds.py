@@ -147,7 +147,7 @@ def test_a_missing_tfds_is_reported_with_the_extra_that_installs_it(tmp_path: Pa
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     tfds_builder._builder_class.cache_clear()
     try:
-        with pytest.raises(UserError, match=r"not installed: `pip install 'perturb\[tfds\]'` adds it"):
+        with pytest.raises(UserError, match=r"not installed: `pip install '\.\[tfds\]'` in a clone of perturb adds it"):
             prepare(source, tmp_path / "data")
     finally:
         tfds_builder._builder_class.cache_clear()
