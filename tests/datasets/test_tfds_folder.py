@@ -199,7 +199,7 @@ def test_a_missing_package_is_reported_with_the_extra_that_installs_it(prepared,
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(
         UserError,
-        match=rf"{package}.* is not installed, and reads this folder; `pip install '\.\[tfds\]'` in a clone of perturb adds it",
+        match=rf"{package}.* is not installed, and reads .*; `pip install '\.\[tfds\]'` in a clone of perturb adds it",
     ):
         DSpritesFolder(prepared["sprites"], grid=SPRITES)
 
