@@ -1,5 +1,6 @@
 """Schedules and the form on Prefect's page, tested with a real server."""
 
+import json
 import subprocess
 import urllib.error
 from collections.abc import Callable
