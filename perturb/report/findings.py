@@ -136,7 +136,12 @@ class Findings:
             )
             for score in self.scores
         }
-        return {key: Holding(*key[:2], one.factors) for key, one in found.items() if one.factors is not None}
+        names = self.grid.names  # files sort them
+        return {
+            key: Holding(*key[:2], {name: one.factors[name] for name in names})
+            for key, one in found.items()
+            if one.factors is not None
+        }
 
     def readouts(self, variant: str) -> list[tuple[FactorReadout, ...]]:
         """Return the readouts of each supervised network on a variant, factor by factor; empty without a readout."""

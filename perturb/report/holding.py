@@ -124,5 +124,6 @@ def draw_kinds(path: Path, models: Sequence[Holding]) -> None:
         style.plain(panel, grid="x")
     panels[-1].xaxis.set_major_formatter("{x:.0%}")
     panels[-1].set_xlabel("share of the factors of all models", fontsize=style.SMALL)
-    style.legend_above(figure, [Patch(color=COLOURS[kind], label=kind) for kind in KINDS])
+    handles = [Patch(color=COLOURS[kind], label=kind) for kind in KINDS]
+    style.legend_above(figure, handles, columns=len(KINDS), handlelength=1.2, columnspacing=1.2)
     style.save(figure, path)

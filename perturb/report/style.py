@@ -50,10 +50,16 @@ def marker(variant: str) -> str:
     return VARIANTS[variant].marker if variant in VARIANTS else OTHER_MARKER
 
 
-def legend_above(figure: "Figure", handles: "Sequence[Artist]", **options: Any) -> None:  # noqa: ANN401
-    """Add a legend above all panels, with three columns if the labels are short, or else two."""
+def legend_above(
+    figure: "Figure",
+    handles: "Sequence[Artist]",
+    *,
+    columns: int | None = None,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Add a legend above all panels; without a number of columns, with three if the labels are short, or else two."""
     longest = max((len(str(handle.get_label())) for handle in handles), default=0)
-    columns = 3 if longest <= SHORT_LABEL else 2
+    columns = columns or (3 if longest <= SHORT_LABEL else 2)
     figure.legend(
         handles=handles, loc="outside upper left", ncols=columns, fontsize=SMALL, frameon=False, **options
     )  # fmt: skip

@@ -26,6 +26,6 @@ STAGES = {
     "readout": Stage(version=1, build=build_readout),
     "variances": Stage(version=1, build=build_variances),
     "prediction": Stage(version=2, build=build_prediction),
-    "report": Stage(version=22, build=build_report),
+    "report": Stage(version=23, build=build_report),
 }
 """Stages by kind of run. Bump a version when the same config would give another result, so that old runs are not reused."""
