@@ -200,7 +200,7 @@ def paper_of(entry: Entry) -> str | None:
     """Return the address of an entry's paper: the author's, or that of the method if an experiment of perturb trained it."""
     objective = entry.settings.get("objective") if entry.how == "pipeline" else None
     kind = objective.get("kind") if isinstance(objective, dict) else None
-    return entry.paper or (METHODS[kind].paper if kind in METHODS else None)
+    return entry.paper or (METHODS[kind].paper if isinstance(kind, str) and kind in METHODS else None)
 
 
 def seen_in_words(entry: Entry) -> str:

@@ -17,9 +17,11 @@ from small_entries import entry_as_json, write_raw
 from typer.testing import CliRunner
 
 from perturb.cli import app
+from perturb.config.objectives import METHODS
+from perturb.entries.entry import Entry
 from perturb.entries.packaged import published_entries
 from perturb.errors import UserError
-from perturb.report.leaderboard import boards_of, entries_in, write_leaderboard
+from perturb.report.leaderboard import boards_of, entries_in, paper_of, write_leaderboard
 
 HOSTILE = '<img src=x onerror="alert(1)"> | `a`'
 
@@ -266,6 +268,22 @@ def _models_after(page: Path, clicks: list[int]) -> list[str]:
     command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={page.parent / 'profile'}"]
     done = subprocess.run([*command, "--dump-dom", clicked.as_uri()], capture_output=True, text=True, timeout=60, check=True)
     return ["hostile" if "img" in name else name for name in re.findall(r"<td[^>]*><b>(.*?)</b>", done.stdout)]
+
+
+@pytest.mark.parametrize(
+    ("objective", "paper"),
+    [
+        ({"kind": "pcl"}, METHODS["pcl"].paper),
+        ({"kind": "mine"}, None),
+        ({"kind": ["pcl"]}, None),
+        ("pcl", None),
+        (None, None),
+    ],
+    ids=["known", "unknown", "list", "text", "none"],
+)
+def test_the_paper_of_a_method_is_known_by_its_kind_alone(objective: object, paper: str | None) -> None:
+    value = entry_as_json("Mine") | {"how": "pipeline", "settings": {"objective": objective}}
+    assert paper_of(Entry.model_validate(value)) == paper
 
 
 def test_the_markdown_has_the_same_rows_with_special_characters_escaped(folder: Path, tmp_path: Path) -> None:
