@@ -31,6 +31,10 @@ STRAIGHT, LEAST_READABLE = 0.9, 0.3
 """Share of a line's variance that a factor has to explain for the line to be its own, and the readability of a factor
 below which it counts as missing."""
 NEIGHBOURS = 5
+FEWEST = 100
+"""Number of images below which neighbours say nothing about a code."""
+MOST_LATENTS = 1_000
+"""Maximum number of latents, beyond which neighbours would take minutes."""
 DEPENDENT = 1e-5
 """Directions in which a code has less than this share of its largest deviation are rounding errors."""
 
@@ -87,8 +91,11 @@ def held_factors(
 def held_by_name(
     codes: Num[np.ndarray, "n latents"], factors: Int[np.ndarray, "n factors"], grid: FactorGrid, rng: np.random.Generator
 ) -> dict[str, Held] | None:
-    """Measure how a code holds each factor, by its name; None if no latent varies. Arguments are those of `held_factors`."""
-    if used_codes(codes).shape[1] == 0:
+    """Measure how a code holds each factor, by its name; None if it is not measured. Arguments are those of `held_factors`.
+
+    It is not measured if no latent varies, or with fewer than FEWEST images or more than MOST_LATENTS latents.
+    """
+    if len(codes) < FEWEST or codes.shape[1] > MOST_LATENTS or used_codes(codes).shape[1] == 0:
         return None
     return dict(zip(grid.names, held_factors(codes, factors, grid, rng), strict=True))
 

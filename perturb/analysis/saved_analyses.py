@@ -45,7 +45,7 @@ class CodesResult:
     """The ways in which the codes of one model hold the factors."""
 
     factors: dict[str, Held] | None
-    """Measurements by the factor's name; None if the training failed or no latent varies."""
+    """Measurements by the factor's name; None if the training failed or they cannot be measured."""
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,8 @@ from perturb.random.seeds import numpy_generator, some_of
 from perturb.report.holding import Holding, sentence_on, table_of_shares
 from perturb.report.table import TextTable
 
-SAMPLE, FEWEST = 2_000, 100
-"""Maximum and minimum number of images whose codes are examined."""
-MOST_LATENTS = 1_000
-"""Maximum number of latents, beyond which neighbours would take minutes."""
+SAMPLE = 2_000
+"""Maximum number of images whose codes are examined."""
 
 
 def factors_of_run(coded: Coded, grid: FactorGrid, *, seed: int) -> dict[str, Held] | None:
@@ -25,8 +23,6 @@ def factors_of_run(coded: Coded, grid: FactorGrid, *, seed: int) -> dict[str, He
     """
     rng = numpy_generator(seed, "factors")
     rows = some_of(len(coded.codes), SAMPLE, rng)
-    if len(rows) < FEWEST or coded.latents > MOST_LATENTS:
-        return None
     return held_by_name(coded.codes[rows], coded.factors[rows], grid, rng)
 
 

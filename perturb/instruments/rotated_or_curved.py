@@ -39,7 +39,7 @@ def answer(subjects: Subjects, settings: Settings) -> Answer:
         chosen = subjects.some(settings.seeds, variants=variants)
         found = {model.label: one for model in chosen if (one := _trained(model, settings))}
     if not found:
-        raise UserError(f"{subjects.name}: no finished training has a latent that varies.")
+        raise UserError(f"{subjects.name}: no finished training has a latent that varies over enough images.")
     models = list(found.values())
     path = settings.folder / "rotated-or-curved.png"
     draw_shares(path, models)
@@ -68,7 +68,7 @@ def _external(subjects: Subjects, settings: Settings) -> Holding:
     images = some_of(len(outside.truth.grid), IMAGES, rng)
     held = held_by_name(outside.codes(images), outside.truth.grid.factors_of(images), outside.truth.grid, rng)
     if held is None:
-        raise UserError(f"{subjects.name}: no latent varies over the images.")
+        raise UserError(f"{subjects.name}: no latent varies over the images, or there are too few of these ({len(images)}).")
     return Holding(subjects.name, BASELINE, held)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perturb.analysis.factor_directions import Held, explained_shares, held_factors
+from perturb.analysis.factor_directions import FEWEST, Held, explained_shares, held_by_name, held_factors
 from perturb.datasets import FactorGrid
 
 GRID = FactorGrid(("first", "second"), (24, 24))
@@ -86,3 +86,9 @@ def test_shares_agree_with_those_of_single_columns() -> None:
     within = sum(codes[classes == k].var(axis=0) * (classes == k).mean() for k in range(3))
     assert latent == pytest.approx((1 - within / codes.var(axis=0)).max())
     assert latent <= line <= 1
+
+
+def test_too_few_images_are_not_measured() -> None:
+    rng, few = np.random.default_rng(0), slice(FEWEST - 1)
+    assert held_by_name(STRAIGHT[few], FACTORS[few], GRID, rng) is None
+    assert held_by_name(STRAIGHT[:FEWEST], FACTORS[:FEWEST], GRID, rng) is not None

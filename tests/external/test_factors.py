@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from small_entries import made_entry
 
-from perturb.analysis.factor_directions import Held
+from perturb.analysis.factor_directions import MOST_LATENTS, Held
 from perturb.datasets import FactorGrid
 from perturb.entries.entry import Entry, write_entry
 from perturb.entries.rules import read_entry
-from perturb.external.factors import MOST_LATENTS, factors_of_run, factors_sentence, factors_table
+from perturb.external.factors import factors_of_run, factors_sentence, factors_table
 from perturb.metrics import Coded
 
 GRID = FactorGrid(("hue", "size"), (10, 10))
