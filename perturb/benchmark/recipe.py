@@ -236,12 +236,22 @@ def build_from(recipe: Recipe, path: Path, out: Path, *, origin: Path | None, re
 
     """
     truth = originals(path, recipe.dataset, recipe.source, origin)
-    network = None if recipe.network is None else _network(recipe.network, weights_of(path), truth)
+    network = None if recipe.network is None else network_of(recipe.network, weights_of(path), truth)
     return write_from(recipe, out, truth, network, report=report)
 
 
-def _network(wanted: Network, weights: Path, truth: GroundTruth) -> PerturbationNetwork:
-    """Return m_ψ with the weights of a recipe."""
+def network_of(wanted: Network, weights: Path, truth: GroundTruth) -> PerturbationNetwork:
+    """Return the network of a recipe.
+
+    Args:
+        wanted: its description in the recipe.
+        weights: path of its weights, checked against the description.
+        truth: the originals.
+
+    Raises:
+        UserError: the weights are missing, are others, or do not fit the ground truth.
+
+    """
     if not weights.is_file():
         raise UserError(f"{weights}: there is no such file; the recipe needs its weights beside it.")
     if (found := sha256_of(weights)) != wanted.sha256:

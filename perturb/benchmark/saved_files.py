@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from perturb.config import DatasetConfig, Section
+from pydantic import Field
+
+from perturb.config import DatasetConfig, PublishedRecipe, Section
 from perturb.config.perturbation import Bound
 from perturb.variants import Variant
 
@@ -16,6 +18,8 @@ class FileRun(Section):
     bound: Bound
     seed: int
     """Seed for drawing noise."""
+    published: PublishedRecipe | None = Field(default=None, exclude_if=lambda published: published is None)
+    """The recipe that the file is made from; None: the run writes its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from perturb.config.loading import config_hash, load_experiment, scaled_down, wi
 from perturb.config.metrics import MetricsConfig
 from perturb.config.objectives import ObjectiveConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
+from perturb.config.published import PublishedConfig, PublishedRecipe
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
 
@@ -29,6 +30,8 @@ __all__ = [
     "MetricsConfig",
     "ObjectiveConfig",
     "PerturbationConfig",
+    "PublishedConfig",
+    "PublishedRecipe",
     "ReadoutConfig",
     "RestartsConfig",
     "SearchConfig",

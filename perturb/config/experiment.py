@@ -9,6 +9,7 @@ from perturb.config.evaluation import EvaluationConfig, ReadoutConfig, SearchCon
 from perturb.config.metrics import MetricName, MetricsConfig
 from perturb.config.objectives import BetaVAEConfig, FallingBetaVAEConfig
 from perturb.config.perturbation import CollapseConfig, PerturbationConfig
+from perturb.config.published import PublishedConfig
 from perturb.config.section import Section
 from perturb.config.training import TrainingConfig
 from perturb.errors import not_among
@@ -87,6 +88,8 @@ class ExperimentConfig(Section):
     perturbation: PerturbationConfig
     alternatives: dict[VariantName, PerturbationConfig] = Field(default={})
     """Alternative m_ψ, trained against the same restarts. Each can be a variant of the evaluation under its name here."""
+    published: PublishedConfig | None = Field(default=None, exclude_if=lambda published: published is None)
+    """Published patterns of this m_ψ, which replace its training and that of the restarts. None: m_ψ is trained."""
     collapse: CollapseConfig = CollapseConfig()
     evaluation: EvaluationConfig
     search: SearchConfig | None = None

@@ -58,7 +58,7 @@ def check_patterns(plan: Plan, store: Store) -> None:
     if plan.config.collapse.action == "warn":
         return
     grid = grid_of(plan.config.dataset)
-    for column, spec in plan.patterns.items():
+    for column, spec in plan.networks.patterns.items():
         if column.variant == "modified" and store.is_complete(spec):
             _check_pattern(column.name, store.result(spec, PatternResult), plan.config.collapse, grid)
 

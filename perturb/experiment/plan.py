@@ -7,13 +7,15 @@ from perturb.config import ExperimentConfig, MethodConfig
 from perturb.datasets import open_ground_truth
 from perturb.errors import UserError, not_among
 from perturb.experiment.checks import check_sizes
+from perturb.experiment.columns import columns_of
+from perturb.experiment.networks import Networks, published_networks, trained_networks
+from perturb.experiment.published import recipes_of, with_recipes
 from perturb.experiment.specs import Namer
-from perturb.perturbation.selection import SelectionRun
 from perturb.report import inputs
 from perturb.report.build import ReportRun
 from perturb.report.entries import check_entries
 from perturb.runs import RunSpec
-from perturb.variants import CONTROLS, MATCHED_NOISES, VariantPattern
+from perturb.variants import MATCHED_NOISES, VariantPattern
 
 BASELINE = VariantPattern("original")
 READ_SOME = "codes", "report"
@@ -40,13 +42,7 @@ class Plan:
 
     config: ExperimentConfig
     images: RunSpec
-    restarts: tuple[RunSpec, ...]
-    """Scores of each restart. The training is their input."""
-    selection: RunSpec
-    patterns: dict[VariantPattern, RunSpec]
-    """Every trained m_ψ. The first is that of `modified`."""
-    controls: dict[VariantPattern, RunSpec]
-    """Networks that are matched to a trained m_ψ instead of being trained."""
+    networks: Networks
     files: dict[VariantPattern, RunSpec]
     pixels: dict[VariantPattern, RunSpec]
     """The unpacked images of each file, which trainings map into memory. They belong to no stage: the first run that needs
@@ -60,18 +56,19 @@ class Plan:
     readouts: dict[tuple[VariantPattern, int], RunSpec]
     variances: dict[VariantPattern, RunSpec]
     predictions: dict[VariantPattern, RunSpec]
-    """One prediction for each pattern that a network draws."""
+    """One prediction for each pattern that a network draws, with the restarts that it was trained against."""
     report: RunSpec
 
     @property
     def stages(self) -> tuple[PlannedStage, ...]:
         """All stages that have runs, in order."""
+        networks = self.networks
         stages = (
             PlannedStage(title="ground truth", runs=(self.images,)),
-            PlannedStage(title="restarts", runs=self.restarts),
-            PlannedStage(title="selection", runs=(self.selection,)),
-            PlannedStage(title="perturbation", runs=tuple(self.patterns.values())),
-            PlannedStage(title="benchmark files", runs=(*self.controls.values(), *self.files.values())),
+            PlannedStage(title="restarts", runs=networks.restarts),
+            PlannedStage(title="selection", runs=(networks.selection,) if networks.selection else ()),
+            PlannedStage(title="perturbation", runs=tuple(networks.patterns.values())),
+            PlannedStage(title="benchmark files", runs=(*networks.controls.values(), *self.files.values())),
             PlannedStage(title="prediction", runs=tuple(self.predictions.values())),
             PlannedStage(title="evaluation", runs=tuple(self.evaluations.values())),
             PlannedStage(title="codes", runs=tuple(self.codes.values())),
@@ -122,20 +119,18 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     ground_truth = open_ground_truth(config.dataset)
     check_sizes(config, ground_truth)
     check_entries(config, ground_truth.grid)
+    recipes = recipes_of(config)
+    config = with_recipes(config, recipes)
     namer = Namer(config, ground_truth)
     images = namer.images()
-    restarts = tuple(namer.restart(images, index) for index in range(config.restarts.num))
-    trained = {f"restart-{index}": scores.inputs["restart"] for index, scores in enumerate(restarts)}
-    scored = {f"scores-{index}": scores for index, scores in enumerate(restarts)}
-    selection = namer.run("selection", SelectionRun(selection=config.selection), scored)
-    models = {"images": images, "selection": selection, **trained}
-    patterns = {column: namer.pattern(column, models) for column in _trained(config)}
-    controls = {
-        column: namer.control(column, images, patterns[VariantPattern("modified", column.pattern)])
-        for column in _columns(config)
-        if column.variant in CONTROLS
+    if config.published is None:
+        networks = trained_networks(config, namer, images)
+    else:
+        networks = published_networks(config, namer, images, recipes)
+    drawn_by = {**networks.patterns, **networks.controls}
+    files = {
+        column: namer.file(column, images, _pattern(column, drawn_by), recipes.get(column)) for column in columns_of(config)
     }
-    files = {column: namer.file(column, images, _pattern(column, patterns, controls)) for column in _columns(config)}
     pixels = {column: images if column == BASELINE else namer.pixels(file) for column, file in files.items()}
     evaluations = {
         (method.name, column, index): namer.evaluation(method, column, pixels[column], index, config.evaluation.metrics)
@@ -146,10 +141,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     }
     parts = {
         "images": images,
-        "restarts": restarts,
-        "selection": selection,
-        "patterns": patterns,
-        "controls": controls,
+        "networks": networks,
         "files": files,
         "pixels": pixels,
         "evaluations": evaluations,
@@ -160,35 +152,19 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
         if config.readout is None
         else {column: namer.variances(images, pixels[column]) for column in pixels},
         "predictions": {
-            column: namer.prediction(column, file, models)
+            column: namer.prediction(column, file, networks.models)
             for column, file in files.items()
-            if column in patterns or column in controls
+            if column in drawn_by and networks.models
         },
     }
     report = namer.run("report", ReportRun(experiment=config), report_inputs(**parts))
     return Plan(config=config, report=report, **parts)
 
 
-def _columns(config: ExperimentConfig) -> list[VariantPattern]:
-    """Return every variant that models are trained on, with each of its patterns."""
-    searched = config.search.variants if config.search else ()
-    variants = dict.fromkeys((*config.evaluation.variants, *searched))
-    return [VariantPattern(variant, draw) for variant in variants for draw in range(config.draws(variant))]
-
-
-def _trained(config: ExperimentConfig) -> list[VariantPattern]:
-    """Return the patterns to train: those of m_ψ itself, even if only its controls are shown, and of the alternatives."""
-    columns = [VariantPattern("modified", draw) for draw in range(config.draws("modified"))]
-    return columns + [column for column in _columns(config) if column.variant in config.alternatives]
-
-
-def _pattern(
-    column: VariantPattern, patterns: Mapping[VariantPattern, RunSpec], controls: Mapping[VariantPattern, RunSpec]
-) -> dict[str, RunSpec]:
+def _pattern(column: VariantPattern, drawn_by: Mapping[VariantPattern, RunSpec]) -> dict[str, RunSpec]:
     """Return the run that a variant's pattern is drawn by or matched to, under the name of the file's input."""
     if column.variant in MATCHED_NOISES:
-        return {"matched": patterns[VariantPattern("modified", column.pattern)]}
-    drawn_by = {**patterns, **controls}
+        return {"matched": drawn_by[VariantPattern("modified", column.pattern)]}
     return {"network": drawn_by[column]} if column in drawn_by else {}
 
 
@@ -239,10 +215,7 @@ def _readouts(
 def report_inputs(
     *,
     images: RunSpec,
-    restarts: tuple[RunSpec, ...],
-    selection: RunSpec,
-    patterns: Mapping[VariantPattern, RunSpec],
-    controls: Mapping[VariantPattern, RunSpec],
+    networks: Networks,
     files: Mapping[VariantPattern, RunSpec],
     pixels: Mapping[VariantPattern, RunSpec],
     evaluations: Mapping[tuple[str, VariantPattern, int], RunSpec],
@@ -253,11 +226,11 @@ def report_inputs(
     predictions: Mapping[VariantPattern, RunSpec],
 ) -> dict[str, RunSpec]:
     """Return all runs that the report reads, under the names of its inputs."""
-    runs = {inputs.IMAGES: images, inputs.SELECTION: selection}
-    runs |= {inputs.restart(index): spec for index, spec in enumerate(restarts)}
-    runs |= {inputs.trained(index): spec.inputs["restart"] for index, spec in enumerate(restarts)}
+    runs = {inputs.IMAGES: images} | ({inputs.SELECTION: networks.selection} if networks.selection else {})
+    runs |= {inputs.restart(index): spec for index, spec in enumerate(networks.restarts)}
+    runs |= {inputs.trained(index): spec.inputs["restart"] for index, spec in enumerate(networks.restarts)}
     by_pattern: dict[inputs.OfPattern, Mapping[VariantPattern, RunSpec]] = {
-        "pattern": {**patterns, **controls},
+        "pattern": {**networks.patterns, **networks.controls},
         "file": files,
         "pixels": pixels,
         "variances": variances,

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from perturb.analysis.saved_analyses import CodesRun, PredictionRun, ReadoutRun, VariancesRun
+from perturb.benchmark.recipe import Published
 from perturb.benchmark.saved_files import FileRun
 from perturb.config import (
     ExperimentConfig,
     MethodConfig,
     ObjectiveConfig,
     PerturbationConfig,
+    PublishedRecipe,
     ReadoutConfig,
     Section,
     TrainingConfig,
@@ -127,6 +129,25 @@ class Namer:
         config = self._pattern_config(column, "perturbation" if column.variant == "modified" else column.variant)
         return self.run("perturbation", config, inputs, label=f"m_ψ, {column.name}", cost=cost)
 
+    def published(self, column: VariantPattern, recipe: Published, inputs: Mapping[str, RunSpec]) -> RunSpec:
+        """Return the run that takes the network of a published recipe."""
+        assert recipe.recipe.network is not None, "variants that a network draws have one in their recipe"
+        config = PerturbationRun(
+            dataset=self.config.dataset,
+            perturbation=recipe.recipe.network.perturbation,
+            architecture=recipe.recipe.network.architecture,
+            seed=0,
+            published=self._recipe(column, recipe),
+        )
+        return self.run("published", config, inputs, label=f"published m_ψ, {column.name}", cost=20.0)
+
+    def _recipe(self, column: VariantPattern, recipe: Published | None) -> PublishedRecipe | None:
+        """Return what identifies a published recipe; None without one."""
+        place = self.config.published
+        if place is None or recipe is None:
+            return None
+        return PublishedRecipe(benchmark=place.benchmark, folder=place.folder, name=column.name, sha256=recipe.recipe_sha256)
+
     def _seconds_of_pattern(self, form: PerturbationConfig) -> float:
         """Estimate the seconds of one step of m_ψ."""
         if form.form in ("literal", "residual"):
@@ -160,10 +181,17 @@ class Namer:
             seed=child_seed(self.config.seed, stage, *([column.pattern] if column.pattern else [])),
         )
 
-    def file(self, column: VariantPattern, images: RunSpec, pattern: Mapping[str, RunSpec]) -> RunSpec:
+    def file(
+        self,
+        column: VariantPattern,
+        images: RunSpec,
+        pattern: Mapping[str, RunSpec],
+        recipe: Published | None,
+    ) -> RunSpec:
         """Return the run of a benchmark file. A file of an alternative m_ψ has the variant `modified`.
 
-        `pattern` holds the run of the `network` that draws the pattern, or of the one that its noise is `matched` to.
+        `pattern` holds the run of the `network` that draws the pattern, or of the one that its noise is `matched` to;
+        `recipe` is the published one, if the experiment uses published patterns.
         """
         form, variant = self.config.form(column.variant), column.variant
         kind = "modified" if variant in self.config.alternatives else cast("Variant", variant)
@@ -173,6 +201,7 @@ class Namer:
             epsilon=0.0 if kind == "original" else form.epsilon,
             bound=form.bound,
             seed=child_seed(self.config.seed, "noise", *([variant, column.pattern] if variant in MATCHED_NOISES else [])),
+            published=self._recipe(column, recipe),
         )
         return self.run("file", settings, {"images": images, **pattern}, label=f"{column.name}.h5", cost=3 * self.copying)
 

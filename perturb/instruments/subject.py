@@ -230,7 +230,7 @@ def _of_run(path: Path) -> TrainedModel:
 
 def _of_experiment(path: Path, artifacts: Path, changes: Sequence[str]) -> list[TrainedModel]:
     plan, store = plan_experiment(load_experiment(path, changes)), Store(artifacts, STAGES)
-    wanted = [("restart", BASELINE, scores) for scores in plan.restarts]
+    wanted = [("restart", BASELINE, scores) for scores in plan.networks.restarts]
     wanted += [(method, column.variant, scores) for (method, column, _), scores in plan.evaluations.items()]
     done = [(method, variant, scores) for method, variant, scores in wanted if store.is_complete(scores)]
     finished = [model for one in done if (model := _of_scores(*one, store))]

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from safetensors.torch import load_file
 
-from perturb.config import DatasetConfig, PerturbationConfig, Section
+from perturb.config import DatasetConfig, PerturbationConfig, PublishedRecipe, Section
 from perturb.config.training import Architecture
 from perturb.datasets import GroundTruth
 from perturb.manifests import read_config, run_file
@@ -32,6 +32,8 @@ class PerturbationRun(Section):
     """The part of the trained network that a control redraws; None for m_ψ itself."""
     in_span: bool = Field(default=False, exclude_if=lambda in_span: not in_span)
     """True if a control's new curve is confined to the images' own directions."""
+    published: PublishedRecipe | None = Field(default=None, exclude_if=lambda published: published is None)
+    """The recipe that the network is taken from; None for a network that is trained or drawn here."""
 
 
 @dataclass(frozen=True, kw_only=True)

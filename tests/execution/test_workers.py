@@ -50,7 +50,7 @@ def test_a_run_that_keeps_killing_its_worker_is_given_up_and_named(tiny: Experim
     """The other runs are built, and the broken one is not tried a fourth time."""
     asked: list[str] = []
     plan, store = plan_experiment(tiny), Store(tmp_path, STAGES)
-    broken = plan.restarts[1]
+    broken = plan.networks.restarts[1]
 
     def submit(unit: list[RunSpec]) -> object:
         asked.extend(spec.label for spec in unit)
@@ -63,7 +63,7 @@ def test_a_run_that_keeps_killing_its_worker_is_given_up_and_named(tiny: Experim
         with pytest.raises(UserError, match=r"^restart 1: 3 workers died while they built it \(killed\), so it is given up"):
             workers.finish(plan.stages[1], last=True)
     assert asked.count("restart 1") == scheduler.TRIES
-    assert store.is_complete(plan.restarts[0])
+    assert store.is_complete(plan.networks.restarts[0])
 
 
 def _build_or_die(store: Store, unit: list[RunSpec], broken: str) -> None:
@@ -103,7 +103,7 @@ def test_no_run_is_lost_when_a_worker_process_is_killed(long: ExperimentConfig, 
         watching.result()
     store = Store(tmp_path, STAGES)
     assert killed
-    assert all(store.is_complete(spec) for spec in plan.restarts)
+    assert all(store.is_complete(spec) for spec in plan.networks.restarts)
     assert not [path for path in (tmp_path / "scratch").iterdir() if path.suffix != ".out"], (
         "the unfinished run of the killed process is left behind"
     )
@@ -143,9 +143,9 @@ def test_a_training_that_exceeds_the_time_limit_is_stopped_and_named(tiny: Exper
     settings = RunSettings(artifacts=tmp_path, workers=1)
     Store(tmp_path, STAGES).ensure(plan.images)
     with pytest.raises(UserError, match=r"^restart 0: not done within --time-limit 0.05 minutes; running again"):
-        ensure_within([plan.restarts[0]], settings, 0.05)
-    assert Store(tmp_path, STAGES).scratch(plan.restarts[0].inputs["restart"]).is_dir(), "its checkpoints are kept"
-    assert not Store(tmp_path, STAGES).is_being_built(plan.restarts[0].inputs["restart"]), "its process is gone"
+        ensure_within([plan.networks.restarts[0]], settings, 0.05)
+    assert Store(tmp_path, STAGES).scratch(plan.networks.restarts[0].inputs["restart"]).is_dir(), "its checkpoints are kept"
+    assert not Store(tmp_path, STAGES).is_being_built(plan.networks.restarts[0].inputs["restart"]), "its process is gone"
 
 
 def test_a_run_within_the_time_limit_is_built_as_usual(tiny: ExperimentConfig, tmp_path: Path) -> None:

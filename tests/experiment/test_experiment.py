@@ -183,7 +183,7 @@ def test_running_one_stage_builds_only_what_it_needs(tiny: ExperimentConfig, tmp
     store = Store(tmp_path, STAGES)
     kinds = {path.name.split("-")[0] for path in (tmp_path / "runs").iterdir()}
     assert kinds == {"images", "restart", "scores", "selection"}
-    assert store.is_complete(plan.selection)
+    assert store.is_complete(plan.networks.selection)
 
 
 def test_an_unknown_stage_is_refused_with_the_list_of_stages(tiny: ExperimentConfig, tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_stacked_restarts_are_trained_in_one_call(tiny: ExperimentConfig, tmp_pa
     watched["restart"] = dataclasses.replace(
         STAGES["restart"], build_together=lambda places: (calls.append(len(places)), together(places))[1]
     )
-    Store(tmp_path, watched, stack=2).ensure_all(plan.restarts)
+    Store(tmp_path, watched, stack=2).ensure_all(plan.networks.restarts)
     assert calls == [2]
 
 
@@ -296,23 +296,23 @@ def test_an_out_of_memory_error_names_the_setting_to_lower(
 
     monkeypatch.setattr("perturb.experiment.stages.training.train", too_large)
     with pytest.raises(UserError, match=f"cpu ran out of memory.*{advice}"):
-        Store(tmp_path, STAGES, stack=2).ensure_all(plan_experiment(tiny).restarts[:restarts])
+        Store(tmp_path, STAGES, stack=2).ensure_all(plan_experiment(tiny).networks.restarts[:restarts])
 
 
 def test_a_run_that_fails_is_named_and_the_others_are_kept(tiny: ExperimentConfig, tmp_path: Path) -> None:
     plan = plan_experiment(tiny)
     store = Store(tmp_path, STAGES)
     store.ensure(plan.images)
-    (store.scratch(plan.restarts[1].inputs["restart"])).parent.mkdir(parents=True, exist_ok=True)
-    store.scratch(plan.restarts[1].inputs["restart"]).write_text("a file where a folder must be")
+    (store.scratch(plan.networks.restarts[1].inputs["restart"])).parent.mkdir(parents=True, exist_ok=True)
+    store.scratch(plan.networks.restarts[1].inputs["restart"]).write_text("a file where a folder must be")
     with pytest.raises(StageError, match=r"1 of 2 runs broke \(restart 1\)"):
         run_locally(tiny, RunSettings(artifacts=tmp_path, workers=1))
-    assert store.is_complete(plan.restarts[0])
+    assert store.is_complete(plan.networks.restarts[0])
 
 
 def test_the_evaluation_uses_other_seeds_than_the_selection(tiny: ExperimentConfig) -> None:
     plan = plan_experiment(tiny)
-    selected = {spec.inputs["restart"].config.seed for spec in plan.restarts}
+    selected = {spec.inputs["restart"].config.seed for spec in plan.networks.restarts}
     evaluated = {spec.inputs["restart"].config.seed for spec in plan.evaluations.values()}
     assert not selected & evaluated
     by_number = {(variant, k): s.inputs["restart"].config.seed for (_, variant, k), s in plan.evaluations.items()}
@@ -322,7 +322,7 @@ def test_the_evaluation_uses_other_seeds_than_the_selection(tiny: ExperimentConf
 
 def test_a_restarts_id_does_not_depend_on_the_number_of_restarts(tiny: ExperimentConfig) -> None:
     more = tiny.model_copy(update={"restarts": tiny.restarts.model_copy(update={"num": 20})})
-    assert plan_experiment(more).restarts[1].id == plan_experiment(tiny).restarts[1].id
+    assert plan_experiment(more).networks.restarts[1].id == plan_experiment(tiny).networks.restarts[1].id
 
 
 def test_a_metrics_settings_change_only_the_runs_that_score_with_it(tiny: ExperimentConfig) -> None:
@@ -330,7 +330,7 @@ def test_a_metrics_settings_change_only_the_runs_that_score_with_it(tiny: Experi
     dci = tiny.metrics.dci.model_copy(update={"trees": tiny.metrics.dci.trees + 1})
     other = plan_experiment(tiny.model_copy(update={"metrics": tiny.metrics.model_copy(update={"dci": dci})}))
     plan = plan_experiment(tiny)
-    assert other.selection.id == plan.selection.id
+    assert other.networks.selection.id == plan.networks.selection.id
     assert {spec.id for spec in other.files.values()} == {spec.id for spec in plan.files.values()}
     assert all(other.evaluations[key].id != spec.id for key, spec in plan.evaluations.items())
 

@@ -87,12 +87,12 @@ def test_patterns_differ_in_their_seed_and_the_first_one_is_independent_of_their
     plan = plan_experiment(study)
     single = plan_experiment(study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"draws": 1})}))
     for variant in ("modified", "literal"):
-        first, second = (plan.patterns[VariantPattern(variant, draw)] for draw in (0, 1))
-        assert first.id == single.patterns[VariantPattern(variant)].id != second.id
+        first, second = (plan.networks.patterns[VariantPattern(variant, draw)] for draw in (0, 1))
+        assert first.id == single.networks.patterns[VariantPattern(variant)].id != second.id
         assert first.family == second.family
-    assert plan.patterns[VariantPattern("literal")].config.perturbation.form == "literal"
+    assert plan.networks.patterns[VariantPattern("literal")].config.perturbation.form == "literal"
     untrained = plan.files[VariantPattern("untrained", 1)].inputs["network"]
-    assert untrained.inputs["perturbation"] is plan.patterns[VariantPattern("modified", 1)]
+    assert untrained.inputs["perturbation"] is plan.networks.patterns[VariantPattern("modified", 1)]
 
 
 def test_controls_redraw_the_same_parts_for_each_pattern_and_noise_is_matched_to_it(study: ExperimentConfig) -> None:
@@ -101,14 +101,16 @@ def test_controls_redraw_the_same_parts_for_each_pattern_and_noise_is_matched_to
         study.model_copy(update={"evaluation": study.evaluation.model_copy(update={"variants": variants})})
     )
     for draw in (0, 1):
-        controls = [plan.controls[VariantPattern(variant, draw)] for variant in CONTROLS]
+        controls = [plan.networks.controls[VariantPattern(variant, draw)] for variant in CONTROLS]
         assert [spec.config.redraw for spec in controls] == ["both", "curve", "scalar", "both", "curve"]
         assert [spec.config.in_span for spec in controls] == [False, False, False, True, True]
         assert len({spec.id for spec in controls}) == len(controls)
         assert len({spec.config.seed for spec in controls}) == 1
-        assert {spec.inputs["perturbation"].id for spec in controls} == {plan.patterns[VariantPattern("modified", draw)].id}
+        assert {spec.inputs["perturbation"].id for spec in controls} == {
+            plan.networks.patterns[VariantPattern("modified", draw)].id
+        }
         noise = plan.files[VariantPattern("matched_noise", draw)]
-        assert noise.inputs["matched"] is plan.patterns[VariantPattern("modified", draw)]
+        assert noise.inputs["matched"] is plan.networks.patterns[VariantPattern("modified", draw)]
     assert plan.files[VariantPattern("matched_noise", 0)].config.seed != noise.config.seed
 
 

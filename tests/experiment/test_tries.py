@@ -31,7 +31,7 @@ def _with(config: ExperimentConfig, tries: int) -> ExperimentConfig:
 
 def _built(config: ExperimentConfig, artifacts: Path) -> tuple[PatternResult, np.ndarray]:
     """The result of the first pattern and the weights of its network."""
-    store, spec = Store(artifacts, STAGES), plan_experiment(config).patterns[MODIFIED]
+    store, spec = Store(artifacts, STAGES), plan_experiment(config).networks.patterns[MODIFIED]
     store.ensure(spec)
     weights = load_network(store.path(spec), Mini()).state_dict()
     return store.result(spec, PatternResult), np.concatenate([value.double().numpy().ravel() for value in weights.values()])
@@ -82,9 +82,9 @@ def test_images_are_perturbed_as_in_the_published_file(finished: tuple[Path, Pat
 
 def test_trials_are_the_migs_of_models_trained_on_each_try_for_controls_too(tiny: ExperimentConfig, begun: Path) -> None:
     store, plan = Store(begun, STAGES), plan_experiment(_with_trials(tiny))
-    control = plan.controls[VariantPattern("untrained")]
+    control = plan.networks.controls[VariantPattern("untrained")]
     store.ensure(control)
-    for spec in (plan.patterns[MODIFIED], control):
+    for spec in (plan.networks.patterns[MODIFIED], control):
         found = store.result(spec, PatternResult).trials
         assert len(set(found)) == 2
         assert all(mig is not None and 0 < mig <= 1 for mig in found)
@@ -97,10 +97,10 @@ def test_the_try_with_the_lowest_mig_is_taken_for_controls_too(
     monkeypatch.setattr(trials, "_mig", lambda context, images, number, count: migs[number])
     store, chosen, alone = Store(begun, STAGES), plan_experiment(_with_trials(tiny)), plan_experiment(tiny)
     for plan in (chosen, alone):
-        store.ensure(plan.controls[VariantPattern("untrained")])
+        store.ensure(plan.networks.controls[VariantPattern("untrained")])
     for one, other in (
-        (chosen.patterns[MODIFIED], alone.patterns[MODIFIED]),
-        (chosen.controls[VariantPattern("untrained")], alone.controls[VariantPattern("untrained")]),
+        (chosen.networks.patterns[MODIFIED], alone.networks.patterns[MODIFIED]),
+        (chosen.networks.controls[VariantPattern("untrained")], alone.networks.controls[VariantPattern("untrained")]),
     ):
         found, expected = store.result(one, PatternResult), store.result(other, PatternResult)
         assert found.trials == migs
@@ -110,7 +110,7 @@ def test_the_try_with_the_lowest_mig_is_taken_for_controls_too(
 def test_trials_finished_before_a_run_was_killed_are_not_repeated(
     tiny: ExperimentConfig, begun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, spec = Store(begun, STAGES), plan_experiment(_with_trials(tiny)).patterns[MODIFIED]
+    store, spec = Store(begun, STAGES), plan_experiment(_with_trials(tiny)).networks.patterns[MODIFIED]
     scratch = store.scratch(spec)
     scratch.mkdir(parents=True)
     write_json(scratch / trials.MIGS, [0.5])

@@ -7,6 +7,7 @@ from perturb.experiment.stages.images import build_images
 from perturb.experiment.stages.over_steps import build_over_steps
 from perturb.experiment.stages.perturbation import build_perturbation
 from perturb.experiment.stages.prediction import build_prediction
+from perturb.experiment.stages.published import build_published
 from perturb.experiment.stages.readout import build_readout, build_variances
 from perturb.experiment.stages.training import build_scores, build_selection, build_training, build_trainings
 from perturb.report.build import build_report
@@ -21,6 +22,7 @@ STAGES = {
     "selection": Stage(version=2, build=build_selection),
     "perturbation": Stage(version=3, build=build_perturbation),
     "untrained": Stage(version=3, build=build_control),
+    "published": Stage(version=1, build=build_published),
     "file": Stage(version=2, build=build_file),
     "pixels": Stage(version=1, build=build_pixels),
     "readout": Stage(version=1, build=build_readout),

@@ -28,7 +28,7 @@ def build_control(context: StageContext[PerturbationRun]) -> PatternResult:
     """
     config = context.spec.config.perturbation
     truth, pixels = open_ground_truth(context.spec.config.dataset), open_images(context.inputs["images"])
-    trained, wanted = load_network(context.inputs["perturbation"], truth), _goal(context)
+    trained, wanted = load_network(context.inputs["perturbation"], truth), goal_of(context)
     draws = range(config.tries if config.trial_steps else 1)
     drawn = [_drawn(context.spec.config, truth, pixels, trained, wanted, number) for number in draws]
     bounds = {"epsilon": config.epsilon, "bound": config.bound}
@@ -67,7 +67,7 @@ def _drawn(
     return network, reached
 
 
-def _goal(context: StageContext[PerturbationRun]) -> Goal:
+def goal_of(context: StageContext[PerturbationRun]) -> Goal:
     """Return the trained pattern's variance and roughness, to which a control is matched."""
     wanted = read_result(context.inputs["perturbation"], PatternResult).pattern
     return Goal(variance=wanted.variance, roughness=wanted.roughness)

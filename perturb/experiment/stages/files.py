@@ -9,6 +9,7 @@ from perturb.config.loading import config_hash
 from perturb.datasets import GroundTruth, open_ground_truth
 from perturb.datasets.hdf5.schema import source
 from perturb.datasets.saved_images import ImagesResult, MappedGroundTruth, PixelsRun, open_images, unpack
+from perturb.experiment.published import read_published
 from perturb.files import sha256_of, write_json
 from perturb.machine import software_versions
 from perturb.manifests import run_file
@@ -60,8 +61,10 @@ def build_file(context: StageContext[FileRun]) -> FileResult:
 
 
 def _recipe(context: StageContext[FileRun], ground_truth: GroundTruth) -> Recipe:
-    """Return the recipe of the file."""
+    """Return the recipe of the file: the published one, or one of its own."""
     config, network = context.spec.config, None
+    if config.published is not None:
+        return read_published(config.published).recipe.model_copy(update={"source": source(ground_truth)})
     if "network" in context.inputs:
         run = context.inputs["network"]
         trained = read_config(run, PerturbationRun)
