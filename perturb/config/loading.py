@@ -89,8 +89,11 @@ def _merged(old: JsonValue, new: JsonValue) -> JsonValue:
 
 
 def _located(config: ExperimentConfig, folder: Path) -> ExperimentConfig:
-    """Resolve a relative data path against the config's folder, and record the hash of a file that may change."""
-    dataset = config.dataset
+    """Resolve relative paths against the config's folder, and record the hash of a data file that may change."""
+    dataset, published = config.dataset, config.published
+    if published is not None and published.folder is not None:
+        place = published.model_copy(update={"folder": (folder / published.folder).resolve()})
+        config = config.model_copy(update={"published": place})
     if dataset.path is None:
         return config
     with reading(dataset.path, "correct dataset.path", "cannot be the data file"):
@@ -159,7 +162,7 @@ def scaled_down(config: ExperimentConfig, budget: float) -> ExperimentConfig:
             "training": steps(config.training),
             "selection": config.selection.model_copy(update={"keep": keep}),
             "restarts": config.restarts.model_copy(update={"num": restarts}),
-            "perturbation": pattern(config.perturbation),
+            "perturbation": config.perturbation if config.published else pattern(config.perturbation),
             "alternatives": {name: pattern(form) for name, form in config.alternatives.items()},
             "evaluation": config.evaluation.model_copy(update={"seeds": seeds, "draws": draws, "methods": methods}),
             "search": search

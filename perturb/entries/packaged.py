@@ -15,6 +15,8 @@ from perturb.variants import VariantPattern
 
 BENCHMARKS = ("mini", "dsprites", "shapes3d")
 """The named benchmarks. If the package has recipes of a benchmark, its files are made from them."""
+STUDIES = (*BENCHMARKS, "shapes3d_methods")
+"""The folders of entries written by studies: those that made the benchmarks, and those of further methods on them."""
 BUILT_IN = "built_in"
 """The folder of entries written by `perturb evaluate`: models of other libraries, in addition to the studies' methods."""
 
@@ -60,7 +62,7 @@ def published_entries() -> tuple[Entry, ...]:
 
 
 def _entries_of_studies() -> tuple[Entry, ...]:
-    return tuple(entry for benchmark in BENCHMARKS for entry in _entries_in(published_folder(benchmark) / "entries"))
+    return tuple(entry for study in STUDIES for entry in _entries_in(published_folder(study) / "entries"))
 
 
 @cache
@@ -76,11 +78,16 @@ def _entries_in(folder: Path) -> tuple[Entry, ...]:
 
 
 def known_files() -> dict[str, tuple[FileHash, ...]]:
-    """Return every published file by benchmark, from all entries: methods with fewer seeds were trained on fewer files."""
-    found: dict[str, dict[FileHash, None]] = {}
+    """Return every published file by benchmark, from all entries: methods with fewer seeds were trained on fewer files.
+
+    The benchmark's own study comes first. A file that another machine made from the same recipe may differ in its images by
+    rounding, and does not count as another one.
+    """
+    found: dict[str, dict[VariantPattern, FileHash]] = {}
     for entry in _entries_of_studies():
-        found.setdefault(entry.dataset.name, {}).update(dict.fromkeys(entry.dataset.files))
-    return {name: tuple(hashes) for name, hashes in found.items()}
+        for file in entry.dataset.files:
+            found.setdefault(entry.dataset.name, {}).setdefault(VariantPattern(file.variant, file.draw), file)
+    return {name: tuple(hashes.values()) for name, hashes in found.items()}
 
 
 def published_rows(name: str, metrics: Sequence[MetricOfEntry]) -> list[Row]:

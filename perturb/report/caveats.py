@@ -38,6 +38,9 @@ def notes(findings: Findings) -> list[str]:
 
 def _selection(findings: Findings) -> Iterator[str]:
     config, selection = findings.config, findings.selection
+    if selection is None:
+        yield f"The patterns are published ones, {published_in_words(config)}; no m_ψ was trained for this experiment."
+        return
     ranked = {index: score for index, score in selection.scores.items() if score is not None}
     sides = {side: ", ".join(f"restart {i} ({ranked[i]:.2f})" for i in chosen) for side, chosen in selection.sides.items()}
     spread = np.std(list(ranked.values()), ddof=1) if len(ranked) > 1 else 0
@@ -47,6 +50,13 @@ def _selection(findings: Findings) -> Iterator[str]:
         f"disentangled and {sides['entangled']} as entangled. None of their seeds is in the tables."
     )
     yield from (f"Set aside at the selection: restart {i}, {reason}." for i, reason in selection.set_aside.items())
+
+
+def published_in_words(config: ExperimentConfig) -> str:
+    """Return the place of an experiment's published patterns in words."""
+    place = config.published
+    assert place is not None, "experiments without restarts have published patterns"
+    return f"those of {place.benchmark}" if place.benchmark else f"those in the folder {place.folder}"
 
 
 def _patterns(findings: Findings) -> Iterator[str]:

@@ -55,7 +55,7 @@ def _entry(config: ExperimentConfig, method: MethodConfig, files: tuple[FileHash
         settings={"objective": method.objective.model_dump(mode="json"), "training": training.model_dump(mode="json")},
         how="pipeline",
         dataset=DatasetOfEntry(
-            name=config.name, ground_truth=config.dataset.name, epsilon=config.largest_epsilon, files=files
+            name=_benchmark(config), ground_truth=config.dataset.name, epsilon=config.largest_epsilon, files=files
         ),
         seed=config.seed,
         seeds=tuple(config.evaluation.seeds_of(method)),
@@ -63,6 +63,11 @@ def _entry(config: ExperimentConfig, method: MethodConfig, files: tuple[FileHash
         runs=runs,
         versions=software_versions(),
     )
+
+
+def _benchmark(config: ExperimentConfig) -> str:
+    """Return the name of the benchmark that scores are comparable within: the published one, or the experiment's own."""
+    return (config.published.benchmark if config.published else None) or config.name
 
 
 def _pending(

@@ -156,9 +156,9 @@ class Findings:
         return {variant: self.result(name, Variances) for variant, name in names.items() if name in self.runs}
 
     @cached_property
-    def selection(self) -> Selection:
-        """The restarts that m_ψ is trained against."""
-        return self.result(inputs.SELECTION, Selection)
+    def selection(self) -> Selection | None:
+        """The restarts that m_ψ is trained against; None if the patterns are published ones."""
+        return self.result(inputs.SELECTION, Selection) if inputs.SELECTION in self.runs else None
 
     def networks(self, variant: str) -> list[PatternResult]:
         """Return the results of the networks that generate a variant's patterns; empty if no network does."""

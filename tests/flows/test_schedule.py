@@ -42,8 +42,9 @@ def test_a_schedule_fires_and_its_form_schema_refuses_bad_values(
         wait_for(lambda: _completed(api, deployment["id"]), serving)
         assert {run["name"] for run in _completed(api, deployment["id"])} == {"tiny"}
     artifacts = post(api, "artifacts/filter", {})
-    (table,) = (json.loads(found["data"]) for found in artifacts if found["key"] == "tiny-table")
-    assert all(row["mean"] == round(row["mean"], 2) for row in table), "more digits would not fit the page"
+    tables = [json.loads(found["data"]) for found in artifacts if found["key"] == "tiny-table"]  # one of each firing
+    assert tables
+    assert all(row["mean"] == round(row["mean"], 2) for table in tables for row in table), "more would not fit the page"
     shown = {(found["key"], found["type"]) for found in artifacts}
     assert shown >= {
         ("tiny-table", "table"), ("tiny-report", "markdown"), ("tiny-images", "image"), ("tiny-mig", "image"),

@@ -20,10 +20,9 @@ CODED = 2_000
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield the agreement of the codes of each side's models; nothing if both sides are single models."""
-    found = {
-        side: _agreement(findings, chosen, device) for side, chosen in findings.selection.sides.items() if len(chosen) > 1
-    }
+    """Yield the agreement of the codes of each side's models; nothing if no side has several."""
+    sides = findings.selection.sides if findings.selection else {}
+    found = {side: _agreement(findings, chosen, device) for side, chosen in sides.items() if len(chosen) > 1}
     if not found:
         return
     text = (

@@ -48,8 +48,9 @@ HATCHES = "", "////", "....", "xxxx", "----"
 """Hatches of the bars of variants that share a colour."""
 CAPTION = (
     "1: main effects of the factors on the scalar, a mean over patterns. 2: what one step of each factor changes, before "
-    "and after. 3: what a VAE would save by turning its axes, predicted. 4: how the score changed."
+    "and after. "
 )
+"""The caption of the panels of bars; the last ones follow."""
 PANEL, LINE, LETTERS = 1.9, 0.17, 68
 """Heights in inches of a panel of bars and of a line of a legend, and the number of characters in such a line."""
 
@@ -65,7 +66,9 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
         path, findings.grid.names, networks=networks, local=_local(findings, list(networks)), savings=savings, groups=groups,
         methods=methods, losses=losses, title=METRICS[metric].title,
     )  # fmt: skip
-    figures = [Picture(path, CAPTION, _alt(savings, groups[0]))]
+    last = ["what a VAE would save by turning its axes, predicted", "how the score changed"][not any(savings.values()) :]
+    caption = CAPTION + " ".join(f"{number}: {shown}." for number, shown in enumerate(last, start=3))
+    figures = [Picture(path, caption, _alt(savings, groups[0]))]
     truth, scalars = open_ground_truth(findings.config.dataset), out / "scalar.png"
     runs = {
         variant: findings.runs[inputs.of_pattern("pattern", VariantPattern(variant))]
@@ -87,25 +90,30 @@ def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
 
 def _text(findings: Findings, agreement: str) -> list[str]:
     """Return paragraphs on how the four steps are connected, how the prediction is made, and how good it was."""
-    count = len(findings.selection.disentangled)
-    whose = "the chosen β-VAE" if count == 1 else f"the {count} chosen β-VAEs"
     text = [
         "Each pattern is drawn along one scalar function of the factors. A scalar of several factors evens out their local "
         "variances and makes another set of axes cheaper to encode; one of a single factor moves images along that factor's "
-        "own axis. A VAE that takes the saving turns its axes, and its score falls.",
+        "own axis. A VAE that takes the saving turns its axes, and its score falls."
+    ]
+    if findings.selection is None:
+        return text
+    count = len(findings.selection.disentangled)
+    whose = "the chosen β-VAE" if count == 1 else f"the {count} chosen β-VAEs"
+    text.append(
         f"The saving is read off the codes that {whose} made of the original images, before anything is trained on a "
         "variant, and within the directions in which those vary, since a VAE reconstructs little of what lies outside them. "
         "The predicted loss is the MIG that these codes lose on the cheapest axes. No retrained model is involved in "
-        "either: where they agree with the measured change, that is evidence, but no proof, that turned axes are its cause.",
-    ]
+        "either: where they agree with the measured change, that is evidence, but no proof, that turned axes are its cause."
+    )
     return [*text, *([agreement] if agreement else [])]
 
 
 def _alt(savings: Mapping[str, Sequence[float]], changes: Mapping[str, Comparison]) -> str:
     """Return the alternative text, which gives the savings and the score changes of each variant in numbers."""
     saved = ", ".join(f"{np.mean(found):.2f} nats on {variant}" for variant, found in savings.items() if found)
+    saving = f"Turning the axes would save {saved}. " if saved else ""
     changed = ", ".join(f"{signed(found.difference)} on {variant}" for variant, found in changes.items())
-    return f"Four panels of bars and marks. Turning the axes would save {saved}. The score changed by {changed}."
+    return f"Panels of bars and marks. {saving}The score changed by {changed}."
 
 
 def _networks(findings: Findings) -> dict[str, list[PatternResult]]:
@@ -132,8 +140,11 @@ def _savings(findings: Findings, device: str) -> dict[str, list[float]]:
     """Return the saving from rotating the axes on each variant's images, one per pattern, in nats per unit of β.
 
     For patterns that a network generates, a separate run has predicted it. For originals and noise it is computed here.
+    There is none without restarts, from whose codes it is predicted.
     """
     config, runs = findings.config, findings.runs
+    if findings.selection is None:
+        return {variant: [] for variant in config.evaluation.variants}
     originals = open_images(runs[inputs.IMAGES])
     models = [load_model(runs[inputs.trained(index)], device) for index in findings.selection.disentangled]
     look = partial(
@@ -178,9 +189,9 @@ def draw_perturbation(
     losses: Mapping[str, float],
     title: str,
 ) -> None:
-    """Draw four panels: main effects on the scalar and local variances by factor, savings and score changes by variant.
+    """Draw panels: main effects on the scalar and local variances by factor, savings and score changes by variant.
 
-    A legend above them explains the variants, and a legend below them the marks.
+    Without any saving, its panel is left out. A legend above them explains the variants, and a legend below them the marks.
 
     Args:
         path: Path of the PNG.
@@ -207,11 +218,12 @@ def draw_perturbation(
     rows.pop(0).legend(handles=variants, **legend)
     for heading, unit, bars in panels:
         _bars(rows.pop(0).subplots(), bars, factors, looks=_looks(names), title=heading, unit=unit)
-    left, right = rows[0].subplots(1, 2, sharey=True)
-    draw_savings(left, savings)
-    draw_changes(right, list(savings), groups, title=title, losses=losses)
-    left.set_title("3  Saved by turning", fontsize=style.NORMAL, loc="left")
-    right.set_title("4  Score, measured", fontsize=style.NORMAL, loc="left")
+    *before, changes = rows[0].subplots(1, 2 if any(savings.values()) else 1, sharey=True, squeeze=False)[0]
+    for panel in before:
+        draw_savings(panel, savings)
+        panel.set_title("3  Saved by turning", fontsize=style.NORMAL, loc="left")
+    draw_changes(changes, list(savings), groups, title=title, losses=losses)
+    changes.set_title(f"{3 + len(before)}  Score, measured", fontsize=style.NORMAL, loc="left")
     rows[1].legend(handles=marks, **legend)
     style.save(figure, path)
 
@@ -271,7 +283,9 @@ def _mark_handles(
 
     several = any(len(values) > 1 for values in savings.values())
     grey, mark = style.OTHER_COLOUR, {"marker": "o", "linewidth": 2, "markersize": 5.5, "markeredgewidth": 1.4}
-    handles: list[Artist] = [Patch(color=grey, alpha=0.45, label="saving predicted before training, mean over patterns")]
+    handles: list[Artist] = []
+    if any(savings.values()):
+        handles.append(Patch(color=grey, alpha=0.45, label="saving predicted before training, mean over patterns"))
     if several:
         handles.append(Line2D([], [], color=grey, linestyle="", marker="o", markersize=4, label="saving of one pattern"))
     for number, names in enumerate(methods):

@@ -24,9 +24,9 @@ GAP = 2
 
 
 def sections(findings: Findings, out: Path, device: str) -> Iterator[Section]:
-    """Yield Figures 4.10 and 4.11: latent traversals of the most and the least entangled restarts."""
+    """Yield Figures 4.10 and 4.11: latent traversals of the most and the least entangled restarts, if there are any."""
     chosen, grid = findings.selection, findings.grid
-    if grid.num_factors < 2:
+    if chosen is None or grid.num_factors < 2:
         return
     pair = _mixed_pair(findings, chosen.disentangled[0], chosen.entangled[0])
     pixels, planes, figures = open_images(findings.runs[inputs.IMAGES]), {}, []
