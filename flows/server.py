@@ -5,6 +5,7 @@ started it.
 """
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -50,6 +51,7 @@ def server() -> Iterator[None]:
         os.environ["PREFECT_API_URL"] = f"{address}/api"
         refresh_global_settings_context()
         yield
+        _deliver_logs()
     finally:
         os.environ.pop("PREFECT_API_URL", None)
         refresh_global_settings_context()
@@ -154,6 +156,13 @@ def _start(address: str) -> subprocess.Popen:
         preexec_fn=die_with_parent,
         start_new_session=True,  # a terminal's Ctrl-C reaches only the flow, which still has to report its end to the server
     )
+
+
+def _deliver_logs() -> None:
+    """Send what Prefect still holds back of its logs, up to two seconds' worth, while there is a server to send it to."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        for handler in logging.getLogger(name).handlers:
+            handler.flush()
 
 
 def _wait_until_healthy(address: str, process: subprocess.Popen) -> None:

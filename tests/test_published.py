@@ -9,12 +9,13 @@ import pytest
 from perturb.benchmark.compare import compare
 from perturb.benchmark.recipe import build, read_recipe
 from perturb.benchmark.verify import verify_file
-from perturb.config import load_experiment
+from perturb.config import load_experiment, with_methods
 from perturb.config.loading import config_hash
 from perturb.distribution.index import parse_index
 from perturb.entries.entry import rows_of
 from perturb.entries.packaged import known_files
 from perturb.entries.rules import read_entry
+from perturb.experiment.published import recipes_of, with_recipes
 from perturb.files import sha256_of
 
 ROOT = Path(__file__).parent.parent
@@ -51,13 +52,16 @@ def test_every_published_file_is_indexed_with_its_hash_and_matches_the_current_c
         made = (published.sha256, published.recipe.epsilon, published.recipe.variant)
         assert (entry.sha256, entry.epsilon, entry.variant) == made
     assert index.origin is not None
-    config, options = rf"configs/({name}(?:_short)?\.toml)", r"(?: --no-prefect)?(?: --patterns [03])?"
+    config, options = r"configs/(\w+\.toml)", r"(?: --no-prefect)?(?: --methods (\S+))?(?: --patterns [03])?"
     command = re.fullmatch(
         rf"perturb (?:run|study) {config}{options} --publish artifacts/published/{name}", index.origin.command
     )
     assert command is not None
+    experiment = load_experiment(ROOT / "configs" / command[1])
+    assert name.startswith(experiment.name)
+    experiment = with_methods(experiment, command[2].split(",")) if command[2] else experiment
     assert index.origin.config_hash in (folder / "table.md").read_text(encoding="utf-8")
-    assert index.origin.config_hash == config_hash(load_experiment(ROOT / "configs" / command[1]))
+    assert index.origin.config_hash == config_hash(with_recipes(experiment, recipes_of(experiment)))
 
 
 def test_the_table_over_epsilon_matches_the_current_configs() -> None:

@@ -44,6 +44,8 @@ def recipes_of(config: ExperimentConfig) -> dict[VariantPattern, Published]:
     place = config.published
     if place is None:
         return {}
+    if place.folder is not None and not place.folder.is_dir():
+        raise UserError(f"{place.folder}: published.folder must be a folder that --publish has written; there is none.")
     found = {}
     for column in dict.fromkeys((*trained_columns(config), *columns_of(config))):
         path = recipe_path(place, column.name)

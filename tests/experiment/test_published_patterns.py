@@ -102,8 +102,10 @@ def test_a_config_that_the_published_patterns_do_not_fit_is_refused(on: Load, ch
 
 
 def test_a_folder_without_recipes_is_refused_by_its_path(on: Load, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'none' / 'modified.recipe.json'}: there is no such recipe")):
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'none'}: published.folder must be a folder that --pub")):
         plan_experiment(on(place=tmp_path / "none"))
+    with pytest.raises(UserError, match=re.escape(f"{tmp_path / 'modified.recipe.json'}: there is no such recipe")):
+        plan_experiment(on(place=tmp_path))
 
 
 def test_a_recipe_that_changes_after_the_planning_is_not_used(on: Load, folder: Path, tmp_path: Path) -> None:

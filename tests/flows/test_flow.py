@@ -85,6 +85,7 @@ def test_a_killed_flow_leaves_no_process_behind_and_can_be_resumed(
     survivors = {path: path.stat().st_mtime_ns for path in (artifacts / "runs").iterdir()}
     again = perturb("run", tiny_toml, "--artifacts", artifacts, "--until", "restarts", "--prefect")
     assert again.returncode == 0, again.stderr
+    assert "Error logging" not in again.stderr, "logs must be sent while the temporary server is there"
     assert "restarts: 2 of 2" in again.stdout
     assert all(path.stat().st_mtime_ns == made for path, made in survivors.items())
 

@@ -113,7 +113,7 @@ def _alt(savings: Mapping[str, Sequence[float]], changes: Mapping[str, Compariso
     saved = ", ".join(f"{np.mean(found):.2f} nats on {variant}" for variant, found in savings.items() if found)
     saving = f"Turning the axes would save {saved}. " if saved else ""
     changed = ", ".join(f"{signed(found.difference)} on {variant}" for variant, found in changes.items())
-    return f"Panels of bars and marks. {saving}The score changed by {changed}."
+    return f"{'Four' if saved else 'Three'} panels of bars and marks. {saving}The score changed by {changed}."
 
 
 def _networks(findings: Findings) -> dict[str, list[PatternResult]]:
