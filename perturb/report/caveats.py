@@ -56,7 +56,10 @@ def published_in_words(config: ExperimentConfig) -> str:
     """Return the place of an experiment's published patterns in words."""
     place = config.published
     assert place is not None, "experiments without restarts have published patterns"
-    return f"those of {place.benchmark}" if place.benchmark else f"those in the folder {place.folder}"
+    if place.benchmark is not None:
+        return f"those of {place.benchmark}"
+    assert place.folder is not None
+    return f"those in the folder {place.folder.name}"
 
 
 def _patterns(findings: Findings) -> Iterator[str]:

@@ -63,7 +63,7 @@ def test_methods_are_trained_on_the_published_images_without_restarts_or_an_own_
             f"{column.variant}{end}" for end in (".h5", ".recipe.json", *([".safetensors"] if made.recipe.network else []))
         }
     page = run_file(store.path(plan.report), "report.html").read_text(encoding="utf-8")
-    assert f"The patterns are published ones, those in the folder {folder}" in page
+    assert f"The patterns are published ones, those in the folder {folder.name}; no m_ψ was trained" in page
     assert "What the perturbation did" in page
     assert "Saved by turning" not in page
     assert "Latent traversals" not in page
