@@ -22,7 +22,7 @@ from mutants import Mutator, mutants, of_hdf5, of_json, of_npz, of_toml, written
 from small_entries import entry_as_json
 from small_files import SmallSprites, write_small_file
 
-from perturb.benchmark.recipe import _network, read_recipe
+from perturb.benchmark.recipe import network_of, read_recipe
 from perturb.cli import main
 from perturb.datasets import Mini
 from perturb.distribution.index import write_index
@@ -169,7 +169,7 @@ def test_mutated_weights_are_read_or_refused(tmp_path: Path) -> None:
     for content in mutants(seeds, None, 60 * TIMES, kind="weights"):
         path = written(tmp_path, content, "a.safetensors")
         try:
-            _network(recipe.network.model_copy(update={"sha256": sha256_of(path)}), path, Mini())
+            network_of(recipe.network.model_copy(update={"sha256": sha256_of(path)}), path, Mini())
         except UserError as error:
             refused.append(str(error))
     assert refused
