@@ -52,7 +52,7 @@ def test_every_published_file_is_indexed_with_its_hash_and_matches_the_current_c
         made = (published.sha256, published.recipe.epsilon, published.recipe.variant)
         assert (entry.sha256, entry.epsilon, entry.variant) == made
     assert index.origin is not None
-    config, options = r"configs/(\w+\.toml)", r"(?: --no-prefect)?(?: --methods (\S+))?(?: --patterns [03])?"
+    config, options = r"configs/(\w+\.toml)", r"(?: --no-prefect)?(?: --methods '([^']+)')?(?: --patterns [03])?"
     command = re.fullmatch(
         rf"perturb (?:run|study) {config}{options} --publish artifacts/published/{name}", index.origin.command
     )
