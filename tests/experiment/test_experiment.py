@@ -263,7 +263,7 @@ def test_stacked_restarts_have_the_same_ids_and_the_same_models(tiny: Experiment
     }
     stores = {name: Store(setting.artifacts, STAGES) for name, setting in settings.items()}
     plans = {name: run_locally(tiny, setting, until="restarts") for name, setting in settings.items()}
-    for spec, same in zip(plans["processes"].restarts, plans["stacked"].restarts, strict=True):
+    for spec, same in zip(plans["processes"].networks.restarts, plans["stacked"].networks.restarts, strict=True):
         assert spec.id == same.id
         assert stores["stacked"].is_complete(same.inputs["restart"])
         lasts = [store.result(spec.inputs["restart"], TrainingResult).last["loss"] for store in stores.values()]
