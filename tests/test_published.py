@@ -15,7 +15,7 @@ from perturb.distribution.index import parse_index
 from perturb.entries.entry import rows_of
 from perturb.entries.packaged import known_files
 from perturb.entries.rules import read_entry
-from perturb.experiment.published import recipes_of, with_recipes
+from perturb.experiment.plan import plan_experiment
 from perturb.files import sha256_of
 
 ROOT = Path(__file__).parent.parent
@@ -52,16 +52,16 @@ def test_every_published_file_is_indexed_with_its_hash_and_matches_the_current_c
         made = (published.sha256, published.recipe.epsilon, published.recipe.variant)
         assert (entry.sha256, entry.epsilon, entry.variant) == made
     assert index.origin is not None
-    config, options = r"configs/(\w+\.toml)", r"(?: --no-prefect)?(?: --methods '([^']+)')?(?: --patterns [03])?"
+    config, options = r"configs/(\w+)\.toml", r"(?: --no-prefect)?(?: --methods '([^']+)')?(?: --patterns [03])?"
     command = re.fullmatch(
         rf"perturb (?:run|study) {config}{options} --publish artifacts/published/{name}", index.origin.command
     )
     assert command is not None
-    experiment = load_experiment(ROOT / "configs" / command[1])
-    assert name.startswith(experiment.name)
+    assert name.startswith(command[1]) if command[2] else command[1] in (name, f"{name}_short")
+    experiment = load_experiment(ROOT / "configs" / f"{command[1]}.toml")
     experiment = with_methods(experiment, command[2].split(",")) if command[2] else experiment
     assert index.origin.config_hash in (folder / "table.md").read_text(encoding="utf-8")
-    assert index.origin.config_hash == config_hash(with_recipes(experiment, recipes_of(experiment)))
+    assert index.origin.config_hash == config_hash(plan_experiment(experiment).config)
 
 
 def test_the_table_over_epsilon_matches_the_current_configs() -> None:

@@ -32,7 +32,7 @@ the value's size in memory."""
 SHA256 = r"^[0-9a-f]{64}$"
 LARGEST_SEED = 2**63
 PENDING_HASH, PENDING_SCORE = "0" * 64, 1 / 3
-"""Placeholders for a hash and a score, at least as long as any real one, in an entry that is tried before the first run."""
+"""A hash and a score at least as long as any real one, for an entry that is tried before the first run."""
 HOW = {
     "pipeline": "trained by an experiment of perturb",
     "fit": "trained by its own fit(dataset, seed)",

@@ -7,7 +7,7 @@ from perturb.entries.entry import FactorOfRun
 
 DECIMALS = 4
 PENDING_FACTOR = Held(latent=0.1234, line=0.1234, readable=-0.1234)
-"""Placeholder at least as long as any real value, like those of entry.py."""
+"""A value at least as long as any real one, like those of entry.py."""
 
 
 def factors_of_entry(held: Mapping[str, Held] | None) -> dict[str, FactorOfRun] | None:

@@ -21,6 +21,11 @@ BUILT_IN = "built_in"
 """The folder of entries written by `perturb evaluate`: models of other libraries, in addition to the studies' methods."""
 
 
+def benchmark_name(benchmark: str, *, other_originals: bool) -> str:
+    """Return the name of a benchmark in entries; on other originals it has one of its own, as scores are not comparable."""
+    return f"{benchmark}, other originals" if other_originals else benchmark
+
+
 def published_folder(benchmark: str) -> Path:
     """Return the folder of a benchmark's recipes, weights and entries/*.json; it may not exist."""
     return Path(str(files("perturb.entries.published"))) / benchmark

@@ -43,6 +43,7 @@ class Plan:
     config: ExperimentConfig
     images: RunSpec
     networks: Networks
+    """The networks that draw the patterns, and what they are made from."""
     files: dict[VariantPattern, RunSpec]
     pixels: dict[VariantPattern, RunSpec]
     """The unpacked images of each file, which trainings map into memory. They belong to no stage: the first run that needs
@@ -119,7 +120,7 @@ def plan_experiment(config: ExperimentConfig) -> Plan:
     ground_truth = open_ground_truth(config.dataset)
     check_sizes(config, ground_truth)
     check_entries(config, ground_truth.grid)
-    recipes = recipes_of(config)
+    recipes = recipes_of(config, ground_truth.name)
     config = with_recipes(config, recipes)
     namer = Namer(config, ground_truth)
     images = namer.images()

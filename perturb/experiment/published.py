@@ -34,8 +34,10 @@ def read_published(published: PublishedRecipe) -> Published:
     return recipe
 
 
-def recipes_of(config: ExperimentConfig) -> dict[VariantPattern, Published]:
+def recipes_of(config: ExperimentConfig, dataset: str) -> dict[VariantPattern, Published]:
     """Read the recipes that an experiment on published patterns needs; none for other experiments.
+
+    `dataset` is the name of the ground truth, which a user's own states itself.
 
     Raises:
         UserError: a recipe is missing or cannot be read, or the config describes other patterns.
@@ -55,7 +57,7 @@ def recipes_of(config: ExperimentConfig) -> dict[VariantPattern, Published]:
                 f"leave {column.variant} out of the variants."
             )
         found[column] = read_recipe(path)
-        _check(config, path, column, found[column].recipe)
+        _check(config, dataset, path, column, found[column].recipe)
     return found
 
 
@@ -79,22 +81,24 @@ def with_recipes(config: ExperimentConfig, recipes: Mapping[VariantPattern, Publ
     return config.model_copy(update={"published": place.model_copy(update={"recipes": found})})
 
 
-def _check(config: ExperimentConfig, path: Path, column: VariantPattern, recipe: Recipe) -> None:
-    """Require that a recipe is for the config's dataset, and made as its section `perturbation` says."""
-    if (recipe.dataset, recipe.variant) != (config.dataset.name, column.variant):
+def _check(config: ExperimentConfig, dataset: str, path: Path, column: VariantPattern, recipe: Recipe) -> None:
+    """Require that a recipe is for the config's dataset, and made as the config says of the variant's m_ψ."""
+    own = column.variant in config.alternatives
+    form, section = config.form(column.variant), f"alternatives.{column.variant}" if own else "perturbation"
+    variant = "modified" if own else column.variant
+    if (recipe.dataset, recipe.variant) != (dataset, variant):
         raise UserError(
-            f"{path}: must be of {column.variant} images of {config.dataset.name}; it is of {recipe.variant} images of "
-            f"{recipe.dataset}."
+            f"{path}: must be of {variant} images of {dataset}; it is of {recipe.variant} images of {recipe.dataset}."
         )
     if recipe.network is not None:
-        stated, made = config.perturbation.model_dump(), recipe.network.perturbation.model_dump()
+        stated, made = form.model_dump(), recipe.network.perturbation.model_dump()
     elif recipe.epsilon > 0:
-        stated = {"epsilon": config.perturbation.epsilon, "bound": config.perturbation.bound}
+        stated = {"epsilon": form.epsilon, "bound": form.bound}
         made = {"epsilon": recipe.epsilon, "bound": recipe.bound}
     else:
         return
     for key in [key for key in {**stated, **made} if stated.get(key) != made.get(key)]:
         raise UserError(
-            f"perturbation.{key} must be {made.get(key)}, with which the published patterns were made ({path.name}); got "
+            f"{section}.{key} must be {made.get(key)}, with which the published patterns were made ({path.name}); got "
             f"{stated.get(key)}. Correct it, or remove [published] to train an m_ψ of your own."
         )

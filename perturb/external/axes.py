@@ -44,7 +44,7 @@ PRICE = AlignmentConfig().price
 PENDING_AXES = AxesOfRun(
     images=SAMPLE, latents=MOST_LATENTS, price=PRICE, saving=99.1234, saving_whole=99.1234, angle=89.1234
 )
-"""Placeholder at least as long as any real value, like those of entries/entry.py."""
+"""A value at least as long as any real one, like those of entries/entry.py."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from perturb.datasets.hdf5.reader import BenchmarkFile
-from perturb.entries.packaged import BENCHMARKS, known_files, recipe_hash, recipes
+from perturb.entries.packaged import BENCHMARKS, benchmark_name, known_files, recipe_hash, recipes
 from perturb.errors import UserError
 from perturb.external import cached
 from perturb.files import read_json, sha256_of
@@ -81,8 +81,7 @@ def find_benchmark(
             cached.make(path, made_of[column], name, column, original)
         else:
             _fetch(path, name, column, download=download, origin=origin)
-    # Scores on other originals are not comparable, so the benchmark gets a name of its own.
-    return Benchmark(name if original is None else f"{name}, other originals", paths)
+    return Benchmark(benchmark_name(name, other_originals=original is not None), paths)
 
 
 def usual_variants(what: str | Path) -> tuple[str, ...]:

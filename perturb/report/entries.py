@@ -19,6 +19,7 @@ from perturb.entries.entry import (
     require_readable,
 )
 from perturb.entries.factors import PENDING_FACTOR, factors_of_entry
+from perturb.entries.packaged import benchmark_name
 from perturb.machine import software_versions
 from perturb.manifests import run_file
 from perturb.names import one_line
@@ -67,13 +68,15 @@ def _entry(config: ExperimentConfig, method: MethodConfig, files: tuple[FileHash
 
 def _benchmark(config: ExperimentConfig) -> str:
     """Return the name of the benchmark that scores are comparable within: the published one, or the experiment's own."""
-    return (config.published.benchmark if config.published else None) or config.name
+    if config.published is None or config.published.benchmark is None:
+        return config.name
+    return benchmark_name(config.published.benchmark, other_originals=config.dataset.path is not None)
 
 
 def _pending(
     config: ExperimentConfig, grid: FactorGrid, method: MethodConfig
 ) -> tuple[tuple[FileHash, ...], tuple[Run, ...]]:
-    """Return files and runs as they will be, with placeholders for hashes, scores and how factors are held."""
+    """Return files and runs as they will be, with the longest possible hashes and scores in place of the real ones."""
     met = {
         variant: [seed % config.draws(variant) for seed in config.evaluation.seeds_of(method)]
         for variant in config.evaluation.variants

@@ -1,7 +1,7 @@
 """The foot line of a report's page: when, where, with which command and version, and in how many hours it was made.
 
-The page in a run's folder has a placeholder for it, so that the same config gives the same bytes. The placeholder is filled
-in when the page is copied to where people look for it.
+The page in a run's folder has a comment where it belongs, so that the same config gives the same bytes. The line replaces
+the comment when the page is copied to where people look for it.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 FOOT = Markup("<!-- foot line -->")
-"""The placeholder. User-chosen names cannot contain it, because the page escapes them."""
+"""The comment. User-chosen names cannot contain it, because the page escapes them."""
 _LINE = """<p class="made">{{ parts | join(" · ") }}</p>"""
 
 
@@ -39,7 +39,7 @@ class Making:
 
 
 def with_foot(page: str, making: Making) -> str:
-    """Return a page with the placeholder replaced by the foot line; a page without a placeholder stays the same."""
+    """Return a page with the foot line in place of the comment; a page without the comment stays the same."""
     devices = ", ".join(making.devices)
     parts = [
         making.date,

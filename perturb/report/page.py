@@ -26,7 +26,7 @@ def render_page(
     """Render a page as HTML that needs no network.
 
     Terms of the glossary are marked at their first occurrence, and defined at the end of the page. The foot line is left as
-    a placeholder (foot.py).
+    the comment that foot.py replaces.
 
     Args:
         name: Name in the browser's tab.

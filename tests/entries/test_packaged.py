@@ -70,6 +70,18 @@ def only_discs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_entry(tmp_path / "mini" / "entries" / "a.json", made_entry("A"))
 
 
+def test_a_further_study_on_another_machine_does_not_change_what_the_published_files_are(
+    tmp_path: Path, only_discs: None
+) -> None:
+    own = made_entry("A")
+    rounded = [file.model_copy(update={"images_sha256": "f" * 64}) for file in own.dataset.files]
+    dataset = own.dataset.model_copy(update={"files": tuple(rounded)})
+    path = tmp_path / packaged.STUDIES[-1] / "entries" / "b.json"
+    write_entry(path, own.model_copy(update={"model": "B", "dataset": dataset}))
+    assert {entry.model for entry in packaged.published_entries()} == {"A", "B"}
+    assert packaged.known_files() == {"discs": own.dataset.files}
+
+
 def test_published_methods_are_compared_by_their_entries(only_discs: None) -> None:
     entry = made_entry("A")
     assert packaged.published_rows("discs", entry.metrics) == rows_of(entry)

@@ -8,16 +8,17 @@ import pytest
 
 from perturb.benchmark.recipe import read_recipe
 from perturb.benchmark.saved_files import FileResult
-from perturb.config import ExperimentConfig, load_experiment, scaled_down
+from perturb.config import ExperimentConfig, load_experiment, scaled_down, with_methods
 from perturb.config.loading import config_hash
 from perturb.entries.packaged import known_files
-from perturb.entries.rules import read_entry
+from perturb.entries.rules import read_entry, reasons_against
 from perturb.errors import UserError
 from perturb.experiment.plan import plan_experiment
 from perturb.experiment.publish import publish_experiment
 from perturb.experiment.stages import STAGES
 from perturb.files import read_json, write_json
 from perturb.manifests import run_file
+from perturb.report.entries import _benchmark
 from perturb.runs import Store
 from perturb.variants import VariantPattern
 
@@ -133,6 +134,33 @@ def test_a_smaller_budget_keeps_the_patterns_that_were_made_with_all_steps(on: L
     small = scaled_down(on(), 0.5)
     assert small.training.steps < on().training.steps
     assert plan_experiment(small).networks.patterns.keys() == {MODIFIED}
+
+
+@pytest.fixture
+def on_mini() -> ExperimentConfig:
+    """A short training of one method on the package's own patterns of mini."""
+    changes = [
+        'published.benchmark="mini"', "training.steps=5", "evaluation.seeds=2", "evaluation.draws=2",
+        'evaluation.variants=["original", "modified", "noise"]', 'evaluation.metrics=["mig"]', "readout.seeds=1",
+        "readout.steps=2", "readout.batch_size=8",
+    ]  # fmt: skip
+    return with_methods(load_experiment(CONFIGS / "mini.toml", changes), ["AE"])
+
+
+def test_entries_on_a_published_benchmark_are_of_its_files_and_carry_its_name(
+    on_mini: ExperimentConfig, tmp_path: Path
+) -> None:
+    plan, store = plan_experiment(on_mini), Store(tmp_path / "artifacts", STAGES)
+    store.ensure(plan.report)
+    (path,) = (store.path(plan.report) / "entries").glob("*.json")
+    entry = read_entry(path, known_files())
+    assert entry.dataset.name == "mini"
+    assert reasons_against(entry, known_files()) == []
+
+
+def test_entries_on_other_originals_carry_another_name(on_mini: ExperimentConfig, tmp_path: Path) -> None:
+    other = on_mini.dataset.model_copy(update={"path": tmp_path / "other.h5"})
+    assert _benchmark(on_mini.model_copy(update={"dataset": other})) == "mini, other originals"
 
 
 def test_further_methods_on_shapes3d_have_its_published_files_and_the_studys_seeds() -> None:

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from perturb.benchmark.recipe import build
-from perturb.config import ExperimentConfig, MetricsConfig, load_experiment, scaled_down
+from perturb.config import ExperimentConfig, MetricsConfig, PublishedConfig, load_experiment, scaled_down
 from perturb.datasets import grid_of
 from perturb.distribution.index import parse_index
 from perturb.entries.rules import read_entry
@@ -81,6 +81,17 @@ def test_each_seed_is_trained_on_one_pattern_of_each_variant(study: ExperimentCo
         ("original", 0), ("original", 1), ("noise", 0), ("noise", 1), ("modified", 0), ("modified-2", 1),
         ("literal", 0), ("literal-2", 1), ("untrained", 0), ("untrained-2", 1),
     }  # fmt: skip
+
+
+def test_published_alternatives_replace_their_training_too(study: ExperimentConfig, published: Path) -> None:
+    place = PublishedConfig(folder=published)
+    plan = plan_experiment(study.model_copy(update={"published": place}))
+    assert not plan.networks.restarts
+    assert {spec.kind for spec in plan.networks.patterns.values()} == {"published"}
+    assert plan.networks.patterns[VariantPattern("literal", 1)].config.perturbation == study.alternatives["literal"]
+    other = {"literal": study.alternatives["literal"].model_copy(update={"steps": 3})}
+    with pytest.raises(UserError, match=r"alternatives\.literal\.steps must be 2, with which the published patterns"):
+        plan_experiment(study.model_copy(update={"published": place, "alternatives": other}))
 
 
 def test_patterns_differ_in_their_seed_and_the_first_one_is_independent_of_their_number(study: ExperimentConfig) -> None:
