@@ -1,4 +1,5 @@
 import platform
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -84,8 +85,11 @@ def test_the_heap_uses_huge_pages() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_encoding_many_images_takes_no_more_memory_than_few(tmp_path: Path) -> None:
-    """A heap that grows with the images does so in every process, while its layout alone rarely adds 60 MiB."""
-    code, grown = [sys.executable, "-c", GROWTH_WHILE_ENCODING, str(tmp_path)], []
-    while len(grown) < 3 and min(grown, default=60) >= 60:
-        grown.append(int(subprocess.run(code, capture_output=True, text=True, timeout=300, check=True).stdout))
-    assert min(grown) < 60, f"{grown} MiB; all images together have 234"
+    """The layout of the heap adds up to 60 MiB by chance, so the median of five processes counts.
+
+    Without the single array in `encode`, most processes grow by more than that, some by 300 MiB.
+    """
+    code = [sys.executable, "-c", GROWTH_WHILE_ENCODING, str(tmp_path)]
+    runs = [subprocess.run(code, capture_output=True, text=True, timeout=300, check=True) for _ in range(5)]
+    grown = [int(run.stdout) for run in runs]
+    assert statistics.median(grown) < 60, f"{grown} MiB; all images together have 234"
